@@ -1,0 +1,169 @@
+"""A curve set: what a fit leaves behind and what a stored optimisation starts from.
+
+Plain, immutable data with a lossless JSON form. A set is written once under its version and never
+changed; promoting one is a matter of the dataset's manifest, not of the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.curves.adstock import Adstock, adstock_from_dict
+from shared.curves.saturation import Saturation, saturation_from_dict
+
+__all__ = ["ChannelCurve", "CurveSet", "ObservedSpend", "Response", "ReturnOnInvestment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """``response = saturation(adstock(spend))``, in outcome units per period.
+
+    ``draws`` are posterior (or bootstrap) samples of the saturation; draw number s of every channel
+    of a set belongs together, so all channels carry equally many.
+    """
+
+    saturation: Saturation
+    adstock: Adstock | None = None
+    draws: tuple[Saturation, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of API.md: ``{"saturation", "adstock"?, "draws"?}``."""
+        out: dict[str, Any] = {"saturation": self.saturation.to_dict()}
+        if self.adstock is not None:
+            out["adstock"] = self.adstock.to_dict()
+        if self.draws:
+            out["draws"] = [draw.parameters() for draw in self.draws]
+        return out
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Response:
+        saturation = saturation_from_dict(data["saturation"])
+        adstock = data.get("adstock")
+        return cls(
+            saturation=saturation,
+            adstock=None if adstock is None else adstock_from_dict(adstock),
+            draws=tuple(
+                saturation_from_dict({"family": saturation.family, **draw})
+                for draw in data.get("draws") or ()
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSpend:
+    """Spend per period in the history. ``last`` is the mean of the last 13 weeks (or a quarter)."""
+
+    min: float
+    mean: float
+    max: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnOnInvestment:
+    """Outcome per unit of money over the history; the interval is 90 %, null without draws."""
+
+    mean: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCurve:
+    """One channel (or ``channel/campaign``, or ``geo|channel``) of a curve set."""
+
+    channel: str
+    response: Response
+    observed_spend: ObservedSpend
+    roi: ReturnOnInvestment | None
+    verdict: str
+
+    def to_dict(self) -> dict[str, Any]:
+        spend, roi = self.observed_spend, self.roi
+        return {
+            "channel": self.channel,
+            "response": self.response.to_dict(),
+            "observed_spend": {
+                "min": spend.min,
+                "mean": spend.mean,
+                "max": spend.max,
+                "last": spend.last,
+            },
+            "roi": None
+            if roi is None
+            else {
+                "mean": roi.mean,
+                "interval": None if roi.interval is None else list(roi.interval),
+            },
+            "verdict": self.verdict,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ChannelCurve:
+        roi = data.get("roi")
+        return cls(
+            channel=data["channel"],
+            response=Response.from_dict(data["response"]),
+            observed_spend=ObservedSpend(**data["observed_spend"]),
+            roi=None
+            if roi is None
+            else ReturnOnInvestment(
+                mean=roi["mean"],
+                interval=None if roi["interval"] is None else tuple(roi["interval"]),
+            ),
+            verdict=data["verdict"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CurveSet:
+    """Fitted curves of one dataset with what is needed to judge and to use them.
+
+    ``version`` and ``created_at`` are given by whoever stores the set; a fresh fit leaves them "".
+    ``baseline`` and ``diagnostics`` are JSON-ready mappings (finite numbers, strings, lists, null).
+    """
+
+    dataset: str
+    version: str
+    created_at: str
+    spec: Mapping[str, Any]
+    frequency: str
+    currency: str | None
+    outcome: str
+    channels: tuple[ChannelCurve, ...]
+    interactions: tuple[Mapping[str, Any], ...] = ()
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of API.md, ready for ``json.dumps(..., allow_nan=False)``."""
+        return {
+            "dataset": self.dataset,
+            "version": self.version,
+            "created_at": self.created_at,
+            "spec": dict(self.spec),
+            "frequency": self.frequency,
+            "currency": self.currency,
+            "outcome": self.outcome,
+            "channels": [channel.to_dict() for channel in self.channels],
+            "interactions": [dict(pair) for pair in self.interactions],
+            "baseline": dict(self.baseline),
+            "diagnostics": dict(self.diagnostics),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CurveSet:
+        return cls(
+            dataset=data["dataset"],
+            version=data["version"],
+            created_at=data["created_at"],
+            spec=data["spec"],
+            frequency=data["frequency"],
+            currency=data["currency"],
+            outcome=data["outcome"],
+            channels=tuple(ChannelCurve.from_dict(c) for c in data["channels"]),
+            interactions=tuple(data.get("interactions") or ()),
+            baseline=data.get("baseline") or {},
+            diagnostics=data.get("diagnostics") or {},
+        )
