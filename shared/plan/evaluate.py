@@ -1,0 +1,114 @@
+"""Score a plan that the caller already has, beside today's and the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Fault, InvalidInput
+from shared.plan.optimize import allocation, certificate_of, make_plan
+from shared.plan.score import quotient, score, totals
+from shared.problem.canonical import Canonical
+from shared.problem.model import Problem
+
+__all__ = ["evaluate", "plan_vector", "violations"]
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-6
+"""Bounds and constraints hold to this share of the budget (API.md)."""
+
+
+def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
+    """``plan`` (spend by channel) in the problem's order, shape (n,).
+
+    Raises
+    ------
+    InvalidInput
+        A channel without a spend, or a spend for a channel that the problem does not have.
+    """
+    names = [channel.name for channel in problem.channels]
+    faults = [
+        Fault("/plan", "missing_channel", f"The plan says nothing of channel '{name}'.")
+        for name in names
+        if name not in plan
+    ]
+    faults += [
+        Fault("/plan", "unknown_channel", f"The problem has no channel '{name}'.")
+        for name in plan
+        if name not in names
+    ]
+    if faults:
+        raise InvalidInput(faults)
+    return np.array([plan[name] for name in names], dtype=np.float64)
+
+
+def violations(canonical: Canonical, spend: Floats) -> list[dict[str, Any]]:
+    """Every bound that ``spend`` breaks, by name, and by how much money."""
+    slack = TOLERANCE * max(canonical.budget, 1e-12)
+    broken: list[dict[str, Any]] = []
+
+    def add(name: str, amount: float, message: str) -> None:
+        broken.append({"name": name, "amount": amount, "message": message})
+
+    for i, name in enumerate(canonical.names):
+        below, above = canonical.lower[i] - spend[i], spend[i] - canonical.upper[i]
+        if below > slack:
+            by = canonical.lower_by[i] or "min_spend"
+            add(f"{name}.{by}", float(below), f"{name} spends less than its {by} allows.")
+        # A ceiling that only the budget sets is the budget's own violation, named once below.
+        by = canonical.upper_by[i]
+        if above > slack and by and by != "budget":
+            add(f"{name}.{by}", float(above), f"{name} spends more than its {by} allows.")
+    over = float(spend.sum()) - canonical.budget
+    if over > slack:
+        add("budget", over, "The plan spends more than the budget.")
+    elif canonical.spend_all and -over > slack:
+        add("budget", -over, "The plan leaves part of the budget unspent (spend_all is true).")
+    return broken
+
+
+def evaluate(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
+    """The answer to ``POST /evaluate``: the plan scored, what it breaks, and its regret.
+
+    ``regret`` is the expected outcome lost against the best plan within the limits, never below
+    zero; a plan that breaks a limit may bring more than the best allowed one (``beats_best_by``).
+
+    Raises
+    ------
+    InvalidInput
+        The plan and the problem name different channels.
+    Infeasible
+        The problem itself has no plan.
+    """
+    spend = plan_vector(problem, plan)
+    best = make_plan(problem)
+    mine = score(best.canonical, spend)
+    lost = best.best.total - mine.total
+    current = best.current
+    return {
+        "allocation": allocation(problem, best.canonical, mine, current),
+        "totals": totals(mine, current),
+        "violations": violations(best.canonical, spend),
+        "current": None
+        if current is None
+        else {
+            "allocation": allocation(problem, best.canonical, current, current),
+            "totals": totals(current, current),
+            "violations": violations(best.canonical, current.spend),
+        },
+        "best": {
+            "status": "optimal" if best.optimal else "feasible",
+            "allocation": allocation(problem, best.canonical, best.best, current),
+            "totals": totals(best.best, current),
+            "certificate": certificate_of(best),
+        },
+        "regret": max(lost, 0.0),
+        "regret_share": quotient(max(lost, 0.0), best.best.total),
+        "beats_best_by": max(-lost, 0.0),
+        "warnings": [{"code": code, "message": message} for code, message in problem.warnings],
+        "curves_version": problem.curves_version,
+    }

@@ -1,0 +1,174 @@
+"""Several what-ifs of one problem, side by side with their base.
+
+A scenario is a whole problem of its own (the edge has already applied its changes), or a caller's
+own plan for one. The base is solved once; its spend starts every other solve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from shared.errors import Infeasible
+from shared.plan.evaluate import plan_vector, violations
+from shared.plan.optimize import Plan, allocation, budget_price, certificate_of, make_plan
+from shared.plan.score import finite, quotient, score, totals
+from shared.problem.model import Problem
+
+__all__ = ["Variant", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One scenario: a problem to solve, or (with ``plan``: spend by channel) a mix to score."""
+
+    name: str
+    problem: Problem
+    plan: Mapping[str, float] | None = None
+
+
+def compare(
+    base: Problem, variants: Sequence[Variant], budgets: Sequence[float] = ()
+) -> dict[str, Any]:
+    """The answer to ``POST /scenarios``: base, scenarios and budget sweep.
+
+    A scenario (or a budget) that no plan can satisfy does not spoil the others: its ``status`` is
+    ``"infeasible"`` and it names the conflict. A base that is infeasible is an error.
+
+    Raises
+    ------
+    Infeasible
+        The base itself cannot be satisfied.
+    """
+    reference = make_plan(base)
+    return {
+        "base": {"name": "base", **_short(reference)},
+        "scenarios": [_scenario(reference, variant) for variant in variants],
+        "sweep": [_swept(reference, budget) for budget in budgets],
+        "warnings": [{"code": code, "message": message} for code, message in base.warnings],
+        "curves_version": base.curves_version,
+    }
+
+
+def _short(plan: Plan) -> dict[str, Any]:
+    rows = allocation(plan.problem, plan.canonical, plan.best, plan.current)
+    keys = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
+    return {
+        "status": "optimal" if plan.optimal else "feasible",
+        "allocation": [{k: row[k] for k in (*keys, "binding")} for row in rows],
+        "totals": totals(plan.best, plan.current),
+        "certificate": certificate_of(plan),
+    }
+
+
+def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
+    try:
+        if variant.plan is None:
+            result = _short(make_plan(variant.problem, _start(reference, variant.problem)))
+        else:
+            result = _own_mix(variant.problem, variant.plan)
+    except Infeasible as error:
+        return {"name": variant.name, **_infeasible(error)}
+    result["difference"] = _difference(reference, result)
+    return {"name": variant.name, **result}
+
+
+def _own_mix(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
+    """A caller's mix, scored but not solved: it has no certificate, but its violations."""
+    solved = make_plan(problem)
+    mine = score(solved.canonical, plan_vector(problem, plan))
+    rows = allocation(problem, solved.canonical, mine, solved.current)
+    keys = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
+    return {
+        "status": "scored",
+        "allocation": [{k: row[k] for k in (*keys, "binding")} for row in rows],
+        "totals": totals(mine, solved.current),
+        "certificate": None,
+        "violations": violations(solved.canonical, mine.spend),
+        "regret": max(0.0, solved.best.total - mine.total),
+    }
+
+
+def _infeasible(error: Infeasible) -> dict[str, Any]:
+    return {
+        "status": "infeasible",
+        "detail": str(error),
+        "conflicts": [
+            {"name": c.name, "message": c.message, "missed_by": c.missed_by}
+            for c in error.conflicts
+        ],
+        "allocation": None,
+        "totals": None,
+        "certificate": None,
+        "difference": None,
+    }
+
+
+def _start(reference: Plan, problem: Problem) -> Any:
+    """The base's spend as a start where the scenario has the same channels in the same order."""
+    names = tuple(channel.name for channel in problem.channels)
+    return reference.best.spend if names == reference.canonical.names else None
+
+
+def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Scenario minus base, in total and by channel; a channel that only one of them has counts 0."""
+    spend = {
+        name: float(x)
+        for name, x in zip(reference.canonical.names, reference.best.spend, strict=True)
+    }
+    brings = {
+        name: float(y)
+        for name, y in zip(reference.canonical.names, reference.best.outcome, strict=True)
+    }
+    rows = {row["channel"]: row for row in result["allocation"]}
+    channels = []
+    for name in [*spend, *(name for name in rows if name not in spend)]:
+        row = rows.get(name, {"spend": 0.0, "outcome": 0.0})
+        channels.append(
+            {
+                "channel": name,
+                "spend": row["spend"] - spend.get(name, 0.0),
+                "outcome": row["outcome"] - brings.get(name, 0.0),
+            }
+        )
+    gained = result["totals"]["outcome"] - reference.best.total
+    return {
+        "spend": result["totals"]["spend"] - float(reference.best.spend.sum()),
+        "outcome": gained,
+        "outcome_share": quotient(gained, reference.best.total),
+        "channels": channels,
+    }
+
+
+def _swept(reference: Plan, budget: float) -> dict[str, Any]:
+    """One budget of a sweep: what it brings and what one unit more would add."""
+    try:
+        plan = make_plan(replace(reference.problem, budget=budget), reference.best.spend)
+    except Infeasible as error:
+        failed = _infeasible(error)
+        return {
+            "budget": budget,
+            "spend": None,
+            "outcome": None,
+            "outcome_interval": None,
+            "marginal_return": None,
+            **{k: failed[k] for k in ("status", "detail", "conflicts", "allocation")},
+        }
+    sums = totals(plan.best, plan.current)
+    names = plan.canonical.names
+    return {
+        "budget": budget,
+        "status": "optimal" if plan.optimal else "feasible",
+        "spend": sums["spend"],
+        "outcome": sums["outcome"],
+        "outcome_interval": sums["outcome_interval"],
+        "marginal_return": finite(budget_price(plan)),
+        "relative_gap": finite(plan.certificate.relative_gap),
+        "allocation": [
+            {"channel": name, "spend": float(x)}
+            for name, x in zip(names, np.asarray(plan.best.spend), strict=True)
+        ],
+    }
