@@ -188,9 +188,7 @@ def _budget(problem: Problem, prices: Sequence[Row], unit: str) -> list[dict[str
     if price > 0:
         text = f"One more unit of budget would add {number(price)} {unit}."
     elif price < 0:
-        text = (
-            f"The last unit of budget costs {number(-price)} {unit}: spending less would bring more."
-        )
+        text = f"The last unit of budget costs {number(-price)} {unit}: spending less brings more."
     else:
         text = "More budget would add nothing: what the channels can bring is used up."
     return [_say("budget", text, budget=problem.budget, value=price)]

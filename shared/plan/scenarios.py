@@ -114,7 +114,7 @@ def _start(reference: Plan, problem: Problem) -> Any:
 
 
 def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Scenario minus base, in total and by channel; a channel that only one of them has counts 0."""
+    """Scenario minus base, in total and by channel; a channel only one of them has counts 0."""
     spend = {
         name: float(x)
         for name, x in zip(reference.canonical.names, reference.best.spend, strict=True)

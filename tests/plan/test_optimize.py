@@ -1,0 +1,181 @@
+"""The answer to ``optimize``: right against closed forms, and consistent with itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.curves.curveset import Response
+from shared.curves.saturation import Exponential, Power
+from shared.errors import Infeasible
+from shared.plan.optimize import answer, make_plan
+from shared.problem.model import Channel, Problem
+from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_menten
+
+
+def with_channel(problem: Problem, index: int, **changes: object) -> Problem:
+    channels = list(problem.channels)
+    channels[index] = replace(channels[index], **changes)
+    return replace(problem, channels=tuple(channels))
+
+
+def test_the_closed_form_is_found_and_proven() -> None:
+    result = answer(make_plan(two_michaelis_menten()))
+    spend = [row["spend"] for row in result["allocation"]]
+    assert spend == pytest.approx(closed_form(), rel=1e-9)
+    assert result["status"] == "optimal"
+    assert result["certificate"]["proven"] is True
+    assert result["certificate"]["relative_gap"] < 1e-9
+    assert sum(spend) == pytest.approx(100.0, abs=1e-9)
+
+
+def test_rows_add_up_to_the_totals() -> None:
+    result = answer(make_plan(s_shaped_with_draws()))
+    totals, rows = result["totals"], result["allocation"]
+    for field in ("spend", "outcome", "current_spend", "current_outcome"):
+        assert sum(row[field] for row in rows) == pytest.approx(totals[field], rel=1e-12)
+    assert totals["uplift"] == pytest.approx(totals["outcome"] - totals["current_outcome"])
+    assert totals["roas"] == pytest.approx(totals["outcome"] / totals["spend"])
+    assert totals["cpa"] == pytest.approx(totals["spend"] / totals["outcome"])
+    assert totals["outcome"] == pytest.approx(result["certificate"]["objective"], rel=1e-12)
+    json.dumps(result, allow_nan=False)
+
+
+def test_without_draws_nothing_uncertain_is_invented() -> None:
+    result = answer(make_plan(two_michaelis_menten()))
+    assert result["totals"]["outcome_interval"] is None
+    assert result["totals"]["probability_better"] is None
+    assert all(row["outcome_interval"] is None for row in result["allocation"])
+    assert all(row["spend_interval"] is None for row in result["allocation"])
+
+
+def test_intervals_come_from_the_draws() -> None:
+    problem = s_shaped_with_draws()
+    plan = make_plan(problem)
+    result = answer(plan)
+    by_hand = np.zeros(60)
+    for channel, row in zip(problem.channels, result["allocation"], strict=True):
+        # Normalised carryover sums to one: sustained spend is its own adstock.
+        values = np.array([float(d.value(row["spend"])) for d in channel.response.draws])
+        assert row["outcome_interval"] == pytest.approx(np.quantile(values, [0.05, 0.95]))
+        assert row["outcome"] == pytest.approx(values.mean())
+        by_hand += values
+    assert result["totals"]["outcome_interval"] == pytest.approx(np.quantile(by_hand, [0.05, 0.95]))
+    assert 0.0 <= result["totals"]["probability_better"] <= 1.0
+    for row in result["allocation"]:
+        low, high = row["spend_interval"]
+        assert 0.0 <= low <= high <= 90.0
+
+
+def test_the_budget_price_is_the_slope_of_the_best_value() -> None:
+    step = 1e-3
+    above = make_plan(two_michaelis_menten(100.0 + step)).best.total
+    below = make_plan(two_michaelis_menten(100.0 - step)).best.total
+    price = answer(make_plan(two_michaelis_menten()))["shadow_prices"][0]
+    assert price["name"] == "budget"
+    assert price["value"] == pytest.approx((above - below) / (2 * step), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "step"),
+    [("max_spend", 40.0, 1e-3), ("min_spend", 70.0, -1e-3)],
+)
+def test_a_bounds_price_is_the_gain_from_relaxing_it(field: str, value: float, step: float) -> None:
+    tight = with_channel(two_michaelis_menten(), 0, **{field: value})
+    loose = with_channel(two_michaelis_menten(), 0, **{field: value + step})
+    result = answer(make_plan(tight))
+    gain = (make_plan(loose).best.total - make_plan(tight).best.total) / abs(step)
+    prices = {price["name"]: price["value"] for price in result["shadow_prices"]}
+    assert prices[f"tv.{field}"] == pytest.approx(gain, rel=1e-4)
+    assert result["allocation"][0]["binding"] == [field]
+
+
+def test_a_locked_channel_keeps_its_spend_and_says_so() -> None:
+    result = answer(make_plan(with_channel(two_michaelis_menten(), 0, locked=True)))
+    row = result["allocation"][0]
+    assert row["spend"] == pytest.approx(70.0)
+    assert row["change"] == pytest.approx(0.0, abs=1e-9)
+    assert row["binding"] == ["locked"]
+
+
+def test_max_change_holds_both_ways() -> None:
+    result = answer(make_plan(with_channel(two_michaelis_menten(), 0, max_change=0.05)))
+    assert result["allocation"][0]["spend"] == pytest.approx(70.0 * 0.95)
+    assert result["allocation"][0]["binding"] == ["max_change"]
+
+
+def test_unknown_current_spend_leaves_the_comparison_open() -> None:
+    result = answer(make_plan(with_channel(two_michaelis_menten(), 1, current_spend=None)))
+    assert result["totals"]["current_outcome"] is None
+    assert result["totals"]["uplift"] is None
+    assert result["allocation"][1]["change"] is None
+
+
+def test_an_infinite_slope_is_null_with_a_warning() -> None:
+    channels = (
+        Channel("radio", Response(Power(3.0, 0.5)), current_spend=0.0, max_spend=0.0),
+        Channel("search", Response(Exponential(10.0, 0.1)), current_spend=5.0),
+    )
+    result = answer(make_plan(Problem(channels=channels, budget=5.0)))
+    assert result["allocation"][0]["marginal_return"] is None
+    assert "marginal_return_unbounded" in [w["code"] for w in result["warnings"]]
+    json.dumps(result, allow_nan=False)
+
+
+def test_infeasible_names_the_callers_bounds() -> None:
+    problem = with_channel(two_michaelis_menten(), 0, min_spend=90.0)
+    problem = with_channel(problem, 1, min_spend=30.0)
+    with pytest.raises(Infeasible) as caught:
+        make_plan(problem)
+    names = {conflict.name for conflict in caught.value.conflicts}
+    assert names == {"tv.min_spend", "search.min_spend", "budget"}
+    assert caught.value.conflicts[0].missed_by == pytest.approx(20.0)
+
+
+def test_warns_where_the_plan_extrapolates_and_where_a_default_holds_it() -> None:
+    problem = with_channel(
+        two_michaelis_menten(),
+        0,
+        observed_max=30.0,
+        max_spend=45.0,
+        max_spend_is_default=True,
+    )
+    result = answer(make_plan(problem))
+    assert result["allocation"][0]["extrapolated"] is True
+    assert result["allocation"][1]["extrapolated"] is None
+    codes = [w["code"] for w in result["warnings"]]
+    assert codes.count("extrapolation") == 1
+    assert codes.count("default_max_spend_binds") == 1
+
+
+def test_thin_evidence_is_said() -> None:
+    """Draws in which either of two look-alike channels may be the better one."""
+    rng = np.random.default_rng(3)
+    channels = tuple(
+        Channel(
+            name,
+            Response(
+                Exponential(100.0 + nudge, 0.02),
+                draws=tuple(
+                    Exponential(float(top), 0.02) for top in rng.normal(100 + nudge, 30, 80)
+                ),
+            ),
+            current_spend=50.0,
+        )
+        for name, nudge in (("a", 0.0), ("b", 1.0))
+    )
+    result = answer(make_plan(Problem(channels=channels, budget=100.0)))
+    assert result["totals"]["probability_better"] < 0.8
+    assert "evidence_too_thin_to_move" in [w["code"] for w in result["warnings"]]
+
+
+def test_the_same_problem_gives_the_same_answer() -> None:
+    def text() -> str:
+        result = answer(make_plan(s_shaped_with_draws()))
+        result["certificate"].pop("solve_ms")
+        return json.dumps(result)
+
+    assert text() == text()
