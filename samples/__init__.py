@@ -1,0 +1,1 @@
+"""A simulated brand whose truth is known, and example requests."""
