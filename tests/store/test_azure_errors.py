@@ -1,0 +1,107 @@
+"""The translation table, with the SDK's own exceptions; and a store that nobody answers for."""
+
+from __future__ import annotations
+
+import socket
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.core import exceptions as azure
+
+from shared.errors import MarginalError, NotFound, StorageUnavailable, WriteConflict
+from shared.store.azure_errors import retry_options, translated
+from shared.store.blobs import AzureBlobs
+
+
+def answer(
+    status: int | None, code: str = "", retry_after: str | None = None
+) -> azure.HttpResponseError:
+    error = azure.HttpResponseError(message="from storage, with account/secret in it")
+    error.status_code = status
+    error.error_code = code  # type: ignore[attr-defined]
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    error.response = SimpleNamespace(headers=headers)  # type: ignore[assignment]
+    return error
+
+
+def raised(error: Exception) -> Any:
+    with pytest.raises(MarginalError) as caught, translated():
+        raise error
+    assert caught.value.__cause__ is error
+    assert "secret" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "BlobNotFound", NotFound),
+        (404, "ContainerNotFound", NotFound),
+        (409, "BlobAlreadyExists", WriteConflict),
+        (412, "ConditionNotMet", WriteConflict),
+        (400, "PopReceiptMismatch", WriteConflict),
+        (409, "ContainerBeingDeleted", StorageUnavailable),
+        (401, "NoAuthenticationInformation", StorageUnavailable),
+        (403, "AuthorizationPermissionMismatch", StorageUnavailable),
+        (408, "", StorageUnavailable),
+        (429, "", StorageUnavailable),
+        (500, "OperationTimedOut", StorageUnavailable),
+        (503, "ServerBusy", StorageUnavailable),
+        (None, "", StorageUnavailable),
+    ],
+)
+def test_every_status_has_its_exception(
+    status: int | None, code: str, expected: type[MarginalError]
+) -> None:
+    assert type(raised(answer(status, code))) is expected
+
+
+def test_the_wait_that_storage_asks_for_is_passed_on_within_reason() -> None:
+    assert raised(answer(503, retry_after="17")).retry_after_s == 17
+    assert raised(answer(503, retry_after="86400")).retry_after_s == 300
+    assert raised(answer(503, retry_after="0")).retry_after_s == 1
+    assert raised(answer(503, retry_after="soon")).retry_after_s == 5
+    assert raised(answer(403)).retry_after_s == 60
+
+
+@pytest.mark.parametrize(
+    "error",
+    [azure.ServiceRequestError("refused"), azure.ServiceResponseError("cut off")],
+)
+def test_a_broken_connection_is_unavailable(error: azure.AzureError) -> None:
+    assert raised(error).retry_after_s == 5
+
+
+def test_a_missing_credential_is_unavailable() -> None:
+    error = azure.ClientAuthenticationError("no token endpoint at http://secret")
+    assert isinstance(raised(error), StorageUnavailable)
+
+
+def test_a_bug_of_ours_passes_unchanged() -> None:
+    error = answer(400, "InvalidHeaderValue")
+    with pytest.raises(azure.HttpResponseError) as caught, translated():
+        raise error
+    assert caught.value is error
+    with pytest.raises(ZeroDivisionError), translated():
+        _ = 1 / 0
+
+
+def test_a_store_that_nobody_answers_for_is_unavailable_within_seconds() -> None:
+    from azure.storage.blob import ContainerClient
+
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    connection = (
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;"
+        f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1"
+    )
+    blobs = AzureBlobs(
+        lambda: ContainerClient.from_connection_string(connection, "c", **retry_options())
+    )
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable, match="cannot be reached"):
+        blobs.ping()
+    assert time.monotonic() - began < 15
