@@ -1,0 +1,203 @@
+"""The mode of the posterior, its curvature, draws from it, and the evidence of a model.
+
+The mode is found by L-BFGS from several starts with the analytic gradient, then sharpened by
+Newton steps on a Hessian of central differences of that gradient (all points in one batch). The
+draws are normal around the mode with the inverse Hessian as covariance (Laplace's method;
+MacKay, Information Theory, Inference and Learning Algorithms, 2003, chapter 27).
+
+Outliers: the noise is Student-t as a scale mixture of normals. The weights of the mixture follow by
+expectation and maximisation around the mode (Lange, Little and Taylor, Robust statistical modeling
+using the t distribution, 1989), its degrees of freedom from a short list by likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import lgamma
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.fit.features import Design
+from shared.fit.model import MediaModel, build_model
+from shared.fit.priors import ReturnPrior
+
+__all__ = [
+    "Mode",
+    "Noise",
+    "find_mode",
+    "fit_noise",
+    "laplace_draws",
+    "null_evidence",
+    "starting_points",
+]
+
+Floats = NDArray[np.float64]
+_DEGREES = (3.0, 5.0, 10.0, 30.0)
+_FAR = 5.0  # prior standard deviations: no mode beyond is believed
+_CLOSE = 0.02  # of the log posterior: Newton's decrement at a mode that counts as found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mode:
+    """A mode: ``theta`` (size,), its inverse Hessian's square root, and how sure we are of it."""
+
+    theta: Floats
+    value: float
+    root: Floats  # (size, size): root @ standard normal ~ the Laplace approximation
+    log_evidence: float
+    decrement: float
+    starts: int
+    agreeing: int
+
+    @property
+    def converged(self) -> bool:
+        """The gradient vanishes (in the metric of the curvature), which is that of a maximum."""
+        return bool(np.isfinite(self.value) and self.decrement < _CLOSE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Noise:
+    """Scale-mixture weights (n,) of the observed rows and the degrees of freedom behind them."""
+
+    weights: Floats
+    degrees: float
+
+
+def find_mode(model: MediaModel, starts: Floats) -> Mode:
+    """The best of the modes reached from ``starts``, shape (S, size)."""
+    from scipy.optimize import minimize
+
+    centre, sd = model.prior_moments()
+
+    def negative(z: Floats) -> tuple[float, Floats]:
+        value, gradient = model.log_posterior((centre + sd * z)[None])
+        return -float(value[0]), -gradient[0] * sd
+
+    bounds = [(-_FAR, _FAR)] * model.size
+    runs = [
+        minimize(
+            negative,
+            np.clip((start - centre) / sd, -0.99 * _FAR, 0.99 * _FAR),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": 400, "ftol": 1e-9, "gtol": 1e-4, "maxcor": 20},
+        )
+        for start in starts
+    ]
+    best = min(runs, key=lambda run: float(run.fun))
+    agreeing = sum(float(run.fun) < float(best.fun) + 0.1 for run in runs)
+    theta, hessian, decrement = _newton(model, centre + sd * np.asarray(best.x), centre, sd)
+    value = float(model.log_posterior(theta[None])[0][0])
+    # Eigenvalues in prior units; below the prior's own curvature nothing was learnt, at or below
+    # zero the point is a saddle: flag it through the decrement and keep the draws bounded.
+    eigenvalues, vectors = np.linalg.eigh(hessian)
+    safe = np.maximum(eigenvalues, 0.05)
+    root = sd[:, None] * (vectors / np.sqrt(safe))
+    log_determinant = float(np.log(safe).sum() - 2.0 * np.log(sd).sum())
+    return Mode(
+        theta=theta,
+        value=value,
+        root=root,
+        log_evidence=value + 0.5 * model.size * float(np.log(2 * np.pi)) - 0.5 * log_determinant,
+        decrement=decrement if eigenvalues[0] > 0 else float("inf"),
+        starts=len(runs),
+        agreeing=agreeing,
+    )
+
+
+def _newton(
+    model: MediaModel, theta: Floats, centre: Floats, sd: Floats
+) -> tuple[Floats, Floats, float]:
+    """A few damped Newton steps; the point, the Hessian of -log p in prior units, the decrement."""
+    value, gradient = model.log_posterior(theta[None])
+    for _ in range(6):
+        hessian = _hessian(model, theta, sd)
+        eigenvalues, vectors = np.linalg.eigh(hessian)
+        slope = vectors.T @ (gradient[0] * sd)
+        step = vectors @ (slope / np.maximum(np.abs(eigenvalues), 0.05))
+        decrement = 0.5 * float(slope @ (slope / np.maximum(np.abs(eigenvalues), 0.05)))
+        if decrement < 1e-8:
+            break
+        moved = False
+        for shrink in (1.0, 0.3, 0.1, 0.01):
+            trial = np.clip(theta + shrink * sd * step, centre - _FAR * sd, centre + _FAR * sd)
+            trial_value, trial_gradient = model.log_posterior(trial[None])
+            if trial_value[0] > value[0]:
+                theta, value, gradient, moved = trial, trial_value, trial_gradient, True
+                break
+        if not moved:
+            break
+    return theta, hessian, decrement
+
+
+def _hessian(model: MediaModel, theta: Floats, sd: Floats) -> Floats:
+    step = 1e-4
+    moves = np.diag(step * sd)
+    _, up = model.log_posterior(theta + moves)
+    _, down = model.log_posterior(theta - moves)
+    hessian = -(up - down) * sd / (2.0 * step)
+    out: Floats = 0.5 * (hessian + hessian.T)
+    return out
+
+
+def laplace_draws(mode: Mode, count: int, rng: np.random.Generator) -> Floats:
+    """Points (count, size) from the normal approximation at the mode."""
+    return mode.theta + rng.standard_normal((count, mode.theta.size)) @ mode.root.T
+
+
+def starting_points(model: MediaModel, count: int, rng: np.random.Generator) -> Floats:
+    """The prior's centre, then points spread around it, shape (count, size)."""
+    centre, sd = model.prior_moments()
+    spread = 0.7 * rng.standard_normal((count, model.size))
+    spread[0] = 0.0
+    return centre + sd * spread
+
+
+def fit_noise(
+    design: Design, prior: ReturnPrior, hill: NDArray[np.bool_], start: Floats, rounds: int = 4
+) -> tuple[Noise, Floats]:
+    """Weights of the rows by expectation and maximisation from ``start``; the last mode's point."""
+    weights = np.ones(int(design.observed.sum()))
+    theta, degrees = start, _DEGREES[-1]
+    for _ in range(rounds):
+        model = build_model(design, prior, hill, weights)
+        theta = find_mode(model, theta[None]).theta
+        square, sigma = _squares(model, theta)
+        degrees = max(_DEGREES, key=lambda nu: _t_likelihood(square, nu))
+        update = (degrees + 1.0) / (degrees + square / sigma**2)
+        if np.max(np.abs(update - weights)) < 0.03:
+            break
+        weights = update
+    return Noise(weights, degrees), theta
+
+
+def _squares(model: MediaModel, theta: Floats) -> tuple[Floats, float]:
+    """Expected squared residual (n,) over the linear part's posterior, and sigma."""
+    gamma, media = model.linear_moments(theta[None])
+    seen = model.design.observed
+    rows = model.design.baseline[seen]
+    residual = model.design.outcome[seen] - media[0, seen] - rows @ gamma[0]
+    sigma = float(np.exp(theta[-1]))
+    along = rows @ model.right.T
+    leverage = (along**2 / (model.singular**2 + sigma**2)).sum(axis=1) * sigma**2
+    return residual**2 + leverage, sigma
+
+
+def _t_likelihood(square: Floats, degrees: float) -> float:
+    """Log likelihood of residuals under Student-t at its best scale (a few fixed-point steps)."""
+    variance = float(np.mean(square))
+    for _ in range(12):
+        variance = float(np.mean(square * (degrees + 1) / (degrees + square / variance)))
+    constant = lgamma((degrees + 1) / 2) - lgamma(degrees / 2) - 0.5 * np.log(degrees * variance)
+    inner = np.log1p(square / (degrees * variance)).sum()
+    return float(square.size * constant - 0.5 * (degrees + 1) * inner)
+
+
+def null_evidence(model: MediaModel) -> float:
+    """Log evidence of the same baseline and noise without any media (Laplace in log sigma)."""
+    grid = np.linspace(-9.0, 3.0, 241)
+    value = model.log_null(grid)[0]
+    top = float(value.max())
+    return top + float(np.log(np.exp(value - top).sum() * (grid[1] - grid[0])))

@@ -1,0 +1,122 @@
+"""What the model believes before it has seen the data, channel by channel.
+
+The prior of the return on investment is the one that matters: where it is wrong, the curves are.
+In money per money it is LogNormal(log 1.22, 0.9) [median e^0.2]; that only makes sense where the
+outcome is money. Where it is not (conversions), or where that prior would have media explain an
+absurd share of the outcome, every channel's prior is centred on one common return at which media
+explain a quarter of the outcome, and is wider. ``ReturnPrior.basis`` says which was used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Fault, InvalidInput
+
+__all__ = ["CARRYOVER", "HALF_SD", "SHAPE_MEAN", "SHAPE_SD", "ReturnPrior", "return_prior"]
+
+Floats = NDArray[np.float64]
+
+#: Beta parameters of the decay per period: the same belief about carryover in calendar time.
+CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
+#: Log half-saturation over mean spend ~ Normal(0, 0.6); log shape ~ Normal(0.1, 0.35).
+HALF_SD = 0.6
+SHAPE_MEAN = 0.1
+SHAPE_SD = 0.35
+
+_ROI_LOG_MEDIAN = 0.2
+_ROI_LOG_SD = 0.9
+_SHARE = 0.25
+_SHARE_LOG_SD = 1.0
+# Shares of the outcome that media may explain at the money prior's median before it is disbelieved.
+_PLAUSIBLE = (0.01, 0.8)
+_MONEY = re.compile(
+    r"revenue|sales|gmv|turnover|income|profit|margin|value|earning|receipts|umsatz|ca_ht|net_?sale",
+    re.IGNORECASE,
+)
+_NOT_MONEY = re.compile(r"units?\b|count|number|orders|leads|conversions|quantity|_qty", re.I)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReturnPrior:
+    """Log return per unit of money ~ Normal(``log_median``, ``log_sd``), arrays of shape (C,)."""
+
+    log_median: Floats
+    log_sd: Floats
+    basis: str
+    why: str
+    given: tuple[bool, ...]
+
+
+def return_prior(
+    spec: Mapping[str, Any],
+    outcome_name: str,
+    channels: Sequence[str],
+    total_spend: float,
+    total_outcome: float,
+) -> ReturnPrior:
+    """The prior of each channel's return, ``spec["priors"]`` first.
+
+    Raises
+    ------
+    InvalidInput
+        For priors of unknown channels or with impossible numbers.
+    """
+    money = bool(_MONEY.search(outcome_name)) and not _NOT_MONEY.search(outcome_name)
+    share = float(np.exp(_ROI_LOG_MEDIAN)) * total_spend / total_outcome if total_outcome > 0 else 0
+    if money and (_PLAUSIBLE[0] <= share <= _PLAUSIBLE[1] or total_outcome <= 0):
+        median, sd, basis = _ROI_LOG_MEDIAN, _ROI_LOG_SD, "money"
+        why = (
+            f"{outcome_name!r} is taken to be money: returns ~ LogNormal({_ROI_LOG_MEDIAN}, "
+            f"{_ROI_LOG_SD}), median {np.exp(_ROI_LOG_MEDIAN):.2f} per unit of spend."
+        )
+    else:
+        level = abs(total_outcome) if total_outcome else total_spend
+        median = float(np.log(_SHARE * level / total_spend))
+        sd, basis = _SHARE_LOG_SD, "share"
+        because = (
+            f"at a money prior's median return media would explain {share:.1%} of it"
+            if money
+            else "it does not look like money"
+        )
+        why = (
+            f"{outcome_name!r} has no natural return per unit of spend ({because}): the prior is "
+            f"centred where all channels together explain {_SHARE:.0%} of the outcome, each "
+            f"returning {np.exp(median):.4g} per unit of spend. Give spec.priors to do better."
+        )
+    log_median = np.full(len(channels), median)
+    log_sd = np.full(len(channels), sd)
+    given = [False] * len(channels)
+    faults: list[Fault] = []
+    declared = {str(c.get("channel")) for c in spec.get("channels") or ()} | set(channels)
+    for index, prior in enumerate(spec.get("priors") or ()):
+        at = f"/priors/{index}"
+        name = prior.get("channel")
+        if name not in declared:
+            faults.append(
+                Fault(f"{at}/channel", "unknown_channel", f"No channel is called {name!r}.")
+            )
+            continue
+        roi, spread = prior.get("roi_median"), prior.get("roi_sd_log")
+        for key, number in (("roi_median", roi), ("roi_sd_log", spread)):
+            if number is not None and not (np.isfinite(number) and number > 0):
+                faults.append(
+                    Fault(f"{at}/{key}", "not_positive", f"{key} must be above 0, not {number}.")
+                )
+        if name in channels and not faults:
+            place = list(channels).index(name)
+            given[place] = True
+            if roi is not None:
+                log_median[place] = float(np.log(roi))
+                log_sd[place] = 0.5
+            if spread is not None:
+                log_sd[place] = float(spread)
+    if faults:
+        raise InvalidInput(faults)
+    return ReturnPrior(log_median, log_sd, basis, why, tuple(given))

@@ -1,0 +1,151 @@
+"""Does the fit forecast? A holdout of the last periods and an earlier one, against naive forecasts.
+
+Each fold fits the periods before it, from scratch, and forecasts the periods after them given their
+spend, controls and events (what is to be judged is the curves, not a forecast of spend). Folds do
+not overlap; the last one is *the* holdout, all of them together decide.
+
+The seasonal naive forecast is the same period a year before; without a year, the same weekday of
+the last week (daily), or the last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.fit.posterior import Posterior, fit_posterior
+from shared.history.table import History
+
+__all__ = ["Fold", "Scores", "forecast", "horizon_of", "naive_forecast", "score", "validate"]
+
+Floats = NDArray[np.float64]
+SEASON = {"day": 364, "week": 52, "month": 12}
+_HORIZON = {"day": 91, "week": 13, "month": 6}
+_FOLDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Errors of a forecast. ``r2`` is about the mean of the tested rows; ``nrmse`` and ``mape`` are
+    shares of the mean absolute outcome and of each outcome; ``coverage`` is of 90 % intervals."""
+
+    rows: int
+    rmse: float
+    r2: float | None
+    nrmse: float | None
+    mape: float | None
+    coverage: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "rmse": self.rmse,
+            "r2": self.r2,
+            "nrmse": self.nrmse,
+            "mape": self.mape,
+            "coverage_90": self.coverage,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """What one fold forecast: rows [start, stop) with an outcome, and the rivals beside them."""
+
+    start: int
+    stop: int
+    actual: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    naive: Floats
+    constant: Floats
+    converged: bool
+
+
+def horizon_of(rows: int, frequency: str) -> int:
+    """Length of a fold: a quarter, but never more than a fifth of the rows."""
+    return max(1, min(_HORIZON[frequency], rows // 5))
+
+
+def validate(
+    history: History, spec: Mapping[str, Any], *, seed: int, family: str, least: int
+) -> tuple[Fold, ...]:
+    """The folds, oldest first; only those that leave ``least`` observed rows to fit."""
+    rows = len(history.dates)
+    horizon = horizon_of(rows, history.frequency)
+    folds: list[Fold] = []
+    for back in range(_FOLDS, 0, -1):
+        start = rows - back * horizon
+        before = history.outcome[:start]
+        enough = start > 0 and int(np.isfinite(before).sum()) >= least
+        varies = enough and float(np.nanstd(before)) > 0 and bool(history.spend[:start].any())
+        tested = history.outcome[start : start + horizon]
+        if varies and np.isfinite(tested).any():
+            posterior = fit_posterior(history, spec, seed=seed, train=start, family=family)
+            folds.append(_fold(history, posterior, start, start + horizon, seed))
+    return tuple(folds)
+
+
+def _fold(history: History, posterior: Posterior, start: int, stop: int, seed: int) -> Fold:
+    rows = np.arange(start, stop)[np.isfinite(history.outcome[start:stop])]
+    mean, low, high = forecast(posterior, np.random.default_rng([seed, start, 1]))
+    return Fold(
+        start=start,
+        stop=stop,
+        actual=history.outcome[rows],
+        mean=mean[rows],
+        low=low[rows],
+        high=high[rows],
+        naive=naive_forecast(history.outcome, start, stop, history.frequency)[rows - start],
+        constant=np.full(rows.size, posterior.design.outcome_centre),
+        converged=posterior.mode.converged,
+    )
+
+
+def forecast(posterior: Posterior, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Mean and 90 % predictive interval of the outcome in every row, each of shape (T,)."""
+    design, draws = posterior.design, posterior.draws
+    gamma, media = posterior.model.linear_draws(draws, rng)
+    signal = gamma @ design.baseline.T + media
+    degrees = posterior.noise.degrees
+    noise = np.exp(draws[:, -1])[:, None] * rng.standard_t(degrees, size=signal.shape)
+    low, high = np.quantile(signal + noise, [0.05, 0.95], axis=0)
+    to_money = design.outcome_scale
+    centre = design.outcome_centre
+    mean = signal.mean(axis=0)
+    return centre + to_money * mean, centre + to_money * low, centre + to_money * high
+
+
+def naive_forecast(outcome: Floats, start: int, stop: int, frequency: str) -> Floats:
+    """Seasonal naive forecast of rows [start, stop) from the rows before ``start``."""
+    past = outcome[:start]
+    seen = past[np.isfinite(past)]
+    rows = np.arange(start, stop)
+    for season in (SEASON[frequency], 7 if frequency == "day" else 1):
+        if start >= season:
+            back = rows - season * np.ceil((rows - start + 1) / season).astype(int)
+            out: Floats = past[back]
+            return np.where(np.isfinite(out), out, seen[-1])
+    return np.full(rows.size, seen[-1])
+
+
+def score(actual: Floats, predicted: Floats, covered: Floats | None = None) -> Scores:
+    """Errors of ``predicted``; a ratio whose denominator vanishes is None."""
+    error = actual - predicted
+    rmse = float(np.sqrt(np.mean(error**2)))
+    spread = float(np.sum((actual - actual.mean()) ** 2))
+    size = float(np.mean(np.abs(actual)))
+    # A mean of percentages explodes on outcomes near zero: those rows are left out of it.
+    large = np.abs(actual) > 0.01 * size
+    return Scores(
+        rows=int(actual.size),
+        rmse=rmse,
+        r2=1.0 - float(np.sum(error**2)) / spread if spread > 0 else None,
+        nrmse=rmse / size if size > 0 else None,
+        mape=float(np.mean(np.abs(error[large] / actual[large]))) if large.any() else None,
+        coverage=None if covered is None else float(np.mean(covered)),
+    )
