@@ -1,0 +1,188 @@
+"""The families that can be S-shaped: a convex start, an inflection, then diminishing returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from shared.curves.family import Array, Parameter, Saturation, checked
+
+__all__ = ["Hill", "Sigmoid"]
+
+_LN2 = 0.6931471805599453
+
+
+def _expit(z: Array) -> Array:
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z >= 0.0, 1.0, e) / (1.0 + e))
+
+
+@dataclass(frozen=True, slots=True)
+class Hill(Saturation):
+    """``max_response * x^shape / (half_saturation^shape + x^shape)``; S-shaped where shape > 1.
+
+    Everything is computed from ``t = shape * ln(x / half_saturation)``: no power of a large number
+    is ever formed, so nine orders of magnitude between spend and half-saturation are harmless.
+
+    >>> float(Hill(100.0, 30.0, 2.0).value(30.0))
+    50.0
+    """
+
+    max_response: Parameter
+    half_saturation: Parameter
+    shape: Parameter
+    family: ClassVar[str] = "hill"
+
+    def __post_init__(self) -> None:
+        checked(self, "max_response", at_least=0)
+        checked(self, "half_saturation", above=0)
+        checked(self, "shape", above=0)
+
+    def _log_ratio(self, x: ArrayLike) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(np.asarray(x, float)) - np.log(self.half_saturation))
+
+    def value(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * _expit(self.shape * self._log_ratio(x)))
+
+    def slope(self, x: ArrayLike) -> Array:
+        log_ratio = self._log_ratio(x)
+        height = self.max_response * self.shape / self.half_saturation
+        with np.errstate(over="ignore", invalid="ignore"):
+            fall = -np.abs(self.shape * log_ratio)
+            out = height * np.exp(fall - log_ratio) / (1.0 + np.exp(fall)) ** 2
+        at_zero = np.isneginf(log_ratio)
+        if not np.any(at_zero):
+            return np.asarray(out)
+        steep = np.where(np.less(self.shape, 1.0) & np.greater(self.max_response, 0.0), np.inf, 0.0)
+        limit = np.where(np.equal(self.shape, 1.0), height, steep)
+        return np.asarray(np.where(at_zero, limit, out))
+
+    def relative_curvature(self, x: ArrayLike) -> Array:
+        saturated = _expit(self.shape * self._log_ratio(x))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(
+                (self.shape - 1.0 - 2.0 * self.shape * saturated) / np.asarray(x, float)
+            )
+
+    def at_slope(self, slope: ArrayLike) -> Array:
+        r"""Newton in log space, from an analytic start on the root's right.
+
+        With ``t = ln(x / half)``, ``ln slope = ln(max shape / half) + h(t)`` and
+        ``h(t) = (shape - 1) t - 2 ln(1 + e^(shape t))``, which is concave, and falls beyond the
+        inflection. Newton from the right of the root of a concave falling function stays on the
+        right and converges monotonically, so it needs no safeguard. Three straight lines above
+        ``h`` (its two asymptotes and the tangent of the soft maximum at 0) give the start.
+        """
+        s = np.asarray(self.shape, float)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            target = (
+                np.log(np.asarray(slope, float))
+                - np.log(self.max_response * s)
+                + np.log(self.half_saturation)
+            )
+            start = -target - 2.0 * _LN2
+            start = np.minimum(start, np.where(target < 0.0, -target / (s + 1.0), np.inf))
+            shallow = np.where((s < 1.0) & (target > 0.0), -target / (1.0 - s), np.inf)
+            t = np.minimum(start, shallow)
+            low = np.where(s > 1.0, np.log((s - 1.0) / (s + 1.0)) / s, -np.inf)
+            t = np.maximum(t, low)
+            settled = ~np.isfinite(t)
+            for _ in range(60):
+                e = np.exp(-np.abs(s * t))
+                q = np.where(t >= 0.0, 1.0, e) / (1.0 + e)
+                fall = s - 1.0 - 2.0 * s * q
+                h = (s - 1.0) * t - 2.0 * (np.maximum(s * t, 0.0) + np.log1p(e))
+                step = np.where(fall < 0.0, (h - target) / fall, 0.0)
+                # Rounding may turn the last steps round; anything but a step left is convergence.
+                step = np.where(settled | ~(step > 0.0), 0.0, step)
+                t = np.maximum(t - step, low)
+                if not np.any(step > 4e-16 * np.maximum(np.abs(t), 1.0)):
+                    break
+            x = self.half_saturation * np.exp(t)
+        return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), self.inflection()))
+
+    def inflection(self) -> Parameter:
+        s = np.asarray(self.shape, float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = self.half_saturation * np.exp(np.log((s - 1.0) / (s + 1.0)) / s)
+        out = np.where(s > 1.0, out, 0.0)
+        return out if out.ndim else float(out)
+
+    def supremum(self) -> Parameter:
+        return self.max_response
+
+    def scaled(self, input_scale: float) -> Hill:
+        return Hill(self.max_response, self.half_saturation / input_scale, self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Saturation):
+    """``max_response * (L(x) - L(0)) / (1 - L(0))``, L a logistic about ``midpoint``.
+
+    ``L(x) = 1 / (1 + exp(-steepness * (x - midpoint)))``. The difference and the quotient cancel
+    digits where ``L(0)`` is near 0 or 1; algebraically the same and free of cancellation is
+    ``max_response * (1 - exp(-steepness x)) * L(x)``.
+    """
+
+    max_response: Parameter
+    midpoint: Parameter
+    steepness: Parameter
+    family: ClassVar[str] = "sigmoid"
+
+    def __post_init__(self) -> None:
+        checked(self, "max_response", at_least=0)
+        checked(self, "midpoint")
+        checked(self, "steepness", above=0)
+
+    def _argument(self, x: ArrayLike) -> Array:
+        return np.asarray(self.steepness * (np.asarray(x, float) - self.midpoint))
+
+    def value(self, x: ArrayLike) -> Array:
+        rise = -np.expm1(-self.steepness * np.asarray(x, float))
+        return np.asarray(self.max_response * rise * _expit(self._argument(x)))
+
+    def slope(self, x: ArrayLike) -> Array:
+        # max k (1 + e^-a) L (1 - L) with a = k midpoint, as exponentials of nothing positive.
+        z = np.abs(self._argument(x))
+        offset = self.steepness * self.midpoint
+        e = np.exp(-z)
+        return np.asarray(
+            self.max_response
+            * self.steepness
+            * (e + np.exp(np.minimum(-z - offset, 0.0)))
+            / (1.0 + e) ** 2
+        )
+
+    def relative_curvature(self, x: ArrayLike) -> Array:
+        return np.asarray(-self.steepness * np.tanh(0.5 * self._argument(x)))
+
+    def at_slope(self, slope: ArrayLike) -> Array:
+        k = self.steepness
+        # L (1 - L) = slope / (max k (1 + e^-a)); the smaller root of the quadratic is 1 - L.
+        offset = np.asarray(k * self.midpoint)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            log_scale = np.log(self.max_response * k) + np.logaddexp(0.0, -offset)
+            log_product = np.log(np.asarray(slope, float)) - log_scale
+            product = np.exp(np.minimum(log_product, 0.0))
+            root = np.sqrt(np.maximum(1.0 - 4.0 * product, 0.0))
+            # ln(L / (1 - L)) with 1 - L = 2 product / (1 + root) and L = (1 + root) / 2
+            x = self.midpoint + (2.0 * np.log(0.5 * (1.0 + root)) - log_product) / k
+        x = np.where(product >= 0.25, self.midpoint, x)
+        return np.asarray(np.maximum(x, self.inflection()))
+
+    def inflection(self) -> Parameter:
+        shape = np.broadcast_shapes(
+            np.shape(self.max_response), np.shape(self.midpoint), np.shape(self.steepness)
+        )
+        out = np.broadcast_to(np.maximum(self.midpoint, 0.0), shape)
+        return np.array(out) if shape else float(out)
+
+    def supremum(self) -> Parameter:
+        return self.max_response
+
+    def scaled(self, input_scale: float) -> Sigmoid:
+        return Sigmoid(self.max_response, self.midpoint / input_scale, self.steepness * input_scale)
