@@ -1,0 +1,68 @@
+"""``./check``: every gate in order, each with its time, and a summary; non-zero where one failed.
+
+A later step still runs after an earlier one failed: one look shows all that is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Step", "main", "run_steps"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FLOORS = "tests/test_floors.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One gate: what it is called and the command, run in the project's directory."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def run_steps(steps: Sequence[Step], cwd: Path) -> int:
+    """Run all, print a summary; 0 where all passed, else 1."""
+    # One thread in numpy's linear algebra: the matrices are small, and times stay comparable.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    lines: list[str] = []
+    failed = 0
+    began = time.perf_counter()
+    for step in steps:
+        print(f"\n── {step.name} ──", flush=True)
+        started = time.perf_counter()
+        code = subprocess.run(step.command, cwd=cwd, env=environment, check=False).returncode
+        failed += code != 0
+        took = time.perf_counter() - started
+        lines.append(f"  {'failed' if code else 'ok':<7} {step.name:<22} {took:7.1f} s")
+    print("\n── summary ──")
+    print("\n".join(lines))
+    total = time.perf_counter() - began
+    verdict = f"{failed} of {len(steps)} steps failed" if failed else "all steps passed"
+    print(f"  {verdict} in {total:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the project's gates; ``arguments`` go to pytest."""
+    python = sys.executable
+    steps = [
+        Step("lint", (python, "-m", "ruff", "check", ".")),
+        Step("format", (python, "-m", "ruff", "format", "--check", ".")),
+        Step("types", (python, "-m", "mypy")),
+    ]
+    if not arguments:
+        steps.append(Step("import floors", (python, "-m", "pytest", _FLOORS)))
+        arguments = (f"--ignore={_FLOORS}",)
+    steps.append(Step("tests and doc examples", (python, "-m", "pytest", *arguments)))
+    return run_steps(steps, _ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
