@@ -1,0 +1,248 @@
+"""One wrapper for all HTTP functions: read and limit the request, call, answer or tell the problem.
+
+The table from exception to status is here and nowhere else. What is unexpected is logged with the
+request's id and answered as 500 without a word of its inside.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import azure.functions as func
+
+from shared.api.faults import MAX_FAULTS
+from shared.api.json_body import MAX_BYTES, dump_json, parse_json
+from shared.errors import (
+    Infeasible,
+    InputTooLarge,
+    InvalidInput,
+    MalformedInput,
+    MarginalError,
+    NotFound,
+    NotSupportedYet,
+    StorageUnavailable,
+    UnsupportedContent,
+    WriteConflict,
+)
+
+if TYPE_CHECKING:
+    from shared.service import Service
+
+__all__ = ["Call", "Reply", "respond", "service"]
+
+JSON = "application/json"
+CSV = "text/csv"
+PROBLEM = "application/problem+json"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_log = logging.getLogger("marginal")
+
+# From exception to status, most specific first: (status, type, title).
+_PROBLEMS: tuple[tuple[type[MarginalError], int, str, str], ...] = (
+    (MalformedInput, 400, "malformed_input", "The request cannot be read"),
+    (NotSupportedYet, 422, "not_supported_yet", "Not supported yet"),
+    (InvalidInput, 422, "invalid_input", "The request cannot be used"),
+    (Infeasible, 422, "infeasible", "No plan satisfies the request"),
+    (InputTooLarge, 413, "too_large", "The request is too large"),
+    (UnsupportedContent, 415, "unsupported_content", "Unsupported content type"),
+    (NotFound, 404, "not_found", "Not found"),
+    (WriteConflict, 409, "write_conflict", "Somebody else wrote first"),
+    (StorageUnavailable, 503, "storage_unavailable", "Storage does not answer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an endpoint is asked: a body already read, and where it is asked.
+
+    ``json`` is the parsed body (None where the endpoint reads none), ``body`` its bytes.
+    """
+
+    service: Service
+    route: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    path: str
+    base_url: str
+    body: bytes
+    content_type: str
+    json: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint answers; ``body`` is JSON-ready, or bytes of ``content_type``.
+
+    ``stamped`` answers carry the request's id in their body as well.
+    """
+
+    body: Any
+    status: int = 200
+    stamped: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+
+
+Endpoint = Callable[[Call], Reply]
+
+
+@cache
+def service() -> Service:
+    """The process's one service, connected from the app's settings on first use."""
+    from shared.service import Service
+    from shared.store.connect import connect
+
+    return Service(lambda: connect(os.environ))
+
+
+def respond(
+    req: func.HttpRequest, endpoint: Endpoint, reads: tuple[str, ...] = ()
+) -> func.HttpResponse:
+    """Answer ``req`` by ``endpoint``.
+
+    Parameters
+    ----------
+    reads
+        Content types that the endpoint reads; none means that a body is ignored.
+    """
+    request_id = _request_id(req)
+    try:
+        reply = endpoint(_call(req, reads))
+        return _response(reply, request_id)
+    except MarginalError as error:
+        return _problem(error, request_id)
+    except Exception:
+        _log.exception("unexpected error; request %s", request_id)
+        detail = "Something went wrong on our side; the request id helps to find it."
+        return _problem_response(500, "internal", "Internal error", detail, {}, request_id)
+
+
+def _request_id(req: func.HttpRequest) -> str:
+    """The caller's own id where it is a plain one, else a new one."""
+    given: str = req.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
+    url = urlsplit(req.url)
+    content_type, body = "", b""
+    if reads:
+        content_type = _content_type(req, reads)
+        body = _body(req)
+    return Call(
+        service=service(),
+        route=req.route_params,
+        query=req.params,
+        headers=req.headers,
+        path=url.path,
+        base_url=f"{url.scheme}://{url.netloc}" if url.netloc else "",
+        body=body,
+        content_type=content_type,
+        json=parse_json(body) if content_type == JSON else None,
+    )
+
+
+def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
+    given: str = req.headers.get("content-type", "")
+    media, *parameters = (part.strip().lower() for part in given.split(";"))
+    if media.startswith("application/") and media.endswith("+json"):
+        media = JSON
+    if media not in reads:
+        wanted = " or ".join(reads)
+        got = repr(media[:80]) if media else "missing"
+        raise UnsupportedContent(f"Send {wanted}; the content type is {got}.")
+    charset = next(
+        (p.split("=", 1)[1].strip('"') for p in parameters if p.startswith("charset=")), ""
+    )
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise UnsupportedContent(f"Send UTF-8; the charset is {charset[:40]!r}.")
+    return media
+
+
+def _body(req: func.HttpRequest) -> bytes:
+    length = req.headers.get("content-length", "")
+    # Twelve digits are beyond the limit already, and int() of very long ones is slow.
+    if length.isdecimal() and (len(length) > 12 or int(length) > MAX_BYTES):
+        raise _too_large()
+    body = req.get_body() or b""
+    if len(body) > MAX_BYTES:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> InputTooLarge:
+    return InputTooLarge(f"The body is larger than {MAX_BYTES // 1_000_000} MB.")
+
+
+def _response(reply: Reply, request_id: str) -> func.HttpResponse:
+    body = reply.body
+    if reply.stamped:
+        body = {**body, "request_id": request_id}
+    if body is not None and not isinstance(body, bytes):
+        body = dump_json(body)
+    return func.HttpResponse(
+        body=body or b"",
+        status_code=reply.status,
+        headers={"x-request-id": request_id, **reply.headers},
+        mimetype=reply.content_type,
+        charset="utf-8",
+    )
+
+
+def _problem(error: MarginalError, request_id: str) -> func.HttpResponse:
+    extra: dict[str, Any] = {}
+    if isinstance(error, InvalidInput):
+        extra["errors"] = [
+            {"pointer": f.pointer, "code": f.code, "message": f.message}
+            for f in error.faults[:MAX_FAULTS]
+        ]
+        if len(error.faults) > MAX_FAULTS:
+            extra["errors_left_out"] = len(error.faults) - MAX_FAULTS
+    if isinstance(error, Infeasible):
+        extra["conflicts"] = [
+            {"name": c.name, "message": c.message, "missed_by": c.missed_by}
+            for c in error.conflicts
+        ]
+    headers = {}
+    if isinstance(error, StorageUnavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+        _log.warning("storage did not answer; request %s", request_id)
+    for kind, status, code, title in _PROBLEMS:
+        if isinstance(error, kind):
+            return _problem_response(status, code, title, str(error), extra, request_id, headers)
+    raise TypeError(f"no status for {type(error).__name__}")
+
+
+def _problem_response(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    extra: Mapping[str, Any],
+    request_id: str,
+    headers: Mapping[str, str] | None = None,
+) -> func.HttpResponse:
+    body = {
+        "type": f"urn:marginal:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        **extra,
+        "request_id": request_id,
+    }
+    return func.HttpResponse(
+        body=dump_json(body),
+        status_code=status,
+        headers={"x-request-id": request_id, **(headers or {})},
+        mimetype=PROBLEM,
+        charset="utf-8",
+    )

@@ -1,0 +1,273 @@
+"""The planning half of the contract in code: optimize, scenarios, evaluate and sensitivity.
+
+The OpenAPI document, the assistant's tool definitions and the server's validation all come from
+these models. They hold shapes and single-field ranges; rules that span fields are in
+``shared.api.semantics``, and what is well formed but not built yet is told apart in
+``shared.api.translate``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from shared.api.curve_messages import Adstock, Message, Money, Name, Response, Saturation, Whole
+
+__all__ = [
+    "MAX_CHANNELS",
+    "Campaign",
+    "Channel",
+    "ChannelSpend",
+    "Coefficient",
+    "Constraint",
+    "EvaluateRequest",
+    "Horizon",
+    "Interaction",
+    "Objective",
+    "OptimizeRequest",
+    "Pacing",
+    "Risk",
+    "Scenario",
+    "ScenariosRequest",
+    "SensitivityRequest",
+    "Solver",
+    "Sweep",
+]
+
+MAX_CHANNELS = 10_000
+"""More channels than any planner has; a request beyond it is refused at once."""
+
+MAX_SCENARIOS = 100
+MAX_SWEEP = 200
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=-1e15, le=1e15)]
+
+
+class Campaign(Message):
+    """One campaign of a channel, or the fields that a channel shares with it."""
+
+    channel: Name = Field(description="Name; unique within the request.")
+    current_spend: Money | None = Field(None, description="What is spent now, money per period.")
+    min_spend: Money = Field(0.0, description="Spend at least this, money per period.")
+    max_spend: Money | None = Field(
+        None,
+        description="Spend at most this, money per period. For a stored dataset it defaults to 1.5 "
+        "times the highest observed spend.",
+    )
+    min_total: Money | None = Field(None, description="Spend at least this over the horizon.")
+    max_total: Money | None = Field(None, description="Spend at most this over the horizon.")
+    max_change: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        None, description="Largest change from current_spend, both ways, as a fraction of it."
+    )
+    locked: bool = Field(False, description="Keep current_spend exactly: a commitment.")
+    minimum_if_active: Money | None = Field(None, description="Spend nothing, or at least this.")
+    increment: Money | None = Field(None, description="Lot size: spend is a multiple of it.")
+    period_weights: list[Money] | None = Field(
+        None, max_length=520, description="Multiplier of the response in each period (seasonality)."
+    )
+    response: Response | None = Field(
+        None, description="Response curve; not needed where a stored dataset has it."
+    )
+    saturation: Saturation | None = Field(
+        None, description="Short for response.saturation where there are no draws."
+    )
+    adstock: Adstock | None = Field(
+        None, description="Short for response.adstock, together with saturation."
+    )
+    effectiveness: Annotated[float, Field(ge=0, le=1000)] | None = Field(
+        None, description="Multiplier of the channel's outcome: 0.7 means 30 % less effective."
+    )
+    price: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
+    )
+
+
+class Channel(Campaign):
+    """One channel to spend on."""
+
+    exclude: bool = Field(False, description="Leave this channel out of the question altogether.")
+    campaigns: list[Campaign] | None = Field(
+        None, max_length=1000, description="Campaigns whose sum is the channel's spend."
+    )
+
+
+class ChannelSpend(Message):
+    """What a plan spends on one channel."""
+
+    channel: Name
+    spend: Money | None = Field(None, description="Money per period.")
+    periods: list[Money] | None = Field(
+        None, max_length=520, description="Money in each period, in a plan over time."
+    )
+
+
+class Objective(Message):
+    """What is to be best."""
+
+    goal: Literal["maximize_outcome", "maximize_profit", "minimize_spend", "maximize_reach"] = (
+        "maximize_outcome"
+    )
+    value_per_outcome: Money | None = Field(None, description="Money that one outcome is worth.")
+    target_outcome: Money | None = None
+    max_frequency: Money | None = None
+    target_roas: Money | None = None
+    target_cpa: Money | None = None
+    long_term_weight: Share | None = None
+
+
+class Coefficient(Message):
+    """One term of a linear rule."""
+
+    channel: Name
+    coefficient: Amount
+
+
+class Constraint(Message):
+    """A rule over several channels."""
+
+    name: Name
+    channels: list[Name] | None = Field(None, max_length=MAX_CHANNELS)
+    min_spend: Money | None = None
+    max_spend: Money | None = None
+    min_total: Money | None = None
+    max_total: Money | None = None
+    min_share: Share | None = None
+    max_share: Share | None = None
+    coefficients: list[Coefficient] | None = Field(None, max_length=MAX_CHANNELS)
+    min: Amount | None = None
+    max: Amount | None = None
+    max_active: Annotated[Whole, Field(ge=0, le=MAX_CHANNELS)] | None = None
+
+
+class Interaction(Message):
+    """Outcome that two channels bring (or cost) together."""
+
+    channels: list[Name] = Field(min_length=2, max_length=2)
+    strength: Amount
+
+
+class Pacing(Message):
+    """How fast spend may move from one period to the next."""
+
+    max_change: Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Horizon(Message):
+    """How many periods are planned, and how."""
+
+    periods: Annotated[Whole, Field(ge=1, le=520)] = 1
+    mode: Literal["time_varying", "constant", "fixed_shares", "sequential"] = "time_varying"
+    prior_spend: dict[str, Any] | None = Field(
+        None, description="Spend before the horizon, by channel: its carryover comes in."
+    )
+    pacing: Pacing | None = None
+
+
+class Risk(Message):
+    """How the draws of the curves are weighed."""
+
+    measure: Literal["expected", "mean_minus_sd", "quantile", "cvar", "worst_case"] = "expected"
+    aversion: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class Solver(Message):
+    """How the best plan is searched for."""
+
+    method: Literal[
+        "auto",
+        "lagrangian",
+        "branch_and_bound",
+        "piecewise",
+        "gradient",
+        "slsqp",
+        "genetic",
+        "particle_swarm",
+        "bayesian",
+    ] = Field("auto", description="auto chooses by the problem's structure.")
+    gap: Annotated[float, Field(ge=0, le=1)] = Field(
+        1e-6, description="Relative gap to the proven bound at which the answer is good enough."
+    )
+    time_limit_s: Annotated[float, Field(gt=0, le=200)] = Field(
+        10.0, description="Seconds after which the best plan so far is answered with its gap."
+    )
+    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = Field(
+        0, description="Makes an answer reproducible."
+    )
+
+
+class OptimizeRequest(Message):
+    """The best allocation of a budget: stored curves (dataset) or curves in the request."""
+
+    dataset: Name | None = Field(None, description="Stored dataset whose fitted curves are used.")
+    curves_version: Name | None = Field(
+        None, description="Version of the stored curves; the current ones (latest) if not given."
+    )
+    channels: list[Channel] | None = Field(
+        None,
+        max_length=MAX_CHANNELS,
+        description="Channels with their curves and limits; with a dataset, overrides by name.",
+    )
+    budget: Money | None = Field(None, description="Money to allocate, over the whole horizon.")
+    period_budgets: list[Money] | None = Field(None, max_length=520)
+    spend_all: bool = Field(
+        True, description="True: the budget is spent to the cent. False: it is a cap."
+    )
+    objective: Objective | None = None
+    constraints: list[Constraint] | None = Field(None, max_length=1000)
+    test_reserve: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="Share of the budget held back for tests."
+    )
+    interactions: list[Interaction] | None = Field(None, max_length=1000)
+    horizon: Horizon | None = None
+    risk: Risk | None = None
+    solver: Solver | None = None
+
+
+class EvaluateRequest(Message):
+    """A plan that the caller already has, to be scored."""
+
+    problem: OptimizeRequest
+    plan: list[ChannelSpend] = Field(
+        min_length=1, max_length=MAX_CHANNELS, description="Spend of every channel."
+    )
+
+
+class Scenario(Message):
+    """One what-if: changes to the base, or a mix of the caller's own."""
+
+    name: Name
+    changes: Any = Field(
+        None,
+        description="Changes to the base: a JSON merge patch in which channels and constraints are "
+        "addressed by name (a map from name to patch, or a list of objects with the name), null "
+        'drops a field; or a list of {"path": "/channels/tv/max_spend", "value": 20000}.',
+    )
+    plan: list[ChannelSpend] | None = Field(
+        None,
+        max_length=MAX_CHANNELS,
+        description="The caller's own mix: scored, not optimised.",
+    )
+
+
+class Sweep(Message):
+    """One input over a range of values."""
+
+    budget: list[Money] = Field(min_length=1, max_length=MAX_SWEEP)
+
+
+class ScenariosRequest(Message):
+    """Several what-ifs of one problem, side by side."""
+
+    base: OptimizeRequest
+    scenarios: list[Scenario] | None = Field(None, max_length=MAX_SCENARIOS)
+    sweep: Sweep | None = None
+    frontier: dict[str, Any] | None = None
+
+
+class SensitivityRequest(Message):
+    """How the answer moves when inputs and parameters move."""
+
+    base: OptimizeRequest
