@@ -1,0 +1,1 @@
+"""What it costs: ``python -m benchmarks`` prints one table; ``harness`` says how."""
