@@ -8,8 +8,4 @@ param storageSku = readEnvironmentVariable('MARGINAL_STORAGE_SKU', 'Standard_LRS
 param maximumInstanceCount = int(readEnvironmentVariable('MARGINAL_MAXIMUM_INSTANCES', '40'))
 param alwaysReadyHttpInstances = int(readEnvironmentVariable('MARGINAL_ALWAYS_READY', '0'))
 param refitSchedule = readEnvironmentVariable('REFIT_SCHEDULE', '0 0 3 * * *')
-param alertEmails = empty(readEnvironmentVariable('ALERT_EMAIL', ''))
-  ? []
-  : [
-      readEnvironmentVariable('ALERT_EMAIL', '')
-    ]
+param alertEmails = filter(split(readEnvironmentVariable('ALERT_EMAILS', ''), ','), email => !empty(email))

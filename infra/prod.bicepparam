@@ -10,11 +10,7 @@ param logRetentionDays = 90
 param dailyLogQuotaGb = 5
 param softDeleteDays = 30
 param blobVersionDays = 60
-// One address, from the environment of whoever deploys. Without one the alerts still fire, and are
-// seen in the portal only.
-param alertEmails = empty(readEnvironmentVariable('ALERT_EMAIL', ''))
-  ? []
-  : [
-      readEnvironmentVariable('ALERT_EMAIL', '')
-    ]
+// Addresses with commas between, from the environment of whoever deploys. Without any the alerts
+// still fire, and are seen in the portal only.
+param alertEmails = filter(split(readEnvironmentVariable('ALERT_EMAILS', ''), ','), email => !empty(email))
 param alertsEnabled = true

@@ -17,16 +17,23 @@ import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
 __all__ = [
+    "INFRA",
     "Expression",
     "Loop",
     "Module",
+    "Output",
     "Parameter",
     "Resource",
     "Source",
+    "parse",
     "read",
+    "sources",
     "text_of",
     "walk",
 ]
+
+
+INFRA = Path(__file__).parents[2] / "infra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,12 @@ class Module:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    type: str
+    text: str
+
+
 @dataclass(slots=True)
 class Source:
     """One file: what it declares, every name it refers to, and where its syntax is wrong."""
@@ -83,7 +96,7 @@ class Source:
     variables: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, Output] = field(default_factory=dict)
     declared: list[tuple[str, int]] = field(default_factory=list)
 
 
@@ -95,6 +108,11 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from walk(child)
+
+
+def sources() -> list[Source]:
+    """Every template in ``infra/``, ``main.bicep`` first."""
+    return [read(path) for path in (INFRA / "main.bicep", *sorted(INFRA.glob("modules/*.bicep")))]
 
 
 @cache
@@ -154,7 +172,7 @@ def _declare(source: Source, node: Node, decorators: dict[str, Any]) -> None:
         case "module_declaration":
             source.modules[name] = Module(name, value_of(parts[1]), _body(parts), line)
         case "output_declaration":
-            source.outputs[name] = text_of(parts[-1])
+            source.outputs[name] = Output(text_of(parts[1]), text_of(parts[-1]))
         case _:
             source.errors.append(f"{source.path.name}:{line}: unknown declaration {node.type}")
 
