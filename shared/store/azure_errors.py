@@ -62,7 +62,7 @@ def retry_options() -> dict[str, Any]:
         "connection_timeout": 5,
         "read_timeout": 30,
         "retry_policy": ExponentialRetry(
-            initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1
+            initial_backoff=0, increment_base=2, retry_total=2, random_jitter_range=1
         ),
     }
 

@@ -118,7 +118,7 @@ class AzureBlobs:
     def ping(self) -> None:
         # An absent container is no fault: whoever answered that is alive.
         with translated():
-            self._client.exists(timeout=5)
+            self._client.exists(timeout=5, retry_total=0)
 
     @property
     def _client(self) -> ContainerClient:

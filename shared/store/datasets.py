@@ -1,0 +1,357 @@
+"""Datasets: what was put, what was fitted from it, and the runs that did so.
+
+Everything but the manifest and the runs is written once and never changed. Whatever a write does
+first, its last step is one flip of the manifest: killed before it, the old state is whole; after
+it, the new one is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from shared.curves.curveset import CurveSet
+from shared.errors import NotFound, UnsupportedContent, WriteConflict
+from shared.store.base import BlobStore
+from shared.store.keys import (
+    CURVES,
+    DELETED,
+    INPUTS,
+    RUNS,
+    blob_key,
+    check_dataset_name,
+)
+from shared.store.manifests import Clock, Manifests, utc_now
+from shared.store.records import (
+    Document,
+    Manifest,
+    Run,
+    StoredCurves,
+    VersionEntry,
+    from_stamp,
+    stamp,
+    to_json,
+)
+from shared.store.runs import Runs
+from shared.store.versions import Versions
+
+__all__ = ["Datasets", "check_dataset_name"]
+
+_SUFFIX = {"text/csv": "csv", "application/json": "json"}
+_CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
+
+_READERS = 8  # below the SDK's connection pool of 10
+_BATCH = 256
+
+# How long a writer may go on that began before its dataset was deleted: the app's functionTimeout,
+# doubled. Only then is an incarnation swept for the last time.
+_LAST_WRITER = timedelta(hours=1)
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Datasets:
+    """All datasets of one store; safe to share between threads.
+
+    Parameters
+    ----------
+    clock
+        Answers the present time, with its zone.
+    """
+
+    def __init__(self, blobs: BlobStore, clock: Clock = utc_now) -> None:
+        self._blobs = blobs
+        self._clock = clock
+        self._manifests = Manifests(blobs, clock)
+        self._versions = Versions(blobs)
+        self._runs = Runs(blobs)
+
+    # -- datasets -----------------------------------------------------------------------------
+
+    def find(self, dataset: str) -> Manifest | None:
+        """The dataset's manifest, or None; ``InvalidInput`` for what is no name."""
+        return self._manifests.find(dataset)
+
+    def manifest(self, dataset: str) -> Manifest:
+        """The dataset's manifest; ``NotFound`` where there is none."""
+        return self._manifests.get(dataset)
+
+    def names(self) -> Iterator[str]:
+        """Names of all datasets, page by page."""
+        return self._manifests.names()
+
+    def manifests(self) -> Iterator[Manifest]:
+        """The manifests of all datasets, several read at once; those deleted meanwhile left out."""
+        return (found for found in self._each(self.find, self.names()) if found is not None)
+
+    def list(self) -> tuple[Manifest, ...]:
+        return tuple(self.manifests())
+
+    def delete(self, dataset: str) -> None:
+        """Delete a dataset: it is gone at once, its blobs right after.
+
+        A note of what is to be swept is left first, so that a crash leaves nothing visible and
+        nothing for good.
+        """
+        manifest = self.manifest(dataset)
+        incarnation = manifest.incarnation
+        with suppress(WriteConflict):  # left by an attempt before this one
+            self._blobs.create(
+                blob_key(DELETED, dataset, f"{incarnation}.json"),
+                to_json({"deleted_at": stamp(self._clock())}),
+            )
+        self._manifests.remove(manifest)
+        self._sweep(dataset, incarnation)
+
+    def has_deleted(self) -> bool:
+        """Whether anything is left for ``sweep_deleted``."""
+        return next(self._blobs.keys(f"{DELETED}/"), None) is not None
+
+    def sweep_deleted(self) -> int:
+        """Remove what crashed deletions and late writers left behind; how many were looked at."""
+        count = 0
+        for key in self._blobs.keys(f"{DELETED}/"):
+            _, dataset, file = key.split("/")
+            incarnation = file.removesuffix(".json")
+            manifest = self.find(dataset)
+            if manifest is not None and manifest.incarnation == incarnation:
+                continue  # the deletion stopped before it deleted: the dataset lives
+            self._sweep(dataset, incarnation)
+            try:
+                deleted_at = json.loads(self._blobs.read(key).data)["deleted_at"]
+            except NotFound:
+                continue  # another sweeper was here
+            if self._clock() - from_stamp(deleted_at) > _LAST_WRITER:
+                self._blobs.delete(key)
+            count += 1
+        return count
+
+    # -- inputs -------------------------------------------------------------------------------
+
+    def put_spec(
+        self,
+        dataset: str,
+        spec: Mapping[str, Any],
+        *,
+        if_match: str | None = None,
+        seen: Manifest | None = None,
+    ) -> str:
+        """Store the roles of the columns; answers the ETag. See ``put_history``."""
+        return self._put(dataset, "spec", to_json(spec), "application/json", if_match, seen)
+
+    def put_history(
+        self,
+        dataset: str,
+        data: bytes,
+        content_type: str,
+        *,
+        if_match: str | None = None,
+        seen: Manifest | None = None,
+    ) -> str:
+        """Store a spend history; the dataset is made where there is none.
+
+        Parameters
+        ----------
+        content_type
+            ``text/csv`` or ``application/json``, parameters allowed.
+        if_match
+            The ETag that the history must have (``*``: any, but there must be one).
+        seen
+            The manifest that ``data`` was checked against, where it was.
+
+        Returns
+        -------
+        The history's new ETag: of its content, so the same bytes have the same one.
+
+        Raises
+        ------
+        WriteConflict
+            Where the history no longer has ``if_match``, or any input of the dataset changed since
+            ``seen`` (or since this call began). Nothing is lost: the stored state is the winner's.
+        """
+        return self._put(dataset, "history", data, content_type, if_match, seen)
+
+    def put_outcomes(
+        self,
+        dataset: str,
+        data: bytes,
+        content_type: str,
+        *,
+        if_match: str | None = None,
+        seen: Manifest | None = None,
+    ) -> str:
+        """Store the outcomes that belong to a long history. See ``put_history``."""
+        return self._put(dataset, "outcomes", data, content_type, if_match, seen)
+
+    def get_spec(self, dataset: str) -> Document:
+        return self._get(dataset, "spec")
+
+    def get_history(self, dataset: str) -> Document:
+        return self._get(dataset, "history")
+
+    def get_outcomes(self, dataset: str) -> Document:
+        return self._get(dataset, "outcomes")
+
+    def read_input(self, place: Manifest | Run, part: str) -> Document | None:
+        """A part (``spec``, ``history``, ``outcomes``) in the version that ``place`` names."""
+        version: str | None = getattr(place.inputs, part)
+        if version is None:
+            return None
+        blob = self._blobs.read(blob_key(INPUTS, place.dataset, place.incarnation, part, version))
+        return Document(blob.data, _CONTENT_TYPE[version.rpartition(".")[2]], _etag(version))
+
+    # -- curves -------------------------------------------------------------------------------
+
+    def current(self, dataset: str) -> str | None:
+        """The version of the current curve set; None before the first was promoted."""
+        return self.manifest(dataset).curves
+
+    def curves(self, dataset: str, version: str = "latest") -> CurveSet:
+        """A curve set; ``latest`` is the current one, which a roll-back makes an older one."""
+        manifest = self.manifest(dataset)
+        if version == "latest":
+            if manifest.curves is None:
+                raise NotFound(f"The dataset {dataset!r} has no fitted curves yet.")
+            version = manifest.curves
+        return self._versions.curve_set(manifest, version)
+
+    def stored_curves(self, place: Manifest | Run, version: str) -> StoredCurves | None:
+        """A set with its gate's verdict; None where there is no such version."""
+        return self._versions.find(place, version)
+
+    def save_curves(self, run: Run, stored: StoredCurves) -> None:
+        """Write a run's set, once; it is not current by that. ``WriteConflict`` if it is there."""
+        self._versions.create(run, stored)
+
+    def versions(self, dataset: str) -> tuple[VersionEntry, ...]:
+        """All stored versions, newest first."""
+        return self._versions.entries(self.manifest(dataset))
+
+    def promote(self, dataset: str, version: str) -> Manifest:
+        """Make a stored version the current one, because a person said so."""
+        manifest = self.manifest(dataset)
+        if self.stored_curves(manifest, version) is None:
+            raise NotFound(f"The dataset {dataset!r} has no curves of that version.")
+        if manifest.curves == version:
+            return manifest
+        now = stamp(self._clock())
+        return self._manifests.flip(
+            manifest, lambda m: m.with_curves(version, now), still_holds=lambda _: True
+        )
+
+    def promote_over(self, run: Run, version: str, based_on: str | None) -> bool:
+        """Make a run's set current only while ``based_on`` still is; whether it ever was.
+
+        Raises
+        ------
+        NotFound
+            Where the dataset is gone, or was made anew.
+        """
+        manifest = self._place(run)
+        if manifest.was_promoted(version):
+            return True
+        if manifest.curves != based_on:
+            return False
+        now = stamp(self._clock())
+        try:
+            self._manifests.flip(
+                manifest,
+                lambda m: m.with_curves(version, now),
+                still_holds=lambda m: m.curves == based_on and not m.was_promoted(version),
+            )
+        except WriteConflict:
+            return self._place(run).was_promoted(version)
+        return True
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def create_run(self, run: Run) -> Run:
+        """Write a new run; ``WriteConflict`` where there is one of that id."""
+        return self._runs.create(run)
+
+    def read_run(self, dataset: str, run: str) -> Run:
+        """A run of a dataset that is there; ``NotFound`` otherwise."""
+        found = self.find_run(dataset, self.manifest(dataset).incarnation, run)
+        if found is None:
+            raise NotFound(f"The dataset {dataset!r} has no such run.")
+        return found
+
+    def find_run(self, dataset: str, incarnation: str, run: str) -> Run | None:
+        return self._runs.find(dataset, incarnation, run)
+
+    def update_run(self, run: Run) -> Run:
+        """Write a run that was read before; ``WriteConflict`` where it changed (or went) since."""
+        return self._runs.update(run)
+
+    def delete_run(self, run: Run) -> None:
+        """Take back a run that was never queued."""
+        self._runs.delete(run)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _put(
+        self,
+        dataset: str,
+        part: str,
+        data: bytes,
+        content_type: str,
+        if_match: str | None,
+        seen: Manifest | None,
+    ) -> str:
+        manifest = seen or self.find(dataset) or self._manifests.blank(dataset)
+        if manifest.dataset != dataset:
+            raise ValueError("the manifest of another dataset")
+        suffix = _SUFFIX.get(content_type.partition(";")[0].strip().lower())
+        if suffix is None:
+            raise UnsupportedContent("Only text/csv and application/json are read here.")
+        held: str | None = getattr(manifest.inputs, part)
+        if if_match is not None and (held is None or (if_match != "*" and if_match != _etag(held))):
+            raise WriteConflict(f"The {part} of {dataset!r} is not the one that If-Match names.")
+        version = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
+        if version == held and seen is None:
+            return _etag(version)
+        with suppress(WriteConflict):  # the same bytes are there already
+            self._blobs.create(blob_key(INPUTS, dataset, manifest.incarnation, part, version), data)
+        self._manifests.flip(
+            manifest,
+            lambda m: replace(m, inputs=replace(m.inputs, **{part: version})),
+            still_holds=lambda m: m.inputs == manifest.inputs,
+        )
+        return _etag(version)
+
+    def _get(self, dataset: str, part: str) -> Document:
+        document = self.read_input(self.manifest(dataset), part)
+        if document is None:
+            raise NotFound(f"The dataset {dataset!r} has no {part} yet.")
+        return document
+
+    def _place(self, run: Run) -> Manifest:
+        manifest = self.find(run.dataset)
+        if manifest is None or manifest.incarnation != run.incarnation:
+            raise NotFound(f"The dataset {run.dataset!r} was deleted.")
+        return manifest
+
+    def _sweep(self, dataset: str, incarnation: str) -> None:
+        for room in (CURVES, RUNS, INPUTS):
+            keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
+            for _ in self._each(self._blobs.delete, keys):
+                pass
+
+    def _each(self, call: Callable[[T], U], arguments: Iterable[T]) -> Iterator[U]:
+        """``map`` with several calls at once, in bounded batches."""
+        rest = iter(arguments)
+        with ThreadPoolExecutor(_READERS) as pool:
+            while batch := [*itertools.islice(rest, _BATCH)]:
+                yield from pool.map(call, batch)
+
+
+def _etag(version: str) -> str:
+    return f'"{version}"'
