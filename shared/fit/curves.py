@@ -25,74 +25,78 @@ _LAST = {"day": 91, "week": 13, "month": 3}
 
 
 def responses(posterior: Posterior) -> tuple[Response, ...]:
-    """One response per active channel.
-
-    The point curve has the draws' median half-saturation and shape, and the maximal response at
-    which it agrees with the mean over the draws at the mean spend: what is shown for a channel and
-    what is optimised (the mean over draws) are then the same where the money is.
-    """
+    """One response per active channel, in the design's order; see ``_response``."""
     design = posterior.design
     natural = posterior.model.unpack(posterior.draws)
     tops = posterior.model.coefficients(posterior.draws)
-    decay = posterior.model.unpack(posterior.mode.theta[None]).decay[0]
-    out: list[Response] = []
-    for c in range(len(design.active)):
-        half = natural.half[:, c] * design.spend_scale[c]
-        shape = natural.shape[:, c]
-        at = float(design.mean_spend[c])
-        hill = bool(posterior.model.hill[c])
-        draws = tuple(
-            _saturation(hill, float(t), float(h), float(s))
-            for t, h, s in zip(tops[:, c], half, shape, strict=True)
+    decay = np.median(natural.decay, axis=0)
+    return tuple(
+        _response(
+            hill=bool(posterior.model.hill[c]),
+            tops=tops[:, c],
+            halves=natural.half[:, c] * design.spend_scale[c],
+            shapes=natural.shape[:, c],
+            at=float(design.mean_spend[c]),
+            decay=float(decay[c]),
         )
-        middle = float(np.median(half)), float(np.median(shape))
-        level = float(_saturation(hill, 1.0, *middle).value(at))
-        mean = float(np.mean([draw.value(at) for draw in draws]))
-        out.append(
-            Response(
-                saturation=_saturation(hill, mean / level, *middle),
-                adstock=Geometric(decay=float(decay[c]), normalised=True),
-                draws=draws,
-            )
-        )
-    return tuple(out)
-
-
-def _saturation(hill: bool, top: float, half: float, shape: float) -> Saturation:
-    if hill:
-        return Hill(max_response=top, half_saturation=half, shape=shape)
-    return Exponential(max_response=top, rate=1.0 / half)
+        for c in range(len(design.active))
+    )
 
 
 def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response:
     """The curve of a channel without any spend: nothing but the prior, on the others' scale.
 
     Its spend scale is the median of the other channels'. It is there so that the channel does not
-    vanish; its observed maximum of zero keeps an optimiser away from it unless it is told otherwise.
+    vanish; its observed maximum of zero keeps an optimiser away unless told otherwise.
     """
     scale = float(np.median(posterior.design.spend_scale))
     count = len(posterior.draws)
-    roi = np.exp(
-        np.median(posterior.prior.log_median)
-        + np.median(posterior.prior.log_sd) * rng.standard_normal(count)
-    )
-    half = scale * np.exp(HALF_SD * rng.standard_normal(count))
-    shape = np.exp(SHAPE_MEAN + SHAPE_SD * rng.standard_normal(count))
+    prior = posterior.prior
+    noise = rng.standard_normal((3, count))
+    returns = np.exp(np.median(prior.log_median) + np.median(prior.log_sd) * noise[0])
+    halves = scale * np.exp(HALF_SD * noise[1])
+    shapes = np.exp(SHAPE_MEAN + SHAPE_SD * noise[2])
     hill = posterior.family == "hill"
-    draws = []
-    for r, h, s in zip(roi, half, shape, strict=True):
-        unit = _saturation(hill, 1.0, float(h), float(s))
-        top = float(r) * scale / float(unit.value(scale))
-        draws.append(_saturation(hill, top, float(h), float(s)))
-    middle = float(np.median(half)), float(np.median(shape))
-    level = float(_saturation(hill, 1.0, *middle).value(scale))
-    mean = float(np.mean([draw.value(scale) for draw in draws]))
-    decay = float(np.median(posterior.model.unpack(posterior.mode.theta[None]).decay[0]))
-    return Response(
-        saturation=_saturation(hill, mean / level, *middle),
-        adstock=Geometric(decay=decay, normalised=True),
-        draws=tuple(draws),
+    unit = np.asarray(_saturation(hill, np.ones(count), halves, shapes).value(scale))
+    natural = posterior.model.unpack(posterior.draws)
+    return _response(
+        hill=hill,
+        tops=returns * scale / unit,
+        halves=halves,
+        shapes=shapes,
+        at=scale,
+        decay=float(np.median(natural.decay)),
     )
+
+
+def _response(
+    *, hill: bool, tops: Floats, halves: Floats, shapes: Floats, at: float, decay: float
+) -> Response:
+    """Draws, and the point curve that goes with them.
+
+    The point curve has the draws' median half-saturation and shape, and the maximal response at
+    which it agrees with the mean over the draws at spend ``at`` (the mean spend): what is shown for
+    a channel and what is optimised (the mean over draws) are then the same where the money is.
+    """
+    half, shape = float(np.median(halves)), float(np.median(shapes))
+    mean = float(np.mean(_saturation(hill, tops, halves, shapes).value(at)))
+    level = float(_saturation(hill, 1.0, half, shape).value(at))
+    return Response(
+        saturation=_saturation(hill, mean / level, half, shape),
+        adstock=Geometric(decay=decay, normalised=True),
+        draws=tuple(
+            _saturation(hill, float(t), float(h), float(s))
+            for t, h, s in zip(tops, halves, shapes, strict=True)
+        ),
+    )
+
+
+def _saturation(
+    hill: bool, top: float | Floats, half: float | Floats, shape: float | Floats
+) -> Saturation:
+    if hill:
+        return Hill(max_response=top, half_saturation=half, shape=shape)
+    return Exponential(max_response=top, rate=1.0 / half)
 
 
 def observed_spend(history: History, channel: int) -> ObservedSpend:

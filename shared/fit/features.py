@@ -1,4 +1,4 @@
-"""From a history to the arrays of the model: scaled spend with its lags, and the baseline's columns.
+"""From a history to the arrays of the model: scaled, lagged spend and the baseline's columns.
 
 Nothing here looks ahead. Every scale, centre, label count and padding comes from the first
 ``train`` rows, so a fit for validation cannot learn anything from the rows it is tested on; a test
@@ -254,7 +254,7 @@ def _holidays(
     by_name: dict[str, Floats] = {}
     for day, label in sorted(calendar.items()):
         row = bisect_right(dates, day) - 1
-        if 0 <= row and day < ends:
+        if row >= 0 and day < ends:
             name = label.replace(" (observed)", "").split(";")[0].strip()
             by_name.setdefault(name, np.zeros(len(dates)))[row] += 1.0
     if frequency == "month":

@@ -68,16 +68,15 @@ def judge(
     naive = _scores(folds, "naive")
     constant = _scores(folds, "constant")
     why: list[str] = []
-    if not posterior.mode.converged or not all(fold.converged for fold in folds):
+    if not posterior.converged or not all(fold.converged for fold in folds):
         why.append(
-            "The fit did not converge: the search for its most probable curves did not end at a "
-            "maximum."
+            "The fit did not converge: the search for its most probable curves, or the draws "
+            "around them, did not settle."
         )
     if rolling.rmse > naive.rmse:
         why.append(
-            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than repeating the "
-            f"same {frequency} a year before: typical error {rolling.rmse:.4g} against "
-            f"{naive.rmse:.4g}."
+            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than a seasonal naive "
+            f"forecast: typical error {rolling.rmse:.4g} against {naive.rmse:.4g}."
         )
     if rolling.rmse > constant.rmse:
         why.append(
@@ -97,14 +96,14 @@ def judge(
             f"{_MEDIA:.0f} asked)."
         )
     checked = (
-        f"Converged; typical error of its forecasts {rolling.rmse:.4g} against {naive.rmse:.4g} of "
-        f"a seasonal naive forecast over the last {rolling.rows} {frequency}s; log evidence "
-        f"{gain:+.1f} for an effect of media.",
+        f"It converged; the typical error of its forecasts over the last {rolling.rows} "
+        f"{frequency}s is {rolling.rmse:.4g}, against {naive.rmse:.4g} of a seasonal naive "
+        f"forecast; log evidence {gain:+.1f} for an effect of media."
     )
     return Judgement(
         data="enough",
         promote=not why,
-        reasons=tuple(why) or checked,
+        reasons=tuple(why) or (checked,),
         holdout=holdout,
         rolling=rolling,
         naive=naive,

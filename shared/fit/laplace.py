@@ -1,9 +1,9 @@
 """The mode of the posterior, its curvature, draws from it, and the evidence of a model.
 
 The mode is found by L-BFGS from several starts with the analytic gradient, then sharpened by
-Newton steps on a Hessian of central differences of that gradient (all points in one batch). The
-draws are normal around the mode with the inverse Hessian as covariance (Laplace's method;
-MacKay, Information Theory, Inference and Learning Algorithms, 2003, chapter 27).
+Newton steps on a Hessian of central differences of that gradient (all points in one batch).
+Laplace draws are normal around the mode with the inverse Hessian as covariance (MacKay,
+Information Theory, Inference and Learning Algorithms, 2003, chapter 27); ``sampler`` starts there.
 
 Outliers: the noise is Student-t as a scale mixture of normals. The weights of the mixture follow by
 expectation and maximisation around the mode (Lange, Little and Taylor, Robust statistical modeling

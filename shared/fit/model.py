@@ -11,7 +11,7 @@ For row t of the training window, everything in units of the outcome's standard 
 one would make of the mean spend. The linear part gamma is integrated out exactly: with the singular
 values s and left vectors U of the weighted baseline, the covariance of the weighted residual is
 sigma^2 I + U diag(s^2) U', whose inverse and determinant cost O(T p) (Rasmussen and Williams,
-Gaussian Processes for Machine Learning, 2006, appendix A.3: matrix inversion and determinant lemma).
+Gaussian Processes for Machine Learning, 2006, appendix A.3, the matrix inversion lemma).
 ``weight_t`` are the scale-mixture weights of Student-t noise, held fixed here; ``laplace`` finds
 them by expectation and maximisation.
 
@@ -36,6 +36,7 @@ __all__ = ["MediaModel", "Unpacked", "build_model"]
 Floats = NDArray[np.float64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
+_CACHED = 48_000  # numbers of one (channel, point, row) array worked on at once
 _TINY = 1e-30  # spend of zero: its logarithm must exist
 
 
@@ -140,6 +141,14 @@ class MediaModel:
 
         The density is of theta itself (Jacobians of the logarithms and the logit included).
         """
+        # A few points at a time: their arrays then stay in the processor's cache.
+        few = max(1, _CACHED // (self.channels * self.design.train))
+        parts = [self._log_posterior(theta[k : k + few]) for k in range(0, len(theta), few)]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([v for v, _ in parts]), np.concatenate([g for _, g in parts])
+
+    def _log_posterior(self, theta: Floats) -> tuple[Floats, Floats]:
         d, c, train = self.design, self.channels, self.design.train
         p = self.unpack(theta)
         weights, adstock = self._adstock(p)
@@ -254,28 +263,46 @@ def _saturate(
     model: MediaModel, p: Unpacked, adstock: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Saturation (C, K, T) and its derivatives by adstock, log half and log shape."""
-    half, shape = p.half.T[:, :, None], p.shape.T[:, :, None]
-    hill = model.hill
-    out = tuple(np.zeros_like(adstock) for _ in range(4))
-    if hill.any():
-        a = np.maximum(adstock[hill], _TINY)
-        s = shape[hill]
-        logit = s * np.log(a / half[hill])
-        value = 0.5 * (1.0 + np.tanh(0.5 * logit))
-        slope = value * (1.0 - value)
-        for target, part in zip(
-            out, (value, slope * s / a, -slope * s, slope * logit), strict=True
-        ):
-            target[hill] = part
-    if not hill.all():
-        rest = ~hill
-        ratio = adstock[rest] / half[rest]
-        fade = np.exp(-ratio)
-        for target, part in zip(
-            out[:3], (-np.expm1(-ratio), fade / half[rest], -ratio * fade), strict=True
-        ):
-            target[rest] = part
+    half, shape, hill = p.half.T[:, :, None], p.shape.T[:, :, None], model.hill
+    if hill.all():
+        return _hill(adstock, half, shape)
+    if not hill.any():
+        return _exponential(adstock, half)
+    out = tuple(np.empty_like(adstock) for _ in range(4))
+    parts = (
+        (hill, _hill(adstock[hill], half[hill], shape[hill])),
+        (~hill, _exponential(adstock[~hill], half[~hill])),
+    )
+    for where, values in parts:
+        for target, value in zip(out, values, strict=True):
+            target[where] = value
     return out[0], out[1], out[2], out[3]
+
+
+def _hill(adstock: Floats, half: Floats, shape: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """a^s / (k^s + a^s) as 1 / (1 + e^-q) with q = s log(a / k): no power can overflow."""
+    a = np.maximum(adstock, _TINY)
+    logit = np.log(a)
+    logit -= np.log(half)
+    logit *= shape
+    value = np.multiply(logit, 0.5)
+    np.tanh(value, out=value)
+    value *= 0.5
+    value += 0.5
+    by_half = value - 1.0  # in place from here on: these arrays are most of the model's time
+    by_half *= value
+    by_shape = logit
+    by_shape *= by_half
+    np.negative(by_shape, out=by_shape)
+    by_half *= shape
+    np.divide(by_half, a, out=a)
+    return value, np.negative(a, out=a), by_half, by_shape
+
+
+def _exponential(adstock: Floats, half: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    ratio = adstock / half
+    fade = np.exp(-ratio)
+    return -np.expm1(-ratio), fade / half, -ratio * fade, np.zeros_like(adstock)
 
 
 def build_model(

@@ -22,12 +22,12 @@ from shared.fit.laplace import (
     Noise,
     find_mode,
     fit_noise,
-    laplace_draws,
     null_evidence,
     starting_points,
 )
 from shared.fit.model import MediaModel, build_model
 from shared.fit.priors import ReturnPrior, return_prior
+from shared.fit.sampler import Sample, sample
 from shared.history.table import History
 
 __all__ = ["CLEAR", "Posterior", "fit_posterior"]
@@ -37,6 +37,7 @@ Floats = NDArray[np.float64]
 #: Difference of log evidence beyond which one family is preferred to the other.
 CLEAR = 2.0
 _STARTS = 4
+_DRIFT = 6.0  # standard errors that the largest of all coordinates' means may move
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +49,21 @@ class Posterior:
     model: MediaModel
     mode: Mode
     noise: Noise
-    draws: Floats
+    sample: Sample
     family: str
     evidence: Mapping[str, float]  # of "hill", "exponential" (those tried) and "no_media"
+
+    @property
+    def draws(self) -> Floats:
+        """Joint draws, shape (S, size)."""
+        return self.sample.draws
+
+    @property
+    def converged(self) -> bool:
+        """A maximum was found, and the chains from around it went where they belong and stayed."""
+        chance = float(np.sqrt(2.0 / len(self.draws)))
+        settled = self.sample.acceptance > 0.5 and self.sample.drift < _DRIFT * chance
+        return self.mode.converged and settled
 
 
 def fit_posterior(
@@ -94,7 +107,7 @@ def fit_posterior(
         model=model,
         mode=mode,
         noise=noise,
-        draws=laplace_draws(mode, draws, rng),
+        sample=sample(model, mode, draws, rng),
         family=chosen,
         evidence={**evidence, "no_media": null_evidence(model)},
     )

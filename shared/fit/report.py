@@ -93,14 +93,17 @@ def diagnose(
             for fold in folds
         ],
         "convergence": {
-            "converged": mode.converged,
+            "converged": posterior.converged,
             "newton_decrement": mode.decrement if np.isfinite(mode.decrement) else None,
             "starts": mode.starts,
             "starts_agreeing": mode.agreeing,
+            "draws": len(posterior.draws),
+            "acceptance": posterior.sample.acceptance,
+            "drift": posterior.sample.drift,
         },
         "model": {
             "kind": "bayesian",
-            "method": "laplace",
+            "method": "laplace_hmc",
             "saturation": posterior.family,
             "adstock": "geometric",
             "lags": int(design.lags.shape[2]),

@@ -5,8 +5,9 @@ return: 0 where the data said nothing, towards 1 where they said it all.
 
 ==============  ===================================================================================
 ``good``        the data settle the return: contraction of at least 0.7
-``weak``        they move it, but not by much
-``prior``       contraction under 0.25: the curve is what was believed before
+``weak``        they narrow it or move it, but not by much
+``prior``       contraction under 0.25, and the middle moved by less than half the prior's sd:
+                the curve is what was believed before
 ``unspent``     no spend in the history: nothing to learn from, no return stated
 ==============  ===================================================================================
 """
@@ -25,6 +26,7 @@ __all__ = ["ChannelEvidence", "channel_evidence", "collinear_groups"]
 Floats = NDArray[np.float64]
 _GOOD = 0.7
 _PRIOR = 0.25
+_MOVED = 0.5
 _CORRELATED = 0.9
 _TRADED = -0.6
 
@@ -52,15 +54,12 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
         centre = float(posterior.prior.log_median[index])
         sd = float(posterior.prior.log_sd[index])
         contraction = float(np.clip(1.0 - np.var(log_roi) / sd**2, 0.0, 1.0))
-        if contraction >= _GOOD:
-            verdict = "good"
-        else:
-            verdict = "weak" if contraction >= _PRIOR else "prior"
+        shift = abs(float(np.mean(log_roi)) - centre) / sd
         low, _, high = _range(natural.roi[:, index])
         hill = bool(posterior.model.hill[index])
         out.append(
             ChannelEvidence(
-                verdict=verdict,
+                verdict=_word(contraction, shift),
                 contraction=contraction,
                 roi_mean=float(np.mean(natural.roi[:, index])),
                 roi_interval=(low, high),
@@ -77,6 +76,12 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
             )
         )
     return tuple(out)
+
+
+def _word(contraction: float, shift: float) -> str:
+    if contraction >= _GOOD:
+        return "good"
+    return "weak" if contraction >= _PRIOR or shift >= _MOVED else "prior"
 
 
 def _range(values: Floats) -> tuple[float, float, float]:
