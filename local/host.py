@@ -243,9 +243,11 @@ def _logged(name: str, run: Callable[[], None]) -> None:
 
 
 def app_functions() -> list[Function]:
-    """The app's functions, from ``function_app.py``."""
+    """The app's functions, from ``function_app.py``, over the storage of today's settings."""
     import function_app
+    from shared.api.http import service
 
+    service.cache_clear()  # an earlier host of this process may have served another storage
     return list(function_app.app.get_functions())
 
 

@@ -1,0 +1,133 @@
+"""``./run``: the whole service on one machine, on a sample or on one's own history."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from local.client import Client, RefusedError, UnreachableError
+from local.host import ROOT
+from local.job import Job, own_job, run_job, sample_job
+from local.serving import CannotServeError, Choice, app_process, serve_until_told
+
+__all__ = ["main"]
+
+_LOG = ROOT / ".marginal" / "app.log"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    options = _parser().parse_args(arguments)
+    choice = Choice(options.port, options.storage, options.local_host)
+    try:
+        if options.command == "serve":
+            return serve_until_told(choice)
+        job = _job(options)
+        return _run(choice, job, once=options.once)
+    except CannotServeError as error:
+        return _fail(str(error))
+
+
+def _run(choice: Choice, job: Job, *, once: bool) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    print("Starting storage and the app", flush=True)
+    try:
+        with app_process(choice, _LOG) as base:
+            print(f"  ready {base}  (log: {_LOG.relative_to(ROOT)})", flush=True)
+            code = _do(Client(base), job)
+            if not once:
+                print(f"\nThe app stays up at {base}  (Ctrl-C stops it)", flush=True)
+                threading.Event().wait()
+            return code
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 0 if not once else 130
+
+
+def _do(client: Client, job: Job) -> int:
+    try:
+        run_job(client, job)
+    except RefusedError as error:
+        return _fail(f"The service refused ({error.status}): {error}")
+    except (UnreachableError, RuntimeError) as error:
+        return _fail(f"{error}\nThe app's log is {_LOG}.")
+    return 0
+
+
+def _job(options: argparse.Namespace) -> Job:
+    if options.history is None:
+        if options.spec or options.outcomes:
+            raise CannotServeError("--spec and --outcomes belong to --history FILE.csv.")
+        return sample_job(options.budget)
+    try:
+        return own_job(options.history, options.spec, options.outcomes, options.budget)
+    except OSError as error:
+        raise CannotServeError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise CannotServeError(str(error)) from None
+
+
+def _fail(text: str) -> int:
+    sys.stdout.flush()
+    print(f"\n{text}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--port", type=_port_number, help="default 7071, or any free one")
+    shared.add_argument(
+        "--storage",
+        default="auto",
+        metavar="WHERE",
+        help="azurite, memory or a connection string (default: Azurite where it is installed)",
+    )
+    shared.add_argument(
+        "--local-host",
+        action="store_true",
+        help="the project's own host, even where func is on PATH",
+    )
+    parser = argparse.ArgumentParser(
+        prog="./run",
+        parents=[shared],
+        description="Start Marginal here: store a history, refit its curves through the queue, and "
+        "plan last year's mean budget. Without --history: the sample brand.",
+        epilog="./run serve [--port N] [--storage WHERE] [--local-host] only serves.",
+    )
+    parser.add_argument(
+        "command", nargs="?", choices=["serve"], help="only serve, and print when ready"
+    )
+    parser.add_argument("--once", action="store_true", help="stop after printing the plan")
+    parser.add_argument("--history", type=Path, metavar="FILE.csv", help="your own spend history")
+    parser.add_argument("--spec", type=Path, metavar="FILE.json", help="roles of its columns")
+    parser.add_argument("--outcomes", type=Path, metavar="FILE.csv", help="for a long history")
+    parser.add_argument("--budget", type=_amount, metavar="N", help="money a period to plan")
+    return parser
+
+
+def _port_number(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is between 0 and 65535")
+    return port
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e15:
+        raise argparse.ArgumentTypeError("a budget is an amount of money, 0 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,223 @@
+"""The main job over HTTP: a history in, a refit through the queue, a plan for its budget out."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.client import Client
+from local.host import ROOT
+from local.report import certificate_lines, money, plan_table, sentences, truth_lines
+
+__all__ = ["Job", "LastYear", "dataset_name", "last_year", "own_job", "run_job", "sample_job"]
+
+_PERIODS_A_YEAR = {"day": 365, "week": 52, "month": 12}
+_FIT_LIMIT_S = 1800.0  # host.json's functionTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to store and ask; ``budget`` None is last year's mean, ``truth`` is the sample's."""
+
+    dataset: str
+    title: str
+    history: bytes
+    spec: Mapping[str, Any] | None = None
+    outcomes: bytes | None = None
+    budget: float | None = None
+    truth: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastYear:
+    """Mean spend per period over the last year of a history (or all of it, where shorter)."""
+
+    spend: Mapping[str, float]
+    periods: int
+    frequency: str
+
+    @property
+    def budget(self) -> float:
+        return round(sum(self.spend.values()), 2)
+
+
+def sample_job(budget: float | None = None) -> Job:
+    """The simulated brand of ``samples/``, with its truth."""
+    folder = ROOT / "samples"
+    return Job(
+        dataset="sample-brand",
+        title="the sample: a simulated brand, four years by week, eight channels",
+        history=(folder / "brand.csv").read_bytes(),
+        spec=json.loads((folder / "brand_spec.json").read_text("utf-8")),
+        budget=budget,
+        truth=json.loads((folder / "brand_truth.json").read_text("utf-8")),
+    )
+
+
+def own_job(history: Path, spec: Path | None, outcomes: Path | None, budget: float | None) -> Job:
+    """A user's own file; OSError or ValueError with a sentence where one cannot be read."""
+    try:
+        roles = None if spec is None else json.loads(spec.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{spec} is not JSON: {error}") from None
+    return Job(
+        dataset=dataset_name(history),
+        title=str(history),
+        history=history.read_bytes(),
+        spec=roles,
+        outcomes=None if outcomes is None else outcomes.read_bytes(),
+        budget=budget,
+    )
+
+
+def dataset_name(path: Path) -> str:
+    """A dataset name made of a file's.
+
+    >>> dataset_name(Path("/data/Brand A (2025).csv"))
+    'brand-a-2025'
+    """
+    name = re.sub("[^a-z0-9_]+", "-", path.stem.lower()).strip("-_")[:63].strip("-_")
+    return name or "history"
+
+
+def last_year(job: Job, spec: Mapping[str, Any] | None) -> LastYear:
+    """Mean spend by channel over the last year of the job's history."""
+    from shared.history.parse import parse
+
+    history = parse(spec, job.history, job.outcomes).history
+    periods = min(_PERIODS_A_YEAR[history.frequency], len(history.dates))
+    mean = history.spend[-periods:].mean(axis=0)
+    spend = {name: float(value) for name, value in zip(history.channels, mean, strict=True)}
+    return LastYear(spend, periods, history.frequency)
+
+
+def run_job(client: Client, job: Job) -> None:
+    """Do the job and print it.
+
+    Raises
+    ------
+    RefusedError
+        Where the service refuses the history or the question; its text says why.
+    RuntimeError
+        Where the refit failed or did not end.
+    """
+    _heading(f"History: {job.title}")
+    where = f"datasets/{job.dataset}"
+    if job.spec is not None:
+        client.put_json(f"{where}/spec", job.spec)
+    stored = client.put_csv(f"{where}/history", job.history)
+    if job.outcomes is not None:
+        stored = client.put_csv(f"{where}/outcomes", job.outcomes)
+    _tell_stored(stored)
+
+    _heading("Refit, through the queue")
+    run = _wait(client, f"{where}/runs/{client.post(f'{where}/refit')['run']}")
+    for reason in run["reasons"]:
+        print(f"- {reason}")
+    if run["state"] == "failed":
+        raise RuntimeError("The refit failed; its reasons are above.")
+    if run["state"] != "promoted":
+        print()
+        print("No plan is given. The curves are stored, but they did not pass the check that lets")
+        print("a budget rest on them; a recommendation from them would be a guess in disguise.")
+        print(f"To look at them: GET {client.base}/{where}/curves/{run['curves_version']}")
+        return
+
+    year = last_year(job, client.get(f"{where}/spec"))
+    _plan(client, job, year)
+
+
+def _plan(client: Client, job: Job, year: LastYear) -> None:
+    budget = year.budget if job.budget is None else job.budget
+    curves = client.get(f"datasets/{job.dataset}/curves")
+    frequency = curves["frequency"]
+    answer = client.post(
+        "optimize",
+        {
+            "dataset": job.dataset,
+            # What "current" means here: last year's mix, the plan that the money went to.
+            "channels": [
+                {"channel": name, "current_spend": spend} for name, spend in year.spend.items()
+            ],
+            "budget": budget,
+        },
+    )
+    origin = (
+        f"the mean of the last {year.periods} {frequency}s" if job.budget is None else "as asked"
+    )
+    currency = curves["currency"] or ""
+    _heading(f"Plan for {money(budget)} {currency} a {frequency} ({origin})".replace("  ", " "))
+    _lines(plan_table(answer, curves["currency"], frequency))
+    _heading("Certificate")
+    _lines(certificate_lines(answer))
+    _heading("Why")
+    _lines(sentences(answer["explanation"]))
+    if answer["warnings"]:
+        _heading("Warnings")
+        _lines(sentences(answer["warnings"]))
+    if job.truth is not None:
+        _heading("Against the truth (known here, because the brand is simulated)")
+        plan = {row["channel"]: row["spend"] for row in answer["allocation"]}
+        _lines(_against_truth(job.truth, year, plan, budget))
+
+
+def _against_truth(
+    truth: Mapping[str, Any], year: LastYear, plan: Mapping[str, float], budget: float
+) -> list[str]:
+    from samples.truth import best_allocation, steady_state
+
+    known = truth["optimum"]["last_year_mean"]
+    if abs(known["budget"] - budget) < 0.01:
+        best = float(known["value"])
+    else:
+        names = [channel["channel"] for channel in truth["channels"]]
+        upper = [truth["optimum"]["upper"][name] for name in names]
+        best = best_allocation(truth, budget, upper)[1]
+    return truth_lines(steady_state(truth, year.spend), steady_state(truth, plan), best)
+
+
+def _tell_stored(stored: Mapping[str, Any]) -> None:
+    rows = stored.get("rows")
+    if rows is not None:
+        print(f"{rows} rows stored")
+    for finding in stored.get("findings", ()):
+        print(f"- {finding.get('message')}")
+
+
+def _wait(client: Client, run_path: str) -> Mapping[str, Any]:
+    """Poll a run to its end, telling each stage; a terminal's line is rewritten."""
+    started = time.monotonic()
+    told = ""
+    pause = 0.1
+    while True:
+        run: Mapping[str, Any] = client.get(run_path)
+        took = time.monotonic() - started
+        stage = run.get("progress", {}).get("stage") or run["state"]
+        text = run["state"] if run["state"] == stage else f"{run['state']}: {stage}"
+        if sys.stdout.isatty():
+            print(f"\r\033[K{text}  {took:.0f} s", end="", flush=True)
+        elif text != told:
+            print(f"{text}  ({took:.1f} s)", flush=True)
+        told = text
+        if run["state"] in {"promoted", "kept_previous", "failed"}:
+            if sys.stdout.isatty():
+                print()
+            return run
+        if took > _FIT_LIMIT_S:
+            raise RuntimeError(f"The refit did not end within {_FIT_LIMIT_S / 60:.0f} minutes.")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def _heading(text: str) -> None:
+    print(f"\n{text}\n{'=' * len(text)}", flush=True)
+
+
+def _lines(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)
