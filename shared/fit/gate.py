@@ -75,8 +75,8 @@ def judge(
         )
     if rolling.rmse > naive.rmse:
         why.append(
-            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than a seasonal naive "
-            f"forecast: typical error {rolling.rmse:.4g} against {naive.rmse:.4g}."
+            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than a seasonal "
+            f"naive forecast: typical error {rolling.rmse:.4g} against {naive.rmse:.4g}."
         )
     if rolling.rmse > constant.rmse:
         why.append(

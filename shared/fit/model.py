@@ -28,6 +28,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit import kernels
 from shared.fit.features import Design
 from shared.fit.priors import CARRYOVER, HALF_SD, SHAPE_MEAN, SHAPE_SD, ReturnPrior
 
@@ -37,7 +38,6 @@ Floats = NDArray[np.float64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
 _CACHED = 48_000  # numbers of one (channel, point, row) array worked on at once
-_TINY = 1e-30  # spend of zero: its logarithm must exist
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,44 +265,18 @@ def _saturate(
     """Saturation (C, K, T) and its derivatives by adstock, log half and log shape."""
     half, shape, hill = p.half.T[:, :, None], p.shape.T[:, :, None], model.hill
     if hill.all():
-        return _hill(adstock, half, shape)
+        return kernels.hill(adstock, half, shape)
     if not hill.any():
-        return _exponential(adstock, half)
+        return kernels.exponential(adstock, half)
     out = tuple(np.empty_like(adstock) for _ in range(4))
     parts = (
-        (hill, _hill(adstock[hill], half[hill], shape[hill])),
-        (~hill, _exponential(adstock[~hill], half[~hill])),
+        (hill, kernels.hill(adstock[hill], half[hill], shape[hill])),
+        (~hill, kernels.exponential(adstock[~hill], half[~hill])),
     )
     for where, values in parts:
         for target, value in zip(out, values, strict=True):
             target[where] = value
     return out[0], out[1], out[2], out[3]
-
-
-def _hill(adstock: Floats, half: Floats, shape: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """a^s / (k^s + a^s) as 1 / (1 + e^-q) with q = s log(a / k): no power can overflow."""
-    a = np.maximum(adstock, _TINY)
-    logit = np.log(a)
-    logit -= np.log(half)
-    logit *= shape
-    value = np.multiply(logit, 0.5)
-    np.tanh(value, out=value)
-    value *= 0.5
-    value += 0.5
-    by_half = value - 1.0  # in place from here on: these arrays are most of the model's time
-    by_half *= value
-    by_shape = logit
-    by_shape *= by_half
-    np.negative(by_shape, out=by_shape)
-    by_half *= shape
-    np.divide(by_half, a, out=a)
-    return value, np.negative(a, out=a), by_half, by_shape
-
-
-def _exponential(adstock: Floats, half: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    ratio = adstock / half
-    fade = np.exp(-ratio)
-    return -np.expm1(-ratio), fade / half, -ratio * fade, np.zeros_like(adstock)
 
 
 def build_model(
