@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.api import endpoints
+from shared.api import datasets, planning
 from shared.api.http import respond, service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -24,28 +24,28 @@ TABLE = ("text/csv", "application/json")
 @app.route("optimize", methods=["POST"])
 def optimize(req: func.HttpRequest) -> func.HttpResponse:
     """The best allocation of a budget, with proof of how good it is."""
-    return respond(req, endpoints.optimize, JSON)
+    return respond(req, planning.optimize, JSON)
 
 
 @app.function_name("scenarios")
 @app.route("scenarios", methods=["POST"])
 def scenarios(req: func.HttpRequest) -> func.HttpResponse:
     """Several what-ifs of one problem, side by side."""
-    return respond(req, endpoints.scenarios, JSON)
+    return respond(req, planning.scenarios, JSON)
 
 
 @app.function_name("evaluate")
 @app.route("evaluate", methods=["POST"])
 def evaluate(req: func.HttpRequest) -> func.HttpResponse:
     """A plan that the caller already has, scored."""
-    return respond(req, endpoints.evaluate, JSON)
+    return respond(req, planning.evaluate, JSON)
 
 
 @app.function_name("fit")
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""
-    return respond(req, endpoints.fit, JSON)
+    return respond(req, planning.fit, JSON)
 
 
 # -- datasets: what is stored -----------------------------------------------------------------
@@ -55,56 +55,56 @@ def fit(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("datasets", methods=["GET"])
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     """All stored datasets."""
-    return respond(req, endpoints.list_datasets)
+    return respond(req, datasets.list_datasets)
 
 
 @app.function_name("delete_dataset")
 @app.route("datasets/{dataset}", methods=["DELETE"])
 def delete_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Delete history and curves of one dataset."""
-    return respond(req, endpoints.delete_dataset)
+    return respond(req, datasets.delete_dataset)
 
 
 @app.function_name("put_spec")
 @app.route("datasets/{dataset}/spec", methods=["PUT"])
 def put_spec(req: func.HttpRequest) -> func.HttpResponse:
     """Declare the roles of the history's columns."""
-    return respond(req, endpoints.put_spec, JSON)
+    return respond(req, datasets.put_spec, JSON)
 
 
 @app.function_name("get_spec")
 @app.route("datasets/{dataset}/spec", methods=["GET"])
 def get_spec(req: func.HttpRequest) -> func.HttpResponse:
     """The roles of the history's columns."""
-    return respond(req, endpoints.get_spec)
+    return respond(req, datasets.get_spec)
 
 
 @app.function_name("put_history")
 @app.route("datasets/{dataset}/history", methods=["PUT"])
 def put_history(req: func.HttpRequest) -> func.HttpResponse:
     """Store the spend history."""
-    return respond(req, endpoints.put_history, TABLE)
+    return respond(req, datasets.put_history, TABLE)
 
 
 @app.function_name("get_history")
 @app.route("datasets/{dataset}/history", methods=["GET"])
 def get_history(req: func.HttpRequest) -> func.HttpResponse:
     """The spend history as it was stored."""
-    return respond(req, endpoints.get_history)
+    return respond(req, datasets.get_history)
 
 
 @app.function_name("put_outcomes")
 @app.route("datasets/{dataset}/outcomes", methods=["PUT"])
 def put_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """Store the outcomes of a long history."""
-    return respond(req, endpoints.put_outcomes, TABLE)
+    return respond(req, datasets.put_outcomes, TABLE)
 
 
 @app.function_name("get_outcomes")
 @app.route("datasets/{dataset}/outcomes", methods=["GET"])
 def get_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """The outcomes as they were stored."""
-    return respond(req, endpoints.get_outcomes)
+    return respond(req, datasets.get_outcomes)
 
 
 # -- refits and the curves they leave ---------------------------------------------------------
@@ -114,42 +114,42 @@ def get_outcomes(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("datasets/{dataset}/refit", methods=["POST"])
 def refit(req: func.HttpRequest) -> func.HttpResponse:
     """Queue a refit now."""
-    return respond(req, endpoints.refit)
+    return respond(req, datasets.refit)
 
 
 @app.function_name("get_run")
 @app.route("datasets/{dataset}/runs/{run}", methods=["GET"])
 def get_run(req: func.HttpRequest) -> func.HttpResponse:
     """The state of a refit, with reasons."""
-    return respond(req, endpoints.get_run)
+    return respond(req, datasets.get_run)
 
 
 @app.function_name("get_curves")
 @app.route("datasets/{dataset}/curves", methods=["GET"])
 def get_curves(req: func.HttpRequest) -> func.HttpResponse:
     """The current curve set."""
-    return respond(req, endpoints.get_curves)
+    return respond(req, datasets.get_curves)
 
 
 @app.function_name("list_curve_versions")
 @app.route("datasets/{dataset}/curves/versions", methods=["GET"])
 def list_curve_versions(req: func.HttpRequest) -> func.HttpResponse:
     """All versions of the curves, newest first."""
-    return respond(req, endpoints.list_curve_versions)
+    return respond(req, datasets.list_curve_versions)
 
 
 @app.function_name("get_curve_version")
 @app.route("datasets/{dataset}/curves/{version}", methods=["GET"])
 def get_curve_version(req: func.HttpRequest) -> func.HttpResponse:
     """One version of the curves."""
-    return respond(req, endpoints.get_curve_version)
+    return respond(req, datasets.get_curve_version)
 
 
 @app.function_name("promote_curves")
 @app.route("datasets/{dataset}/curves/{version}/promote", methods=["POST"])
 def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Make a version the current one."""
-    return respond(req, endpoints.promote_curves)
+    return respond(req, datasets.promote_curves)
 
 
 @app.function_name("nightly_refit")
@@ -182,18 +182,18 @@ def fail_poisoned_refit(message: func.QueueMessage) -> None:
 @app.route("openapi.json", methods=["GET"])
 def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """The OpenAPI document."""
-    return respond(req, endpoints.openapi)
+    return respond(req, datasets.openapi)
 
 
 @app.function_name("tools")
 @app.route("tools.json", methods=["GET"])
 def tools(req: func.HttpRequest) -> func.HttpResponse:
     """Strict function-calling tool definitions."""
-    return respond(req, endpoints.tools)
+    return respond(req, datasets.tools)
 
 
 @app.function_name("health")
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Liveness, build version, storage reachable."""
-    return respond(req, endpoints.health)
+    return respond(req, datasets.health)

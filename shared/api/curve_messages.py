@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 __all__ = [
     "ADSTOCKS",
     "FAMILIES",
+    "WHOLE",
     "Adstock",
     "Message",
     "Money",
@@ -20,7 +21,6 @@ __all__ = [
     "Plain",
     "Response",
     "Saturation",
-    "Whole",
 ]
 
 LARGEST = 1e15
@@ -58,7 +58,9 @@ def whole(value: Any) -> Any:
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Money = Annotated[float, Field(ge=0, le=LARGEST)]
-Whole = Annotated[int, BeforeValidator(whole)]
+WHOLE = BeforeValidator(whole)
+"""Stands after the bounds of a whole number, so that its schema still shows them."""
+
 Effect = Annotated[
     float, Field(ge=0, le=LARGEST, description="Outcome per period that is never exceeded.")
 ]
@@ -68,7 +70,7 @@ Decay = Annotated[
     float, Field(ge=0, lt=1, description="Share of the effect that carries into the next period.")
 ]
 Length = Annotated[
-    Whole, Field(ge=1, le=520, description="Periods over which the carryover lasts.")
+    int, Field(ge=1, le=520, description="Periods over which the carryover lasts."), WHOLE
 ]
 Normalised = Annotated[bool, Field(description="Whether the carryover weights sum to one.")]
 
@@ -205,12 +207,16 @@ ADSTOCKS: dict[str, type[Message]] = {
 }
 
 
+Draw = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": {}})]
+"""Parameters of the response's own family; checked against it in ``shared.api.semantics``."""
+
+
 class Response(Message):
     """saturation(adstock(spend)): outcome per period."""
 
     saturation: Saturation
     adstock: Adstock | None = None
-    draws: list[dict[str, Any]] | None = Field(
+    draws: list[Draw] | None = Field(
         None,
         max_length=10_000,
         description="Posterior or bootstrap samples of the saturation's parameters, without the "

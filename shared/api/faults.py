@@ -58,7 +58,10 @@ def faults_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list
 
 
 def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:
-    path, owners = _walk(details["loc"], data)
+    loc = details["loc"]
+    if details["type"].startswith("union_tag"):
+        loc = (*loc, "family")
+    path, owners = _walk(loc, data)
     code, phrase = _PHRASES.get(details["type"], ("invalid", _as_told))
     field = path[-1] if path else None
     if code == "unknown_field":
@@ -66,7 +69,8 @@ def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:
         message += did_you_mean(str(field), _siblings(details["loc"], model))
     else:
         subject = "The request" if field is None else _subject(path, owners)
-        message = f"{subject} {phrase(details)}."
+        message = f"{subject} {phrase(details)}".rstrip(".")
+        message += "" if message.endswith("?") else "."
     return Fault(pointer_to(*path), code, message)
 
 
@@ -195,12 +199,7 @@ def _one_of(details: ErrorDetails) -> str:
     expected = str(ctx.get("expected", ctx.get("expected_tags", "")))
     given = str(ctx.get("tag", details["input"]))
     known = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-    where = "family " if "tag" in ctx else ""
-    return f"{where}must be one of {expected}; it is {_short(given)!r}" + (
-        f".{did_you_mean(given, known)}".removesuffix("?").removesuffix(".") + "?"
-        if did_you_mean(given, known)
-        else ""
-    )
+    return f"must be one of {expected}; it is {_short(given)!r}.{did_you_mean(given, known)}"
 
 
 def _size(details: ErrorDetails) -> str:
@@ -238,7 +237,7 @@ _PHRASES: dict[str, tuple[str, Phrase]] = {
     "model_attributes_type": ("wrong_type", _must_be("an object")),
     "literal_error": ("unknown_value", _one_of),
     "union_tag_invalid": ("unknown_value", _one_of),
-    "union_tag_not_found": ("required", lambda _: "needs a family"),
+    "union_tag_not_found": ("required", lambda _: "is required"),
     "string_too_short": ("too_short", _size),
     "string_too_long": ("too_long", _size),
     "too_short": ("too_short", _size),

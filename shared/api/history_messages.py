@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.api.curve_messages import Message, Name, Whole
+from shared.api.curve_messages import WHOLE, Message, Name, Plain
 
 __all__ = ["FitRequest", "LiftTest", "Model", "Prior", "Spec", "SpecChannel"]
 
@@ -15,16 +15,15 @@ Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
 Spread = Annotated[float, Field(gt=0, le=1e15)]
 
 
-class SpecChannel(Message):
+class SpecChannel(Plain):
     """Columns of one channel."""
 
     channel: Name
     spend: Name | None = Field(None, description="Column of the spend; wide histories need it.")
     impressions: Name | None = None
-    clicks: Name | None = None
 
 
-class Prior(Message):
+class Prior(Plain):
     """What is believed of a channel's return before the data: a log-normal."""
 
     channel: Name
@@ -32,7 +31,7 @@ class Prior(Message):
     roi_sd_log: Spread
 
 
-class LiftTest(Message):
+class LiftTest(Plain):
     """The result of an experiment."""
 
     channel: Name
@@ -43,7 +42,7 @@ class LiftTest(Message):
     standard_error: Spread
 
 
-class Model(Message):
+class Model(Plain):
     """Which model is fitted."""
 
     kind: Name | None = None
@@ -52,8 +51,11 @@ class Model(Message):
     interactions: list[list[Name]] | None = Field(None, max_length=1000)
 
 
-class Spec(Message):
-    """Roles of the columns of a history; what is left out is guessed and reported."""
+class Spec(Plain):
+    """Roles of the columns of a history.
+
+    What is left out is guessed and reported; ``null`` says that there is no such column.
+    """
 
     date: Name | None = Field(None, description="Column of the date: the start of each period.")
     outcome: Name | None = Field(None, description="Column of the outcome.")
@@ -63,7 +65,7 @@ class Spec(Message):
     controls: list[Name] | None = Field(None, max_length=1000)
     events: Name | None = Field(None, description="Column of event labels, empty where none.")
     geo: Name | None = Field(None, description="Column of the geography.")
-    holidays_country: Annotated[str, Field(min_length=2, max_length=6)] | None = None
+    holidays_country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
     priors: list[Prior] | None = Field(None, max_length=10_000)
     lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
     model: Model | None = None
@@ -75,8 +77,4 @@ class FitRequest(Message):
     spec: Spec | None = Field(None, description="Roles of the columns; guessed where left out.")
     history_csv: Annotated[str, Field(min_length=1)]
     outcomes_csv: Annotated[str, Field(min_length=1)] | None = None
-    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 0
-
-    def spec_dict(self) -> dict[str, Any]:
-        """The spec as given, without what was left out."""
-        return {} if self.spec is None else self.spec.model_dump(exclude_none=True)
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = 0

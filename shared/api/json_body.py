@@ -72,6 +72,7 @@ def parse_json(body: bytes) -> Any:
         ) from None
     faults = list(_check(value, "NaN and Infinity" if not_json else ""))
     if faults:
+        faults.reverse()  # the walk goes from the end
         raise MalformedInput(faults) if not_json else InvalidInput(faults)
     return value
 
@@ -148,5 +149,5 @@ def _check_text(text: str, path: tuple[str | int, ...]) -> None:
 
 def _not_finite(path: tuple[str | int, ...], not_json: str) -> Fault:
     reason = f"{not_json} are not JSON" if not_json else "the number is too large"
-    field = path[-1] if path else "The value"
+    field = path[-1] if path and isinstance(path[-1], str) else "Each number"
     return Fault(pointer_to(*path), "not_finite", f"{field} must be a finite number: {reason}.")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from shared.api.curve_messages import Adstock, Message, Money, Name, Response, Saturation, Whole
+from shared.api.curve_messages import WHOLE, Adstock, Message, Money, Name, Response, Saturation
 
 __all__ = [
     "MAX_CHANNELS",
@@ -71,10 +71,11 @@ class Campaign(Message):
         None, description="Response curve; not needed where a stored dataset has it."
     )
     saturation: Saturation | None = Field(
-        None, description="Short for response.saturation where there are no draws."
+        None,
+        description="Saturation of the channel's curve: a short form of response, without draws.",
     )
     adstock: Adstock | None = Field(
-        None, description="Short for response.adstock, together with saturation."
+        None, description="Carryover of the channel's spend, beside saturation."
     )
     effectiveness: Annotated[float, Field(ge=0, le=1000)] | None = Field(
         None, description="Multiplier of the channel's outcome: 0.7 means 30 % less effective."
@@ -138,7 +139,7 @@ class Constraint(Message):
     coefficients: list[Coefficient] | None = Field(None, max_length=MAX_CHANNELS)
     min: Amount | None = None
     max: Amount | None = None
-    max_active: Annotated[Whole, Field(ge=0, le=MAX_CHANNELS)] | None = None
+    max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = None
 
 
 class Interaction(Message):
@@ -157,7 +158,7 @@ class Pacing(Message):
 class Horizon(Message):
     """How many periods are planned, and how."""
 
-    periods: Annotated[Whole, Field(ge=1, le=520)] = 1
+    periods: Annotated[int, Field(ge=1, le=520), WHOLE] = 1
     mode: Literal["time_varying", "constant", "fixed_shares", "sequential"] = "time_varying"
     prior_spend: dict[str, Any] | None = Field(
         None, description="Spend before the horizon, by channel: its carryover comes in."
@@ -193,7 +194,7 @@ class Solver(Message):
     time_limit_s: Annotated[float, Field(gt=0, le=200)] = Field(
         10.0, description="Seconds after which the best plan so far is answered with its gap."
     )
-    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = Field(
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = Field(
         0, description="Makes an answer reproducible."
     )
 

@@ -1,0 +1,273 @@
+"""The planning answers in code: what the OpenAPI document promises; tests hold it to real ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Answer",
+    "ConflictAnswer",
+    "EvaluateAnswer",
+    "Interval",
+    "OptimizeAnswer",
+    "ProblemAnswer",
+    "ScenariosAnswer",
+]
+
+
+class Answer(BaseModel):
+    """Part of an answer; a field that is not here is a field that nobody was promised."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+Interval = Annotated[
+    list[float], Field(min_length=2, max_length=2, description="90 % interval: low, high.")
+]
+
+
+class Allocated(Answer):
+    """One channel's part of a plan."""
+
+    channel: str
+    spend: float
+    current_spend: float | None
+    change: float | None
+    change_share: float | None
+    outcome: float
+    current_outcome: float | None
+    outcome_interval: Interval | None
+    spend_interval: Interval | None = Field(
+        description="How far the best spend itself moves over the draws."
+    )
+    marginal_return: float | None = Field(description="Outcome from the next unit of money.")
+    average_return: float | None
+    saturation: float | None = Field(description="Outcome as a share of what it can ever bring.")
+    binding: list[str] = Field(description="Names of the bounds that hold the spend.")
+    extrapolated: bool | None = Field(description="Beyond the highest observed spend.")
+
+
+class AllocatedShort(Answer):
+    """One channel's part of a scenario."""
+
+    channel: str
+    spend: float
+    current_spend: float | None
+    outcome: float
+    outcome_interval: Interval | None
+    marginal_return: float | None
+    binding: list[str]
+
+
+class Totals(Answer):
+    """A plan as a whole, against the current one."""
+
+    spend: float
+    outcome: float
+    outcome_interval: Interval | None
+    current_spend: float | None
+    current_outcome: float | None
+    uplift: float | None
+    uplift_share: float | None
+    uplift_interval: Interval | None
+    roas: float | None
+    cpa: float | None
+    probability_better: float | None = Field(
+        description="Share of draws in which this plan beats the current one."
+    )
+
+
+class CertificateAnswer(Answer):
+    """How good the plan is, computed apart from the solver."""
+
+    objective: float
+    upper_bound: float | None
+    gap: float | None
+    relative_gap: float | None
+    proven: bool = Field(description="Whether upper_bound bounds every feasible plan.")
+    method: str
+    method_reason: str
+    max_constraint_violation: float
+    kkt_residual: float | None
+    iterations: int
+    nodes: int
+    solve_ms: float
+
+
+class ShadowPrice(Answer):
+    """Outcome gained per unit of relaxing one limit."""
+
+    name: str
+    value: float | None
+    unit: str
+
+
+class Sentence(Answer):
+    """One sentence of the explanation with the figures that it states."""
+
+    code: str
+    text: str
+    data: dict[str, Any]
+
+
+class Caution(Answer):
+    """Something to know before acting."""
+
+    code: str
+    message: str
+
+
+class ConflictAnswer(Answer):
+    """One of the smallest set of constraints that cannot hold together."""
+
+    name: str
+    message: str
+    missed_by: float
+
+
+Status = Literal["optimal", "feasible"]
+
+
+class OptimizeAnswer(Answer):
+    """The best allocation with its proof."""
+
+    status: Status
+    allocation: list[Allocated]
+    totals: Totals
+    certificate: CertificateAnswer
+    shadow_prices: list[ShadowPrice]
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str
+
+
+class Violation(Answer):
+    """A limit that a plan breaks, and by how much money."""
+
+    name: str
+    amount: float
+    message: str
+
+
+class CurrentPlan(Answer):
+    """Today's plan, scored."""
+
+    allocation: list[Allocated]
+    totals: Totals
+    violations: list[Violation]
+
+
+class BestPlan(Answer):
+    """The best plan, for comparison."""
+
+    status: Status
+    allocation: list[Allocated]
+    totals: Totals
+    certificate: CertificateAnswer
+
+
+class EvaluateAnswer(Answer):
+    """A caller's plan, scored."""
+
+    allocation: list[Allocated]
+    totals: Totals
+    violations: list[Violation]
+    current: CurrentPlan | None
+    best: BestPlan
+    regret: float = Field(description="Outcome lost against the best plan.")
+    regret_share: float | None
+    beats_best_by: float = Field(
+        description="What the plan gains by breaking limits that the best plan keeps."
+    )
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str
+
+
+class ChannelDifference(Answer):
+    """Scenario minus base, for one channel."""
+
+    channel: str
+    spend: float
+    outcome: float
+
+
+class Difference(Answer):
+    """Scenario minus base."""
+
+    spend: float
+    outcome: float
+    outcome_share: float | None
+    channels: list[ChannelDifference]
+
+
+class ScenarioAnswer(Answer):
+    """One scenario in short; null parts where no plan satisfies it."""
+
+    name: str
+    status: Literal["optimal", "feasible", "scored", "infeasible"]
+    allocation: list[AllocatedShort] | None
+    totals: Totals | None
+    certificate: CertificateAnswer | None
+    difference: Difference | None = None
+    violations: list[Violation] | None = None
+    regret: float | None = None
+    detail: str | None = None
+    conflicts: list[ConflictAnswer] | None = None
+
+
+class ChannelSpendAnswer(Answer):
+    """Spend of one channel."""
+
+    channel: str
+    spend: float
+
+
+class SweepAnswer(Answer):
+    """The best plan at one budget."""
+
+    budget: float
+    status: Literal["optimal", "feasible", "infeasible"]
+    spend: float | None
+    outcome: float | None
+    outcome_interval: Interval | None
+    marginal_return: float | None
+    relative_gap: float | None = None
+    allocation: list[ChannelSpendAnswer] | None
+    detail: str | None = None
+    conflicts: list[ConflictAnswer] | None = None
+
+
+class ScenariosAnswer(Answer):
+    """The base, its scenarios and the budgets swept."""
+
+    base: ScenarioAnswer
+    scenarios: list[ScenarioAnswer]
+    sweep: list[SweepAnswer]
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str
+
+
+class FaultAnswer(Answer):
+    """One thing wrong with the request."""
+
+    pointer: str = Field(description="RFC 6901 JSON pointer into the request.")
+    code: str
+    message: str
+
+
+class ProblemAnswer(Answer):
+    """RFC 9457 problem details: all the faults of a request at once."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultAnswer] | None = None
+    errors_left_out: int | None = None
+    conflicts: list[ConflictAnswer] | None = None
+    request_id: str

@@ -1,0 +1,169 @@
+"""The planning questions over HTTP: read the message, pose the problem, answer.
+
+An endpoint gives the domain's answer its status and headers; the wrapper tells its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.api.changes import apply_changes, located
+from shared.api.faults import pointer_to, validated
+from shared.api.history_messages import FitRequest
+from shared.api.http import Call, Reply
+from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.semantics import duplicate_names, optimize_faults, plan_faults
+from shared.api.translate import (
+    accepted,
+    plan_of,
+    problem_of,
+    read_evaluate,
+    read_optimize,
+    refuse,
+    under,
+)
+from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
+from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
+from shared.plan.scenarios import Variant
+from shared.store.keys import check_dataset_name, is_curves_version
+
+if TYPE_CHECKING:
+    from shared.curves.curveset import CurveSet
+
+__all__ = ["evaluate", "fit", "optimize", "scenarios"]
+
+T = TypeVar("T")
+
+
+def optimize(call: Call) -> Reply:
+    """``POST /optimize``"""
+    _limit_channels(call.json)
+    message = read_optimize(call.json)
+    return _stamped(call.service.optimize(problem_of(message, _curves(call, message))))
+
+
+def evaluate(call: Call) -> Reply:
+    """``POST /evaluate``"""
+    _limit_channels(_part(call.json, "problem"))
+    message = read_evaluate(call.json)
+    problem = _at("/problem", lambda: problem_of(message.problem, _curves(call, message.problem)))
+    return _stamped(call.service.evaluate(problem, plan_of(message.plan, problem)))
+
+
+def scenarios(call: Call) -> Reply:
+    """``POST /scenarios``"""
+    raw_base = _part(call.json, "base")
+    _limit_channels(raw_base)
+    message, faults = validated(ScenariosRequest, call.json)
+    faults += under("/base", optimize_faults(raw_base))
+    if message is not None:
+        faults += under("/base", unbuilt_in_request(message.base))
+        if message.frontier is not None:
+            faults.append(Fault("/frontier", CODE, "A frontier is not supported yet."))
+        faults += _scenario_name_faults(message)
+        for i, scenario in enumerate(message.scenarios or ()):
+            rows = _part(call.json, "scenarios")[i].get("plan")
+            faults += duplicate_names(rows, "scenarios", i, "plan")
+            faults += plan_faults(rows, "scenarios", i, "plan")
+            faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
+    message = accepted(message, faults)
+    base = _at("/base", lambda: problem_of(message.base, _curves(call, message.base)))
+    variants = _variants(call, message, raw_base)
+    budgets = message.sweep.budget if message.sweep is not None else ()
+    return _stamped(call.service.scenarios(base, variants, budgets))
+
+
+def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:
+    faults: list[Fault] = []
+    if not message.scenarios and message.sweep is None and message.frontier is None:
+        text = "There is nothing to compare: give scenarios, or a sweep."
+        faults.append(Fault("/scenarios", "required", text))
+    names = [scenario.name for scenario in message.scenarios or ()]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            text = f"Two scenarios are called {name!r}."
+            faults.append(Fault(pointer_to("scenarios", i, "name"), "duplicate", text))
+    return faults
+
+
+def _variants(call: Call, message: ScenariosRequest, raw_base: Mapping[str, Any]) -> list[Variant]:
+    """Each scenario as a problem (or plan) of its own; the faults of all of them at once."""
+    variants: list[Variant] = []
+    faults: list[Fault] = []
+    for i, scenario in enumerate(message.scenarios or ()):
+        try:
+            variants.append(_variant(call, scenario, raw_base, i))
+        except InvalidInput as error:
+            faults += error.faults
+    refuse(faults)
+    return variants
+
+
+def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int) -> Variant:
+    changes = {} if scenario.changes is None else scenario.changes
+    patched, faults = apply_changes(raw_base, changes)
+    where = pointer_to("scenarios", i, "changes")
+    refuse(under(where, faults))
+    _limit_channels(patched)
+    try:
+        message = read_optimize(patched)
+        problem = problem_of(message, _curves(call, message))
+    except InvalidInput as error:
+        refuse(
+            [
+                Fault(where + located(f.pointer, patched, changes), f.code, f.message)
+                for f in error.faults
+            ]
+        )
+        raise
+    plan = None
+    if scenario.plan is not None:
+        rows = scenario.plan
+        plan = _at(pointer_to("scenarios", i), lambda: plan_of(rows, problem))
+    return Variant(scenario.name, problem, plan)
+
+
+def fit(call: Call) -> Reply:
+    """``POST /fit``"""
+    message, faults = validated(FitRequest, call.json)
+    request = accepted(message, faults)
+    # The spec goes on as it was sent: in it, null (no such column) differs from left out (look).
+    spec = _part(call.json, "spec") or {}
+    curves = call.service.fit(spec, request.history_csv, request.outcomes_csv, request.seed)
+    return Reply(curves.to_dict())
+
+
+def _stamped(answer: dict[str, Any]) -> Reply:
+    return Reply(answer, stamped=True)
+
+
+def _part(raw: Any, key: str) -> Any:
+    return raw.get(key) if isinstance(raw, dict) else None
+
+
+def _limit_channels(raw: Any) -> None:
+    """Refuse a crowd of channels before anything looks at each of them."""
+    channels = _part(raw, "channels")
+    if isinstance(channels, list | dict) and len(channels) > MAX_CHANNELS:
+        raise InputTooLarge(
+            f"The request has {len(channels)} channels; at most {MAX_CHANNELS} are taken."
+        )
+
+
+def _at(prefix: str, make: Callable[[], T]) -> T:
+    """Tell the faults of a part of the request from the whole of it."""
+    try:
+        return make()
+    except InvalidInput as error:
+        raise type(error)(under(prefix, error.faults)) from None
+
+
+def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
+    """The stored curve set that a request names; None where it brings its own curves."""
+    if message.dataset is None:
+        return None
+    version = message.curves_version or "latest"
+    if version != "latest" and not is_curves_version(version):
+        raise NotFound("There are no curves of that version.")
+    return call.service.curves(check_dataset_name(message.dataset), version)

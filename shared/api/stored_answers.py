@@ -1,0 +1,137 @@
+"""What is stored, as answers: curve sets, versions, runs, datasets, health."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.api.answers import Answer, Interval
+
+__all__ = [
+    "CurveSetAnswer",
+    "DatasetsAnswer",
+    "HealthAnswer",
+    "RunAnswer",
+    "StoredAnswer",
+    "VersionsAnswer",
+]
+
+
+class ResponseAnswer(Answer):
+    """A response curve."""
+
+    saturation: dict[str, Any]
+    adstock: dict[str, Any] | None = None
+    draws: list[dict[str, Any]] | None = None
+
+
+class ObservedSpendAnswer(Answer):
+    """Spend per period in the history."""
+
+    min: float
+    mean: float
+    max: float
+    last: float
+
+
+class RoiAnswer(Answer):
+    """Outcome per unit of money over the history."""
+
+    mean: float
+    interval: Interval | None
+
+
+class FittedChannel(Answer):
+    """One channel of a curve set."""
+
+    channel: str
+    response: ResponseAnswer
+    observed_spend: ObservedSpendAnswer
+    roi: RoiAnswer | None
+    verdict: str
+
+
+class CurveSetAnswer(Answer):
+    """Fitted curves with what is needed to judge them."""
+
+    dataset: str
+    version: str
+    created_at: str
+    spec: dict[str, Any]
+    frequency: str
+    currency: str | None
+    outcome: str
+    channels: list[FittedChannel]
+    interactions: list[dict[str, Any]]
+    baseline: dict[str, Any]
+    diagnostics: dict[str, Any]
+
+
+class VersionAnswer(Answer):
+    """One stored version of the curves."""
+
+    version: str
+    created_at: str
+    run: str
+    current: bool
+    promoted: bool
+
+
+class VersionsAnswer(Answer):
+    """All stored versions, newest first."""
+
+    versions: list[VersionAnswer]
+
+
+class Progress(Answer):
+    """How far a run is."""
+
+    stage: str
+    fraction: float
+
+
+class RunAnswer(Answer):
+    """The state of a refit."""
+
+    dataset: str
+    run: str
+    state: Literal["queued", "running", "promoted", "kept_previous", "failed"]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    attempt: int
+    progress: Progress
+    reasons: list[str]
+    curves_version: str | None
+    history_version: str | None
+
+
+class StoredAnswer(BaseModel):
+    """What was stored, what was guessed about it and what is worth knowing."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    dataset: str
+
+
+class DatasetAnswer(BaseModel):
+    """One stored dataset."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    dataset: str
+
+
+class DatasetsAnswer(Answer):
+    """All stored datasets."""
+
+    datasets: list[DatasetAnswer]
+
+
+class HealthAnswer(BaseModel):
+    """Whether the app is alive and its storage reachable."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    status: str

@@ -1,0 +1,172 @@
+"""The contract as strict function-calling tools for assistants, generated from the message models.
+
+What a tool's arguments say is what its endpoint takes: the arguments but those of the path are the
+request's body, and null stands for what is not given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from shared.api.contract import DATASET_NAME, PATH_PARAMETERS
+from shared.api.messages import EvaluateRequest, OptimizeRequest, ScenariosRequest
+from shared.api.schema import strict_schema
+from shared.errors import InvalidInput
+
+__all__ = ["Tool", "tool_document", "tools"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One function that an assistant may call, and the request that it stands for.
+
+    ``path_arguments`` go into the route; the others are the JSON body as they are.
+    """
+
+    name: str
+    description: str
+    method: str
+    route: str
+    parameters: dict[str, Any]
+    path_arguments: tuple[str, ...] = ()
+
+
+# What a strict schema cannot say (maps, draws) or this version does not build is not offered.
+_PROBLEM_LEFT_OUT = (
+    "period_budgets",
+    "objective",
+    "constraints",
+    "test_reserve",
+    "interactions",
+    "horizon",
+    "risk",
+    "channels.min_total",
+    "channels.max_total",
+    "channels.minimum_if_active",
+    "channels.increment",
+    "channels.period_weights",
+    "channels.campaigns",
+    "channels.response",
+    "solver.method",
+)
+
+_EDITS: dict[str, Any] = {
+    "type": ["array", "null"],
+    "description": "What differs from the base, one entry a change.",
+    "items": {
+        "type": "object",
+        "properties": {
+            "path": {
+                "type": "string",
+                "description": "Pointer into the base with channels by name, such as /budget, "
+                "/channels/tv/max_spend, /channels/tv/effectiveness (0.7: 30 % less effective) or "
+                "/channels/tv/price (1.2: 20 % dearer).",
+            },
+            "value": {
+                "type": ["number", "boolean", "string", "null"],
+                "description": "The new value; null drops the field, or the whole channel.",
+            },
+        },
+        "required": ["path", "value"],
+        "additionalProperties": False,
+    },
+}
+
+
+def _left_out(prefix: str, *more: str) -> frozenset[str]:
+    return frozenset(f"{prefix}{path}" for path in _PROBLEM_LEFT_OUT) | frozenset(more)
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+@cache
+def tools() -> tuple[Tool, ...]:
+    name = {"type": "string", "description": DATASET_NAME}
+    version = {"type": "string", "description": PATH_PARAMETERS["version"]}
+    return (
+        Tool(
+            "optimize_budget",
+            "Find the best split of a marketing budget over channels, with proof of how good it "
+            "is, what it should bring and why. Uses a stored dataset's fitted curves, or curves "
+            "given for each channel. Money and outcomes are per period.",
+            "POST",
+            "/optimize",
+            strict_schema(OptimizeRequest, leave_out=_left_out("")),
+        ),
+        Tool(
+            "compare_scenarios",
+            "Compare what-ifs of one budget problem side by side: other budgets, other limits, a "
+            "less effective or dearer channel, the user's own mix; or sweep over budgets.",
+            "POST",
+            "/scenarios",
+            strict_schema(
+                ScenariosRequest,
+                leave_out=_left_out("base.", "frontier", "scenarios.plan.periods"),
+                replace={"scenarios.changes": _EDITS},
+            ),
+        ),
+        Tool(
+            "evaluate_plan",
+            "Score a spending plan that the user already has: expected outcome, broken limits, and "
+            "what it loses against the best plan.",
+            "POST",
+            "/evaluate",
+            strict_schema(EvaluateRequest, leave_out=_left_out("problem.", "plan.periods")),
+        ),
+        Tool(
+            "list_datasets",
+            "List the stored datasets whose fitted curves can be used by name.",
+            "GET",
+            "/datasets",
+            _object(),
+        ),
+        Tool(
+            "get_curves",
+            "Get a dataset's fitted response curves with observed spends and returns.",
+            "GET",
+            "/datasets/{dataset}/curves/{version}",
+            _object(dataset=name, version=version),
+            ("dataset", "version"),
+        ),
+    )
+
+
+def tool_document(style: str) -> dict[str, Any]:
+    """The tool definitions, and the request that each stands for.
+
+    Parameters
+    ----------
+    style
+        ``chat``: nested under ``function``, as chat completions and agents take them;
+        ``responses``: flat, as the responses API takes them.
+    """
+    if style not in ("chat", "responses"):
+        raise InvalidInput.at("/style", "unknown_value", "style must be chat or responses.")
+    definitions = []
+    for tool in tools():
+        function = {
+            "name": tool.name,
+            "description": tool.description,
+            "strict": True,
+            "parameters": tool.parameters,
+        }
+        nested = {"type": "function", "function": function}
+        definitions.append(nested if style == "chat" else {"type": "function", **function})
+    calls = {
+        tool.name: {
+            "method": tool.method,
+            "path": tool.route,
+            "path_arguments": list(tool.path_arguments),
+        }
+        for tool in tools()
+    }
+    return {"tools": definitions, "calls": calls}
