@@ -1,0 +1,66 @@
+"""Collecting faults: every one found, up to a number that a person would still read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from shared.errors import Fault, InvalidInput
+
+__all__ = ["MAX_FAULTS", "FaultLog", "cell_pointer", "escape", "near_misses"]
+
+MAX_FAULTS = 50
+"""Faults named one by one; beyond that a last one says how many more there are."""
+
+
+def escape(token: str) -> str:
+    """A JSON pointer's token (RFC 6901).
+
+    >>> escape("tv/radio")
+    'tv~1radio'
+    """
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def cell_pointer(root: str, line: int, column: str) -> str:
+    """``/rows/<line>/<column>``, the line counted as a spreadsheet shows it (header = 1)."""
+    return f"{root}/rows/{line}/{escape(column)}"
+
+
+def near_misses(wanted: str, known: Iterable[str]) -> str:
+    """A sentence naming the nearest known names, or all of them where there are few."""
+    names = list(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(wanted.casefold(), list(folded), n=3, cutoff=0.5)
+    if close:
+        return "Did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"
+    shown = ", ".join(f"'{name}'" for name in names[:12])
+    return f"There are: {shown}{', ...' if len(names) > 12 else ''}."
+
+
+class FaultLog:
+    """Faults in the order found; the first ``MAX_FAULTS`` are kept, the others counted."""
+
+    __slots__ = ("_faults", "_more")
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._more = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, pointer: str, code: str, message: str) -> None:
+        if len(self._faults) < MAX_FAULTS:
+            self._faults.append(Fault(pointer, code, message))
+        else:
+            self._more += 1
+
+    def stop_if_any(self) -> None:
+        """Raise InvalidInput where anything was added."""
+        if not self._faults:
+            return
+        faults = list(self._faults)
+        if self._more:
+            faults.append(Fault("", "more_faults", f"And {self._more} more faults of this table."))
+        raise InvalidInput(faults)

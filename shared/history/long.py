@@ -1,0 +1,324 @@
+"""The long layout: rows of date, channel, spend[, campaign][, impressions][, clicks][, geo]."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.history.faults import FaultLog, near_misses
+from shared.history.numbers import read_numbers
+from shared.history.reading import Table
+from shared.history.roles import guess_roles
+from shared.history.spec import ChannelRole, Spec, check_columns
+from shared.history.table import Finding
+from shared.history.tidy import add_duplicates, add_negative
+from shared.history.wide import (
+    Dated,
+    one_geo,
+    read_dated,
+    read_frequency,
+    read_geos,
+    read_outcome,
+    several,
+)
+
+__all__ = ["LongTable", "OutcomeTable", "is_long", "read_long", "read_outcomes"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LongTable:
+    """A long table read, checked and summed to one row a date.
+
+    ``spend`` has shape (len(dates), C); ``outcome`` is the sum of an outcome column among the rows,
+    None where there is none.
+    """
+
+    dates: tuple[date, ...]
+    channels: tuple[str, ...]
+    spend: Floats
+    outcome: Floats | None
+    frequency: str
+    spec: Spec
+    geos: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeTable:
+    """Outcomes beside a long history."""
+
+    dates: tuple[date, ...]
+    outcome: Floats
+    controls: Floats
+    events: tuple[str, ...]
+    frequency: str
+    spec: Spec
+    geos: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def _columns(table: Table, spec: Spec) -> dict[str, str]:
+    """Fixed columns by role, whatever their letters' case; the spec may rename those of spend."""
+    folded = {name.casefold(): name for name in reversed(table.header)}
+    out: dict[str, str] = {
+        str(role): folded[role]
+        for role in ("channel", "spend", "campaign", "impressions", "clicks", "geo")
+        if role in folded
+    }
+    if "spend" not in out and "cost" in folded:
+        out["spend"] = folded["cost"]
+    for key in ("spend", "impressions"):
+        named = {getattr(role, key) for role in spec.channels or ()} - {None}
+        if len(named) == 1 and (column := named.pop()) in table.columns:
+            out[key] = column
+    if spec.geo and spec.geo in table.columns:
+        out["geo"] = spec.geo
+    return out
+
+
+def is_long(table: Table, spec: Spec) -> bool:
+    """Whether rows name their channel in a column, instead of one column a channel."""
+    columns = _columns(table, spec)
+    of_channels = {role.spend for role in spec.channels or () if role.spend in table.columns}
+    return "channel" in columns and "spend" in columns and len(of_channels) < 2
+
+
+def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
+    """Read a long table; campaigns are summed to their channel.
+
+    Parameters
+    ----------
+    outcomes_follow
+        Outcomes have a table of their own, so none is looked for here.
+
+    Raises
+    ------
+    InvalidInput
+        Every fault of its cells.
+    """
+    faults = FaultLog()
+    columns = _columns(table, spec)
+    own = replace(spec, controls=(), events="")  # these are columns of the outcomes
+    if outcomes_follow or spec.outcome not in table.columns:
+        own = replace(own, outcome=None)
+    check_columns(replace(own, date=None), [table], faults)
+    faults.stop_if_any()
+    dated = read_dated(table, own, faults)
+    findings = list(dated.findings)
+    if own.outcome is None and not outcomes_follow:
+        taken = [*columns.values()]
+        guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
+        own = replace(own, outcome=guessed.outcome)
+    wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
+    if own.outcome:
+        wanted.append(own.outcome)
+    numbers, more = read_numbers(table, list(dict.fromkeys(wanted)), faults)
+    findings += more
+    for key in ("spend", "impressions", "clicks"):
+        if key in columns:
+            add_negative(table, columns[key], numbers[columns[key]], key, faults)
+
+    names = [cell.strip() for cell in table.columns[columns["channel"]]]
+    _check_names(table, columns["channel"], names, faults)
+    campaigns = [""] * len(names)
+    if "campaign" in columns:
+        campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
+    geos = read_geos(table, columns.get("geo"), faults)
+    keys = [
+        None if day is None else (day.isoformat(), names[row], campaigns[row], geos[row])
+        for row, day in enumerate(dated.dates)
+    ]
+    add_duplicates(table, dated.column, keys, faults)
+    frequency = read_frequency(table, dated, spec, faults)
+    channels, left_out = _channels(spec, names, faults)
+    faults.stop_if_any()
+
+    findings += left_out
+    findings += _about_names(names, campaigns)
+    empty = np.isnan(numbers[columns["spend"]])
+    if empty.any():
+        findings.append(
+            Finding(
+                "empty_spend",
+                f"Spend is empty in {int(empty.sum())} of {len(names)} rows: taken as zero.",
+                {"count": int(empty.sum())},
+            )
+        )
+    days = sorted({day for day in dated.dates if day is not None})
+    spend, outcome = _sum(dated, days, names, channels, numbers, columns["spend"], own.outcome)
+    if outcome is not None:
+        findings.append(
+            Finding(
+                "outcome_from_rows",
+                f"The outcome is the sum of column '{own.outcome}' over the rows of a date: what "
+                "platforms attribute to campaigns, not what the business sold. Upload outcomes to "
+                "replace it.",
+                {"column": own.outcome},
+            )
+        )
+    if "geo" in columns and not several(geos):
+        findings.append(one_geo(columns["geo"], geos[0]))
+    spec = replace(
+        spec,
+        date=dated.column,
+        frequency=frequency,
+        outcome=spec.outcome or own.outcome,
+        channels=tuple(
+            ChannelRole(name, columns["spend"], columns.get("impressions")) for name in channels
+        ),
+        geo=columns["geo"] if several(geos) else "",
+    )
+    return LongTable(
+        tuple(days),
+        channels,
+        spend,
+        outcome,
+        frequency,
+        spec,
+        several(geos),
+        tuple(findings),
+    )
+
+
+def _check_names(table: Table, column: str, names: Sequence[str], faults: FaultLog) -> None:
+    for row, name in enumerate(names):
+        if not name:
+            problem = "the channel is missing"
+        elif "/" in name or "|" in name:
+            problem = f"'{name[:40]}': '/' and '|' separate campaigns and geos, not for a name"
+        elif len(name) > 200:
+            problem = "the name is longer than 200 characters"
+        else:
+            continue
+        where = f"Row {table.lines[row]}, column '{column}'"
+        faults.add(table.pointer(row, column), "bad_name", f"{where}: {problem}.")
+
+
+def _channels(
+    spec: Spec, names: Sequence[str], faults: FaultLog
+) -> tuple[tuple[str, ...], list[Finding]]:
+    """The channels to use: the spec's, else all in order of their name."""
+    present = sorted(set(names))
+    if spec.channels is None:
+        return tuple(present), []
+    for index, role in enumerate(spec.channels):
+        if role.channel not in present:
+            faults.add(
+                f"/channels/{index}/channel",
+                "unknown_channel",
+                f"No row is of channel '{role.channel}'. {near_misses(role.channel, present)}",
+            )
+    chosen = tuple(role.channel for role in spec.channels)
+    left = [name for name in present if name not in chosen]
+    if not left:
+        return chosen, []
+    return chosen, [
+        Finding(
+            "channels_left_out",
+            f"Not in the spec, so their spend is not used: {', '.join(map(repr, left[:20]))}.",
+            {"channels": left[:200]},
+        )
+    ]
+
+
+def _about_names(names: Sequence[str], campaigns: Sequence[str]) -> list[Finding]:
+    """Campaigns that were summed, and channels that differ in letter case only."""
+    found = []
+    if any(campaigns):
+        arms = set(zip(names, campaigns, strict=True))
+        found.append(
+            Finding(
+                "campaigns_summed",
+                f"{len(arms)} campaigns were summed to {len(set(names))} channels.",
+                {"campaigns": len(arms), "channels": len(set(names))},
+            )
+        )
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for name in set(names):
+        spellings[name.casefold()].add(name)
+    for variants in spellings.values():
+        if len(variants) > 1:
+            shown = sorted(variants)
+            found.append(
+                Finding(
+                    "similar_names",
+                    f"{' and '.join(map(repr, shown))} differ in capital letters only and were "
+                    "kept apart.",
+                    {"channels": shown},
+                )
+            )
+    return found
+
+
+def _sum(
+    dated: Dated,
+    days: Sequence[date],
+    names: Sequence[str],
+    channels: Sequence[str],
+    numbers: dict[str, Floats],
+    spend_column: str,
+    outcome_column: str | None,
+) -> tuple[Floats, Floats | None]:
+    """Spend by date and channel, shape (len(days), C), and the summed outcome by date."""
+    place = {day: t for t, day in enumerate(days)}
+    arm = {name: c for c, name in enumerate(channels)}
+    at = np.array([place[day] for day in dated.dates if day is not None])
+    of = np.array([arm.get(name, -1) for name in names])
+    used = of >= 0
+    spend = np.zeros((len(days), len(channels)))
+    np.add.at(spend, (at[used], of[used]), np.nan_to_num(numbers[spend_column][used], nan=0.0))
+    if outcome_column is None:
+        return spend, None
+    outcome = np.zeros(len(days))
+    values = numbers[outcome_column]
+    known = np.isfinite(values)
+    np.add.at(outcome, at[known], values[known])
+    seen = np.zeros(len(days), dtype=bool)
+    seen[at[known]] = True
+    outcome[~seen] = np.nan
+    return spend, outcome
+
+
+def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
+    """Read a table of outcomes: date, outcome[, controls][, events][, geo].
+
+    Raises
+    ------
+    InvalidInput
+        Every fault of its cells, and columns of the spec that are not there.
+    """
+    faults = FaultLog()
+    own = replace(spec, channels=())
+    # the spend history may call its dates and geos differently
+    own = replace(own, date=spec.date if spec.date in table.columns else None)
+    own = replace(own, geo=spec.geo if spec.geo in table.columns else None)
+    check_columns(own, [table], faults)
+    faults.stop_if_any()
+    dated = read_dated(table, own, faults)
+    own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
+    numbers, labels, more = read_outcome(table, own, faults)
+    geos = read_geos(table, own.geo, faults)
+    keys = [
+        None if day is None else (day.isoformat(), geos[row]) for row, day in enumerate(dated.dates)
+    ]
+    add_duplicates(table, dated.column, keys, faults)
+    frequency = read_frequency(table, dated, spec, faults)
+    faults.stop_if_any()
+    controls = [numbers[name] for name in own.controls or ()]
+    return OutcomeTable(
+        dates=tuple(day for day in dated.dates if day is not None),
+        outcome=numbers[own.outcome or ""],
+        controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
+        events=tuple(labels),
+        frequency=frequency,
+        spec=replace(own, date=dated.column, frequency=frequency, channels=spec.channels),
+        geos=several(geos),
+        findings=(*dated.findings, *guesses, *more),
+    )

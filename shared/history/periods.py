@@ -1,0 +1,172 @@
+"""Dates -> evenly spaced periods: the frequency, and faults where the spacing is uneven."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from shared.history.faults import FaultLog
+
+__all__ = ["FREQUENCIES", "frequency_of", "grid", "period_number"]
+
+FREQUENCIES = ("day", "week", "month")
+_DAYS = {"day": 1, "week": 7}
+_WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_ADVERB = {"day": "daily", "week": "weekly", "month": "monthly"}
+
+
+def period_number(day: date, frequency: str) -> int:
+    """A count of periods that grows by one from a period to the next (weeks: from that weekday)."""
+    if frequency == "month":
+        return day.year * 12 + day.month - 1
+    return day.toordinal() // _DAYS[frequency]
+
+
+def grid(first: date, last: date, frequency: str) -> list[date]:
+    """The start of every period from ``first`` to ``last``; months start on their first day."""
+    if frequency == "month":
+        low, high = period_number(first, "month"), period_number(last, "month")
+        return [date(n // 12, n % 12 + 1, 1) for n in range(low, high + 1)]
+    step = _DAYS[frequency]
+    return [first + timedelta(days=k) for k in range(0, (last - first).days + 1, step)]
+
+
+def frequency_of(
+    rows: Sequence[tuple[date, str, int]],
+    declared: str | None,
+    months_only: bool,
+    faults: FaultLog,
+) -> str:
+    """The frequency of the dates, which must be evenly spaced but may have gaps.
+
+    Parameters
+    ----------
+    rows
+        (date, pointer of its cell, spreadsheet row), in any order, dates may repeat.
+    declared
+        The spec's frequency, or None.
+    months_only
+        Cells such as 2023-07.
+
+    Returns
+    -------
+    ``"day"``, ``"week"`` or ``"month"``. Dates off its grid are added to ``faults``.
+    """
+    places: dict[date, tuple[str, int]] = {}
+    for day, where, line in rows:
+        places.setdefault(day, (where, line))
+    days = sorted(places)
+    steps = [(b - a).days for a, b in itertools.pairwise(days)]
+    seen = "month" if months_only else _guess(days, steps)
+    if declared is not None:
+        seen = _check_declared(declared, seen, steps, faults)
+    if seen is None:
+        where, _ = places[days[0]]
+        said = (
+            "a single date does not tell whether periods are days, weeks or months; "
+            "give 'frequency' in the spec"
+            if not steps
+            else f"the dates are mostly {Counter(steps).most_common(1)[0][0]} days apart, "
+            "which is neither daily, weekly nor monthly"
+        )
+        faults.add(where, "unknown_frequency", said[0].upper() + said[1:] + ".")
+        return declared or "week"
+    if seen == "week":
+        _same_weekday(days, places, faults)
+    elif seen == "month":
+        _same_day_of_month(days, places, faults)
+    if not faults:
+        _not_too_sparse(days, seen, places, faults)
+    return seen
+
+
+def _guess(days: Sequence[date], steps: Sequence[int]) -> str | None:
+    """The frequency by the most frequent step."""
+    if not steps:
+        return None
+    common = Counter(steps).most_common(1)[0][0]
+    if 28 <= common <= 31 and (common != 28 or _one_day_of_month(days)):
+        return "month"
+    if common in (1, 7):
+        return "day" if common == 1 else "week"
+    # sparse weeks (every second one is there) are still weeks; so are sparse months
+    if _one_day_of_month(days):
+        return "month"
+    return "week" if all(step % 7 == 0 for step in steps) and common <= 21 else None
+
+
+def _last_of_month(day: date) -> bool:
+    return (day + timedelta(days=1)).day == 1
+
+
+def _one_day_of_month(days: Sequence[date]) -> bool:
+    return len({day.day for day in days}) == 1 or all(map(_last_of_month, days))
+
+
+def _check_declared(declared: str, seen: str | None, steps: Sequence[int], faults: FaultLog) -> str:
+    """The declared frequency, with a fault where the dates clearly have another."""
+    if seen is None or seen == declared or not steps:
+        return declared
+    # weekly dates may be a daily table with gaps by definition, but nobody means that
+    faults.add(
+        "/frequency",
+        "frequency_mismatch",
+        f"The spec says frequency '{declared}', but the dates are {_ADVERB[seen]} "
+        f"(mostly {Counter(steps).most_common(1)[0][0]} days apart).",
+    )
+    return declared
+
+
+def _same_weekday(
+    days: Sequence[date], places: dict[date, tuple[str, int]], faults: FaultLog
+) -> None:
+    usual = Counter(day.weekday() for day in days).most_common(1)[0][0]
+    name = _WEEKDAYS[usual]
+    for day in days:
+        if day.weekday() != usual:
+            where, line = places[day]
+            faults.add(
+                where,
+                "uneven_dates",
+                f"Row {line}: {day} is a {_WEEKDAYS[day.weekday()]}, other weeks start on {name}.",
+            )
+
+
+def _same_day_of_month(
+    days: Sequence[date], places: dict[date, tuple[str, int]], faults: FaultLog
+) -> None:
+    if all(map(_last_of_month, days)):
+        return
+    usual = Counter(day.day for day in days).most_common(1)[0][0]
+    for day in days:
+        if day.day != usual:
+            where, line = places[day]
+            faults.add(
+                where,
+                "uneven_dates",
+                f"Row {line}: {day} is not the {usual}. of a month like the other dates.",
+            )
+
+
+def _not_too_sparse(
+    days: Sequence[date],
+    frequency: str,
+    places: dict[date, tuple[str, int]],
+    faults: FaultLog,
+) -> None:
+    """A typo in a year would otherwise fill centuries with empty periods."""
+    numbers = [period_number(day, frequency) for day in days]
+    missing = numbers[-1] - numbers[0] + 1 - len(set(numbers))
+    if missing <= max(len(days), 8):
+        return
+    gap, at = max((b - a, i) for i, (a, b) in enumerate(itertools.pairwise(numbers)))
+    where, line = places[days[at + 1]]
+    faults.add(
+        where,
+        "too_many_gaps",
+        f"{missing} of the {numbers[-1] - numbers[0] + 1} periods from {days[0]} to {days[-1]} are "
+        f"missing, {gap - 1} of them between {days[at]} and {days[at + 1]} (row {line}). "
+        "Is a date mistyped?",
+    )

@@ -1,0 +1,214 @@
+"""Bytes or JSON records -> a table of text cells, its rows numbered as a spreadsheet shows them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import Fault, InputTooLarge, MalformedInput
+from shared.history.faults import FaultLog, cell_pointer
+from shared.history.table import Finding
+
+__all__ = ["MAX_COLUMNS", "MAX_ROWS", "Table", "read_table"]
+
+MAX_ROWS = 500_000
+MAX_COLUMNS = 5_000
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_LOOKS_LIKE_DATA = re.compile(r"[-+]?\d[\d.,]*|\d{4}-\d{2}(-\d{2})?")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Text cells by column; ``lines[i]`` is the spreadsheet row of the i-th row (header = 1).
+
+    ``root`` is put before ``/rows/...`` in pointers; ``separator`` is "" for JSON records.
+    """
+
+    header: tuple[str, ...]
+    columns: Mapping[str, Sequence[str]]
+    lines: Sequence[int]
+    separator: str
+    root: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    def pointer(self, row: int, column: str) -> str:
+        """The pointer of the cell in the i-th row (counted from 0) of a column."""
+        return cell_pointer(self.root, self.lines[row], column)
+
+
+def read_table(source: bytes | Sequence[Any], root: str = "") -> Table:
+    """Read CSV bytes or a list of JSON records.
+
+    CSV: UTF-8 with or without a byte order mark (or UTF-16 with one); comma, semicolon, tab or bar;
+    quoted fields; any line ends. The first row that is not blank names the columns; blank rows are
+    skipped but counted. Of records the first is row 2, as if a header stood above it.
+
+    Raises
+    ------
+    MalformedInput
+        Not text, not a table, no header, no row.
+    InvalidInput
+        Rows with too many or too few cells, columns of the same name, cells that are no scalars.
+    InputTooLarge
+        More than ``MAX_ROWS`` rows or ``MAX_COLUMNS`` columns.
+    """
+    if isinstance(source, bytes):
+        return _from_csv(source, root)
+    return _from_records(source, root)
+
+
+def _malformed(message: str, root: str, code: str = "malformed_table") -> MalformedInput:
+    return MalformedInput((Fault(f"{root}/rows", code, message),))
+
+
+def _decode(source: bytes, root: str) -> str:
+    encoding = "utf-16" if source[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return source.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise _malformed(
+            f"The table is not UTF-8 text (near row {line}). Save it as 'CSV UTF-8'.",
+            root,
+            "not_utf8",
+        ) from None
+
+
+def _separator(text: str) -> str:
+    """The separator most frequent in the first non-blank line, outside quotes."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    counts = {mark: bare.count(mark) for mark in _SEPARATORS}
+    best = max(counts, key=lambda mark: counts[mark])  # ties: the order of _SEPARATORS
+    return best if counts[best] else ","
+
+
+def _from_csv(source: bytes, root: str) -> Table:
+    text = _decode(source, root)
+    separator, skipped = _separator(text), 0
+    hint = re.match(r"sep=(.)\r?\n", text)  # what some spreadsheets write above the header
+    if hint:
+        separator, skipped = hint.group(1), 1
+        text = text[hint.end() :]
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    number = skipped
+    try:
+        for row in reader:
+            number += 1
+            if any(map(str.strip, row)):
+                rows.append(row)
+                lines.append(number)
+                if len(rows) > MAX_ROWS + 1:
+                    raise InputTooLarge(f"The table has more than {MAX_ROWS:,} rows.")
+    except csv.Error as error:
+        raise _malformed(
+            f"Row {number + 1} is not valid CSV ({error}); is a quote left open?", root
+        ) from None
+    if not rows:
+        raise _malformed("The table is empty.", root, "empty_table")
+    return _assemble(rows, lines, separator, root)
+
+
+def _assemble(rows: list[list[str]], lines: list[int], separator: str, root: str) -> Table:
+    """Rectangular columns from rows of cells, the first row being the header."""
+    names = [name.strip() for name in rows.pop(0)]
+    header_line = lines.pop(0)
+    while names and not names[-1] and all(len(r) < len(names) or not r[-1].strip() for r in rows):
+        names.pop()  # a column without name and content: separators at the ends of the lines
+        rows = [row[: len(names)] for row in rows]
+    if len(names) > MAX_COLUMNS:
+        raise InputTooLarge(f"The table has more than {MAX_COLUMNS:,} columns.")
+    if sum(bool(_LOOKS_LIKE_DATA.fullmatch(name)) for name in names) * 2 >= len(names):
+        raise _malformed("The first row must name the columns; it holds data.", root, "no_header")
+    if len(names) < 2:
+        raise _malformed(
+            "The table has a single column; separate cells with commas, semicolons or tabs.", root
+        )
+    if not rows:
+        raise _malformed("The table has a header and no rows.", root, "empty_table")
+    faults = FaultLog()
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        if name in seen:
+            faults.add(
+                cell_pointer(root, header_line, name),
+                "duplicate_column",
+                f"Two columns are called '{name}'.",
+            )
+        if not name:
+            names[position] = name = f"column {position + 1}"
+        seen.add(name)
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != len(names):
+            faults.add(
+                f"{root}/rows/{line}",
+                "wrong_number_of_cells",
+                f"Row {line} has {len(row)} cells, the header has {len(names)}.",
+            )
+    faults.stop_if_any()
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return Table(tuple(names), columns, lines, separator, root)
+
+
+def _from_records(records: Sequence[Any], root: str) -> Table:
+    if not records:
+        raise _malformed("There are no records.", root, "empty_table")
+    if len(records) > MAX_ROWS:
+        raise InputTooLarge(f"The table has more than {MAX_ROWS:,} rows.")
+    faults = FaultLog()
+    names: dict[str, None] = {}
+    for index, record in enumerate(records):
+        if isinstance(record, Mapping):
+            names.update(dict.fromkeys(map(str, record)))
+        else:
+            faults.add(
+                f"{root}/rows/{index + 2}",
+                "not_a_record",
+                f"Row {index + 2} is not an object of column names and values.",
+            )
+    faults.stop_if_any()
+    if len(names) > MAX_COLUMNS:
+        raise InputTooLarge(f"The table has more than {MAX_COLUMNS:,} columns.")
+    columns: dict[str, list[str]] = {name: [] for name in names}
+    for index, record in enumerate(records):
+        for name, cells in columns.items():
+            try:
+                cells.append(_cell(record.get(name)))
+            except ValueError as error:
+                cells.append("")
+                faults.add(
+                    cell_pointer(root, index + 2, name),
+                    "not_a_value",
+                    f"Row {index + 2}, column '{name}': {error}.",
+                )
+    faults.stop_if_any()
+    stripped = {name.strip(): cells for name, cells in columns.items()}
+    if len(stripped) < len(columns):
+        raise _malformed("Two columns differ in surrounding spaces only.", root, "duplicate_column")
+    return Table(tuple(stripped), stripped, range(2, len(records) + 2), "", root)
+
+
+def _cell(value: Any) -> str:
+    """A JSON scalar as the text that CSV would hold."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError("the number is too large") from None
+        if not math.isfinite(number):
+            raise ValueError("NaN and Infinity are refused; leave the cell empty")
+        return str(value) if abs(number) < 1e15 else repr(number)
+    raise ValueError("a cell must be text, a number or empty")

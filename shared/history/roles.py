@@ -1,0 +1,291 @@
+"""Guesses of the roles of columns where the spec does not say; every guess is reported.
+
+Only names (and, for dates and labels, contents) decide. A numeric column that is no outcome, spend
+or exposure becomes a control only where its name says promotion, price, discount, competitor,
+holiday, event or control: whatever else is left over is named in a finding and left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared.errors import InvalidInput
+from shared.history.dates import parse_date
+from shared.history.numbers import is_empty, numeric_or_none
+from shared.history.reading import Table
+from shared.history.spec import ChannelRole, Spec
+from shared.history.table import Finding
+
+__all__ = ["find_date", "guess_roles", "tokens"]
+
+_DATES = [
+    "date",
+    "ds",
+    "day",
+    "week_start",
+    "week_starting",
+    "week_commencing",
+    "date_week",
+    "month",
+    "time",
+    "period",
+    "week",
+    "month_year",
+    "year_month",
+    "year_week",
+    "timestamp",
+]
+_OUTCOMES = [
+    "revenue",
+    "sales",
+    "gmv",
+    "conversions",
+    "orders",
+    "purchases",
+    "y",
+    "target",
+    "kpi",
+    "outcome",
+    "response",
+    "signups",
+    "leads",
+]
+_NOT_AN_OUTCOME = frozenset(
+    [
+        "per",
+        "mean",
+        "avg",
+        "average",
+        "median",
+        "rate",
+        "share",
+        "pct",
+        "percent",
+        "platform",
+        "projected",
+        "predicted",
+        "attributed",
+        "competitor",
+        "competitors",
+        "control",
+        "spend",
+        "cost",
+    ]
+)
+_SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
+_IMPRESSIONS = frozenset({"impressions", "impression", "imps", "grp", "grps", "views"})
+_CONTROLS = frozenset(
+    [
+        "promo",
+        "promos",
+        "promotion",
+        "promotions",
+        "price",
+        "prices",
+        "discount",
+        "discounts",
+        "competitor",
+        "competitors",
+        "control",
+        "controls",
+        "holiday",
+        "holidays",
+        "event",
+        "events",
+    ]
+)
+_EVENTS = frozenset({"holiday", "holidays", "event", "events"})
+_GEOS = frozenset({"geo", "geos", "region", "market", "country", "dma", "state"})
+_TOTALS = frozenset({"total", "sum", "overall", "all"})
+
+
+def tokens(name: str) -> tuple[str, ...]:
+    """The words of a column's name in lower case.
+
+    >>> tokens("Channel0_spend"), tokens("spend_cr_tv"), tokens("OnlineMarketing cost")
+    (('channel0', 'spend'), ('spend', 'cr', 'tv'), ('online', 'marketing', 'cost'))
+    """
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return tuple(word.casefold() for word in re.findall(r"[^\W_]+", split))
+
+
+def _guess(role: str, column: str, message: str, **data: object) -> Finding:
+    return Finding("guessed_role", message, {"role": role, "column": column, **data})
+
+
+def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
+    """The date column: the spec's, else the one whose cells are dates, names breaking ties.
+
+    Raises
+    ------
+    InvalidInput
+        There is none: without dates nothing else can be read.
+    """
+    if spec.date is not None and spec.date in table.columns:
+        return spec.date, []
+    fits = []
+    for place, name in enumerate(table.header):
+        cells = table.columns[name]
+        sample = cells[:: max(1, len(cells) // 200)]
+        # bare numbers such as 20230701 are dates only under a name that says so
+        digits = all(cell.strip().isdigit() for cell in sample)
+        rank = _rank(tokens(name), _DATES)
+        hits = sum(parse_date(cell) is not None for cell in sample)
+        if hits * 2 > len(sample) and (not digits or rank < len(_DATES)):
+            fits.append((rank, place, name))
+    # a column called "date" whose cells are no dates: the cells will be named, one by one
+    fits = sorted(fits) or [
+        (0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
+    ]
+    if not fits:
+        shown = ", ".join(f"'{name}'" for name in table.header[:8])
+        raise InvalidInput.at(
+            f"{table.root}/rows/1",
+            "no_date_column",
+            "No column holds dates, and without them neither season nor carryover can be placed. "
+            f"Looked at {shown}. Add a column of dates (YYYY-MM-DD, or YYYY-MM for months).",
+        )
+    best = fits[0][2]
+    others = [name for _, _, name in fits[1:]]
+    also = f" (dates are in {', '.join(map(repr, others))} too)" if others else ""
+    return best, [_guess("date", best, f"Column '{best}' was read as the date{also}.")]
+
+
+def _rank(words: Sequence[str], names: Sequence[str]) -> int:
+    """How well words match a list of names: the best name's place, whole names before parts."""
+    whole = "_".join(words)
+    if whole in names:
+        return list(names).index(whole)
+    hits = [i for i, name in enumerate(names) if name in words]
+    return len(names) // 2 + hits[0] // 2 if hits else len(names)
+
+
+def guess_roles(
+    spec: Spec, table: Table, date_column: str, *, outcomes_only: bool, taken: Sequence[str] = ()
+) -> tuple[Spec, list[Finding]]:
+    """Fill the roles that the spec leaves open, from one wide table or one table of outcomes.
+
+    Parameters
+    ----------
+    outcomes_only
+        The table holds outcomes beside a long history: no spend columns are looked for.
+    taken
+        Columns that must not be given a role (fixed columns of a long table).
+    """
+    findings: list[Finding] = []
+    used = {date_column, *taken, *(spec.controls or ())} | {
+        name for name in (spec.outcome, spec.events, spec.geo) if name
+    }
+    used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
+    free = [name for name in table.header if name not in used]
+    numeric = {n: v for n in free if (v := numeric_or_none(table.columns[n])) is not None}
+    text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
+
+    repeated = len(set(table.columns[date_column])) < len(table.lines)
+    if spec.geo is None and repeated:
+        geo = [n for n in text if set(tokens(n)) & _GEOS]
+        if geo:
+            spec = replace(spec, geo=geo[0])
+            findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
+            free.remove(geo[0])
+    if spec.channels is None and not outcomes_only:
+        roles, totals = _guess_channels(free)
+        spec = replace(spec, channels=roles or None)
+        for role in roles:
+            exposure = f", its impressions in '{role.impressions}'" if role.impressions else ""
+            findings.append(
+                _guess(
+                    "channel",
+                    str(role.spend),
+                    f"Column '{role.spend}' was read as spend of '{role.channel}'{exposure}.",
+                    channel=role.channel,
+                )
+            )
+        findings += [
+            Finding(
+                "total_column",
+                f"Column '{name}' is called a total and was not used as a channel.",
+                {"column": name},
+            )
+            for name in totals
+        ]
+        used |= {n for role in roles for n in (role.spend, role.impressions) if n} | set(totals)
+        free = [name for name in free if name not in used]
+    if spec.outcome is None:
+        ranked = sorted(
+            (_rank(tokens(n), _OUTCOMES), table.header.index(n), n)
+            for n in free
+            if not set(tokens(n)) & _NOT_AN_OUTCOME and (n in numeric or n in text)
+        )
+        if ranked and ranked[0][0] < len(_OUTCOMES):
+            outcome = ranked[0][2]
+            spec = replace(spec, outcome=outcome)
+            findings.append(
+                _guess("outcome", outcome, f"Column '{outcome}' was read as the outcome.")
+            )
+            free.remove(outcome)
+    if spec.events is None:
+        labels = [n for n in free if n in text and set(tokens(n)) & _EVENTS]
+        if labels:
+            spec = replace(spec, events=labels[0])
+            findings.append(
+                _guess("events", labels[0], f"Column '{labels[0]}' was read as labels of events.")
+            )
+            free.remove(labels[0])
+    if spec.controls is None:
+        chosen = tuple(
+            n for n in free if n in numeric and set(tokens(n)) & _CONTROLS and not _spend_like(n)
+        )
+        spec = replace(spec, controls=chosen)
+        for name in chosen:
+            findings.append(_guess("control", name, f"Column '{name}' was read as a control."))
+            free.remove(name)
+    spec = replace(spec, events=spec.events or "", geo=spec.geo or "")
+    left = [n for n in free if n in numeric or n in text]
+    if left:
+        findings.append(
+            Finding(
+                "columns_left_out",
+                f"Not used: {', '.join(repr(n) for n in left[:20])}"
+                f"{' and more' if len(left) > 20 else ''}. Name a column in the spec to give it "
+                "a role (controls, if it moves sales).",
+                {"columns": left[:200]},
+            )
+        )
+    return spec, findings
+
+
+def _spend_like(name: str) -> bool:
+    return bool(set(tokens(name)) & _SPEND) or re.search(r"[^_]_S$", name) is not None
+
+
+def _bare_names(columns: Sequence[str]) -> list[str]:
+    """Channel names: the columns' names without the words for spend and the words all share."""
+    pieces = [re.findall(r"[^\W_]+", re.sub(r"_S$", "", name)) for name in columns]
+    common: set[str] = set(_SPEND)
+    if len(columns) > 1:
+        common |= set.intersection(*({word.casefold() for word in words} for words in pieces))
+    out = []
+    for name, words in zip(columns, pieces, strict=True):
+        kept = [word for word in words if word.casefold() not in common]
+        out.append("_".join(kept) or name)
+    return out if len(set(out)) == len(out) else list(columns)
+
+
+def _guess_channels(free: Sequence[str]) -> tuple[tuple[ChannelRole, ...], list[str]]:
+    """Spend columns with their exposure, and columns that call themselves totals of spend."""
+    spend = [name for name in free if _spend_like(name)]
+    totals = [name for name in spend if set(tokens(name)) & _TOTALS]
+    spend = [name for name in spend if name not in totals]
+    exposure = {
+        frozenset(set(tokens(name)) - _IMPRESSIONS - {"i"}): name
+        for name in reversed(free)
+        if set(tokens(name)) & _IMPRESSIONS or re.search(r"[^_]_I$", name)
+    }
+    roles = tuple(
+        ChannelRole(re.sub(r"[/|]", "_", bare), column, exposure.get(frozenset(tokens(bare))))
+        for column, bare in zip(spend, _bare_names(spend), strict=True)
+    )
+    return roles, totals

@@ -1,0 +1,250 @@
+"""The spec of a history: which column plays which role, and what the fit should know besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.history.faults import FaultLog, escape, near_misses
+from shared.history.periods import FREQUENCIES
+from shared.history.reading import Table
+
+__all__ = ["ChannelRole", "Spec", "check_columns", "read_spec"]
+
+_FIELDS = (
+    "date",
+    "outcome",
+    "frequency",
+    "currency",
+    "channels",
+    "controls",
+    "events",
+    "geo",
+    "holidays_country",
+    "priors",
+    "lift_tests",
+    "model",
+)
+_FOR_THE_FIT = ("holidays_country", "priors", "lift_tests", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRole:
+    """A channel and its columns; of a long table's channels both columns are None."""
+
+    channel: str
+    spend: str | None = None
+    impressions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Roles of columns. None means "not said": it may be guessed; ``()`` or "" mean "none".
+
+    ``fit`` holds what only the fit reads (priors, lift tests, model, holidays), as given.
+    """
+
+    date: str | None = None
+    outcome: str | None = None
+    frequency: str | None = None
+    currency: str | None = None
+    channels: tuple[ChannelRole, ...] | None = None
+    controls: tuple[str, ...] | None = None
+    events: str | None = None
+    geo: str | None = None
+    fit: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of API.md. Null where a role is not played, absent where it is not known.
+
+        So what one table leaves open (a long history its outcome) may still be guessed from
+        another when the completed spec is read again.
+        """
+        out: dict[str, Any] = {
+            "date": self.date,
+            "outcome": self.outcome,
+            "frequency": self.frequency,
+            "channels": self.channels
+            and [
+                {"channel": role.channel}
+                | ({"spend": role.spend} if role.spend else {})
+                | ({"impressions": role.impressions} if role.impressions else {})
+                for role in self.channels
+            ],
+            "controls": None if self.controls is None else list(self.controls),
+        }
+        out = {key: value for key, value in out.items() if value is not None}
+        for key, value in (("events", self.events), ("geo", self.geo)):
+            if value is not None:
+                out[key] = value or None
+        return {**out, "currency": self.currency, **self.fit}
+
+
+def read_spec(data: Any) -> Spec:
+    """Validate a spec's own form; columns are checked against a table by ``check_columns``.
+
+    Raises
+    ------
+    InvalidInput
+        Every fault, with a pointer into the spec.
+
+    Examples
+    --------
+    >>> read_spec({"date": "week", "channels": [{"channel": "tv", "spend": "spend_tv"}]}).date
+    'week'
+    """
+    faults = FaultLog()
+    if data is None:
+        return Spec()
+    if not isinstance(data, Mapping):
+        faults.add("", "wrong_type", "The spec must be an object.")
+        faults.stop_if_any()
+    for key in data:
+        if key not in _FIELDS:
+            faults.add(
+                f"/{escape(str(key))}",
+                "unknown_field",
+                f"The spec has no field '{key}'. {near_misses(str(key), _FIELDS)}",
+            )
+    frequency = _text(data, "frequency", faults)
+    if frequency is not None and frequency not in FREQUENCIES:
+        faults.add(
+            "/frequency",
+            "unknown_value",
+            f"'{frequency}' is no frequency: 'day', 'week' or 'month'.",
+        )
+    country = _text(data, "holidays_country", faults)
+    if country is not None and not (len(country) == 2 and country.isalpha() and country.isascii()):
+        faults.add(
+            "/holidays_country",
+            "unknown_value",
+            f"'{country}' is no two-letter country code such as 'US'.",
+        )
+    spec = Spec(
+        date=_text(data, "date", faults),
+        outcome=_text(data, "outcome", faults),
+        frequency=frequency,
+        currency=_text(data, "currency", faults),
+        channels=_channels(data, faults),
+        controls=_controls(data, faults),
+        # null says "there is none", an absent field says "look for one"
+        events=_text(data, "events", faults) or ("" if "events" in data else None),
+        geo=_text(data, "geo", faults) or ("" if "geo" in data else None),
+        fit={key: data[key] for key in _FOR_THE_FIT if key in data},
+    )
+    _no_column_twice(spec, faults)
+    faults.stop_if_any()
+    return spec
+
+
+def _text(data: Mapping[str, Any], key: str, faults: FaultLog, at: str = "") -> str | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        faults.add(f"{at}/{key}", "wrong_type", f"'{key}' must be text of 1 to 200 characters.")
+        return None
+    return value.strip()
+
+
+def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, ...] | None:
+    given = data.get("channels")
+    if given is None:
+        return None
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        faults.add("/channels", "wrong_type", "'channels' must be a list of at least one channel.")
+        return None
+    out: list[ChannelRole] = []
+    names: set[str] = set()
+    for index, item in enumerate(given):
+        at = f"/channels/{index}"
+        if not isinstance(item, Mapping):
+            faults.add(at, "wrong_type", "A channel must be an object.")
+            continue
+        for key in item:
+            if key not in ("channel", "spend", "impressions"):
+                faults.add(
+                    f"{at}/{escape(str(key))}",
+                    "unknown_field",
+                    f"A channel of the spec has no field '{key}': "
+                    "'channel', 'spend' and 'impressions'.",
+                )
+        name = _text(item, "channel", faults, at)
+        if name is None:
+            if item.get("channel") is None:
+                faults.add(f"{at}/channel", "missing", "Every channel needs a name.")
+            continue
+        if "/" in name or "|" in name:
+            faults.add(
+                f"{at}/channel",
+                "bad_name",
+                f"'{name}': '/' and '|' separate campaigns and geos and cannot be in a name.",
+            )
+        if name in names:
+            faults.add(f"{at}/channel", "duplicate_channel", f"Channel '{name}' is there twice.")
+        names.add(name)
+        out.append(
+            ChannelRole(
+                name, _text(item, "spend", faults, at), _text(item, "impressions", faults, at)
+            )
+        )
+    return tuple(out)
+
+
+def _controls(data: Mapping[str, Any], faults: FaultLog) -> tuple[str, ...] | None:
+    given = data.get("controls")
+    if given is None:
+        return None if "controls" not in data else ()
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        faults.add("/controls", "wrong_type", "'controls' must be a list of column names.")
+        return None
+    out = []
+    for index, name in enumerate(given):
+        if not isinstance(name, str) or not name.strip():
+            faults.add(f"/controls/{index}", "wrong_type", "A control must be a column's name.")
+        else:
+            out.append(name.strip())
+    return tuple(out)
+
+
+def _places(spec: Spec) -> list[tuple[str, str]]:
+    """Every column the spec names, with the pointer to where."""
+    places = [
+        (f"/{key}", name)
+        for key, name in (("date", spec.date), ("outcome", spec.outcome), ("events", spec.events))
+        if name
+    ]
+    if spec.geo:
+        places.append(("/geo", spec.geo))
+    for index, role in enumerate(spec.channels or ()):
+        if role.spend:
+            places.append((f"/channels/{index}/spend", role.spend))
+        if role.impressions:
+            places.append((f"/channels/{index}/impressions", role.impressions))
+    places += [(f"/controls/{i}", name) for i, name in enumerate(spec.controls or ())]
+    return places
+
+
+def _no_column_twice(spec: Spec, faults: FaultLog) -> None:
+    first: dict[str, str] = {}
+    for where, name in _places(spec):
+        # in a long table all channels share the column of the spend
+        shared = where.startswith("/channels/") and first.get(name, "").startswith("/channels/")
+        if name in first and not (shared and where.split("/")[-1] == first[name].split("/")[-1]):
+            faults.add(
+                where, "column_used_twice", f"Column '{name}' already has a role at {first[name]}."
+            )
+        first.setdefault(name, where)
+
+
+def check_columns(spec: Spec, tables: Sequence[Table], faults: FaultLog) -> None:
+    """Add a fault for every column that the spec names and no table has."""
+    known = [name for table in tables for name in table.header]
+    for where, name in _places(spec):
+        if name not in known:
+            faults.add(
+                where,
+                "unknown_column",
+                f"There is no column '{name}'. {near_misses(name, known)}",
+            )

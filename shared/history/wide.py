@@ -1,0 +1,242 @@
+"""The wide layout: one row a period (and geo), one spend column a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.history.dates import read_dates
+from shared.history.faults import FaultLog
+from shared.history.numbers import is_empty, read_numbers
+from shared.history.periods import frequency_of
+from shared.history.reading import Table
+from shared.history.roles import find_date, guess_roles
+from shared.history.spec import Spec, check_columns
+from shared.history.suspicions import find_total
+from shared.history.table import Finding
+from shared.history.tidy import Rows, add_duplicates, add_negative
+
+__all__ = [
+    "Dated",
+    "WideTable",
+    "one_geo",
+    "read_dated",
+    "read_frequency",
+    "read_geos",
+    "read_outcome",
+    "read_wide",
+    "several",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dated:
+    """The dates of a table's rows and what was found while reading them."""
+
+    column: str
+    dates: Sequence[date | None]
+    months_only: bool
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WideTable:
+    """A wide table read and checked. ``geos`` names the geos where there are several."""
+
+    rows: Rows
+    frequency: str
+    spec: Spec
+    geos: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
+    """Find and read the date column; cells at fault are added to ``faults``.
+
+    Raises
+    ------
+    InvalidInput
+        No column holds dates.
+    """
+    column, findings = find_date(table, spec)
+    dates, months_only, more = read_dates(table, column, faults)
+    return Dated(column, dates, months_only, (*findings, *more))
+
+
+def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
+    """The geo of every row, "" where the table has no such column."""
+    if not column or column not in table.columns:
+        return [""] * len(table.lines)
+    geos = [cell.strip() for cell in table.columns[column]]
+    for row, geo in enumerate(geos):
+        if not geo:
+            faults.add(
+                table.pointer(row, column),
+                "missing",
+                f"Row {table.lines[row]}, column '{column}': the geo is missing.",
+            )
+    return geos
+
+
+def several(geos: Sequence[str]) -> tuple[str, ...]:
+    """The geos by name where there is more than one, else ()."""
+    names = sorted(set(geos))
+    return tuple(names) if len(names) > 1 else ()
+
+
+def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
+    """The frequency of a table's dates; "" where no date could be read."""
+    rows = [
+        (day, table.pointer(row, dated.column), table.lines[row])
+        for row, day in enumerate(dated.dates)
+        if day is not None
+    ]
+    if not rows:
+        return spec.frequency or ""
+    return frequency_of(rows, spec.frequency, dated.months_only, faults)
+
+
+def read_outcome(
+    table: Table, spec: Spec, faults: FaultLog, extra: Sequence[str] = ()
+) -> tuple[dict[str, Floats], list[str], list[Finding]]:
+    """Outcome and controls (and ``extra`` columns) as numbers, and the labels of events.
+
+    A table without an outcome, or with an empty one, is a fault.
+    """
+    names = [*extra, *(n for n in spec.controls or () if n in table.columns)]
+    if spec.outcome and spec.outcome in table.columns:
+        names.insert(0, spec.outcome)
+    elif not spec.outcome:
+        faults.add(
+            "/outcome",
+            "no_outcome",
+            "No column looks like an outcome (revenue, sales, conversions, ...): name it in the "
+            f"spec as 'outcome'. There are: {', '.join(map(repr, table.header[:12]))}.",
+        )
+    numbers, findings = read_numbers(table, list(dict.fromkeys(names)), faults)
+    for name in (spec.outcome, *(spec.controls or ())):
+        if name in numbers and all(map(is_empty, table.columns[name])):
+            what = "outcome" if name == spec.outcome else "control"
+            faults.add(
+                table.pointer(0, name),
+                f"empty_{what}",
+                f"Column '{name}', the {what}, is empty in all rows "
+                f"{table.lines[0]} to {table.lines[-1]}.",
+            )
+    labels = [""] * len(table.lines)
+    if spec.events and spec.events in table.columns:
+        labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
+        if all(label in ("", "0", "1", "0.0", "1.0") for label in labels):
+            # a flag, not labels: 0 is no event, and 1 is one without a name
+            labels = ["" if label[:1] != "1" else spec.events for label in labels]
+    return numbers, labels, findings
+
+
+def read_wide(table: Table, spec: Spec) -> WideTable:
+    """Read a wide table.
+
+    Raises
+    ------
+    InvalidInput
+        Every fault of its cells, and columns of the spec that are not there.
+    """
+    faults = FaultLog()
+    check_columns(spec, [table], faults)
+    faults.stop_if_any()
+    dated = read_dated(table, spec, faults)
+    explicit = spec.channels is not None
+    spec, guesses = guess_roles(spec, table, dated.column, outcomes_only=False)
+    spec = replace(spec, date=dated.column)
+    findings = [*dated.findings, *guesses]
+    roles = spec.channels or ()
+    if not roles:
+        faults.add(
+            "/channels",
+            "no_channels",
+            "No column looks like spend (spend_tv, tv_spend, tv_cost, ...): name them in the spec "
+            f"as 'channels'. There are: {', '.join(map(repr, table.header[:12]))}.",
+        )
+    for index, role in enumerate(roles):
+        if role.spend is None:
+            faults.add(
+                f"/channels/{index}/spend",
+                "missing",
+                f"Channel '{role.channel}' needs its column of spend: the table is wide.",
+            )
+    spend_columns = [role.spend for role in roles if role.spend]
+    exposure = [role.impressions for role in roles if role.impressions]
+    numbers, labels, more = read_outcome(table, spec, faults, [*spend_columns, *exposure])
+    findings += more
+    for column in dict.fromkeys(spend_columns):
+        if column in numbers:
+            add_negative(table, column, numbers[column], "spend", faults)
+    for column in exposure:
+        add_negative(table, column, numbers[column], "impressions", faults)
+    geos = read_geos(table, spec.geo, faults)
+    add_duplicates(
+        table,
+        dated.column,
+        [
+            None if day is None else (day.isoformat(), geos[row])
+            for row, day in enumerate(dated.dates)
+        ],
+        faults,
+    )
+    frequency = read_frequency(table, dated, spec, faults)
+    faults.stop_if_any()
+
+    spend = np.column_stack([numbers[column] for column in spend_columns])
+    total = find_total(spend)
+    if total is not None:
+        findings.append(_total(spec, total, explicit, faults))
+        faults.stop_if_any()
+        kept = [c for c in range(len(roles)) if c != total]
+        spend, roles = spend[:, kept], tuple(roles[c] for c in kept)
+        spec = replace(spec, channels=roles)
+    controls = [numbers[name] for name in spec.controls or ()]
+    rows = Rows(
+        dates=[day for day in dated.dates if day is not None],
+        outcome=numbers[spec.outcome or ""],
+        channels=tuple(role.channel for role in roles),
+        spend=spend,
+        control_names=spec.controls or (),
+        controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
+        events=labels,
+    )
+    if spec.geo and not several(geos):
+        findings.append(one_geo(spec.geo, geos[0]))
+        spec = replace(spec, geo="")
+    spec = replace(spec, frequency=frequency)
+    return WideTable(rows, frequency, spec, several(geos), tuple(findings))
+
+
+def one_geo(column: str, geo: str) -> Finding:
+    """What to say of a geo column that holds one geo only."""
+    return Finding(
+        "one_geo",
+        f"Column '{column}' holds a single geo ('{geo}'): read as a national history.",
+        {"column": column, "geo": geo},
+    )
+
+
+def _total(spec: Spec, total: int, explicit: bool, faults: FaultLog) -> Finding:
+    """A column that adds up the others: refused where the spec insists on it, else left out."""
+    role = (spec.channels or ())[total]
+    message = (
+        f"Column '{role.spend}' is the sum of the other spend columns (in nine rows of ten or more)"
+    )
+    if explicit:
+        faults.add(
+            f"/channels/{total}/spend",
+            "total_column",
+            f"{message}: it is a total, not a channel. Take '{role.channel}' out of the spec.",
+        )
+    return Finding(
+        "total_column", f"{message} and was not used as a channel.", {"column": role.spend}
+    )
