@@ -18,7 +18,7 @@ var rules = [
   {
     name: 'refit-failed'
     title: 'A refit failed'
-    description: 'A run of refit_dataset ended in an error. The previous curves are still in use. The record of the run has the reason.'
+    description: 'An attempt of refit_dataset failed, or the worker logged that a run ended as failed. The previous curves are still in use; the record of the run has the reason.'
     severity: 2
     query: join(
       [

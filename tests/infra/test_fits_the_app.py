@@ -176,6 +176,22 @@ def test_alerts_count_what_is_never_sampled_away(name: str) -> None:
     assert "AppRequests" in queries()[name]
 
 
+def test_the_worker_logs_a_failed_run_as_the_error_that_the_alert_looks_for() -> None:
+    # A run that ends as failed is no failed execution: only its log line tells.
+    logged = {
+        node.args[0].value
+        for node in ast.walk(ast.parse((ROOT / "shared/fit/refit.py").read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("error", "exception")
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert any(re.search(r"\bfailed\b", str(line)) for line in logged)
+    error = 3  # Application Insights' severity of Python's ERROR
+    assert f"SeverityLevel >= {error}" in queries()["refit-failed"]
+
+
 def test_every_alert_looks_at_this_app_only_and_reaches_people() -> None:
     for name, query in queries().items():
         assert "ofThisApp" in query, name

@@ -31,7 +31,7 @@ def steps(job: str) -> list[dict[str, Any]]:
 def test_azd_deploys_one_function_service_from_this_folder() -> None:
     project = yaml.safe_load((ROOT / "azure.yaml").read_text())
     assert project["services"] == {
-        "api": {"project": ".", "language": "python", "host": "function"}
+        "api": {"project": ".", "language": "python", "host": "function", "remoteBuild": True}
     }
     infra = project["infra"]
     template = ROOT / infra["path"] / f"{infra['module']}.bicep"
@@ -82,11 +82,9 @@ def test_nothing_is_deployed_that_was_not_checked() -> None:
     assert workflow()["jobs"]["deploy"]["needs"] == "check"
     assert [s["run"] for s in steps("check") if "run" in s] == ["./check"]
     scripts = [s.get("run", "") for s in steps("deploy")]
-    built, shown, created = (
-        next(i for i, script in enumerate(scripts) if word in script)
-        for word in ("az bicep build ", "group what-if", "group create")
-    )
-    assert built < shown < created
+    order = ["az bicep build ", "group what-if", "group create", "config-zip", "/health"]
+    found = [next(i for i, script in enumerate(scripts) if word in script) for word in order]
+    assert found == sorted(found)
 
 
 def test_only_main_deploys_by_itself_and_only_to_dev() -> None:
@@ -107,6 +105,12 @@ def test_the_workflow_asks_for_outputs_and_files_that_exist() -> None:
     assert outputs <= set(MAIN.outputs)
     for name in re.findall(r"infra/[\w/]+\.bicep\b", WORKFLOW_TEXT):
         assert (ROOT / name).is_file(), name
+
+
+def test_the_workflow_packs_what_azd_packs() -> None:
+    (script,) = [s["run"] for s in steps("deploy") if "app.zip function_app.py" in s.get("run", "")]
+    named = script.partition("app.zip ")[2].partition(" --exclude")[0].split()
+    assert {f.partition("/")[0] for f in packed()} - {"LICENSE"} == set(named)
 
 
 # --- what is packed --------------------------------------------------------------------------
