@@ -17,6 +17,14 @@ param alwaysReadyHttpInstances int
 param refitSchedule string
 param workspaceId string
 
+// "http" is the scale group of all HTTP functions; the timer and the queues scale apart.
+var alwaysReady = alwaysReadyHttpInstances > 0 ? [
+  {
+    name: 'http'
+    instanceCount: alwaysReadyHttpInstances
+  }
+] : []
+
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   name: planName
   location: location
@@ -65,15 +73,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
-        // "http" is the scale group of all HTTP functions; the timer and the queue scale apart.
-        alwaysReady: alwaysReadyHttpInstances > 0
-          ? [
-              {
-                name: 'http'
-                instanceCount: alwaysReadyHttpInstances
-              }
-            ]
-          : []
+        alwaysReady: alwaysReady
         triggers: {
           http: {
             perInstanceConcurrency: httpConcurrency
