@@ -1,0 +1,69 @@
+"""Which belief about returns is used, and that impossible ones are refused by pointer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.errors import InvalidInput
+from shared.fit.priors import return_prior
+
+CHANNELS = ("tv", "search")
+
+
+def prior(spec: dict[str, Any] | None = None, name: str = "revenue", outcome: float = 5e6) -> Any:
+    return return_prior(spec or {}, name, CHANNELS, 1e6, outcome)
+
+
+def test_money_gets_the_money_prior() -> None:
+    found = prior()
+    assert found.basis == "money"
+    np.testing.assert_allclose(found.log_median, 0.2)
+    np.testing.assert_allclose(found.log_sd, 0.9)
+
+
+@pytest.mark.parametrize("name", ["conversions", "orders", "y", "sales_units", "number of sales"])
+def test_other_outcomes_are_centred_on_a_share(name: str) -> None:
+    found = prior(name=name, outcome=2e4)
+    assert found.basis == "share"
+    # All channels at the median return explain a quarter of the outcome.
+    np.testing.assert_allclose(np.exp(found.log_median) * 1e6, 0.25 * 2e4)
+    assert name in found.why
+
+
+@pytest.mark.parametrize("outcome", [5e5, 1e9])
+def test_money_in_another_unit_than_spend_is_noticed(outcome: float) -> None:
+    assert prior(outcome=outcome).basis == "share"
+
+
+def test_given_priors_come_first_and_only_where_given() -> None:
+    found = prior({"priors": [{"channel": "search", "roi_median": 3.0, "roi_sd_log": 0.25}]})
+    np.testing.assert_allclose(found.log_median, [0.2, np.log(3.0)])
+    np.testing.assert_allclose(found.log_sd, [0.9, 0.25])
+    assert found.given == (False, True)
+
+
+def test_a_negative_total_does_not_break_the_scale() -> None:
+    found = prior(name="profit", outcome=-2e6)
+    assert np.isfinite(found.log_median).all()
+
+
+@pytest.mark.parametrize(
+    ("entry", "pointer"),
+    [
+        ({"channel": "radio", "roi_median": 1.0}, "/priors/0/channel"),
+        ({"channel": "tv", "roi_median": -1.0}, "/priors/0/roi_median"),
+        ({"channel": "tv", "roi_median": 1.0, "roi_sd_log": 0.0}, "/priors/0/roi_sd_log"),
+    ],
+)
+def test_impossible_priors_are_refused(entry: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        prior({"priors": [entry]})
+    assert caught.value.faults[0].pointer == pointer
+
+
+def test_priors_of_declared_channels_without_spend_are_accepted() -> None:
+    spec = {"channels": [{"channel": "radio"}], "priors": [{"channel": "radio", "roi_median": 1}]}
+    assert prior(spec).given == (False, False)

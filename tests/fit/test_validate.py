@@ -1,0 +1,92 @@
+"""Folds, naive forecasts and scores, each against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.fit.posterior import fit_posterior
+from shared.fit.validate import forecast, horizon_of, naive_forecast, score, validate
+from tests.fit.histories import simulated
+
+
+def test_scores_by_hand() -> None:
+    found = score(np.array([10.0, 20.0]), np.array([11.0, 18.0]), np.array([1.0, 0.0]))
+    assert found.rmse == pytest.approx(np.sqrt(2.5))
+    assert found.r2 == pytest.approx(1 - 5 / 50)
+    assert found.nrmse == pytest.approx(np.sqrt(2.5) / 15)
+    assert found.mape == pytest.approx((0.1 + 0.1) / 2)
+    assert found.coverage == 0.5
+
+
+def test_scores_that_do_not_exist_are_none() -> None:
+    flat = score(np.array([5.0, 5.0]), np.array([5.0, 6.0]))
+    assert flat.r2 is None
+    nothing = score(np.zeros(3), np.ones(3))
+    assert nothing.nrmse is None
+    assert nothing.mape is None
+
+
+def test_mape_leaves_out_rows_near_zero() -> None:
+    assert score(np.array([100.0, 1e-9]), np.array([110.0, 1.0])).mape == pytest.approx(0.1)
+
+
+def test_naive_repeats_last_year() -> None:
+    outcome = np.arange(120.0)
+    np.testing.assert_array_equal(naive_forecast(outcome, 100, 104, "week"), [48, 49, 50, 51])
+    # Further than a year ahead it repeats the same year, never a row it has not seen.
+    np.testing.assert_array_equal(naive_forecast(outcome, 52, 106, "week")[-2:], [0, 1])
+
+
+def test_naive_without_a_year_repeats_the_weekday_or_the_last_value() -> None:
+    outcome = np.arange(60.0)
+    np.testing.assert_array_equal(naive_forecast(outcome, 40, 43, "week"), [39, 39, 39])
+    np.testing.assert_array_equal(naive_forecast(outcome, 40, 49, "day")[:8], [*range(33, 40), 33])
+
+
+def test_naive_falls_back_where_last_year_has_a_gap() -> None:
+    outcome = np.arange(60.0)
+    outcome[3] = np.nan
+    np.testing.assert_array_equal(naive_forecast(outcome, 54, 56, "week"), [2, 53])
+
+
+def test_folds_do_not_overlap_and_end_with_the_history() -> None:
+    history, _ = simulated(rows=120)
+    folds = validate(history, {}, seed=0, family="hill", least=30)
+    assert [(f.start, f.stop) for f in folds] == [(94, 107), (107, 120)]
+    assert all(f.converged for f in folds)
+    assert [len(f.actual) for f in folds] == [13, 13]
+    assert horizon_of(50, "week") == 10
+    assert horizon_of(3, "month") == 1
+
+
+def test_folds_that_leave_too_little_are_left_out() -> None:
+    history, _ = simulated(rows=60)
+    assert len(validate(history, {}, seed=0, family="hill", least=40)) == 1
+    assert validate(history, {}, seed=0, family="hill", least=60) == ()
+
+
+def test_forecasts_of_unseen_rows_are_good_and_their_intervals_honest() -> None:
+    inside, r2 = [], []
+    for seed in range(4):
+        history, _ = simulated(seed=seed, rows=130, noise=0.03)
+        posterior = fit_posterior(history, {}, seed=0, train=104, draws=100, family="hill")
+        mean, low, high = forecast(posterior, np.random.default_rng(0))
+        actual = history.outcome[104:]
+        inside.append(np.mean((low[104:] <= actual) & (actual <= high[104:])))
+        r2.append(score(actual, mean[104:]).r2)
+    assert 0.78 <= float(np.mean(inside)) <= 1.0
+    assert min(r2) > 0.6
+
+
+def test_what_comes_after_the_split_is_not_used() -> None:
+    history, _ = simulated(rows=90)
+    outcome = history.outcome.copy()
+    outcome[70:] *= 3
+    one = fit_posterior(history, {}, seed=0, train=70, draws=20, family="hill")
+    two = fit_posterior(
+        replace(history, outcome=outcome), {}, seed=0, train=70, draws=20, family="hill"
+    )
+    np.testing.assert_array_equal(one.draws, two.draws)
