@@ -18,8 +18,10 @@ def money(value: float | None, *, signed: bool = False) -> str:
     """
     if value is None:
         return _DASH
+    if value == 0:
+        return "0"
     sign = "+" if signed else ""
-    if abs(value) >= 1000 or value == 0:
+    if abs(value) >= 999.95:
         return f"{value:{sign},.0f}"
     return f"{value:{sign},.4g}"
 
@@ -104,10 +106,9 @@ def certificate_lines(answer: Mapping[str, Any]) -> list[str]:
     bound = proof["upper_bound"]
     gap = proof["relative_gap"]
     verdict = "proven" if proof["proven"] else "not proven"
-    lines = [
-        f"{answer['status']}, {verdict}: no plan brings more than {money(bound)}; this one brings "
-        f"{money(proof['objective'])}" + ("" if gap is None else f" (relative gap {gap:.1e})")
-    ]
+    ceiling = "" if bound is None else f"no plan brings more than {money(bound)}; "
+    first = f"{answer['status']}, {verdict}: {ceiling}this one brings {money(proof['objective'])}"
+    lines = [first if gap is None else f"{first} (relative gap {gap:.1e})"]
     lines.append(
         f"{proof['method']}, {proof['iterations']} iterations, {proof['nodes']} nodes, "
         f"{proof['solve_ms']:.1f} ms; largest constraint violation "

@@ -1,0 +1,222 @@
+"""Every function of the app, indexed and invoked through the production worker's library."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.config import load_host_config, load_settings
+from local.host import ROOT
+from local.rules import faults
+from samples.simulate import simulate
+from shared.store.connect import connect
+from tests.azure.worker import Response, Worker, WorkerError
+
+MEMORY = {"AzureWebJobsStorage": "memory", "REFIT_SCHEDULE": "0 0 2 * * *"}
+DATASET = "through-the-worker"
+HTTP = {
+    "optimize": ("optimize", {"POST"}),
+    "scenarios": ("scenarios", {"POST"}),
+    "evaluate": ("evaluate", {"POST"}),
+    "fit": ("fit", {"POST"}),
+    "list_datasets": ("datasets", {"GET"}),
+    "delete_dataset": ("datasets/{dataset}", {"DELETE"}),
+    "put_spec": ("datasets/{dataset}/spec", {"PUT"}),
+    "get_spec": ("datasets/{dataset}/spec", {"GET"}),
+    "put_history": ("datasets/{dataset}/history", {"PUT"}),
+    "get_history": ("datasets/{dataset}/history", {"GET"}),
+    "put_outcomes": ("datasets/{dataset}/outcomes", {"PUT"}),
+    "get_outcomes": ("datasets/{dataset}/outcomes", {"GET"}),
+    "refit": ("datasets/{dataset}/refit", {"POST"}),
+    "get_run": ("datasets/{dataset}/runs/{run}", {"GET"}),
+    "get_curves": ("datasets/{dataset}/curves", {"GET"}),
+    "list_curve_versions": ("datasets/{dataset}/curves/versions", {"GET"}),
+    "get_curve_version": ("datasets/{dataset}/curves/{version}", {"GET"}),
+    "promote_curves": ("datasets/{dataset}/curves/{version}/promote", {"POST"}),
+    "openapi": ("openapi.json", {"GET"}),
+    "tools": ("tools.json", {"GET"}),
+    "health": ("health", {"GET"}),
+}
+OTHERS = {"nightly_refit", "refit_dataset", "fail_poisoned_refit"}
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    import function_app
+    from shared.api.http import service
+
+    del function_app  # imported here, so that the import's own time is not the indexing's
+    patch = pytest.MonkeyPatch()
+    for name, value in MEMORY.items():
+        patch.setenv(name, value)
+    patch.syspath_prepend(str(ROOT))
+    service.cache_clear()
+    try:
+        yield Worker(ROOT)
+    finally:
+        service.cache_clear()
+        patch.undo()
+
+
+def call(
+    worker: Worker, name: str, body: object = None, *, csv: bytes | None = None, **route: str
+) -> Response:
+    template, methods = HTTP[name]
+    sent = csv if csv is not None else b"" if body is None else json.dumps(body).encode()
+    kind = "text/csv" if csv is not None else "application/json"
+    return worker.http(
+        name,
+        next(iter(methods)),
+        template.format(**route),
+        body=sent,
+        headers={"content-type": kind, "content-length": str(len(sent))},
+        route=route,
+    )
+
+
+def sample_request(name: str) -> dict[str, Any]:
+    text = (ROOT / "samples" / "requests" / f"{name}.json").read_text("utf-8")
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+def test_all_functions_are_indexed_with_their_routes(worker: Worker) -> None:
+    assert set(worker.functions) == set(HTTP) | OTHERS
+    for name, (route, methods) in HTTP.items():
+        trigger = worker.bindings(name)[0]
+        assert (trigger["route"], set(trigger["methods"])) == (route, methods)
+
+
+def test_a_key_is_asked_for_everywhere_but_for_health(worker: Worker) -> None:
+    levels = {name: worker.bindings(name)[0]["authLevel"] for name in HTTP}
+    assert {name for name, level in levels.items() if level != "FUNCTION"} == {"health"}
+    assert levels["health"] == "ANONYMOUS"
+
+
+def test_the_timer_and_the_queues_are_bound_as_the_host_file_expects(worker: Worker) -> None:
+    timer = worker.bindings("nightly_refit")[0]
+    assert timer["schedule"] == "%REFIT_SCHEDULE%"
+    assert (timer["useMonitor"], timer["runOnStartup"]) == (True, False)
+    queues = {n: worker.bindings(n)[0]["queueName"] for n in OTHERS - {"nightly_refit"}}
+    assert queues == {"refit_dataset": "refits", "fail_poisoned_refit": "refits-poison"}
+    config = load_host_config(ROOT / "host.json")
+    assert (config.route_prefix, config.batch_size, config.max_dequeue_count) == ("api/v1", 1, 3)
+
+
+def test_the_dotnet_host_would_accept_the_app(worker: Worker) -> None:
+    del worker
+    import function_app
+
+    settings = load_settings(ROOT, {})  # the sample file's own settings resolve everything
+    assert faults(function_app.app.get_functions(), settings) == []
+
+
+def test_indexing_again_is_quick(worker: Worker) -> None:
+    del worker
+    started = time.perf_counter()
+    Worker(ROOT)
+    assert time.perf_counter() - started < 2.0
+
+
+@pytest.mark.parametrize("name", ["optimize", "scenarios", "evaluate"])
+def test_a_planning_question(worker: Worker, name: str) -> None:
+    answer = call(worker, name, sample_request(name))
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "application/json"
+    found = answer.json()
+    assert found["request_id"] == answer.headers["x-request-id"]
+
+
+def test_a_bad_question_is_a_problem_not_a_failure(worker: Worker) -> None:
+    answer = call(worker, "optimize", {"budget": -1})
+    assert answer.status == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("name", ["openapi", "tools", "health"])
+def test_a_question_about_the_service(worker: Worker, name: str) -> None:
+    answer = call(worker, name)
+    assert answer.status == 200, answer.body
+    assert isinstance(answer.json(), dict | list)
+
+
+def test_a_fit_in_the_request(worker: Worker) -> None:
+    brand = simulate(seed=5, weeks=60, channels=2)
+    answer = call(worker, "fit", {"spec": brand.spec, "history_csv": brand.csv, "seed": 1})
+    assert answer.status == 200, answer.body
+    assert len(answer.json()["channels"]) == 2
+
+
+def test_a_night_from_timer_to_promoted_curves(worker: Worker) -> None:
+    """Store, list, refit by timer and by hand, read, promote, delete: the rest of the functions."""
+    at = {"dataset": DATASET}
+    queues = connect(MEMORY)
+    brand = simulate(seed=4, weeks=130, channels=2)
+    assert call(worker, "put_spec", brand.spec, **at).status == 200
+    assert call(worker, "put_history", csv=brand.csv.encode(), **at).status == 200
+    assert call(worker, "get_spec", **at).json()["outcome"] == brand.spec["outcome"]
+    assert call(worker, "get_history", **at).body == brand.csv.encode()
+    listed = call(worker, "list_datasets").json()["datasets"]
+    assert DATASET in {entry["dataset"] for entry in listed}
+
+    # By hand: one message, worked twice as an at-least-once queue may deliver it.
+    drain(queues.refits)
+    queued = call(worker, "refit", **at)
+    assert queued.status == 202
+    run = queued.json()["run"]
+    assert queued.headers["Location"].endswith(f"/datasets/{DATASET}/runs/{run}")
+    (message,) = drain(queues.refits)
+    worker.queue("refit_dataset", message)
+    worker.queue("refit_dataset", message, dequeue_count=2)
+    state = call(worker, "get_run", **at, run=run).json()
+    assert state["state"] in {"promoted", "kept_previous"}, state
+    assert state["reasons"]
+
+    versions = call(worker, "list_curve_versions", **at).json()["versions"]
+    assert [v["version"] for v in versions] == [state["curves_version"]]
+    version = state["curves_version"]
+    assert call(worker, "get_curve_version", **at, version=version).json()["version"] == version
+    assert call(worker, "promote_curves", **at, version=version).status == 200
+    assert call(worker, "get_curves", **at).json()["version"] == version
+
+    # By the timer: the same dataset is queued; here its worker dies for good.
+    worker.timer("nightly_refit", past_due=True)
+    nightly = [body for body in drain(queues.refits) if DATASET in body]
+    assert len(nightly) == 1
+    worker.queue("fail_poisoned_refit", nightly[0])
+
+    # Outcomes of a long history have their own table.
+    long = "date,channel,spend\n2025-01-06,tv,1\n2025-01-13,tv,2\n"
+    outcomes = "date,revenue\n2025-01-06,5\n2025-01-13,6\n"
+    other = {"dataset": "long-" + DATASET}
+    assert call(worker, "put_history", csv=long.encode(), **other).status == 200
+    stored = call(worker, "put_outcomes", csv=outcomes.encode(), **other)
+    assert stored.status == 200, stored.body
+    assert call(worker, "get_outcomes", **other).body == outcomes.encode()
+
+    for dataset in (at, other):
+        assert call(worker, "delete_dataset", **dataset).status == 204
+    assert call(worker, "get_curves", **at).status == 404
+
+
+def test_a_failing_worker_leaves_the_message_to_the_host(worker: Worker) -> None:
+    """What is no message of ours must not be swallowed: it has to end in the poison queue."""
+    with pytest.raises(WorkerError):
+        worker.queue("refit_dataset", "not a message of ours")
+
+
+def test_nothing_was_left_out(worker: Worker) -> None:
+    assert worker.invoked == set(worker.functions)
+
+
+def drain(queue: Any) -> list[str]:
+    """Everything on the queue, taken off it."""
+    bodies: list[str] = []
+    while messages := queue.receive(visibility_s=60, limit=32):
+        for message in messages:
+            bodies.append(message.body)
+            queue.delete(message)
+    return bodies
