@@ -6,13 +6,14 @@ it, and fitting is imported on first use, so that a cold start does not pay for 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared import __version__
 from shared.curves.curveset import CurveSet
-from shared.errors import InvalidInput, MarginalError
+from shared.errors import StorageUnavailable
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
@@ -20,12 +21,15 @@ from shared.problem.model import Problem
 
 if TYPE_CHECKING:
     from shared.fit.refit import Refits
+    from shared.history.parse import Upload
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
+    from shared.store.records import Document, Manifest
 
-__all__ = ["Service"]
+__all__ = ["Service", "Table"]
 
 Table = bytes | list[dict[str, Any]]
+"""A table as it was sent: CSV bytes, or JSON records."""
 
 
 class Service:
@@ -55,3 +59,184 @@ class Service:
     def evaluate(self, problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
         """A caller's plan, scored (``POST /evaluate``)."""
         return evaluate(problem, plan)
+
+    # -- fitting ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        spec: Mapping[str, Any],
+        history_csv: str,
+        outcomes_csv: str | None = None,
+        seed: int = 0,
+    ) -> CurveSet:
+        """Curves from a history in the request; nothing is stored (``POST /fit``).
+
+        The gate's verdict is under ``diagnostics.gate``, as for a stored refit.
+        """
+        from shared.fit.pipeline import fit_history
+        from shared.history.parse import parse
+
+        outcomes = None if outcomes_csv is None else outcomes_csv.encode()
+        parsed = parse(spec or None, history_csv.encode(), outcomes)
+        return fit_history(parsed.history, parsed.spec, seed=seed).curve_set
+
+    def refit(self, dataset: str) -> dict[str, Any]:
+        """Queue a refit of one dataset; its run."""
+        return self._refits.queue_refit(dataset).to_dict()
+
+    def run(self, dataset: str, run: str) -> dict[str, Any]:
+        """The state of a refit."""
+        return self._datasets.read_run(dataset, run).to_dict()
+
+    def nightly(self) -> int:
+        """Queue tonight's refit of every dataset; how many were queued."""
+        from shared.store.manifests import utc_now
+
+        return self._refits.queue_all(utc_now())
+
+    def work(self, message: str) -> None:
+        """Do the refit that a queue message names."""
+        self._refits.work(message)
+
+    def poisoned(self, message: str) -> None:
+        """Mark the run of a message that the queue gave up as failed."""
+        self._refits.poisoned(message)
+
+    # -- datasets -----------------------------------------------------------------------------
+
+    def put_spec(
+        self, dataset: str, spec: Mapping[str, Any], *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store the roles of the columns; where tables are stored already, they must fit them."""
+        seen = self._datasets.find(dataset)
+        history, outcomes = self._stored(seen, "history"), self._stored(seen, "outcomes")
+        report: dict[str, Any] = {"roles": dict(spec), "findings": []}
+        if history is not None or outcomes is not None:
+            report = _checked(spec, history, outcomes).to_dict()
+        etag = self._datasets.put_spec(dataset, spec, if_match=if_match, seen=seen)
+        return {"dataset": dataset, "etag": etag, **report}
+
+    def put_history(
+        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store a spend history that can be used; what was guessed and found in it."""
+        seen = self._datasets.find(dataset)
+        spec, outcomes = self._spec(seen), self._stored(seen, "outcomes")
+        report = _checked(spec, table, outcomes)
+        etag = self._datasets.put_history(
+            dataset, _as_bytes(table), content_type, if_match=if_match, seen=seen
+        )
+        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+
+    def put_outcomes(
+        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store the outcomes of a long history; what was guessed and found in them."""
+        seen = self._datasets.find(dataset)
+        spec, history = self._spec(seen), self._stored(seen, "history")
+        # Alone first: faults of these very rows are told by their place in what was sent.
+        report = _checked(spec, None, table)
+        if history is not None:
+            report = _checked(spec, history, table)
+        etag = self._datasets.put_outcomes(
+            dataset, _as_bytes(table), content_type, if_match=if_match, seen=seen
+        )
+        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+
+    def get_spec(self, dataset: str) -> Document:
+        """The spec as it was put."""
+        return self._datasets.get_spec(dataset)
+
+    def get_history(self, dataset: str) -> Document:
+        """The history as it was put."""
+        return self._datasets.get_history(dataset)
+
+    def get_outcomes(self, dataset: str) -> Document:
+        """The outcomes as they were put."""
+        return self._datasets.get_outcomes(dataset)
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """All datasets by name, each with what it has."""
+        return [
+            {
+                "dataset": manifest.dataset,
+                "created_at": manifest.created_at,
+                "updated_at": manifest.updated_at,
+                "has_spec": manifest.inputs.spec is not None,
+                "has_history": manifest.inputs.history is not None,
+                "has_outcomes": manifest.inputs.outcomes is not None,
+                "curves_version": manifest.curves,
+            }
+            for manifest in self._datasets.list()
+        ]
+
+    def delete_dataset(self, dataset: str) -> None:
+        """Delete a dataset's history, curves and runs."""
+        self._datasets.delete(dataset)
+
+    # -- curves -------------------------------------------------------------------------------
+
+    def curves(self, dataset: str, version: str = "latest") -> CurveSet:
+        """A curve set; ``latest`` is the current one."""
+        return self._datasets.curves(dataset, version)
+
+    def versions(self, dataset: str) -> list[dict[str, Any]]:
+        """All stored versions, newest first."""
+        return [entry.to_dict() for entry in self._datasets.versions(dataset)]
+
+    def promote(self, dataset: str, version: str) -> dict[str, Any]:
+        """Make a stored version the current one (a roll-back, or overruling the gate)."""
+        manifest = self._datasets.promote(dataset, version)
+        return {"dataset": dataset, "curves_version": manifest.curves}
+
+    # -- the service itself -------------------------------------------------------------------
+
+    def health(self) -> dict[str, Any]:
+        """Alive (or nobody would answer), which version, and whether storage answers."""
+        try:
+            self._connections.blobs.ping()
+            storage = "reachable"
+        except StorageUnavailable:
+            storage = "unreachable"
+        status = "ok" if storage == "reachable" else "degraded"
+        return {"status": status, "version": __version__, "storage": storage}
+
+    # -- inside -------------------------------------------------------------------------------
+
+    @cached_property
+    def _connections(self) -> Connections:
+        return self._connect()
+
+    @cached_property
+    def _datasets(self) -> Datasets:
+        from shared.store.datasets import Datasets
+
+        return Datasets(self._connections.blobs)
+
+    @cached_property
+    def _refits(self) -> Refits:
+        from shared.fit.refit import Refits
+
+        return Refits(self._datasets, self._connections.refits)
+
+    def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
+        document = None if manifest is None else self._datasets.read_input(manifest, part)
+        return None if document is None else document.table()
+
+    def _spec(self, manifest: Manifest | None) -> Mapping[str, Any] | None:
+        document = None if manifest is None else self._datasets.read_input(manifest, "spec")
+        return None if document is None else json.loads(document.data)
+
+
+def _checked(
+    spec: Mapping[str, Any] | None, history: Table | None, outcomes: Table | None
+) -> Upload:
+    from shared.history.parse import check_upload
+
+    return check_upload(spec, history, outcomes)
+
+
+def _as_bytes(table: Table) -> bytes:
+    if isinstance(table, bytes):
+        return table
+    return json.dumps(table, ensure_ascii=False, allow_nan=False).encode()

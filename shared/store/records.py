@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.curves.curveset import CurveSet
+from shared.errors import MalformedInput
 
 __all__ = [
     "TERMINAL_STATES",
@@ -60,6 +61,16 @@ class Document:
     data: bytes
     content_type: str
     etag: str
+
+    def table(self) -> bytes | list[dict[str, Any]]:
+        """A table as it was sent: CSV bytes, or JSON records; ``MalformedInput`` if neither."""
+        if self.content_type != "application/json":
+            return self.data
+        try:
+            rows: list[dict[str, Any]] = json.loads(self.data)
+        except ValueError:
+            raise MalformedInput.at("", "malformed_json", "The stored rows are no JSON.") from None
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +238,7 @@ class StoredCurves:
 
     curve_set: CurveSet
     run: str
+    queued_at: str
     promote: bool
     reasons: tuple[str, ...]
     based_on: str | None
@@ -236,6 +248,7 @@ class StoredCurves:
             {
                 "curve_set": self.curve_set.to_dict(),
                 "run": self.run,
+                "queued_at": self.queued_at,
                 "promote": self.promote,
                 "reasons": list(self.reasons),
                 "based_on": self.based_on,
@@ -248,6 +261,7 @@ class StoredCurves:
         return cls(
             curve_set=CurveSet.from_dict(document["curve_set"]),
             run=document["run"],
+            queued_at=document["queued_at"],
             promote=document["promote"],
             reasons=tuple(document["reasons"]),
             based_on=document["based_on"],
