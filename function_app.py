@@ -158,7 +158,7 @@ def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
 )
 def nightly_refit(timer: func.TimerRequest) -> None:
     """Queue one refit a dataset; the timer may fire late or twice."""
-    service().nightly(timer)
+    service().nightly(past_due=timer.past_due)
 
 
 @app.function_name("refit_dataset")

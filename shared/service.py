@@ -7,6 +7,7 @@ it, and fitting is imported on first use, so that a cold start does not pay for 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from shared.store.records import Document, Manifest
 
 __all__ = ["Service", "Table"]
+
+log = logging.getLogger("marginal.service")
 
 Table = bytes | list[dict[str, Any]]
 """A table as it was sent: CSV bytes, or JSON records."""
@@ -88,11 +91,13 @@ class Service:
         """The state of a refit."""
         return self._datasets.read_run(dataset, run).to_dict()
 
-    def nightly(self) -> int:
+    def nightly(self, *, past_due: bool = False) -> int:
         """Queue tonight's refit of every dataset; how many were queued."""
         from shared.store.manifests import utc_now
 
-        return self._refits.queue_all(utc_now())
+        queued = self._refits.queue_all(utc_now())
+        log.info("queued %d refits%s", queued, " (the timer was late)" if past_due else "")
+        return queued
 
     def work(self, message: str) -> None:
         """Do the refit that a queue message names."""

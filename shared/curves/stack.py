@@ -143,6 +143,10 @@ class DrawStack:
 
         return self._mean(of, x)
 
+    def mean_supremum(self) -> Array:
+        """Mean over the draws of the largest outcome (n,); inf where a draw has no ceiling."""
+        return self._each(lambda curve, _: curve.supremum(), np.zeros(self.n)).mean(axis=0)
+
     def inflections(self) -> Array:
         """(S, n) inflections."""
         out = np.zeros((self.draws, self.n))

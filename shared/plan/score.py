@@ -70,8 +70,8 @@ def quotient(numerator: float | None, denominator: float | None) -> float | None
 def supremum(canonical: Canonical) -> Floats:
     """Largest outcome each channel can ever bring (n,); inf where the curve has no ceiling."""
     if canonical.draws is None:
-        return np.asarray(canonical.curves.supremum(), dtype=np.float64)
-    return np.asarray(canonical.draws.supremum(), dtype=np.float64).mean(axis=0)
+        return canonical.curves.supremum()
+    return canonical.draws.mean_supremum()
 
 
 def finite(value: float) -> float | None:
