@@ -8,18 +8,17 @@ it, the new one is.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.curves.curveset import CurveSet
 from shared.errors import NotFound, UnsupportedContent, WriteConflict
 from shared.store.base import BlobStore
+from shared.store.fanout import each
 from shared.store.keys import (
     CURVES,
     DELETED,
@@ -47,15 +46,10 @@ __all__ = ["Datasets", "check_dataset_name"]
 _SUFFIX = {"text/csv": "csv", "application/json": "json"}
 _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
 
-_READERS = 8  # below the SDK's connection pool of 10
-_BATCH = 256
 
 # How long a writer may go on that began before its dataset was deleted: the app's functionTimeout,
 # doubled. Only then is an incarnation swept for the last time.
 _LAST_WRITER = timedelta(hours=1)
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 class Datasets:
@@ -90,7 +84,7 @@ class Datasets:
 
     def manifests(self) -> Iterator[Manifest]:
         """The manifests of all datasets, several read at once; those deleted meanwhile left out."""
-        return (found for found in self._each(self.find, self.names()) if found is not None)
+        return (found for found in each(self.find, self.names()) if found is not None)
 
     def list(self) -> tuple[Manifest, ...]:
         return tuple(self.manifests())
@@ -342,15 +336,8 @@ class Datasets:
     def _sweep(self, dataset: str, incarnation: str) -> None:
         for room in (CURVES, RUNS, INPUTS):
             keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
-            for _ in self._each(self._blobs.delete, keys):
+            for _ in each(self._blobs.delete, keys):
                 pass
-
-    def _each(self, call: Callable[[T], U], arguments: Iterable[T]) -> Iterator[U]:
-        """``map`` with several calls at once, in bounded batches."""
-        rest = iter(arguments)
-        with ThreadPoolExecutor(_READERS) as pool:
-            while batch := [*itertools.islice(rest, _BATCH)]:
-                yield from pool.map(call, batch)
 
 
 def _etag(version: str) -> str:

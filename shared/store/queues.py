@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import NotFound, WriteConflict
 from shared.store.azure_errors import azure_error_code, translated
 from shared.store.base import QueueMessage
+from shared.store.fanout import each
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["AzureQueue"]
 
 T = TypeVar("T")
-
-# Below the SDK's connection pool of 10; more would only open and drop connections.
-_SENDERS = 8
-_BATCH = 256
 
 
 class AzureQueue:
@@ -55,13 +50,7 @@ class AzureQueue:
             self._with_queue(put)
 
     def send_many(self, bodies: Iterable[str]) -> int:
-        sent = 0
-        rest = iter(bodies)
-        with ThreadPoolExecutor(_SENDERS) as pool:
-            # In batches, so that neither the bodies nor the futures pile up.
-            while batch := list(itertools.islice(rest, _BATCH)):
-                sent += sum(1 for _ in pool.map(self.send, batch))
-        return sent
+        return sum(1 for _ in each(self.send, bodies))
 
     def receive(self, *, visibility_s: int, limit: int = 1) -> Sequence[QueueMessage]:
         def take() -> list[QueueMessage]:

@@ -74,6 +74,7 @@ def stored(version: str, run: str = "r0123456789ab", based_on: str | None = None
     return StoredCurves(
         curve_set=curve_set(version=version),
         run=run,
+        queued_at="2025-03-09T02:15:00.000Z",
         promote=True,
         reasons=("Better than a seasonal naive forecast.",),
         based_on=based_on,

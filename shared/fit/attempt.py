@@ -1,0 +1,213 @@
+"""One attempt at a run that is held: read, fit, store the set, and make it current if it may be.
+
+Every step finds what an attempt before it left and goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.curves.curveset import CurveSet
+from shared.errors import (
+    InputTooLarge,
+    InvalidInput,
+    MalformedInput,
+    UnsupportedContent,
+    WriteConflict,
+)
+from shared.fit.lease import Lease
+from shared.store.datasets import Datasets
+from shared.store.records import Document, Run, StoredCurves, from_stamp
+from shared.store.versions import version_name
+
+if TYPE_CHECKING:
+    from shared.fit.pipeline import FitResult
+    from shared.history.parse import Parsed
+    from shared.history.table import History
+
+__all__ = ["Attempt", "Fit", "Parse", "version_of"]
+
+log = logging.getLogger("marginal.refit")
+
+_REASONS_SHOWN = 20
+
+
+class Parse(Protocol):
+    """``shared.history.parse.parse``."""
+
+    def __call__(
+        self,
+        spec: Mapping[str, Any] | None,
+        history: bytes | list[dict[str, Any]],
+        outcomes: bytes | list[dict[str, Any]] | None = None,
+    ) -> Parsed: ...
+
+
+class Fit(Protocol):
+    """``shared.fit.pipeline.fit_history``."""
+
+    def __call__(
+        self,
+        history: History,
+        spec: Mapping[str, Any],
+        *,
+        seed: int = 0,
+        previous: CurveSet | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> FitResult: ...
+
+
+class _Unusable(Exception):  # noqa: N818 - carries the reasons of a run that ends as failed
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        self.reasons = reasons
+        super().__init__("; ".join(reasons))
+
+
+def version_of(run: Run) -> str:
+    """The version of a run's curve set: fixed from its first attempt on."""
+    return version_name(from_stamp(run.started_at or run.created_at), run.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How runs are executed: where from, by what, and with which seed."""
+
+    datasets: Datasets
+    parse: Parse | None
+    fit: Fit | None
+    seed: int
+
+    def execute(self, lease: Lease) -> None:
+        """Bring a held run to its end.
+
+        Raises
+        ------
+        LeaseLost
+            Where somebody else holds the run by now; nothing more was written.
+        Exception
+            Whatever is not the data's fault.
+        """
+        run = lease.run
+        version = version_of(run)
+        stored = self.datasets.stored_curves(run, version)
+        if stored is None:
+            try:
+                stored = self._fitted(lease, version)
+            except _Unusable as unusable:
+                lease.finish("failed", unusable.reasons)
+                log.error("run %s of %s failed: %s", run.run, run.dataset, unusable)
+                return
+            lease.renew("store", 0.95)
+            stored = self._saved(run, stored)
+        if not stored.promote:
+            lease.finish("kept_previous", stored.reasons, version)
+            return
+        # Only who still holds the run flips the manifest.
+        lease.renew("promote", 0.98)
+        if self.datasets.promote_over(run, version, stored.based_on):
+            lease.finish("promoted", stored.reasons, version)
+            return
+        reason = (
+            "Other curves were made the current ones while this refit ran; they are kept. "
+            "Queue another refit, or promote this version."
+        )
+        lease.finish("kept_previous", (reason, *stored.reasons), version)
+
+    def _saved(self, run: Run, stored: StoredCurves) -> StoredCurves:
+        try:
+            self.datasets.save_curves(run, stored)
+        except WriteConflict:
+            # An earlier attempt got as far as this: what it wrote is what counts.
+            written = self.datasets.stored_curves(run, stored.curve_set.version)
+            if written is None:
+                raise
+            return written
+        return stored
+
+    def _fitted(self, lease: Lease, version: str) -> StoredCurves:
+        run = lease.run
+        manifest = self.datasets.manifest(run.dataset)
+        before = (
+            None
+            if manifest.curves is None
+            else self.datasets.stored_curves(manifest, manifest.curves)
+        )
+        result = self._fit(lease, None if before is None else before.curve_set)
+        promote, reasons = result.promote, tuple(result.reasons)
+        if before is not None and before.queued_at > run.created_at:
+            # Its history may be the older one: messages are not delivered in order.
+            promote = False
+            reasons = ("A refit that was queued later is current already; it is kept.", *reasons)
+        return StoredCurves(
+            curve_set=replace(
+                result.curve_set,
+                dataset=run.dataset,
+                version=version,
+                created_at=run.started_at or run.created_at,
+            ),
+            run=run.run,
+            queued_at=run.created_at,
+            promote=promote,
+            reasons=reasons,
+            based_on=manifest.curves,
+        )
+
+    def _fit(self, lease: Lease, previous: CurveSet | None) -> FitResult:
+        spec, history, outcomes = (
+            self.datasets.read_input(lease.run, part) for part in ("spec", "history", "outcomes")
+        )
+        if history is None:
+            raise _Unusable(("The dataset had no history when the refit was queued.",))
+        parse, fit = self.parse or _default_parse(), self.fit or _default_fit()
+        try:
+            parsed = parse(
+                None if spec is None else json.loads(spec.data),
+                _table(history),
+                None if outcomes is None else _table(outcomes),
+            )
+            return fit(
+                parsed.history,
+                parsed.spec,
+                seed=self.seed,
+                previous=previous,
+                progress=lease.progress,
+            )
+        except InvalidInput as error:
+            raise _Unusable(_reasons(error)) from error
+        except (InputTooLarge, UnsupportedContent) as error:
+            raise _Unusable((str(error),)) from error
+
+
+def _table(document: Document) -> bytes | list[dict[str, Any]]:
+    if document.content_type != "application/json":
+        return document.data
+    try:
+        rows: list[dict[str, Any]] = json.loads(document.data)
+    except ValueError:
+        raise MalformedInput.at("", "malformed_json", "The stored rows are not JSON.") from None
+    return rows
+
+
+def _reasons(error: InvalidInput) -> tuple[str, ...]:
+    shown = [
+        f"{fault.message} (at {fault.pointer})" if fault.pointer else fault.message
+        for fault in error.faults[:_REASONS_SHOWN]
+    ]
+    more = len(error.faults) - len(shown)
+    return (*(shown or [str(error)]), *([f"And {more} more."] if more > 0 else []))
+
+
+def _default_parse() -> Parse:
+    from shared.history.parse import parse
+
+    return parse
+
+
+def _default_fit() -> Fit:
+    from shared.fit.pipeline import fit_history
+
+    return fit_history

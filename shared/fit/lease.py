@@ -1,0 +1,102 @@
+"""A worker's hold on one run: who may write it, until when, and how that ends.
+
+The hold is the run document's ETag. A worker writes the run only as long as nobody else did since;
+the first write that loses says that the hold is gone, and the worker stops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.errors import WriteConflict
+from shared.store.datasets import Datasets
+from shared.store.manifests import Clock
+from shared.store.records import Run, stamp
+
+__all__ = ["Lease", "LeaseLost", "claimed", "ended"]
+
+# Progress comes as often as a fit likes; storage hears of it no more often than this.
+_BETWEEN_RENEWALS = timedelta(seconds=5)
+
+
+class LeaseLost(Exception):  # noqa: N818 - a signal to stop, not a fault
+    """Somebody else took the run over (or its dataset was deleted): write nothing more."""
+
+
+def claimed(run: Run, holder: str, now: datetime, length: timedelta) -> Run:
+    """The run as it reads once ``holder`` has it; a new attempt begins."""
+    return replace(
+        run,
+        state="running",
+        started_at=run.started_at or stamp(now),
+        attempt=run.attempt + 1,
+        stage="start",
+        fraction=0.0,
+        holder=holder,
+        lease_until=stamp(now + length),
+    )
+
+
+class Lease:
+    """A claimed run, for the worker that claimed it."""
+
+    def __init__(self, datasets: Datasets, run: Run, clock: Clock, length: timedelta) -> None:
+        self._datasets = datasets
+        self._clock = clock
+        self._length = length
+        self._renewed = clock()
+        self.run = run
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Report and renew, at most every few seconds; ``LeaseLost`` where it is not ours."""
+        if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+            self.renew(stage, fraction)
+
+    def renew(self, stage: str, fraction: float) -> None:
+        """Report and renew now; ``LeaseLost`` where it is not ours."""
+        now = self._clock()
+        self._write(
+            replace(
+                self.run,
+                stage=stage,
+                fraction=min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0,
+                lease_until=stamp(now + self._length),
+            )
+        )
+        self._renewed = now
+
+    def finish(self, state: str, reasons: Sequence[str], version: str | None = None) -> None:
+        """End the run for good."""
+        self._write(ended(self.run, state, reasons, self._clock(), version))
+
+    def release(self, last_error: str) -> None:
+        """Give the run back, to be tried again at once."""
+        self._write(
+            replace(self.run, state="queued", holder="", lease_until="", last_error=last_error)
+        )
+
+    def _write(self, run: Run) -> None:
+        try:
+            self.run = self._datasets.update_run(run)
+        except WriteConflict as error:
+            raise LeaseLost(f"the run {run.run} is no longer held") from error
+
+
+def ended(
+    run: Run, state: str, reasons: Sequence[str], now: datetime, version: str | None = None
+) -> Run:
+    """The run in a terminal state, held by nobody."""
+    return replace(
+        run,
+        state=state,
+        reasons=tuple(reasons),
+        finished_at=stamp(now),
+        curves_version=version or run.curves_version,
+        stage="done",
+        fraction=1.0,
+        holder="",
+        lease_until="",
+    )
