@@ -129,13 +129,12 @@ def run_job(client: Client, job: Job) -> None:
         print(f"To look at them: GET {client.base}/{where}/curves/{run['curves_version']}")
         return
 
-    year = last_year(job, client.get(f"{where}/spec"))
-    _plan(client, job, year)
+    _plan(client, job, client.get(f"{where}/curves"))
 
 
-def _plan(client: Client, job: Job, year: LastYear) -> None:
+def _plan(client: Client, job: Job, curves: Mapping[str, Any]) -> None:
+    year = last_year(job, curves["spec"])
     budget = year.budget if job.budget is None else job.budget
-    curves = client.get(f"datasets/{job.dataset}/curves")
     frequency = curves["frequency"]
     answer = client.post(
         "optimize",
@@ -183,11 +182,12 @@ def _against_truth(
 
 
 def _tell_stored(stored: Mapping[str, Any]) -> None:
-    rows = stored.get("rows")
-    if rows is not None:
-        print(f"{rows} rows stored")
-    for finding in stored.get("findings", ()):
-        print(f"- {finding.get('message')}")
+    roles = stored["roles"]
+    names = ", ".join(channel["channel"] for channel in roles.get("channels") or ())
+    print(f"{stored['rows']} rows stored, {stored['first']} to {stored['last']}")
+    print(f"outcome: {roles.get('outcome')}; channels: {names}")
+    for finding in stored["findings"]:
+        print(f"- {finding['message']}")
 
 
 def _wait(client: Client, run_path: str) -> Mapping[str, Any]:
