@@ -17,7 +17,7 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["EMPTY", "LARGEST", "is_empty", "numeric_or_none", "read_numbers"]
+__all__ = ["EMPTY", "LARGEST", "filled_share", "is_empty", "read_numbers"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +35,7 @@ _DOT = re.compile(
 )  # groups of two as well: 1,23,456.00 is how rupees are written
 _COMMA = re.compile(r"(?:(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?|,\d+)" + _EXPONENT)
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
+_PROVES_COMMA = re.compile(r"(?:^|[^\d,])0,|,\d{1,2}$|,\d{4,}$|\d{4,},", re.MULTILINE)
 _PROVES_DOT = re.compile(r"(?:^|\D)0\.|\.\d{1,2}$|\.\d{4,}$|\d{4,}\.")
 
 
@@ -55,10 +56,17 @@ def _fast(cells: Sequence[str]) -> Floats | None:
     return values if not np.any(np.abs(values) > LARGEST) else None
 
 
-def numeric_or_none(cells: Sequence[str]) -> Floats | None:
-    """A column as numbers if all its cells are plain numbers or empty, not all empty."""
-    values = _fast([("" if is_empty(cell) else cell) for cell in cells])
-    return None if values is None or bool(np.all(np.isnan(values))) else values
+def filled_share(cells: Sequence[str]) -> float:
+    """The share of cells that hold something where all of those are numbers, else 0.
+
+    Judged by a sample of some 300 cells: enough to guess a role, the cells are read in full later.
+    """
+    sample = cells[:: max(1, len(cells) // 300)]
+    filled = [cell for cell in sample if not is_empty(cell)]
+    for cell in filled:
+        if _interpret(_strip(cell)[1]) == (None, None):
+            return 0.0
+    return len(filled) / len(sample)
 
 
 def read_numbers(
@@ -74,6 +82,9 @@ def read_numbers(
     plain = {name: values for name, values in fast.items() if values is not None}
     if len(plain) == len(fast) and not _doubtful(table, names):
         return plain, []
+    commas = _with_commas(table, names)
+    if commas is not None:
+        return commas, [_format(",", "")]
     return _read_slowly(table, names, faults)
 
 
@@ -86,6 +97,23 @@ def _doubtful(table: Table, names: Sequence[str]) -> bool:
         return False
     cells = [cell for name in names for cell in table.columns[name] if "." in cell]
     return bool(cells) and not any(_PROVES_DOT.search(cell.strip()) for cell in cells)
+
+
+def _with_commas(table: Table, names: Sequence[str]) -> dict[str, Floats] | None:
+    """All columns where nothing but decimal commas was used, and that beyond doubt."""
+    out: dict[str, Floats] = {}
+    proven = False
+    for name in names:
+        cells = table.columns[name]
+        joined = "\n".join(cells)
+        if "." in joined:
+            return None
+        proven = proven or _PROVES_COMMA.search(joined) is not None
+        values = _fast([cell.replace(",", ".") for cell in cells])
+        if values is None:
+            return None
+        out[name] = values
+    return out if proven else None
 
 
 def _strip(cell: str) -> tuple[str, str, str]:
@@ -186,18 +214,19 @@ def _read_slowly(
             else:
                 values[row] = -value if sign == "-" else value
         out[name] = values
-    findings = []
-    if mark == "comma" or adorned or votes_comma:
-        style = "a decimal comma" if mark == "comma" else "a decimal point"
-        signs = f", currency sign {currency}" if currency else ""
-        findings.append(
-            Finding(
-                "number_format",
-                f"Numbers were read with {style}{signs}; every cell could be read in one way only.",
-                {"decimal": "," if mark == "comma" else ".", "currency_sign": currency or None},
-            )
-        )
-    return out, findings
+    if mark == "comma":
+        return out, [_format(",", currency)]
+    return out, [_format(".", currency)] if adorned else []
+
+
+def _format(decimal: str, currency: str) -> Finding:
+    style = "a decimal comma" if decimal == "," else "a decimal point"
+    signs = f", currency sign {currency}" if currency else ""
+    return Finding(
+        "number_format",
+        f"Numbers were read with {style}{signs}; the cells leave no other reading.",
+        {"decimal": decimal, "currency_sign": currency or None},
+    )
 
 
 def _short(cell: str) -> str:

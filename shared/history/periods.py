@@ -68,7 +68,7 @@ def frequency_of(
             "a single date does not tell whether periods are days, weeks or months; "
             "give 'frequency' in the spec"
             if not steps
-            else f"the dates are mostly {Counter(steps).most_common(1)[0][0]} days apart, "
+            else f"the dates are mostly {_usual(steps)} days apart, "
             "which is neither daily, weekly nor monthly"
         )
         faults.add(where, "unknown_frequency", said[0].upper() + said[1:] + ".")
@@ -82,11 +82,16 @@ def frequency_of(
     return seen
 
 
+def _usual(steps: Sequence[int]) -> int:
+    """The (low) median step in days: few gaps or slips do not move it."""
+    return sorted(steps)[(len(steps) - 1) // 2]
+
+
 def _guess(days: Sequence[date], steps: Sequence[int]) -> str | None:
-    """The frequency by the most frequent step."""
+    """The frequency by the median step."""
     if not steps:
         return None
-    common = Counter(steps).most_common(1)[0][0]
+    common = _usual(steps)
     if 28 <= common <= 31 and (common != 28 or _one_day_of_month(days)):
         return "month"
     if common in (1, 7):
@@ -114,7 +119,7 @@ def _check_declared(declared: str, seen: str | None, steps: Sequence[int], fault
         "/frequency",
         "frequency_mismatch",
         f"The spec says frequency '{declared}', but the dates are {_ADVERB[seen]} "
-        f"(mostly {Counter(steps).most_common(1)[0][0]} days apart).",
+        f"(mostly {_usual(steps)} days apart).",
     )
     return declared
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.numbers import is_empty, numeric_or_none
+from shared.history.numbers import filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
@@ -180,7 +180,7 @@ def guess_roles(
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]
-    numeric = {n: v for n in free if (v := numeric_or_none(table.columns[n])) is not None}
+    numeric = {n: share for n in free if (share := filled_share(table.columns[n])) > 0.0}
     text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
 
     repeated = len(set(table.columns[date_column])) < len(table.lines)
@@ -236,7 +236,10 @@ def guess_roles(
             free.remove(labels[0])
     if spec.controls is None:
         chosen = tuple(
-            n for n in free if n in numeric and set(tokens(n)) & _CONTROLS and not _spend_like(n)
+            n
+            for n in free
+            # a column that is mostly empty would be mostly made up
+            if numeric.get(n, 0.0) >= 0.9 and set(tokens(n)) & _CONTROLS and not _spend_like(n)
         )
         spec = replace(spec, controls=chosen)
         for name in chosen:

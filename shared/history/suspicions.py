@@ -18,7 +18,7 @@ _COPIES = {"day": 7, "week": 4, "month": 2}
 
 
 def find_total(spend: Floats) -> int | None:
-    """The column that is the sum of all others in nine rows of ten, or None.
+    """The column that is the sum of all others in four rows of five, or None.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def find_total(spend: Floats) -> int | None:
     for c in range(values.shape[1]):
         others = total - values[:, c]
         close = np.abs(values[:, c] - others) <= 1e-3 * total
-        if np.mean(close[live]) >= 0.9:
+        if np.mean(close[live]) >= 0.8:
             return c
     return None
 

@@ -99,6 +99,8 @@ def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> 
     ]
     if not rows:
         return spec.frequency or ""
+    if len(rows) < min(len(dated.dates), 3):
+        return spec.frequency or ""  # too few readable dates to complain about their spacing
     return frequency_of(rows, spec.frequency, dated.months_only, faults)
 
 
@@ -228,9 +230,8 @@ def one_geo(column: str, geo: str) -> Finding:
 def _total(spec: Spec, total: int, explicit: bool, faults: FaultLog) -> Finding:
     """A column that adds up the others: refused where the spec insists on it, else left out."""
     role = (spec.channels or ())[total]
-    message = (
-        f"Column '{role.spend}' is the sum of the other spend columns (in nine rows of ten or more)"
-    )
+    often = "(in four rows of five or more)"
+    message = f"Column '{role.spend}' is the sum of the other spend columns {often}"
     if explicit:
         faults.add(
             f"/channels/{total}/spend",
