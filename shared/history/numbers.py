@@ -162,7 +162,7 @@ def _read_slowly(
                 readings[cell] = (sign, dot, comma, symbol)
                 if symbol:
                     symbols.setdefault(symbol, cell.strip())
-                adorned += body != cell.strip().lstrip("-+")
+                adorned += "," in body or body != cell.strip().lstrip("-+")
                 if dot is not None and comma is None:
                     votes_dot += 1
                     example["dot"] = example["dot"] or cell.strip()

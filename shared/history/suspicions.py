@@ -170,4 +170,5 @@ def _odd_outcome(history: History) -> list[Finding]:
 
 def _periods(history: History, places: Sequence[int] | NDArray[np.intp]) -> str:
     shown = ", ".join(str(history.dates[i]) for i in places[:5])
-    return f"{len(places)} {history.frequency}s ({shown}{', ...' if len(places) > 5 else ''})"
+    unit = history.frequency + ("" if len(places) == 1 else "s")
+    return f"{len(places)} {unit} ({shown}{', ...' if len(places) > 5 else ''})"

@@ -167,7 +167,8 @@ def _fill_controls(controls: Floats, names: Sequence[str]) -> list[Finding]:
         found.append(
             Finding(
                 "filled_control",
-                f"Control '{name}' has no value in {int(missing.sum())} periods: interpolated.",
+                f"Control '{name}' has no value in {int(missing.sum())} of {along.size} periods: "
+                "interpolated.",
                 {"control": name, "count": int(missing.sum())},
             )
         )

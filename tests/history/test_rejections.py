@@ -49,8 +49,10 @@ def changed(row: int, text: str) -> bytes:
             (
                 "/rows/3/date",
                 "not_a_date",
-                "Row 3, column 'date': '2024-13-08' is not a date. Write dates as YYYY-MM-DD, or "
-                "YYYY-MM for months.",
+                (
+                    "Row 3, column 'date': '2024-13-08' is not a date. Write dates as YYYY-MM-DD, or "
+                    "YYYY-MM for months."
+                ),
             ),
         ),
         (
@@ -58,8 +60,10 @@ def changed(row: int, text: str) -> bytes:
             (
                 "/rows/3/date",
                 "not_a_date",
-                "Row 3, column 'date': '45299' looks like a spreadsheet's serial date. Write dates "
-                "as YYYY-MM-DD.",
+                (
+                    "Row 3, column 'date': '45299' looks like a spreadsheet's serial date. Write dates "
+                    "as YYYY-MM-DD."
+                ),
             ),
         ),
         (
@@ -67,8 +71,10 @@ def changed(row: int, text: str) -> bytes:
             (
                 "/rows/3/date",
                 "not_a_date",
-                "Row 3, column 'date': '2024-01-08 13:30' has a time of day. Write dates as "
-                "YYYY-MM-DD.",
+                (
+                    "Row 3, column 'date': '2024-01-08 13:30' has a time of day. Write dates as "
+                    "YYYY-MM-DD."
+                ),
             ),
         ),
         (
@@ -76,8 +82,10 @@ def changed(row: int, text: str) -> bytes:
             (
                 "/rows/5/date",
                 "not_a_date",
-                "Row 5, column 'date': 'Total' is not a date. Write dates as YYYY-MM-DD, or "
-                "YYYY-MM for months.",
+                (
+                    "Row 5, column 'date': 'Total' is not a date. Write dates as YYYY-MM-DD, or "
+                    "YYYY-MM for months."
+                ),
             ),
         ),
         (
@@ -275,8 +283,10 @@ def test_an_ambiguous_date_shows_both_readings():
     assert faults(table("03/04/2024,1,2,3", "03/05/2024,1,2,3"))[0] == (
         "/rows/2/date",
         "ambiguous_date",
-        "Row 2, column 'date': '03/04/2024' may be 2024-04-03 or 2024-03-04 and no cell of the "
-        "column tells which. Write dates as YYYY-MM-DD.",
+        (
+            "Row 2, column 'date': '03/04/2024' may be 2024-04-03 or 2024-03-04 and no cell of the "
+            "column tells which. Write dates as YYYY-MM-DD."
+        ),
     )
 
 
@@ -299,8 +309,10 @@ def test_a_total_declared_as_a_channel():
         (
             "/channels/2/spend",
             "total_column",
-            "Column 'everything' is the sum of the other spend columns (in four rows of five or "
-            "more): it is a total, not a channel. Take 'everything' out of the spec.",
+            (
+                "Column 'everything' is the sum of the other spend columns (in four rows of five or "
+                "more): it is a total, not a channel. Take 'everything' out of the spec."
+            ),
         )
     ]
 
@@ -313,8 +325,10 @@ def test_several_geos_are_stored_but_not_fitted():
         (
             "/geo",
             "not_supported_yet",
-            "The history has 2 geos (north, south); it can be stored, but fits by geo are not "
-            "built yet.",
+            (
+                "The history has 2 geos (north, south); it can be stored, but fits by geo are not "
+                "built yet."
+            ),
         )
     ]
     upload = check_upload({"geo": "geo"}, history)
