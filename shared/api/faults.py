@@ -116,13 +116,13 @@ def _subject(path: list[int | str], owners: list[Mapping[str, Any]]) -> str:
     if isinstance(family, str) and field != "family":
         kind = "carryover" if len(path) > 1 and path[-2] == "adstock" else "curve"
         return f"{field} of {_article(family)} {kind}{_whose(owners)}"
-    return f"{field}{_whose(owners)}"
+    return "The name" if field == "channel" else f"{field}{_whose(owners)}"
 
 
 def _whose(owners: list[Mapping[str, Any]]) -> str:
     for owner in reversed(owners):
         name = owner.get("channel")
-        if isinstance(name, str):
+        if isinstance(name, str) and name.strip():
             return f" of {_short(name)}"
     return ""
 

@@ -119,7 +119,7 @@ def _channel_faults(
     def fault(field: str, code: str, message: str) -> Fault:
         return Fault(pointer_to(*path, field), code, message)
 
-    if not name.strip():
+    if name and not name.strip():
         yield fault("channel", "invalid", "A channel's name must not be blank.")
     for low, high in (("min_spend", "max_spend"), ("min_total", "max_total")):
         least, most = _number(channel, low), _number(channel, high)
@@ -130,7 +130,7 @@ def _channel_faults(
         if channel.get("locked") is True:
             message = f"{name} is locked at its current spend: current_spend is required."
             yield fault("current_spend", "required", message)
-        if channel.get("max_change") is not None:
+        elif channel.get("max_change") is not None:
             message = (
                 f"max_change of {name} is a share of its current spend: current_spend is required."
             )

@@ -1,0 +1,467 @@
+"""Shape and sense of a request: every fault at once, each with its pointer and plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.api.curve_messages import ADSTOCKS, FAMILIES
+from shared.api.translate import read_evaluate, read_optimize
+from shared.errors import InvalidInput, NotSupportedYet
+from tests.api.samples import HILL, optimize_request, told
+
+
+def refused(raw: Any) -> dict[str, tuple[str, str]]:
+    with pytest.raises(InvalidInput) as caught:
+        read_optimize(raw)
+    assert not isinstance(caught.value, NotSupportedYet)
+    return told(caught.value)
+
+
+def with_channel(**fields: Any) -> dict[str, Any]:
+    """A request whose one channel has ``fields`` beside its curve; None leaves a field out."""
+    channel = {"channel": "tv", "response": {"saturation": dict(HILL)}, **fields}
+    return {
+        "channels": [{k: v for k, v in channel.items() if v is not None}],
+        "budget": 100,
+    }
+
+
+def test_the_example_of_the_contract_is_accepted() -> None:
+    message = read_optimize(optimize_request())
+    assert [c.channel for c in message.channels or ()] == ["tv", "search"]
+    assert message.spend_all is True
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "code", "message"),
+    [
+        ([], "", "wrong_type", "The request must be an object; it is a list."),
+        (with_channel() | {"budget": -1}, "/budget", "out_of_range", "budget must be at least 0"),
+        (with_channel() | {"budget": "1"}, "/budget", "wrong_type", "a number; it is the text '1'"),
+        (with_channel() | {"budget": True}, "/budget", "wrong_type", "a number; it is true"),
+        (with_channel() | {"budget": 1e20}, "/budget", "out_of_range", "at most 1e+15"),
+        (with_channel() | {"budget": None}, "/budget", "required", "budget is required"),
+        (with_channel() | {"budgt": 1}, "/budgt", "unknown_field", "Did you mean 'budget'?"),
+        ({"budget": 1}, "/channels", "required", "unless a dataset is named"),
+        ({"budget": 1, "channels": []}, "/channels", "required", "at least one channel"),
+        (with_channel() | {"channels": {}}, "/channels", "wrong_type", "a list; it is an object"),
+        (
+            with_channel() | {"curves_version": "v1"},
+            "/curves_version",
+            "needs_dataset",
+            "needs a dataset",
+        ),
+        (
+            with_channel(max_spent=3),
+            "/channels/0/max_spent",
+            "unknown_field",
+            "'max_spent' is no field of channel 'tv'. Did you mean 'max_spend'",
+        ),
+        (
+            with_channel(min_spend=5, max_spend=3),
+            "/channels/0/max_spend",
+            "contradiction",
+            "max_spend of tv (3) is below its min_spend (5).",
+        ),
+        (
+            with_channel(max_spend=-1),
+            "/channels/0/max_spend",
+            "out_of_range",
+            "at least 0; it is -1",
+        ),
+        (
+            with_channel(locked=True),
+            "/channels/0/current_spend",
+            "required",
+            "tv is locked at its current spend: current_spend is required.",
+        ),
+        (
+            with_channel(max_change=0.5),
+            "/channels/0/current_spend",
+            "required",
+            "max_change of tv is a share of its current spend",
+        ),
+        (with_channel(locked="no"), "/channels/0/locked", "wrong_type", "true or false"),
+        (with_channel(channel="  "), "/channels/0/channel", "invalid", "must not be blank"),
+        (with_channel(channel=""), "/channels/0/channel", "too_short", "at least 1 characters"),
+        (with_channel(channel="x" * 201), "/channels/0/channel", "too_long", "at most 200"),
+        (with_channel(response=None), "/channels/0/response", "required", "tv needs a response"),
+        (
+            with_channel(saturation=HILL),
+            "/channels/0/response",
+            "conflict",
+            "a response, or saturation and adstock: not both",
+        ),
+        (
+            with_channel(response=None, adstock={"family": "geometric", "decay": 0.1}),
+            "/channels/0/saturation",
+            "required",
+            "adstock of tv needs the saturation",
+        ),
+        (
+            with_channel() | {"solver": {"method": "magic"}},
+            "/solver/method",
+            "unknown_value",
+            "must be one of 'auto', 'lagrangian'",
+        ),
+        (
+            with_channel() | {"solver": {"method": "lagrangean"}},
+            "/solver/method",
+            "unknown_value",
+            "Did you mean 'lagrangian'?",
+        ),
+        (with_channel() | {"solver": {"seed": 1.5}}, "/solver/seed", "wrong_type", "whole number"),
+        (with_channel() | {"spend_all": 1}, "/spend_all", "wrong_type", "true or false; it is 1"),
+    ],
+)
+def test_a_single_fault(raw: Any, pointer: str, code: str, message: str) -> None:
+    found = refused(raw)
+    assert list(found) == [pointer]
+    assert found[pointer][0] == code
+    assert message in found[pointer][1]
+
+
+def test_all_faults_of_a_request_are_told_at_once() -> None:
+    raw = optimize_request(budget=-5, spend_all="yes")
+    raw["channels"][0]["min_spend"] = 70000
+    raw["channels"][1]["channel"] = "tv"
+    raw["channels"][1]["response"]["saturation"]["rate"] = 0
+    assert set(refused(raw)) == {
+        "/budget",
+        "/spend_all",
+        "/channels/0/max_spend",
+        "/channels/1/channel",
+        "/channels/1/response/saturation/rate",
+    }
+
+
+def test_budget_and_period_budgets_are_both_given_only_as_caps() -> None:
+    both = optimize_request(period_budgets=[1])
+    with pytest.raises(InvalidInput) as caught:
+        read_optimize(both)
+    assert ("/period_budgets", "conflict") in {(f.pointer, f.code) for f in caught.value.faults}
+    with pytest.raises(NotSupportedYet):
+        read_optimize(both | {"spend_all": False})
+
+
+def test_the_same_name_twice() -> None:
+    raw = optimize_request()
+    raw["channels"][1]["channel"] = "tv"
+    assert refused(raw) == {
+        "/channels/1/channel": ("duplicate", "The channel 'tv' is there twice (entries 1 and 2).")
+    }
+
+
+# -- curves -----------------------------------------------------------------------------------
+
+GOOD: dict[str, dict[str, Any]] = {
+    "hill": {"max_response": 1, "half_saturation": 2, "shape": 1.1},
+    "exponential": {"max_response": 1, "rate": 0.1},
+    "logistic": {"max_response": 1, "rate": 0.1},
+    "michaelis_menten": {"max_response": 1, "half_saturation": 2},
+    "sigmoid": {"max_response": 1, "midpoint": 3, "steepness": 1},
+    "logarithmic": {"coefficient": 1},
+    "power": {"coefficient": 1, "exponent": 0.5},
+    "tabulated": {"spend": [0, 1, 2], "response": [0, 2, 3]},
+}
+GOOD_CARRYOVER: dict[str, dict[str, Any]] = {
+    "geometric": {"decay": 0.5},
+    "delayed": {"decay": 0.5, "peak": 2, "length": 8},
+    "weibull_pdf": {"shape": 2, "scale": 3, "length": 8.0},
+    "weibull_cdf": {"shape": 2, "scale": 3, "length": 8},
+}
+
+
+def test_the_tables_of_families_are_complete() -> None:
+    assert set(GOOD) == set(FAMILIES)
+    assert set(GOOD_CARRYOVER) == set(ADSTOCKS)
+
+
+@pytest.mark.parametrize("family", GOOD)
+def test_a_family_needs_each_of_its_parameters_and_no_other(family: str) -> None:
+    at = "/channels/0/response/saturation"
+    complete = {"family": family, **GOOD[family]}
+    read_optimize(with_channel(response={"saturation": complete}))
+    for parameter in GOOD[family]:
+        lacking = {k: v for k, v in complete.items() if k != parameter}
+        found = refused(with_channel(response={"saturation": lacking}))
+        code, message = found[f"{at}/{parameter}"]
+        assert code == "required"
+        article = "an" if family == "exponential" else "a"
+        assert message == f"{parameter} of {article} {family} curve of tv is required."
+    found = refused(with_channel(response={"saturation": {**complete, "midpint": 1}}))
+    assert found[f"{at}/midpint"][0] == "unknown_field"
+    assert family in found[f"{at}/midpint"][1]
+
+
+@pytest.mark.parametrize("family", GOOD_CARRYOVER)
+def test_a_carryover_needs_each_of_its_parameters(family: str) -> None:
+    complete = {"family": family, **GOOD_CARRYOVER[family]}
+    read_optimize(with_channel(response={"saturation": HILL, "adstock": complete}))
+    for parameter in GOOD_CARRYOVER[family]:
+        lacking = {k: v for k, v in complete.items() if k != parameter}
+        found = refused(with_channel(response={"saturation": HILL, "adstock": lacking}))
+        message = found[f"/channels/0/response/adstock/{parameter}"][1]
+        assert message == f"{parameter} of a {family} carryover of tv is required."
+
+
+@pytest.mark.parametrize(
+    ("family", "parameter", "value", "words"),
+    [
+        ("hill", "shape", 0, "greater than 0"),
+        ("hill", "half_saturation", -2, "greater than 0"),
+        ("hill", "max_response", -1, "at least 0"),
+        ("exponential", "rate", 0, "greater than 0"),
+        ("power", "exponent", 1.01, "at most 1"),
+        ("power", "exponent", 0, "greater than 0"),
+        ("logarithmic", "scale", 0, "greater than 0"),
+        ("sigmoid", "steepness", 0, "greater than 0"),
+        ("tabulated", "spend", [0], "at least 2 entries"),
+    ],
+)
+def test_a_parameter_out_of_range_names_its_family(
+    family: str, parameter: str, value: Any, words: str
+) -> None:
+    curve = {"family": family, **GOOD[family], parameter: value}
+    found = refused(with_channel(response={"saturation": curve}))
+    message = found[f"/channels/0/response/saturation/{parameter}"][1]
+    assert words in message
+    assert f"{family} curve" in message
+
+
+@pytest.mark.parametrize("decay", [1, 1.5, -0.1])
+def test_decay_lies_in_the_half_open_interval(decay: float) -> None:
+    adstock = {"family": "geometric", "decay": decay}
+    found = refused(with_channel(response={"saturation": HILL, "adstock": adstock}))
+    assert "decay of a geometric carryover" in found["/channels/0/response/adstock/decay"][1]
+
+
+def test_an_unknown_family_is_told_with_its_nearest() -> None:
+    found = refused(with_channel(response={"saturation": {**HILL, "family": "hil"}}))
+    code, message = found["/channels/0/response/saturation/family"]
+    assert code == "unknown_value"
+    assert message.endswith("Did you mean 'hill'?")
+
+
+def test_a_curve_without_a_family() -> None:
+    found = refused(with_channel(response={"saturation": {"max_response": 1}}))
+    assert found["/channels/0/response/saturation/family"][0] == "required"
+
+
+@pytest.mark.parametrize(
+    ("table", "pointer", "code"),
+    [
+        ({"spend": [0, 1, 2], "response": [0, 1]}, "response", "length_mismatch"),
+        ({"spend": [0, 1, 1], "response": [0, 1, 2]}, "spend", "not_increasing"),
+        ({"spend": [0, 1, 2], "response": [0, 2, 1]}, "response", "not_increasing"),
+    ],
+)
+def test_points_that_make_no_curve(table: dict[str, Any], pointer: str, code: str) -> None:
+    curve = {"family": "tabulated", **table}
+    found = refused(with_channel(response={"saturation": curve}))
+    assert found[f"/channels/0/response/saturation/{pointer}"][0] == code
+
+
+# -- draws ------------------------------------------------------------------------------------
+
+
+def with_draws(*draws: Any) -> dict[str, Any]:
+    return with_channel(response={"saturation": HILL, "draws": list(draws)})
+
+
+def test_draws_are_checked_against_their_family() -> None:
+    good = {"max_response": 1, "half_saturation": 2, "shape": 1.1}
+    found = refused(with_draws(good, {**good, "shape": 0}, {"max_response": 1}, 5))
+    at = "/channels/0/response/draws"
+    assert set(found) == {
+        f"{at}/1/shape",
+        f"{at}/2/half_saturation",
+        f"{at}/2/shape",
+        f"{at}/3",
+    }
+    assert found[f"{at}/1/shape"][1] == (
+        "shape of a hill curve must be greater than 0; it is 0 (draws of tv)."
+    )
+
+
+def test_all_channels_carry_equally_many_draws() -> None:
+    raw = optimize_request()
+    raw["channels"][0]["response"]["draws"] = [HILL | {}] * 0 or [
+        {k: v for k, v in HILL.items() if k != "family"}
+    ]
+    assert refused(raw) == {
+        "/channels/1/response/draws": (
+            "unequal_draws",
+            "All channels must carry equally many draws: search has 0, tv has 1.",
+        )
+    }
+
+
+# -- rules over several channels --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer", "code", "message"),
+    [
+        (
+            {"name": "a", "channels": ["tvv"], "max_spend": 1},
+            "/channels/0",
+            "unknown_channel",
+            "'tv'",
+        ),
+        (
+            {"name": "a", "coefficients": [{"channel": "serch", "coefficient": 1}], "max": 1},
+            "/coefficients/0/channel",
+            "unknown_channel",
+            "Did you mean 'search'?",
+        ),
+        ({"name": "a", "channels": ["tv"]}, "", "required", "says nothing"),
+        ({"name": "a", "coefficients": []}, "", "required", "needs min or max"),
+        ({"name": "a", "min_share": 0.1}, "/channels", "required", "the channels it is about"),
+        (
+            {"name": "a", "channels": ["tv"], "min_share": 0.6, "max_share": 0.5},
+            "/max_share",
+            "contradiction",
+            "below its min_share",
+        ),
+        (
+            {"name": "a", "channels": ["tv"], "max_share": 1.5},
+            "/max_share",
+            "out_of_range",
+            "at most 1",
+        ),
+    ],
+)
+def test_a_constraint_that_makes_no_sense(
+    rule: dict[str, Any], pointer: str, code: str, message: str
+) -> None:
+    found = refused_with_unbuilt(optimize_request(constraints=[rule]))
+    assert found[f"/constraints/0{pointer}"][0] == code
+    assert message in found[f"/constraints/0{pointer}"][1]
+
+
+def refused_with_unbuilt(raw: Any) -> dict[str, tuple[str, str]]:
+    with pytest.raises(InvalidInput) as caught:
+        read_optimize(raw)
+    return told(caught.value)
+
+
+def test_an_interaction_needs_two_channels() -> None:
+    raw = optimize_request(interactions=[{"channels": ["tv", "tv"], "strength": 1}])
+    assert refused_with_unbuilt(raw)["/interactions/0/channels"][0] == "duplicate"
+    raw = optimize_request(interactions=[{"channels": ["tv", "radio"], "strength": 1}])
+    assert refused_with_unbuilt(raw)["/interactions/0/channels/1"][0] == "unknown_channel"
+
+
+# -- not built yet ----------------------------------------------------------------------------
+
+UNBUILT: list[tuple[dict[str, Any], str]] = [
+    ({"horizon": {"periods": 4}}, "/horizon/periods"),
+    ({"horizon": {"prior_spend": {"tv": 1}}}, "/horizon/prior_spend"),
+    ({"horizon": {"pacing": {"max_change": 0.1}}}, "/horizon/pacing"),
+    ({"risk": {"measure": "cvar"}}, "/risk/measure"),
+    ({"risk": {"measure": "mean_minus_sd", "aversion": 1}}, "/risk/measure"),
+    ({"solver": {"method": "genetic"}}, "/solver/method"),
+    ({"solver": {"method": "piecewise"}}, "/solver/method"),
+    ({"objective": {"goal": "maximize_profit", "value_per_outcome": 2}}, "/objective/goal"),
+    ({"objective": {"goal": "minimize_spend", "target_outcome": 2}}, "/objective/goal"),
+    ({"objective": {"goal": "maximize_reach", "max_frequency": 3}}, "/objective/goal"),
+    ({"objective": {"target_roas": 2}}, "/objective/target_roas"),
+    ({"objective": {"target_cpa": 2}}, "/objective/target_cpa"),
+    ({"objective": {"long_term_weight": 0.5}}, "/objective/long_term_weight"),
+    ({"objective": {"value_per_outcome": 0.5}}, "/objective/value_per_outcome"),
+    ({"test_reserve": 0.1}, "/test_reserve"),
+    ({"interactions": [{"channels": ["tv", "search"], "strength": 5}]}, "/interactions"),
+    ({"constraints": [{"name": "a", "channels": ["tv"], "max_share": 0.5}]}, "/constraints"),
+    ({"period_budgets": [1, 2], "budget": None}, "/period_budgets"),
+]
+
+
+@pytest.mark.parametrize(("changes", "pointer"), UNBUILT)
+def test_what_is_not_built_is_refused_by_name(changes: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(NotSupportedYet) as caught:
+        read_optimize(optimize_request(**changes))
+    found = told(caught.value)
+    assert list(found) == [pointer]
+    assert found[pointer][0] == "not_supported_yet"
+    assert "not supported yet" in found[pointer][1]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"minimum_if_active": 5},
+        {"increment": 100},
+        {"period_weights": [1, 2]},
+        {"campaigns": [{"channel": "brand"}]},
+        {"min_total": 5},
+        {"max_total": 5},
+    ],
+)
+def test_what_is_not_built_of_a_channel(field: dict[str, Any]) -> None:
+    with pytest.raises(NotSupportedYet) as caught:
+        read_optimize(with_channel(**field))
+    assert list(told(caught.value)) == [f"/channels/0/{next(iter(field))}"]
+
+
+def test_unbuilt_things_are_told_all_at_once_and_beside_faults() -> None:
+    raw = optimize_request(horizon={"periods": 4}, risk={"measure": "cvar"})
+    with pytest.raises(NotSupportedYet) as caught:
+        read_optimize(raw)
+    assert set(told(caught.value)) == {"/horizon/periods", "/risk/measure"}
+    raw["channels"][0]["min_spend"] = 70000
+    assert set(refused(raw)) == {"/horizon/periods", "/risk/measure", "/channels/0/max_spend"}
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"horizon": {"periods": 1, "mode": "constant", "prior_spend": {}}},
+        {"horizon": {"periods": 1.0}},
+        {"risk": {"measure": "expected"}},
+        {"objective": {"goal": "maximize_outcome"}},
+        {"constraints": [], "interactions": [], "test_reserve": 0},
+        {"solver": {"method": "branch_and_bound", "gap": 1e-4, "seed": 3}},
+        {"dataset": None, "objective": None, "solver": None, "spend_all": None},
+    ],
+)
+def test_asking_for_the_default_is_no_fault(defaults: dict[str, Any]) -> None:
+    assert read_optimize(optimize_request(**defaults)).spend_all is True
+
+
+# -- evaluate ---------------------------------------------------------------------------------
+
+
+def test_the_faults_of_a_plan_and_of_its_problem() -> None:
+    raw = {
+        "problem": optimize_request(budget=-1),
+        "plan": [
+            {"channel": "tv", "spend": -1},
+            {"channel": "tv", "spend": 1},
+            {"channel": "search"},
+            {"channel": "x", "spend": 1, "period": [1]},
+        ],
+    }
+    with pytest.raises(InvalidInput) as caught:
+        read_evaluate(raw)
+    found = told(caught.value)
+    assert {pointer: code for pointer, (code, _) in found.items()} == {
+        "/problem/budget": "out_of_range",
+        "/plan/0/spend": "out_of_range",
+        "/plan/1/channel": "duplicate",
+        "/plan/2/spend": "required",
+        "/plan/3/period": "unknown_field",
+    }
+    assert "Did you mean 'periods'?" in found["/plan/3/period"][1]
+
+
+def test_a_plan_over_time_is_not_built() -> None:
+    raw = {
+        "problem": optimize_request(horizon={"periods": 2}),
+        "plan": [{"channel": "tv", "periods": [1, 2]}, {"channel": "search", "spend": 1}],
+    }
+    with pytest.raises(NotSupportedYet) as caught:
+        read_evaluate(raw)
+    assert set(told(caught.value)) == {"/problem/horizon/periods", "/plan/0/periods"}
