@@ -127,6 +127,12 @@ def canonicalise(problem: Problem) -> Canonical:
                 _refuse_pair(channel, lower[i], lower_by[i], upper[i], upper_by[i])
             lower[i] = upper[i]
     lower, upper = _fit_budget(problem, lower, upper, lower_by, upper_by, hair)
+    # No channel can have more than the others' floors leave over.
+    ceiling = np.maximum(lower + max(budget - float(lower.sum()), 0.0), lower)
+    upper_by = [
+        "budget" if c < u else by for c, u, by in zip(ceiling, upper, upper_by, strict=True)
+    ]
+    upper = np.minimum(upper, ceiling)
     curves = stack([_sustained(channel, channel.response.saturation) for channel in channels])
     current = [np.nan if c.current_spend is None else c.current_spend for c in channels]
     return Canonical(

@@ -1,0 +1,176 @@
+"""One budget, concave envelopes: the price of money at which the best spends add up to the budget.
+
+The sum of the best spends falls as the price rises; it jumps at the slopes of straight parts. The
+root is found in the logarithm of the price by Newton inside a bracket; where straight parts lie in
+the bracket, the nearest one is tried, so that a price that sits exactly on one is hit exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.solve.relaxation import Box, Relaxation, Response
+
+__all__ = ["Relaxed", "fill", "relax", "settle"]
+
+Array = NDArray[np.float64]
+_LOWEST, _HIGHEST = -700.0, 700.0  # ln of the prices that doubles can hold with room to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """Solution of the relaxation: a price, its least best spends, and spends that fit the budget.
+
+    ``bound`` is the Lagrangian bound that ``price`` gives for the box.
+    """
+
+    price: float
+    least: Array
+    spend: Array
+    bound: float
+    iterations: int
+
+
+def relax(
+    model: Relaxation, box: Box, budget: float, *, guess: float | None = None
+) -> Relaxed | None:
+    """Maximise the envelopes over the box and the budget; None where the box cannot meet it.
+
+    With a cap instead of an equality nothing changes but that less may be spent: curves do not
+    fall, so a price of 0 is only reached where the box holds no more than the budget.
+    """
+    spend_all = model.canonical.spend_all
+    hair = 1e-12 * max(budget, 1e-300)
+    low, high = float(box.lower.sum()), float(box.upper.sum())
+    if low > budget + hair or (spend_all and high < budget - hair):
+        return None
+    if high <= budget + hair:
+        spend = box.upper.copy()
+        if not spend_all:  # nothing is gained on a flat end: leave that money unspent
+            for (i, _), hull in zip(model.tables, box.hulls, strict=True):
+                spend[i] = hull.respond(0.0)[0]
+        return Relaxed(0.0, box.upper, spend, float(model.surface(box.upper).sum()), 1)
+    if low >= budget - hair:
+        price = _steepest(model, box)
+        least = model.respond(box, price).least
+        return Relaxed(price, least, box.lower, _bound(model, price, budget, least), 1)
+    price, best, iterations = _root(model, box, budget, guess)
+    most = box.upper if price == 0.0 else best.most
+    spend = fill(best.least, most, budget)
+    # What is left is rounding, and a Newton step of second order along the channels that give.
+    spend = settle(spend, box.lower, box.upper, budget, best.give)
+    return Relaxed(price, best.least, spend, _bound(model, price, budget, best.least), iterations)
+
+
+def fill(least: Array, most: Array, budget: float) -> Array:
+    """Raise ``least`` towards ``most``, channel by channel in order, until the budget is spent."""
+    room = most - least
+    left = budget - float(least.sum())
+    if left <= 0.0 or not np.any(room > 0.0):
+        return least
+    before = np.cumsum(room) - room
+    return np.asarray(least + np.clip(left - before, 0.0, room))
+
+
+def settle(spend: Array, lower: Array, upper: Array, budget: float, give: Array) -> Array:
+    """Spread a small difference to the budget over the channels that ``give``, then over any.
+
+    The sum is exact to a few units in the last place; bounds are kept.
+    """
+    for weight in (give, spend - lower, np.ones_like(spend)):
+        for _ in range(4):
+            left = budget - _sum(spend)
+            if abs(left) <= 4e-16 * budget:
+                return spend
+            room = (upper - spend) if left > 0.0 else (spend - lower)
+            free = np.where((room > 0.0) & (weight > 0.0), weight, 0.0)
+            total = float(free.sum())
+            if total <= 0.0:
+                break
+            step = np.minimum(abs(left) * (free / total), room)
+            spend = np.clip(spend + math.copysign(1.0, left) * step, lower, upper)
+    return spend
+
+
+def _sum(x: Array) -> float:
+    return math.fsum(x.tolist()) if x.size <= 20_000 else float(x.sum())
+
+
+def _bound(model: Relaxation, price: float, budget: float, least: Array) -> float:
+    return price * budget + float((model.surface(least) - price * least).sum())
+
+
+def _root(
+    model: Relaxation, box: Box, budget: float, guess: float | None
+) -> tuple[float, Response, int]:
+    """The price with least <= budget <= most; 0 where even tiny prices leave money unspent."""
+    ties = model.ties(box)
+    log_ties = np.log(ties)
+    theta = math.log(guess) if guess is not None and guess > 0.0 else _start(model, box, budget)
+    theta = min(max(theta, _LOWEST), _HIGHEST)
+    price = math.exp(theta)
+    left, right = -math.inf, math.inf  # spends exceed the budget at left, fall short at right
+    reach, halve, iteration = 1.0, False, 0
+    while True:
+        iteration += 1
+        best = model.respond(box, price)
+        least, most = float(best.least.sum()), float(best.most.sum())
+        if least <= budget <= most:
+            return price, best, iteration
+        if least > budget:
+            left, excess = theta, least - budget
+        else:
+            right, excess = theta, most - budget
+        if theta <= _LOWEST and excess < 0.0:
+            return 0.0, best, iteration
+        give = float(best.give.sum())
+        step = excess / give if give > 0.0 else math.copysign(math.inf, excess)
+        bracketed = math.isfinite(left) and math.isfinite(right)
+        settled = abs(excess) <= 1e-13 * budget and abs(step) <= 1e-13
+        closed = bracketed and right - left <= 4e-16 * max(abs(left), abs(right), 1.0)
+        if settled or closed or iteration >= 300:
+            return price, best, iteration
+        if bracketed:
+            inside = left < theta + step < right and iteration < 40
+            trial = theta + step if inside else 0.5 * (left + right)
+        else:
+            # One side is unknown: go there, by Newton or in growing strides.
+            stride = math.copysign(reach, excess)
+            trial = theta + (step if abs(step) < 4.0 * reach else stride)
+            reach *= 2.0
+        trial = min(max(trial, _LOWEST), _HIGHEST)
+        first = int(np.searchsorted(log_ties, left, side="right"))
+        last = int(np.searchsorted(log_ties, right, side="left"))
+        theta, price = trial, math.exp(trial)
+        if first < last:
+            # The straight part nearest to the trial; every other time the middle one.
+            at = int(np.clip(np.searchsorted(log_ties, trial), first, last - 1))
+            if at > first and abs(log_ties[at - 1] - trial) < abs(log_ties[at] - trial):
+                at -= 1
+            if bracketed and halve:
+                at = (first + last) // 2
+            if bracketed or last - first == 1 or abs(log_ties[at] - trial) < 0.5 * abs(step):
+                theta, price, halve = float(log_ties[at]), float(ties[at]), not halve
+
+
+def _steepest(model: Relaxation, box: Box) -> float:
+    """A price at which nobody spends more than the least (where slopes are finite)."""
+    slopes = np.where(np.isfinite(box.slope), box.slope, model.marginal(box.lower))
+    slopes = np.concatenate([slopes, [hull.slope[0] for hull in box.hulls]])
+    usable = slopes[np.isfinite(slopes)]
+    return float(usable.max()) if usable.size else 0.0
+
+
+def _start(model: Relaxation, box: Box, budget: float) -> float:
+    """The slope in the middle, at a point between the bounds that spends the budget."""
+    low, high = float(box.lower.sum()), float(box.upper.sum())
+    share = (budget - low) / (high - low)
+    x = box.lower + share * (box.upper - box.lower)
+    x = np.where(x < box.end, box.end, x)
+    slopes = model.marginal(x)
+    usable = slopes[np.isfinite(slopes) & (slopes > 0.0) & (box.upper > box.lower)]
+    return math.log(float(np.median(usable))) if usable.size else 0.0

@@ -1,0 +1,90 @@
+"""Concave envelopes of curves that are first convex, then concave.
+
+On ``[l, u]`` the smallest concave function above such a curve is a straight line from ``l`` to the
+tangent point ``w``, then the curve itself. Beyond the inflection ``w`` solves
+
+    f(w) - f(l) = f'(w) (w - l),
+
+and where the curve never gets there before ``u``, the line is the chord to ``u``. The line's slope
+is the chord's, not ``f'(w)``: the two differ where ``w = u``, and the chord's is the largest at
+``w``, so an error in ``w`` enters only in second order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.saturation import Power
+from shared.curves.stack import CurveStack
+
+__all__ = ["bends", "lines"]
+
+Array = NDArray[np.float64]
+
+
+def bends(curves: CurveStack) -> Array:
+    """(n,) spend from which each curve is strictly concave; ``inf`` for a straight line.
+
+    A curve without any effect is a straight line too.
+    """
+    out = curves.inflection()
+    for group in curves.groups:
+        if isinstance(group.curve, Power):
+            out[group.columns] = np.where(np.equal(group.curve.exponent, 1.0), np.inf, 0.0)
+    return np.where(curves.supremum() == 0.0, np.inf, np.where(_effect(curves) == 0.0, np.inf, out))
+
+
+def lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """End ``w`` and slope of each envelope's straight part; where there is none, ``(l, inf)``.
+
+    All arguments are (n,); ``bend`` comes from :func:`bends`.
+    """
+    end, slope = lower.copy(), np.full(lower.shape, np.inf)
+    bent = (lower < bend) & (lower < upper)
+    if not np.any(bent):
+        return end, slope
+    if np.all(bent):
+        return _lines(curves, bend, lower, upper)
+    at = np.flatnonzero(bent)
+    end[at], slope[at] = _lines(curves.take(at), bend[at], lower[at], upper[at])
+    return end, slope
+
+
+def _lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    start = curves.value(lower)
+    whole = (bend >= upper) | (curves.value(upper) - start <= curves.slope(upper) * (upper - lower))
+    # Newton on the tangent condition, whose left side minus right side rises beyond the bend,
+    # inside a bracket that shrinks at every step; bisection where Newton leaves it.
+    left = np.where(whole, upper, np.minimum(bend, upper))
+    right = upper.copy()
+    w = np.where(whole, upper, np.minimum(left + 0.5 * (left - lower), 0.5 * (left + right)))
+    for _ in range(80):
+        slope = curves.slope(w)
+        run = w - lower
+        lack = curves.value(w) - start - slope * run
+        left, right = np.where(lack < 0.0, w, left), np.where(lack >= 0.0, w, right)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = lack / (slope * curves.relative_curvature(w) * run)
+        trial = w + step
+        # Far apart ends are halved in the logarithm: spends can span many orders of magnitude.
+        middle = np.where(right > 4.0 * left, np.sqrt(left * right), 0.5 * (left + right))
+        trial = np.where((trial > left) & (trial < right), trial, middle)
+        trial = np.where(whole, upper, trial)
+        moved = np.abs(trial - w)
+        w = trial
+        if not np.any(moved > 1e-12 * w):
+            break
+    run = w - lower
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        slope = (curves.value(w) - start) / run
+    return w, np.where(run > 0.0, slope, np.inf)
+
+
+def _effect(curves: CurveStack) -> Array:
+    """(n,) the parameter that scales each curve; 0 means that spend does nothing."""
+    out = np.ones(curves.n)
+    for group in curves.groups:
+        scale = getattr(group.curve, "max_response", None)
+        out[group.columns] = getattr(group.curve, "coefficient", 1.0) if scale is None else scale
+    return out

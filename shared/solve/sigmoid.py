@@ -1,0 +1,233 @@
+"""S-shaped curves, one budget: branch and bound on the concave envelopes.
+
+The relaxation is solved by the dual; at its optimum generically a single channel is torn between
+both ends of its line. Best-first search splits that channel's range at the relaxed spend: on either
+side the envelope is lower there. Before a split, domain reduction pins all channels whose side is
+already decided, which with many channels are nearly all of them.
+
+What is done is written down as a :class:`~shared.problem.proof.Proof` on the way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.solve.dual import Relaxed, relax
+from shared.solve.primal import best_on_pattern, sides
+from shared.solve.reduction import reduce_box
+from shared.solve.relaxation import Box, Relaxation
+
+__all__ = ["Found", "branch_and_bound"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best plan, the price of money around it, and what shows how good it is."""
+
+    spend: Array
+    price: float
+    proof: Proof
+    nodes: int
+    iterations: int
+    finished: bool
+
+
+@dataclass(slots=True)
+class _Search:
+    model: Relaxation
+    gap: float
+    deadline: float
+    best: Array | None = None
+    value: float = -np.inf
+    price: float = 0.0
+    iterations: int = 0
+    proof: list[Node] = field(default_factory=list)
+    tried: set[bytes] = field(default_factory=set)
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look: better than the best by half the gap."""
+        return self.value + 0.5 * self.gap * abs(self.value)
+
+    def offer(self, spend: Array, price: float) -> None:
+        value = float(self.model.value(spend).sum())
+        if value > self.value:
+            self.best, self.value, self.price = spend, value, price
+
+    def offer_pattern(self, pattern: Array, price: float | None) -> None:
+        key = ((pattern >= self.model.bend).tobytes(), pattern[pattern < self.model.bend].tobytes())
+        mark = b"|".join(key)
+        if mark in self.tried:
+            return
+        self.tried.add(mark)
+        better = best_on_pattern(self.model, pattern, price)
+        if better is not None:
+            self.offer(*better)
+
+    def late(self) -> bool:
+        return time.perf_counter() >= self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    slot: int
+    box: Box
+    relaxed: Relaxed
+
+
+def branch_and_bound(
+    model: Relaxation,
+    *,
+    gap: float,
+    deadline: float,
+    starts: tuple[Array, ...] = (),
+    node_limit: int = 1_000_000,
+) -> Found:
+    """Solve to a relative ``gap``, or until ``deadline`` (``time.perf_counter``).
+
+    Parameters
+    ----------
+    starts
+        Feasible plans (n,) to begin with; the answer is never worse than any of them.
+    """
+    canonical = model.canonical
+    search = _Search(model, gap, deadline)
+    for start in starts:
+        search.offer(start, 0.0)
+    search.proof.append(Leaf(0.0))
+    root = _solve(search, 0, model.box(canonical.lower, canonical.upper), None, root=True)
+    for start in starts:
+        if root is None or root.relaxed.bound > search.cutoff():
+            search.offer_pattern(start, search.price or None)
+    heap: list[tuple[float, int, _Open]] = []
+    if root is not None:
+        heapq.heappush(heap, (-root.relaxed.bound, 0, root))
+    nodes = 1
+    while heap and not search.late() and nodes < node_limit:
+        _, _, node = heapq.heappop(heap)
+        if node.relaxed.bound <= search.cutoff():
+            break
+        for child in _split(search, node):
+            nodes += 1
+            heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
+    finished = not heap or -heap[0][0] <= search.cutoff()
+    if search.best is None:  # only where the budget is met to rounding by a single point
+        search.best = canonical.lower
+    return Found(
+        search.best, search.price, Proof(tuple(search.proof)), nodes, search.iterations, finished
+    )
+
+
+def _solve(
+    search: _Search, slot: int, box: Box, guess: float | None, *, root: bool = False
+) -> _Open | None:
+    """Relax, look for plans, cut; the proof's ``slot`` is filled. None where nothing is left."""
+    model, budget = search.model, search.model.canonical.budget
+    for round_ in range(12 if root else 3):
+        relaxed = relax(model, box, budget, guess=guess)
+        if relaxed is None:
+            search.proof[slot] = Leaf(guess or 0.0)
+            return None
+        search.iterations += relaxed.iterations
+        search.proof[slot] = Leaf(relaxed.price)
+        if relaxed.bound <= search.cutoff():
+            return None
+        torn = model.torn(box, relaxed.spend)
+        _look(search, box, relaxed, torn)
+        if relaxed.bound <= search.cutoff() or not torn:
+            # Nothing torn: the relaxed plan itself was offered, and the bound is its value.
+            return _refined(search, slot, box, relaxed, root=root and round_ < 4)
+        narrower = reduce_box(model, box, relaxed, search.cutoff())
+        if model.tables and round_ < 3:
+            _refine(model, box, relaxed, torn)
+        elif narrower is None:
+            return _Open(slot, box, relaxed)
+        lower, upper = narrower or (box.lower, box.upper)
+        changed = np.flatnonzero((lower > box.lower) | (upper < box.upper))
+        if changed.size:
+            search.proof.append(search.proof[slot])
+            child = len(search.proof) - 1
+            search.proof[slot] = Cut(relaxed.price, changed, lower[changed], upper[changed], child)
+            slot = child
+        shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
+        box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
+        guess = relaxed.price
+        if not root and shrunk > 0.7:
+            break
+    relaxed = relax(model, box, budget, guess=guess)
+    if relaxed is None:
+        return None
+    search.proof[slot] = Leaf(relaxed.price)
+    return _Open(slot, box, relaxed)
+
+
+def _refined(search: _Search, slot: int, box: Box, relaxed: Relaxed, *, root: bool) -> _Open | None:
+    """A bound that the tables state too high is taken again with more knots around the plan."""
+    model = search.model
+    if not root or not model.tables or relaxed.bound <= search.cutoff():
+        return None
+    _refine(model, box, relaxed, [])
+    box = model.box(box.lower, box.upper)
+    again = relax(model, box, model.canonical.budget, guess=relaxed.price)
+    if again is None:
+        return None
+    search.proof[slot] = Leaf(again.price)
+    _look(search, box, again, model.torn(box, again.spend))
+    return None if again.bound <= search.cutoff() else _Open(slot, box, again)
+
+
+def _look(search: _Search, box: Box, relaxed: Relaxed, torn: list[int]) -> None:
+    """Offer the relaxed plan, and what becomes of it with the torn channels put to a side."""
+    search.offer(relaxed.spend, relaxed.price)
+    if not torn and search.model.canonical.draws is not None:
+        search.offer_pattern(relaxed.spend, relaxed.price)
+    for spend in sides(search.model, box, relaxed, torn) if torn else ():
+        search.offer_pattern(spend, relaxed.price)
+
+
+def _refine(model: Relaxation, box: Box, relaxed: Relaxed, torn: list[int]) -> None:
+    for i, table in model.tables:
+        table.refine(float(relaxed.spend[i]))
+        if i in torn:
+            for end in model.line_at(box, i, float(relaxed.spend[i])):
+                table.refine(end)
+
+
+def _split(search: _Search, node: _Open) -> list[_Open]:
+    """Two children around the relaxed spend of the channel whose envelope errs most there."""
+    model, box, x = search.model, node.box, node.relaxed.spend
+    torn = model.torn(box, x)
+    if not torn:
+        return []
+    excess = model.envelope_at(box, x, torn) - model.surface(x)[torn]
+    i = torn[int(np.argmax(excess))]
+    start, stop = model.line_at(box, i, float(x[i]))
+    margin = 0.02 * (stop - start)
+    at = float(np.clip(x[i], start + margin, stop - margin))
+    if i in model.pairs:
+        at = model.knot_near(i, at, start, stop)
+    if not box.lower[i] < at < box.upper[i]:
+        return []
+    slots = (len(search.proof), len(search.proof) + 1)
+    search.proof += [Leaf(node.relaxed.price)] * 2
+    search.proof[node.slot] = Split(i, at, *slots)
+    out = []
+    for slot, side in zip(slots, ("below", "above"), strict=True):
+        lower, upper = box.lower, box.upper
+        if side == "below":
+            upper = upper.copy()
+            upper[i] = at
+        else:
+            lower = lower.copy()
+            lower[i] = at
+        child = _solve(search, slot, model.narrowed(box, lower, upper), node.relaxed.price)
+        if child is not None:
+            out.append(child)
+    return out
