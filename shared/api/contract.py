@@ -193,7 +193,7 @@ OPERATIONS = (
         "post",
         "/datasets/{dataset}/curves/{version}/promote",
         "Make a version the current one: roll back.",
-        stored_answers.StoredAnswer,
+        stored_answers.PromotedAnswer,
         errors=(404, 409),
     ),
     Operation(

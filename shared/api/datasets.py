@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import sha256
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from shared.api.faults import validated
 from shared.api.history_messages import Spec
 from shared.api.http import CSV, Call, Reply
 from shared.api.translate import accepted
-from shared.errors import InvalidInput, NotFound, WriteConflict
+from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
+
+if TYPE_CHECKING:
+    from shared.store.records import Document
 
 __all__ = [
     "delete_dataset",
@@ -36,41 +38,39 @@ __all__ = [
 
 def put_spec(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/spec``"""
+    from shared.history.spec import read_spec
+
     dataset = _dataset(call)
     accepted(*validated(Spec, call.json))
-    _if_match(call, call.service.get_spec)
-    return Reply(call.service.put_spec(dataset, call.json))
+    read_spec(call.json)
+    return _put(call.service.put_spec(dataset, call.json, if_match=_if_match(call)))
 
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    dataset = _dataset(call)
-    table = _table(call)
-    _if_match(call, call.service.get_history)
-    return Reply(call.service.put_history(dataset, table, call.content_type))
+    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.put_history(dataset, table, call.content_type, if_match=wanted))
 
 
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
-    dataset = _dataset(call)
-    table = _table(call)
-    _if_match(call, call.service.get_outcomes)
-    return Reply(call.service.put_outcomes(dataset, table, call.content_type))
+    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.put_outcomes(dataset, table, call.content_type, if_match=wanted))
 
 
 def get_spec(call: Call) -> Reply:
     """``GET /datasets/{dataset}/spec``"""
-    return _stored_bytes(call, call.service.get_spec)
+    return _got(call.service.get_spec(_dataset(call)))
 
 
 def get_history(call: Call) -> Reply:
     """``GET /datasets/{dataset}/history``"""
-    return _stored_bytes(call, call.service.get_history)
+    return _got(call.service.get_history(_dataset(call)))
 
 
 def get_outcomes(call: Call) -> Reply:
     """``GET /datasets/{dataset}/outcomes``"""
-    return _stored_bytes(call, call.service.get_outcomes)
+    return _got(call.service.get_outcomes(_dataset(call)))
 
 
 def list_datasets(call: Call) -> Reply:
@@ -173,28 +173,15 @@ def _table(call: Call) -> bytes | list[dict[str, Any]]:
     return rows
 
 
-Stored = Callable[[str], tuple[bytes, str]]
+def _if_match(call: Call) -> str | None:
+    """The ETag that a write rests on; a weak one is as good, for bodies here are whole bytes."""
+    return call.headers.get("if-match", "").strip().removeprefix("W/") or None
 
 
-def _etag(body: bytes) -> str:
-    return f'"{sha256(body).hexdigest()[:32]}"'
+def _put(report: Mapping[str, Any]) -> Reply:
+    return Reply(report, headers={"ETag": report["etag"]})
 
 
-def _stored_bytes(call: Call, read: Stored) -> Reply:
-    body, content_type = read(_dataset(call))
-    return Reply(body, headers={"ETag": _etag(body)}, content_type=content_type)
-
-
-def _if_match(call: Call, read: Stored) -> None:
-    """Refuse a write that rests on something other than what is stored now."""
-    wanted = call.headers.get("if-match", "")
-    if not wanted:
-        return
-    try:
-        now = _etag(read(_dataset(call))[0])
-    except NotFound:
-        now = ""
-    tags = [tag.strip().removeprefix("W/") for tag in wanted.split(",")]
-    if now and ("*" in tags or now in tags):
-        return
-    raise WriteConflict("It has changed since it was read: read it again, then write.")
+def _got(document: Document) -> Reply:
+    headers = {"ETag": document.etag}
+    return Reply(document.data, headers=headers, content_type=document.content_type)

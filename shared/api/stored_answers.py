@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from shared.api.answers import Answer, Interval
 
@@ -12,6 +12,7 @@ __all__ = [
     "CurveSetAnswer",
     "DatasetsAnswer",
     "HealthAnswer",
+    "PromotedAnswer",
     "RunAnswer",
     "StoredAnswer",
     "VersionsAnswer",
@@ -107,20 +108,42 @@ class RunAnswer(Answer):
     history_version: str | None
 
 
-class StoredAnswer(BaseModel):
-    """What was stored, what was guessed about it and what is worth knowing."""
+class FindingAnswer(Answer):
+    """Something accepted but worth knowing: a gap, a late start, a guess about a column's role."""
 
-    model_config = ConfigDict(defer_build=True)
+    code: str
+    message: str
+    data: dict[str, Any]
+
+
+class StoredAnswer(Answer):
+    """What was stored, what was guessed about it and what is worth knowing.
+
+    A spec that was put before any table has nothing to say of rows and periods.
+    """
 
     dataset: str
+    etag: str
+    roles: dict[str, Any] = Field(description="The spec, completed with what was guessed.")
+    findings: list[FindingAnswer]
+    rows: int | None = None
+    periods: int | None = None
+    first: str | None = None
+    last: str | None = None
+    frequency: str | None = None
+    layout: Literal["wide", "long", "outcomes"] | None = None
 
 
-class DatasetAnswer(BaseModel):
-    """One stored dataset."""
-
-    model_config = ConfigDict(defer_build=True)
+class DatasetAnswer(Answer):
+    """One stored dataset, and what it has."""
 
     dataset: str
+    created_at: str
+    updated_at: str
+    has_spec: bool
+    has_history: bool
+    has_outcomes: bool
+    curves_version: str | None
 
 
 class DatasetsAnswer(Answer):
@@ -129,9 +152,16 @@ class DatasetsAnswer(Answer):
     datasets: list[DatasetAnswer]
 
 
-class HealthAnswer(BaseModel):
+class PromotedAnswer(Answer):
+    """Which curves are current now."""
+
+    dataset: str
+    curves_version: str
+
+
+class HealthAnswer(Answer):
     """Whether the app is alive and its storage reachable."""
 
-    model_config = ConfigDict(defer_build=True)
-
-    status: str
+    status: Literal["ok", "degraded"]
+    version: str
+    storage: Literal["reachable", "unreachable"]
