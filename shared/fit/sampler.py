@@ -84,9 +84,11 @@ def _whitened(model: MediaModel, mode: Mode, x: Floats) -> tuple[Floats, Floats]
     """Log posterior and gradient in Laplace coordinates; a point out of range is impossible."""
     with np.errstate(all="ignore"):
         value, gradient = model.log_posterior(mode.theta + x @ mode.root.T)
-    gradient = gradient @ mode.root
-    fine = np.isfinite(value) & np.isfinite(gradient).all(axis=1)
-    return np.where(fine, value, -np.inf), np.where(fine[:, None], gradient, 0.0)
+    fine = (
+        np.isfinite(value) & np.isfinite(gradient).all(axis=1) & (np.abs(gradient) < 1e100).all(1)
+    )
+    gradient = np.where(fine[:, None], gradient, 0.0)
+    return np.where(fine, value, -np.inf), gradient @ mode.root
 
 
 def _starts(model: MediaModel, mode: Mode, count: int, rng: np.random.Generator) -> Floats:

@@ -78,7 +78,7 @@ def test_forecasts_of_unseen_rows_are_good_and_their_intervals_honest() -> None:
         inside.append(np.mean((low[104:] <= actual) & (actual <= high[104:])))
         r2.append(score(actual, mean[104:]).r2)
     assert 0.78 <= float(np.mean(inside)) <= 1.0
-    assert min(r2) > 0.6
+    assert float(np.mean(r2)) > 0.7
 
 
 def test_what_comes_after_the_split_is_not_used() -> None:
