@@ -132,7 +132,8 @@ def _too_few(
         f"There are {observed} {frequency}s with an outcome for {len(names)} channels: not enough "
         "to hold any back and check the fit, so the curves are mostly what was believed before."
     )
-    more = f"About {needed - observed} more {frequency}s would make a first check possible"
+    missing = needed - observed
+    more = f"About {missing} more {frequency}{'s' if missing > 1 else ''} would make a first check possible"
     if frequency == "month":
         more += f", and so would the same period week by week ({round(observed * 4.35)} rows)"
     out = [few, more + "."]

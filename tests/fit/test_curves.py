@@ -1,0 +1,42 @@
+"""Stored curves say, in money, what the model says in its own units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shared.fit.curves import observed_spend, responses, unspent_response
+from shared.fit.posterior import fit_posterior
+from tests.fit.histories import simulated, table
+
+
+@pytest.mark.parametrize("family", ["hill", "exponential"])
+def test_curves_reproduce_the_media_of_their_draws(family: str) -> None:
+    history, _ = simulated(rows=60, channels=2)
+    posterior = fit_posterior(history, {}, seed=0, draws=20, family=family)
+    media = posterior.model.media(posterior.draws) * posterior.design.outcome_scale
+    decay = posterior.model.unpack(posterior.draws).decay
+    fitted = responses(posterior)
+    lags = posterior.design.lags.shape[2]
+    for c in range(2):
+        money = posterior.design.lags[c] * posterior.design.spend_scale[c]
+        for s in (0, 7, 19):
+            kept = decay[s, c] ** np.arange(lags)
+            carried = money @ (kept / kept.sum())
+            np.testing.assert_allclose(fitted[c].draws[s].value(carried), media[c, s], rtol=1e-8)
+
+
+def test_a_channel_without_spend_returns_what_the_prior_says() -> None:
+    posterior = fit_posterior(simulated(rows=60, channels=2)[0], {}, seed=0, draws=400)
+    response = unspent_response(posterior, np.random.default_rng(0))
+    scale = float(np.median(posterior.design.spend_scale))
+    returns = np.log([float(draw.value(scale)) / scale for draw in response.draws])
+    assert np.mean(returns) == pytest.approx(0.2, abs=0.15)
+    assert np.std(returns) == pytest.approx(0.9, abs=0.1)
+
+
+def test_last_is_the_mean_of_the_last_quarter() -> None:
+    spend = np.arange(40.0)[:, None] + 1
+    seen = observed_spend(table(np.arange(40.0), spend), 0)
+    assert (seen.min, seen.max, seen.mean) == (1, 40, 20.5)
+    assert seen.last == pytest.approx(np.mean(np.arange(28, 41)))

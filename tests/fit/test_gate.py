@@ -1,0 +1,103 @@
+"""The gate, reason by reason, on fits whose numbers are set by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.fit.gate import judge, rows_needed
+from shared.fit.posterior import Posterior, fit_posterior
+from shared.fit.validate import Fold
+from tests.fit.histories import simulated
+
+NAMES = ("a", "b")
+
+
+@pytest.fixture(scope="module")
+def posterior() -> Posterior:
+    found = fit_posterior(
+        simulated(rows=60, channels=2)[0], {}, seed=0, draws=100, family="exponential"
+    )
+    return replace(found, evidence={"exponential": -10.0, "no_media": -40.0})
+
+
+def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: float = 2.0) -> Fold:
+    actual = np.tile([90.0, 110.0], 6)
+    sign = np.tile([1.0, -1.0, -1.0, 1.0], 3)
+    mean = actual + error * sign
+    return Fold(
+        start=48,
+        stop=60,
+        actual=actual,
+        mean=mean,
+        low=mean - width,
+        high=mean + width,
+        naive=actual + naive * sign,
+        constant=actual + constant * sign,
+        converged=True,
+    )
+
+
+def test_all_well(posterior: Posterior) -> None:
+    found = judge(posterior, [fold()], NAMES, [])
+    assert found.promote
+    assert found.data == "enough"
+    (checked,) = found.reasons
+    assert "over the last 12 weeks is 1, against 2 of a seasonal naive forecast" in checked
+    assert "log evidence +30.0 for an effect of media" in checked
+    assert found.rolling is not None
+    assert found.rolling.coverage == 1.0
+
+
+def test_each_fault_has_its_sentence(posterior: Posterior) -> None:
+    cases = [
+        (fold(naive=0.5), "worse than a seasonal naive forecast: typical error 1 against 0.5"),
+        (fold(constant=0.5), "worse than always forecasting the mean"),
+        (fold(width=0.5), "held the outcome in only 0% of the last 12 weeks"),
+        (replace(fold(), converged=False), "did not converge"),
+    ]
+    for faulty, sentence in cases:
+        found = judge(posterior, [faulty], NAMES, [])
+        assert not found.promote
+        assert len(found.reasons) == 1
+        assert sentence in found.reasons[0]
+
+
+def test_media_without_evidence(posterior: Posterior) -> None:
+    thin = replace(posterior, evidence={"exponential": -38.0, "no_media": -40.0})
+    found = judge(thin, [fold()], NAMES, [])
+    assert not found.promote
+    assert "+2.0 for media, 3 asked" in found.reasons[0]
+
+
+def test_chains_that_wander_are_not_converged(posterior: Posterior) -> None:
+    wandering = replace(posterior, sample=replace(posterior.sample, drift=2.0))
+    stuck = replace(posterior, sample=replace(posterior.sample, acceptance=0.1))
+    saddle = replace(posterior, mode=replace(posterior.mode, decrement=float("inf")))
+    for bad in (wandering, stuck, saddle):
+        assert "did not converge" in judge(bad, [fold()], NAMES, []).reasons[0]
+
+
+def test_too_few_rows_name_what_would_help(posterior: Posterior) -> None:
+    names = tuple("abcdefghijklm")  # 13 channels need 64 weeks, there are 60
+    found = judge(posterior, [fold()], names, [("a", "c", "d")])
+    assert (found.data, found.promote) == ("not enough", False)
+    assert "60 weeks with an outcome for 13 channels" in found.reasons[0]
+    assert found.reasons[1] == "About 4 more weeks would make a first check possible."
+    assert found.reasons[2].startswith("a, c and d rose and fell together")
+    assert found.holdout is None
+
+
+def test_no_fold_is_no_promotion(posterior: Posterior) -> None:
+    found = judge(posterior, [], NAMES, [])
+    assert not found.promote
+    assert found.reasons[1] == "About 1 more week would make a first check possible."
+
+
+def test_rows_needed() -> None:
+    assert rows_needed("week", 3) == 39
+    assert rows_needed("week", 20) == 92
+    assert rows_needed("month", 9) == 48
+    assert rows_needed("day", 4) == 90

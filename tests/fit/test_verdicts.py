@@ -1,0 +1,70 @@
+"""One word a channel, and who cannot be told from whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.fit.posterior import Posterior, fit_posterior
+from shared.fit.verdicts import channel_evidence, collinear_groups
+from tests.fit.histories import simulated
+
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def posterior() -> Posterior:
+    return fit_posterior(simulated(rows=80, channels=3)[0], {}, seed=0, draws=200, family="hill")
+
+
+def with_log_roi(posterior: Posterior, log_roi: Floats) -> Posterior:
+    draws = posterior.draws.copy()
+    draws[:, :3] = log_roi
+    return replace(posterior, sample=replace(posterior.sample, draws=draws))
+
+
+def test_words_follow_the_contraction_and_the_shift(posterior: Posterior) -> None:
+    centre, sd = posterior.prior.log_median, posterior.prior.log_sd
+    z = np.random.default_rng(0).standard_normal((200, 3))
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
+    settled = channel_evidence(with_log_roi(posterior, centre + sd * z * [0.3, 0.8, 0.95]))
+    assert [e.verdict for e in settled] == ["good", "weak", "prior"]
+    assert settled[0].contraction == pytest.approx(1 - 0.09)
+    moved = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + 0.7)))
+    assert [e.verdict for e in moved] == ["weak"] * 3
+    wider = channel_evidence(with_log_roi(posterior, centre + sd * 1.4 * z))
+    assert {(e.verdict, e.contraction) for e in wider} == {("prior", 0.0)}
+
+
+def test_intervals_are_quantiles_in_natural_units(posterior: Posterior) -> None:
+    evidence = channel_evidence(posterior)
+    roi = np.exp(posterior.draws[:, 0])
+    assert evidence[0].roi_interval == pytest.approx(tuple(np.quantile(roi, [0.05, 0.95])))
+    half = np.exp(posterior.draws[:, 6]) * posterior.design.spend_scale[0]
+    assert evidence[0].half_saturation[1] == pytest.approx(float(np.median(half)))
+
+
+def test_returns_traded_against_each_other_are_one_group(posterior: Posterior) -> None:
+    z = np.random.default_rng(1).standard_normal((200, 3))
+    assert collinear_groups(with_log_roi(posterior, z), ("a", "b", "c")) == ()
+    z[:, 2] = -z[:, 0] + 0.3 * z[:, 2]
+    groups = collinear_groups(with_log_roi(posterior, z), ("a", "b", "c"))
+    assert [members for members, _ in groups] == [("a", "c")]
+    assert 0.6 < groups[0][1] <= 1.0
+
+
+def test_spend_that_moves_together_is_one_group() -> None:
+    history, _ = simulated(rows=80, channels=3)
+    spend = history.spend.copy()
+    spend[:, 1] = 3 * spend[:, 2] * np.exp(0.01 * np.random.default_rng(0).normal(size=80))
+    posterior = fit_posterior(replace(history, spend=spend), {}, seed=0, draws=60, family="hill")
+    groups = collinear_groups(posterior, ("a", "b", "c"))
+    assert any({"b", "c"} <= set(members) for members, _ in groups)
+
+
+def test_one_channel_is_never_collinear() -> None:
+    posterior = fit_posterior(simulated(channels=1, rows=50)[0], {}, seed=0, draws=20)
+    assert collinear_groups(posterior, ("a",)) == ()
