@@ -109,10 +109,11 @@ def _root(
 ) -> tuple[float, Response, int]:
     """The price with least <= budget <= most; 0 where even tiny prices leave money unspent."""
     ties = model.ties(box)
-    log_ties = np.log(ties)
     theta = math.log(guess) if guess is not None and guess > 0.0 else _start(model, box, budget)
     theta = min(max(theta, _LOWEST), _HIGHEST)
-    price = math.exp(theta)
+    # A guess is often a tie itself: kept as it is, not sent through the logarithm.
+    price = guess if guess is not None and guess > 0.0 else math.exp(theta)
+    too_low, too_high = 0.0, math.inf  # the bracket again, as prices: ties are met exactly
     left, right = -math.inf, math.inf  # spends exceed the budget at left, fall short at right
     reach, halve, iteration = 1.0, False, 0
     while True:
@@ -122,17 +123,19 @@ def _root(
         if least <= budget <= most:
             return price, best, iteration
         if least > budget:
-            left, excess = theta, least - budget
+            left, too_low, excess = theta, price, least - budget
         else:
-            right, excess = theta, most - budget
+            right, too_high, excess = theta, price, most - budget
         if theta <= _LOWEST and excess < 0.0:
             return 0.0, best, iteration
         give = float(best.give.sum())
         step = excess / give if give > 0.0 else math.copysign(math.inf, excess)
+        first = int(np.searchsorted(ties, too_low, side="right"))
+        last = int(np.searchsorted(ties, too_high, side="left"))
         bracketed = math.isfinite(left) and math.isfinite(right)
         settled = abs(excess) <= 1e-13 * budget and abs(step) <= 1e-13
         closed = bracketed and right - left <= 4e-16 * max(abs(left), abs(right), 1.0)
-        if settled or closed or iteration >= 300:
+        if (first == last and (settled or closed)) or iteration >= 300:
             return price, best, iteration
         if bracketed:
             inside = left < theta + step < right and iteration < 40
@@ -143,18 +146,17 @@ def _root(
             trial = theta + (step if abs(step) < 4.0 * reach else stride)
             reach *= 2.0
         trial = min(max(trial, _LOWEST), _HIGHEST)
-        first = int(np.searchsorted(log_ties, left, side="right"))
-        last = int(np.searchsorted(log_ties, right, side="left"))
         theta, price = trial, math.exp(trial)
         if first < last:
             # The straight part nearest to the trial; every other time the middle one.
-            at = int(np.clip(np.searchsorted(log_ties, trial), first, last - 1))
-            if at > first and abs(log_ties[at - 1] - trial) < abs(log_ties[at] - trial):
+            at = int(np.clip(np.searchsorted(ties, price), first, last - 1))
+            if at > first and price - ties[at - 1] < ties[at] - price:
                 at -= 1
             if bracketed and halve:
                 at = (first + last) // 2
-            if bracketed or last - first == 1 or abs(log_ties[at] - trial) < 0.5 * abs(step):
-                theta, price, halve = float(log_ties[at]), float(ties[at]), not halve
+            tie = math.log(ties[at])
+            if bracketed or last - first == 1 or abs(tie - trial) < 0.5 * abs(step):
+                theta, price, halve = tie, float(ties[at]), not halve
 
 
 def _steepest(model: Relaxation, box: Box) -> float:
