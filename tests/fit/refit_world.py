@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from shared.curves.curveset import CurveSet
-from shared.errors import StorageUnavailable
+from shared.errors import StorageUnavailable, WriteConflict
 from shared.fit.pipeline import FitResult
 from shared.fit.refit import Refits
 from shared.store.base import Blob, QueueMessage
 from shared.store.datasets import Datasets
 from shared.store.memory import MemoryBlobs, MemoryQueue
-from shared.store.records import Run
+from shared.store.records import Run, stamp
 from tests.store.samples import Clock, curve_set
 
 HISTORY = b"date,revenue,tv\n2025-01-06,10,1\n"
@@ -35,13 +36,19 @@ class Faults:
     count: int = 0
     dead: bool = False
 
-    def around(self, operation: Callable[[], Any]) -> Any:
+    def around(self, operation: Callable[[], Any], *, guarded: bool = False) -> Any:
         if self.dead:
             raise Killed
         self.count += 1
         what = self.decide(self.count)
         if what == "":
             return operation()
+        if what == "sent twice":
+            # The answer was lost and the SDK sent it again: a guarded write loses against itself.
+            result = operation()
+            if guarded:
+                raise WriteConflict("The stored object was changed by somebody else.")
+            return result
         kind, when = what.split()
         result = operation() if when == "after" else None
         del result  # whatever it was, its answer is lost
@@ -60,10 +67,10 @@ class FaultyBlobs:
         return self.faults.around(lambda: self.inner.read(key))
 
     def create(self, key: str, data: bytes) -> str:
-        return self.faults.around(lambda: self.inner.create(key, data))
+        return self.faults.around(lambda: self.inner.create(key, data), guarded=True)
 
     def replace(self, key: str, data: bytes, etag: str) -> str:
-        return self.faults.around(lambda: self.inner.replace(key, data, etag))
+        return self.faults.around(lambda: self.inner.replace(key, data, etag), guarded=True)
 
     def delete(self, key: str, etag: str | None = None) -> None:
         self.faults.around(lambda: self.inner.delete(key, etag))
@@ -124,6 +131,7 @@ class CheapFit:
     promote: bool = True
     error: Exception | None = None
     during: Callable[[], None] = lambda: None
+    at_end: Callable[[], None] = lambda: None
     max_response: float = 120.0
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -143,6 +151,7 @@ class CheapFit:
             progress("fit", fraction)
         self.during()
         progress("validate", 0.9)
+        self.at_end()
         if self.error is not None:
             raise self.error
         reason = "Better than a naive forecast." if self.promote else "The fit did not converge."
@@ -157,6 +166,7 @@ class World:
         self.blobs = MemoryBlobs()
         self.queue = MemoryQueue("refits", self.clock.seconds)
         self.poison: list[str] = []
+        self.errors: list[Exception] = []
         self.fit = CheapFit(self.clock, **fit)
         self.datasets = Datasets(self.blobs, self.clock)
         self.datasets.put_history("brand", HISTORY, "text/csv")
@@ -174,6 +184,11 @@ class World:
 
     def run(self, run: Run) -> Run:
         return self.datasets.read_run("brand", run.run)
+
+    def steal(self, run: Run) -> None:
+        """Another worker claims the run, as if its lease had run out."""
+        until = stamp(self.clock.now + timedelta(seconds=300))
+        self.datasets.update_run(replace(self.run(run), holder="another", lease_until=until))
 
     def deliver_all(
         self,
@@ -201,7 +216,8 @@ class World:
             except Killed:
                 faults.dead = False
                 worker = self.worker(faults)
-            except Exception:
+            except Exception as error:
+                self.errors.append(error)
                 self.queue.extend(message, visibility_s=0)
             else:
                 self.queue.delete(message)

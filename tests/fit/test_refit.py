@@ -211,7 +211,7 @@ def with_curves_before(world: World) -> None:
     world.fit.calls.clear()
 
 
-@pytest.mark.parametrize("what", KINDS)
+@pytest.mark.parametrize("what", [*KINDS, "sent twice"])
 @pytest.mark.parametrize("prepare", [nothing_before, with_curves_before])
 @pytest.mark.parametrize(
     "fit",
@@ -252,6 +252,7 @@ def test_stopped_at_any_operation_it_ends_the_same(
     for k in range(1, undisturbed.count + 1):
         world, state = ended(fails_at(k, what))
         assert state == expected, k
+        assert what != "sent twice" or world.errors == []
         # Fitted once more at most, and not at all once its set was stored.
         assert len(world.fit.calls) <= 2
 
@@ -371,6 +372,30 @@ def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(world: World) -> 
     assert curves.channels[0].response.saturation.parameters()["max_response"] == 80.0
 
 
+def test_who_lost_its_lease_at_the_end_of_the_fit_stores_nothing(world: World) -> None:
+    run = world.refits.queue_refit("brand")
+    world.fit.at_end = lambda: world.steal(run)
+    world.refits.work(message_of(run))
+    assert world.datasets.versions("brand") == ()
+    assert (world.run(run).state, world.run(run).holder) == ("running", "another")
+
+
+def test_who_lost_its_lease_after_storing_promotes_nothing(world: World) -> None:
+    run = world.refits.queue_refit("brand")
+    faults = Faults()
+
+    def decide(_: int) -> str:
+        if world.datasets.versions("brand") and world.run(run).holder != "another":
+            world.steal(run)
+        return ""
+
+    faults.decide = decide
+    world.worker(faults).work(message_of(run))
+    assert len(world.datasets.versions("brand")) == 1
+    assert world.datasets.current("brand") is None
+    assert (world.run(run).state, world.run(run).holder) == ("running", "another")
+
+
 def test_a_lease_that_ran_out_but_nobody_took_is_still_good(world: World) -> None:
     run = world.refits.queue_refit("brand")
     world.fit.during = lambda: world.clock.advance(400)
@@ -478,6 +503,7 @@ def test_deleted_at_any_operation_it_ends_quietly() -> None:
         faults.decide = decide
         world.deliver_all(faults)
         assert world.poison == []
+        assert world.errors == []
         if faults.count >= k:
             assert list(world.datasets.names()) == []
 
@@ -598,6 +624,15 @@ def test_three_thousand_datasets_are_queued(world: World) -> None:
     bodies = {m.body for m in world.queue.receive(visibility_s=60, limit=4000)}
     assert len({json.loads(body)["dataset"] for body in bodies}) == 3000
     assert world.refits.queue_all(NIGHT) == 0
+
+
+def test_a_night_whose_messages_could_not_be_sent_can_begin_again_at_once(world: World) -> None:
+    # Operations: the list, the manifest, the run, the message.
+    with pytest.raises(StorageUnavailable):
+        world.worker(fails_at(4, "error before")).queue_all(NIGHT)
+    assert world.queue.length() == 0
+    assert list(world.blobs.keys("runs/")) == []
+    assert world.refits.queue_all(NIGHT) == 1
 
 
 @pytest.mark.parametrize("what", KINDS)

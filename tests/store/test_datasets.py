@@ -186,6 +186,17 @@ def test_what_was_checked_against_an_old_spec_is_not_stored(datasets: Datasets) 
         datasets.get_history("brand")
 
 
+def test_an_upload_never_lands_in_a_dataset_made_anew(datasets: Datasets) -> None:
+    datasets.put_spec("brand", {"outcome": "revenue"})
+    seen = datasets.manifest("brand")
+    datasets.delete("brand")
+    datasets.put_spec("brand", {"outcome": "revenue"})  # the same, but another dataset
+    with pytest.raises(WriteConflict):
+        datasets.put_history("brand", b"1", "text/csv", seen=seen)
+    with pytest.raises(NotFound):
+        datasets.get_history("brand")
+
+
 def test_a_promotion_meanwhile_does_not_cost_an_upload(datasets: Datasets) -> None:
     with_curves(datasets, V1)
     seen = datasets.manifest("brand")
