@@ -1,14 +1,14 @@
 """Every trigger of the app, a table of contents: HTTP, one timer, two queues.
 
 The functions hold no logic: HTTP functions go through ``shared.api.http.respond``, the others call
-the service.
+the service. Each imports its endpoint when it is first called, so that a new instance is ready for
+its first event before numpy and the message models are loaded.
 """
 
 from __future__ import annotations
 
 import azure.functions as func
 
-from shared.api import datasets, planning
 from shared.api.http import respond, service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -20,139 +20,156 @@ TABLE = ("text/csv", "application/json")
 # -- planning ---------------------------------------------------------------------------------
 
 
-@app.function_name("optimize")
 @app.route("optimize", methods=["POST"])
 def optimize(req: func.HttpRequest) -> func.HttpResponse:
     """The best allocation of a budget, with proof of how good it is."""
-    return respond(req, planning.optimize, JSON)
+    from shared.api.planning import optimize
+
+    return respond(req, optimize, JSON)
 
 
-@app.function_name("scenarios")
 @app.route("scenarios", methods=["POST"])
 def scenarios(req: func.HttpRequest) -> func.HttpResponse:
     """Several what-ifs of one problem, side by side."""
-    return respond(req, planning.scenarios, JSON)
+    from shared.api.planning import scenarios
+
+    return respond(req, scenarios, JSON)
 
 
-@app.function_name("evaluate")
 @app.route("evaluate", methods=["POST"])
 def evaluate(req: func.HttpRequest) -> func.HttpResponse:
     """A plan that the caller already has, scored."""
-    return respond(req, planning.evaluate, JSON)
+    from shared.api.planning import evaluate
+
+    return respond(req, evaluate, JSON)
 
 
-@app.function_name("fit")
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""
-    return respond(req, planning.fit, JSON)
+    from shared.api.planning import fit
+
+    return respond(req, fit, JSON)
 
 
 # -- datasets: what is stored -----------------------------------------------------------------
 
 
-@app.function_name("list_datasets")
 @app.route("datasets", methods=["GET"])
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     """All stored datasets."""
-    return respond(req, datasets.list_datasets)
+    from shared.api.datasets import list_datasets
+
+    return respond(req, list_datasets)
 
 
-@app.function_name("delete_dataset")
 @app.route("datasets/{dataset}", methods=["DELETE"])
 def delete_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """Delete history and curves of one dataset."""
-    return respond(req, datasets.delete_dataset)
+    from shared.api.datasets import delete_dataset
+
+    return respond(req, delete_dataset)
 
 
-@app.function_name("put_spec")
 @app.route("datasets/{dataset}/spec", methods=["PUT"])
 def put_spec(req: func.HttpRequest) -> func.HttpResponse:
     """Declare the roles of the history's columns."""
-    return respond(req, datasets.put_spec, JSON)
+    from shared.api.datasets import put_spec
+
+    return respond(req, put_spec, JSON)
 
 
-@app.function_name("get_spec")
 @app.route("datasets/{dataset}/spec", methods=["GET"])
 def get_spec(req: func.HttpRequest) -> func.HttpResponse:
     """The roles of the history's columns."""
-    return respond(req, datasets.get_spec)
+    from shared.api.datasets import get_spec
+
+    return respond(req, get_spec)
 
 
-@app.function_name("put_history")
 @app.route("datasets/{dataset}/history", methods=["PUT"])
 def put_history(req: func.HttpRequest) -> func.HttpResponse:
     """Store the spend history."""
-    return respond(req, datasets.put_history, TABLE)
+    from shared.api.datasets import put_history
+
+    return respond(req, put_history, TABLE)
 
 
-@app.function_name("get_history")
 @app.route("datasets/{dataset}/history", methods=["GET"])
 def get_history(req: func.HttpRequest) -> func.HttpResponse:
     """The spend history as it was stored."""
-    return respond(req, datasets.get_history)
+    from shared.api.datasets import get_history
+
+    return respond(req, get_history)
 
 
-@app.function_name("put_outcomes")
 @app.route("datasets/{dataset}/outcomes", methods=["PUT"])
 def put_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """Store the outcomes of a long history."""
-    return respond(req, datasets.put_outcomes, TABLE)
+    from shared.api.datasets import put_outcomes
+
+    return respond(req, put_outcomes, TABLE)
 
 
-@app.function_name("get_outcomes")
 @app.route("datasets/{dataset}/outcomes", methods=["GET"])
 def get_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """The outcomes as they were stored."""
-    return respond(req, datasets.get_outcomes)
+    from shared.api.datasets import get_outcomes
+
+    return respond(req, get_outcomes)
 
 
 # -- refits and the curves they leave ---------------------------------------------------------
 
 
-@app.function_name("refit")
 @app.route("datasets/{dataset}/refit", methods=["POST"])
 def refit(req: func.HttpRequest) -> func.HttpResponse:
     """Queue a refit now."""
-    return respond(req, datasets.refit)
+    from shared.api.datasets import refit
+
+    return respond(req, refit)
 
 
-@app.function_name("get_run")
 @app.route("datasets/{dataset}/runs/{run}", methods=["GET"])
 def get_run(req: func.HttpRequest) -> func.HttpResponse:
     """The state of a refit, with reasons."""
-    return respond(req, datasets.get_run)
+    from shared.api.datasets import get_run
+
+    return respond(req, get_run)
 
 
-@app.function_name("get_curves")
 @app.route("datasets/{dataset}/curves", methods=["GET"])
 def get_curves(req: func.HttpRequest) -> func.HttpResponse:
     """The current curve set."""
-    return respond(req, datasets.get_curves)
+    from shared.api.datasets import get_curves
+
+    return respond(req, get_curves)
 
 
-@app.function_name("list_curve_versions")
 @app.route("datasets/{dataset}/curves/versions", methods=["GET"])
 def list_curve_versions(req: func.HttpRequest) -> func.HttpResponse:
     """All versions of the curves, newest first."""
-    return respond(req, datasets.list_curve_versions)
+    from shared.api.datasets import list_curve_versions
+
+    return respond(req, list_curve_versions)
 
 
-@app.function_name("get_curve_version")
 @app.route("datasets/{dataset}/curves/{version}", methods=["GET"])
 def get_curve_version(req: func.HttpRequest) -> func.HttpResponse:
     """One version of the curves."""
-    return respond(req, datasets.get_curve_version)
+    from shared.api.datasets import get_curve_version
+
+    return respond(req, get_curve_version)
 
 
-@app.function_name("promote_curves")
 @app.route("datasets/{dataset}/curves/{version}/promote", methods=["POST"])
 def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Make a version the current one."""
-    return respond(req, datasets.promote_curves)
+    from shared.api.datasets import promote_curves
+
+    return respond(req, promote_curves)
 
 
-@app.function_name("nightly_refit")
 @app.timer_trigger(
     arg_name="timer", schedule="%REFIT_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
@@ -161,14 +178,12 @@ def nightly_refit(timer: func.TimerRequest) -> None:
     service().nightly(past_due=timer.past_due)
 
 
-@app.function_name("refit_dataset")
 @app.queue_trigger(arg_name="message", queue_name="refits", connection="AzureWebJobsStorage")
 def refit_dataset(message: func.QueueMessage) -> None:
     """Refit one dataset."""
     service().work(message.get_body().decode())
 
 
-@app.function_name("fail_poisoned_refit")
 @app.queue_trigger(arg_name="message", queue_name="refits-poison", connection="AzureWebJobsStorage")
 def fail_poisoned_refit(message: func.QueueMessage) -> None:
     """Mark the run of a message that was given up as failed."""
@@ -178,22 +193,25 @@ def fail_poisoned_refit(message: func.QueueMessage) -> None:
 # -- the service itself -----------------------------------------------------------------------
 
 
-@app.function_name("openapi")
 @app.route("openapi.json", methods=["GET"])
 def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """The OpenAPI document."""
-    return respond(req, datasets.openapi)
+    from shared.api.datasets import openapi
+
+    return respond(req, openapi)
 
 
-@app.function_name("tools")
 @app.route("tools.json", methods=["GET"])
 def tools(req: func.HttpRequest) -> func.HttpResponse:
     """Strict function-calling tool definitions."""
-    return respond(req, datasets.tools)
+    from shared.api.datasets import tools
+
+    return respond(req, tools)
 
 
-@app.function_name("health")
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Liveness, build version, storage reachable."""
-    return respond(req, datasets.health)
+    from shared.api.datasets import health
+
+    return respond(req, health)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.api.faults import did_you_mean, pointer_to
+from shared.api.pointers import did_you_mean, pointer_to
 from shared.errors import Fault
 
 __all__ = ["apply_changes", "located", "merge_patch"]

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from shared.api.pointers import did_you_mean, pointer_to
 from shared.errors import Fault
 
-__all__ = ["MAX_FAULTS", "did_you_mean", "faults_of", "pointer_to", "validated"]
-
-MAX_FAULTS = 200
-"""Faults told in one answer; what is beyond them is counted, not listed."""
+__all__ = ["faults_of", "validated"]
 
 M = TypeVar("M", bound=BaseModel)
-
-
-def pointer_to(*tokens: str | int) -> str:
-    """An RFC 6901 JSON pointer.
-
-    >>> pointer_to("channels", 0, "a/b~c")
-    '/channels/0/a~1b~0c'
-    """
-    return "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in tokens)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A suggestion to append to a message, or nothing.
-
-    >>> did_you_mean("max_spent", ["min_spend", "max_spend"])
-    " Did you mean 'max_spend'?"
-    >>> did_you_mean("zebra", ["tv"])
-    ''
-    """
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(name.casefold()[:200], by_folded, n=2, cutoff=0.6)
-    if not close:
-        return ""
-    return f" Did you mean {' or '.join(repr(by_folded[c]) for c in close)}?"
 
 
 def validated(model: type[M], data: Any) -> tuple[M | None, list[Fault]]:

@@ -18,7 +18,6 @@ from uuid import uuid4
 
 import azure.functions as func
 
-from shared.api.faults import MAX_FAULTS
 from shared.api.json_body import MAX_BYTES, dump_json, parse_json
 from shared.errors import (
     Infeasible,
@@ -41,6 +40,9 @@ __all__ = ["Call", "Reply", "respond", "service"]
 JSON = "application/json"
 CSV = "text/csv"
 PROBLEM = "application/problem+json"
+
+MAX_FAULTS = 200
+"""Faults told in one answer; what is beyond them is counted, not listed."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from shared.api.faults import pointer_to
+from shared.api.pointers import pointer_to
 from shared.errors import Fault, InputTooLarge, InvalidInput, MalformedInput
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_TEXT", "dump_json", "parse_json"]

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.api.changes import apply_changes, located
-from shared.api.faults import pointer_to, validated
+from shared.api.faults import validated
 from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.pointers import pointer_to
 from shared.api.semantics import duplicate_names, optimize_faults, plan_faults
 from shared.api.translate import (
     accepted,

@@ -14,7 +14,8 @@ from typing import Any, TypeGuard
 from pydantic import TypeAdapter, ValidationError
 
 from shared.api.curve_messages import FAMILIES
-from shared.api.faults import MAX_FAULTS, did_you_mean, faults_of, pointer_to
+from shared.api.faults import faults_of
+from shared.api.pointers import did_you_mean, pointer_to
 from shared.errors import Fault
 
 __all__ = [
@@ -191,7 +192,7 @@ def _draw_faults(curve: Json, path: tuple[str | int, ...], name: str) -> Iterato
     try:
         _draws_of(family).validate_python(complete)
     except ValidationError as error:
-        for fault in faults_of(error, complete, FAMILIES[family])[:MAX_FAULTS]:
+        for fault in faults_of(error, complete, FAMILIES[family]):
             message = fault.message.removesuffix(".")
             yield Fault(
                 pointer_to(*path) + fault.pointer, fault.code, f"{message} (draws of {name})."

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from shared.api.faults import did_you_mean, pointer_to, validated
+from shared.api.faults import validated
 from shared.api.messages import Channel, ChannelSpend, EvaluateRequest, OptimizeRequest
+from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.semantics import evaluate_faults, optimize_faults, unknown_names
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.curves.curveset import ChannelCurve, CurveSet, Response

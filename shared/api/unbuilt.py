@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.api.faults import pointer_to
 from shared.api.messages import Campaign, ChannelSpend, OptimizeRequest
+from shared.api.pointers import pointer_to
 from shared.errors import Fault
 
 __all__ = ["CODE", "unbuilt_in_plan", "unbuilt_in_request"]
