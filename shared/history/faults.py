@@ -30,12 +30,21 @@ def cell_pointer(root: str, line: int, column: str) -> str:
 def near_misses(wanted: str, known: Iterable[str]) -> str:
     """A sentence naming the nearest known names, or all of them where there are few."""
     names = list(known)
-    folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(wanted.casefold(), list(folded), n=3, cutoff=0.5)
+    if not names:
+        return "There are none."
+    scored = sorted(
+        (
+            (difflib.SequenceMatcher(None, wanted.casefold(), name.casefold()).ratio(), name)
+            for name in names[:1000]
+        ),
+        reverse=True,
+    )
+    # as good as the best, or nearly: a long list of half matches helps nobody
+    close = [name for ratio, name in scored if ratio >= max(0.6, scored[0][0] - 0.15)]
     if close:
-        return "Did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"
+        return "Did you mean " + " or ".join(f"'{name}'" for name in close[:3]) + "?"
     shown = ", ".join(f"'{name}'" for name in names[:12])
-    return f"There are: {shown}{', ...' if len(names) > 12 else ''}."
+    return f"There are: {shown}{' and more' if len(names) > 12 else ''}."
 
 
 class FaultLog:

@@ -131,13 +131,14 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
         sample = cells[:: max(1, len(cells) // 200)]
         # bare numbers such as 20230701 are dates only under a name that says so
         digits = all(cell.strip().isdigit() for cell in sample)
-        rank = _rank(tokens(name), _DATES)
+        match = _match(tokens(name), _DATES)
         hits = sum(parse_date(cell) is not None for cell in sample)
-        if hits * 2 > len(sample) and (not digits or rank < len(_DATES)):
-            fits.append((rank, place, name))
+        if hits * 2 > len(sample) and (not digits or match is not None):
+            by_name, part = match or (len(_DATES), True)
+            fits.append((part, by_name, place, name))
     # a column called "date" whose cells are no dates: the cells will be named, one by one
     fits = sorted(fits) or [
-        (0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
+        (False, 0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
     ]
     if not fits:
         shown = ", ".join(f"'{name}'" for name in table.header[:8])
@@ -147,19 +148,19 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
             "No column holds dates, and without them neither season nor carryover can be placed. "
             f"Looked at {shown}. Add a column of dates (YYYY-MM-DD, or YYYY-MM for months).",
         )
-    best = fits[0][2]
-    others = [name for _, _, name in fits[1:]]
+    best = fits[0][-1]
+    others = [name for *_, name in fits[1:]]
     also = f" (dates are in {', '.join(map(repr, others))} too)" if others else ""
     return best, [_guess("date", best, f"Column '{best}' was read as the date{also}.")]
 
 
-def _rank(words: Sequence[str], names: Sequence[str]) -> int:
-    """How well words match a list of names: the best name's place, whole names before parts."""
+def _match(words: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | None:
+    """The first name that the words are or hold, by its place, and whether it is only a part."""
     whole = "_".join(words)
     if whole in names:
-        return list(names).index(whole)
-    hits = [i for i, name in enumerate(names) if name in words]
-    return len(names) // 2 + hits[0] // 2 if hits else len(names)
+        return list(names).index(whole), False
+    hits = [place for place, name in enumerate(names) if name in words]
+    return (hits[0], True) if hits else None
 
 
 def guess_roles(
@@ -215,12 +216,14 @@ def guess_roles(
         free = [name for name in free if name not in used]
     if spec.outcome is None:
         ranked = sorted(
-            (_rank(tokens(n), _OUTCOMES), table.header.index(n), n)
+            (*match, table.header.index(n), n)
             for n in free
-            if not set(tokens(n)) & _NOT_AN_OUTCOME and (n in numeric or n in text)
+            if not set(tokens(n)) & _NOT_AN_OUTCOME
+            and (n in numeric or n in text)
+            and (match := _match(tokens(n), _OUTCOMES)) is not None
         )
-        if ranked and ranked[0][0] < len(_OUTCOMES):
-            outcome = ranked[0][2]
+        if ranked:
+            outcome = ranked[0][-1]
             spec = replace(spec, outcome=outcome)
             findings.append(
                 _guess("outcome", outcome, f"Column '{outcome}' was read as the outcome.")

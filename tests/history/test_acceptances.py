@@ -126,9 +126,9 @@ def test_spend_joined_on_the_month_number():
     assert parsed.history.dates[-1] == date(2024, 3, 1)
     assert messages(parsed, "repeated_block") == [
         (
-            "Spend in 3 months from 2024-01-01 to 2024-03-01 is exactly that of 12 months before, in "
-            "every channel: was spend joined on the month without the year? Leave those rows out "
-            "unless it really was repeated."
+            "Spend in 3 months from 2024-01-01 to 2024-03-01 is exactly that of 12 months before, "
+            "in every channel: was spend joined on the month without the year? Leave those rows "
+            "out unless it really was repeated."
         )
     ]
 
@@ -143,9 +143,9 @@ def test_monthly_spend_spread_over_weeks():
     spends = [(m + 1, 2 * m + 5 * (m % 3)) for m in range(12) for _ in range(4)]
     assert messages(parse(None, weekly(spends)), "spread_out_spend") == [
         (
-            "Spend is the same as in the week before in 77% of the weeks; there are only 12 different "
-            "ones. It looks like the spend of longer periods spread evenly; what happens within them "
-            "cannot be learned."
+            "Spend is the same as in the week before in 77% of the weeks; there are only 12 "
+            "different ones. It looks like the spend of longer periods spread evenly; what happens "
+            "within them cannot be learned."
         )
     ]
 
@@ -168,8 +168,8 @@ def test_channels_that_move_together():
     found = messages(parse(None, weekly(spends)), "channels_move_together")
     assert found == [
         (
-            "Spend of 'tv' and 'search' moves together (correlation 1.000): how their effect splits "
-            "cannot be learned from this history."
+            "Spend of 'tv' and 'search' moves together (correlation 1.000): how their effect "
+            "splits cannot be learned from this history."
         )
     ]
 
@@ -179,8 +179,8 @@ def test_odd_outcomes_are_reported():
     parsed = parse(None, weekly([(t + 1, 30 - t) for t in range(20)], revenue))
     assert messages(parsed, "outage") == [
         (
-            "The outcome is under a twentieth of its median in 1 week (2023-05-08): that looks like "
-            "missing data. Leave the cell empty if it is."
+            "The outcome is under a twentieth of its median in 1 week (2023-05-08): that looks "
+            "like missing data. Leave the cell empty if it is."
         )
     ]
     assert messages(parsed, "negative_outcome") == [
@@ -207,8 +207,8 @@ def test_controls_and_events():
     ]
     assert messages(parsed, "columns_left_out") == [
         (
-            "Not used: 'weather'. Name a column in the spec to give it a role (controls, if it moves "
-            "sales)."
+            "Not used: 'weather'. Name a column in the spec to give it a role (controls, if it "
+            "moves sales)."
         )
     ]
 
@@ -267,8 +267,8 @@ def test_the_order_of_day_and_month_is_reported():
     parsed = parse(None, table("31/12/2023,1,2,3", "01/01/2024,2,3,3"))
     assert messages(parsed, "date_format") == [
         (
-            "Dates of column 'date' were read with the day first: other cells of the column cannot be "
-            "read differently."
+            "Dates of column 'date' were read with the day first: other cells of the column cannot "
+            "be read differently."
         )
     ]
 

@@ -50,8 +50,8 @@ def changed(row: int, text: str) -> bytes:
                 "/rows/3/date",
                 "not_a_date",
                 (
-                    "Row 3, column 'date': '2024-13-08' is not a date. Write dates as YYYY-MM-DD, or "
-                    "YYYY-MM for months."
+                    "Row 3, column 'date': '2024-13-08' is not a date. Write dates as YYYY-MM-DD, "
+                    "or YYYY-MM for months."
                 ),
             ),
         ),
@@ -61,8 +61,8 @@ def changed(row: int, text: str) -> bytes:
                 "/rows/3/date",
                 "not_a_date",
                 (
-                    "Row 3, column 'date': '45299' looks like a spreadsheet's serial date. Write dates "
-                    "as YYYY-MM-DD."
+                    "Row 3, column 'date': '45299' looks like a spreadsheet's serial date. Write "
+                    "dates as YYYY-MM-DD."
                 ),
             ),
         ),
@@ -202,7 +202,7 @@ def test_columns_of_the_spec_that_are_not_there():
         (
             "/channels/0/spend",
             "unknown_column",
-            "There is no column 'tv_spend'. Did you mean 'spend_tv' or 'spend_search'?",
+            "There is no column 'tv_spend'. Did you mean 'spend_tv'?",
         ),
         (
             "/controls/0",
@@ -310,8 +310,8 @@ def test_a_total_declared_as_a_channel():
             "/channels/2/spend",
             "total_column",
             (
-                "Column 'everything' is the sum of the other spend columns (in four rows of five or "
-                "more): it is a total, not a channel. Take 'everything' out of the spec."
+                "Column 'everything' is the sum of the other spend columns (in four rows of five "
+                "or more): it is a total, not a channel. Take 'everything' out of the spec."
             ),
         )
     ]
