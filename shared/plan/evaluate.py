@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.plan.optimize import allocation, certificate_of, make_plan
 from shared.plan.score import quotient, score, totals
-from shared.problem.canonical import Canonical
+from shared.problem.canonical import own_bounds
 from shared.problem.model import Problem
 
 __all__ = ["evaluate", "plan_vector", "violations"]
@@ -46,27 +46,25 @@ def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
     return np.array([plan[name] for name in names], dtype=np.float64)
 
 
-def violations(canonical: Canonical, spend: Floats) -> list[dict[str, Any]]:
-    """Every bound that ``spend`` breaks, by name, and by how much money."""
-    slack = TOLERANCE * max(canonical.budget, 1e-12)
+def violations(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
+    """Every bound that ``spend`` breaks, by the caller's own names, and by how much money."""
+    slack = TOLERANCE * max(problem.budget, 1e-12)
     broken: list[dict[str, Any]] = []
 
     def add(name: str, amount: float, message: str) -> None:
         broken.append({"name": name, "amount": amount, "message": message})
 
-    for i, name in enumerate(canonical.names):
-        below, above = canonical.lower[i] - spend[i], spend[i] - canonical.upper[i]
-        if below > slack:
-            by = canonical.lower_by[i] or "min_spend"
-            add(f"{name}.{by}", float(below), f"{name} spends less than its {by} allows.")
-        # A ceiling that only the budget sets is the budget's own violation, named once below.
-        by = canonical.upper_by[i]
-        if above > slack and by and by != "budget":
-            add(f"{name}.{by}", float(above), f"{name} spends more than its {by} allows.")
-    over = float(spend.sum()) - canonical.budget
+    for channel, x in zip(problem.channels, spend.tolist(), strict=True):
+        (low, low_by), (high, high_by) = own_bounds(channel)
+        name = channel.name
+        if low - x > slack:
+            add(f"{name}.{low_by or 'min_spend'}", low - x, f"{name} spends less than it must.")
+        if x - high > slack:
+            add(f"{name}.{high_by}", x - high, f"{name} spends more than it may.")
+    over = float(spend.sum()) - problem.budget
     if over > slack:
         add("budget", over, "The plan spends more than the budget.")
-    elif canonical.spend_all and -over > slack:
+    elif problem.spend_all and -over > slack:
         add("budget", -over, "The plan leaves part of the budget unspent (spend_all is true).")
     return broken
 
@@ -92,13 +90,13 @@ def evaluate(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
     return {
         "allocation": allocation(problem, best.canonical, mine, current),
         "totals": totals(mine, current),
-        "violations": violations(best.canonical, spend),
+        "violations": violations(problem, spend),
         "current": None
         if current is None
         else {
             "allocation": allocation(problem, best.canonical, current, current),
             "totals": totals(current, current),
-            "violations": violations(best.canonical, current.spend),
+            "violations": violations(problem, current.spend),
         },
         "best": {
             "status": "optimal" if best.optimal else "feasible",

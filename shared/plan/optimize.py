@@ -45,7 +45,7 @@ class Plan:
     def optimal(self) -> bool:
         """Whether the gap is proven to be within the one that was asked for."""
         proof = self.certificate
-        return proof.proven and proof.relative_gap <= self.problem.options.gap
+        return bool(proof.proven and proof.relative_gap <= self.problem.options.gap)
 
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
@@ -166,7 +166,9 @@ def budget_price(plan: Plan) -> float:
     slack = BINDING_TOLERANCE * max(canonical.budget, 1e-12)
     if not canonical.spend_all and spend.sum() < canonical.budget - slack:
         return 0.0
-    free = (spend > canonical.lower + slack) & (spend < canonical.upper - slack)
+    # What only the budget caps is free: one more unit of budget is one more unit for it.
+    uncapped = np.array([by == "budget" for by in canonical.upper_by])
+    free = (spend > canonical.lower + slack) & (uncapped | (spend < canonical.upper - slack))
     if free.any():
         return float(np.median(plan.best.marginal[free]))
     return float(plan.solved.budget_price)

@@ -87,7 +87,7 @@ def _own_mix(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
         "allocation": [{k: row[k] for k in (*keys, "binding")} for row in rows],
         "totals": totals(mine, solved.current),
         "certificate": None,
-        "violations": violations(solved.canonical, mine.spend),
+        "violations": violations(problem, mine.spend),
         "regret": max(0.0, solved.best.total - mine.total),
     }
 

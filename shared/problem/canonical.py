@@ -20,6 +20,7 @@ __all__ = [
     "marginal",
     "outcome",
     "outcome_draws",
+    "own_bounds",
 ]
 
 Array = NDArray[np.float64]
@@ -118,7 +119,7 @@ def canonicalise(problem: Problem) -> Canonical:
     lower_by, upper_by = [""] * n, ["budget"] * n
     hair = HAIR * budget
     for i, channel in enumerate(channels):
-        low, high = _bounds(channel)
+        low, high = own_bounds(channel)
         lower[i], lower_by[i] = low
         if high[0] < budget:
             upper[i], upper_by[i] = high
@@ -172,7 +173,7 @@ def _check(channels: Sequence[Channel]) -> None:
         raise InvalidInput(faults)
 
 
-def _bounds(channel: Channel) -> tuple[tuple[float, str], tuple[float, str]]:
+def own_bounds(channel: Channel) -> tuple[tuple[float, str], tuple[float, str]]:
     """The tightest (bound, name) from below and above, the budget left aside."""
     low = (channel.min_spend, "min_spend" if channel.min_spend > 0 else "")
     high = (np.inf if channel.max_spend is None else channel.max_spend, "max_spend")
