@@ -248,6 +248,8 @@ def app_functions() -> list[Function]:
     from shared.api.http import service
 
     service.cache_clear()  # an earlier host of this process may have served another storage
+    # azure.functions takes a second look at an app for a second set of functions of those names.
+    function_app.app.functions_bindings = None
     return list(function_app.app.get_functions())
 
 

@@ -52,14 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet
     server: HttpServer
 
-    def setup(self) -> None:
-        super().setup()
-        self.server.opened(self.connection)
-
     def finish(self) -> None:
         with contextlib.suppress(OSError):
             super().finish()
-        self.server.closed(self.connection)
 
     def parse_request(self) -> bool:
         # Called as soon as the request line is there: from now on the request is held.
@@ -188,10 +183,19 @@ class HttpServer(ThreadingHTTPServer):
     def start(self) -> None:
         self._loop.start()
 
-    def opened(self, connection: socket.socket) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # Counted before its thread starts: one that is accepted is never overlooked by drain().
         with self._state:
-            self._open.add(connection)
-            self._fresh.add(connection)
+            self._open.add(request)
+            self._fresh.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._state:
+            for group in (self._open, self._fresh, self._busy):
+                group.discard(request)
+            self._state.notify_all()
 
     def began(self, connection: socket.socket) -> None:
         with self._state:
@@ -201,12 +205,6 @@ class HttpServer(ThreadingHTTPServer):
     def ended(self, connection: socket.socket) -> None:
         with self._state:
             self._busy.discard(connection)
-            self._state.notify_all()
-
-    def closed(self, connection: socket.socket) -> None:
-        with self._state:
-            for group in (self._open, self._fresh, self._busy):
-                group.discard(connection)
             self._state.notify_all()
 
     def handle_timeout(self) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from azure.functions import FunctionRegister
 
 __all__ = ["Done", "Response", "Worker", "WorkerError"]
 
@@ -122,7 +125,11 @@ class Worker:
         from azure_functions_runtime import handle_event
         from azure_functions_runtime.functions import Registry
 
-        # The library keeps one app a process; each Worker here starts from an empty one.
+        # A process has one worker and indexes once; each Worker here starts as if it had not.
+        for module in list(sys.modules.values()):
+            for app in list(vars(module).values()):
+                if isinstance(app, FunctionRegister):
+                    app.functions_bindings = None
         handle_event._functions = Registry()
         handle_event._metadata_result = None
         self._events = handle_event

@@ -60,7 +60,8 @@ def test_the_table_has_a_line_a_channel_and_a_total() -> None:
     assert words(1) == "tv 1,000 1,500* +500 +50% 4,000 3,000 … 5,000 1.23"
     assert words(2) == "a_very_long_channel_name – 1,500 – 4,000"
     assert words(4) == "total 3,000 3,000 0 8,001 6,000 … 9,000"
-    assert len({len(line) for line in lines[:5]}) == 1  # columns are aligned
+    assert lines[2].index("1,500") == lines[1].index("1,500*") + 1  # aligned to the right
+    assert all(line == line.rstrip() for line in lines)
     text = "\n".join(lines[5:])
     assert "EUR a week" in text
     assert "* more than this channel ever spent" in text
