@@ -25,6 +25,9 @@ MOVES_TOLD = 4
 THIN_EVIDENCE = 0.8
 """Under this ``probability_better`` the evidence is called too thin to move (API.md)."""
 
+LARGE_SHIFT = 0.3
+"""Moving more than this share of the budget at once is called a large shift."""
+
 WIDE_INTERVAL = 1.0
 """An interval wider than this share of its own expectation is called wide."""
 
@@ -209,6 +212,13 @@ def warn(
             "evidence_too_thin_to_move",
             f"The recommended plan beats today's in only {100 * better:.0f} % of draws: "
             "the evidence does not support a move yet.",
+        )
+    moved = sum(abs(row["change"]) for row in rows if row["change"] is not None) / 2
+    if moved > LARGE_SHIFT * totals["spend"]:
+        add(
+            "large_shift",
+            f"This moves {100 * moved / totals['spend']:.0f} % of the budget at once. Curves are "
+            "best known near the spend that was observed: max_change moves in steps.",
         )
     for row in rows:
         if row["extrapolated"]:

@@ -179,3 +179,14 @@ def test_the_same_problem_gives_the_same_answer() -> None:
         return json.dumps(result)
 
     assert text() == text()
+
+
+def test_a_large_shift_is_said() -> None:
+    lopsided = with_channel(two_michaelis_menten(), 0, current_spend=2.0)
+    lopsided = with_channel(lopsided, 1, current_spend=98.0)
+    far = answer(make_plan(lopsided))
+    near = answer(make_plan(two_michaelis_menten()))
+    moved = far["allocation"][0]["change"]
+    (warning,) = [w for w in far["warnings"] if w["code"] == "large_shift"]
+    assert f"{moved:.0f} % of the budget" in warning["message"]
+    assert "large_shift" not in [w["code"] for w in near["warnings"]]
