@@ -108,11 +108,11 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     own = replace(spec, controls=(), events="")  # these are columns of the outcomes
     if outcomes_follow or spec.outcome not in table.columns:
         own = replace(own, outcome=None)
-    check_columns(replace(own, date=None), [table], faults)
+    check_columns(own, [table], faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     findings = list(dated.findings)
-    if own.outcome is None and not outcomes_follow:
+    if spec.outcome is None and not outcomes_follow:
         taken = [*columns.values()]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
         own = replace(own, outcome=guessed.outcome)

@@ -208,6 +208,21 @@ def test_the_spec_chooses_channels():
     ]
 
 
+def test_an_outcome_named_in_the_spec_is_awaited_not_replaced():
+    rows = [f"{row},{10 * i}" for i, row in enumerate(ROWS)]
+    history = table(*rows, header=f"{HEADER},conversions")
+    upload = check_upload({"outcome": "revenue"}, history)
+    assert len(messages(upload.findings, "outcomes_missing")) == 1
+    assert faults(history, None, {"outcome": "revenue"})[0][1] == "no_outcomes"
+    assert parse({"outcome": "revenue"}, history, OUTCOMES).history.outcome_name == "revenue"
+
+
+def test_a_date_column_of_the_spec_that_is_not_there():
+    assert faults(table(*ROWS), OUTCOMES, {"date": "dat"}) == [
+        ("/date", "unknown_column", "There is no column 'dat'. Did you mean 'date'?")
+    ]
+
+
 def test_the_spec_renames_the_column_of_spend():
     spec = {"channels": [{"channel": "tv", "spend": "net"}, {"channel": "search", "spend": "net"}]}
     parsed = parse(spec, table(*ROWS, header="date,channel,campaign,net"), OUTCOMES)

@@ -12,7 +12,12 @@ import pytest
 import samples
 from samples.simulate import simulate
 from samples.truth import steady_state
+from shared.curves.curveset import Response
 from shared.history.parse import parse
+from shared.problem.canonical import canonicalise
+from shared.problem.model import Channel, Problem, SolverOptions
+from shared.solve.certificate import certify
+from shared.solve.dispatch import solve
 
 HERE = Path(samples.__file__).parent
 TRUTH = json.loads((HERE / "brand_truth.json").read_text())
@@ -94,6 +99,25 @@ def test_there_is_something_to_gain_but_no_miracle(which):
         abs(best["allocation"][name] - spend) for name, spend in best["current_allocation"].items()
     )
     assert moved > 0.3 * best["budget"]
+
+
+@pytest.mark.parametrize("which", ["history_mean", "last_year_mean"])
+def test_brute_force_and_the_products_solver_agree(which):
+    best, upper = TRUTH["optimum"][which], TRUTH["optimum"]["upper"]
+    channels = tuple(
+        Channel(
+            c["channel"],
+            Response.from_dict({"saturation": c["saturation"], "adstock": c["adstock"]}),
+            max_spend=upper[c["channel"]],
+        )
+        for c in TRUTH["channels"]
+    )
+    canonical = canonicalise(Problem(channels, best["budget"]))
+    solved = solve(canonical, SolverOptions())
+    certificate = certify(canonical, solved.spend, solved.proof)
+    assert certificate.objective == pytest.approx(best["value"], rel=1e-9)
+    assert best["value"] <= certificate.upper_bound * (1 + 1e-9)
+    assert certificate.objective <= best["upper_bound"]
 
 
 def test_sales_and_spend_are_confounded_by_what_the_table_shows():
