@@ -139,7 +139,8 @@ class DrawStack:
         """Mean second derivative over the draws, for ``x > 0``."""
 
         def of(curve: Saturation, part: Array) -> Array:
-            return curve.slope(part) * curve.relative_curvature(part)
+            with np.errstate(over="ignore"):
+                return curve.slope(part) * curve.relative_curvature(part)
 
         return self._mean(of, x)
 

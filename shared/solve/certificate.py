@@ -36,7 +36,7 @@ class Certificate:
     objective
         Expected outcome of the plan.
     upper_bound
-        No feasible plan has more; None where the proof proves nothing.
+        No feasible plan has more; ``inf`` (like both gaps) where the proof proves nothing.
     gap, relative_gap
         ``upper_bound - objective``, and that over the upper bound's size; never negative.
     proven
@@ -45,13 +45,13 @@ class Certificate:
         Largest violation of a bound or the budget, relative to the budget.
     kkt_residual
         Half the outcome gained by moving a unit of money between the two channels where that pays
-        most, relative to the larger of their slopes; 0 at a stationary plan.
+        most, relative to the steeper slope or the average return; 0 at a stationary plan.
     """
 
     objective: float
-    upper_bound: float | None
-    gap: float | None
-    relative_gap: float | None
+    upper_bound: float
+    gap: float
+    relative_gap: float
     proven: bool
     max_constraint_violation: float
     kkt_residual: float
@@ -63,7 +63,15 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
     violation = _violation(canonical, spend)
     bound = _bound(canonical, spend, proof)
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
-        return Certificate(objective, None, None, None, False, violation, _kkt(canonical, spend))
+        return Certificate(
+            objective,
+            math.inf,
+            math.inf,
+            math.inf,
+            False,
+            violation,
+            _kkt(canonical, spend, objective),
+        )
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective))
     return Certificate(
@@ -73,7 +81,7 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
         relative_gap=gap / scale if scale > 0.0 else 0.0,
         proven=violation <= 1e-6,
         max_constraint_violation=violation,
-        kkt_residual=_kkt(canonical, spend),
+        kkt_residual=_kkt(canonical, spend, objective),
     )
 
 
@@ -88,15 +96,22 @@ def _violation(canonical: Canonical, spend: Array) -> float:
     return worst / canonical.budget if canonical.budget > 0.0 else worst
 
 
-def _kkt(canonical: Canonical, spend: Array) -> float:
+def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
     """See :class:`Certificate`; a slope that is infinite at 0 is taken over a first small step."""
-    slope = marginal(canonical, spend)
+    gain = marginal(canonical, spend)
     tiny = 1e-9 * max(canonical.budget, 1e-300)
-    if not np.all(np.isfinite(slope)):
+    if not np.all(np.isfinite(gain)):
         step = (outcome(canonical, spend + tiny) - outcome(canonical, spend)) / tiny
-        slope = np.where(np.isfinite(slope), slope, step)
-    up = slope[spend < canonical.upper - tiny]
-    down = slope[spend > canonical.lower + tiny]
+        gain = np.where(np.isfinite(gain), gain, step)
+    # At the corner of a table less money loses the slope on the left, not that on the right.
+    tables = canonical.curves.tables if canonical.draws is None else canonical.draws.tables
+    loss = gain
+    if tables:
+        corners = [table[0] for table in tables]
+        loss = gain.copy()
+        loss[corners] = marginal(canonical, np.maximum(spend - tiny, 0.0))[corners]
+    up = gain[spend < canonical.upper - tiny]
+    down = loss[spend > canonical.lower + tiny]
     if not up.size:
         return 0.0
     cheapest = float(down.min()) if down.size else math.inf
@@ -105,7 +120,8 @@ def _kkt(canonical: Canonical, spend: Array) -> float:
     best = float(up.max())
     if not math.isfinite(cheapest) or best <= cheapest:
         return 0.0
-    return 0.5 * (best - cheapest) / best
+    average = abs(objective) / canonical.budget if canonical.budget > 0.0 else 0.0
+    return 0.5 * (best - cheapest) / max(best, average)
 
 
 @dataclass(slots=True)

@@ -56,25 +56,27 @@ def best_on_pattern(
 def polish(model: Relaxation, spend: Array, lower: Array, upper: Array) -> Array:
     """Newton on the true slopes of the free channels: equal slopes, and the budget kept.
 
-    For means over draws, whose tables are close but not exact. Only ever improves.
+    For means over draws, whose tables are close but not exact, and for plans with a channel on
+    the convex part of its curve. Only ever improves.
     """
-    draws, budget = model.canonical.draws, model.canonical.budget
-    if draws is None:
-        return spend
+    budget = model.canonical.budget
     best, best_value = spend, float(model.value(spend).sum())
     target = float(spend.sum()) if not model.canonical.spend_all else budget
     for _ in range(5):
-        at = np.maximum(spend, 1e-300)
-        slope, bend = model.marginal(at), draws.mean_curvature(at)
-        free = (spend > lower) & (spend < upper) & (bend < 0.0) & np.isfinite(bend)
+        at = np.where(spend > 0.0, spend, 1e-9 * budget)  # not free there, whatever it says
+        slope, bend = model.marginal(at), model.curvature(at)
+        free = (spend > lower) & (spend < upper) & (bend != 0.0) & np.isfinite(bend)
         if np.count_nonzero(free) < 2:
             break
         give = np.where(free, -1.0 / np.where(free, bend, 1.0), 0.0)
-        price = float((slope[free] * give[free]).sum() / give.sum())
+        total = float(give.sum())
+        if total == 0.0:
+            break
+        price = float((slope[free] * give[free]).sum()) / total
         # No step beyond half the way to a bound: the next one decides whether it is met.
         step = np.where(free, (slope - price) * give, 0.0)
         step = np.clip(step, 0.5 * (lower - spend), 0.5 * (upper - spend))
-        moved = settle(spend + step, lower, upper, target, give)
+        moved = settle(spend + step, lower, upper, target, np.abs(give))
         value = float(model.value(moved).sum())
         small = float(np.abs(moved - spend).max()) <= 1e-12 * budget
         spend = moved

@@ -221,6 +221,14 @@ class Relaxation:
         """The true slope per channel."""
         return marginal(self.canonical, x)
 
+    def curvature(self, x: Array) -> Array:
+        """The true second derivative per channel, for ``x > 0``."""
+        draws, curves = self.canonical.draws, self.canonical.curves
+        if draws is not None:
+            return draws.mean_curvature(x)
+        with np.errstate(over="ignore"):
+            return curves.slope(x) * curves.relative_curvature(x)
+
     def _single(self, channel: int) -> CurveStack:
         found = self._singles.get(channel)
         if found is None:

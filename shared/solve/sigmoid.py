@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared.problem.proof import Cut, Leaf, Node, Proof, Split
 from shared.solve.dual import Relaxed, relax
-from shared.solve.primal import best_on_pattern, sides
+from shared.solve.primal import best_on_pattern, polish, sides
 from shared.solve.reduction import reduce_box
 from shared.solve.relaxation import Box, Relaxation
 
@@ -118,6 +118,13 @@ def branch_and_bound(
             nodes += 1
             heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
     finished = not heap or -heap[0][0] <= search.cutoff()
+    if search.best is not None and nodes > 1:
+        # Cutting stops within the gap; stationary to the last digit costs one more dual.
+        last = best_on_pattern(model, search.best, search.price or None)
+        if last is not None:
+            search.offer(*last)
+        polished = polish(model, search.best, canonical.lower, canonical.upper)
+        search.offer(polished, search.price)
     if search.best is None:  # only where the budget is met to rounding by a single point
         search.best = canonical.lower
     return Found(
