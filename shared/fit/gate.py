@@ -133,7 +133,8 @@ def _too_few(
         "to hold any back and check the fit, so the curves are mostly what was believed before."
     )
     missing = needed - observed
-    more = f"About {missing} more {frequency}{'s' if missing > 1 else ''} would make a first check possible"
+    plural = "s" if missing > 1 else ""
+    more = f"About {missing} more {frequency}{plural} would make a first check possible"
     if frequency == "month":
         more += f", and so would the same period week by week ({round(observed * 4.35)} rows)"
     out = [few, more + "."]

@@ -5,21 +5,20 @@ Newton steps on a Hessian of central differences of that gradient (all points in
 Laplace draws are normal around the mode with the inverse Hessian as covariance (MacKay,
 Information Theory, Inference and Learning Algorithms, 2003, chapter 27); ``sampler`` starts there.
 
-Outliers: the noise is Student-t as a scale mixture of normals. The weights of the mixture follow by
-expectation and maximisation around the mode (Lange, Little and Taylor, Robust statistical modeling
-using the t distribution, 1989), its degrees of freedom from a short list by likelihood.
+The noise's weights and correlation follow by expectation and maximisation around the mode (Lange,
+Little and Taylor, Robust statistical modeling using the t distribution, 1989).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.features import Design
 from shared.fit.model import MediaModel, build_model
+from shared.fit.noise import DEGREES, Noise, update_noise
 from shared.fit.priors import ReturnPrior
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-_DEGREES = (3.0, 5.0, 10.0, 30.0)
 _FAR = 5.0  # prior standard deviations: no mode beyond is believed
 _CLOSE = 0.02  # of the log posterior: Newton's decrement at a mode that counts as found
 
@@ -54,14 +52,6 @@ class Mode:
     def converged(self) -> bool:
         """The gradient vanishes (in the metric of the curvature), which is that of a maximum."""
         return bool(np.isfinite(self.value) and self.decrement < _CLOSE)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Noise:
-    """Scale-mixture weights (n,) of the observed rows and the degrees of freedom behind them."""
-
-    weights: Floats
-    degrees: float
 
 
 def find_mode(model: MediaModel, starts: Floats) -> Mode:
@@ -156,43 +146,33 @@ def starting_points(model: MediaModel, count: int, rng: np.random.Generator) -> 
 
 
 def fit_noise(
-    design: Design, prior: ReturnPrior, hill: NDArray[np.bool_], start: Floats, rounds: int = 4
+    design: Design, prior: ReturnPrior, hill: NDArray[np.bool_], start: Floats, rounds: int = 5
 ) -> tuple[Noise, Floats]:
-    """Weights of the rows by expectation and maximisation from ``start``; the last mode's point."""
-    weights = np.ones(int(design.observed.sum()))
-    theta, degrees = start, _DEGREES[-1]
+    """Noise by expectation and maximisation around the mode, from ``start``; the last mode."""
+    noise = Noise(np.ones(int(design.observed.sum())), 0.0, DEGREES[-1])
+    theta = start
     for _ in range(rounds):
-        model = build_model(design, prior, hill, weights)
+        model = build_model(design, prior, hill, noise.weights, noise.correlation)
         theta = find_mode(model, theta[None]).theta
-        square, sigma = _squares(model, theta)
-        degrees = max(_DEGREES, key=lambda nu: _t_likelihood(square, nu))
-        update = (degrees + 1.0) / (degrees + square / sigma**2)
-        if np.max(np.abs(update - weights)) < 0.03:
+        found = _expected(model, theta)
+        moved = np.max(np.abs(found.weights - noise.weights))
+        settled = moved < 0.03 and abs(found.correlation - noise.correlation) < 0.03
+        if settled:
             break
-        weights = update
-    return Noise(weights, degrees), theta
+        noise = found
+    return noise, theta
 
 
-def _squares(model: MediaModel, theta: Floats) -> tuple[Floats, float]:
-    """Expected squared residual (n,) over the linear part's posterior, and sigma."""
+def _expected(model: MediaModel, theta: Floats) -> Noise:
+    """The noise that the residuals at a mode speak for."""
     gamma, media = model.linear_moments(theta[None])
     seen = model.design.observed
     rows = model.design.baseline[seen]
     residual = model.design.outcome[seen] - media[0, seen] - rows @ gamma[0]
     sigma = float(np.exp(theta[-1]))
-    along = rows @ model.right.T
+    along = (model.whitener.apply(rows.T).T / model.whitener.root[:, None]) @ model.right.T
     leverage = (along**2 / (model.singular**2 + sigma**2)).sum(axis=1) * sigma**2
-    return residual**2 + leverage, sigma
-
-
-def _t_likelihood(square: Floats, degrees: float) -> float:
-    """Log likelihood of residuals under Student-t at its best scale (a few fixed-point steps)."""
-    variance = float(np.mean(square))
-    for _ in range(12):
-        variance = float(np.mean(square * (degrees + 1) / (degrees + square / variance)))
-    constant = lgamma((degrees + 1) / 2) - lgamma(degrees / 2) - 0.5 * np.log(degrees * variance)
-    inner = np.log1p(square / (degrees * variance)).sum()
-    return float(square.size * constant - 0.5 * (degrees + 1) * inner)
+    return update_noise(residual, leverage, sigma, model.whitener)
 
 
 def null_evidence(model: MediaModel) -> float:

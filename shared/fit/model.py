@@ -5,15 +5,16 @@ For row t of the training window, everything in units of the outcome's standard 
     outcome_t = baseline_t . gamma + sum_c media_ct + noise_t,   gamma ~ N(0, I)
     media_ct  = exp(rho_c) * unit_c * S_ct / mean_t(S_ct)
     S_ct      = hill(a_ct) or 1 - exp(-a_ct / k_c),   a_c = normalised geometric adstock of spend
-    noise_t   ~ N(0, sigma^2 / weight_t)
+    noise_t   = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
 
 ``rho`` is the log return on investment over the window and ``unit_c`` the outcome that a return of
 one would make of the mean spend. The linear part gamma is integrated out exactly: with the singular
 values s and left vectors U of the weighted baseline, the covariance of the weighted residual is
 sigma^2 I + U diag(s^2) U', whose inverse and determinant cost O(T p) (Rasmussen and Williams,
 Gaussian Processes for Machine Learning, 2006, appendix A.3, the matrix inversion lemma).
-``weight_t`` are the scale-mixture weights of Student-t noise, held fixed here; ``laplace`` finds
-them by expectation and maximisation.
+Rows are whitened first (Cochrane and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with
+the first row). ``phi`` and ``weight_t``, the scale-mixture weights of Student-t innovations, are
+held fixed here; ``noise`` finds them.
 
 A point theta has 4 C + 1 coordinates: rho, logit decay, log half-saturation (over the spend scale),
 log shape, log sigma. A channel with exponential saturation keeps its (unused) shape under the
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from shared.fit import kernels
 from shared.fit.features import Design
+from shared.fit.noise import Whitener
 from shared.fit.priors import CARRYOVER, HALF_SD, SHAPE_MEAN, SHAPE_SD, ReturnPrior
 
 __all__ = ["MediaModel", "Unpacked", "build_model"]
@@ -58,12 +60,12 @@ class MediaModel:
     design: Design
     prior: ReturnPrior
     hill: NDArray[np.bool_]
-    weights: Floats  # (n,) of the observed rows
+    whitener: Whitener  # of the n observed rows
     unit: Floats  # (C,)
     left: Floats  # (n, r) U
     singular: Floats  # (r,) s
     right: Floats  # (r, p) V'
-    target: Floats  # (n,) outcome times sqrt(weight)
+    target: Floats  # (n,) whitened outcome
 
     @property
     def channels(self) -> int:
@@ -156,13 +158,12 @@ class MediaModel:
         saturated, by_adstock, by_half, by_shape = _saturate(self, p, adstock)
         level = np.maximum(saturated.mean(axis=2), 1e-300)
         scale = p.roi.T * self.unit[:, None] / level  # (C, K)
-        root = np.sqrt(self.weights)
         seen = d.observed[:train]
         media = np.einsum("ck,ckt->kt", scale, saturated)
-        residual = self.target - media[:, seen] * root
+        residual = self.target - self.whitener.apply(media[:, seen])
         value, solved, by_sigma = self._likelihood(residual, p.sigma)
         push = np.zeros((theta.shape[0], train))  # d value / d media_kt
-        push[:, seen] = solved * root
+        push[:, seen] = self.whitener.transposed(solved)
         total = np.einsum("kt,ckt->ck", push, saturated)
         by_saturated = scale[:, :, None] * (push[None] - (total / (level * train))[:, :, None])
         lag = np.arange(weights.shape[2])
@@ -198,7 +199,7 @@ class MediaModel:
             + np.log(inside).sum(axis=1)
             + (n - rank) * np.log(variance[:, 0])
             + n * _LOG_2PI
-            - np.log(self.weights).sum()
+            - 2.0 * self.whitener.log_determinant
         )
         solved = residual / variance + (projected * (1.0 / inside - 1.0 / variance)) @ self.left.T
         by_variance = 0.5 * (
@@ -232,7 +233,7 @@ class MediaModel:
     def linear_moments(self, theta: Floats) -> tuple[Floats, Floats]:
         """Posterior mean (K, p) of gamma given points, and media summed over channels (K, T)."""
         media = self.media(theta).sum(axis=0)
-        residual = self.target - media[:, self.design.observed] * np.sqrt(self.weights)
+        residual = self.target - self.whitener.apply(media[:, self.design.observed])
         variance = np.exp(2.0 * theta[:, -1])[:, None]
         projected = residual @ self.left
         return (projected * self.singular / (self.singular**2 + variance)) @ self.right, media
@@ -280,23 +281,26 @@ def _saturate(
 
 
 def build_model(
-    design: Design, prior: ReturnPrior, hill: NDArray[np.bool_], weights: Floats | None = None
+    design: Design,
+    prior: ReturnPrior,
+    hill: NDArray[np.bool_],
+    weights: Floats | None = None,
+    correlation: float = 0.0,
 ) -> MediaModel:
-    """Decompose the weighted baseline once; ``weights`` (n,) of the observed rows, default ones."""
+    """Whiten and decompose the baseline once; ``weights`` (n,) of observed rows, default ones."""
     seen = design.observed
-    weights = np.ones(int(seen.sum())) if weights is None else weights
-    root = np.sqrt(weights)
+    whitener = Whitener.of(seen, weights, correlation)
     left, singular, right = np.linalg.svd(
-        design.baseline[seen] * root[:, None], full_matrices=False
+        whitener.apply(design.baseline[seen].T).T, full_matrices=False
     )
     return MediaModel(
         design=design,
         prior=prior,
         hill=hill,
-        weights=weights,
+        whitener=whitener,
         unit=design.mean_spend / design.outcome_scale,
         left=left,
         singular=singular,
         right=right,
-        target=design.outcome[seen] * root,
+        target=whitener.apply(design.outcome[seen]),
     )

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from shared.fit.features import Design, build_design
 from shared.fit.laplace import (
     Mode,
-    Noise,
     find_mode,
     fit_noise,
     null_evidence,
     starting_points,
 )
 from shared.fit.model import MediaModel, build_model
+from shared.fit.noise import Noise
 from shared.fit.priors import ReturnPrior, return_prior
 from shared.fit.sampler import Sample, sample
 from shared.history.table import History
@@ -95,7 +95,8 @@ def fit_posterior(
     tried: dict[str, tuple[MediaModel, Mode]] = {}
     for name in ("hill", "exponential"):
         if family in ("auto", name):
-            model = build_model(design, prior, np.full(channels, name == "hill"), noise.weights)
+            hill = np.full(channels, name == "hill")
+            model = build_model(design, prior, hill, noise.weights, noise.correlation)
             starts = np.vstack([warm[None], starting_points(model, _STARTS - 1, rng)])
             tried[name] = (model, find_mode(model, starts))
     chosen = max(tried, key=lambda n: tried[n][1].log_evidence + (CLEAR if n == "hill" else 0.0))

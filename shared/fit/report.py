@@ -113,7 +113,8 @@ def diagnose(
         "noise": {
             "distribution": "student_t",
             "degrees_of_freedom": posterior.noise.degrees,
-            "sd": float(np.median(np.exp(posterior.draws[:, -1]))) * design.outcome_scale,
+            "correlation": posterior.noise.correlation,
+            "scale": float(np.median(np.exp(posterior.draws[:, -1]))) * design.outcome_scale,
             "outliers": dates,
         },
         "priors": {"basis": posterior.prior.basis, "why": posterior.prior.why},

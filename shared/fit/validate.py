@@ -118,7 +118,8 @@ def forecast(posterior: Posterior, rng: np.random.Generator) -> tuple[Floats, Fl
     gamma, media = posterior.model.linear_draws(draws, rng)
     signal = gamma @ design.baseline.T + media
     degrees = posterior.noise.degrees
-    noise = np.exp(draws[:, -1])[:, None] * rng.standard_t(degrees, size=signal.shape)
+    scale = posterior.noise.spread * np.exp(draws[:, -1])[:, None]
+    noise = scale * rng.standard_t(degrees, size=signal.shape)
     low, high = np.quantile(signal + noise, [0.05, 0.95], axis=0)
     to_money = design.outcome_scale
     centre = design.outcome_centre

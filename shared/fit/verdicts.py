@@ -102,7 +102,7 @@ def collinear_groups(
     if count < 2:
         return ()
     media = posterior.model.media(posterior.mode.theta[None])[:, 0, posterior.design.observed]
-    media = media * np.sqrt(posterior.model.weights)
+    media = posterior.model.whitener.apply(media)
     left, singular = posterior.model.left, posterior.model.singular
     left = left[:, singular > 1e-8 * singular.max()]
     # With about as many rows as baseline columns nothing would be left to correlate.

@@ -17,14 +17,19 @@ from tests.fit.histories import simulated
 Floats = NDArray[np.float64]
 
 
-def model_of(hill: list[bool], weights: Floats | None = None, gaps: bool = False) -> MediaModel:
+def model_of(
+    hill: list[bool],
+    weights: Floats | None = None,
+    gaps: bool = False,
+    correlation: float = 0.0,
+) -> MediaModel:
     history, _ = simulated(rows=70, channels=len(hill))
     if gaps:
         history.outcome[[4, 33]] = np.nan
     design = build_design(history, None)
     seen = history.outcome[design.observed]
     prior = return_prior({}, "revenue", history.channels, history.spend.sum(), float(seen.sum()))
-    return build_model(design, prior, np.array(hill), weights)
+    return build_model(design, prior, np.array(hill), weights, correlation)
 
 
 def points(model: MediaModel, count: int = 4, seed: int = 0) -> Floats:
@@ -37,7 +42,7 @@ def points(model: MediaModel, count: int = 4, seed: int = 0) -> Floats:
 def test_gradient_matches_central_differences(hill: list[bool], gaps: bool) -> None:
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.2, 1.5, 68 if gaps else 70)
-    model = model_of(hill, weights, gaps)
+    model = model_of(hill, weights, gaps, correlation=0.4)
     theta = points(model)
     _, gradient = model.log_posterior(theta)
     for j in range(model.size):
@@ -47,16 +52,36 @@ def test_gradient_matches_central_differences(hill: list[bool], gaps: bool) -> N
         np.testing.assert_allclose(gradient[:, j], (up - down) / 2e-5, rtol=2e-5, atol=2e-4)
 
 
-def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out() -> None:
+def autoregressive_covariance(
+    observed: NDArray[np.bool_], weights: Floats, correlation: float
+) -> Floats:
+    """Row by row from e_t = phi e_t-1 + u_t, beginning anew after each gap."""
+    rows = np.flatnonzero(observed)
+    loading = np.zeros((rows.size, rows.size))  # e = loading @ u
+    variance = 1.0 / weights
+    for i, row in enumerate(rows):
+        loading[i, i] = 1.0
+        if i and rows[i - 1] == row - 1:
+            loading[i] += correlation * loading[i - 1]
+        else:
+            variance[i] /= 1 - correlation**2
+    return (loading * variance) @ loading.T
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.55])
+def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out(
+    correlation: float,
+) -> None:
     rng = np.random.default_rng(2)
     weights = rng.uniform(0.3, 1.4, 68)
-    model = model_of([True, False, True], weights, gaps=True)
+    model = model_of([True, False, True], weights, gaps=True, correlation=correlation)
+    noise = autoregressive_covariance(model.design.observed, weights, correlation)
     design, c = model.design, model.channels
     for theta in points(model, 3):
         p = model.unpack(theta[None])
         media = model.media(theta[None]).sum(axis=0)[0, design.observed]
         z = design.baseline[design.observed]
-        covariance = z @ z.T + np.diag(p.sigma[0] ** 2 / weights)
+        covariance = z @ z.T + p.sigma[0] ** 2 * noise
         likelihood = stats.multivariate_normal.logpdf(
             design.outcome[design.observed], media, covariance
         )
