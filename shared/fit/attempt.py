@@ -15,13 +15,12 @@ from shared.curves.curveset import CurveSet
 from shared.errors import (
     InputTooLarge,
     InvalidInput,
-    MalformedInput,
     UnsupportedContent,
     WriteConflict,
 )
 from shared.fit.lease import Lease
 from shared.store.datasets import Datasets
-from shared.store.records import Document, Run, StoredCurves, from_stamp
+from shared.store.records import Run, StoredCurves, from_stamp
 from shared.store.versions import version_name
 
 if TYPE_CHECKING:
@@ -166,8 +165,8 @@ class Attempt:
         try:
             parsed = parse(
                 None if spec is None else json.loads(spec.data),
-                _table(history),
-                None if outcomes is None else _table(outcomes),
+                history.table(),
+                None if outcomes is None else outcomes.table(),
             )
             return fit(
                 parsed.history,
@@ -180,16 +179,6 @@ class Attempt:
             raise _Unusable(_reasons(error)) from error
         except (InputTooLarge, UnsupportedContent) as error:
             raise _Unusable((str(error),)) from error
-
-
-def _table(document: Document) -> bytes | list[dict[str, Any]]:
-    if document.content_type != "application/json":
-        return document.data
-    try:
-        rows: list[dict[str, Any]] = json.loads(document.data)
-    except ValueError:
-        raise MalformedInput.at("", "malformed_json", "The stored rows are not JSON.") from None
-    return rows
 
 
 def _reasons(error: InvalidInput) -> tuple[str, ...]:

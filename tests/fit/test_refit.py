@@ -155,7 +155,7 @@ def test_stored_rows_that_are_no_json_fail_the_run(world: World) -> None:
     world.datasets.put_history("brand", b"[{", "application/json")
     run = world.refits.queue_refit("brand")
     world.deliver_all()
-    assert world.run(run).reasons == ("The stored rows are not JSON.",)
+    assert world.run(run).reasons == ("The stored rows are no JSON.",)
 
 
 def test_an_unexpected_error_is_tried_thrice_and_then_told(world: World) -> None:
