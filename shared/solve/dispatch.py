@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput, NotSupportedYet
-from shared.problem.canonical import Canonical, feasible_current
+from shared.problem.canonical import Canonical, feasible_current, marginal
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Proof
 from shared.solve.dual import settle
 from shared.solve.relaxation import Relaxation
-from shared.solve.sigmoid import branch_and_bound
+from shared.solve.sigmoid import Found, branch_and_bound
 
 __all__ = ["METHODS", "NOT_BUILT", "Solved", "solve"]
 
@@ -39,7 +39,7 @@ class Solved:
     proof
         For :func:`shared.solve.certificate.certify`.
     budget_price
-        Outcome gained by one more unit of budget at the plan (the multiplier; 0 or more).
+        Outcome gained by one more unit of budget, spent where it does most from this plan.
     """
 
     spend: Array
@@ -94,7 +94,7 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
         iterations=found.iterations,
         nodes=found.nodes,
         proof=found.proof,
-        budget_price=found.price,
+        budget_price=_budget_price(canonical, found),
         solve_ms=1e3 * (time.perf_counter() - began),
     )
 
@@ -116,6 +116,22 @@ def _choose(model: Relaxation, method: str) -> tuple[str, str]:
             "Asked for by name. Some curves are S-shaped, where the dual alone may leave a gap."
         )
     return method, "Asked for by name."
+
+
+def _budget_price(canonical: Canonical, found: Found) -> float:
+    """The steepest slope among the channels that can take more money when the budget grows.
+
+    At a stationary plan all free channels have it in common, and it is the multiplier. Where all
+    money is in one channel the multiplier is not unique; this is still the value's derivative.
+    """
+    spend = found.spend
+    tiny = 1e-9 * canonical.budget
+    if not canonical.spend_all and float(spend.sum()) < canonical.budget - tiny:
+        return 0.0
+    widens = np.array([by == "budget" for by in canonical.upper_by], dtype=bool)
+    slopes = marginal(canonical, spend)
+    takes = ((spend < canonical.upper - tiny) | widens) & np.isfinite(slopes)
+    return float(slopes[takes].max()) if np.any(takes) else 0.0
 
 
 def _feasible(canonical: Canonical, start: Array | None) -> Array | None:

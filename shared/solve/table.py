@@ -104,6 +104,8 @@ class Table:
         """The value at ``x``, between knots by the integral of the linear slope."""
         i = int(np.clip(np.searchsorted(self.spend, x, side="right") - 1, 0, len(self.spend) - 2))
         h = float(self.spend[i + 1] - self.spend[i])
+        if h <= 0.0:  # a channel that may not move has one knot
+            return float(self.value[i])
         share = (x - float(self.spend[i])) / h
         rise = float(self.value[i + 1] - self.value[i])
         if self.slope is None:

@@ -1,0 +1,139 @@
+"""Random problems for the solver's tests: built straight as arrays, every family, any scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.curves.saturation import (
+    Exponential,
+    Hill,
+    Logarithmic,
+    Logistic,
+    MichaelisMenten,
+    Power,
+    Saturation,
+    Sigmoid,
+    Tabulated,
+)
+from shared.curves.stack import stack, stack_draws
+from shared.problem.canonical import Canonical, outcome
+
+CONCAVE = ("hill", "exponential", "logistic", "michaelis_menten", "logarithmic", "power")
+ALL = (*CONCAVE, "s_hill", "sigmoid", "tabulated")
+
+
+def curve(rng: np.random.Generator, kind: str) -> Saturation:
+    """A random curve with a size and a scale of spend about 1."""
+    top, half = float(rng.lognormal(0, 0.7)), float(rng.lognormal(0, 0.7))
+    match kind:
+        case "hill":
+            return Hill(top, half, rng.uniform(0.4, 1.0))
+        case "s_hill":
+            return Hill(top, half, rng.uniform(1.2, 4.0))
+        case "exponential":
+            return Exponential(top, 1 / half)
+        case "logistic":
+            return Logistic(top, 1 / half)
+        case "michaelis_menten":
+            return MichaelisMenten(top, half)
+        case "sigmoid":
+            return Sigmoid(top, half, rng.uniform(2, 8) / half)
+        case "logarithmic":
+            return Logarithmic(top, half)
+        case "power":
+            return Power(top, rng.uniform(0.3, 1.0))
+        case "tabulated":
+            x = np.concatenate(([0.0], np.cumsum(rng.uniform(0.05, 0.6, 5))))
+            y = np.concatenate(([0.0], np.cumsum(rng.uniform(0.0, 0.6, 5))))
+            return Tabulated(tuple(x), tuple(y))
+    raise ValueError(kind)
+
+
+def canonical(
+    curves: list[Saturation],
+    budget: float,
+    *,
+    lower: object = None,
+    upper: object = None,
+    spend_all: bool = True,
+    draws: list[list[Saturation]] | None = None,
+    current: object = None,
+) -> Canonical:
+    """A problem over the curves; bounds default to 0 and the budget."""
+    n = len(curves)
+    low = np.zeros(n) if lower is None else np.asarray(lower, dtype=float)
+    high = np.full(n, budget) if upper is None else np.minimum(np.asarray(upper, float), budget)
+    return Canonical(
+        names=tuple(f"c{i}" for i in range(n)),
+        curves=stack(curves),
+        draws=None if draws is None else stack_draws(draws),
+        current=np.full(n, np.nan) if current is None else np.asarray(current, dtype=float),
+        lower=low,
+        upper=high,
+        lower_by=("",) * n,
+        upper_by=("budget",) * n,
+        budget=budget,
+        spend_all=spend_all,
+    )
+
+
+def random_problem(
+    rng: np.random.Generator, n: int, kinds: tuple[str, ...] = ALL, draws: int = 0
+) -> Canonical:
+    """Random curves of ``kinds``, a budget from tight to ample, some channels with bounds."""
+    curves = [curve(rng, str(rng.choice(kinds))) for _ in range(n)]
+    budget = float(rng.uniform(0.1, 0.9) * n)
+    lower, upper = np.zeros(n), np.full(n, budget)
+    for i in range(n):
+        if rng.random() < 0.25:
+            lower[i] = rng.uniform(0, 0.5 * budget / n)
+        if rng.random() < 0.25:
+            upper[i] = lower[i] + rng.uniform(0.3, 1.0) * budget
+    if upper.sum() < budget:
+        upper[:] = budget
+    samples = [[shaken(rng, c) for _ in range(draws)] for c in curves] if draws else None
+    return canonical(curves, budget, lower=lower, upper=upper, draws=samples)
+
+
+def shaken(rng: np.random.Generator, curve: Saturation) -> Saturation:
+    """The curve with every parameter moved by about 30 % (exponents and tables by less)."""
+    if isinstance(curve, Tabulated):
+        return Tabulated(curve.spend, tuple(np.array(curve.response) * rng.lognormal(0, 0.3)))
+    moved = {name: v * rng.lognormal(0, 0.3) for name, v in curve.parameters().items()}
+    if "exponent" in moved:
+        moved["exponent"] = min(moved["exponent"], 1.0)
+    if "shape" in moved and curve.parameters()["shape"] <= 1.0:
+        moved["shape"] = min(moved["shape"], 1.0)
+    return type(curve)(**moved)
+
+
+def random_plans(rng: np.random.Generator, problem: Canonical, count: int) -> np.ndarray:
+    """Feasible plans (count, n): corners, near-corners and mixtures."""
+    low, room = problem.lower, problem.upper - problem.lower
+    out = []
+    for _ in range(count):
+        weight = rng.gamma(rng.choice([0.05, 0.3, 1.0, 3.0]), size=problem.n) + 1e-300
+        x, left = low.copy(), problem.budget - low.sum()
+        for _ in range(60):
+            free = (problem.upper - x) > 1e-15 * problem.budget
+            if left <= 1e-15 * problem.budget or not free.any():
+                break
+            share = np.where(free, weight, 0.0)
+            step = np.minimum(left * share / share.sum(), problem.upper - x)
+            x, left = x + step, left - step.sum()
+        if left <= 1e-12 * problem.budget:
+            out.append(np.minimum(x, low + room))
+    return np.array(out).reshape(-1, problem.n)
+
+
+def on_grid(problem: Canonical, steps: int) -> float:
+    """The best plan in multiples of budget / steps, by dynamic programming (bounds kept)."""
+    grid = np.linspace(0.0, problem.budget, steps + 1)
+    value = outcome(problem, np.repeat(grid[:, None], problem.n, axis=1))
+    hair = 1e-12 * problem.budget
+    allowed = (grid[:, None] >= problem.lower - hair) & (grid[:, None] <= problem.upper + hair)
+    value = np.where(allowed, value, -np.inf)
+    best = value[:, 0]
+    for i in range(1, problem.n):
+        best = np.array([np.max(best[: k + 1] + value[k::-1, i]) for k in range(steps + 1)])
+    return float(best[-1])

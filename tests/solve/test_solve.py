@@ -1,0 +1,289 @@
+"""Plans against brute force, against each other, and in the corners where solvers break."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import ALL, CONCAVE, canonical, curve, on_grid, random_plans, random_problem
+
+from shared.curves.saturation import (
+    Exponential,
+    Hill,
+    Logistic,
+    Power,
+    Saturation,
+    Sigmoid,
+    Tabulated,
+)
+from shared.errors import InvalidInput, NotSupportedYet
+from shared.problem.canonical import Canonical, outcome
+from shared.problem.model import SolverOptions
+from shared.solve.certificate import Certificate, certify
+from shared.solve.dispatch import NOT_BUILT, Solved, solve
+
+TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solved, Certificate]:
+    """Solve, recheck, and insist on what every answer must keep."""
+    answer = solve(problem, options)
+    check = certify(problem, answer.spend, answer.proof)
+    total = math.fsum(answer.spend)
+    if problem.spend_all:
+        assert abs(total - problem.budget) <= 1e-12 * max(problem.budget, 1e-300)
+    assert check.max_constraint_violation <= 1e-12
+    assert check.proven
+    assert check.upper_bound >= check.objective
+    return answer, check
+
+
+def best(problem: Canonical) -> float:
+    check = solved(problem)[1]
+    assert check.relative_gap <= 1e-9
+    return check.objective
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_grid_beats_the_plan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, int(rng.integers(2, 7)))
+    value = best(problem)
+    grid = on_grid(problem, 120)
+    assert grid <= value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_grid_beats_the_mean_plan_over_draws(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    problem = random_problem(rng, 4, draws=15)
+    _, check = solved(problem, SolverOptions(gap=1e-6))
+    assert check.relative_gap <= 1e-6
+    assert on_grid(problem, 80) <= check.objective * (1 + 1e-6)
+
+
+def test_grids_come_close_to_the_plan() -> None:
+    # The other direction: the claimed value is one that a fine grid nearly reaches.
+    rng = np.random.default_rng(7)
+    for _ in range(5):
+        problem = random_problem(rng, 3, ("s_hill", "sigmoid", "exponential"))
+        free = replace(problem, lower=np.zeros(3), upper=np.full(3, problem.budget))
+        assert on_grid(free, 600) >= best(free) * (1 - 1e-3)
+
+
+def test_the_closed_form_of_square_roots() -> None:
+    # max sum c_i sqrt(x_i) with sum x = B: x_i = B c_i^2 / sum c^2, value sqrt(B sum c^2).
+    c = np.array([1.0, 2.0, 3.0, 0.1])
+    problem = canonical([Power(v, 0.5) for v in c], 7.0)
+    answer, check = solved(problem)
+    np.testing.assert_allclose(answer.spend, 7 * c**2 / (c**2).sum(), rtol=1e-12)
+    assert check.objective == pytest.approx(math.sqrt(7 * (c**2).sum()), rel=1e-14)
+    assert answer.budget_price == pytest.approx(0.5 * math.sqrt((c**2).sum() / 7), rel=1e-12)
+    assert answer.method == "lagrangian"
+
+
+@pytest.mark.parametrize("n", [1, 10, 1000])
+def test_concave_problems_close_to_rounding(n: int) -> None:
+    rng = np.random.default_rng(n)
+    problem = random_problem(rng, n, CONCAVE)
+    answer, check = solved(problem)
+    assert answer.method == "lagrangian"
+    assert check.relative_gap <= 1e-12
+    assert check.kkt_residual <= 1e-9
+
+
+def test_many_s_shaped_channels_close_to_the_gap_asked_for() -> None:
+    problem = random_problem(np.random.default_rng(3), 300, ("s_hill", "sigmoid"))
+    answer, check = solved(problem)
+    assert answer.method == "branch_and_bound"
+    assert check.relative_gap <= 1e-9
+
+
+def test_mean_over_concave_draws_is_stationary() -> None:
+    rng = np.random.default_rng(5)
+    problem = random_problem(rng, 8, ("hill", "exponential", "logistic"), draws=50)
+    answer, check = solved(problem, SolverOptions(gap=1e-6))
+    assert answer.method == "lagrangian"
+    assert check.relative_gap <= 1e-8
+    assert check.kkt_residual <= 1e-9
+
+
+# -- properties ------------------------------------------------------------------------------
+
+
+@given(seeds)
+def test_changing_the_units_changes_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = ("s_hill", "sigmoid", "exponential", "tabulated")
+    curves = [curve(rng, str(rng.choice(kinds))) for _ in range(4)]
+    budget, money = float(rng.uniform(0.5, 3)), float(10 ** rng.uniform(-6, 9))
+    other = canonical([c.scaled(1 / money) for c in curves], budget * money)
+    assert best(other) == pytest.approx(best(canonical(curves, budget)), rel=2e-9)
+
+
+@given(seeds)
+def test_the_order_of_channels_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curves = [curve(rng, str(rng.choice(ALL))) for _ in range(5)]
+    order = rng.permutation(5)
+    budget = float(rng.uniform(0.5, 4))
+    one, other = canonical(curves, budget), canonical([curves[i] for i in order], budget)
+    assert best(one) == pytest.approx(best(other), rel=2e-9)
+
+
+@given(seeds)
+def test_more_budget_and_looser_bounds_never_hurt(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curves = [curve(rng, str(rng.choice(ALL))) for _ in range(4)]
+    budget = float(rng.uniform(0.5, 3))
+    lower = rng.uniform(0, 0.2, 4) * budget
+    upper = lower + rng.uniform(0.3, 0.9, 4) * budget
+    value = best(canonical(curves, budget, lower=lower, upper=upper))
+    assert best(canonical(curves, budget, lower=0.5 * lower, upper=upper)) >= value * (1 - 2e-9)
+    assert best(canonical(curves, budget, lower=lower, upper=1.2 * upper)) >= value * (1 - 2e-9)
+    richer = canonical(curves, 1.1 * budget, lower=lower, upper=np.minimum(upper, budget) * 1.1)
+    assert best(richer) >= value * (1 - 2e-9)
+    capped = canonical(curves, budget, lower=lower, upper=upper, spend_all=False)
+    assert best(capped) == pytest.approx(value, rel=2e-9)
+
+
+@given(seeds)
+def test_splitting_a_concave_channel_into_halves_changes_nothing(seed: int) -> None:
+    # f(x) = 2 h(x / 2) with h = f(2 .) / 2: two halves at x/2 each do what the whole does at x.
+    rng = np.random.default_rng(seed)
+    whole: Saturation = Exponential(float(rng.uniform(0.5, 3)), float(rng.uniform(0.3, 3)))
+    half = Exponential(whole.parameters()["max_response"] / 2, whole.parameters()["rate"] * 2)
+    rest = [curve(rng, str(rng.choice(ALL))) for _ in range(3)]
+    budget = float(rng.uniform(0.5, 3))
+    assert best(canonical([half, half, *rest], budget)) == pytest.approx(
+        best(canonical([whole, *rest], budget)), rel=2e-9
+    )
+
+
+@given(seeds)
+def test_the_price_is_the_derivative_of_the_value(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curves = [curve(rng, str(rng.choice(CONCAVE[1:5]))) for _ in range(4)]
+    budget = float(rng.uniform(0.5, 3))
+    h = 1e-4 * budget
+    price = solved(canonical(curves, budget))[0].budget_price
+    slope = (best(canonical(curves, budget + h)) - best(canonical(curves, budget - h))) / (2 * h)
+    assert price == pytest.approx(slope, rel=1e-5)
+
+
+# -- corners ---------------------------------------------------------------------------------
+
+CORNERS: dict[str, Canonical] = {
+    "ties of straight lines": canonical(
+        [Power(2, 1), Power(2, 1), Power(1, 1)], 3, upper=[2, 2, 9]
+    ),
+    "no money": canonical([Hill(1, 1, 0.5), Hill(1, 1, 2)], 0.0),
+    "more than all can use": canonical([Exponential(1, 1), Exponential(2, 1)], 1e6),
+    "nine orders of magnitude": canonical(
+        [Hill(1e9, 1e6, 1.5), Hill(1, 1e-3, 2.5), Exponential(1e4, 1e-2), Sigmoid(1e-3, 1e3, 0.01)],
+        1e6,
+    ),
+    "infinite slopes at zero": canonical([Hill(1, 1, 0.3), Power(1, 0.2), Hill(5, 1e9, 0.5)], 1.0),
+    "flat tails": canonical([Logistic(1, 100), Logistic(1, 200), Sigmoid(1, 0.1, 300)], 50.0),
+    "identical S-curves": canonical([Hill(1, 1, 3)] * 5, 1.85),
+    "one channel": canonical([Hill(1, 1, 3)], 3.0),
+    "everything locked": canonical([Hill(1, 1, 3), Hill(1, 1, 2)], 3.0, lower=[1, 2], upper=[1, 2]),
+    "no effect at all": canonical([Hill(0, 1, 3), Exponential(0, 1)], 3.0),
+    "some without effect": canonical([Hill(0, 1, 3), Exponential(1, 1), Power(0, 0.5)], 3.0),
+    "tables": canonical(
+        [Tabulated((0, 1, 2), (0, 0, 5)), Tabulated((0, 1, 2), (0, 3, 5)), Power(1, 1)], 3.0
+    ),
+    "nearly steps": canonical([Hill(1, 1, 80), Sigmoid(1.1, 1.2, 800), Exponential(0.5, 0.5)], 1.5),
+    "tiny units": canonical([Hill(1e-9, 1e-9, 2), Hill(2e-9, 1e-9, 3)], 1e-9),
+    "far below every bend": canonical([Hill(1, 1e6, 3), Sigmoid(2, 1e6, 1e-4)], 1.0),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners(name: str) -> None:
+    problem = CORNERS[name]
+    _, check = solved(problem, SolverOptions(gap=1e-6, time_limit_s=30.0))
+    assert check.relative_gap <= 1e-6
+    rng = np.random.default_rng(0)
+    plans = random_plans(rng, problem, 200)
+    if len(plans):
+        assert outcome(problem, plans).sum(axis=1).max() <= check.upper_bound
+    assert on_grid(problem, 60) <= check.objective * (1 + 1e-6) + 1e-300
+
+
+def test_ties_are_filled_in_order() -> None:
+    answer, _ = solved(CORNERS["ties of straight lines"])
+    assert answer.spend.tolist() == [2.0, 1.0, 0.0]
+
+
+def test_a_cap_leaves_money_where_nothing_is_gained_by_it() -> None:
+    table = Tabulated((0, 1, 2), (0, 3, 3))
+    capped = canonical([table, table], 30.0, upper=[10, 10], spend_all=False)
+    assert solved(capped)[0].spend.tolist() == [1.0, 1.0]
+    assert solved(canonical([table, table], 30.0))[0].spend.sum() == 30.0
+    open_ended = canonical([Exponential(1, 1)], 9.0, upper=[5.0], spend_all=False)
+    answer, check = solved(open_ended)
+    assert answer.spend.tolist() == [5.0]
+    assert answer.budget_price == 0.0
+    assert check.gap <= 1e-12
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_never_worse_than_the_current_plan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, 12, ("s_hill", "sigmoid"))
+    plan = max(random_plans(rng, problem, 50), key=lambda x: outcome(problem, x).sum())
+    current = replace(problem, current=plan)
+    hurried = SolverOptions(gap=1e-9, time_limit_s=1e-6)
+    answer = solve(current, hurried)
+    check = certify(current, answer.spend, answer.proof)
+    assert check.objective >= outcome(problem, plan).sum() * (1 - 1e-12)
+    assert check.proven
+
+
+def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
+    problem = canonical([Hill(1, 1, 3)] * 40, 0.37 * 40)
+    began = time.perf_counter()
+    answer = solve(problem, SolverOptions(gap=1e-12, time_limit_s=0.5))
+    assert time.perf_counter() - began <= 0.55
+    check = certify(problem, answer.spend, answer.proof)
+    assert check.proven
+    assert 1e-12 < check.relative_gap < 0.05
+    assert "time limit" in answer.why
+
+
+def test_the_same_question_gets_the_same_answer() -> None:
+    problem = random_problem(np.random.default_rng(9), 30)
+    one, two = solve(problem, TIGHT), solve(problem, TIGHT)
+    assert one.spend.tobytes() == two.spend.tobytes()
+    assert (one.nodes, one.iterations) == (two.nodes, two.iterations)
+
+
+def test_a_given_start_is_never_lost() -> None:
+    problem = random_problem(np.random.default_rng(2), 12, ("s_hill",))
+    good = solve(problem, TIGHT).spend
+    again = solve(problem, SolverOptions(time_limit_s=1e-6), start=good)
+    assert outcome(problem, again.spend).sum() >= outcome(problem, good).sum() * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("method", NOT_BUILT)
+def test_methods_not_built_say_so(method: str) -> None:
+    with pytest.raises(NotSupportedYet) as caught:
+        solve(CORNERS["tables"], SolverOptions(method=method))
+    assert caught.value.faults[0].pointer == "/solver/method"
+
+
+def test_methods_by_name() -> None:
+    with pytest.raises(InvalidInput, match="no method 'magic'"):
+        solve(CORNERS["tables"], SolverOptions(method="magic"))
+    problem = random_problem(np.random.default_rng(1), 6, ("s_hill",))
+    dual = solve(problem, SolverOptions(method="lagrangian"))
+    assert (dual.method, dual.nodes) == ("lagrangian", 1)
+    assert certify(problem, dual.spend, dual.proof).proven
+    assert solve(problem, SolverOptions(method="branch_and_bound")).method == "branch_and_bound"
