@@ -1,0 +1,272 @@
+"""Attacks on the certificate: no plan may beat a bound, no forged proof may pass."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import ALL, canonical, curve, on_grid, random_plans, random_problem, shaken
+
+from shared.curves.saturation import Exponential, Hill, Power, Sigmoid, Tabulated
+from shared.curves.stack import stack, stack_draws
+from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.model import SolverOptions
+from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.solve import certificate
+from shared.solve.certificate import certify
+from shared.solve.dispatch import solve
+from shared.solve.majorant import Majorant
+from shared.solve.maxima import closed_form_maxima
+
+
+def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> float:
+    """The value after moving money from channel to channel wherever that helps."""
+    plan = plan.copy()
+    value = outcome(problem, plan).sum()
+    step = 0.3 * problem.budget
+    for _ in range(40):
+        a, b = rng.permutation(problem.n)[:2]
+        move = min(step, problem.upper[b] - plan[b], plan[a] - problem.lower[a])
+        trial = plan.copy()
+        trial[a] -= move
+        trial[b] += move
+        there = outcome(problem, trial).sum()
+        if there > value:
+            plan, value = trial, there
+        else:
+            step *= 0.85
+    return float(value)
+
+
+def any_proof(rng: np.random.Generator, problem: Canonical, size: int) -> Proof:
+    """A valid tree that no solver made: random splits, cuts and prices."""
+    nodes: list[Node] = [Leaf(0.0)]
+    boxes = [(problem.lower.copy(), problem.upper.copy())]
+    typical = outcome(problem, 0.5 * (problem.lower + problem.upper)).sum() / problem.budget
+
+    def price() -> float:
+        return float(typical * rng.lognormal(0, 1.5)) if rng.random() < 0.95 else 0.0
+
+    for at in range(size):
+        if at >= len(nodes):
+            break
+        low, high = boxes[at]
+        pick, c = rng.random(), int(rng.integers(problem.n))
+        if pick < 0.6:
+            where = float(rng.uniform(low[c], high[c])) if rng.random() < 0.9 else float(high[c])
+            nodes[at] = Split(c, where, len(nodes), len(nodes) + 1)
+            below, above = high.copy(), low.copy()
+            below[c] = above[c] = where
+            nodes += [Leaf(price()), Leaf(price())]
+            boxes += [(low, below), (above, high)]
+        elif pick < 0.8:
+            channels = np.flatnonzero(rng.random(problem.n) < 0.5)
+            a = rng.uniform(low[channels], high[channels])
+            b = rng.uniform(a, high[channels])
+            nodes[at] = Cut(price(), channels, a, b, len(nodes))
+            inner_low, inner_high = low.copy(), high.copy()
+            inner_low[channels], inner_high[channels] = a, b
+            nodes.append(Leaf(price()))
+            boxes.append((inner_low, inner_high))
+        else:
+            nodes[at] = Leaf(price())
+    return Proof(tuple(nodes))
+
+
+def attack(seed: int) -> None:
+    """One random problem, one honest and one made-up proof, and everything thrown at both."""
+    rng = np.random.default_rng(seed)
+    draws = int(rng.integers(2, 12)) if rng.random() < 0.3 else 0
+    n = int(rng.integers(1, 7))
+    problem = random_problem(rng, n, draws=draws)
+    if rng.random() < 0.3:
+        problem = replace(problem, spend_all=False)
+    plans = random_plans(rng, problem, 40)
+    if not len(plans):
+        return
+    values = outcome(problem, plans).sum(axis=1)
+    strong = float(values.max())
+    if n > 1:
+        strong = max(strong, climbed(problem, plans[int(values.argmax())], rng))
+    answer = solve(problem, SolverOptions(gap=float(rng.choice([1e-2, 1e-6])), time_limit_s=5))
+    honest = certify(problem, answer.spend, answer.proof)
+    made_up = certify(problem, plans[0], any_proof(rng, problem, int(rng.integers(1, 12))))
+    for check in (honest, made_up):
+        assert check.proven, seed
+        assert strong <= check.upper_bound, (seed, strong, check)
+        assert honest.objective <= check.upper_bound, (seed, honest, made_up)
+
+
+def test_300_random_attacks_on_the_bound() -> None:
+    for seed in range(300):
+        attack(seed)
+
+
+@pytest.mark.slow
+def test_10_000_random_attacks_on_the_bound() -> None:
+    for seed in range(1_000, 11_000):
+        attack(seed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bounds_hold_against_dynamic_programming(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = random_problem(rng, 4, ("s_hill", "sigmoid", "tabulated"))
+    plans = random_plans(rng, problem, 1)
+    check = certify(problem, plans[0], any_proof(rng, problem, 9))
+    assert on_grid(problem, 150) <= check.upper_bound
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_dimensional_maxima_are_never_too_small_and_tight(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = [k for k in ALL if k != "tabulated"]
+    curves = stack([curve(rng, k) for k in kinds])
+    k, n = 6, len(kinds)
+    low = rng.uniform(0, 2, (k, n)) * (rng.random((k, n)) < 0.6)
+    high = low + rng.exponential(1.5, (k, n)) * (rng.random((k, n)) < 0.9)
+    price = np.exp(rng.normal(-1, 1.5, (k, 1)))
+    near = rng.uniform(0, 3, n)
+    tops = closed_form_maxima(curves, low, high, price, near, np.full((k, 1), 1e-13))
+    x = low + (high - low) * np.linspace(0, 1, 4001)[:, None, None]
+    grid = curves.value(x.reshape(-1, n)).reshape(x.shape) - price * x
+    assert np.all(tops >= grid.max(axis=0))
+    # On the grid the maximum is missed by at most a step's worth of curvature.
+    assert np.all(tops <= grid.max(axis=0) + 2e-3)
+
+
+@pytest.mark.parametrize("kind", ["hill", "s_hill", "sigmoid", "exponential", "power"])
+def test_mean_majorants_are_never_too_small_and_tight(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    base = curve(rng, kind)
+    draws = stack_draws([[shaken(rng, base) for _ in range(25)]])
+    low, high = np.array([0.0, 0.2, 0.5, 1.0]), np.array([4.0, 3.0, 0.9, 1.0])
+    price = np.array([0.1, 0.4, 1.0, 0.3])
+    mean = Majorant(draws.column(0), np.unique(np.concatenate((low, high))))
+    tops = mean.maxima(low, high, price, np.full(4, 1e-10))
+    x = low + (high - low) * np.linspace(0, 1, 20001)[:, None]
+    grid = (draws.mean_value(x.reshape(-1, 1)).reshape(x.shape) - price * x).max(axis=0)
+    assert np.all(tops >= grid)
+    assert np.all(tops <= grid + 1e-6)
+
+
+def test_rounding_is_outward_on_a_problem_solved_by_hand() -> None:
+    # 1 000 equal square roots: the exact optimum is sqrt(1000 B), the bound must not be below.
+    problem = canonical([Power(1.0, 0.5)] * 1000, 3.0)
+    answer = solve(problem, SolverOptions())
+    check = certify(problem, answer.spend, answer.proof)
+    assert check.upper_bound >= np.sqrt(np.longdouble(3000))
+    assert check.relative_gap <= 1e-12
+
+
+# -- forged proofs -----------------------------------------------------------------------------
+
+FORGED: dict[str, tuple[Node, ...]] = {
+    "nothing": (),
+    "a negative price": (Leaf(-0.5),),
+    "a price that is no number": (Leaf(float("nan")),),
+    "an infinite price": (Leaf(float("inf")),),
+    "a child that is missing": (Split(0, 1.0, 1, 2), Leaf(0.3)),
+    "a child used twice": (Split(0, 1.0, 1, 1), Leaf(0.3)),
+    "a circle": (Split(0, 1.0, 0, 1), Leaf(0.3)),
+    "a negative index": (Split(0, 1.0, 1, -1), Leaf(0.3), Leaf(0.3)),
+    "no such channel": (Split(9, 1.0, 1, 2), Leaf(0.3), Leaf(0.3)),
+    "a split nowhere": (Split(0, float("nan"), 1, 2), Leaf(0.3), Leaf(0.3)),
+    "a cut of no such channel": (
+        Cut(0.3, np.array([7]), np.array([0.0]), np.array([1.0]), 1),
+        Leaf(0.3),
+    ),
+    "a cut at no number": (
+        Cut(0.3, np.array([0]), np.array([np.nan]), np.array([1.0]), 1),
+        Leaf(0.3),
+    ),
+    "a cut of unequal lengths": (
+        Cut(0.3, np.array([0]), np.array([0.0, 0.0]), np.array([1.0]), 1),
+        Leaf(0.3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_proof_proves_nothing(name: str) -> None:
+    problem = canonical([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
+    check = certify(problem, np.array([1.0, 1.0]), Proof(FORGED[name]))
+    assert not check.proven
+    assert check.upper_bound == np.inf
+
+
+def test_what_a_cut_removes_is_still_in_the_bound() -> None:
+    # The optimum is at (2, 0); a cut that throws it away must not lower the bound under it.
+    problem = canonical([Exponential(9, 1), Exponential(1, 1)], 2.0)
+    best = outcome(problem, np.array([2.0, 0.0])).sum()
+    cut = Cut(1.0, np.array([0]), np.array([0.0]), np.array([0.1]), 1)
+    check = certify(problem, np.array([0.1, 1.9]), Proof((cut, Leaf(1.0))))
+    assert check.upper_bound >= best
+
+
+def test_a_region_without_a_plan_is_left_out() -> None:
+    # Under 1.5 in channel 0 there is no plan: the useless price there must not spoil the bound.
+    curves = [Exponential(1, 1), Exponential(3, 1)]
+    problem = canonical(curves, 2.0, upper=[2.0, 0.5])
+    price = float(curves[0].slope(1.5))
+    tree = Proof((Split(0, 1.4, 1, 2), Leaf(100.0), Leaf(price)))
+    check = certify(problem, np.array([1.5, 0.5]), tree)
+    assert check.proven
+    assert check.relative_gap <= 1e-12
+
+
+def test_an_infeasible_plan_is_not_proven() -> None:
+    problem = canonical([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
+    answer = solve(problem, SolverOptions())
+    over = certify(problem, answer.spend + 0.1, answer.proof)
+    assert not over.proven
+    assert over.max_constraint_violation == pytest.approx(0.1)
+
+
+def test_the_kkt_residual_sees_a_plan_that_can_be_improved() -> None:
+    problem = canonical([Exponential(1, 1), Exponential(2, 1)], 2.0)
+    plan = np.array([1.0, 1.0])
+    slope = marginal(problem, plan)
+    check = certify(problem, plan, Proof((Leaf(0.5),)))
+    # Moving a unit from 0 to 1 gains the difference of their slopes.
+    want = 0.5 * (slope[1] - slope[0]) / max(slope[1], check.objective / 2.0)
+    assert check.kkt_residual == pytest.approx(want)
+    assert check.gap > 0
+
+
+def test_a_corner_of_a_table_is_stationary() -> None:
+    problem = canonical([Tabulated((0, 1, 2), (0, 3, 4)), Power(2.0, 1.0)], 2.0)
+    check = certify(problem, np.array([1.0, 1.0]), Proof((Leaf(2.0),)))
+    assert check.kkt_residual == 0.0
+    assert check.relative_gap <= 1e-13
+
+
+def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        curves = [
+            Hill(1, rng.uniform(0.5, 1.5), rng.uniform(30, 200)),
+            Sigmoid(1, rng.uniform(0.5, 1.5), rng.uniform(100, 3000)),
+            Exponential(1, rng.uniform(5, 500)),
+        ]
+        problem = canonical(curves, float(rng.uniform(0.5, 3)))
+        answer = solve(problem, SolverOptions())
+        check = certify(problem, answer.spend, answer.proof)
+        plans = random_plans(rng, problem, 300)
+        assert outcome(problem, plans).sum(axis=1).max() <= check.upper_bound
+        assert check.relative_gap <= 1e-6
+
+
+def test_the_certificate_imports_no_solver() -> None:
+    own = {"certificate", "maxima", "majorant", "rounding"}
+    folder = Path(certificate.__file__).parent
+    for name in own:
+        tree = ast.parse((folder / f"{name}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared.solve"):
+                assert (node.module or "").rsplit(".", 1)[-1] in own
+            if isinstance(node, ast.Import):
+                assert all(not alias.name.startswith("shared.solve") for alias in node.names)
