@@ -214,7 +214,7 @@ def warn(
             "the evidence does not support a move yet.",
         )
     moved = sum(abs(row["change"]) for row in rows if row["change"] is not None) / 2
-    if moved > LARGE_SHIFT * totals["spend"]:
+    if totals["spend"] > 0 and moved > LARGE_SHIFT * totals["spend"]:
         add(
             "large_shift",
             f"This moves {100 * moved / totals['spend']:.0f} % of the budget at once. Curves are "
