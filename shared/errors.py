@@ -73,7 +73,7 @@ class InvalidInput(MarginalError):
     def __init__(self, faults: Iterable[Fault], detail: str | None = None) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
         if detail is None:
-            detail = "; ".join(f.message for f in self.faults[:3]) or "The input cannot be used."
+            detail = " ".join(f.message for f in self.faults[:3]) or "The input cannot be used."
         super().__init__(detail)
 
     @classmethod

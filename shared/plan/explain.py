@@ -50,13 +50,14 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a signed percentage.
+    """A share as a signed percentage; a small one keeps two digits rather than reading as none.
 
-    >>> percent(0.1234), percent(-0.5), percent(0.0)
-    ('+12.3 %', '-50.0 %', '0.0 %')
+    >>> percent(0.1234), percent(-0.5), percent(0.000448), percent(0.0)
+    ('+12.3 %', '-50.0 %', '+0.045 %', '0.0 %')
     """
-    text = f"{100 * share:+.1f} %"
-    return "0.0 %" if text in ("+0.0 %", "-0.0 %") else text
+    if abs(share) >= 1e-3:
+        return f"{100 * share:+.1f} %"
+    return "0.0 %" if abs(share) < 1e-9 else f"{100 * share:+.2g} %"
 
 
 def explain(
@@ -76,7 +77,7 @@ def explain(
     slopes_now
         Each channel's marginal return at today's spend, where it is known.
     """
-    unit = problem.outcome_unit or "outcome"
+    unit = problem.outcome_unit or "units of outcome"
     sentences = [_headline(totals, unit), _proof(certificate)]
     sentences += _moves(rows, totals, slopes_now, unit)
     sentences += _bounds(rows, prices, unit)
