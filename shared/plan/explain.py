@@ -36,7 +36,7 @@ def number(value: float) -> str:
     """A figure for reading: four significant digits, thousands separated.
 
     >>> number(123456.7), number(1.23456), number(0.00012345), number(0.0)
-    ('123,457', '1.235', '0.0001235', '0')
+    ('123,457', '1.235', '0.0001234', '0')
     """
     if value == 0.0:
         return "0"

@@ -16,7 +16,15 @@ from shared.problem.model import Problem
 from shared.solve.certificate import Certificate, certify
 from shared.solve.dispatch import Solved, solve
 
-__all__ = ["Plan", "allocation", "answer", "bindings", "current_score", "make_plan"]
+__all__ = [
+    "Plan",
+    "allocation",
+    "answer",
+    "budget_price",
+    "certificate_of",
+    "current_score",
+    "make_plan",
+]
 
 Floats = NDArray[np.float64]
 
