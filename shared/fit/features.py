@@ -187,8 +187,9 @@ def _trend(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, flo
     index = np.arange(rows, dtype=np.float64)
     out = [("trend", (index - (train - 1) / 2.0) / ((train - 1) / 2.0), _TREND_SD)]
     year = PERIODS_PER_YEAR[frequency]
-    for bend in range(1, int(train / year)):
-        at = bend * train / int(train / year)
+    years = int(train / year + 0.05)  # 156 weeks are three years
+    for bend in range(1, years):
+        at = bend * train / years
         out.append((f"trend bend {bend}", np.maximum(index - at, 0.0) / year, _BEND_SD))
     return out
 
@@ -196,7 +197,7 @@ def _trend(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, flo
 def _season(dates: Sequence[date], train: int, frequency: str) -> list[tuple[str, Floats, float]]:
     """Fourier terms of the year, as many as the length can bear; day of week for daily data."""
     out: list[tuple[str, Floats, float]] = []
-    years = train / PERIODS_PER_YEAR[frequency]
+    years = train / PERIODS_PER_YEAR[frequency] + 0.05
     if years >= 3:
         harmonics = 6
     elif years >= 1.5:

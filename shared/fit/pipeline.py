@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,11 @@ def fit_history(
     groups = collinear_groups(posterior, names)
     evidence = channel_evidence(posterior)
     judgement = judge(posterior, folds, names, [group for group, _ in groups])
+    if judgement.data != "enough":
+        # Nothing could be checked, so no channel's curve is called good, however sure it looks.
+        evidence = tuple(
+            replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
+        )
     channels: list[ChannelCurve] = []
     by_channel = dict(zip(posterior.design.active, range(len(names)), strict=True))
     fitted = responses(posterior)

@@ -194,6 +194,7 @@ def test_twelve_months_of_nine_channels_are_fitted_but_not_trusted() -> None:
     assert not result.promote
     assert result.curve_set.diagnostics["data"] == "not enough"
     assert result.curve_set.diagnostics["holdout"] is None
+    assert {c.verdict for c in result.curve_set.channels} <= {"weak", "prior"}
     text = " ".join(result.reasons)
     assert "12 months" in text
     assert "About 36 more months" in text
