@@ -35,7 +35,7 @@ from shared.errors import (
 if TYPE_CHECKING:
     from shared.service import Service
 
-__all__ = ["Call", "Reply", "respond", "service"]
+__all__ = ["CSV", "Call", "Reply", "respond", "service"]
 
 JSON = "application/json"
 CSV = "text/csv"

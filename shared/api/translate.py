@@ -6,7 +6,7 @@ silently left out of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -22,12 +22,26 @@ from shared.errors import Fault, InvalidInput, NotSupportedYet
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Problem, SolverOptions
 
-__all__ = ["accepted", "plan_of", "problem_of", "read_evaluate", "read_optimize", "under"]
+__all__ = [
+    "accepted",
+    "plan_of",
+    "problem_of",
+    "read_evaluate",
+    "read_optimize",
+    "refuse",
+    "under",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_HEADROOM = 1.5
 """A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
+
+DOUBTFUL = {
+    "prior": "the data said next to nothing; the curve is what was believed before.",
+    "unspent": "there is no spend in the history; nothing was learned of the curve.",
+}
+"""Verdicts of a fit that a planner must hear of, in words."""
 
 OUTPUT_PARAMETERS = ("max_response", "coefficient")
 """Parameters that are in units of outcome: a curve is linear in them."""
@@ -123,7 +137,21 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         curves_version=None if curves is None else curves.version,
         outcome_unit=None if curves is None else curves.outcome,
         currency=None if curves is None else curves.currency,
+        warnings=() if curves is None else tuple(_doubts(curves, channels)),
     )
+
+
+def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tuple[str, str]]:
+    """What the fit itself said against resting a plan on its curves."""
+    if curves.diagnostics.get("promote") is False:
+        reasons = " ".join(curves.diagnostics.get("reasons") or ())
+        yield "weak_fit", f"These curves did not pass the checks of a refit. {reasons}".rstrip()
+    used = {channel.name for channel in channels}
+    verdicts = {c.channel: c.verdict for c in curves.channels if c.channel in used}
+    for verdict, meaning in DOUBTFUL.items():
+        names = [name for name, found in verdicts.items() if found == verdict]
+        if names:
+            yield "weak_fit", f"{', '.join(names)}: {meaning}"
 
 
 def _inline(i: int, channel: Channel, faults: list[Fault]) -> ProblemChannel | None:

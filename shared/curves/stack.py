@@ -139,7 +139,7 @@ class DrawStack:
         """Mean second derivative over the draws, for ``x > 0``."""
 
         def of(curve: Saturation, part: Array) -> Array:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):  # at 0 it may be no number
                 return curve.slope(part) * curve.relative_curvature(part)
 
         return self._mean(of, x)

@@ -226,7 +226,7 @@ class Relaxation:
         draws, curves = self.canonical.draws, self.canonical.curves
         if draws is not None:
             return draws.mean_curvature(x)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # at 0 it may be no number
             return curves.slope(x) * curves.relative_curvature(x)
 
     def _single(self, channel: int) -> CurveStack:

@@ -190,3 +190,24 @@ def test_a_stored_set_with_other_units_says_so() -> None:
     curves = replace(stored_curves(), currency=None, outcome="leads")
     problem = problem_of(read_optimize({"dataset": "brand", "budget": 1}), curves)
     assert (problem.currency, problem.outcome_unit) == (None, "leads")
+
+
+def test_doubts_of_the_fit_become_warnings() -> None:
+    curves = stored_curves()
+    assert problem_of(read_optimize({"dataset": "brand", "budget": 1}), curves).warnings == ()
+    tv, search = curves.channels
+    doubtful = replace(
+        curves,
+        channels=(replace(tv, verdict="prior"), search),
+        diagnostics={"promote": False, "reasons": ["It has not converged."]},
+    )
+    warnings = problem_of(read_optimize({"dataset": "brand", "budget": 1}), doubtful).warnings
+    assert warnings == (
+        ("weak_fit", "These curves did not pass the checks of a refit. It has not converged."),
+        (
+            "weak_fit",
+            "tv: the data said next to nothing; the curve is what was believed before.",
+        ),
+    )
+    without = {"dataset": "brand", "budget": 1, "channels": [{"channel": "tv", "exclude": True}]}
+    assert len(problem_of(read_optimize(without), doubtful).warnings) == 1

@@ -1,0 +1,135 @@
+"""Whatever is sent, the service answers, and never with an error of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.api.curve_messages import ADSTOCKS, FAMILIES
+from shared.api.messages import Channel, OptimizeRequest, Scenario, ScenariosRequest
+from tests.api.samples import optimize_request
+from tests.app.client import Client
+
+ANY_NUMBER = st.sampled_from([0, -1, 1, 0.5, 1e-300, 1e15, 1e16, 1e308, 3, 12.0]) | st.floats(
+    allow_nan=False, allow_infinity=False
+)
+LEAF = (
+    st.none()
+    | st.booleans()
+    | ANY_NUMBER
+    | st.sampled_from(["", "tv", "auto", "cvar", "\x00", "é"])
+)
+WORDS = sorted(
+    {
+        *OptimizeRequest.model_fields,
+        *Channel.model_fields,
+        *Scenario.model_fields,
+        *ScenariosRequest.model_fields,
+        *(
+            field
+            for family in (*FAMILIES.values(), *ADSTOCKS.values())
+            for field in family.model_fields
+        ),
+        "problem",
+        "path",
+        "value",
+        "tv",
+    }
+)
+ANYTHING = st.recursive(
+    LEAF,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+PARAMETER = st.sampled_from([0, -1, 1e-12, 0.5, 1, 2, 50, 1e5, 1e15, None, "x"])
+CURVE = st.sampled_from(sorted(FAMILIES)).flatmap(
+    lambda family: st.fixed_dictionaries(
+        {
+            "family": st.just(family),
+            **{
+                field: st.lists(PARAMETER, min_size=2, max_size=3)
+                if family == "tabulated"
+                else PARAMETER
+                for field in FAMILIES[family].model_fields
+                if field != "family"
+            },
+        }
+    )
+)
+CARRYOVER = st.sampled_from(sorted(ADSTOCKS)).flatmap(
+    lambda family: st.fixed_dictionaries(
+        {
+            "family": st.just(family),
+            **{
+                f: PARAMETER
+                for f in ADSTOCKS[family].model_fields
+                if f not in ("family", "normalised")
+            },
+        }
+    )
+)
+CHANNEL = st.fixed_dictionaries(
+    {"channel": st.sampled_from(["tv", "search", "radio"]), "saturation": CURVE},
+    optional={
+        "adstock": CARRYOVER,
+        "current_spend": PARAMETER,
+        "min_spend": PARAMETER,
+        "max_spend": PARAMETER,
+        "max_change": PARAMETER,
+        "locked": st.booleans(),
+        "price": PARAMETER,
+        "effectiveness": PARAMETER,
+    },
+)
+REQUEST = st.fixed_dictionaries(
+    {"channels": st.lists(CHANNEL, min_size=1, max_size=3), "budget": PARAMETER},
+    optional={"spend_all": st.booleans(), "solver": st.just({"time_limit_s": 1})},
+)
+
+often = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def assert_answered(api: Client, path: str, document: Any) -> None:
+    answer = api.post(path, json.dumps(document).encode())
+    assert answer.status in (200, 400, 404, 413, 422), (path, document, answer.body)
+    if answer.status == 422:
+        problem = answer.json
+        assert problem.get("errors") or problem.get("conflicts")
+        for error in problem.get("errors", []):
+            assert error["message"]
+            assert error["pointer"] == "" or error["pointer"].startswith("/")
+
+
+@often
+@given(document=ANYTHING)
+def test_any_json(api: Client, document: Any) -> None:
+    for path in ("optimize", "evaluate", "scenarios", "fit"):
+        assert_answered(api, path, document)
+
+
+@often
+@given(document=REQUEST)
+def test_requests_of_the_right_shape(api: Client, document: Any) -> None:
+    assert_answered(api, "optimize", document)
+
+
+@often
+@given(changes=ANYTHING, plan=ANYTHING)
+def test_any_scenario(api: Client, changes: Any, plan: Any) -> None:
+    scenario = {"name": "a", "changes": changes, "plan": plan}
+    assert_answered(api, "scenarios", {"base": optimize_request(), "scenarios": [scenario]})
+    assert_answered(api, "evaluate", {"problem": optimize_request(), "plan": plan})
+
+
+@often
+@given(body=st.binary(max_size=60))
+def test_any_bytes(api: Client, body: bytes) -> None:
+    assert api.post("optimize", body).status in (400, 413, 422)
+    assert api.put("datasets/fuzz/history", body).status in (400, 422)
