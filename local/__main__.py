@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -42,7 +42,8 @@ def _run(choice: Choice, job: Job, *, once: bool) -> int:
             code = _do(Client(base), job)
             if not once:
                 print(f"\nThe app stays up at {base}  (Ctrl-C stops it)", flush=True)
-                threading.Event().wait()
+                while True:  # not an Event: a signal just before its wait would be lost
+                    time.sleep(0.5)
             return code
     except KeyboardInterrupt:
         print("\nstopped")

@@ -30,6 +30,29 @@ _PARENT = "MARGINAL_PARENT"
 _START_S = 180.0  # func downloads its extension bundle at the first start
 
 
+class _Told:
+    """Whether we were told to stop; safe to set in a signal handler.
+
+    ``threading.Event`` is not: its lock may be held by the thread that the handler interrupts, and
+    a signal that comes just before the wait does not wake it.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def set(self) -> None:
+        self._told = True
+
+    def is_set(self) -> bool:
+        return self._told
+
+    def wait(self, timeout_s: float = float("inf")) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while not self._told and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return self._told
+
+
 class CannotServeError(Exception):
     """Storage or the app does not start; the message says what to do."""
 
@@ -53,7 +76,7 @@ def serve_until_told(choice: Choice) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("azure").setLevel(logging.WARNING)
-    told = threading.Event()
+    told = _Told()
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -186,7 +209,7 @@ def _port_help(port: int, error: OSError) -> str:
     return f"Port {port} cannot be used ({error.strerror}): give another with --port N."
 
 
-def _serve_by_func(func: str, port: int, setting: str, told: threading.Event) -> int:
+def _serve_by_func(func: str, port: int, setting: str, told: _Told) -> int:
     """Run ``func start`` until told to stop; it drains by itself."""
     print(f"host: func start ({func})", flush=True)
     if port == 0:
@@ -239,7 +262,7 @@ def _healthy(base: str) -> bool:
     return True
 
 
-def _watch(parent: int, told: threading.Event) -> None:
+def _watch(parent: int, told: _Told) -> None:
     """Stop when the process that started us is gone, however it went."""
     while os.getppid() == parent:
         if told.wait(1.0):
