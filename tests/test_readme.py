@@ -104,8 +104,8 @@ def compare(shown: Any, real: Any, at: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    with serve(settings={"AzureWebJobsStorage": "memory"}) as url:
-        yield url
+    with serve(settings={"AzureWebJobsStorage": "memory"}) as host:
+        yield host.url
 
 
 def test_the_tour_is_true(base_url: str) -> None:
