@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import fields
 from typing import Any, ClassVar, Self
@@ -102,12 +103,18 @@ def checked(
         )
     except (TypeError, ValueError):
         raise ValueError(f"{family}: {name} must be a number.") from None
-    if not np.all(np.isfinite(number)):
+    # A curve set has thousands of draws: plain floats do not go through numpy.
+    finite = math.isfinite(number) if isinstance(number, float) else np.isfinite(number).all()
+    if not finite:
         raise ValueError(f"{family}: {name} must be finite.")
-    if above is not None and not np.all(np.greater(number, above)):
+    if above is not None and not _everywhere(number > above):
         raise ValueError(f"{family}: {name} must be greater than {above:g}.")
-    if at_least is not None and not np.all(np.greater_equal(number, at_least)):
+    if at_least is not None and not _everywhere(number >= at_least):
         raise ValueError(f"{family}: {name} must be at least {at_least:g}.")
-    if at_most is not None and not np.all(np.less_equal(number, at_most)):
+    if at_most is not None and not _everywhere(number <= at_most):
         raise ValueError(f"{family}: {name} must be at most {at_most:g}.")
     object.__setattr__(curve, name, number)
+
+
+def _everywhere(holds: bool | NDArray[np.bool_]) -> bool:
+    return holds if isinstance(holds, bool) else bool(holds.all())
