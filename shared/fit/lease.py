@@ -22,7 +22,7 @@ __all__ = ["Lease", "LeaseLost", "claimed", "ended"]
 _BETWEEN_RENEWALS = timedelta(seconds=5)
 
 
-class LeaseLost(Exception):  # noqa: N818 - a signal to stop, not a fault
+class LeaseLost(Exception):
     """Somebody else took the run over (or its dataset was deleted): write nothing more."""
 
 
