@@ -77,7 +77,8 @@ def identical(n: int) -> Canonical:
 
 def over_draws(rng: np.random.Generator, n: int, draws: int) -> Canonical:
     """S-shaped curves known only up to about 30 % in every parameter."""
-    points, samples = [], []
+    points: list[Saturation] = []
+    samples: list[list[Saturation]] = []
     for i in range(n):
         top, half, bend = rng.lognormal(0, 0.7), rng.lognormal(0, 0.7), rng.uniform(1.2, 4)
         z = 0.3 * rng.standard_normal((draws, 3))

@@ -166,7 +166,7 @@ def _slsqp(problem: Canonical, start: np.ndarray) -> np.ndarray:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = minimize(
+        found = minimize(  # type: ignore[call-overload]
             lambda x: -outcome(problem, np.maximum(x, 0.0)).sum(),
             start,
             jac=lambda x: -marginal(problem, np.maximum(x, 1e-12)),

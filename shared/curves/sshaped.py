@@ -63,7 +63,7 @@ class Hill(Saturation):
 
     def relative_curvature(self, x: ArrayLike) -> Array:
         saturated = _expit(self.shape * self._log_ratio(x))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(
                 (self.shape - 1.0 - 2.0 * self.shape * saturated) / np.asarray(x, float)
             )
@@ -90,7 +90,10 @@ class Hill(Saturation):
             t = np.minimum(start, shallow)
             low = np.where(s > 1.0, np.log((s - 1.0) / (s + 1.0)) / s, -np.inf)
             t = np.maximum(t, low)
-            settled = ~np.isfinite(t)
+            # Nowhere that steep: the answer is the inflection, and there is nothing to iterate.
+            at_low = np.exp(-np.abs(s * low))
+            peak = (s - 1.0) * low - 2.0 * np.log1p(at_low)
+            t = np.where((s > 1.0) & (target >= peak), low, t)
             for _ in range(60):
                 e = np.exp(-np.abs(s * t))
                 q = np.where(t >= 0.0, 1.0, e) / (1.0 + e)
@@ -98,9 +101,10 @@ class Hill(Saturation):
                 h = (s - 1.0) * t - 2.0 * (np.maximum(s * t, 0.0) + np.log1p(e))
                 step = np.where(fall < 0.0, (h - target) / fall, 0.0)
                 # Rounding may turn the last steps round; anything but a step left is convergence.
-                step = np.where(settled | ~(step > 0.0), 0.0, step)
-                t = np.maximum(t - step, low)
-                if not np.any(step > 4e-16 * np.maximum(np.abs(t), 1.0)):
+                following = np.where(step > 0.0, np.maximum(t - step, low), t)
+                moved = t - following
+                t = following
+                if not np.any(moved > 4e-16 * np.maximum(np.abs(t), 1.0)):
                     break
             x = self.half_saturation * np.exp(t)
         return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), self.inflection()))

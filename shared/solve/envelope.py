@@ -73,7 +73,7 @@ def _lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple
         trial = np.where(whole, upper, trial)
         moved = np.abs(trial - w)
         w = trial
-        if not np.any(moved > 1e-12 * w):
+        if not np.any(moved > 1e-9 * w):
             break
     run = w - lower
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -11,6 +11,7 @@ slopes count only where they exceed their rounding error, and every value is rou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,31 +74,65 @@ def _concave(
     part = curves if columns is None else curves.take(columns)
     best = np.full(z.shape, np.inf)
     todo = np.arange(z.size)
-    a, e, z = a.copy(), e.copy(), z.copy()
-    aa, ee, zz, pp, ss = a, e, z, price, slack
+    p = price
+    anchor: _Tangent | None = None
     for attempt in range(120):
-        error = part.gather(relative_error, zz)
-        slope = part.slope(zz)
-        wobble = error * slope + 4.0 * EPS * (slope + pp)
-        with np.errstate(invalid="ignore"):
-            up = np.where(np.isfinite(slope), slope - pp + wobble, np.inf)
-            down = np.where(np.isfinite(slope), slope - pp - wobble, np.inf)
-            height = _raise(part.value(zz), error, pp * zz)
-            rise = np.maximum(up, 0.0) * (ee - zz)
-            fall = np.maximum(-down, 0.0) * (zz - aa)
-        over = np.where(ee > zz, rise, 0.0) + np.where(zz > aa, fall, 0.0)
-        best[todo] = np.minimum(best[todo], height + over * (1.0 + 8.0 * EPS))
-        aa, ee = np.where(down > 0.0, zz, aa), np.where(up < 0.0, zz, ee)
-        left = (over > ss) & (ee - aa > 4.0 * EPS * ee)
+        here = _tangent(part, z, p)
+        # Where the slope's sign is beyond doubt, z closes the bracket from its side.
+        a, e = np.where(here.down > 0.0, z, a), np.where(here.up < 0.0, z, e)
+        anchor = here if anchor is None else anchor.flatter(here)
+        with np.errstate(invalid="ignore"):  # an infinite slope over no distance
+            rise = np.where(e > anchor.at, np.maximum(anchor.up, 0.0) * (e - anchor.at), 0.0)
+            fall = np.where(anchor.at > a, np.maximum(-anchor.down, 0.0) * (anchor.at - a), 0.0)
+        over = (rise + fall) * (1.0 + 8.0 * EPS)
+        best[todo] = np.minimum(best[todo], anchor.height + over)
+        left = (over > slack) & (e - a > 4.0 * EPS * e)
         if not np.any(left):
             break
-        following = _next(part, zz, aa, ee, pp, slope, up, down, attempt)
+        z = _next(part, z, a, e, p, here, anchor, rise > fall, attempt)
         if not np.all(left):
             todo = todo[left]
-            aa, ee, pp, ss, following = aa[left], ee[left], pp[left], ss[left], following[left]
+            a, e, p, z, slack = a[left], e[left], p[left], z[left], slack[left]
+            anchor = anchor.take(left)
             part = curves.take(todo if columns is None else columns[todo])
-        zz = following
     return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Tangent:
+    """A point, ``f - price x`` there rounded up, and its slope with the error on either side."""
+
+    at: Array
+    height: Array
+    up: Array
+    down: Array
+
+    def flatter(self, other: _Tangent) -> _Tangent:
+        """Elementwise the one whose slope is nearer to 0."""
+        new = np.maximum(np.abs(other.up), np.abs(other.down)) < np.maximum(
+            np.abs(self.up), np.abs(self.down)
+        )
+        return _Tangent(
+            np.where(new, other.at, self.at),
+            np.where(new, other.height, self.height),
+            np.where(new, other.up, self.up),
+            np.where(new, other.down, self.down),
+        )
+
+    def take(self, which: NDArray[np.bool_]) -> _Tangent:
+        """Some of the elements."""
+        return _Tangent(self.at[which], self.height[which], self.up[which], self.down[which])
+
+
+def _tangent(part: CurveStack, z: Array, price: Array) -> _Tangent:
+    error = part.gather(relative_error, z)
+    slope = part.slope(z)
+    known = np.isfinite(slope)
+    slope = np.where(known, slope, 0.0)
+    wobble = error * slope + 4.0 * EPS * (slope + price)
+    up = np.where(known, slope - price + wobble, np.inf)
+    down = np.where(known, slope - price - wobble, np.inf)
+    return _Tangent(z, _raise(part.value(z), error, price * z), up, down)
 
 
 def _next(
@@ -106,21 +141,21 @@ def _next(
     a: Array,
     e: Array,
     price: Array,
-    slope: Array,
-    up: Array,
-    down: Array,
+    here: _Tangent,
+    anchor: _Tangent,
+    right: NDArray[np.bool_],
     attempt: int,
 ) -> Array:
     """Where to put the next tangent: Newton on the log of the slope, else the bracket's middle."""
     middle = np.where((e > 4.0 * a) & (a > 0.0), np.sqrt(a * e), 0.5 * (a + e))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        slope = 0.5 * (here.up + here.down) + price
         newton = z - (np.log(slope) - np.log(price)) / part.relative_curvature(z)
-    fits = (newton > a) & (newton < e) & (attempt < 30)
-    out = np.where(fits, newton, middle)
-    # The slope's sign is lost in rounding: close the bracket in from either side in turn.
-    unsure = (up >= 0.0) & (down <= 0.0)
-    share = 1.0 / 64.0
-    aside = z + share * (e - z) if attempt % 2 else z - share * (z - a)
+    out = np.where((newton > a) & (newton < e) & (attempt < 30), newton, middle)
+    # The anchor's slope is 0 up to rounding: only the bracket is too wide, so close in on it.
+    unsure = (anchor.up >= 0.0) & (anchor.down <= 0.0)
+    share = 1.0 / 4096.0 if attempt < 60 else 0.25
+    aside = anchor.at + share * np.where(right, e - anchor.at, a - anchor.at)
     return np.where(unsure, aside, out)
 
 

@@ -71,7 +71,7 @@ def _crossing(gain: object, level: Array, cut: Array, kept: Array) -> Array:
     """The last spend seen on the side that is cut, by bisection towards the side that is kept."""
     assert callable(gain)
     a, b = cut, kept
-    for _ in range(24):
+    for _ in range(12):
         small, large = np.minimum(a, b), np.maximum(a, b)
         middle = np.where(
             (large > 4.0 * small) & (small > 0.0), np.sqrt(small * large), 0.5 * (a + b)

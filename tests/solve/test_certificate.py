@@ -33,6 +33,7 @@ def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> f
         trial = plan.copy()
         trial[a] -= move
         trial[b] += move
+        trial = np.clip(trial, problem.lower, problem.upper)
         there = outcome(problem, trial).sum()
         if there > value:
             plan, value = trial, there
