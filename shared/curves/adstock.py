@@ -219,7 +219,7 @@ def adstock_from_dict(data: Mapping[str, Any]) -> Adstock:
         With a sentence, for an unknown family, and a missing, unknown or impossible parameter.
     """
     if not isinstance(data, Mapping):
-        raise ValueError("An adstock is an object with its parameters.")
+        raise ValueError("An adstock is an object with its parameters.")  # noqa: TRY004
     family = data.get("family")
     cls = ADSTOCKS.get(family) if isinstance(family, str) else None
     if cls is None:
@@ -237,7 +237,7 @@ def adstock_from_dict(data: Mapping[str, Any]) -> Adstock:
 
 def _check_flag(adstock: Adstock) -> None:
     if not isinstance(adstock.normalised, bool):
-        raise ValueError(f"{adstock.family}: normalised is true or false.")
+        raise ValueError(f"{adstock.family}: normalised is true or false.")  # noqa: TRY004
 
 
 def _check_length(adstock: Delayed | WeibullPdf | WeibullCdf) -> None:

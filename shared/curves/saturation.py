@@ -61,7 +61,7 @@ def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
     Exponential(max_response=9.0, rate=2.0)
     """
     if not isinstance(data, Mapping):
-        raise ValueError("A saturation is an object with its parameters.")
+        raise ValueError("A saturation is an object with its parameters.")  # noqa: TRY004
     family = data.get("family")
     cls = FAMILIES.get(family) if isinstance(family, str) else None
     if cls is None:

@@ -60,7 +60,7 @@ class Fit(Protocol):
     ) -> FitResult: ...
 
 
-class _Unusable(Exception):  # noqa: N818 - carries the reasons of a run that ends as failed
+class _Unusable(Exception):
     def __init__(self, reasons: tuple[str, ...]) -> None:
         self.reasons = reasons
         super().__init__("; ".join(reasons))

@@ -46,7 +46,7 @@ def test_a_night_queues_every_dataset_with_a_history_once(world: World) -> None:
 
 def test_the_day_of_a_night_counts_in_utc(world: World) -> None:
     with pytest.raises(ValueError, match="without a zone"):
-        world.refits.queue_all(datetime(2025, 3, 9, 2, 0))
+        world.refits.queue_all(datetime(2025, 3, 9, 2, 0))  # noqa: DTZ001 - that is the point
     new_york = timezone(timedelta(hours=-5))
     assert world.refits.queue_all(datetime(2025, 3, 8, 23, 0, tzinfo=new_york)) == 1
     assert world.refits.queue_all(datetime(2025, 3, 9, 23, 0, tzinfo=UTC)) == 0

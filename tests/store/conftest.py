@@ -53,7 +53,7 @@ def azure_stores(connection_string: str, page_size: int = 3) -> Stores:
     from azure.storage.queue import QueueClient
 
     name = f"t{uuid.uuid4().hex[:16]}"
-    make: Callable[[], ContainerClient] = lambda: ContainerClient.from_connection_string(
+    make: Callable[[], ContainerClient] = lambda: ContainerClient.from_connection_string(  # noqa: E731
         connection_string, name, **retry_options()
     )
     blobs = AzureBlobs(make, page_size=page_size)
