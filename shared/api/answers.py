@@ -268,6 +268,6 @@ class ProblemAnswer(Answer):
     status: int
     detail: str
     errors: list[FaultAnswer] | None = None
-    errors_left_out: int | None = None
+    more_errors: bool | None = Field(None, description="Whether there are more than are told.")
     conflicts: list[ConflictAnswer] | None = None
     request_id: str

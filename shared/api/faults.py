@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.errors import Fault
 
 __all__ = ["faults_of", "validated"]
@@ -26,8 +26,8 @@ def validated(model: type[M], data: Any) -> tuple[M | None, list[Fault]]:
 
 def faults_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Fault]:
     """pydantic's errors with pointers into ``data``, in words that use the caller's names."""
-    found = [_fault(details, data, model) for details in error.errors(include_url=False)]
-    return list(dict.fromkeys(found))
+    told = error.errors(include_url=False)[: MAX_FAULTS + 1]
+    return list(dict.fromkeys(_fault(details, data, model) for details in told))
 
 
 def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:

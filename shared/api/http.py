@@ -19,6 +19,7 @@ from uuid import uuid4
 import azure.functions as func
 
 from shared.api.json_body import MAX_BYTES, dump_json, parse_json
+from shared.api.pointers import MAX_FAULTS
 from shared.errors import (
     Infeasible,
     InputTooLarge,
@@ -40,9 +41,6 @@ __all__ = ["CSV", "Call", "Reply", "respond", "service"]
 JSON = "application/json"
 CSV = "text/csv"
 PROBLEM = "application/problem+json"
-
-MAX_FAULTS = 200
-"""Faults told in one answer; what is beyond them is counted, not listed."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -207,8 +205,7 @@ def _problem(error: MarginalError, request_id: str) -> func.HttpResponse:
             {"pointer": f.pointer, "code": f.code, "message": f.message}
             for f in error.faults[:MAX_FAULTS]
         ]
-        if len(error.faults) > MAX_FAULTS:
-            extra["errors_left_out"] = len(error.faults) - MAX_FAULTS
+        extra["more_errors"] = len(error.faults) > MAX_FAULTS
     if isinstance(error, Infeasible):
         extra["conflicts"] = [
             {"name": c.name, "message": c.message, "missed_by": c.missed_by}

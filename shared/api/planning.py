@@ -17,6 +17,7 @@ from shared.api.pointers import pointer_to
 from shared.api.semantics import duplicate_names, optimize_faults, plan_faults
 from shared.api.translate import (
     accepted,
+    first,
     plan_of,
     problem_of,
     read_evaluate,
@@ -57,7 +58,7 @@ def scenarios(call: Call) -> Reply:
     raw_base = _part(call.json, "base")
     _limit_channels(raw_base)
     message, faults = validated(ScenariosRequest, call.json)
-    faults += under("/base", optimize_faults(raw_base))
+    faults += under("/base", first(optimize_faults(raw_base)))
     if message is not None:
         faults += under("/base", unbuilt_in_request(message.base))
         if message.frontier is not None:

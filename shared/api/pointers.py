@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
-__all__ = ["did_you_mean", "pointer_to"]
+__all__ = ["MAX_FAULTS", "did_you_mean", "pointer_to"]
+
+MAX_FAULTS = 200
+"""Faults told in one answer: whoever has more of them does not read further."""
+
+SUGGESTED_FROM = 300
+"""Names that a suggestion is looked for among; more would take long and help nobody."""
 
 
 def pointer_to(*tokens: str | int) -> str:
@@ -26,7 +33,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches  # only a request with a fault needs it
 
-    by_folded = {candidate.casefold(): candidate for candidate in known}
+    by_folded = {candidate.casefold(): candidate for candidate in islice(known, SUGGESTED_FROM)}
     close = get_close_matches(name.casefold()[:200], by_folded, n=2, cutoff=0.6)
     if not close:
         return ""

@@ -6,14 +6,15 @@ silently left out of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from shared.api.faults import validated
 from shared.api.messages import Channel, ChannelSpend, EvaluateRequest, OptimizeRequest
-from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.api.semantics import evaluate_faults, optimize_faults, unknown_names
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
@@ -24,6 +25,7 @@ from shared.problem.model import Problem, SolverOptions
 
 __all__ = [
     "accepted",
+    "first",
     "plan_of",
     "problem_of",
     "read_evaluate",
@@ -52,6 +54,11 @@ def under(prefix: str, faults: Iterable[Fault]) -> list[Fault]:
     return [Fault(prefix + fault.pointer, fault.code, fault.message) for fault in faults]
 
 
+def first(faults: Iterable[Fault]) -> list[Fault]:
+    """As many faults as an answer tells, and one more where there are more."""
+    return list(islice(faults, MAX_FAULTS + 1))
+
+
 def refuse(faults: Sequence[Fault]) -> None:
     """Raise the error that tells ``faults``, if there are any."""
     if not faults:
@@ -78,7 +85,7 @@ def read_optimize(raw: Any) -> OptimizeRequest:
     """``raw`` JSON as an optimize request, every fault of shape and sense told at once."""
     message, faults = validated(OptimizeRequest, raw)
     unbuilt = [] if message is None else unbuilt_in_request(message)
-    return accepted(message, [*faults, *optimize_faults(raw), *unbuilt])
+    return accepted(message, [*faults, *first(optimize_faults(raw)), *unbuilt])
 
 
 def read_evaluate(raw: Any) -> EvaluateRequest:
@@ -88,7 +95,7 @@ def read_evaluate(raw: Any) -> EvaluateRequest:
     if message is not None:
         unbuilt += under("/problem", unbuilt_in_request(message.problem))
         unbuilt += under("/plan", unbuilt_in_plan(message.plan))
-    return accepted(message, [*faults, *evaluate_faults(raw), *unbuilt])
+    return accepted(message, [*faults, *first(evaluate_faults(raw)), *unbuilt])
 
 
 def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Problem:
@@ -113,10 +120,8 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         made = [_inline(i, channel, faults) for i, channel in given if not channel.exclude]
     else:
         made = _stored(curves, given, faults)
-        faults += unknown_names(
-            message.model_dump(exclude_none=True, include={"constraints", "interactions"}),
-            [curve.channel for curve in curves.channels],
-        )
+        named = message.model_dump(exclude_none=True, include={"constraints", "interactions"})
+        faults += first(unknown_names(named, [curve.channel for curve in curves.channels]))
     channels = tuple(channel for channel in made if channel is not None)
     if not channels and not faults:
         message_ = "Every channel is excluded: there is nothing to spend on."
@@ -173,12 +178,17 @@ def _stored(
     curves: CurveSet, given: Sequence[tuple[int, Channel]], faults: list[Fault]
 ) -> list[ProblemChannel | None]:
     """The set's channels in its own order, each under its override where there is one."""
-    names = [curve.channel for curve in curves.channels]
+    names = {curve.channel: None for curve in curves.channels}
     overrides = {channel.channel: (i, channel) for i, channel in given}
-    for name, (i, _) in overrides.items():
-        if name not in names:
-            text = f"The stored curves have no channel {name!r}.{did_you_mean(name, names)}"
-            faults.append(Fault(pointer_to("channels", i, "channel"), "unknown_channel", text))
+    faults += first(
+        Fault(
+            pointer_to("channels", i, "channel"),
+            "unknown_channel",
+            f"The stored curves have no channel {name!r}.{did_you_mean(name, names)}",
+        )
+        for name, (i, _) in overrides.items()
+        if name not in names
+    )
     made: list[ProblemChannel | None] = []
     for curve in curves.channels:
         i, override = overrides.get(curve.channel, (-1, Channel(channel=curve.channel)))
@@ -296,17 +306,20 @@ def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, float]:
         Unknown channels (with near misses) and channels that the plan leaves out; pointers are
         relative to the request's ``/plan``.
     """
-    names = [channel.name for channel in problem.channels]
-    faults: list[Fault] = []
-    plan: dict[str, float] = {}
+    names = {channel.name: None for channel in problem.channels}
+    plan = {row.channel: row.spend or 0.0 for row in rows}
+    refuse(first(_plan_faults(rows, plan, names)))
+    return plan
+
+
+def _plan_faults(
+    rows: Sequence[ChannelSpend], plan: Mapping[str, float], names: Mapping[str, None]
+) -> Iterator[Fault]:
     for i, row in enumerate(rows):
-        plan[row.channel] = row.spend or 0.0
         if row.channel not in names:
             text = f"There is no channel {row.channel!r}.{did_you_mean(row.channel, names)}"
-            faults.append(Fault(pointer_to("plan", i, "channel"), "unknown_channel", text))
+            yield Fault(pointer_to("plan", i, "channel"), "unknown_channel", text)
     for name in names:
         if name not in plan:
             text = f"The plan leaves out {name}: say 0 where nothing is to be spent."
-            faults.append(Fault("/plan", "missing_channel", text))
-    refuse(faults)
-    return plan
+            yield Fault("/plan", "missing_channel", text)

@@ -122,11 +122,12 @@ def test_faults_conflicts_and_retry_after() -> None:
     assert response.headers["Retry-After"] == "7"
 
 
-def test_a_flood_of_faults_is_counted_not_listed() -> None:
+def test_a_flood_of_faults_is_cut_and_says_so() -> None:
     faults = [Fault(f"/{i}", "x", "No.") for i in range(1000)]
     problem = body_of(answered(asked(), raising(InvalidInput(faults))))
-    assert len(problem["errors"]) + problem["errors_left_out"] == 1000
     assert len(problem["errors"]) == 200
+    assert problem["more_errors"] is True
+    assert body_of(answered(asked(), raising(InvalidInput(faults[:3]))))["more_errors"] is False
 
 
 def test_what_is_unexpected_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:

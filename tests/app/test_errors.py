@@ -243,3 +243,15 @@ def test_versions_are_checked_at_the_edge(api: Client, fitted: str, version: str
 def test_a_request_id_is_echoed_in_errors_too(api: Client) -> None:
     answer = api.post("optimize", {}, x_request_id="mine-1")
     assert assert_problem(answer, 422)["request_id"] == "mine-1"
+
+
+def test_a_flood_of_faults_is_cut_and_says_so(api: Client) -> None:
+    raw = {"budget": 1, "channels": [{"channel": f"c{i}", "max_spent": 1} for i in range(5_000)]}
+    problem = assert_problem(api.post("optimize", raw), 422)
+    assert len(problem["errors"]) == 200
+    assert problem["more_errors"] is True
+    plan = [{"channel": f"x{i}", "spend": 1} for i in range(5_000)]
+    problem = assert_problem(
+        api.post("evaluate", {"problem": optimize_request(), "plan": plan}), 422
+    )
+    assert problem["more_errors"] is True
