@@ -246,17 +246,28 @@ def openapi_document(base_url: str) -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     names = re.findall(r"\{(\w+)\}", operation.route)
     out: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
-    if names:
-        out["parameters"] = [
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PATH_PARAMETERS[name],
+            "schema": {"type": "string"},
+        }
+        for name in names
+    ]
+    if operation.method == "put":
+        parameters.append(
             {
-                "name": name,
-                "in": "path",
-                "required": True,
-                "description": PATH_PARAMETERS[name],
+                "name": "If-Match",
+                "in": "header",
+                "required": False,
+                "description": "ETag that what is stored must still have; otherwise 409.",
                 "schema": {"type": "string"},
             }
-            for name in names
-        ]
+        )
+    if parameters:
+        out["parameters"] = parameters
     content: dict[str, Any] = {}
     if operation.request is not None:
         schema = openapi_schema(operation.request, null_is_absent=True)
