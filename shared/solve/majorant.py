@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import Saturation
-from shared.solve.rounding import EPS, relative_error
+from shared.solve.rounding import EPS, slope_error, value_error
 
 __all__ = ["Majorant"]
 
@@ -95,7 +95,7 @@ class Majorant:
         """The mean of the draws, rounded up."""
         at = x[:, None]
         value = self.curve.value(at)
-        error = relative_error(self.curve, at)
+        error = value_error(self.curve, at)
         return np.asarray((value * (1.0 + error)).mean(axis=1) * (1.0 + 64.0 * EPS))
 
     def _lines(self, a: Array, b: Array) -> tuple[Array, Array]:
@@ -111,8 +111,10 @@ class Majorant:
         tangent = height + slope * half
         bent = start + self.steepest * 2.0 * half
         at_right = np.where(concave, tangent, np.where(convex, stop, bent))
-        error = np.maximum(relative_error(self.curve, left), relative_error(self.curve, right))
-        steep = np.where(concave, slope, self.steepest)
-        size = np.maximum(stop, height) + np.where(convex, 0.0, steep * half * 2.0)
-        margin = (error + 64.0 * EPS) * size
+        values = np.maximum(value_error(self.curve, left), value_error(self.curve, right))
+        values = np.maximum(values, value_error(self.curve, middle))
+        slopes = np.maximum(slope_error(self.curve, left), slope_error(self.curve, right))
+        steep = np.where(concave, slope, self.steepest) * np.where(convex, 0.0, 2.0 * half)
+        size = np.maximum(stop, height)
+        margin = (values + 64.0 * EPS) * size + (slopes + 64.0 * EPS) * steep
         return (at_left + margin).mean(axis=1), (at_right + margin).mean(axis=1)

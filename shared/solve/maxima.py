@@ -12,14 +12,13 @@ slopes count only where they exceed their rounding error, and every value is rou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import Tabulated
 from shared.curves.stack import CurveStack
-from shared.solve.rounding import EPS, relative_error
+from shared.solve.rounding import EPS, slope_error, value_error
 
 __all__ = ["closed_form_maxima", "table_maxima"]
 
@@ -125,14 +124,14 @@ class _Tangent:
 
 
 def _tangent(part: CurveStack, z: Array, price: Array) -> _Tangent:
-    error = part.gather(relative_error, z)
+    error = part.gather(slope_error, z)
     slope = part.slope(z)
     known = np.isfinite(slope)
     slope = np.where(known, slope, 0.0)
     wobble = error * slope + 4.0 * EPS * (slope + price)
     up = np.where(known, slope - price + wobble, np.inf)
     down = np.where(known, slope - price - wobble, np.inf)
-    return _Tangent(z, _raise(part.value(z), error, price * z), up, down)
+    return _Tangent(z, _raised(part, z, price), up, down)
 
 
 def _next(
@@ -166,12 +165,9 @@ def table_maxima(curve: Tabulated, lower: Array, upper: Array, price: Array) -> 
     gain = np.where(inside, height - price[:, None] * at, -np.inf).max(axis=1)
     for end in (lower, upper):
         gain = np.maximum(gain, curve.value(end) - price * end)
-    return np.asarray(gain + 16.0 * EPS * (height[-1] + price * upper))
+    return np.asarray(gain + 16.0 * EPS * (curve.value(upper) + price * upper))
 
 
 def _raised(curves: CurveStack, x: Array, price: Array) -> Array:
-    return _raise(curves.value(x), curves.gather(relative_error, x), price * x)
-
-
-def _raise(value: Array, error: Any, cost: Array) -> Array:
+    value, error, cost = curves.value(x), curves.gather(value_error, x), price * x
     return np.asarray(value - cost + error * value + 4.0 * EPS * (value + cost))

@@ -12,23 +12,44 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Exponential, Hill, Logistic, Power, Saturation, Sigmoid
 
-__all__ = ["EPS", "relative_error"]
+__all__ = ["EPS", "slope_error", "value_error"]
 
 Array = NDArray[np.float64]
 EPS = 2.220446049250313e-16
+_BASE = 32.0 * EPS
 
 
-def relative_error(curve: Saturation, x: Array) -> Array:
-    """A bound on the relative error of ``curve.value(x)`` and ``curve.slope(x)``."""
-    base = 32.0 * EPS
+def slope_error(curve: Saturation, x: Array) -> Array:
+    """A bound on the relative error of ``curve.slope(x)``."""
+    return _BASE + _argument_error(curve, x)
+
+
+def value_error(curve: Saturation, x: Array) -> Array:
+    """A bound on the relative error of ``curve.value(x)``.
+
+    A bounded curve forgives errors of its argument as it saturates: the derivative of the log of a
+    logistic is one minus the logistic, and that of ``1 - exp(-y)``, times y, is less than one.
+    """
+    error = _argument_error(curve, x)
+    if isinstance(curve, (Hill, Sigmoid)):
+        top = np.maximum(curve.max_response, 1e-300)
+        missing = 1.0 - np.minimum(curve.value(x) / top, 1.0)
+        return np.asarray(_BASE + error * np.minimum(missing + _BASE, 1.0))
+    if isinstance(curve, (Exponential, Logistic)):
+        return np.full(np.shape(error), _BASE)
+    return _BASE + error
+
+
+def _argument_error(curve: Saturation, x: Array) -> Array:
+    """How much a relative error in the exponents' arguments can add."""
     if isinstance(curve, Hill):
         log_x = np.abs(np.log(np.maximum(x, 1e-300)))
         span = log_x + np.abs(np.log(curve.half_saturation)) + 1.0
-        return np.asarray(base + 8.0 * EPS * (1.0 + np.asarray(curve.shape)) * span)
+        return np.asarray(8.0 * EPS * (1.0 + np.asarray(curve.shape)) * span)
     if isinstance(curve, (Exponential, Logistic)):
-        return np.asarray(base + 8.0 * EPS * curve.rate * x)
+        return np.asarray(8.0 * EPS * curve.rate * x)
     if isinstance(curve, Sigmoid):
-        return np.asarray(base + 16.0 * EPS * curve.steepness * (x + np.abs(curve.midpoint)))
+        return np.asarray(16.0 * EPS * curve.steepness * (x + np.abs(curve.midpoint)))
     if isinstance(curve, Power):
-        return np.asarray(base + 8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))
-    return np.full(np.shape(x), base)
+        return np.asarray(8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))
+    return np.zeros(np.shape(x))
