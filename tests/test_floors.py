@@ -76,8 +76,13 @@ def tree(module: str) -> ast.Module:
     return ast.parse(sources()[module].read_text("utf-8"))
 
 
-def imports(module: str) -> Iterator[tuple[str, str | None]]:
+@cache
+def imports(module: str) -> tuple[tuple[str, str | None], ...]:
     """Each import anywhere in a module: what module, and which name of it (None for the module)."""
+    return tuple(found_imports(module))
+
+
+def found_imports(module: str) -> Iterator[tuple[str, str | None]]:
     package = module if sources()[module].name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
