@@ -44,8 +44,9 @@ class Exponential(Saturation):
         return np.asarray(-self.rate + 0.0 * np.asarray(x, float))
 
     def at_slope(self, slope: ArrayLike) -> Array:
-        with np.errstate(divide="ignore", over="ignore"):
-            steeper = np.log(self.max_response * self.rate / np.asarray(slope, float))
+        # Logs apart: the quotient overflows at the slopes far out on a flat tail.
+        with np.errstate(divide="ignore"):
+            steeper = np.log(self.max_response * self.rate) - np.log(np.asarray(slope, float))
         return np.asarray(np.maximum(steeper, 0.0) / self.rate)
 
     def inflection(self) -> Parameter:
@@ -86,9 +87,12 @@ class Logistic(Saturation):
     def at_slope(self, slope: ArrayLike) -> Array:
         # cosh^2(rate x / 2) = max rate / (2 slope), and cosh^2(y) = 1 + sinh^2(y): the arcsinh form
         # keeps its digits where the curve is nearly straight.
+        # Far out arcsinh(y) is ln(2 y), which needs no quotient that could overflow.
         with np.errstate(over="ignore", divide="ignore"):
-            excess = 0.5 * self.max_response * self.rate / np.asarray(slope, float) - 1.0
-        return np.asarray(2.0 * np.arcsinh(np.sqrt(np.maximum(excess, 0.0))) / self.rate)
+            half = np.log(0.5 * self.max_response * self.rate) - np.log(np.asarray(slope, float))
+            excess = np.expm1(np.minimum(half, 80.0))
+        near = np.arcsinh(np.sqrt(np.maximum(excess, 0.0)))
+        return np.asarray(2.0 * np.where(half < 80.0, near, 0.5 * half + np.log(2.0)) / self.rate)
 
     def inflection(self) -> Parameter:
         return _zeros(self.max_response, self.rate)

@@ -116,6 +116,7 @@ def _root(
     too_low, too_high = 0.0, math.inf  # the bracket again, as prices: ties are met exactly
     left, right = -math.inf, math.inf  # spends exceed the budget at left, fall short at right
     reach, halve, iteration = 1.0, False, 0
+    ample = short = Response(box.lower, box.upper, np.zeros(model.n))
     while True:
         iteration += 1
         best = model.respond(box, price)
@@ -123,9 +124,9 @@ def _root(
         if least <= budget <= most:
             return price, best, iteration
         if least > budget:
-            left, too_low, excess = theta, price, least - budget
+            left, too_low, excess, ample = theta, price, least - budget, best
         else:
-            right, too_high, excess = theta, price, most - budget
+            right, too_high, excess, short = theta, price, most - budget, best
         if theta <= _LOWEST and excess < 0.0:
             return 0.0, best, iteration
         give = float(best.give.sum())
@@ -135,8 +136,13 @@ def _root(
         bracketed = math.isfinite(left) and math.isfinite(right)
         settled = abs(excess) <= 1e-13 * budget and abs(step) <= 1e-13
         closed = bracketed and right - left <= 4e-16 * max(abs(left), abs(right), 1.0)
-        if (first == last and (settled or closed)) or iteration >= 300:
+        if first == last and settled:
             return price, best, iteration
+        if (first == last and closed) or iteration >= 300:
+            # A jump that no straight part explains: curves flat to the last digit. Either side
+            # is a best response to rounding, so what lies between them is filled like a tie.
+            most_there = np.maximum(ample.least, short.least)
+            return price, Response(short.least, most_there, best.give), iteration
         if bracketed:
             inside = left < theta + step < right and iteration < 40
             trial = theta + step if inside else 0.5 * (left + right)
