@@ -44,7 +44,8 @@ def test_every_source_of_a_bound_is_named() -> None:
         )
     )
     np.testing.assert_allclose(c.lower, [0, 10, 15, 7, 0])
-    np.testing.assert_allclose(c.upper, [100, 40, 25, 7, 100])
+    # The floors of 10, 15 and 7 leave 68 for whoever asks for no less than 0.
+    np.testing.assert_allclose(c.upper, [68, 40, 25, 7, 68])
     assert c.lower_by == ("", "min_spend", "max_change", "locked", "")
     assert c.upper_by == ("budget", "max_spend", "max_change", "locked", "budget")
 
