@@ -36,10 +36,11 @@ def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
         for name in names
         if name not in plan
     ]
+    known = set(names)
     faults += [
         Fault("/plan", "unknown_channel", f"The problem has no channel '{name}'.")
         for name in plan
-        if name not in names
+        if name not in known
     ]
     if faults:
         raise InvalidInput(faults)
