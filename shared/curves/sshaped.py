@@ -94,7 +94,12 @@ class Hill(Saturation):
             at_low = np.exp(-np.abs(s * low))
             peak = (s - 1.0) * low - 2.0 * np.log1p(at_low)
             t = np.where((s > 1.0) & (target >= peak), low, t)
-            for _ in range(60):
+            t = np.where(s == 1.0, -1e3, t)  # solved in closed form below
+            # Just under the steepest point the root is nearly double and Newton would only halve.
+            # There h <= peak - (s^2 - 1)/4 (t - low)^2 as far as -low: another start on the right.
+            parabola = low + 2.0 * np.sqrt(np.maximum(peak - target, 0.0) / (s * s - 1.0))
+            t = np.where((s > 1.0) & (parabola <= -low), np.minimum(t, parabola), t)
+            for _ in range(40):
                 e = np.exp(-np.abs(s * t))
                 q = np.where(t >= 0.0, 1.0, e) / (1.0 + e)
                 fall = s - 1.0 - 2.0 * s * q
@@ -104,9 +109,13 @@ class Hill(Saturation):
                 following = np.where(step > 0.0, np.maximum(t - step, low), t)
                 moved = t - following
                 t = following
-                if not np.any(moved > 4e-16 * np.maximum(np.abs(t), 1.0)):
+                # Newton squares the error (over the distance to the bend): this step was the last.
+                if not np.any(moved * moved > 1e-17 * np.where(s > 1.0, t - low, 1.0)):
                     break
             x = self.half_saturation * np.exp(t)
+            if np.any(s == 1.0):  # Michaelis-Menten: in closed form, and better so near 0
+                root = np.maximum(np.exp(-0.5 * target) - 1.0, 0.0)
+                x = np.where(s == 1.0, self.half_saturation * root, x)
         return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), self.inflection()))
 
     def inflection(self) -> Parameter:
