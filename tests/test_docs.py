@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import function_app
+from local.host import app_functions
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,7 +17,7 @@ def test_the_contract_page_lists_the_apps_routes() -> None:
         for method, path in re.findall(r"^\| `([A-Z]+) (/[^`]*)`", page, re.MULTILINE)
     }
     real = set()
-    for function in function_app.app.get_functions():
+    for function in app_functions():
         trigger = function.get_trigger().get_dict_repr()
         if trigger["type"] == "httpTrigger":
             real |= {(str(getattr(m, "value", m)), trigger["route"]) for m in trigger["methods"]}
