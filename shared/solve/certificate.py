@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.proof import Cut, Proof, Split
+from shared.problem.symmetry import alike, in_order
 from shared.solve.majorant import Majorant
 from shared.solve.maxima import closed_form_maxima, table_maxima
 from shared.solve.rounding import EPS
@@ -142,6 +143,8 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
     if not count:
         return None
     seen = [False] * count
+    # Only plans sorted within groups of identical channels are looked at; see symmetry.py.
+    twins = alike(canonical) if count > 1 else ()
     walk: list[tuple[int, Array, Array]] = [(0, canonical.lower, canonical.upper)]
     tasks: list[_Task] = []
     best = -math.inf
@@ -150,7 +153,8 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
         if not 0 <= at < count or seen[at]:
             return None
         seen[at] = True
-        if _empty(canonical, lower, upper):
+        lower, upper = in_order(twins, lower, upper)
+        if np.any(lower > upper) or _empty(canonical, lower, upper):
             continue
         node = nodes[at]
         if isinstance(node, Split):

@@ -103,6 +103,11 @@ class Relaxation:
         curved = np.isfinite(self.bend) & (low < high)
         return not bool(np.any(self.bend[curved] > low[curved]))
 
+    def mark(self, lower: Array, upper: Array) -> None:
+        """Make the bounds knots of the tables, as every box needs."""
+        for i, table in self.tables:
+            table.add(np.array([lower[i], upper[i]]))
+
     def box(self, lower: Array, upper: Array) -> Box:
         """The envelope on a box from scratch."""
         end, slope = lower.copy(), np.full(self.n, np.inf)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.problem.symmetry import alike, in_order
 from shared.solve.dual import Relaxed, relax
 from shared.solve.primal import best_on_pattern, polish, sides
 from shared.solve.reduction import reduce_box
@@ -51,6 +52,7 @@ class _Search:
     iterations: int = 0
     proof: list[Node] = field(default_factory=list)
     tried: set[bytes] = field(default_factory=set)
+    twins: tuple[NDArray[np.intp], ...] = ()
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look: better than the best by half the gap."""
@@ -110,6 +112,7 @@ def branch_and_bound(
     if root is not None:
         heapq.heappush(heap, (-root.relaxed.bound, 0, root))
     nodes = 1
+    search.twins = alike(canonical) if heap else ()
     while heap and not search.late() and nodes < node_limit:
         _, _, node = heapq.heappop(heap)
         if node.relaxed.bound <= search.cutoff():
@@ -234,6 +237,11 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
         else:
             lower = lower.copy()
             lower[i] = at
+        lower, upper = in_order(search.twins, lower, upper)
+        if np.any(lower > upper):
+            continue
+        if model.tables:
+            model.mark(lower, upper)
         child = _solve(search, slot, model.narrowed(box, lower, upper), node.relaxed.price)
         if child is not None:
             out.append(child)

@@ -95,6 +95,22 @@ def random_problem(
     return canonical(curves, budget, lower=lower, upper=upper, draws=samples)
 
 
+def twins(rng: np.random.Generator, n: int, draws: int = 0) -> Canonical:
+    """Channels of which many are copies of each other, some but for their bounds."""
+    kinds = ("s_hill", "sigmoid", "exponential")
+    few = [curve(rng, str(rng.choice(kinds))) for _ in range(2)]
+    pick = rng.integers(0, 2, n)
+    budget = float(rng.uniform(0.1, 0.9) * n)
+    lower = np.where(rng.random(n) < 0.15, 0.1 * budget / n, 0.0)
+    samples = [[shaken(rng, c) for _ in range(draws)] for c in few]
+    return canonical(
+        [few[i] for i in pick],
+        budget,
+        lower=lower,
+        draws=[samples[i] for i in pick] if draws else None,
+    )
+
+
 def shaken(rng: np.random.Generator, curve: Saturation) -> Saturation:
     """The curve with every parameter moved by about 30 % (exponents and tables by less)."""
     if isinstance(curve, Tabulated):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import ALL, canonical, curve, on_grid, random_plans, random_problem, shaken
+from problems import ALL, canonical, curve, on_grid, random_plans, random_problem, shaken, twins
 
 from shared.curves.saturation import Exponential, Hill, Power, Sigmoid, Tabulated
 from shared.curves.stack import stack, stack_draws
@@ -82,7 +82,8 @@ def attack(seed: int) -> None:
     rng = np.random.default_rng(seed)
     draws = int(rng.integers(2, 12)) if rng.random() < 0.3 else 0
     n = int(rng.integers(1, 7))
-    problem = random_problem(rng, n, draws=draws)
+    alike = rng.random() < 0.25
+    problem = twins(rng, n, draws) if alike else random_problem(rng, n, draws=draws)
     if rng.random() < 0.3:
         problem = replace(problem, spend_all=False)
     plans = random_plans(rng, problem, 40)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import ALL, CONCAVE, canonical, curve, on_grid, random_plans, random_problem
+from problems import ALL, CONCAVE, canonical, curve, on_grid, random_plans, random_problem, twins
 
 from shared.curves.saturation import (
     Exponential,
@@ -248,7 +248,8 @@ def test_never_worse_than_the_current_plan(seed: int) -> None:
 
 
 def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
-    problem = canonical([Hill(1, 1, 3)] * 40, 0.37 * 40)
+    # Nearly identical: nothing is symmetric, and no bound tells the channels apart.
+    problem = canonical([Hill(1 + 1e-5 * i, 1, 3) for i in range(40)], 0.37 * 40)
     began = time.perf_counter()
     answer = solve(problem, SolverOptions(gap=1e-12, time_limit_s=1.0))
     assert time.perf_counter() - began <= 1.1
@@ -256,6 +257,21 @@ def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
     assert check.proven
     assert 1e-12 < check.relative_gap < 0.05
     assert "time limit" in answer.why
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_grid_beats_the_plan_among_identical_channels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = twins(rng, int(rng.integers(3, 7)), draws=5 if seed % 3 == 0 else 0)
+    value = solved(problem, SolverOptions(gap=1e-7))[1].objective
+    assert on_grid(problem, 120) <= value * (1 + 1e-7)
+
+
+@pytest.mark.parametrize("n", [10, 100, 1000])
+def test_identical_s_curves_are_no_maze(n: int) -> None:
+    answer, check = solved(canonical([Hill(1, 1, 3)] * n, 0.37 * n), SolverOptions(gap=1e-6))
+    assert check.relative_gap <= 1e-6
+    assert answer.nodes <= 20
 
 
 def test_the_same_question_gets_the_same_answer() -> None:
