@@ -70,9 +70,11 @@ def s_shaped(rng: np.random.Generator, n: int) -> Canonical:
     return _problem(stack(curves), float(rng.uniform(0.1, 0.6)) * n)
 
 
-def identical(n: int) -> Canonical:
-    """The hard tail: S-curves that no bound can tell apart."""
-    return _problem(stack([Hill(1.0, 1.0, 3.0)] * n), 0.37 * n)
+def identical(n: int, rng: np.random.Generator | None = None) -> Canonical:
+    """S-curves that no bound can tell apart: the same, or with ``rng`` the same but for 1 %."""
+    noise = np.zeros((n, 2)) if rng is None else 0.01 * rng.standard_normal((n, 2))
+    share = 0.37 if rng is None else float(rng.uniform(0.1, 0.6))
+    return _problem(stack([Hill(np.exp(a), np.exp(b), 3.0) for a, b in noise]), share * n)
 
 
 def over_draws(rng: np.random.Generator, n: int, draws: int) -> Canonical:
