@@ -108,7 +108,10 @@ def near_identical_channels() -> list[Row]:
         rng = np.random.default_rng(SEED + n)
         runs = _run([identical(n, rng) for _ in range(10)], options)
         name = f"{n:,} S-curves alike to 1 %, 1e-4"
-        rows.append(row(name, timing(runs.solve), limit_s=0.5, note=runs.note()))
+        # Stopped by the clock, a time says nothing: what counts is how often the gap was reached.
+        reached = sum(gap <= options.gap for gap in runs.gaps)
+        note = f"gap reached in {reached} of {len(runs.gaps)}; {runs.note()}"
+        rows.append(row(name, timing(runs.solve), against="stops at 0.5 s", note=note))
     return rows
 
 
