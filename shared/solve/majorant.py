@@ -19,7 +19,6 @@ __all__ = ["Majorant"]
 
 Array = NDArray[np.float64]
 _PARTS = 4  # an interval that matters is cut into as many
-_CELLS = 4_000_000  # queries times intervals looked at together
 
 
 class Majorant:

@@ -8,6 +8,8 @@ others changes no envelope.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,9 +69,8 @@ def _closed(
     return np.where(cut_low, new_low, low), np.where(cut_high, new_high, high)
 
 
-def _crossing(gain: object, level: Array, cut: Array, kept: Array) -> Array:
+def _crossing(gain: Callable[[Array], Array], level: Array, cut: Array, kept: Array) -> Array:
     """The last spend seen on the side that is cut, by bisection towards the side that is kept."""
-    assert callable(gain)
     a, b = cut, kept
     for _ in range(12):
         small, large = np.minimum(a, b), np.maximum(a, b)
