@@ -49,7 +49,7 @@ def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
 
 def violations(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
     """Every bound that ``spend`` breaks, by the caller's own names, and by how much money."""
-    slack = TOLERANCE * max(problem.budget, 1e-12)
+    slack = TOLERANCE * max(problem.one_budget, 1e-12)
     broken: list[dict[str, Any]] = []
 
     def add(name: str, amount: float, message: str) -> None:
@@ -62,7 +62,7 @@ def violations(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
             add(f"{name}.{low_by or 'min_spend'}", low - x, f"{name} spends less than it must.")
         if x - high > slack:
             add(f"{name}.{high_by}", x - high, f"{name} spends more than it may.")
-    over = float(spend.sum()) - problem.budget
+    over = float(spend.sum()) - problem.one_budget
     if over > slack:
         add("budget", over, "The plan spends more than the budget.")
     elif problem.spend_all and -over > slack:

@@ -112,7 +112,7 @@ def canonicalise(problem: Problem) -> Canonical:
         much money they miss. Misses within 1e-9 of the budget are taken for rounding and evened
         out.
     """
-    channels, budget = problem.channels, float(problem.budget)
+    channels, budget = problem.channels, problem.one_budget
     _check(channels)
     n = len(channels)
     lower, upper = np.zeros(n), np.full(n, budget)
@@ -222,7 +222,7 @@ def _fit_budget(
     hair: float,
 ) -> tuple[Array, Array]:
     """Refuse a budget that the bounds cannot meet; even out a miss by a hair."""
-    names, budget = [c.name for c in problem.channels], float(problem.budget)
+    names, budget = [c.name for c in problem.channels], problem.one_budget
     least, most = float(lower.sum()), float(upper.sum())
     if least > budget + hair:
         # The fewest floors that already exceed the budget are the largest ones.

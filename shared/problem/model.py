@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from shared.curves.curveset import Response
 
-__all__ = ["Channel", "Problem", "SolverOptions"]
+__all__ = [
+    "Channel",
+    "Constraint",
+    "Goal",
+    "Horizon",
+    "Interaction",
+    "Problem",
+    "Risk",
+    "SolverOptions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,16 @@ class Channel:
         Highest spend per period in the history behind the curve; beyond it a plan extrapolates.
     max_spend_is_default
         ``max_spend`` was not asked for by the caller but derived from the history.
+    minimum_if_active, increment
+        Spend is 0 or at least the first; a multiple of the second. Each 0 for none.
+    min_total, max_total
+        Over the horizon.
+    period_weights
+        Multipliers of the response, one a period; empty for ones.
+    prior_spend
+        Spend in the periods before the plan, oldest first: its carryover comes in.
+    campaigns
+        Arms below this channel; their sum is its spend, their responses are its response.
     """
 
     name: str
@@ -37,6 +56,75 @@ class Channel:
     locked: bool = False
     observed_max: float | None = None
     max_spend_is_default: bool = False
+    minimum_if_active: float = 0.0
+    increment: float = 0.0
+    min_total: float = 0.0
+    max_total: float | None = None
+    period_weights: tuple[float, ...] = ()
+    prior_spend: tuple[float, ...] = ()
+    campaigns: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A rule over several channels, in every period unless it says total; None: not given.
+
+    Shares are of the total spend (of the period, in a plan over time). ``coefficients`` with
+    ``minimum`` and ``maximum`` make any linear rule. ``max_active``: at most so many of
+    ``channels`` spend anything at all.
+    """
+
+    name: str
+    channels: tuple[str, ...] = ()
+    min_spend: float | None = None
+    max_spend: float | None = None
+    min_total: float | None = None
+    max_total: float | None = None
+    min_share: float | None = None
+    max_share: float | None = None
+    coefficients: tuple[tuple[str, float], ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_active: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """Outcome per period of two channels when both are saturated, times their levels' product."""
+
+    channels: tuple[str, str]
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be best, and an efficiency that must be met (API.md's objective)."""
+
+    goal: str = "maximize_outcome"
+    value_per_outcome: float | None = None
+    target_outcome: float | None = None
+    max_frequency: float | None = None
+    target_roas: float | None = None
+    target_cpa: float | None = None
+    long_term_weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How many periods are planned and how; ``max_change`` paces spend between periods."""
+
+    periods: int = 1
+    mode: str = "time_varying"
+    max_change: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """How draws are weighed; ``level`` is for quantile and cvar, ``aversion`` for mean_minus_sd."""
+
+    measure: str = "expected"
+    aversion: float = 1.0
+    level: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +139,52 @@ class SolverOptions:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Spread ``budget`` over ``channels`` so that the expected outcome per period is largest.
+    """Spread ``budget`` over ``channels`` so that ``goal`` is best.
 
-    ``spend_all`` makes the budget an equality, otherwise it is a cap.
+    ``budget`` is the total over the horizon, None where it is free; ``spend_all`` makes it (and each
+    of ``period_budgets``) an equality, otherwise a cap. ``test_reserve`` is the share of the budget
+    held back for tests.
     """
 
     channels: tuple[Channel, ...]
-    budget: float
+    budget: float | None
     spend_all: bool = True
     options: SolverOptions = SolverOptions()
     curves_version: str | None = None
     outcome_unit: str | None = None
     currency: str | None = None
     warnings: tuple[tuple[str, str], ...] = ()
+    goal: Goal = Goal()
+    constraints: tuple[Constraint, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    horizon: Horizon = Horizon()
+    risk: Risk = Risk()
+    period_budgets: tuple[float, ...] = ()
+    test_reserve: float = 0.0
+
+    @property
+    def one_budget(self) -> float:
+        """The budget of a problem that has one; ``ValueError`` where it is free."""
+        if self.budget is None:
+            raise ValueError("the budget is free")
+        return self.budget
+
+    @property
+    def separable(self) -> bool:
+        """Whether one budget over boxes says it all: the form of ``shared.problem.canonical``."""
+        plain = all(
+            not (c.minimum_if_active or c.increment or c.campaigns or c.prior_spend)
+            and c.min_total == 0.0
+            and c.max_total is None
+            and all(weight == 1.0 for weight in c.period_weights)
+            for c in self.channels
+        )
+        return (
+            plain
+            and self.budget is not None
+            and self.goal == Goal()
+            and not (self.constraints or self.interactions or self.period_budgets)
+            and self.horizon == Horizon()
+            and self.risk.measure == "expected"
+            and self.test_reserve == 0.0
+        )

@@ -1,0 +1,219 @@
+"""The one canonical form of every problem of the contract, in arrays.
+
+Decisions are ``u`` of shape (A, K): A arms (channels, or campaigns below them) and K columns. Spend
+of arm a in period t is ``sum over k of spread[a, t, k] * u[a, k]``: K = T columns and the identity
+for a plan that varies over time, one column of ones for a constant one, one column that holds the
+periods' budgets for fixed shares (u is then a share). Everything else is linear in u, but for the
+response:
+
+    maximise   value * outcome(u) - cost * spend(u)
+    outcome(u) = sum over a, h of weight[a, h] * f_a(z[a, h]) + interactions
+    z[a, h]    = sum over k of carry[a, h, k] * u[a, k] + carry_in[a, h]        (adstocked spend)
+    subject to row_lower <= rows @ u <= row_upper, and u in its box, at 0 or above ``least_active``,
+               on its lots, at most so many arms active.
+
+H >= T: periods after the plan's last count where the long term has a weight. With draws, f_a is
+their mean, weighed by ``draw_weights`` where a risk measure asks for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.stack import CurveStack, DrawStack
+
+__all__ = ["AtMost", "Pair", "Program", "Rows"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """``lower <= matrix @ u.ravel() <= upper``; infinite where one side is open.
+
+    ``names`` are the caller's: "budget", "budget[3]" (period 3), a constraint's name, "tv.campaigns",
+    "pacing.tv[4]"; several rows may share one (a share of each period's spend).
+    """
+
+    matrix: Array
+    lower: Array
+    upper: Array
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """At most ``count`` of the ``arms`` spend anything at all."""
+
+    name: str
+    arms: tuple[int, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Outcome per period when both arms are fully saturated, times the product of their levels."""
+
+    first: int
+    second: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """See the module; all arrays are finite but for open sides of rows.
+
+    Attributes
+    ----------
+    names
+        Of the arms: "tv", or "tv/brand" for a campaign.
+    lower, upper, least_active
+        (A, K) box of u; ``least_active`` is 0 where u may take any value of the box, otherwise u is
+        0 or at least that.
+    lower_by, upper_by
+        What set each bound, by arm: "min_spend", "max_spend", "max_change", "locked", "budget", "".
+    lot
+        (A,) u is a multiple of it; 0 for none.
+    spread
+        (A, T, K) spend per period from u.
+    carry, carry_in
+        (A, H, K) and (A, H): adstocked spend from u, and from spend before the plan.
+    weight
+        (A, H) of each response in the outcome: period weights, and after the horizon the weight of
+        the long term.
+    curves, draws
+        Saturation curves of the A arms over adstocked spend; draws of them, or None.
+    draw_weights
+        (S,) sum to one; None for the plain mean.
+    value, cost
+        Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
+        profit, (0, 1) for the least spend.
+    current
+        (A, T) today's spend; None where it is not fully known.
+    scale
+        The money at stake: what violations are relative to.
+    """
+
+    names: tuple[str, ...]
+    lower: Array
+    upper: Array
+    least_active: Array
+    lower_by: tuple[str, ...]
+    upper_by: tuple[str, ...]
+    lot: Array
+    rows: Rows
+    spread: Array
+    carry: Array
+    carry_in: Array
+    weight: Array
+    curves: CurveStack
+    draws: DrawStack | None = None
+    draw_weights: Array | None = None
+    at_most: tuple[AtMost, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    value: float = 1.0
+    cost: float = 0.0
+    current: Array | None = None
+    scale: float = 1.0
+
+    @property
+    def arms(self) -> int:
+        """A: how many channels or campaigns."""
+        return len(self.names)
+
+    @property
+    def columns(self) -> int:
+        """K: decisions per arm."""
+        return int(self.lower.shape[1])
+
+    @property
+    def periods(self) -> int:
+        """T: periods that money is spent in."""
+        return int(self.spread.shape[1])
+
+    @property
+    def discrete(self) -> bool:
+        """Whether anything but boxes and rows holds u: minimum if active, lots, at most so many."""
+        return bool(np.any(self.least_active > 0) or np.any(self.lot > 0) or self.at_most)
+
+    def spend(self, u: Array) -> Array:
+        """(A, T) money per period."""
+        return _array(np.einsum("atk,ak->at", self.spread, u))
+
+    def adstocked(self, u: Array) -> Array:
+        """(A, H) adstocked spend."""
+        return _array(np.einsum("ahk,ak->ah", self.carry, u) + self.carry_in)
+
+    def response(self, z: Array) -> Array:
+        """(A, H) weighted expected outcome at adstocked spend ``z``, interactions left aside."""
+        return self.weight * self._mean(z)
+
+    def outcome(self, u: Array) -> float:
+        """Expected outcome over the horizon, interactions included."""
+        z = self.adstocked(u)
+        level = self.response(z)
+        total = float(level.sum())
+        if self.pairs:
+            share = self.saturation(z)
+            for pair in self.pairs:
+                both = share[pair.first] * share[pair.second]
+                total += pair.strength * float((both * self.weight[pair.first]).sum())
+        return total
+
+    def objective(self, u: Array) -> float:
+        """What is maximised."""
+        return self.value * self.outcome(u) - self.cost * float(self.spend(u).sum())
+
+    def slopes(self, u: Array) -> Array:
+        """(A, H) derivative of the weighted response in z; inf at 0 on some curves."""
+        z = self.adstocked(u)
+        with np.errstate(invalid="ignore"):
+            out = self.weight * self._mean_slope(z)
+        return _array(np.where(self.weight == 0.0, 0.0, out))
+
+    def gradient(self, u: Array) -> Array:
+        """(A, K) derivative of the objective, interactions left aside."""
+        inner = np.einsum("ahk,ah->ak", self.carry, self.slopes(u))
+        return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
+
+    def saturation(self, z: Array) -> Array:
+        """(A, H) level of saturation, 0 to 1; only for curves that have a ceiling."""
+        top = self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
+        return _array(self._mean(z) / top[:, None])
+
+    def violation(self, u: Array) -> float:
+        """Largest violation of a bound or a row, relative to ``scale`` (the money at stake)."""
+        product = self.rows.matrix @ u.ravel()
+        worst = max(
+            float(np.max(self.lower - u, initial=0.0)),
+            float(np.max(u - self.upper, initial=0.0)),
+            float(np.max(self.rows.lower - product, initial=0.0)),
+            float(np.max(product - self.rows.upper, initial=0.0)),
+        )
+        return worst / max(self.scale, 1e-300)
+
+    def _mean(self, z: Array) -> Array:
+        points = np.ascontiguousarray(z.T)
+        if self.draws is None:
+            return self.curves.value(points).T
+        if self.draw_weights is None:
+            return self.draws.mean_value(points).T
+        each = np.stack([self.draws.value(row) for row in points])
+        return _array(np.einsum("hsa,s->ah", each, self.draw_weights))
+
+    def _mean_slope(self, z: Array) -> Array:
+        points = np.ascontiguousarray(z.T)
+        if self.draws is None:
+            return self.curves.slope(points).T
+        if self.draw_weights is None:
+            return self.draws.mean_slope(points).T
+        each = np.stack([self.draws.slope(row) for row in points])
+        return _array(np.einsum("hsa,s->ah", each, self.draw_weights))
+
+
+def _array(values: Any) -> Array:
+    return np.asarray(values, dtype=np.float64)
