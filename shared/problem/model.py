@@ -141,9 +141,9 @@ class SolverOptions:
 class Problem:
     """Spread ``budget`` over ``channels`` so that ``goal`` is best.
 
-    ``budget`` is the total over the horizon, None where it is free; ``spend_all`` makes it (and each
-    of ``period_budgets``) an equality, otherwise a cap. ``test_reserve`` is the share of the budget
-    held back for tests.
+    ``budget`` is the total over the horizon, None where it is free; ``spend_all`` makes it (and
+    each of ``period_budgets``) an equality, otherwise a cap. ``test_reserve`` is the share of the
+    budget held back for tests.
     """
 
     channels: tuple[Channel, ...]

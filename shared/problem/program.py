@@ -35,8 +35,8 @@ Array = NDArray[np.float64]
 class Rows:
     """``lower <= matrix @ u.ravel() <= upper``; infinite where one side is open.
 
-    ``names`` are the caller's: "budget", "budget[3]" (period 3), a constraint's name, "tv.campaigns",
-    "pacing.tv[4]"; several rows may share one (a share of each period's spend).
+    ``names`` are the caller's: "budget", "budget[3]" (period 3), a constraint's name,
+    "tv.campaigns", "pacing.tv[4]"; several rows may share one (a share of each period's spend).
     """
 
     matrix: Array
