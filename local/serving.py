@@ -120,7 +120,10 @@ def app_process(choice: Choice, log_path: Path) -> Iterator[str]:
         command += ["--port", str(choice.port)]
     if choice.local_host:
         command.append("--local-host")
-    environment = {**os.environ, _PARENT: str(os.getpid()), "PYTHONPATH": str(ROOT)}
+    # One thread in numpy's linear algebra, as on an instance with one core: matrices are small.
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    here = {_PARENT: str(os.getpid()), "PYTHONPATH": str(ROOT)}
+    environment = {**threads, **os.environ, **here}
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
         process = subprocess.Popen(
