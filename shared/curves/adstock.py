@@ -159,20 +159,26 @@ class Delayed(_Finite):
 
 
 @dataclass(frozen=True, slots=True)
-class WeibullPdf(_Finite):
-    """The Weibull density at periods 1 .. length, divided by its largest value there."""
+class _Weibull(_Finite):
+    """What the two Weibull families have in common: their parameters."""
 
     shape: float
     scale: float
     length: int
     normalised: bool = False
-    family: ClassVar[str] = "weibull_pdf"
 
     def __post_init__(self) -> None:
         checked(self, "shape", above=0)
         checked(self, "scale", above=0)
         _check_length(self)
         _check_flag(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WeibullPdf(_Weibull):
+    """The Weibull density at periods 1 .. length, divided by its largest value there."""
+
+    family: ClassVar[str] = "weibull_pdf"
 
     def _raw(self) -> Array:
         # In logs: a large shape would overflow a power long before the ratio does.
@@ -183,20 +189,10 @@ class WeibullPdf(_Finite):
 
 
 @dataclass(frozen=True, slots=True)
-class WeibullCdf(_Finite):
+class WeibullCdf(_Weibull):
     """The running product of ``1 - CDF`` of a Weibull: a decay whose rate changes with age."""
 
-    shape: float
-    scale: float
-    length: int
-    normalised: bool = False
     family: ClassVar[str] = "weibull_cdf"
-
-    def __post_init__(self) -> None:
-        checked(self, "shape", above=0)
-        checked(self, "scale", above=0)
-        _check_length(self)
-        _check_flag(self)
 
     def _raw(self) -> Array:
         ages = np.arange(1, self.length, dtype=float) / self.scale
@@ -240,7 +236,7 @@ def _check_flag(adstock: Adstock) -> None:
         raise ValueError(f"{adstock.family}: normalised is true or false.")  # noqa: TRY004
 
 
-def _check_length(adstock: Delayed | WeibullPdf | WeibullCdf) -> None:
+def _check_length(adstock: Delayed | _Weibull) -> None:
     length = adstock.length
     if isinstance(length, float) and length.is_integer():
         object.__setattr__(adstock, "length", int(length))
