@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
-from shared.plan.optimize import allocation, certificate_of, make_plan
-from shared.plan.score import quotient, score, totals
-from shared.problem.canonical import own_bounds
+from shared.plan.optimize import certificate_of, make_plan, rows_of
+from shared.plan.rows import allocation
+from shared.plan.score import Score, quotient, score, totals
+from shared.plan.separable import bindings
+from shared.problem.canonical import canonicalise, own_bounds
 from shared.problem.model import Problem
 
-__all__ = ["evaluate", "plan_vector", "violations"]
+__all__ = ["evaluate", "plan_vector", "score_plan", "violations"]
 
 Floats = NDArray[np.float64]
 
@@ -47,8 +49,19 @@ def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
     return np.array([plan[name] for name in names], dtype=np.float64)
 
 
-def violations(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
-    """Every bound that ``spend`` breaks, by the caller's own names, and by how much money."""
+def score_plan(problem: Problem, plan: Mapping[str, float]) -> tuple[Score, list[list[str]]]:
+    """A caller's plan, scored, and the names of what holds each channel where it is."""
+    mine = score(canonicalise(problem), plan_vector(problem, plan))
+    return mine, _held(problem, mine)
+
+
+def _held(problem: Problem, plan: Score) -> list[list[str]]:
+    return bindings(canonicalise(problem), plan.spend[:, 0])
+
+
+def violations(problem: Problem, plan: Score) -> list[dict[str, Any]]:
+    """Every bound that ``plan`` breaks, by the caller's own names, and by how much money."""
+    spend = plan.spend[:, 0]
     slack = TOLERANCE * max(problem.one_budget, 1e-12)
     broken: list[dict[str, Any]] = []
 
@@ -83,25 +96,24 @@ def evaluate(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
     Infeasible
         The problem itself has no plan.
     """
-    spend = plan_vector(problem, plan)
+    mine, held = score_plan(problem, plan)
     best = make_plan(problem)
-    mine = score(best.canonical, spend)
     lost = best.best.total - mine.total
     current = best.current
     return {
-        "allocation": allocation(problem, best.canonical, mine, current),
+        "allocation": allocation(problem, mine, current, held),
         "totals": totals(mine, current),
-        "violations": violations(problem, spend),
+        "violations": violations(problem, mine),
         "current": None
         if current is None
         else {
-            "allocation": allocation(problem, best.canonical, current, current),
+            "allocation": allocation(problem, current, current, _held(problem, current)),
             "totals": totals(current, current),
-            "violations": violations(problem, current.spend),
+            "violations": violations(problem, current),
         },
         "best": {
             "status": "optimal" if best.optimal else "feasible",
-            "allocation": allocation(problem, best.canonical, best.best, current),
+            "allocation": rows_of(best),
             "totals": totals(best.best, current),
             "certificate": certificate_of(best),
         },

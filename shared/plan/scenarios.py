@@ -11,14 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import Infeasible
-from shared.plan.evaluate import plan_vector, violations
-from shared.plan.optimize import Plan, allocation, budget_price, certificate_of, make_plan
-from shared.plan.score import finite, quotient, score, totals
+from shared.plan.evaluate import score_plan, violations
+from shared.plan.optimize import Plan, certificate_of, make_plan, rows_of
+from shared.plan.rows import allocation
+from shared.plan.score import Score, finite, quotient, totals
 from shared.problem.model import Problem
 
 __all__ = ["Variant", "compare"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,21 @@ def compare(
     }
 
 
+SHORT = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
+"""Fields of a row in a scenario's short result, beside what binds."""
+
+
 def _short(plan: Plan) -> dict[str, Any]:
-    rows = allocation(plan.problem, plan.canonical, plan.best, plan.current)
-    keys = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
     return {
         "status": "optimal" if plan.optimal else "feasible",
-        "allocation": [{k: row[k] for k in (*keys, "binding")} for row in rows],
+        "allocation": _shortened(rows_of(plan)),
         "totals": totals(plan.best, plan.current),
         "certificate": certificate_of(plan),
     }
+
+
+def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: row[key] for key in (*SHORT, "binding")} for row in rows]
 
 
 def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
@@ -78,17 +88,15 @@ def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
 
 def _own_mix(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
-    solved = make_plan(problem)
-    mine = score(solved.canonical, plan_vector(problem, plan))
-    rows = allocation(problem, solved.canonical, mine, solved.current)
-    keys = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
+    best = make_plan(problem)
+    mine, held = score_plan(problem, plan)
     return {
         "status": "scored",
-        "allocation": [{k: row[k] for k in (*keys, "binding")} for row in rows],
-        "totals": totals(mine, solved.current),
+        "allocation": _shortened(allocation(problem, mine, best.current, held)),
+        "totals": totals(mine, best.current),
         "certificate": None,
-        "violations": violations(problem, mine.spend),
-        "regret": max(0.0, solved.best.total - mine.total),
+        "violations": violations(problem, mine),
+        "regret": max(0.0, best.best.total - mine.total),
     }
 
 
@@ -107,36 +115,34 @@ def _infeasible(error: Infeasible) -> dict[str, Any]:
     }
 
 
-def _start(reference: Plan, problem: Problem) -> Any:
+def _start(reference: Plan, problem: Problem) -> Floats | None:
     """The base's spend as a start where the scenario has the same channels in the same order."""
     names = tuple(channel.name for channel in problem.channels)
-    return reference.best.spend if names == reference.canonical.names else None
+    return reference.best.spend if names == reference.names else None
+
+
+def _by_channel(plan: Plan, score: Score) -> dict[str, tuple[float, float]]:
+    """Spend and outcome of each channel over the horizon."""
+    rows = allocation(plan.problem, score, None, plan.held)
+    return {row["channel"]: (row["spend"], row["outcome"]) for row in rows}
 
 
 def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
     """Scenario minus base, in total and by channel; a channel only one of them has counts 0."""
-    spend = {
-        name: float(x)
-        for name, x in zip(reference.canonical.names, reference.best.spend, strict=True)
-    }
-    brings = {
-        name: float(y)
-        for name, y in zip(reference.canonical.names, reference.best.outcome, strict=True)
-    }
-    rows = {row["channel"]: row for row in result["allocation"]}
-    channels = []
-    for name in [*spend, *(name for name in rows if name not in spend)]:
-        row = rows.get(name, {"spend": 0.0, "outcome": 0.0})
-        channels.append(
-            {
-                "channel": name,
-                "spend": row["spend"] - spend.get(name, 0.0),
-                "outcome": row["outcome"] - brings.get(name, 0.0),
-            }
-        )
+    base = _by_channel(reference, reference.best)
+    rows = {row["channel"]: (row["spend"], row["outcome"]) for row in result["allocation"]}
+    nothing = (0.0, 0.0)
+    channels = [
+        {
+            "channel": name,
+            "spend": rows.get(name, nothing)[0] - base.get(name, nothing)[0],
+            "outcome": rows.get(name, nothing)[1] - base.get(name, nothing)[1],
+        }
+        for name in dict.fromkeys((*base, *rows))
+    ]
     gained = result["totals"]["outcome"] - reference.best.total
     return {
-        "spend": result["totals"]["spend"] - float(reference.best.spend.sum()),
+        "spend": result["totals"]["spend"] - reference.best.money,
         "outcome": gained,
         "outcome_share": quotient(gained, reference.best.total),
         "channels": channels,
@@ -158,17 +164,16 @@ def _swept(reference: Plan, budget: float) -> dict[str, Any]:
             **{k: failed[k] for k in ("status", "detail", "conflicts", "allocation")},
         }
     sums = totals(plan.best, plan.current)
-    names = plan.canonical.names
     return {
         "budget": budget,
         "status": "optimal" if plan.optimal else "feasible",
         "spend": sums["spend"],
         "outcome": sums["outcome"],
         "outcome_interval": sums["outcome_interval"],
-        "marginal_return": finite(budget_price(plan)),
+        "marginal_return": plan.budget_price,
         "relative_gap": finite(plan.certificate.relative_gap),
         "allocation": [
-            {"channel": name, "spend": float(x)}
-            for name, x in zip(names, np.asarray(plan.best.spend), strict=True)
+            {"channel": name, "spend": spend}
+            for name, (spend, _) in _by_channel(plan, plan.best).items()
         ],
     }

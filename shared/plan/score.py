@@ -1,7 +1,8 @@
-"""Score one plan: what it brings per channel and in total, with intervals from the draws.
+"""Score one plan: what it brings by arm and period, with its draws.
 
-Used alike for the recommended plan, the current one and a caller's own, so that they compare.
-Amounts are per period: money in the caller's currency, outcomes in the caller's outcome unit.
+Used alike for the recommended plan, the current one and a caller's own, so that they compare. An
+arm is a channel, or a campaign below one; a plan without a horizon has one period. Amounts are
+money in the caller's currency and outcomes in the caller's outcome unit, per period.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome, outcome_draws
 
-__all__ = ["INTERVAL", "Score", "finite", "interval", "quotient", "score", "supremum", "totals"]
+__all__ = ["INTERVAL", "Score", "finite", "interval", "quotient", "score", "totals"]
 
 Floats = NDArray[np.float64]
 
@@ -24,30 +25,51 @@ INTERVAL = (0.05, 0.95)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """A plan's expected outcome (n,), slope (n,) and outcome by draw (S, n), if there are draws."""
+    """What a plan brings.
+
+    Attributes
+    ----------
+    spend, outcome, marginal
+        (A, T): money, expected outcome, and outcome from one more unit of money there and then.
+    ceiling
+        (A, T) the most that each arm could ever bring; inf where its curve has no ceiling.
+    draws
+        (S, A, T) outcome in each draw, or None.
+    """
 
     spend: Floats
     outcome: Floats
     marginal: Floats
+    ceiling: Floats
     draws: Floats | None
 
     @property
     def total(self) -> float:
-        """Expected outcome per period of the whole plan."""
+        """Expected outcome of the whole plan over its periods."""
         return float(self.outcome.sum())
+
+    @property
+    def money(self) -> float:
+        """Money of the whole plan over its periods."""
+        return float(self.spend.sum())
 
     def total_draws(self) -> Floats | None:
         """Outcome of the whole plan in each draw, shape (S,)."""
-        return None if self.draws is None else self.draws.sum(axis=1)
+        return None if self.draws is None else np.asarray(self.draws.sum(axis=(1, 2)))
 
 
 def score(canonical: Canonical, spend: Floats) -> Score:
-    """Expected outcome, slope and outcome by draw of ``spend`` (n,)."""
+    """A plan of one period: ``spend`` is (n,)."""
+    draws = outcome_draws(canonical, spend)
+    most = canonical.curves.supremum()
+    if canonical.draws is not None:
+        most = canonical.draws.mean_supremum()
     return Score(
-        spend=spend,
-        outcome=outcome(canonical, spend),
-        marginal=marginal(canonical, spend),
-        draws=outcome_draws(canonical, spend),
+        spend=spend[:, None],
+        outcome=outcome(canonical, spend)[:, None],
+        marginal=marginal(canonical, spend)[:, None],
+        ceiling=most[:, None],
+        draws=None if draws is None else draws[:, :, None],
     )
 
 
@@ -67,13 +89,6 @@ def quotient(numerator: float | None, denominator: float | None) -> float | None
     return value if np.isfinite(value) else None
 
 
-def supremum(canonical: Canonical) -> Floats:
-    """Largest outcome each channel can ever bring (n,); inf where the curve has no ceiling."""
-    if canonical.draws is None:
-        return canonical.curves.supremum()
-    return canonical.draws.mean_supremum()
-
-
 def finite(value: float) -> float | None:
     """``value`` where it is a number that can stand in an answer, else None."""
     return float(value) if np.isfinite(value) else None
@@ -81,26 +96,23 @@ def finite(value: float) -> float | None:
 
 def totals(plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
-    spend, total = float(plan.spend.sum()), plan.total
     now = None if current is None else current.total
-    uplift = None if now is None else total - now
-    better = None
-    if current is not None and plan.draws is not None and current.draws is not None:
-        gain = plan.draws.sum(axis=1) - current.draws.sum(axis=1)
-        # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
-        better = float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+    uplift = None if now is None else plan.total - now
+    mine, todays = plan.total_draws(), None if current is None else current.total_draws()
+    gain = None if mine is None or todays is None else mine - todays
     return {
-        "spend": spend,
-        "outcome": total,
-        "outcome_interval": interval(plan.total_draws()),
-        "current_spend": None if current is None else float(current.spend.sum()),
+        "spend": plan.money,
+        "outcome": plan.total,
+        "outcome_interval": interval(mine),
+        "current_spend": None if current is None else current.money,
         "current_outcome": now,
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
-        "uplift_interval": None
-        if current is None or plan.draws is None or current.draws is None
-        else interval(plan.draws.sum(axis=1) - current.draws.sum(axis=1)),
-        "roas": quotient(total, spend),
-        "cpa": quotient(spend, total),
-        "probability_better": better,
+        "uplift_interval": interval(gain),
+        "roas": quotient(plan.total, plan.money),
+        "cpa": quotient(plan.money, plan.total),
+        # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
+        "probability_better": None
+        if gain is None
+        else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0)),
     }

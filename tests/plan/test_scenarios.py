@@ -33,7 +33,7 @@ def test_a_lost_channel_counts_as_nothing_in_the_difference() -> None:
     lost = replace(base, channels=base.channels[:1])
     (scenario,) = compare(base, [Variant("without search", lost)])["scenarios"]
     rows = {row["channel"]: row for row in scenario["difference"]["channels"]}
-    search = make_plan(base).best.spend[1]
+    search = make_plan(base).best.spend[1, 0]
     assert rows["search"]["spend"] == pytest.approx(-search)
     assert rows["tv"]["spend"] == pytest.approx(search)
 

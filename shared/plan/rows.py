@@ -1,0 +1,134 @@
+"""The rows of an answer: one a channel, with its periods and its campaigns below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from shared.plan.score import Score, finite, interval, quotient
+from shared.problem.model import Channel, Problem
+
+__all__ = ["allocation", "arms_of"]
+
+Intervals = Sequence[list[float] | None]
+
+
+def arms_of(channels: Sequence[Channel]) -> list[tuple[Channel, tuple[int, ...]]]:
+    """Each channel with the numbers of its arms: itself, or its campaigns in their order."""
+    placed = []
+    at = 0
+    for channel in channels:
+        count = len(channel.campaigns) or 1
+        placed.append((channel, tuple(range(at, at + count))))
+        at += count
+    return placed
+
+
+def allocation(
+    problem: Problem,
+    plan: Score,
+    current: Score | None,
+    held: Sequence[Sequence[str]],
+    spends: Intervals | None = None,
+) -> list[dict[str, Any]]:
+    """One row a channel, as API.md names them; what is unknown is None.
+
+    Parameters
+    ----------
+    held
+        Names of what holds each arm where it is.
+    spends
+        ``spend_interval`` of each arm, where draws were optimised one by one.
+    """
+    rows = []
+    for channel, arms in arms_of(problem.channels):
+        names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
+        own = spends[arms[0]] if spends is not None and len(arms) == 1 else None
+        row = _row(channel, arms, plan, current, names, own)
+        if plan.spend.shape[1] > 1:
+            row["periods"] = _periods(arms, plan)
+        if channel.campaigns:
+            row["campaigns"] = [
+                _row(
+                    campaign,
+                    (arm,),
+                    plan,
+                    current,
+                    held[arm],
+                    None if spends is None else spends[arm],
+                )
+                for campaign, arm in zip(channel.campaigns, arms, strict=True)
+            ]
+        rows.append(row)
+    return rows
+
+
+def _row(
+    channel: Channel,
+    arms: tuple[int, ...],
+    plan: Score,
+    current: Score | None,
+    held: Sequence[str],
+    spend_interval: list[float] | None,
+) -> dict[str, Any]:
+    at = list(arms)
+    spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
+    periods = plan.spend.shape[1]
+    known = channel.current_spend
+    if known is None and channel.campaigns:
+        parts = [c.current_spend for c in channel.campaigns]
+        known = None if None in parts else sum(part for part in parts if part is not None)
+    now = None if known is None else known * periods
+    change = None if now is None else spend - now
+    observed = channel.observed_max
+    return {
+        "channel": channel.name,
+        "spend": spend,
+        "current_spend": now,
+        "change": change,
+        "change_share": quotient(change, now),
+        "outcome": brings,
+        "current_outcome": None if current is None else float(current.outcome[at].sum()),
+        "outcome_interval": None
+        if plan.draws is None
+        else interval(plan.draws[:, at].sum(axis=(1, 2))),
+        "spend_interval": spend_interval,
+        "marginal_return": _marginal(at, plan),
+        "average_return": quotient(brings, spend),
+        "saturation": quotient(brings, finite(float(plan.ceiling[at].sum()))),
+        "binding": list(held),
+        "extrapolated": None
+        if observed is None
+        else bool(plan.spend[at].sum(axis=0).max() > observed * (1 + 1e-9)),
+    }
+
+
+def _marginal(at: list[int], plan: Score) -> float | None:
+    """Outcome from one more unit of money, spread over arms and periods as the plan's money is."""
+    spend, slopes = plan.spend[at], plan.marginal[at]
+    total = float(spend.sum())
+    if total <= 0.0:
+        # The first unit goes where it brings most.
+        return finite(float(slopes.max()))
+    used = spend > 0.0
+    return finite(float((slopes[used] * spend[used]).sum() / total))
+
+
+def _periods(arms: tuple[int, ...], plan: Score) -> list[dict[str, Any]]:
+    at = list(arms)
+    spend, brings = plan.spend[at].sum(axis=0), plan.outcome[at].sum(axis=0)
+    intervals = None
+    if plan.draws is not None:
+        sums = plan.draws[:, at].sum(axis=1)
+        intervals = np.quantile(sums, (0.05, 0.95), axis=0).T.tolist()
+    return [
+        {
+            "period": t + 1,
+            "spend": float(spend[t]),
+            "outcome": float(brings[t]),
+            "outcome_interval": None if intervals is None else intervals[t],
+        }
+        for t in range(spend.size)
+    ]
