@@ -1,0 +1,171 @@
+"""How decisions become spend per period, and spend becomes adstocked spend.
+
+One period means spend sustained every period: its carryover's total weight is folded into a single
+number, and what was spent before does not matter, for it would have been the same. In a plan over
+periods carryover runs from period to period, ``prior_spend`` comes in, and where the long term has
+a weight the periods after the last one count, for as long as a finite carryover lasts or until
+:data:`TAIL` of a geometric one is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.adstock import Adstock, Geometric
+from shared.errors import InvalidInput
+from shared.problem.arms import Arm
+from shared.problem.model import Channel, Problem
+
+__all__ = ["Flow", "flow", "planned_budgets"]
+
+Array = NDArray[np.float64]
+TAIL = 1e-4
+LONGEST_TAIL = 520
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """``spread`` (A, T, K), ``carry`` (A, H, K), ``carry_in`` (A, H), ``weight`` (A, H)."""
+
+    spread: Array
+    carry: Array
+    carry_in: Array
+    weight: Array
+
+
+def planned_budgets(problem: Problem) -> Array | None:
+    """(T,) budgets of the periods for fixed shares, the test reserve taken off; None if free."""
+    periods = problem.horizon.periods
+    if problem.period_budgets:
+        whole = np.array(problem.period_budgets, dtype=float)
+    elif problem.budget is not None:
+        whole = np.full(periods, problem.budget / periods)
+    else:
+        return None
+    return np.asarray(whole * (1.0 - problem.test_reserve))
+
+
+def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
+    """Everything linear between decisions and adstocked spend.
+
+    Raises
+    ------
+    InvalidInput
+        Fixed shares of no budget; as many weights or budgets as there are not periods.
+    """
+    periods, mode = problem.horizon.periods, problem.horizon.mode
+    count = len(arms)
+    _check(problem, arms)
+    if periods == 1:
+        total = [1.0 if a is None else a.total_weight() for a in map(_adstock, arms)]
+        seasons = [arm.channel.period_weights or parent_weights(problem, arm) for arm in arms]
+        return Flow(
+            spread=np.ones((count, 1, 1)),
+            carry=np.array(total).reshape(count, 1, 1),
+            carry_in=np.zeros((count, 1)),
+            weight=np.array([s[0] if s else 1.0 for s in seasons]).reshape(count, 1),
+        )
+    if mode == "constant":
+        shape = np.ones((periods, 1))
+    elif mode == "fixed_shares":
+        budgets = planned_budgets(problem)
+        if budgets is None:
+            raise InvalidInput.at(
+                "/horizon/mode", "missing", "fixed_shares divides a budget: give one."
+            )
+        shape = budgets.reshape(periods, 1)
+    else:
+        shape = np.eye(periods)
+    tails = [_tail(_adstock(arm)) if problem.goal.long_term_weight > 0 else 0 for arm in arms]
+    length = periods + max(tails, default=0)
+    carry = np.zeros((count, length, shape.shape[1]))
+    carry_in, weight = np.zeros((count, length)), np.zeros((count, length))
+    for a, arm in enumerate(arms):
+        end = periods + tails[a]
+        before = _prior(problem, arms, arm)
+        w = _weights(_adstock(arm), length + before.size)
+        carry[a, :end] = (_lagged(w, length, periods) @ shape)[:end]
+        if before.size:
+            # Spend j periods before the first still has weight w[h + j] in period h.
+            ages = np.arange(length)[:, None] + np.arange(1, before.size + 1)
+            carry_in[a, :end] = (w[np.minimum(ages, w.size - 1)] @ before[::-1])[:end]
+        own = arm.channel.period_weights or parent_weights(problem, arm)
+        weight[a, :periods] = own or 1.0
+        # The seasons after the plan are not known: their mean stands in.
+        weight[a, periods:end] = problem.goal.long_term_weight * weight[a, :periods].mean()
+    return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
+
+
+def parent_weights(problem: Problem, arm: Arm) -> tuple[float, ...]:
+    """Weights of the periods that a campaign has from its channel."""
+    return problem.channels[arm.parent].period_weights
+
+
+def _adstock(arm: Arm) -> Adstock | None:
+    return arm.channel.response.adstock
+
+
+def _weights(adstock: Adstock | None, n: int) -> Array:
+    if adstock is not None:
+        return adstock.weights(n)
+    out = np.zeros(n)
+    out[0] = 1.0
+    return out
+
+
+def _lagged(w: Array, length: int, periods: int) -> Array:
+    """(length, periods): the weight in period h of spend in period t."""
+    lag = np.arange(length)[:, None] - np.arange(periods)
+    return np.where(lag >= 0, w[np.maximum(lag, 0)], 0.0)
+
+
+def _tail(adstock: Adstock | None) -> int:
+    """Periods after the plan in which spend of its last period still works."""
+    if adstock is None:
+        return 0
+    if isinstance(adstock, Geometric):
+        if adstock.decay <= 0.0:
+            return 0
+        return min(math.ceil(math.log(TAIL) / math.log(adstock.decay)), LONGEST_TAIL)
+    alive = np.flatnonzero(adstock.weights(LONGEST_TAIL + 1) > 0.0)
+    return int(alive[-1]) if alive.size else 0
+
+
+def _prior(problem: Problem, arms: Sequence[Arm], arm: Arm) -> Array:
+    """Spend before the plan, oldest first; a channel's is split as its campaigns spend today."""
+    if arm.channel.prior_spend:
+        return np.array(arm.channel.prior_spend, dtype=float)
+    parent = problem.channels[arm.parent]
+    if parent is arm.channel or not parent.prior_spend:
+        return np.zeros(0)
+    siblings = [other.channel for other in arms if other.parent == arm.parent]
+    return np.array(parent.prior_spend, dtype=float) * _share(arm.channel, siblings)
+
+
+def _share(campaign: Channel, siblings: Sequence[Channel]) -> float:
+    today = [other.current_spend or 0.0 for other in siblings]
+    if sum(today) <= 0.0:
+        return 1.0 / len(siblings)
+    return (campaign.current_spend or 0.0) / sum(today)
+
+
+def _check(problem: Problem, arms: Sequence[Arm]) -> None:
+    periods = problem.horizon.periods
+    if problem.period_budgets and len(problem.period_budgets) != periods:
+        raise InvalidInput.at(
+            "/period_budgets", "wrong_length", f"One budget for each of {periods} periods."
+        )
+    places = [(arm.channel, arm.pointer) for arm in arms]
+    places += [(c, f"/channels/{i}") for i, c in enumerate(problem.channels) if c.campaigns]
+    for channel, pointer in places:
+        if channel.period_weights and len(channel.period_weights) != periods:
+            raise InvalidInput.at(
+                f"{pointer}/period_weights",
+                "wrong_length",
+                f"{channel.name}: one weight for each of {periods} periods.",
+            )

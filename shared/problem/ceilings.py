@@ -1,0 +1,151 @@
+"""A finite ceiling for every decision, none of which costs the best plan anything.
+
+Where there is a budget, no arm can have more than the others' floors leave over. Where the budget
+is free, more money than its outcome can be worth never pays, and a plan that meets an efficiency
+target cannot have spent more than its outcome allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.stack import CurveStack, DrawStack
+from shared.problem.arms import Arm
+from shared.problem.carryover import Flow
+from shared.problem.model import Problem
+from shared.problem.program import Rows
+
+__all__ = ["budget_ceiling", "free_ceiling"]
+
+Array = NDArray[np.float64]
+Curves = CurveStack | DrawStack
+DOUBLINGS = 400
+
+
+def budget_ceiling(rows: Rows, lower: Array) -> Array:
+    """(A, K) the most that the rows named as budgets leave for each decision."""
+    out = np.full(lower.shape, np.inf)
+    for i, name in enumerate(rows.names):
+        if name == "budget" or name.startswith("budget["):
+            row = rows.matrix[i].reshape(lower.shape)
+            left = max(float(rows.upper[i]) - float((row * lower).sum()), 0.0)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                room = np.where(row > 0.0, lower + left / row, np.inf)
+            out = np.minimum(out, room)
+    return out
+
+
+def free_ceiling(
+    problem: Problem, arms: Sequence[Arm], flow: Flow, curves: Curves, rows: Rows, lower: Array
+) -> Array:
+    """(A, K) ceilings for a free budget; ``inf`` where more money would always be better."""
+    per_u = flow.spread.sum(axis=1)
+    limits = [
+        np.inf if worth is None else _break_even(problem, flow, curves, per_u, worth, floor)
+        for worth, floor in _worths(problem, rows, per_u, lower)
+    ]
+    if problem.goal.goal == "minimize_spend" and problem.goal.target_outcome is not None:
+        limits.append(_enough(problem, arms, flow, curves, lower))
+    limit = min(limits, default=np.inf)
+    own = _own_limits(problem, flow, curves, rows, lower, per_u)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.minimum(np.where(per_u > 0.0, limit / per_u, 0.0), own)
+
+
+def _worths(
+    problem: Problem, rows: Rows, per_u: Array, lower: Array
+) -> list[tuple[float | None, float]]:
+    """Pairs (v, c): no plan worth looking at spends more than v times its outcome, plus c."""
+    goal, out = problem.goal, list[tuple[float | None, float]]()
+    value = goal.value_per_outcome
+    if goal.goal == "maximize_profit" and value is not None:
+        # The profit of some plan is at least what it costs, with the sign turned round.
+        cheap = float((per_u * lower).sum())
+        cheap += float(np.maximum(np.where(np.isfinite(rows.lower), rows.lower, 0.0), 0.0).sum())
+        out.append((value, cheap))
+    if goal.target_roas is not None and goal.target_roas > 0.0:
+        out.append(((1.0 if value is None else value) / goal.target_roas, 0.0))
+    if goal.target_cpa is not None:
+        out.append((goal.target_cpa, 0.0))
+    return out
+
+
+def _break_even(
+    problem: Problem, flow: Flow, curves: Curves, per_u: Array, worth: float, floor: float
+) -> float:
+    """A total that is more than its outcome, however it is spread, could be worth; inf if none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_money = np.where(per_u[:, None, :] > 0.0, flow.carry / per_u[:, None, :], 0.0)
+    strongest = per_money.max(axis=2)
+    synergy = sum(max(pair.strength, 0.0) for pair in problem.interactions)
+    extra = synergy * float(flow.weight.max(axis=0).sum())
+    total = max(floor, 1.0)
+    for _ in range(DOUBLINGS):
+        best = float((flow.weight * _most(curves, strongest * total + flow.carry_in)).sum())
+        if total >= worth * (best + extra) + floor:
+            return total
+        total *= 2.0
+    return np.inf
+
+
+def _most(curves: Curves, z: Array) -> Array:
+    """(A, H) outcomes, each at most concave in z: S-shaped curves at their ceilings."""
+    points = np.ascontiguousarray(z.T)
+    if isinstance(curves, CurveStack):
+        value, top, bend = curves.value(points).T, curves.supremum(), curves.inflection()
+    else:
+        value, top = curves.mean_value(points).T, curves.mean_supremum()
+        bend = curves.inflections().max(axis=0)
+    return np.asarray(np.where((bend > 0.0)[:, None], top[:, None], value))
+
+
+def _own_limits(
+    problem: Problem, flow: Flow, curves: Curves, rows: Rows, lower: Array, per_u: Array
+) -> Array:
+    """Where nothing couples the arms, each one's own break-even, which is much tighter."""
+    out = np.full(lower.shape, np.inf)
+    value = problem.goal.value_per_outcome
+    if problem.goal.goal != "maximize_profit" or value is None:
+        return out
+    if rows.names or problem.interactions:
+        return out
+    top = curves.supremum() if isinstance(curves, CurveStack) else curves.mean_supremum()
+    later = (flow.carry > 0.0) * flow.weight[:, :, None]
+    gain = value * np.where(np.isfinite(top), top, np.inf)[:, None] * later.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(per_u > 0.0, lower + gain / per_u, 0.0)
+
+
+def _enough(
+    problem: Problem, arms: Sequence[Arm], flow: Flow, curves: Curves, lower: Array
+) -> float:
+    """What it costs to reach the target by the same spend on every arm, their ceilings kept.
+
+    Where rules couple the arms this plan need not be allowed: then ten times as much.
+    """
+    target = problem.goal.target_outcome
+    assert target is not None
+    caps = [np.inf if (m := arm.channel.max_spend) is None else m for arm in arms]
+    spend = np.array([arm.channel.current_spend or 1.0 for arm in arms]).mean()
+    coupled = bool(problem.constraints or problem.interactions or problem.horizon.max_change)
+    per_u = flow.spread.max(axis=1)
+    total = 0.0
+    for _ in range(DOUBLINGS):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = np.where(per_u > 0.0, np.minimum(spend, np.array(caps))[:, None] / per_u, 0.0)
+        u = np.maximum(u, lower)
+        z = np.einsum("ahk,ak->ah", flow.carry, u) + flow.carry_in
+        points = np.ascontiguousarray(z.T)
+        value = (
+            curves.value(points) if isinstance(curves, CurveStack) else curves.mean_value(points)
+        )
+        total = float((flow.spread.sum(axis=1) * u).sum())
+        if float((flow.weight * value.T).sum()) >= target or not np.isfinite(total):
+            break
+        if spend > 1e15 * max(1.0, target) or np.all(spend >= np.array(caps)):
+            break
+        spend *= 2.0
+    return 10.0 * total if coupled else total

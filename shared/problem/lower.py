@@ -1,0 +1,269 @@
+"""From a problem in the caller's names to the arrays of :class:`~shared.problem.program.Program`.
+
+The modes of a plan over time differ in what is decided: spend of every period (``time_varying``),
+one spend for all of them (``constant``), or one share of every period's budget (``fixed_shares``;
+without ``period_budgets`` the budget is spread evenly). ``sequential`` is a sequence of problems
+and is composed elsewhere; here it is lowered like ``time_varying``, which is its foresight.
+
+A frequency cap needs no data beyond the curve: where ``f`` is the reach of a channel, its first
+impressions reach new people, so ``f'(0)`` impressions are bought per unit of money and the average
+frequency at spend x is ``f'(0) x / f(x)``. It rises with x on a concave curve, so the cap is a
+ceiling on (sustained) spend per period, channel by channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.saturation import Saturation
+from shared.curves.stack import stack
+from shared.errors import Conflict, Fault, Infeasible, InvalidInput, NotSupportedYet
+from shared.problem.arms import Arm, arm_bounds, arm_draws, arms_of, current_of, members
+from shared.problem.carryover import Flow, flow
+from shared.problem.ceilings import budget_ceiling, free_ceiling
+from shared.problem.linear_rows import linear_rows
+from shared.problem.model import Problem
+from shared.problem.program import AtMost, Pair, Program, Rows
+
+__all__ = ["lower"]
+
+Array = NDArray[np.float64]
+
+
+def lower(problem: Problem) -> Program:
+    """The general form of any problem; risk measures other than the mean are left to the caller.
+
+    Raises
+    ------
+    Infeasible
+        Two bounds of one arm that contradict each other. Everything that takes more than one arm
+        to contradict is left to ``shared.problem.feasibility``.
+    InvalidInput
+        Names that do not exist, figures that are missing, a free budget that nothing limits.
+    NotSupportedYet
+        What has no linear form: lots of shares, lots or minima of a channel above its campaigns.
+    InputTooLarge
+        More rules than fit into memory.
+    """
+    arms = arms_of(problem)
+    _refuse_unbuilt(problem, arms)
+    moved = flow(problem, arms)
+    rows = linear_rows(problem, arms, moved.spread[0])
+    box = _box(problem, arms, moved, rows)
+    at_most = tuple(
+        AtMost(rule.name, _arms_named(problem, arms, rule.channels), rule.max_active)
+        for rule in problem.constraints
+        if rule.max_active is not None
+    )
+    value = problem.goal.value_per_outcome
+    goal = problem.goal.goal
+    today = [current_of(arm.channel) for arm in arms]
+    known = [spend for spend in today if spend is not None]
+    periods = problem.horizon.periods
+    total = float((moved.spread.sum(axis=1) * box.upper).sum())
+    budget = sum(problem.period_budgets) if problem.budget is None else problem.budget
+    return Program(
+        names=tuple(arm.name for arm in arms),
+        lower=box.lower,
+        upper=box.upper,
+        least_active=box.least,
+        lower_by=box.lower_by,
+        upper_by=box.upper_by,
+        lot=box.lot,
+        rows=rows,
+        spread=moved.spread,
+        carry=moved.carry,
+        carry_in=moved.carry_in,
+        weight=moved.weight,
+        curves=stack([arm.channel.response.saturation for arm in arms]),
+        draws=arm_draws(arms),
+        at_most=at_most,
+        pairs=_pairs(problem, arms),
+        value={"maximize_profit": value or 0.0, "minimize_spend": 0.0}.get(goal, 1.0),
+        cost=1.0 if goal in ("maximize_profit", "minimize_spend") else 0.0,
+        current=np.repeat(np.array(known)[:, None], periods, axis=1)
+        if len(known) == len(arms)
+        else None,
+        scale=budget if budget > 0.0 else max(min(total, sum(known) * periods or total), 1e-9),
+    )
+
+
+class _Box:
+    """Boxes and discrete domains of u, filled arm by arm."""
+
+    def __init__(self, count: int, columns: int) -> None:
+        self.lower = np.zeros((count, columns))
+        self.upper = np.zeros((count, columns))
+        self.least = np.zeros((count, columns))
+        self.lot = np.zeros(count)
+        self.lower_by: tuple[str, ...] = ()
+        self.upper_by: tuple[str, ...] = ()
+
+
+def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box:
+    count, columns = len(arms), moved.spread.shape[2]
+    periods = problem.horizon.periods
+    box = _Box(count, columns)
+    floors, roofs = [], []
+    for a, arm in enumerate(arms):
+        low, high = arm_bounds(arm, periods, _reach_cap(problem, arm))
+        floors.append(low[1])
+        roofs.append(high[1])
+        box.lower[a], box.upper[a] = _in_decisions(arm, moved.spread[a], low, high)
+        least = arm.channel.minimum_if_active
+        if least > 0.0 and not arm.channel.locked:
+            per_u = moved.spread[a].sum(axis=0)
+            if columns == 1:
+                per_u = np.min(moved.spread[a], axis=0, where=moved.spread[a] > 0, initial=np.inf)
+            box.least[a] = least / np.where(per_u > 0.0, per_u, 1.0)
+        if not arm.channel.locked:
+            box.lot[a] = arm.channel.increment
+    ceiling = budget_ceiling(rows, box.lower)
+    curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
+    if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
+        free = free_ceiling(problem, arms, moved, curves, rows, box.lower)
+        ceiling = np.minimum(ceiling, free)
+    ceiling = np.maximum(ceiling, box.lower)
+    for a in range(count):
+        if np.all(ceiling[a] < box.upper[a]):
+            roofs[a] = "budget"
+    box.upper = np.minimum(box.upper, ceiling)
+    if not np.all(np.isfinite(box.upper)):
+        raise InvalidInput.at(
+            "/budget", "missing", "Without a budget or a max_spend, more money is always better."
+        )
+    box.lower_by, box.upper_by = tuple(floors), tuple(roofs)
+    # Where a floor already asks for the minimum, or a ceiling rules it out, there is no choice.
+    box.least = np.where(box.lower >= box.least, 0.0, box.least)
+    out = (box.least > box.upper * (1.0 + 1e-12)) & (box.lower <= 0.0)
+    box.upper, box.least = np.where(out, 0.0, box.upper), np.where(out, 0.0, box.least)
+    return box
+
+
+def _in_decisions(
+    arm: Arm, spread: Array, low: tuple[float, str], high: tuple[float, str]
+) -> tuple[Array, Array]:
+    """Bounds on spend per period as bounds on u (K,)."""
+    if spread.shape[1] > 1 or np.all(spread == 1.0):
+        return np.full(spread.shape[1], low[0]), np.full(spread.shape[1], high[0])
+    budgets = spread[:, 0]
+    some = budgets > 0.0
+    if not np.any(some):
+        return np.zeros(1), np.zeros(1)
+    least, most = budgets[some].min(), budgets[some].max()
+    share_low, share_high = low[0] / least, high[0] / most
+    if share_low > share_high * (1.0 + 1e-9):
+        missed = low[0] - high[0] * least / most
+        raise Infeasible(
+            f"{arm.name} cannot keep {low[0]:,.2f} to {high[0]:,.2f} as one share of budgets from "
+            f"{least:,.2f} to {most:,.2f}.",
+            [
+                *_conflict(f"{arm.name}.{low[1]}", f"at least {low[0]:,.2f}", missed),
+                *_conflict(f"{arm.name}.{high[1]}", f"at most {high[0]:,.2f}", missed),
+                *_conflict("horizon.fixed_shares", "one share for every period", missed),
+            ],
+        )
+    return np.array([min(share_low, share_high)]), np.array([share_high])
+
+
+def _conflict(name: str, asks: str, missed: float) -> list[Conflict]:
+    return [Conflict(name, f"{name} asks for {asks}.", missed)]
+
+
+def _reach_cap(problem: Problem, arm: Arm) -> float | None:
+    """Largest spend per period at which the average frequency keeps its cap; None without one."""
+    cap = problem.goal.max_frequency
+    if problem.goal.goal != "maximize_reach" or cap is None:
+        return None
+    response = arm.channel.response
+    curves = response.draws or (response.saturation,)
+
+    def reach(x: float) -> float:
+        return float(np.mean([float(curve.value(x)) for curve in curves]))
+
+    first = float(np.mean([float(curve.slope(0.0)) for curve in curves]))
+    if not np.isfinite(first) or any(np.any(np.greater(c.inflection(), 0.0)) for c in curves):
+        raise NotSupportedYet.at(
+            f"{arm.pointer}/response/saturation",
+            "not_supported_yet",
+            f"{arm.name}: a frequency cap needs a concave curve of reach with a finite slope at "
+            "zero spend, which tells how many impressions a unit of money buys.",
+        )
+    if first <= 0.0:
+        return None
+    weight = 1.0 if response.adstock is None else response.adstock.total_weight()
+    low, high = 0.0, 1.0 / first
+    for _ in range(2_000):
+        if first * high > cap * reach(high):
+            break
+        low, high = high, 2.0 * high
+        if not np.isfinite(high):
+            return None
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if first * middle <= cap * reach(middle) else (low, middle)
+    return low / weight if weight > 0.0 else None
+
+
+def _pairs(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
+    out = []
+    for i, link in enumerate(problem.interactions):
+        first, second = (_arms_named(problem, arms, (name,)) for name in link.channels)
+        if len(first) != 1 or len(second) != 1:
+            raise NotSupportedYet.at(
+                f"/interactions/{i}/channels",
+                "not_supported_yet",
+                "An interaction of a channel that has campaigns is not supported yet.",
+            )
+        for a in (*first, *second):
+            response = arms[a].channel.response
+            if any(_unlimited(c) for c in (response.saturation, *response.draws)):
+                raise InvalidInput.at(
+                    f"/interactions/{i}",
+                    "no_ceiling",
+                    f"{arms[a].name}: an interaction needs levels of saturation, and a "
+                    f"{response.saturation.family} curve has no ceiling.",
+                )
+        out.append(Pair(first[0], second[0], link.strength))
+    return tuple(out)
+
+
+def _unlimited(curve: Saturation) -> bool:
+    top = np.asarray(curve.supremum())
+    return bool(np.any(~np.isfinite(top) | (top <= 0.0)))
+
+
+def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:
+    places = {channel.name: i for i, channel in enumerate(problem.channels)}
+    for name in names:
+        if name not in places:
+            raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
+    return tuple(a for name in names for a in members(arms, places[name]))
+
+
+def _refuse_unbuilt(problem: Problem, arms: Sequence[Arm]) -> None:
+    shares = problem.horizon.mode == "fixed_shares" and problem.horizon.periods > 1
+    faults = [
+        (f"{arm.pointer}/increment", f"{arm.name}: lots of a fixed share")
+        for arm in arms
+        if shares and arm.channel.increment > 0.0
+    ]
+    for i, channel in enumerate(problem.channels):
+        if channel.campaigns:
+            faults += [
+                (f"/channels/{i}/{field}", f"{channel.name}: {field} above campaigns")
+                for field in ("minimum_if_active", "increment")
+                if getattr(channel, field) > 0.0
+            ]
+    for i, rule in enumerate(problem.constraints):
+        of = (n for n in problem.channels if n.name in rule.channels and n.campaigns)
+        if rule.max_active is not None and any(of):
+            faults.append((f"/constraints/{i}/max_active", f"{rule.name}: counting campaigns"))
+    if faults:
+        raise NotSupportedYet(
+            Fault(pointer, "not_supported_yet", f"{what} is not supported yet.")
+            for pointer, what in faults
+        )
