@@ -206,7 +206,7 @@ class Power(Saturation):
         return np.asarray(np.where(np.equal(self.coefficient, 0.0), 0.0, out))
 
     def relative_curvature(self, x: ArrayLike) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             return np.asarray((self.exponent - 1.0) / np.asarray(x, float))
 
     def at_slope(self, slope: ArrayLike) -> Array:

@@ -7,6 +7,11 @@ region,
 
     outcome <= p * budget + sum over channels of max over the region of (f(x) - p * x).
 
+A region may also be limited in how many channels exceed a threshold of theirs. That is one more
+constraint with a multiplier ``q`` of its own: what a channel earns above its threshold is lowered
+by ``q``, and ``q`` times the count allowed is added (the largest count where ``q`` is positive, the
+smallest where it is negative).
+
 Nobody has to believe the boxes: a checker starts from the problem's own bounds and derives the box
 of every node from the path to it, so that the leaves cover everything by construction.
 """
@@ -18,14 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cut", "Leaf", "Node", "Proof", "Split"]
+__all__ = ["Count", "Cut", "Leaf", "Node", "Proof", "Split"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """The region ends here; its bound follows from ``price``."""
+    """The region ends here; its bound follows from ``price`` (and ``count_price``)."""
 
     price: float
+    count_price: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,20 @@ class Split:
 
     channel: int
     at: float
+    below: int
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """At most ``most`` channels exceed ``at`` (n,) in ``below``, more than that in ``above``.
+
+    ``inf`` in ``at`` leaves a channel out of the count. A count inside another with the same
+    thresholds narrows it; with others it takes its place.
+    """
+
+    at: NDArray[np.float64]
+    most: int
     below: int
     above: int
 
@@ -50,9 +70,10 @@ class Cut:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     child: int
+    count_price: float = 0.0
 
 
-Node = Leaf | Split | Cut
+Node = Leaf | Split | Count | Cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome
-from shared.problem.proof import Cut, Proof, Split
+from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.majorant import Majorant
 from shared.solve.maxima import closed_form_maxima, table_maxima
@@ -129,11 +129,44 @@ def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
 class _Task:
     """A region to bound: its box, a price, and for a cut the narrower box inside."""
 
-    node: int
     lower: Array
     upper: Array
     price: float
+    count_price: float
+    limit: _Limit | None
     inner: tuple[Array, Array] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """From ``least`` to ``most`` channels spend more than ``at`` (n,)."""
+
+    at: Array
+    least: int
+    most: int
+
+    def narrowed(self, node: Count, *, above: bool) -> _Limit:
+        """With what one side of a count adds; a count of other thresholds forgets this one."""
+        same = np.array_equal(self.at, node.at)
+        least, most = (self.least, self.most) if same else (0, node.at.size)
+        if above:
+            return _Limit(node.at, max(least, node.most + 1), most)
+        return _Limit(node.at, least, min(most, node.most))
+
+    def inside(self, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+        """The smallest box around the plans of a box with such a count; None where there is none.
+
+        Where the count is used up nobody else may exceed, and where it needs everybody, all must.
+        """
+        must, can = lower > self.at, upper > self.at
+        fewest, largest = int(must.sum()), int(can.sum())
+        if self.least > self.most or fewest > self.most or largest < self.least:
+            return None
+        if fewest == self.most:
+            upper = np.where(must, upper, np.minimum(upper, self.at))
+        if largest == self.least:
+            lower = np.where(can, np.maximum(lower, self.at), lower)
+        return lower, upper
 
 
 def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
@@ -145,17 +178,23 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
     seen = [False] * count
     # Only plans sorted within groups of identical channels are looked at; see symmetry.py.
     twins = alike(canonical) if count > 1 else ()
-    walk: list[tuple[int, Array, Array]] = [(0, canonical.lower, canonical.upper)]
+    free = _Limit(np.full(canonical.n, np.inf), 0, canonical.n)
+    walk: list[tuple[int, Array, Array, _Limit]] = [(0, canonical.lower, canonical.upper, free)]
     tasks: list[_Task] = []
     best = -math.inf
     while walk:
-        at, lower, upper = walk.pop()
+        at, lower, upper, limit = walk.pop()
         if not 0 <= at < count or seen[at]:
             return None
         seen[at] = True
         lower, upper = in_order(twins, lower, upper)
         if np.any(lower > upper) or _empty(canonical, lower, upper):
             continue
+        if limit is not free:
+            box = limit.inside(lower, upper)
+            if box is None:
+                continue
+            lower, upper = box
         node = nodes[at]
         if isinstance(node, Split):
             c = node.channel
@@ -164,9 +203,17 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
             below, above = upper.copy(), lower.copy()
             below[c] = min(max(node.at, lower[c]), upper[c])
             above[c] = below[c]
-            walk += [(node.below, lower, below), (node.above, above, upper)]
+            walk += [(node.below, lower, below, limit), (node.above, above, upper, limit)]
             continue
-        if not math.isfinite(node.price) or node.price < 0.0:
+        if isinstance(node, Count):
+            if node.at.shape != lower.shape or np.any(np.isnan(node.at)):
+                return None
+            walk += [
+                (child, lower, upper, limit.narrowed(node, above=above_))
+                for child, above_ in ((node.below, False), (node.above, True))
+            ]
+            continue
+        if not math.isfinite(node.price) or node.price < 0.0 or not math.isfinite(node.count_price):
             return None
         inner = None
         if isinstance(node, Cut):
@@ -174,8 +221,9 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
             if inside is None:
                 return None
             inner = inside
-            walk.append((node.child, *inner))
-        tasks.append(_Task(at, lower, upper, node.price, inner))
+            walk.append((node.child, *inner, limit))
+        counted = None if limit is free else limit
+        tasks.append(_Task(lower, upper, node.price, node.count_price, counted, inner))
         if len(tasks) * canonical.n >= _CELLS:
             best = max(best, bounder.largest(tasks))
             tasks = []
@@ -203,6 +251,29 @@ def _inside(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | None
     low[channels] = np.clip(node.lower, lower[channels], upper[channels])
     high[channels] = np.clip(node.upper, low[channels], upper[channels])
     return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Limits of k regions: thresholds (k, n), multipliers (k,), and what those cost in all (k,)."""
+
+    at: Array
+    price: Array
+    cost: Array
+
+    @classmethod
+    def of(cls, tasks: list[_Task]) -> _Limits | None:
+        """None where nothing is limited."""
+        limits = [task.limit for task in tasks if task.limit is not None]
+        if not limits:
+            return None
+        price = np.array([task.count_price for task in tasks])
+        allowed = [b.most if p > 0.0 else b.least for b, p in zip(limits, price, strict=True)]
+        return cls(np.stack([limit.at for limit in limits]), price, price * np.array(allowed))
+
+    def take(self, rows: list[int]) -> _Limits:
+        """Some of the regions."""
+        return _Limits(self.at[rows], self.price[rows], self.cost[rows])
 
 
 class _Bounder:
@@ -243,16 +314,25 @@ class _Bounder:
 
     def largest(self, tasks: list[_Task]) -> float:
         """The largest bound of the regions that end here (leaves, and what cuts cut away)."""
+        plain = [task for task in tasks if task.limit is None]
+        counted = [task for task in tasks if task.limit is not None]
+        return max(self._largest(plain), self._largest(counted))
+
+    def _largest(self, tasks: list[_Task]) -> float:
         if not tasks:
             return -math.inf
         lower = np.stack([task.lower for task in tasks])
         upper = np.stack([task.upper for task in tasks])
         price = np.array([task.price for task in tasks])
-        budget = self.canonical.budget
-        tops = self.tops(lower, upper, price)
-        weight = np.abs(tops).sum(axis=1) + price * budget
-        rounding = (math.log2(tops.shape[1] + 1) + 16.0) * EPS * weight
-        whole = price * budget + tops.sum(axis=1) + rounding
+        limits = _Limits.of(tasks)
+        scores = self.scores(lower, upper, price, limits)
+        fixed = price * self.canonical.budget
+        weight = np.abs(scores).sum(axis=1) + fixed
+        if limits is not None:
+            fixed = fixed + limits.cost
+            weight += np.abs(limits.cost)
+        rounding = (math.log2(scores.shape[1] + 1) + 16.0) * EPS * weight
+        whole = fixed + scores.sum(axis=1) + rounding
         best = -math.inf
         cuts = [i for i, task in enumerate(tasks) if task.inner is not None]
         for i, task in enumerate(tasks):
@@ -262,15 +342,35 @@ class _Bounder:
             inner = [task.inner for task in tasks if task.inner is not None]
             low = np.stack([pair[0] for pair in inner])
             high = np.stack([pair[1] for pair in inner])
-            at, level = price[cuts], (whole + 4.0 * rounding)[cuts, None] - tops[cuts]
+            at, level = price[cuts], (whole + 4.0 * rounding)[cuts, None] - scores[cuts]
+            within = None if limits is None else limits.take(cuts)
             for a, b, is_cut in (
                 (lower[cuts], low, low > lower[cuts]),
                 (high, upper[cuts], high < upper[cuts]),
             ):
                 if np.any(is_cut):
-                    slab = np.where(is_cut, level + self.tops(a, b, at), -np.inf)
+                    slab = np.where(is_cut, level + self.scores(a, b, at, within), -np.inf)
                     best = max(best, float(slab.max()))
         return best
+
+    def scores(self, lower: Array, upper: Array, price: Array, limits: _Limits | None) -> Array:
+        """What each channel adds to a bound (k, n): :meth:`tops`, less the price of being counted.
+
+        Where a channel may be on either side of its threshold, the better side.
+        """
+        if limits is None:
+            return self.tops(lower, upper, price)
+        below = self.tops(lower, np.clip(limits.at, lower, upper), price)
+        below = np.where(lower <= limits.at, below, -np.inf)
+        may = upper > limits.at
+        if not np.any(may):
+            return below
+        above = self.tops(np.clip(limits.at, lower, upper), upper, price)
+        charge = limits.price[:, None]
+        above = np.where(
+            may, above - charge + 2.0 * EPS * (np.abs(above) + np.abs(charge)), -np.inf
+        )
+        return np.maximum(below, above)
 
     def tops(self, lower: Array, upper: Array, price: Array) -> Array:
         """Upper bounds (k, n) on max over the box of f(x) - price x, channel by channel."""

@@ -8,6 +8,7 @@ the bracket, the nearest one is tried, so that a price that sits exactly on one 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,8 @@ def _root(
     too_low, too_high = 0.0, math.inf  # the bracket again, as prices: ties are met exactly
     left, right = -math.inf, math.inf  # spends exceed the budget at left, fall short at right
     reach, halve, iteration = 1.0, False, 0
-    ample = short = Response(box.lower, box.upper, np.zeros(model.n))
+    none = np.zeros(model.n)
+    ample, short = Response(box.upper, box.upper, none), Response(box.lower, box.lower, none)
     while True:
         iteration += 1
         best = model.respond(box, price)
@@ -138,9 +140,11 @@ def _root(
         closed = bracketed and right - left <= 4e-16 * max(abs(left), abs(right), 1.0)
         if first == last and settled:
             return price, best, iteration
-        if (first == last and closed) or iteration >= 300:
+        late = iteration > 1 and time.perf_counter() >= model.deadline
+        if (first == last and closed) or iteration >= 300 or late:
             # A jump that no straight part explains: curves flat to the last digit. Either side
             # is a best response to rounding, so what lies between them is filled like a tie.
+            # (Or the time is up: any price gives a bound, and what lies between is a plan.)
             most_there = np.maximum(ample.least, short.least)
             return price, Response(short.least, most_there, best.give), iteration
         if bracketed:

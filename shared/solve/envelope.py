@@ -12,6 +12,9 @@ is the chord's, not ``f'(w)``: the two differ where ``w = u``, and the chord's i
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,23 +38,28 @@ def bends(curves: CurveStack) -> Array:
     return np.where(curves.supremum() == 0.0, np.inf, np.where(_effect(curves) == 0.0, np.inf, out))
 
 
-def lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+def lines(
+    curves: CurveStack, bend: Array, lower: Array, upper: Array, deadline: float = math.inf
+) -> tuple[Array, Array]:
     """End ``w`` and slope of each envelope's straight part; where there is none, ``(l, inf)``.
 
-    All arguments are (n,); ``bend`` comes from :func:`bends`.
+    All arguments are (n,); ``bend`` comes from :func:`bends`. After ``deadline``
+    (``time.perf_counter``) ``w`` stays where it is: a line that is a little too low.
     """
     end, slope = lower.copy(), np.full(lower.shape, np.inf)
     bent = (lower < bend) & (lower < upper)
     if not np.any(bent):
         return end, slope
     if np.all(bent):
-        return _lines(curves, bend, lower, upper)
+        return _lines(curves, bend, lower, upper, deadline)
     at = np.flatnonzero(bent)
-    end[at], slope[at] = _lines(curves.take(at), bend[at], lower[at], upper[at])
+    end[at], slope[at] = _lines(curves.take(at), bend[at], lower[at], upper[at], deadline)
     return end, slope
 
 
-def _lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+def _lines(
+    curves: CurveStack, bend: Array, lower: Array, upper: Array, deadline: float
+) -> tuple[Array, Array]:
     start = curves.value(lower)
     whole = (bend >= upper) | (curves.value(upper) - start <= curves.slope(upper) * (upper - lower))
     # Newton on the tangent condition, whose left side minus right side rises beyond the bend,
@@ -73,7 +81,7 @@ def _lines(curves: CurveStack, bend: Array, lower: Array, upper: Array) -> tuple
         trial = np.where(whole, upper, trial)
         moved = np.abs(trial - w)
         w = trial
-        if not np.any(moved > 1e-9 * w):
+        if not np.any(moved > 1e-9 * w) or time.perf_counter() >= deadline:
             break
     run = w - lower
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -7,6 +7,8 @@ price of money.
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +47,14 @@ class Response:
 
 
 class Relaxation:
-    """Envelopes and best responses of one canonical problem."""
+    """Envelopes and best responses of one canonical problem.
 
-    def __init__(self, canonical: Canonical) -> None:
+    After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is.
+    """
+
+    def __init__(self, canonical: Canonical, deadline: float = math.inf) -> None:
         self.canonical = canonical
+        self.deadline = deadline
         self.n = canonical.n
         self.tables: list[tuple[int, Table]] = []
         draws = canonical.draws
@@ -85,7 +91,9 @@ class Relaxation:
             return curve.value(at).mean(axis=1), curve.slope(at).mean(axis=1)
 
         marks = np.zeros(0) if turns is None else turns
-        self.tables.append((column, table_of_function(both, float(low), float(high), marks)))
+        rounds = 0 if self.late() else 6
+        table = table_of_function(both, float(low), float(high), marks, rounds)
+        self.tables.append((column, table))
 
     def _table_bend(self, column: int) -> float:
         """Spend after which a table is concave; its upper end where a straight part comes last."""
@@ -96,6 +104,10 @@ class Relaxation:
         steps = np.diff(y) / np.diff(x) if p is None else p
         rises = np.flatnonzero(np.diff(steps) > 1e-9 * np.max(np.abs(steps)))
         return float(x[rises[-1] + 1]) if rises.size else float(self.canonical.lower[column])
+
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return time.perf_counter() >= self.deadline
 
     def concave(self) -> bool:
         """Whether every curve is concave on its whole range (straight lines count)."""
@@ -113,7 +125,7 @@ class Relaxation:
         end, slope = lower.copy(), np.full(self.n, np.inf)
         c = self.columns
         if self.curves.n:
-            end[c], slope[c] = lines(self.curves, self.bend[c], lower[c], upper[c])
+            end[c], slope[c] = lines(self.curves, self.bend[c], lower[c], upper[c], self.deadline)
         hulls = tuple(t.hull(float(lower[i]), float(upper[i])) for i, t in self.tables)
         return Box(lower, upper, end, slope, hulls)
 

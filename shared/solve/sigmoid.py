@@ -11,15 +11,15 @@ What is done is written down as a :class:`~shared.problem.proof.Proof` on the wa
 from __future__ import annotations
 
 import heapq
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
 from shared.problem.symmetry import alike, in_order
-from shared.solve.dual import Relaxed, relax
+from shared.solve.counting import Counted, Limit, relax_counted, thresholds
+from shared.solve.dual import Relaxed, relax, settle
 from shared.solve.primal import best_on_pattern, polish, sides
 from shared.solve.reduction import reduce_box
 from shared.solve.relaxation import Box, Relaxation
@@ -45,7 +45,6 @@ class Found:
 class _Search:
     model: Relaxation
     gap: float
-    deadline: float
     best: Array | None = None
     value: float = -np.inf
     price: float = 0.0
@@ -53,6 +52,7 @@ class _Search:
     proof: list[Node] = field(default_factory=list)
     tried: set[bytes] = field(default_factory=set)
     twins: tuple[NDArray[np.intp], ...] = ()
+    whole: Box | None = None
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look: better than the best by half the gap."""
@@ -66,33 +66,33 @@ class _Search:
     def offer_pattern(self, pattern: Array, price: float | None) -> None:
         key = ((pattern >= self.model.bend).tobytes(), pattern[pattern < self.model.bend].tobytes())
         mark = b"|".join(key)
-        if mark in self.tried:
+        if mark in self.tried or (self.model.late() and self.best is not None):
             return
         self.tried.add(mark)
         better = best_on_pattern(self.model, pattern, price)
         if better is not None:
             self.offer(*better)
 
-    def late(self) -> bool:
-        return time.perf_counter() >= self.deadline
-
 
 @dataclass(frozen=True, slots=True)
 class _Open:
+    """A region still to be split, its relaxation (the envelopes', or that of a count)."""
+
     slot: int
     box: Box
-    relaxed: Relaxed
+    relaxed: Relaxed | Counted
+    limit: Limit | None = None
 
 
 def branch_and_bound(
     model: Relaxation,
     *,
     gap: float,
-    deadline: float,
+    deadline: float | None = None,
     starts: tuple[Array, ...] = (),
     node_limit: int = 1_000_000,
 ) -> Found:
-    """Solve to a relative ``gap``, or until ``deadline`` (``time.perf_counter``).
+    """Solve to a relative ``gap``, or until the deadline (the model's own where none is given).
 
     Parameters
     ----------
@@ -100,11 +100,13 @@ def branch_and_bound(
         Feasible plans (n,) to begin with; the answer is never worse than any of them.
     """
     canonical = model.canonical
-    search = _Search(model, gap, deadline)
+    model.deadline = model.deadline if deadline is None else deadline
+    search = _Search(model, gap)
     for start in starts:
         search.offer(start, 0.0)
     search.proof.append(Leaf(0.0))
-    root = _solve(search, 0, model.box(canonical.lower, canonical.upper), None, root=True)
+    search.whole = model.box(canonical.lower, canonical.upper)
+    root = _solve(search, 0, search.whole, None, root=True)
     for start in starts:
         if root is None or root.relaxed.bound > search.cutoff():
             search.offer_pattern(start, search.price or None)
@@ -113,7 +115,7 @@ def branch_and_bound(
         heapq.heappush(heap, (-root.relaxed.bound, 0, root))
     nodes = 1
     search.twins = alike(canonical) if heap else ()
-    while heap and not search.late() and nodes < node_limit:
+    while heap and not model.late() and nodes < node_limit:
         _, _, node = heapq.heappop(heap)
         if node.relaxed.bound <= search.cutoff():
             break
@@ -121,7 +123,7 @@ def branch_and_bound(
             nodes += 1
             heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
     finished = not heap or -heap[0][0] <= search.cutoff()
-    if search.best is not None and nodes > 1:
+    if search.best is not None and nodes > 1 and not model.late():
         # Cutting stops within the gap; stationary to the last digit costs one more dual.
         last = best_on_pattern(model, search.best, search.price or None)
         if last is not None:
@@ -154,6 +156,8 @@ def _solve(
         if relaxed.bound <= search.cutoff() or not torn:
             # Nothing torn: the relaxed plan itself was offered, and the bound is its value.
             return _refined(search, slot, box, relaxed, root=root and round_ < 4)
+        if model.late():
+            return _Open(slot, box, relaxed)
         narrower = reduce_box(model, box, relaxed, search.cutoff())
         if model.tables and round_ < 3:
             _refine(model, box, relaxed, torn)
@@ -211,8 +215,11 @@ def _refine(model: Relaxation, box: Box, relaxed: Relaxed, torn: list[int]) -> N
 
 
 def _split(search: _Search, node: _Open) -> list[_Open]:
-    """Two children around the relaxed spend of the channel whose envelope errs most there."""
-    model, box, x = search.model, node.box, node.relaxed.spend
+    """Two children: a count of what is beyond the relaxed spend, or a single channel's range."""
+    model, box, relaxed = search.model, node.box, node.relaxed
+    if isinstance(relaxed, Counted):
+        return _split_counted(search, node, relaxed)
+    x = relaxed.spend
     torn = model.torn(box, x)
     if not torn:
         return []
@@ -223,10 +230,53 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
     at = float(np.clip(x[i], start + margin, stop - margin))
     if i in model.pairs:
         at = model.knot_near(i, at, start, stop)
+    elif not model.tables:
+        return _count(search, node, relaxed, i, at)
+    return _halves(search, node, i, at, relaxed.price)
+
+
+def _count(search: _Search, node: _Open, relaxed: Relaxed, channel: int, x: float) -> list[_Open]:
+    """Few channels beyond their thresholds, or many."""
+    assert search.whole is not None
+    at = thresholds(search.model, search.whole, channel, x)
+    most = int(np.count_nonzero(relaxed.spend > at))
+    most -= bool(relaxed.spend[channel] > at[channel])
+    slots = (len(search.proof), len(search.proof) + 1)
+    search.proof += [Leaf(relaxed.price)] * 2
+    search.proof[node.slot] = Count(at, most, *slots)
+    limits = (Limit(at, 0, most), Limit(at, most + 1, at.size))
+    children = [
+        _limited(search, slot, node.box, node.box.lower, node.box.upper, limit, relaxed.price)
+        for slot, limit in zip(slots, limits, strict=True)
+    ]
+    return [child for child in children if child is not None]
+
+
+def _split_counted(search: _Search, node: _Open, relaxed: Counted) -> list[_Open]:
+    """The channel for which the two plans around the budget promise more than the curve holds."""
+    model, box, limit = search.model, node.box, node.limit
+    assert limit is not None
+    x = relaxed.mixed()
+    promised = relaxed.share * model.surface(relaxed.over)
+    promised += (1.0 - relaxed.share) * model.surface(relaxed.under)
+    i = int(np.argmax(promised - model.surface(x)))
+    start, stop = sorted((float(relaxed.over[i]), float(relaxed.under[i])))
+    margin = 0.02 * (stop - start)
+    at = float(np.clip(x[i], start + margin, stop - margin))
+    if start < limit.at[i] < stop:
+        at = float(limit.at[i])
+    if not box.lower[i] < at < box.upper[i]:
+        return []
+    return _halves(search, node, i, at, relaxed.price)
+
+
+def _halves(search: _Search, node: _Open, i: int, at: float, price: float) -> list[_Open]:
+    """One channel below and above a spend."""
+    model, box = search.model, node.box
     if not box.lower[i] < at < box.upper[i]:
         return []
     slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [Leaf(node.relaxed.price)] * 2
+    search.proof += [Leaf(price)] * 2
     search.proof[node.slot] = Split(i, at, *slots)
     out = []
     for slot, side in zip(slots, ("below", "above"), strict=True):
@@ -242,7 +292,39 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
             continue
         if model.tables:
             model.mark(lower, upper)
-        child = _solve(search, slot, model.narrowed(box, lower, upper), node.relaxed.price)
+        child = _limited(search, slot, box, lower, upper, node.limit, price)
         if child is not None:
             out.append(child)
     return out
+
+
+def _limited(
+    search: _Search,
+    slot: int,
+    parent: Box,
+    lower: Array,
+    upper: Array,
+    limit: Limit | None,
+    price: float,
+) -> _Open | None:
+    """Relax a box under a limit, which may turn out to say no more than the bounds."""
+    model, budget = search.model, search.model.canonical.budget
+    idle = True
+    if limit is not None:
+        inside = limit.inside(lower, upper)
+        if inside is None:
+            return None
+        lower, upper, idle = inside
+    box = model.narrowed(parent, lower, upper)
+    if limit is None or idle:
+        return _solve(search, slot, box, price)
+    accuracy = 0.01 * search.gap * abs(search.value)
+    relaxed = relax_counted(model, box, limit, price, search.cutoff(), accuracy)
+    search.iterations += relaxed.iterations
+    search.proof[slot] = Leaf(relaxed.price, relaxed.count_price)
+    if relaxed.bound <= search.cutoff():
+        return None
+    search.offer(settle(relaxed.mixed(), lower, upper, budget, upper - lower), relaxed.price)
+    for plan in (relaxed.over, relaxed.under):
+        search.offer_pattern(plan, relaxed.price)
+    return None if relaxed.bound <= search.cutoff() else _Open(slot, box, relaxed, limit)
