@@ -16,7 +16,7 @@ __all__ = ["CODE", "unbuilt_in_plan", "unbuilt_in_request"]
 
 CODE = "not_supported_yet"
 
-BUILT_METHODS = ("auto", "lagrangian", "branch_and_bound")
+BUILT_METHODS = ("auto", "lagrangian", "branch_and_bound", "gradient", "slsqp")
 
 
 def _not_yet(what: str, *path: str | int) -> Fault:

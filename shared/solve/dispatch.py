@@ -9,23 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput, NotSupportedYet
-from shared.problem.canonical import Canonical, feasible_current, marginal
+from shared.problem.canonical import Canonical, feasible_current, marginal, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Proof
 from shared.solve.dual import settle
 from shared.solve.relaxation import Relaxation
-from shared.solve.sigmoid import Found, branch_and_bound
+from shared.solve.search import SEARCHES, search
+from shared.solve.sigmoid import branch_and_bound
+from shared.solve.space import BudgetSpace
 
 __all__ = ["METHODS", "NOT_BUILT", "Solved", "solve"]
 
 Array = NDArray[np.float64]
 
-METHODS = ("auto", "lagrangian", "branch_and_bound")
+METHODS = ("auto", "lagrangian", "branch_and_bound", *SEARCHES)
 _S_SHAPED = (
     "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
     "and branch and bound closes the gap."
 )
-NOT_BUILT = ("piecewise", "gradient", "slsqp", "genetic", "particle_swarm", "bayesian")
+NOT_BUILT = ("piecewise", "genetic", "particle_swarm", "bayesian")
+_PROOF_NODES = 64
+"""Nodes spent on the bound of a plan that was found by a method without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Solved:
     method, why
         What was run and the reason, a sentence.
     iterations, nodes
-        Evaluations of the dual, and nodes of the search tree (1: the root sufficed).
+        Evaluations of the dual (of the objective, for a search by name), and nodes of the tree
+        (1: the root sufficed).
     proof
         For :func:`shared.solve.certificate.certify`.
     budget_price
@@ -79,6 +84,8 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
     began = time.perf_counter()
     # A tenth is kept for the last node and for whoever rechecks the proof.
     deadline = began + 0.9 * options.time_limit_s
+    if method in SEARCHES:
+        return _by_name(canonical, options, start, began)
     model = Relaxation(canonical)
     chosen, why = _choose(model, method)
     known = (_feasible(canonical, feasible_current(canonical)), _feasible(canonical, start))
@@ -100,7 +107,7 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
         iterations=found.iterations,
         nodes=found.nodes,
         proof=found.proof,
-        budget_price=_budget_price(canonical, found),
+        budget_price=_budget_price(canonical, found.spend),
         solve_ms=1e3 * (time.perf_counter() - began),
     )
 
@@ -121,13 +128,49 @@ def _choose(model: Relaxation, method: str) -> tuple[str, str]:
     return method, "Asked for by name."
 
 
-def _budget_price(canonical: Canonical, found: Found) -> float:
+def _by_name(
+    canonical: Canonical, options: SolverOptions, start: Array | None, began: float
+) -> Solved:
+    """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
+    # The larger part of the time is the search's, a fifth is kept for the bound.
+    space = BudgetSpace(canonical, began + 0.7 * options.time_limit_s)
+    found = search(space, options.method, options.seed)
+    plans = [
+        plan
+        for candidate in (found.point, feasible_current(canonical), start)
+        if (plan := _feasible(canonical, candidate)) is not None
+    ]
+    plans = plans or [space.project(canonical.lower[None, :])[0]]
+    values = [float(outcome(canonical, plan).sum()) for plan in plans]
+    spend = plans[int(np.argmax(values))]
+    shown = branch_and_bound(
+        Relaxation(canonical),
+        gap=options.gap,
+        deadline=began + 0.9 * options.time_limit_s,
+        starts=(spend,),
+        node_limit=_PROOF_NODES,
+    )
+    why = f"Asked for by name. {found.note}"
+    if not found.finished:
+        why += " The time limit cut the search short."
+    return Solved(
+        spend=spend,
+        method=options.method,
+        why=why + " The bound is the exact solver's.",
+        iterations=found.evaluations,
+        nodes=shown.nodes,
+        proof=shown.proof,
+        budget_price=_budget_price(canonical, spend),
+        solve_ms=1e3 * (time.perf_counter() - began),
+    )
+
+
+def _budget_price(canonical: Canonical, spend: Array) -> float:
     """The steepest slope among the channels that can take more money when the budget grows.
 
     At a stationary plan all free channels have it in common, and it is the multiplier. Where all
     money is in one channel the multiplier is not unique; this is still the value's derivative.
     """
-    spend = found.spend
     tiny = 1e-9 * canonical.budget
     if not canonical.spend_all and float(spend.sum()) < canonical.budget - tiny:
         return 0.0

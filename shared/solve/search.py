@@ -1,0 +1,31 @@
+"""The methods that callers ask for by name: searches that prove nothing themselves.
+
+None of them is ever chosen by ``auto``. Each looks for a good point in a ``Space``; how good it is
+is for a proof to say that they have no part in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from shared.solve.gradient import ascend
+from shared.solve.slsqp import quadratic_programming
+from shared.solve.space import Searched, Space
+
+__all__ = ["SEARCHES", "search"]
+
+SEARCHES: dict[str, Callable[[Space, int], Searched]] = {
+    "gradient": ascend,
+    "slsqp": quadratic_programming,
+}
+
+
+def search(space: Space, method: str, seed: int) -> Searched:
+    """Search by the method of that name; the same seed gives the same point."""
+    if not np.any(space.range > 0.0):
+        only = space.project(space.lower[None, :])
+        value = float(space.value(only)[0])
+        return Searched(only[0], value, space.evaluations, "Only one plan is allowed.", True)
+    return SEARCHES[method](space, seed)
