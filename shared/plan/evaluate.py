@@ -16,15 +16,18 @@ from shared.plan.separable import bindings
 from shared.problem.canonical import canonicalise, own_bounds
 from shared.problem.model import Problem
 
-__all__ = ["evaluate", "plan_vector", "score_plan", "violations"]
+__all__ = ["Amounts", "evaluate", "plan_vector", "score_plan", "violations"]
 
 Floats = NDArray[np.float64]
+
+Amounts = float | tuple[float, ...]
+"""What a plan gives an arm: money per period, or in each of several periods."""
 
 TOLERANCE = 1e-6
 """Bounds and constraints hold to this share of the budget (API.md)."""
 
 
-def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
+def plan_vector(problem: Problem, plan: Mapping[str, Amounts]) -> Floats:
     """``plan`` (spend by channel) in the problem's order, shape (n,).
 
     Raises
@@ -49,7 +52,7 @@ def plan_vector(problem: Problem, plan: Mapping[str, float]) -> Floats:
     return np.array([plan[name] for name in names], dtype=np.float64)
 
 
-def score_plan(problem: Problem, plan: Mapping[str, float]) -> tuple[Score, list[list[str]]]:
+def score_plan(problem: Problem, plan: Mapping[str, Amounts]) -> tuple[Score, list[list[str]]]:
     """A caller's plan, scored, and the names of what holds each channel where it is."""
     mine = score(canonicalise(problem), plan_vector(problem, plan))
     return mine, _held(problem, mine)
@@ -83,7 +86,7 @@ def violations(problem: Problem, plan: Score) -> list[dict[str, Any]]:
     return broken
 
 
-def evaluate(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
+def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     """The answer to ``POST /evaluate``: the plan scored, what it breaks, and its regret.
 
     ``regret`` is the expected outcome lost against the best plan within the limits, never below

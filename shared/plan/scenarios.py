@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
-from shared.plan.evaluate import score_plan, violations
+from shared.plan.evaluate import Amounts, score_plan, violations
 from shared.plan.optimize import Plan, certificate_of, make_plan, rows_of
 from shared.plan.rows import allocation
 from shared.plan.score import Score, finite, quotient, totals
@@ -31,7 +31,7 @@ class Variant:
 
     name: str
     problem: Problem
-    plan: Mapping[str, float] | None = None
+    plan: Mapping[str, Amounts] | None = None
 
 
 def compare(
@@ -86,7 +86,7 @@ def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
     return {"name": variant.name, **result}
 
 
-def _own_mix(problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
+def _own_mix(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     best = make_plan(problem)
     mine, held = score_plan(problem, plan)

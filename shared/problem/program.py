@@ -152,6 +152,17 @@ class Program:
         """(A, H) weighted expected outcome at adstocked spend ``z``, interactions left aside."""
         return self.weight * self._mean(z)
 
+    def response_draws(self, z: Array) -> Array | None:
+        """(S, A, H) weighted outcome in each draw, interactions left aside; None without draws."""
+        if self.draws is None:
+            return None
+        each = np.stack([self.draws.value(row) for row in z.T])
+        return _array(each.transpose(1, 2, 0) * self.weight)
+
+    def supremum(self) -> Array:
+        """(A,) the most that each arm can bring in a period; inf where its curve has no ceiling."""
+        return self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
+
     def outcome(self, u: Array) -> float:
         """Expected outcome over the horizon, interactions included."""
         z = self.adstocked(u)
@@ -182,8 +193,7 @@ class Program:
 
     def saturation(self, z: Array) -> Array:
         """(A, H) level of saturation, 0 to 1; only for curves that have a ceiling."""
-        top = self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
-        return _array(self._mean(z) / top[:, None])
+        return _array(self._mean(z) / self.supremum()[:, None])
 
     def violation(self, u: Array) -> float:
         """Largest violation of a bound or a row, relative to ``scale`` (the money at stake)."""

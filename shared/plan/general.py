@@ -1,0 +1,87 @@
+"""Plans of the general program: scored period by period, with what holds them and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.plan.score import Score, finite
+from shared.plan.separable import PRICE_UNIT
+from shared.problem.program import Program
+
+__all__ = ["bindings", "score_program", "shadow_prices"]
+
+Floats = NDArray[np.float64]
+
+BINDING_TOLERANCE = 1e-7
+"""A limit binds where the plan is within this share of the money at stake of it."""
+
+
+def score_program(program: Program, spend: Floats) -> Score:
+    """Score ``spend`` (A, T) with a program whose decisions are the spends themselves (K = T).
+
+    Outcomes after the plan's last period (the long term) are no part of its outcome, but a unit of
+    money's marginal return includes them, weighed as the objective weighs them.
+    """
+    z = program.adstocked(spend)
+    draws = program.response_draws(z)
+    ended = program.periods
+    return Score(
+        spend=spend,
+        outcome=program.response(z)[:, :ended],
+        marginal=_through_carry(program, program.slopes(spend)),
+        ceiling=(program.supremum()[:, None] * program.weight)[:, :ended],
+        draws=None if draws is None else draws[:, :, :ended],
+    )
+
+
+def _through_carry(program: Program, slopes: Floats) -> Floats:
+    """(A, T) from slopes in adstocked spend (A, H) to slopes in spend; inf where one of them is."""
+    steep = ~np.isfinite(slopes)
+    inner = np.einsum("aht,ah->at", program.carry, np.where(steep, 0.0, slopes))
+    touched = np.einsum("aht,ah->at", program.carry, steep.astype(np.float64))
+    return np.where(touched > 0.0, np.inf, inner)
+
+
+def bindings(program: Program, u: Floats) -> list[list[str]]:
+    """Names of the bounds and rows that hold each arm where it is; budgets are left to prices."""
+    slack = BINDING_TOLERANCE * max(program.scale, 1e-12)
+    per_unit = np.abs(program.spread).sum(axis=1)
+    product = program.rows.matrix @ u.ravel()
+    tight = (np.abs(product - program.rows.lower) <= slack) | (
+        np.abs(program.rows.upper - product) <= slack
+    )
+    used = np.abs(program.rows.matrix).reshape(-1, program.arms, program.columns).sum(axis=2) > 0.0
+    held: list[list[str]] = []
+    for a in range(program.arms):
+        names: list[str] = []
+        if np.any((u[a] - program.lower[a]) * per_unit[a] <= slack):
+            names.append(program.lower_by[a])
+        if np.any((program.upper[a] - u[a]) * per_unit[a] <= slack):
+            names.append(program.upper_by[a])
+        names += [program.rows.names[m] for m in np.flatnonzero(tight & used[:, a])]
+        kept = (n for n in names if n and n.partition("[")[0] != "budget")
+        held.append(list(dict.fromkeys(kept)))
+    return held
+
+
+def shadow_prices(program: Program, row_prices: Floats) -> list[dict[str, Any]]:
+    """Gain in the objective per unit of relaxing the budget and each row that binds, by name.
+
+    Parameters
+    ----------
+    row_prices
+        (m,) derivative of the best value in each row's limit: positive where raising an upper
+        limit pays, negative where lowering a floor does. Rows that share a name are added up.
+    """
+    product: dict[str, float] = {}
+    for name, price in zip(program.rows.names, row_prices.tolist(), strict=True):
+        signed = name.partition("[")[0] == "budget"
+        if price != 0.0 or name == "budget":
+            product[name] = product.get(name, 0.0) + (price if signed else abs(price))
+    return [
+        {"name": name, "value": finite(value), "unit": PRICE_UNIT}
+        for name, value in product.items()
+    ]
