@@ -121,7 +121,7 @@ def read_dates(
                         f"{said}{quoted} cannot be told apart: other cells of the column are "
                         "day first and month first. Write dates as YYYY-MM-DD.",
                     )
-            elif not (day_first or month_first or same):
+            elif not (day_first or month_first) and parsed[0] != parsed[1]:
                 choice = None
                 faults.add(
                     where,

@@ -215,11 +215,11 @@ def guess_roles(
         used |= {n for role in roles for n in (role.spend, role.impressions) if n} | set(totals)
         free = [name for name in free if name not in used]
     if spec.outcome is None:
+        # An empty column comes after all others, and is then told as an outcome that is empty.
         ranked = sorted(
-            (*match, table.header.index(n), n)
+            (n not in numeric and n not in text, *match, table.header.index(n), n)
             for n in free
             if not set(tokens(n)) & _NOT_AN_OUTCOME
-            and (n in numeric or n in text)
             and (match := _match(tokens(n), _OUTCOMES)) is not None
         )
         if ranked:

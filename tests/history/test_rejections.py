@@ -290,6 +290,22 @@ def test_an_ambiguous_date_shows_both_readings():
     )
 
 
+def test_a_date_that_reads_the_same_both_ways_is_not_called_ambiguous():
+    found = faults(table("01/02/2024,1,2,3", "02/02/2024,1,2,3", "03/02/2024,1,2,3"))
+    assert [pointer for pointer, _, _ in found] == ["/rows/2/date", "/rows/4/date"]
+
+
+def test_an_empty_outcome_is_told_as_empty_where_its_role_is_guessed():
+    found = faults(table("2024-01-01,,1,2", "2024-01-08,,1,2", "2024-01-15,,1,2"), None)
+    assert found == [
+        (
+            "/rows/2/revenue",
+            "empty_outcome",
+            "Column 'revenue', the outcome, is empty in all rows 2 to 4.",
+        )
+    ]
+
+
 def test_a_frequency_that_is_not_that_of_the_dates():
     assert faults(table(*GOOD), {**SPEC, "frequency": "day"}) == [
         (
