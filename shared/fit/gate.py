@@ -76,12 +76,14 @@ def judge(
     if rolling.rmse > naive.rmse:
         why.append(
             f"Its forecasts of the last {rolling.rows} {frequency}s are worse than a seasonal "
-            f"naive forecast: typical error {rolling.rmse:.4g} against {naive.rmse:.4g}."
+            f"naive forecast: typical error {_amount(rolling.rmse)} against "
+            f"{_amount(naive.rmse)}."
         )
     if rolling.rmse > constant.rmse:
         why.append(
             f"Its forecasts of the last {rolling.rows} {frequency}s are worse than always "
-            f"forecasting the mean: typical error {rolling.rmse:.4g} against {constant.rmse:.4g}."
+            f"forecasting the mean: typical error {_amount(rolling.rmse)} against "
+            f"{_amount(constant.rmse)}."
         )
     if rolling.coverage is not None and rolling.coverage < _COVERAGE:
         why.append(
@@ -97,8 +99,8 @@ def judge(
         )
     checked = (
         f"It converged; the typical error of its forecasts over the last {rolling.rows} "
-        f"{frequency}s is {rolling.rmse:.4g}, against {naive.rmse:.4g} of a seasonal naive "
-        f"forecast; log evidence {gain:+.1f} for an effect of media."
+        f"{frequency}s is {_amount(rolling.rmse)}, against {_amount(naive.rmse)} of a seasonal "
+        f"naive forecast; log evidence {gain:+.1f} for an effect of media."
     )
     return Judgement(
         data="enough",
@@ -147,6 +149,15 @@ def _too_few(
         "A lift test or a known return of a channel (spec.priors) says more than a few more rows."
     )
     return tuple(out)
+
+
+def _amount(value: float) -> str:
+    """An amount as people write it: no powers of ten until there is no other way.
+
+    >>> _amount(70321.4), _amount(0.51234)
+    ('70,321', '0.5123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _and(names: Sequence[str]) -> str:

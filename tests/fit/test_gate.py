@@ -65,6 +65,11 @@ def test_each_fault_has_its_sentence(posterior: Posterior) -> None:
         assert sentence in found.reasons[0]
 
 
+def test_large_errors_are_written_out(posterior: Posterior) -> None:
+    found = judge(posterior, [fold(naive=182345.6)], NAMES, [])
+    assert "against 182,346 of a seasonal naive forecast" in found.reasons[0]
+
+
 def test_media_without_evidence(posterior: Posterior) -> None:
     thin = replace(posterior, evidence={"exponential": -38.0, "no_media": -40.0})
     found = judge(thin, [fold()], NAMES, [])
