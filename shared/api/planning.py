@@ -13,18 +13,11 @@ from shared.api.faults import validated
 from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.plans import plan_of
 from shared.api.pointers import pointer_to
-from shared.api.semantics import duplicate_names, optimize_faults, plan_faults
-from shared.api.translate import (
-    accepted,
-    first,
-    plan_of,
-    problem_of,
-    read_evaluate,
-    read_optimize,
-    refuse,
-    under,
-)
+from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
+from shared.api.semantics import optimize_faults, plan_faults
+from shared.api.translate import problem_of
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
 from shared.plan.scenarios import Variant
@@ -66,7 +59,6 @@ def scenarios(call: Call) -> Reply:
         faults += _scenario_name_faults(message)
         for i, scenario in enumerate(message.scenarios or ()):
             rows = _part(call.json, "scenarios")[i].get("plan")
-            faults += duplicate_names(rows, "scenarios", i, "plan")
             faults += plan_faults(rows, "scenarios", i, "plan")
             faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
     message = accepted(message, faults)
@@ -132,8 +124,20 @@ def fit(call: Call) -> Reply:
     request = accepted(message, faults)
     # The spec goes on as it was sent: in it, null (no such column) differs from left out (look).
     spec = _part(call.json, "spec") or {}
-    curves = call.service.fit(spec, request.history_csv, request.outcomes_csv, request.seed)
+    try:
+        curves = call.service.fit(spec, request.history_csv, request.outcomes_csv, request.seed)
+    except InvalidInput as error:
+        raise type(error)([_in_fit_request(fault) for fault in error.faults]) from None
     return Reply(curves.to_dict())
+
+
+def _in_fit_request(fault: Fault) -> Fault:
+    """A fault of a table or its spec, told from the request that holds them."""
+    table = {"/rows": "/history_csv/rows", "/outcomes": "/outcomes_csv"}
+    for begin, place in table.items():
+        if fault.pointer == begin or fault.pointer.startswith(f"{begin}/"):
+            return Fault(place + fault.pointer.removeprefix(begin), fault.code, fault.message)
+    return Fault(f"/spec{fault.pointer}", fault.code, fault.message)
 
 
 def _stamped(answer: dict[str, Any]) -> Reply:

@@ -117,7 +117,7 @@ def build_design(
     scale = float(np.std(seen)) if seen.size else 0.0
     if not scale > 1e-9 * max(1.0, float(np.max(np.abs(seen), initial=0.0))):
         raise InvalidInput.at(
-            f"/{history.outcome_name}",
+            "/outcome",
             "constant_outcome",
             f"The outcome {history.outcome_name!r} never varies, so no effect can be seen in it.",
         )

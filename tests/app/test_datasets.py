@@ -259,3 +259,19 @@ def test_faults_of_a_fit(api: Client, history: Simulated) -> None:
     }
     raw = {"spec": history.spec, "history_csv": wide(r5_spend_tv="x").decode()}
     assert api.post("fit", raw).status == 422
+
+
+def test_faults_of_a_fit_point_into_its_request(api: Client, history: Simulated) -> None:
+    def places(**request: Any) -> set[str]:
+        return set(refused(api.post("fit", request)))
+
+    bad = wide(r5_spend_tv="x").decode()
+    assert places(history_csv=bad) == {"/history_csv/rows/5/spend_tv"}
+    long = "date,channel,spend\n2024-01-01,tv,1\n2024-01-08,tv,2\n"
+    outcomes = "date,revenue\n2024-01-01,x\n2024-01-08,6\n"
+    assert places(history_csv=long, outcomes_csv=outcomes) == {"/outcomes_csv/rows/2/revenue"}
+    assert places(history_csv=long) == {"/outcomes_csv"}
+    spec = {**history.spec, "outcome": "nope"}
+    assert places(history_csv=history.csv, spec=spec) == {"/spec/outcome"}
+    flat = "date,revenue,spend_tv\n" + "".join(f"2024-{m:02d}-01,1,2\n" for m in range(1, 13))
+    assert places(history_csv=flat) == {"/spec/outcome"}
