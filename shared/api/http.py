@@ -153,6 +153,9 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
 
 def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
     given: str = req.headers.get("content-type", "")
+    coding: str = req.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedContent(f"Send the body as it is; its encoding is {coding[:40]!r}.")
     media, *parameters = (part.strip().lower() for part in given.split(";"))
     if media.startswith("application/") and media.endswith("+json"):
         media = JSON

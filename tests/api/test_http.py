@@ -169,6 +169,13 @@ def test_content_types(content_type: str, status: int) -> None:
     assert answered(request, echo).status_code == status
 
 
+def test_a_packed_body_is_refused_as_such() -> None:
+    response = answered(asked(content_encoding="gzip"), echo)
+    assert response.status_code == 415
+    assert "Send the body as it is; its encoding is 'gzip'." in body_of(response)["detail"]
+    assert answered(asked(content_encoding="identity"), echo).status_code == 200
+
+
 def test_five_megabytes_are_the_limit() -> None:
     fits = b'{"history_csv": "' + b"x" * (5_000_000 - 19) + b'"}'
     assert len(fits) == 5_000_000
