@@ -31,11 +31,13 @@ def faults_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list
 
 
 def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:
-    loc = details["loc"]
-    if details["type"].startswith("union_tag"):
+    loc, kind = details["loc"], details["type"]
+    if kind.startswith("union_tag"):
         loc = (*loc, "family")
+        if kind == "union_tag_invalid" and details["input"].get("family") is None:
+            kind = "union_tag_not_found"  # null is "not given", here too
     path, owners = _walk(loc, data)
-    code, phrase = _PHRASES.get(details["type"], ("invalid", _as_told))
+    code, phrase = _PHRASES.get(kind, ("invalid", _as_told))
     field = path[-1] if path else None
     if code == "unknown_field":
         message = f"{field!r} is no field of {_place(path[:-1], owners)}."
@@ -143,7 +145,8 @@ Phrase = Callable[[ErrorDetails], str]
 def _limit(words: str, key: str) -> Phrase:
     def phrase(details: ErrorDetails) -> str:
         limit, given = details["ctx"][key], details["input"]
-        return f"must be {words} {limit:g}; it is {_short(given)}"
+        told = str(limit) if isinstance(limit, int) else f"{limit:g}"
+        return f"must be {words} {told}; it is {_short(given)}"
 
     return phrase
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeGuard
+from unicodedata import category
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -122,6 +123,9 @@ def _channel_faults(
 
     if name and not name.strip():
         yield fault("channel", "invalid", "A channel's name must not be blank.")
+    elif any(category(character) == "Cc" for character in name):
+        message = "A channel's name must not hold control characters, such as line breaks."
+        yield fault("channel", "invalid", message)
     for low, high in (("min_spend", "max_spend"), ("min_total", "max_total")):
         least, most = _number(channel, low), _number(channel, high)
         if least is not None and most is not None and least > most:
@@ -184,7 +188,8 @@ def _draws_of(family: str) -> TypeAdapter[Any]:
 
 def _draw_faults(curve: Json, path: tuple[str | int, ...], name: str) -> Iterator[Fault]:
     family, draws = curve["saturation"].get("family"), curve.get("draws")
-    if family not in FAMILIES or not isinstance(draws, list) or not draws:
+    known = isinstance(family, str) and family in FAMILIES
+    if not known or not isinstance(draws, list) or not draws:
         return
     complete = [
         {"family": family, **draw} if isinstance(draw, dict) else draw for draw in draws[:10_000]
