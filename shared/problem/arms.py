@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from shared.curves.stack import DrawStack, stack_draws
 from shared.errors import Conflict, Fault, Infeasible, InvalidInput
-from shared.problem.canonical import HAIR, own_bounds
+from shared.problem.canonical import own_bounds
 from shared.problem.model import Channel, Problem
 
-__all__ = ["Arm", "Bound", "arm_bounds", "arm_draws", "arms_of", "members", "refuse"]
+__all__ = ["Arm", "arm_bounds", "arm_draws", "arms_of", "current_of", "members"]
 
 Array = NDArray[np.float64]
 Bound = tuple[float, str]
+HAIR = 1e-9  # what rounding in a caller's own sums can miss by, relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,12 @@ def arm_bounds(arm: Arm, periods: int, reach_cap: float | None) -> tuple[Bound, 
         low = (channel.minimum_if_active, "minimum_if_active")
     if low[0] > high[0]:
         if low[0] - high[0] > HAIR * max(abs(low[0]), abs(high[0])):
-            refuse(arm.name, low, high)
+            _refuse(arm.name, low, high)
         low = (high[0], low[1])
     return low, high
 
 
-def refuse(name: str, low: Bound, high: Bound) -> None:
+def _refuse(name: str, low: Bound, high: Bound) -> None:
     """Raise :class:`Infeasible` for two bounds on one spend that cannot hold together."""
     missed = float(low[0] - high[0])
     floor = f"{name}.{low[1]}"

@@ -21,7 +21,7 @@ from shared.errors import InvalidInput
 from shared.problem.arms import Arm
 from shared.problem.model import Channel, Problem
 
-__all__ = ["Flow", "flow", "planned_budgets"]
+__all__ = ["Flow", "flow"]
 
 Array = NDArray[np.float64]
 TAIL = 1e-4
@@ -38,7 +38,7 @@ class Flow:
     weight: Array
 
 
-def planned_budgets(problem: Problem) -> Array | None:
+def _planned_budgets(problem: Problem) -> Array | None:
     """(T,) budgets of the periods for fixed shares, the test reserve taken off; None if free."""
     periods = problem.horizon.periods
     if problem.period_budgets:
@@ -63,7 +63,7 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     _check(problem, arms)
     if periods == 1:
         total = [1.0 if a is None else a.total_weight() for a in map(_adstock, arms)]
-        seasons = [arm.channel.period_weights or parent_weights(problem, arm) for arm in arms]
+        seasons = [arm.channel.period_weights or _parent_weights(problem, arm) for arm in arms]
         return Flow(
             spread=np.ones((count, 1, 1)),
             carry=np.array(total).reshape(count, 1, 1),
@@ -73,7 +73,7 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     if mode == "constant":
         shape = np.ones((periods, 1))
     elif mode == "fixed_shares":
-        budgets = planned_budgets(problem)
+        budgets = _planned_budgets(problem)
         if budgets is None:
             raise InvalidInput.at(
                 "/horizon/mode", "missing", "fixed_shares divides a budget: give one."
@@ -94,14 +94,14 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
             # Spend j periods before the first still has weight w[h + j] in period h.
             ages = np.arange(length)[:, None] + np.arange(1, before.size + 1)
             carry_in[a, :end] = (w[np.minimum(ages, w.size - 1)] @ before[::-1])[:end]
-        own = arm.channel.period_weights or parent_weights(problem, arm)
+        own = arm.channel.period_weights or _parent_weights(problem, arm)
         weight[a, :periods] = own or 1.0
         # The seasons after the plan are not known: their mean stands in.
         weight[a, periods:end] = problem.goal.long_term_weight * weight[a, :periods].mean()
     return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
 
 
-def parent_weights(problem: Problem, arm: Arm) -> tuple[float, ...]:
+def _parent_weights(problem: Problem, arm: Arm) -> tuple[float, ...]:
     """Weights of the periods that a campaign has from its channel."""
     return problem.channels[arm.parent].period_weights
 

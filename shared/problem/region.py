@@ -1,0 +1,260 @@
+"""Which plans a node of a proof speaks about: boxes that are derived, never believed.
+
+From the program's own box every split narrows one decision, one adstocked spend or the question
+whether an arm is active. What follows from that is worked out here: carryover links both boxes,
+spend of zero or at least a minimum and lots round the ends, and a count of active arms that is
+used up switches the others off. All ends are rounded outward, so nothing feasible is ever lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.problem.program_proof import SplitActive, SplitArgument, SplitDecision
+
+__all__ = ["Region", "halves", "holds", "root_region"]
+
+Array = NDArray[np.float64]
+Split = SplitDecision | SplitArgument | SplitActive
+EPS = 2.220446049250313e-16
+HAIR = 1e-9  # a lot or a minimum that is missed by so little, relatively, counts as met
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """Boxes of u (A, K) and z (A, H), and by arm 1: spends something, -1: nothing, 0: either."""
+
+    u_lower: Array
+    u_upper: Array
+    z_lower: Array
+    z_upper: Array
+    active: NDArray[np.int8]
+
+
+def holds(region: Region, u: Array) -> bool:
+    """Whether decisions (A, K) lie in the region's box, to a hair."""
+    hair = HAIR * np.maximum(np.abs(u), np.abs(region.u_upper))
+    return bool(np.all(u >= region.u_lower - hair) and np.all(u <= region.u_upper + hair))
+
+
+def root_region(program: Program) -> Region | None:
+    """The region of all plans; None where it is empty.
+
+    Raises
+    ------
+    ValueError
+        Where the arrays are not what :class:`Program` promises: then nothing can be proved.
+    """
+    _check(program)
+    draft = _Draft(
+        program,
+        program.lower.copy(),
+        program.upper.copy(),
+        np.zeros_like(program.carry_in),
+        np.full_like(program.carry_in, np.inf),
+        np.zeros(program.arms, dtype=np.int8),
+    )
+    _limit_by_rows(program, draft)
+    return draft.settled(range(program.arms))
+
+
+def halves(program: Program, region: Region, split: Split) -> tuple[Region | None, Region | None]:
+    """Both sides of a split (below, above; or off, on), None where one is empty.
+
+    Raises
+    ------
+    ValueError, IndexError
+        For a split that is none.
+    """
+    if not 0 <= split.arm < program.arms:
+        raise IndexError("There is no such arm.")
+    first, second = _Draft.of(program, region), _Draft.of(program, region)
+    if isinstance(split, SplitActive):
+        first.active[split.arm] = min(first.active[split.arm], -1)
+        if region.active[split.arm] == 1:
+            return None, region
+        if region.active[split.arm] == -1:
+            return region, None
+        second.active[split.arm] = 1
+    else:
+        if np.isnan(split.at):
+            raise ValueError("A split at no number.")
+        if isinstance(split, SplitDecision):
+            at = (split.arm, split.column)
+            if not 0 <= split.column < program.columns:
+                raise IndexError("There is no such column.")
+            first.u_upper[at] = min(first.u_upper[at], split.at)
+            second.u_lower[at] = max(second.u_lower[at], split.at)
+        else:
+            at = (split.arm, split.period)
+            if not 0 <= split.period < region.z_lower.shape[1]:
+                raise IndexError("There is no such period.")
+            first.z_upper[at] = min(first.z_upper[at], split.at)
+            second.z_lower[at] = max(second.z_lower[at], split.at)
+    return first.settled((split.arm,)), second.settled((split.arm,))
+
+
+def _check(program: Program) -> None:
+    arrays = (
+        program.lower,
+        program.upper,
+        program.least_active,
+        program.lot,
+        program.carry,
+        program.carry_in,
+        program.spread,
+        program.weight,
+    )
+    if not all(np.all(np.isfinite(array)) for array in arrays):
+        raise ValueError("A bound, a lot, a weight or a link is no number.")
+    if any(np.any(array < 0.0) for array in arrays):
+        raise ValueError("A bound, a lot, a weight or a link is negative.")
+    if not np.all(np.isfinite(program.rows.matrix)):
+        raise ValueError("A coefficient is no number.")
+
+
+class _Draft:
+    """Boxes being narrowed."""
+
+    def __init__(
+        self,
+        program: Program,
+        u_lower: Array,
+        u_upper: Array,
+        z_lower: Array,
+        z_upper: Array,
+        active: NDArray[np.int8],
+    ) -> None:
+        self.program = program
+        self.u_lower, self.u_upper = u_lower, u_upper
+        self.z_lower, self.z_upper = z_lower, z_upper
+        self.active = active
+
+    @classmethod
+    def of(cls, program: Program, region: Region) -> _Draft:
+        return cls(
+            program,
+            region.u_lower.copy(),
+            region.u_upper.copy(),
+            region.z_lower.copy(),
+            region.z_upper.copy(),
+            region.active.copy(),
+        )
+
+    def settled(self, arms: Iterable[int]) -> Region | None:
+        """What follows for ``arms`` and, by counts, for others; None if nothing is left."""
+        todo = list(arms)
+        for _ in range(2 + len(self.program.at_most)):
+            if todo:
+                index = np.array(todo, dtype=np.intp)
+                for _ in range(2):
+                    if not self._domains(index):
+                        return None
+                    self._links(index)
+                if not self._domains(index) or self._crossed(index):
+                    return None
+            counted = self._counts()
+            if counted is None:
+                return None
+            if not counted:
+                break
+            todo = counted
+        return Region(self.u_lower, self.u_upper, self.z_lower, self.z_upper, self.active)
+
+    def _crossed(self, arms: NDArray[np.intp]) -> bool:
+        u = self.u_lower[arms] > self.u_upper[arms]
+        return bool(np.any(u) or np.any(self.z_lower[arms] > self.z_upper[arms]))
+
+    def _domains(self, arms: NDArray[np.intp]) -> bool:
+        """Round the ends to spends that are allowed; False if there are none."""
+        p = self.program
+        low, high = self.u_lower[arms], self.u_upper[arms]
+        least, lot, active = p.least_active[arms], p.lot[arms][:, None], self.active[arms]
+        high = np.where(active[:, None] == -1, np.minimum(high, 0.0), high)
+        if p.columns == 1:
+            floor = np.maximum(least, lot)
+            low = np.where((active[:, None] == 1) & (low < floor), floor, low)
+        low = np.where((low > 0.0) & (low < least), least, low)
+        high = np.where(high < least * (1.0 - HAIR), np.minimum(high, 0.0), high)
+        if np.any(lot > 0.0):
+            some = lot > 0.0
+            size = np.where(some, lot, 1.0)
+            up, down = low / size, high / size
+            hair = HAIR * np.maximum(1.0, down)
+            low = np.where(some, np.maximum(np.ceil(up - hair), 0.0) * size, low)
+            high = np.where(some, np.floor(down + hair) * size, high)
+        self.u_lower[arms], self.u_upper[arms] = low, high
+        if np.any(low > high):
+            # Ends that were rounded outward may cross by rounding only; a true gap is empty.
+            if np.any(low > high * (1.0 + 8.0 * EPS) + 1e-300):
+                return False
+            self.u_upper[arms] = np.maximum(low, high)
+        self.active[arms] = np.where(
+            np.any(low > 0.0, axis=1), 1, np.where(np.all(high <= 0.0, axis=1), -1, active)
+        )
+        # Switched on, but no decision can be anything but zero.
+        return not bool(np.any((active == 1) & np.all(high <= 0.0, axis=1)))
+
+    def _links(self, arms: NDArray[np.intp]) -> None:
+        """Narrow z by u and u by z, both rounded outward."""
+        p = self.program
+        carry, low, high = p.carry[arms], self.u_lower[arms], self.u_upper[arms]
+        slack = (p.columns + 8.0) * EPS
+        base = p.carry_in[arms]
+        least = (np.einsum("ahk,ak->ah", carry, low) + base) * (1.0 - slack)
+        most = (np.einsum("ahk,ak->ah", carry, high) + base) * (1.0 + slack)
+        z_low = np.maximum(self.z_lower[arms], least)
+        z_high = np.minimum(self.z_upper[arms], most)
+        self.z_lower[arms], self.z_upper[arms] = z_low, z_high
+        above, below = z_high < most, z_low > least
+        if not (np.any(above) or np.any(below)):
+            return
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # The others at their least leave this much room, at their most ask for this much.
+            room = np.where(above, z_high - least, np.inf) + 4.0 * EPS * most
+            need = np.where(below, most - z_low, np.inf) + 4.0 * EPS * most
+            room_u = np.where(carry > 0.0, room[:, :, None] / carry, np.inf).min(axis=1)
+            need_u = np.where(carry > 0.0, need[:, :, None] / carry, np.inf).min(axis=1)
+        new_high = np.minimum(high, (low + np.maximum(room_u, 0.0)) * (1.0 + 4.0 * EPS))
+        new_low = np.maximum(low, (high - need_u) * (1.0 - 4.0 * EPS) - 4.0 * EPS * high)
+        self.u_upper[arms] = new_high
+        self.u_lower[arms] = new_low
+
+    def _counts(self) -> list[int] | None:
+        """Arms that a count which is used up switches off; None where it is exceeded."""
+        changed: list[int] = []
+        for rule in self.program.at_most:
+            own = np.unique(np.array(rule.arms, dtype=np.intp))
+            on = self.active[own] == 1
+            if int(on.sum()) > rule.count:
+                return None
+            if int(on.sum()) == rule.count:
+                off = own[self.active[own] == 0]
+                self.active[off] = -1
+                changed += off.tolist()
+        return changed
+
+
+def _limit_by_rows(program: Program, draft: _Draft) -> None:
+    """What a cap on all money says about one arm's carryover: at most the cap, at its strongest."""
+    rows, shape = program.rows, program.lower.shape
+    for i in np.flatnonzero(np.isfinite(rows.upper)):
+        row = rows.matrix[i].reshape(shape)
+        if np.any(row < 0.0):
+            continue
+        floors = row * program.lower
+        left = float(rows.upper[i]) - (float(floors.sum()) - floors.sum(axis=1))
+        left = np.maximum(left, 0.0) * (1.0 + (shape[0] * shape[1] + 16.0) * EPS)
+        left += 64.0 * EPS * float(np.abs(rows.upper[i]))
+        covered = np.all((row > 0.0)[:, None, :] | (program.carry <= 0.0), axis=2)
+        if not np.any(covered):
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = np.where(program.carry > 0.0, program.carry / row[:, None, :], 0.0).max(axis=2)
+            cap = (rate * left[:, None] + program.carry_in) * (1.0 + 16.0 * EPS)
+        draft.z_upper = np.where(covered, np.minimum(draft.z_upper, cap), draft.z_upper)
