@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared import __version__
 from shared.curves.curveset import CurveSet
 from shared.errors import StorageUnavailable
-from shared.plan.evaluate import evaluate
+from shared.plan.evaluate import Amounts, evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
 from shared.problem.model import Problem
@@ -59,7 +59,7 @@ class Service:
         """What-ifs beside their base (``POST /scenarios``)."""
         return compare(base, variants, budgets)
 
-    def evaluate(self, problem: Problem, plan: Mapping[str, float]) -> dict[str, Any]:
+    def evaluate(self, problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         """A caller's plan, scored (``POST /evaluate``)."""
         return evaluate(problem, plan)
 

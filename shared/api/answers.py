@@ -28,8 +28,17 @@ Interval = Annotated[
 ]
 
 
-class Allocated(Answer):
-    """One channel's part of a plan."""
+class AllocatedPeriod(Answer):
+    """One period of a channel's part of a plan over time."""
+
+    period: int = Field(description="From 1.")
+    spend: float
+    outcome: float
+    outcome_interval: Interval | None
+
+
+class AllocatedArm(Answer):
+    """One channel's (or campaign's) part of a plan; amounts are sums over the horizon."""
 
     channel: str
     spend: float
@@ -45,8 +54,21 @@ class Allocated(Answer):
     marginal_return: float | None = Field(description="Outcome from the next unit of money.")
     average_return: float | None
     saturation: float | None = Field(description="Outcome as a share of what it can ever bring.")
-    binding: list[str] = Field(description="Names of the bounds that hold the spend.")
+    binding: list[str] = Field(
+        description="Names of the bounds and constraints that hold the spend."
+    )
     extrapolated: bool | None = Field(description="Beyond the highest observed spend.")
+    periods: list[AllocatedPeriod] | None = Field(
+        None, description="Each period's part, in a plan over time."
+    )
+
+
+class Allocated(AllocatedArm):
+    """One channel's part of a plan, with its campaigns below it."""
+
+    campaigns: list[AllocatedArm] | None = Field(
+        None, description="Each campaign's part, where the channel has campaigns."
+    )
 
 
 class AllocatedShort(Answer):
@@ -82,11 +104,16 @@ class Totals(Answer):
 class CertificateAnswer(Answer):
     """How good the plan is, computed apart from the solver."""
 
-    objective: float
+    objective: float = Field(
+        description="In its own unit: outcome, money (profit, least spend) or reached people."
+    )
     upper_bound: float | None
+    lower_bound: float | None = Field(
+        None, description="For minimize_spend, where less is better; upper_bound is then null."
+    )
     gap: float | None
     relative_gap: float | None
-    proven: bool = Field(description="Whether upper_bound bounds every feasible plan.")
+    proven: bool = Field(description="Whether the bound holds for every feasible plan.")
     method: str
     method_reason: str
     max_constraint_violation: float

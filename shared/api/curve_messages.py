@@ -19,6 +19,7 @@ __all__ = [
     "Money",
     "Name",
     "Plain",
+    "Positive",
     "Response",
     "Saturation",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api.faults import validated
 from shared.api.history_messages import Spec
 from shared.api.http import CSV, Call, Reply
-from shared.api.translate import accepted
+from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 

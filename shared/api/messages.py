@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from shared.api.curve_messages import WHOLE, Adstock, Message, Money, Name, Response, Saturation
+from shared.api.curve_messages import (
+    WHOLE,
+    Adstock,
+    Message,
+    Money,
+    Name,
+    Positive,
+    Response,
+    Saturation,
+)
 
 __all__ = [
     "MAX_CHANNELS",
+    "MAX_PERIODS",
     "Campaign",
+    "CampaignSpend",
     "Channel",
     "ChannelSpend",
     "Coefficient",
@@ -38,11 +49,28 @@ __all__ = [
 MAX_CHANNELS = 10_000
 """More channels than any planner has; a request beyond it is refused at once."""
 
+MAX_PERIODS = 520
+"""Ten years of weeks."""
+
 MAX_SCENARIOS = 100
 MAX_SWEEP = 200
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=-1e15, le=1e15)]
+Spends = Annotated[list[Money], Field(max_length=MAX_PERIODS)]
+
+Prior = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "array", "items": {"type": "number", "minimum": 0}},
+            ]
+        }
+    ),
+]
+"""One amount or several; checked in ``shared.api.horizon_faults``, in words about spend."""
 
 
 class Campaign(Message):
@@ -64,8 +92,8 @@ class Campaign(Message):
     locked: bool = Field(False, description="Keep current_spend exactly: a commitment.")
     minimum_if_active: Money | None = Field(None, description="Spend nothing, or at least this.")
     increment: Money | None = Field(None, description="Lot size: spend is a multiple of it.")
-    period_weights: list[Money] | None = Field(
-        None, max_length=520, description="Multiplier of the response in each period (seasonality)."
+    period_weights: Spends | None = Field(
+        None, description="Multiplier of the response in each period (seasonality)."
     )
     response: Response | None = Field(
         None, description="Response curve; not needed where a stored dataset has it."
@@ -90,17 +118,25 @@ class Channel(Campaign):
 
     exclude: bool = Field(False, description="Leave this channel out of the question altogether.")
     campaigns: list[Campaign] | None = Field(
-        None, max_length=1000, description="Campaigns whose sum is the channel's spend."
+        None,
+        max_length=1000,
+        description="Campaigns whose sum is the channel's spend, each with a response of its own.",
     )
 
 
-class ChannelSpend(Message):
-    """What a plan spends on one channel."""
+class CampaignSpend(Message):
+    """What a plan spends on one campaign, or the fields that a channel's row shares with it."""
 
     channel: Name
     spend: Money | None = Field(None, description="Money per period.")
-    periods: list[Money] | None = Field(
-        None, max_length=520, description="Money in each period, in a plan over time."
+    periods: Spends | None = Field(None, description="Money in each period, in a plan over time.")
+
+
+class ChannelSpend(CampaignSpend):
+    """What a plan spends on one channel."""
+
+    campaigns: list[CampaignSpend] | None = Field(
+        None, max_length=1000, description="Spend by campaign, where the channel has campaigns."
     )
 
 
@@ -110,12 +146,22 @@ class Objective(Message):
     goal: Literal["maximize_outcome", "maximize_profit", "minimize_spend", "maximize_reach"] = (
         "maximize_outcome"
     )
-    value_per_outcome: Money | None = Field(None, description="Money that one outcome is worth.")
-    target_outcome: Money | None = None
-    max_frequency: Money | None = None
-    target_roas: Money | None = None
-    target_cpa: Money | None = None
-    long_term_weight: Share | None = None
+    value_per_outcome: Positive | None = Field(
+        None, description="Money that one outcome is worth; for maximize_profit."
+    )
+    target_outcome: Positive | None = Field(
+        None, description="Outcome over the horizon to be reached; for minimize_spend."
+    )
+    max_frequency: Positive | None = Field(
+        None, description="Most often that a person is to be reached; for maximize_reach."
+    )
+    target_roas: Positive | None = Field(
+        None, description="Outcome per unit of money must be at least this."
+    )
+    target_cpa: Positive | None = Field(None, description="Money per outcome must be at most this.")
+    long_term_weight: Share | None = Field(
+        None, description="Weight of the outcome that carryover brings after the horizon."
+    )
 
 
 class Coefficient(Message):
@@ -128,40 +174,59 @@ class Coefficient(Message):
 class Constraint(Message):
     """A rule over several channels."""
 
-    name: Name
-    channels: list[Name] | None = Field(None, max_length=MAX_CHANNELS)
-    min_spend: Money | None = None
-    max_spend: Money | None = None
-    min_total: Money | None = None
-    max_total: Money | None = None
-    min_share: Share | None = None
-    max_share: Share | None = None
-    coefficients: list[Coefficient] | None = Field(None, max_length=MAX_CHANNELS)
-    min: Amount | None = None
-    max: Amount | None = None
-    max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = None
+    name: Name = Field(description="Told in answers where the rule binds or cannot hold.")
+    channels: list[Name] | None = Field(
+        None, max_length=MAX_CHANNELS, description="The channels whose sum the limits are about."
+    )
+    min_spend: Money | None = Field(None, description="Together at least this, money per period.")
+    max_spend: Money | None = Field(None, description="Together at most this, money per period.")
+    min_total: Money | None = Field(None, description="Together at least this over the horizon.")
+    max_total: Money | None = Field(None, description="Together at most this over the horizon.")
+    min_share: Share | None = Field(None, description="At least this share of all spend.")
+    max_share: Share | None = Field(None, description="At most this share of all spend.")
+    coefficients: list[Coefficient] | None = Field(
+        None, max_length=MAX_CHANNELS, description="A linear rule, held between min and max."
+    )
+    min: Amount | None = Field(None, description="Least value of the linear rule, per period.")
+    max: Amount | None = Field(None, description="Largest value of the linear rule, per period.")
+    max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = Field(
+        None, description="At most so many of the channels spend anything at all."
+    )
 
 
 class Interaction(Message):
     """Outcome that two channels bring (or cost) together."""
 
     channels: list[Name] = Field(min_length=2, max_length=2)
-    strength: Amount
+    strength: Amount = Field(
+        description="Outcome per period added when both are fully saturated; negative is "
+        "cannibalisation."
+    )
 
 
 class Pacing(Message):
     """How fast spend may move from one period to the next."""
 
-    max_change: Annotated[float, Field(ge=0, le=1e6)]
+    max_change: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        description="Largest change from one period to the next, as a fraction, both ways."
+    )
 
 
 class Horizon(Message):
     """How many periods are planned, and how."""
 
-    periods: Annotated[int, Field(ge=1, le=520), WHOLE] = 1
-    mode: Literal["time_varying", "constant", "fixed_shares", "sequential"] = "time_varying"
-    prior_spend: dict[str, Any] | None = Field(
-        None, description="Spend before the horizon, by channel: its carryover comes in."
+    periods: Annotated[int, Field(ge=1, le=MAX_PERIODS), WHOLE] = Field(
+        1, description="With 1, an allocation is spend sustained every period."
+    )
+    mode: Literal["time_varying", "constant", "fixed_shares", "sequential"] = Field(
+        "time_varying",
+        description="Each period its own spend; the same in every period; the same shares of each "
+        "period's budget; or decided period by period.",
+    )
+    prior_spend: dict[str, Prior] | None = Field(
+        None,
+        description="Spend before the horizon by channel, whose carryover comes in: an amount that "
+        "was spent every period, or a list of the last periods' amounts, oldest first.",
     )
     pacing: Pacing | None = None
 
@@ -170,8 +235,12 @@ class Risk(Message):
     """How the draws of the curves are weighed."""
 
     measure: Literal["expected", "mean_minus_sd", "quantile", "cvar", "worst_case"] = "expected"
-    aversion: Annotated[float, Field(ge=0, le=1e6)] | None = None
-    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    aversion: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        None, description="Times the standard deviation over draws, for mean_minus_sd; default 1."
+    )
+    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="For quantile and cvar (the mean of this share of worst draws): 0.1."
+    )
 
 
 class Solver(Message):
@@ -212,7 +281,7 @@ class OptimizeRequest(Message):
         description="Channels with their curves and limits; with a dataset, overrides by name.",
     )
     budget: Money | None = Field(None, description="Money to allocate, over the whole horizon.")
-    period_budgets: list[Money] | None = Field(None, max_length=520)
+    period_budgets: Spends | None = Field(None, description="Money to allocate in each period.")
     spend_all: bool = Field(
         True, description="True: the budget is spent to the cent. False: it is a cap."
     )

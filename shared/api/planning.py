@@ -13,18 +13,11 @@ from shared.api.faults import validated
 from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.plans import plan_of
 from shared.api.pointers import pointer_to
-from shared.api.semantics import duplicate_names, optimize_faults, plan_faults
-from shared.api.translate import (
-    accepted,
-    first,
-    plan_of,
-    problem_of,
-    read_evaluate,
-    read_optimize,
-    refuse,
-    under,
-)
+from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
+from shared.api.semantics import optimize_faults, plan_faults
+from shared.api.translate import problem_of
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
 from shared.plan.scenarios import Variant
@@ -66,7 +59,6 @@ def scenarios(call: Call) -> Reply:
         faults += _scenario_name_faults(message)
         for i, scenario in enumerate(message.scenarios or ()):
             rows = _part(call.json, "scenarios")[i].get("plan")
-            faults += duplicate_names(rows, "scenarios", i, "plan")
             faults += plan_faults(rows, "scenarios", i, "plan")
             faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
     message = accepted(message, faults)

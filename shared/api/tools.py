@@ -79,6 +79,10 @@ def _left_out(prefix: str, *more: str) -> frozenset[str]:
     return frozenset(f"{prefix}{path}" for path in _PROBLEM_LEFT_OUT) | frozenset(more)
 
 
+def _plan_left_out(plan: str) -> tuple[str, ...]:
+    return (f"{plan}.periods", f"{plan}.campaigns")
+
+
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
@@ -110,7 +114,7 @@ def tools() -> tuple[Tool, ...]:
             "/scenarios",
             strict_schema(
                 ScenariosRequest,
-                leave_out=_left_out("base.", "frontier", "scenarios.plan.periods"),
+                leave_out=_left_out("base.", "frontier", *_plan_left_out("scenarios.plan")),
                 replace={"scenarios.changes": _EDITS},
             ),
         ),
@@ -120,7 +124,9 @@ def tools() -> tuple[Tool, ...]:
             "what it loses against the best plan.",
             "POST",
             "/evaluate",
-            strict_schema(EvaluateRequest, leave_out=_left_out("problem.", "plan.periods")),
+            strict_schema(
+                EvaluateRequest, leave_out=_left_out("problem.", *_plan_left_out("plan"))
+            ),
         ),
         Tool(
             "list_datasets",

@@ -1,101 +1,34 @@
 """From a validated message to the domain: names become channels, stored curves fill the gaps.
 
-What the contract knows and this version does not build is refused (``shared.api.unbuilt``), never
-silently left out of an answer.
+Every field of the contract has its place in the problem; what no method can solve yet was refused
+before (``shared.api.unbuilt``), never silently left out of an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
 
-from pydantic import BaseModel
+import numpy as np
 
-from shared.api.faults import validated
-from shared.api.messages import Channel, ChannelSpend, EvaluateRequest, OptimizeRequest
-from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
-from shared.api.semantics import evaluate_faults, optimize_faults, unknown_names
-from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
-from shared.curves.curveset import ChannelCurve, CurveSet, Response
-from shared.curves.saturation import Saturation, saturation_from_dict
-from shared.errors import Fault, InvalidInput, NotSupportedYet
+from shared.api.channels import inline_channels, stored_channels, stored_names
+from shared.api.messages import Channel, Constraint, OptimizeRequest
+from shared.api.pointers import pointer_to
+from shared.api.question_faults import no_draws
+from shared.api.reading import first, refuse
+from shared.api.rule_faults import no_ceiling, unknown_names
+from shared.curves.curveset import CurveSet
+from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
-from shared.problem.model import Problem, SolverOptions
+from shared.problem.model import Constraint as Rule
+from shared.problem.model import Goal, Horizon, Interaction, Problem, Risk, SolverOptions
 
-__all__ = [
-    "accepted",
-    "first",
-    "plan_of",
-    "problem_of",
-    "read_evaluate",
-    "read_optimize",
-    "refuse",
-    "under",
-]
-
-M = TypeVar("M", bound=BaseModel)
-
-DEFAULT_HEADROOM = 1.5
-"""A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
+__all__ = ["problem_of"]
 
 DOUBTFUL = {
     "prior": "the data said next to nothing; the curve is what was believed before.",
     "unspent": "there is no spend in the history; nothing was learned of the curve.",
 }
 """Verdicts of a fit that a planner must hear of, in words."""
-
-OUTPUT_PARAMETERS = ("max_response", "coefficient")
-"""Parameters that are in units of outcome: a curve is linear in them."""
-
-
-def under(prefix: str, faults: Iterable[Fault]) -> list[Fault]:
-    """The same faults of a part, told from the whole."""
-    return [Fault(prefix + fault.pointer, fault.code, fault.message) for fault in faults]
-
-
-def first(faults: Iterable[Fault]) -> list[Fault]:
-    """As many faults as an answer tells, and one more where there are more."""
-    return list(islice(faults, MAX_FAULTS + 1))
-
-
-def refuse(faults: Sequence[Fault]) -> None:
-    """Raise the error that tells ``faults``, if there are any."""
-    if not faults:
-        return
-    unique = tuple(dict.fromkeys(faults))
-    raise (NotSupportedYet if all(f.code == CODE for f in unique) else InvalidInput)(unique)
-
-
-def accepted(message: M | None, faults: Sequence[Fault]) -> M:
-    """``message`` where nothing speaks against it.
-
-    Raises
-    ------
-    InvalidInput, NotSupportedYet
-        With all of ``faults``.
-    """
-    refuse(faults)
-    if message is None:
-        raise AssertionError("a message without faults was not built")
-    return message
-
-
-def read_optimize(raw: Any) -> OptimizeRequest:
-    """``raw`` JSON as an optimize request, every fault of shape and sense told at once."""
-    message, faults = validated(OptimizeRequest, raw)
-    unbuilt = [] if message is None else unbuilt_in_request(message)
-    return accepted(message, [*faults, *first(optimize_faults(raw)), *unbuilt])
-
-
-def read_evaluate(raw: Any) -> EvaluateRequest:
-    """``raw`` JSON as an evaluate request, every fault of shape and sense told at once."""
-    message, faults = validated(EvaluateRequest, raw)
-    unbuilt: list[Fault] = []
-    if message is not None:
-        unbuilt += under("/problem", unbuilt_in_request(message.problem))
-        unbuilt += under("/plan", unbuilt_in_plan(message.plan))
-    return accepted(message, [*faults, *first(evaluate_faults(raw)), *unbuilt])
 
 
 def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Problem:
@@ -112,38 +45,194 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     Raises
     ------
     InvalidInput
-        Channels that the stored curve set does not have, or curves that no family allows.
+        Channels that the stored curve set does not have, curves that no family allows, or a
+        question that the curves found cannot answer.
     """
     faults: list[Fault] = []
     given = list(enumerate(message.channels or ()))
+    prior = {} if message.horizon is None else message.horizon.prior_spend or {}
     if curves is None:
-        made = [_inline(i, channel, faults) for i, channel in given if not channel.exclude]
+        made = inline_channels(given, prior, faults)
     else:
-        made = _stored(curves, given, faults)
-        named = message.model_dump(exclude_none=True, include={"constraints", "interactions"})
-        faults += first(unknown_names(named, [curve.channel for curve in curves.channels]))
-    channels = tuple(channel for channel in made if channel is not None)
+        made = stored_channels(curves, given, prior, faults)
+        named = message.model_dump(
+            exclude_none=True, include={"constraints", "interactions", "horizon"}
+        )
+        faults += first(unknown_names(named, stored_names(curves)))
+        faults += _draw_faults(made, given)
+    channels = tuple(made)
     if not channels and not faults:
-        message_ = "Every channel is excluded: there is nothing to spend on."
-        faults.append(Fault("/channels", "required", message_))
-    if curves is not None:
-        faults += _draw_faults(channels, given)
-    refuse(faults)
-    if message.budget is None:
-        raise AssertionError("read_optimize refuses a request without a budget")
-    solver = message.solver
-    return Problem(
+        text = "Every channel is excluded: there is nothing to spend on."
+        faults.append(Fault("/channels", "required", text))
+    have = {channel.name: channel for channel in channels}
+    risk = _risk(message)
+    if risk.measure != "expected" and not any(_draws(channel) for channel in channels):
+        faults.append(no_draws(risk.measure))
+    warnings = [] if curves is None else list(_doubts(curves, channels))
+    capped = _cap(message, warnings)
+    problem = Problem(
         channels=channels,
         budget=message.budget,
-        spend_all=message.spend_all,
-        options=SolverOptions()
-        if solver is None
-        else SolverOptions(solver.method, solver.gap, solver.time_limit_s, solver.seed),
+        spend_all=message.spend_all and not capped,
+        options=_options(message),
         curves_version=None if curves is None else curves.version,
         outcome_unit=None if curves is None else curves.outcome,
         currency=None if curves is None else curves.currency,
-        warnings=() if curves is None else tuple(_doubts(curves, channels)),
+        goal=_goal(message),
+        constraints=tuple(_rules(message, have, faults)),
+        interactions=tuple(_interactions(message, have, faults)),
+        horizon=_horizon(message),
+        risk=risk,
+        period_budgets=tuple(message.period_budgets or ()),
+        test_reserve=message.test_reserve or 0.0,
+        warnings=tuple(warnings),
     )
+    if problem.options.method == "lagrangian" and not problem.separable:
+        faults.append(_not_lagrangian())
+    refuse(faults)
+    return problem
+
+
+def _options(message: OptimizeRequest) -> SolverOptions:
+    solver = message.solver
+    if solver is None:
+        return SolverOptions()
+    return SolverOptions(solver.method, solver.gap, solver.time_limit_s, solver.seed)
+
+
+def _not_lagrangian() -> Fault:
+    text = (
+        "The method lagrangian is for one budget over one period, with limits of each channel "
+        "alone: ask for auto, which says what it chose."
+    )
+    return Fault("/solver/method", "unfit_method", text)
+
+
+def _goal(message: OptimizeRequest) -> Goal:
+    objective = message.objective
+    if objective is None:
+        return Goal()
+    return Goal(
+        goal=objective.goal,
+        value_per_outcome=objective.value_per_outcome,
+        target_outcome=objective.target_outcome,
+        max_frequency=objective.max_frequency,
+        target_roas=objective.target_roas,
+        target_cpa=objective.target_cpa,
+        long_term_weight=objective.long_term_weight or 0.0,
+    )
+
+
+def _cap(message: OptimizeRequest, warnings: list[tuple[str, str]]) -> bool:
+    """Whether a budget beside the least spend is a cap, which is then said."""
+    if message.objective is None or message.objective.goal != "minimize_spend":
+        return False
+    if message.spend_all and (message.budget is not None or message.period_budgets):
+        text = "The goal is the least spend, so the budget is taken as a cap."
+        warnings.append(("budget_is_a_cap", text))
+    return True
+
+
+def _horizon(message: OptimizeRequest) -> Horizon:
+    horizon = message.horizon
+    if horizon is None or horizon.periods == 1:
+        # With one period all modes are the same plan, and there is nothing to pace.
+        return Horizon()
+    pacing = None if horizon.pacing is None else horizon.pacing.max_change
+    return Horizon(horizon.periods, horizon.mode, pacing)
+
+
+def _risk(message: OptimizeRequest) -> Risk:
+    risk, usual = message.risk, Risk()
+    if risk is None or risk.measure == "expected":
+        return usual
+    return Risk(
+        measure=risk.measure,
+        aversion=usual.aversion if risk.aversion is None else risk.aversion,
+        level=usual.level if risk.level is None else risk.level,
+    )
+
+
+def _rules(
+    message: OptimizeRequest, have: dict[str, ProblemChannel], faults: list[Fault]
+) -> Iterator[Rule]:
+    """The constraints over the channels that are left; an excluded one spends nothing."""
+    for i, rule in enumerate(message.constraints or ()):
+        channels = tuple(name for name in rule.channels or () if name in have)
+        terms = tuple(
+            (term.channel, term.coefficient)
+            for term in rule.coefficients or ()
+            if term.channel in have
+        )
+        if not channels and not terms:
+            if _holds_at_nothing(rule):
+                continue
+            text = (
+                f"The constraint {rule.name!r} asks for something, but all of its channels are "
+                "excluded."
+            )
+            faults.append(Fault(pointer_to("constraints", i), "contradiction", text))
+            continue
+        yield Rule(
+            name=rule.name,
+            channels=channels,
+            min_spend=rule.min_spend,
+            max_spend=rule.max_spend,
+            min_total=rule.min_total,
+            max_total=rule.max_total,
+            min_share=rule.min_share,
+            max_share=rule.max_share,
+            coefficients=terms,
+            minimum=rule.min,
+            maximum=rule.max,
+            max_active=rule.max_active,
+        )
+
+
+def _holds_at_nothing(rule: Constraint) -> bool:
+    """Whether a rule is satisfied where its channels spend nothing."""
+    least = (rule.min_spend, rule.min_total, rule.min_share, rule.min)
+    return all((x or 0.0) <= 0.0 for x in least) and (rule.max or 0.0) >= 0.0
+
+
+def _interactions(
+    message: OptimizeRequest, have: dict[str, ProblemChannel], faults: list[Fault]
+) -> Iterator[Interaction]:
+    """The pairs that add or cost anything between channels that are left."""
+    for i, pair in enumerate(message.interactions or ()):
+        first_end, second_end = pair.channels
+        for j, name in enumerate(pair.channels):
+            channel = have.get(name)
+            if channel is not None and not channel.campaigns:
+                curve = channel.response.saturation
+                if not np.isfinite(curve.supremum()):
+                    faults.append(no_ceiling(i, j, name, curve.family))
+        if pair.strength and first_end in have and second_end in have:
+            yield Interaction((first_end, second_end), pair.strength)
+
+
+def _draws(channel: ProblemChannel) -> int:
+    """How many draws a channel's curves carry."""
+    return len(channel.response.draws)
+
+
+def _draw_faults(
+    channels: Sequence[ProblemChannel], given: Sequence[tuple[int, Channel]]
+) -> Iterator[Fault]:
+    """A curve that replaces a stored one must bring as many draws as the others have."""
+    counts = {channel.name: _draws(channel) for channel in channels}
+    own = {c.channel: i for i, c in given if c.response is not None or c.saturation is not None}
+    stored = {count for name, count in counts.items() if name not in own}
+    if len(stored) != 1:
+        return
+    (wanted,) = stored
+    for name, i in own.items():
+        if counts.get(name, wanted) != wanted:
+            text = (
+                f"All channels must carry equally many draws: {name} has {counts[name]}, the "
+                f"stored curves have {wanted}."
+            )
+            yield Fault(pointer_to("channels", i, "response", "draws"), "unequal_draws", text)
 
 
 def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tuple[str, str]]:
@@ -152,174 +241,10 @@ def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tu
         reasons = " ".join(curves.diagnostics.get("reasons") or ())
         yield "weak_fit", f"These curves did not pass the checks of a refit. {reasons}".rstrip()
     used = {channel.name for channel in channels}
-    verdicts = {c.channel: c.verdict for c in curves.channels if c.channel in used}
+    verdicts = {
+        c.channel: c.verdict for c in curves.channels if c.channel.partition("/")[0] in used
+    }
     for verdict, meaning in DOUBTFUL.items():
         names = [name for name, found in verdicts.items() if found == verdict]
         if names:
             yield "weak_fit", f"{', '.join(names)}: {meaning}"
-
-
-def _inline(i: int, channel: Channel, faults: list[Fault]) -> ProblemChannel | None:
-    response = _response(i, channel, faults)
-    if response is None:
-        return None
-    return ProblemChannel(
-        name=channel.channel,
-        response=_under_effects(response, channel),
-        current_spend=channel.current_spend,
-        min_spend=channel.min_spend,
-        max_spend=channel.max_spend,
-        max_change=channel.max_change,
-        locked=channel.locked,
-    )
-
-
-def _stored(
-    curves: CurveSet, given: Sequence[tuple[int, Channel]], faults: list[Fault]
-) -> list[ProblemChannel | None]:
-    """The set's channels in its own order, each under its override where there is one."""
-    names = {curve.channel: None for curve in curves.channels}
-    overrides = {channel.channel: (i, channel) for i, channel in given}
-    faults += first(
-        Fault(
-            pointer_to("channels", i, "channel"),
-            "unknown_channel",
-            f"The stored curves have no channel {name!r}.{did_you_mean(name, names)}",
-        )
-        for name, (i, _) in overrides.items()
-        if name not in names
-    )
-    made: list[ProblemChannel | None] = []
-    for curve in curves.channels:
-        i, override = overrides.get(curve.channel, (-1, Channel(channel=curve.channel)))
-        if not override.exclude:
-            made.append(_overridden(curve, i, override, faults))
-    return made
-
-
-def _overridden(
-    curve: ChannelCurve, i: int, channel: Channel, faults: list[Fault]
-) -> ProblemChannel | None:
-    own_curve = channel.response is not None or channel.saturation is not None
-    response = _response(i, channel, faults) if own_curve else curve.response
-    if response is None:
-        return None
-    observed = curve.observed_spend
-    current = observed.last if channel.current_spend is None else channel.current_spend
-    # The default ceiling never contradicts what the caller asks for.
-    ceiling = max(DEFAULT_HEADROOM * observed.max, channel.min_spend, current)
-    return ProblemChannel(
-        name=channel.channel,
-        response=_under_effects(response, channel),
-        current_spend=current,
-        min_spend=channel.min_spend,
-        max_spend=ceiling if channel.max_spend is None else channel.max_spend,
-        max_change=channel.max_change,
-        locked=channel.locked,
-        observed_max=observed.max,
-        max_spend_is_default=channel.max_spend is None,
-    )
-
-
-def _draw_faults(
-    channels: Sequence[ProblemChannel], given: Sequence[tuple[int, Channel]]
-) -> list[Fault]:
-    """A curve that replaces a stored one must bring as many draws as the others have."""
-    counts = {channel.name: len(channel.response.draws) for channel in channels}
-    own = {c.channel: i for i, c in given if c.response is not None or c.saturation is not None}
-    stored = {count for name, count in counts.items() if name not in own}
-    if len(stored) != 1:
-        return []
-    (wanted,) = stored
-    return [
-        Fault(
-            pointer_to("channels", i, "response", "draws"),
-            "unequal_draws",
-            f"All channels must carry equally many draws: {name} has {counts[name]}, the stored "
-            f"curves have {wanted}.",
-        )
-        for name, i in own.items()
-        if counts.get(name, wanted) != wanted
-    ]
-
-
-def _response(i: int, channel: Channel, faults: list[Fault]) -> Response | None:
-    """The curve that a channel brings; a fault, where its class refuses what the message allows."""
-    if channel.response is not None:
-        data = channel.response.model_dump(exclude_none=True)
-        field = "response"
-    elif channel.saturation is not None:
-        data = {"saturation": channel.saturation.model_dump(exclude_none=True)}
-        if channel.adstock is not None:
-            data["adstock"] = channel.adstock.model_dump(exclude_none=True)
-        field = "saturation"
-    else:
-        return None
-    try:
-        return Response.from_dict(data)
-    except ValueError as error:
-        text = f"The curve of {channel.channel} cannot be used: {error}"
-        faults.append(Fault(pointer_to("channels", i, field), "invalid_curve", text))
-        return None
-
-
-def _under_effects(response: Response, channel: Channel) -> Response:
-    """The curve under another effectiveness and another price.
-
-    ``effectiveness`` multiplies the outcome. A price of p buys 1/p of the media for the same money:
-    as carryover is linear, f(x) becomes f(x / p).
-    """
-    effect = 1.0 if channel.effectiveness is None else channel.effectiveness
-    price = 1.0 if channel.price is None else channel.price
-    if effect == 1.0 and price == 1.0:
-        return response
-
-    def moved(curve: Saturation) -> Saturation:
-        return _times(curve.scaled(1.0 / price), effect)
-
-    return Response(
-        saturation=moved(response.saturation),
-        adstock=response.adstock,
-        draws=tuple(moved(draw) for draw in response.draws),
-    )
-
-
-def _times(curve: Saturation, factor: float) -> Saturation:
-    """The curve ``factor * f(x)``, of the same family."""
-    if factor == 1.0:
-        return curve
-    data = curve.to_dict()
-    if data["family"] == "tabulated":
-        data["response"] = [factor * y for y in data["response"]]
-    for key in OUTPUT_PARAMETERS:
-        if key in data:
-            data[key] = factor * data[key]
-    return saturation_from_dict(data)
-
-
-def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, float]:
-    """A caller's plan as spend by channel: one amount for every channel of ``problem``.
-
-    Raises
-    ------
-    InvalidInput
-        Unknown channels (with near misses) and channels that the plan leaves out; pointers are
-        relative to the request's ``/plan``.
-    """
-    names = {channel.name: None for channel in problem.channels}
-    plan = {row.channel: row.spend or 0.0 for row in rows}
-    refuse(first(_plan_faults(rows, plan, names)))
-    return plan
-
-
-def _plan_faults(
-    rows: Sequence[ChannelSpend], plan: Mapping[str, float], names: Mapping[str, None]
-) -> Iterator[Fault]:
-    for i, row in enumerate(rows):
-        if row.channel not in names:
-            text = f"There is no channel {row.channel!r}.{did_you_mean(row.channel, names)}"
-            yield Fault(pointer_to("plan", i, "channel"), "unknown_channel", text)
-    for name in names:
-        if name not in plan:
-            text = f"The plan leaves out {name}: say 0 where nothing is to be spent."
-            yield Fault("/plan", "missing_channel", text)

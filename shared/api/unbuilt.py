@@ -1,98 +1,131 @@
 """What the contract knows and this version does not build yet, found field by field.
 
 Only what differs from its default counts: ``"horizon": {"periods": 1}`` asks for nothing unbuilt.
-Every entry goes when its feature arrives.
+A feature opens when its line in ``NOT_BUILT`` goes; everything else at the edge is ready for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shared.api.messages import Campaign, ChannelSpend, OptimizeRequest
 from shared.api.pointers import pointer_to
 from shared.errors import Fault
 
-__all__ = ["CODE", "unbuilt_in_plan", "unbuilt_in_request"]
+__all__ = ["CODE", "NOT_BUILT", "unbuilt_in_plan", "unbuilt_in_request"]
 
 CODE = "not_supported_yet"
 
 BUILT_METHODS = ("auto", "lagrangian", "branch_and_bound", "gradient", "slsqp")
 
+NOT_BUILT = {
+    "minimum_if_active": "Spending nothing or a minimum",
+    "increment": "A lot size",
+    "period_weights": "Weights of the periods",
+    "min_total": "A minimum over the horizon",
+    "max_total": "A maximum over the horizon",
+    "campaigns": "Campaigns below a channel",
+    "period_budgets": "A budget for each period",
+    "constraints": "A constraint over several channels",
+    "max_active": "A limit on how many channels are active",
+    "test_reserve": "Holding back a share for tests",
+    "interactions": "An interaction of two channels",
+    "maximize_profit": "The goal 'maximize_profit'",
+    "minimize_spend": "The goal 'minimize_spend'",
+    "maximize_reach": "The goal 'maximize_reach'",
+    "target_roas": "A target for the return on ad spend",
+    "target_cpa": "A target for the cost per acquisition",
+    "long_term_weight": "A weight of the long term",
+    "time_varying": "A plan over several periods",
+    "constant": "A constant plan over several periods",
+    "fixed_shares": "A plan of fixed shares over several periods",
+    "sequential": "A plan made period by period",
+    "prior_spend": "Carrying earlier spend in",
+    "pacing": "A limit on change between periods",
+    "mean_minus_sd": "The risk measure 'mean_minus_sd'",
+    "quantile": "The risk measure 'quantile'",
+    "cvar": "The risk measure 'cvar'",
+    "worst_case": "The risk measure 'worst_case'",
+}
+"""Feature (a field of the contract, or a value of one) and its name in words."""
 
-def _not_yet(what: str, *path: str | int) -> Fault:
-    return Fault(pointer_to(*path), CODE, f"{what} is not supported yet.")
+Asked = tuple[str, tuple[str | int, ...]]
+"""A feature that a request asks for, and where."""
 
 
 def unbuilt_in_request(message: OptimizeRequest) -> Iterator[Fault]:
     """Each thing that an optimize request asks for and that is not built."""
-    for i, channel in enumerate(message.channels or ()):
-        yield from _unbuilt_in_channel(channel, ("channels", i))
-        if channel.campaigns:
-            yield _not_yet("Campaigns below a channel", "channels", i, "campaigns")
-    if message.period_budgets:
-        yield _not_yet("A budget for each period", "period_budgets")
-    if message.constraints:
-        yield _not_yet("A constraint over several channels", "constraints")
-    if message.test_reserve:
-        yield _not_yet("Holding back a share for tests", "test_reserve")
-    if message.interactions:
-        yield _not_yet("An interaction of two channels", "interactions")
-    yield from _unbuilt_in_objective(message)
-    yield from _unbuilt_in_horizon(message)
-    if message.risk is not None and message.risk.measure != "expected":
-        yield _not_yet(f"The risk measure {message.risk.measure!r}", "risk", "measure")
+    yield from _refused(_asked(message))
     if message.solver is not None and message.solver.method not in BUILT_METHODS:
-        yield _not_yet(f"The method {message.solver.method!r}", "solver", "method")
+        text = f"The method {message.solver.method!r} is not supported yet."
+        yield Fault("/solver/method", CODE, text)
 
 
-def _unbuilt_in_channel(channel: Campaign, path: tuple[str | int, ...]) -> Iterator[Fault]:
-    name = channel.channel
-    if channel.minimum_if_active:
-        yield _not_yet(f"Spending nothing or a minimum ({name})", *path, "minimum_if_active")
-    if channel.increment:
-        yield _not_yet(f"A lot size ({name})", *path, "increment")
+def unbuilt_in_plan(plan: Sequence[ChannelSpend]) -> Iterator[Fault]:
+    """What a caller's plan says and no plan can yet (pointers from the plan's list)."""
+    yield from _refused(
+        (feature, (i, field))
+        for i, row in enumerate(plan)
+        for feature, field in (("time_varying", "periods"), ("campaigns", "campaigns"))
+        if getattr(row, field) is not None
+    )
+
+
+def _refused(asked: Iterator[Asked]) -> Iterator[Fault]:
+    for feature, path in asked:
+        if feature in NOT_BUILT:
+            text = f"{NOT_BUILT[feature]} is not supported yet."
+            yield Fault(pointer_to(*path), CODE, text)
+
+
+def _asked(message: OptimizeRequest) -> Iterator[Asked]:
+    for i, channel in enumerate(message.channels or ()):
+        yield from _of_channel(channel, ("channels", i))
+        if channel.campaigns:
+            yield "campaigns", ("channels", i, "campaigns")
+        for j, campaign in enumerate(channel.campaigns or ()):
+            yield from _of_channel(campaign, ("channels", i, "campaigns", j))
+    for feature in ("period_budgets", "constraints", "test_reserve", "interactions"):
+        if getattr(message, feature):
+            yield feature, (feature,)
+    for i, rule in enumerate(message.constraints or ()):
+        if rule.max_active is not None:
+            yield "max_active", ("constraints", i, "max_active")
+    yield from _of_objective(message)
+    yield from _of_horizon(message)
+    if message.risk is not None:
+        yield message.risk.measure, ("risk", "measure")
+
+
+def _of_channel(channel: Campaign, path: tuple[str | int, ...]) -> Iterator[Asked]:
+    for feature in ("minimum_if_active", "increment", "min_total"):
+        if getattr(channel, feature):
+            yield feature, (*path, feature)
     if any(weight != 1 for weight in channel.period_weights or ()):
-        yield _not_yet(f"Weights of the periods ({name})", *path, "period_weights")
-    if channel.min_total:
-        yield _not_yet(f"A minimum over the horizon ({name})", *path, "min_total")
+        yield "period_weights", (*path, "period_weights")
     if channel.max_total is not None:
-        yield _not_yet(f"A maximum over the horizon ({name})", *path, "max_total")
+        yield "max_total", (*path, "max_total")
 
 
-def _unbuilt_in_objective(message: OptimizeRequest) -> Iterator[Fault]:
+def _of_objective(message: OptimizeRequest) -> Iterator[Asked]:
     objective = message.objective
     if objective is None:
         return
-    if objective.goal != "maximize_outcome":
-        yield _not_yet(f"The goal {objective.goal!r}", "objective", "goal")
-        return
-    if objective.target_roas is not None:
-        yield _not_yet("A target for the return on ad spend", "objective", "target_roas")
-    if objective.target_cpa is not None:
-        yield _not_yet("A target for the cost per acquisition", "objective", "target_cpa")
-    if objective.long_term_weight is not None:
-        yield _not_yet("A weight of the long term", "objective", "long_term_weight")
-    for field in ("value_per_outcome", "target_outcome", "max_frequency"):
-        if getattr(objective, field) is not None:
-            yield _not_yet(
-                f"{field}, which another goal than maximize_outcome uses,", "objective", field
-            )
+    yield objective.goal, ("objective", "goal")
+    for feature in ("target_roas", "target_cpa"):
+        if getattr(objective, feature) is not None:
+            yield feature, ("objective", feature)
+    if objective.long_term_weight:
+        yield "long_term_weight", ("objective", "long_term_weight")
 
 
-def _unbuilt_in_horizon(message: OptimizeRequest) -> Iterator[Fault]:
+def _of_horizon(message: OptimizeRequest) -> Iterator[Asked]:
     horizon = message.horizon
     if horizon is None:
         return
     if horizon.periods > 1:
-        yield _not_yet("A plan over several periods", "horizon", "periods")
+        yield horizon.mode, ("horizon", "periods" if horizon.mode == "time_varying" else "mode")
     if horizon.prior_spend:
-        yield _not_yet("Carrying earlier spend in", "horizon", "prior_spend")
+        yield "prior_spend", ("horizon", "prior_spend")
     if horizon.pacing is not None:
-        yield _not_yet("A limit on change between periods", "horizon", "pacing")
-
-
-def unbuilt_in_plan(plan: list[ChannelSpend]) -> Iterator[Fault]:
-    """Spend period by period, in a caller's plan (pointers from the plan's list)."""
-    for i, row in enumerate(plan):
-        if row.periods is not None:
-            yield _not_yet("A plan over several periods", i, "periods")
+        yield "pacing", ("horizon", "pacing")

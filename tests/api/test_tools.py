@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from shared.api.contract import OPERATIONS
 from shared.api.messages import ScenariosRequest
+from shared.api.reading import read_evaluate, read_optimize
 from shared.api.tools import Tool, tool_document, tools
-from shared.api.translate import read_evaluate, read_optimize
 from shared.errors import InvalidInput
 
 ALLOWED = {

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from shared.api.messages import ChannelSpend
-from shared.api.translate import plan_of, problem_of, read_optimize
+from shared.api.plans import plan_of
+from shared.api.reading import read_optimize
+from shared.api.translate import problem_of
 from shared.curves.saturation import Hill
 from shared.errors import InvalidInput
 from shared.problem.model import Channel, Problem

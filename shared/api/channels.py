@@ -1,0 +1,273 @@
+"""Channels of a message as channels of the problem: inline curves, stored curves, campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.api.messages import Campaign, Channel
+from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
+from shared.curves.curveset import ChannelCurve, CurveSet, Response
+from shared.curves.saturation import Saturation, saturation_from_dict
+from shared.errors import Fault
+from shared.problem.model import Channel as ProblemChannel
+
+__all__ = ["inline_channels", "stored_channels", "stored_names"]
+
+DEFAULT_HEADROOM = 1.5
+"""A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
+
+OUTPUT_PARAMETERS = ("max_response", "coefficient")
+"""Parameters that are in units of outcome: a curve is linear in them."""
+
+Path = tuple[str | int, ...]
+Prior = Mapping[str, Any]
+Given = Sequence[tuple[int, Channel]]
+
+
+def inline_channels(given: Given, prior: Prior, faults: list[Fault]) -> list[ProblemChannel]:
+    """Channels that bring their own curves; faults where a curve's class refuses it."""
+    made = [
+        _channel(channel, channel.channel, ("channels", i), prior, faults)
+        for i, channel in given
+        if not channel.exclude
+    ]
+    return [channel for channel in made if channel is not None]
+
+
+def stored_names(curves: CurveSet) -> list[str]:
+    """The channels of a curve set; its arms ``channel/campaign`` belong to ``channel``."""
+    return list(dict.fromkeys(curve.channel.partition("/")[0] for curve in curves.channels))
+
+
+def stored_channels(
+    curves: CurveSet, given: Given, prior: Prior, faults: list[Fault]
+) -> list[ProblemChannel]:
+    """The set's channels in its own order, each under its override where there is one."""
+    arms: dict[str, list[ChannelCurve]] = {name: [] for name in stored_names(curves)}
+    for curve in curves.channels:
+        arms[curve.channel.partition("/")[0]].append(curve)
+    overrides = {channel.channel: (i, channel) for i, channel in given}
+    for name, (i, _) in overrides.items():
+        if name not in arms and len(faults) <= MAX_FAULTS:
+            text = f"The stored curves have no channel {name!r}.{did_you_mean(name, arms)}"
+            faults.append(Fault(pointer_to("channels", i, "channel"), "unknown_channel", text))
+    made: list[ProblemChannel | None] = []
+    for name, stored in arms.items():
+        i, override = overrides.get(name, (-1, Channel(channel=name)))
+        if not override.exclude:
+            by_name = {curve.channel: curve for curve in stored}
+            made.append(_channel(override, name, ("channels", i), prior, faults, by_name))
+    return [channel for channel in made if channel is not None]
+
+
+def _channel(
+    channel: Channel,
+    name: str,
+    path: Path,
+    prior: Prior,
+    faults: list[Fault],
+    stored: Mapping[str, ChannelCurve] | None = None,
+) -> ProblemChannel | None:
+    """A channel with what is below it; None (and a fault) where it cannot be used."""
+    given = {campaign.channel: campaign for campaign in channel.campaigns or ()}
+    # Without a curve of its own, a stored channel has the campaigns that the fit found for it.
+    known = [
+        arm.partition("/")[2]
+        for arm in stored or ()
+        if "/" in arm and channel.response is None and channel.saturation is None
+    ]
+    names = list(dict.fromkeys([*known, *given]))
+    if not names:
+        return _arm(channel, name, path, prior, faults, (stored or {}).get(name))
+    places = {campaign: j for j, campaign in enumerate(given)}
+    arms: list[ProblemChannel] = []
+    for campaign in names:
+        where = (*path, "campaigns", places.get(campaign, -1))
+        arm = f"{name}/{campaign}"
+        made = _arm(
+            given.get(campaign) or Campaign(channel=campaign),
+            arm,
+            where,
+            prior,
+            faults,
+            (stored or {}).get(arm),
+            above=channel,
+        )
+        if made is not None:
+            arms.append(made)
+    if len(arms) < len(names):
+        return None
+    parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
+    total = sum(parts) if len(parts) == len(arms) else None
+    return _limited(
+        channel,
+        name=name,
+        # Never evaluated: the campaigns' responses are the channel's.
+        response=arms[0].response,
+        current_spend=total if channel.current_spend is None else channel.current_spend,
+        max_spend=channel.max_spend,
+        campaigns=tuple(arms),
+    )
+
+
+def _arm(
+    channel: Campaign,
+    name: str,
+    path: Path,
+    prior: Prior,
+    faults: list[Fault],
+    stored: ChannelCurve | None,
+    above: Channel | None = None,
+) -> ProblemChannel | None:
+    """A channel without campaigns, or one campaign; None (and a fault) where it has no curve."""
+    own_curve = channel.response is not None or channel.saturation is not None
+    if own_curve:
+        response = _response(channel, name, path, faults)
+    elif stored is not None:
+        response = stored.response
+    else:
+        text = f"{name} needs a response: its curve. The stored curves have none for it."
+        faults.append(Fault(pointer_to(*path, "response"), "required", text))
+        return None
+    if response is None:
+        return None
+    effect, price, weights = _effects(channel), _price(channel), _weights(channel)
+    if above is not None:
+        effect, price = effect * _effects(above), price * _price(above)
+        weights = _times_each(weights, _weights(above))
+    limits: dict[str, Any] = {
+        "name": channel.channel,
+        "response": _under_effects(response, effect, price),
+        "period_weights": weights,
+        "prior_spend": _prior_spend(prior.get(name), response),
+    }
+    if stored is None:
+        limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
+    else:
+        limits |= _observed(channel, stored)
+    return _limited(channel, **limits)
+
+
+def _limited(channel: Campaign, **made: Any) -> ProblemChannel:
+    """The problem's channel: the limits as the message has them, beside what was ``made``."""
+    return ProblemChannel(
+        min_spend=channel.min_spend,
+        max_change=channel.max_change,
+        locked=channel.locked,
+        minimum_if_active=channel.minimum_if_active or 0.0,
+        increment=channel.increment or 0.0,
+        min_total=channel.min_total or 0.0,
+        max_total=channel.max_total,
+        **made,
+    )
+
+
+def _observed(channel: Campaign, stored: ChannelCurve) -> dict[str, Any]:
+    """What the history says of spend, where the caller does not."""
+    observed = stored.observed_spend
+    current = observed.last if channel.current_spend is None else channel.current_spend
+    # The default ceiling never contradicts what the caller asks for.
+    ceiling = max(
+        DEFAULT_HEADROOM * observed.max,
+        channel.min_spend,
+        current,
+        channel.minimum_if_active or 0.0,
+        channel.increment or 0.0,
+    )
+    return {
+        "current_spend": current,
+        "max_spend": ceiling if channel.max_spend is None else channel.max_spend,
+        "observed_max": observed.max,
+        "max_spend_is_default": channel.max_spend is None,
+    }
+
+
+def _response(channel: Campaign, name: str, path: Path, faults: list[Fault]) -> Response | None:
+    """The curve that a channel brings; a fault, where its class refuses what the message allows."""
+    if channel.response is not None:
+        data = channel.response.model_dump(exclude_none=True)
+        field = "response"
+    elif channel.saturation is not None:
+        data = {"saturation": channel.saturation.model_dump(exclude_none=True)}
+        if channel.adstock is not None:
+            data["adstock"] = channel.adstock.model_dump(exclude_none=True)
+        field = "saturation"
+    else:
+        return None
+    try:
+        return Response.from_dict(data)
+    except ValueError as error:
+        text = f"The curve of {name} cannot be used: {error}"
+        faults.append(Fault(pointer_to(*path, field), "invalid_curve", text))
+        return None
+
+
+def _prior_spend(prior: Any, response: Response) -> tuple[float, ...]:
+    """Spend in the periods before the plan, oldest first.
+
+    A single amount was spent in every period before. What that leaves behind fits into as many
+    periods as the carryover is long; a geometric one forgets nothing, but is left the same by all
+    of it at once in the last period: ``sum of decay^k = 1 / (1 - decay)``.
+    """
+    if prior is None:
+        return ()
+    if isinstance(prior, list):
+        return tuple(float(amount) for amount in prior)
+    adstock = response.adstock
+    if adstock is None or not prior:
+        return ()
+    if adstock.family == "geometric":
+        return (float(prior) / (1.0 - float(adstock.to_dict()["decay"])),)
+    return (float(prior),) * int(adstock.to_dict()["length"])
+
+
+def _effects(channel: Campaign) -> float:
+    return 1.0 if channel.effectiveness is None else channel.effectiveness
+
+
+def _price(channel: Campaign) -> float:
+    return 1.0 if channel.price is None else channel.price
+
+
+def _weights(channel: Campaign) -> tuple[float, ...]:
+    return tuple(channel.period_weights or ())
+
+
+def _times_each(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, ...]:
+    """Products of weights, where none at all are ones."""
+    if not first or not second:
+        return first or second
+    return tuple(a * b for a, b in zip(first, second, strict=True))
+
+
+def _under_effects(response: Response, effect: float, price: float) -> Response:
+    """The curve under another effectiveness and another price.
+
+    ``effect`` multiplies the outcome. A price of p buys 1/p of the media for the same money: as
+    carryover is linear, f(x) becomes f(x / p).
+    """
+    if effect == 1.0 and price == 1.0:
+        return response
+
+    def moved(curve: Saturation) -> Saturation:
+        return _times(curve.scaled(1.0 / price), effect)
+
+    return Response(
+        saturation=moved(response.saturation),
+        adstock=response.adstock,
+        draws=tuple(moved(draw) for draw in response.draws),
+    )
+
+
+def _times(curve: Saturation, factor: float) -> Saturation:
+    """The curve ``factor * f(x)``, of the same family."""
+    if factor == 1.0:
+        return curve
+    data = curve.to_dict()
+    if data["family"] == "tabulated":
+        data["response"] = [factor * y for y in data["response"]]
+    for key in OUTPUT_PARAMETERS:
+        if key in data:
+            data[key] = factor * data[key]
+    return saturation_from_dict(data)

@@ -1,0 +1,170 @@
+"""Rules of the question itself: budgets, goal, horizon and risk against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared.api.pointers import pointer_to
+from shared.api.raw_json import Json, named, number, numbers, part, periods_of
+from shared.errors import Fault
+
+__all__ = ["budget_faults", "goal_faults", "horizon_faults", "no_draws", "risk_faults"]
+
+FIELD_OF_GOAL = {
+    "maximize_profit": "value_per_outcome",
+    "minimize_spend": "target_outcome",
+    "maximize_reach": "max_frequency",
+}
+"""The one field that each goal cannot do without, and that no other goal has a use for."""
+
+FREE_GOALS = ("maximize_profit", "minimize_spend")
+"""Goals that say themselves how much is worth spending."""
+
+LARGEST = 1e15
+MAX_PRIOR = 520
+
+ONE_PERIOD = "with one period an allocation is spend sustained every period"
+
+
+def _goal(raw: Json) -> Any:
+    return part(raw, "objective").get("goal") or "maximize_outcome"
+
+
+def _has_budget(raw: Json) -> bool:
+    return raw.get("budget") is not None or raw.get("period_budgets") is not None
+
+
+def budget_faults(raw: Json) -> Iterator[Fault]:
+    """Budgets that are missing, of the wrong length, or that contradict what else is asked for."""
+    objective = part(raw, "objective")
+    targets = [number(objective, key) for key in ("target_roas", "target_cpa")]
+    if _goal(raw) not in FREE_GOALS and not any(targets) and not _has_budget(raw):
+        message = "budget is required: without one, the best outcome has no limit."
+        yield Fault("/budget", "required", message)
+    by_period = raw.get("period_budgets")
+    if (
+        raw.get("budget") is not None
+        and by_period is not None
+        and raw.get("spend_all") is not False
+    ):
+        message = "Give budget or period_budgets; both only as caps, with spend_all false."
+        yield Fault("/period_budgets", "conflict", message)
+    periods = periods_of(raw)
+    if isinstance(by_period, list) and periods is not None and len(by_period) != periods:
+        message = (
+            "period_budgets must have one entry for each period of the horizon: it has "
+            f"{len(by_period)}, the horizon {periods}."
+        )
+        yield Fault("/period_budgets", "length_mismatch", message)
+    if number(raw, "test_reserve") and not _has_budget(raw):
+        message = "test_reserve is a share of the budget: it needs budget or period_budgets."
+        yield Fault("/test_reserve", "needs_budget", message)
+
+
+def goal_faults(raw: Json) -> Iterator[Fault]:
+    """A goal without what it needs, or fields that another goal would need."""
+    objective, goal = part(raw, "objective"), _goal(raw)
+    for other, field in FIELD_OF_GOAL.items():
+        if goal == other and objective.get(field) is None:
+            message = f"The goal {goal} needs {field}."
+            yield Fault(pointer_to("objective", field), "required", message)
+        elif goal != other and objective.get(field) is not None and isinstance(goal, str):
+            message = f"{field} is for the goal {other}; the goal here is {goal}."
+            yield Fault(pointer_to("objective", field), "not_used", message)
+    if goal == "minimize_spend" and raw.get("spend_all") is True and _has_budget(raw):
+        message = (
+            "spend_all true leaves nothing to minimise: leave it out, and the budget is a cap."
+        )
+        yield Fault("/spend_all", "contradiction", message)
+    periods = periods_of(raw)
+    if number(objective, "long_term_weight") and periods == 1:
+        message = (
+            f"long_term_weight needs a horizon of 2 periods or more: {ONE_PERIOD}, so all its "
+            "carryover counts already."
+        )
+        yield Fault("/objective/long_term_weight", "needs_periods", message)
+
+
+def horizon_faults(raw: Json) -> Iterator[Fault]:
+    """Modes that do not go with the budgets, and spend before the plan that cannot be read."""
+    horizon, periods = part(raw, "horizon"), periods_of(raw)
+    mode, by_period = horizon.get("mode"), raw.get("period_budgets")
+    several = periods is not None and periods > 1
+    unequal = numbers(by_period) and len(set(by_period)) > 1
+    if several and mode == "constant" and unequal and raw.get("spend_all") is not False:
+        message = (
+            "A constant plan spends the same in every period, which period_budgets that differ "
+            "do not allow: give equal ones, or spend_all false, or the mode fixed_shares."
+        )
+        yield Fault("/period_budgets", "contradiction", message)
+    if several and mode == "fixed_shares" and not _has_budget(raw):
+        message = "Fixed shares are shares of a budget: give budget or period_budgets."
+        yield Fault("/horizon/mode", "needs_budget", message)
+    prior = part(horizon, "prior_spend")
+    if prior and periods == 1:
+        message = f"prior_spend needs a horizon of 2 periods or more: {ONE_PERIOD}, earlier too."
+        yield Fault("/horizon/prior_spend", "needs_periods", message)
+    campaigns = {
+        name: [campaign for _, campaign, _ in named(channel.get("campaigns"))]
+        for _, name, channel in named(raw.get("channels"))
+    }
+    for name, spend in prior.items():
+        yield from _prior_faults(name, spend)
+        if campaigns.get(name):
+            message = (
+                f"{name} has campaigns: tell their earlier spend one by one, as "
+                f"'{name}/{campaigns[name][0]}'."
+            )
+            yield Fault(pointer_to("horizon", "prior_spend", name), "conflict", message)
+        channel, slash, campaign = name.partition("/")
+        if slash and name not in campaigns and campaign not in campaigns.get(channel, (campaign,)):
+            message = f"{channel} has no campaign {campaign!r}."
+            yield Fault(pointer_to("horizon", "prior_spend", name), "unknown_channel", message)
+
+
+def _prior_faults(name: str, spend: Any) -> Iterator[Fault]:
+    path = ("horizon", "prior_spend", name)
+    amounts = spend if isinstance(spend, list) else [spend]
+    if len(amounts) > MAX_PRIOR:
+        message = f"prior_spend of {name} may have at most {MAX_PRIOR} periods."
+        yield Fault(pointer_to(*path), "too_long", message)
+        return
+    for i, amount in enumerate(amounts):
+        where = pointer_to(*path, i) if isinstance(spend, list) else pointer_to(*path)
+        if isinstance(amount, bool) or not isinstance(amount, int | float):
+            message = f"prior_spend of {name} must be an amount, or a list of amounts."
+            yield Fault(where, "wrong_type", message)
+        elif not 0 <= amount <= LARGEST:
+            message = f"prior_spend of {name} must be from 0 to {LARGEST:g}; it is {amount:g}."
+            yield Fault(where, "out_of_range", message)
+
+
+def risk_faults(raw: Json) -> Iterator[Fault]:
+    """A measure of risk without draws to weigh, or with another measure's figure."""
+    risk = part(raw, "risk")
+    measure = risk.get("measure") or "expected"
+    if not isinstance(measure, str):
+        return
+    for field, measures in (("aversion", ("mean_minus_sd",)), ("level", ("quantile", "cvar"))):
+        if risk.get(field) is not None and measure not in measures:
+            message = f"{field} is for {' and '.join(measures)}; the measure here is {measure}."
+            yield Fault(pointer_to("risk", field), "not_used", message)
+    if measure != "expected" and raw.get("dataset") is None and not _any_draws(raw.get("channels")):
+        yield no_draws(measure)
+
+
+def _any_draws(channels: Any) -> bool:
+    for _, _, channel in named(channels):
+        if part(channel, "response").get("draws") or _any_draws(channel.get("campaigns")):
+            return True
+    return False
+
+
+def no_draws(measure: str) -> Fault:
+    """A measure of risk where nothing says how uncertain the curves are."""
+    message = (
+        f"The measure {measure} weighs draws of the curves, and there are none: give each channel "
+        "response.draws, use a stored dataset, or ask for expected."
+    )
+    return Fault("/risk/measure", "needs_draws", message)

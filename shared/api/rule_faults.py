@@ -1,0 +1,182 @@
+"""Rules over several channels: constraints and interactions that make no sense, unknown names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shared.api.curve_faults import UNBOUNDED, family_of
+from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.raw_json import Json, entries, named, number, objects, part, texts
+from shared.errors import Fault
+
+__all__ = ["constraint_faults", "interaction_faults", "no_ceiling", "unknown_names"]
+
+PAIRS = (
+    ("min_spend", "max_spend"),
+    ("min_total", "max_total"),
+    ("min_share", "max_share"),
+    ("min", "max"),
+)
+
+LIMITS = (
+    "min_spend",
+    "max_spend",
+    "min_total",
+    "max_total",
+    "min_share",
+    "max_share",
+    "max_active",
+)
+"""What a constraint may say of the sum (or the number) of its channels."""
+
+RESERVED = "budget"
+"""The name by which answers call the budget itself."""
+
+
+def unknown_names(raw: Json, known: Sequence[str]) -> Iterator[Fault]:
+    """Channels that constraints, interactions and the horizon speak of and nobody has."""
+    have = set(known)
+
+    def check(name: Any, *path: str | int) -> Iterator[Fault]:
+        if isinstance(name, str) and name not in have:
+            message = f"There is no channel {name!r}.{did_you_mean(name, known)}"
+            yield Fault(pointer_to(*path), "unknown_channel", message)
+
+    for i, rule in objects(raw.get("constraints")):
+        for j, name in entries(rule.get("channels")):
+            yield from check(name, "constraints", i, "channels", j)
+        for j, name, _ in named(rule.get("coefficients")):
+            yield from check(name, "constraints", i, "coefficients", j, "channel")
+    for i, pair in objects(raw.get("interactions")):
+        for j, name in entries(pair.get("channels")):
+            yield from check(name, "interactions", i, "channels", j)
+    for name in part(part(raw, "horizon"), "prior_spend"):
+        channel, slash, _ = name.partition("/")
+        # What was spent before on a campaign is told under "channel/campaign".
+        yield from check(channel if slash and name not in have else name, *_PRIOR, name)
+
+
+_PRIOR = ("horizon", "prior_spend")
+
+
+def constraint_faults(constraints: Any) -> Iterator[Fault]:
+    """Constraints that say nothing, contradict themselves or share a name."""
+    seen: set[str] = set()
+    for i, rule in objects(constraints):
+        name = rule.get("name")
+        if isinstance(name, str):
+            if name in seen:
+                message = f"Two constraints are called {name!r}."
+                yield Fault(pointer_to("constraints", i, "name"), "duplicate", message)
+            elif name == RESERVED:
+                message = "The budget is called 'budget': give the constraint another name."
+                yield Fault(pointer_to("constraints", i, "name"), "reserved", message)
+            seen.add(name)
+        if rule.get("coefficients") is not None:
+            yield from _linear_faults(rule, i)
+        else:
+            yield from _group_faults(rule, i)
+        for low, high in PAIRS:
+            least, most = number(rule, low), number(rule, high)
+            if least is not None and most is not None and least > most:
+                message = (
+                    f"{high} of the constraint {name!r} ({most:g}) is below its {low} ({least:g})."
+                )
+                yield Fault(pointer_to("constraints", i, high), "contradiction", message)
+
+
+def _linear_faults(rule: Json, i: int) -> Iterator[Fault]:
+    name = rule.get("name")
+    if rule.get("min") is None and rule.get("max") is None:
+        message = f"The constraint {name!r} says nothing: it needs min or max."
+        yield Fault(pointer_to("constraints", i), "required", message)
+    if rule.get("coefficients") == []:
+        message = f"The linear rule {name!r} needs at least one coefficient."
+        yield Fault(pointer_to("constraints", i, "coefficients"), "required", message)
+    for field in ("channels", *LIMITS):
+        if rule.get(field) not in (None, []):
+            message = (
+                f"The constraint {name!r} is a linear rule, which takes min and max: make a "
+                f"constraint of its own for {field}."
+            )
+            yield Fault(pointer_to("constraints", i, field), "conflict", message)
+    seen: set[str] = set()
+    for j, channel, _ in named(rule.get("coefficients")):
+        if channel in seen:
+            message = f"{channel} has two coefficients in the constraint {name!r}."
+            path = ("constraints", i, "coefficients", j, "channel")
+            yield Fault(pointer_to(*path), "duplicate", message)
+        seen.add(channel)
+
+
+def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
+    name = rule.get("name")
+    channels = rule.get("channels")
+    linear = [field for field in ("min", "max") if rule.get(field) is not None]
+    for field in linear:
+        message = (
+            f"{field} of the constraint {name!r} needs coefficients; for the sum of its channels "
+            f"say {field}_spend."
+        )
+        yield Fault(pointer_to("constraints", i, field), "required", message)
+    if not linear and all(rule.get(field) is None for field in LIMITS):
+        message = (
+            f"The constraint {name!r} says nothing: it needs one of {', '.join(LIMITS)}, or "
+            "coefficients."
+        )
+        yield Fault(pointer_to("constraints", i), "required", message)
+    if channels in (None, []):
+        if not linear:
+            message = f"The constraint {name!r} needs the channels it is about."
+            yield Fault(pointer_to("constraints", i, "channels"), "required", message)
+        return
+    seen: set[str] = set()
+    for j, channel in texts(channels):
+        if channel in seen:
+            message = f"{channel} is twice in the constraint {name!r}."
+            yield Fault(pointer_to("constraints", i, "channels", j), "duplicate", message)
+        seen.add(channel)
+    most = number(rule, "max_active")
+    if most is not None and isinstance(channels, list) and most > len(channels):
+        message = (
+            f"max_active of the constraint {name!r} ({most:g}) is more than the channels that it "
+            f"is about ({len(channels)})."
+        )
+        yield Fault(pointer_to("constraints", i, "max_active"), "contradiction", message)
+
+
+def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
+    """Pairs of one channel, pairs told twice, and channels that have no level of saturation."""
+    given = {name: channel for _, name, channel in named(channels)}
+    seen: set[frozenset[str]] = set()
+    for i, pair in objects(interactions):
+        ends = [name for _, name in texts(pair.get("channels"))]
+        if len(ends) == 2:
+            both = frozenset(ends)
+            if len(both) == 1:
+                message = f"An interaction needs two different channels; both are {ends[0]!r}."
+                yield Fault(pointer_to("interactions", i, "channels"), "duplicate", message)
+            elif both in seen:
+                message = f"The interaction of {ends[0]} and {ends[1]} is there twice."
+                yield Fault(pointer_to("interactions", i, "channels"), "duplicate", message)
+            seen.add(both)
+        for j, name in texts(pair.get("channels")):
+            channel = given.get(name, {})
+            if channel.get("campaigns"):
+                message = (
+                    f"{name} has campaigns, each with a level of saturation of its own: an "
+                    "interaction needs channels without."
+                )
+                yield Fault(pointer_to("interactions", i, "channels", j), "conflict", message)
+            elif family_of(channel) in UNBOUNDED:
+                yield no_ceiling(i, j, name, str(family_of(channel)))
+
+
+def no_ceiling(i: int, j: int, name: str, family: str) -> Fault:
+    """An interaction with a channel that is never saturated."""
+    message = (
+        f"The {family} curve of {name} has no ceiling, so no level of saturation that an "
+        "interaction could go by: use a family with max_response."
+    )
+    return Fault(pointer_to("interactions", i, "channels", j), "no_ceiling", message)

@@ -1,0 +1,206 @@
+"""One sound request for each feature of the contract, and where it asks for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.api.unbuilt import NOT_BUILT
+from tests.api.samples import optimize_request
+
+__all__ = ["EXAMPLES", "OPEN", "Example"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request, and the pointer at which each feature is asked for."""
+
+    raw: dict[str, Any]
+    asks: dict[str, str]
+
+    @property
+    def shut(self) -> dict[str, str]:
+        """What of it is not built, by pointer."""
+        return {feature: where for feature, where in self.asks.items() if feature in NOT_BUILT}
+
+
+def three(**changes: Any) -> dict[str, Any]:
+    """A request over three channels; keys that are channels' names change those."""
+    raw = optimize_request()
+    raw["channels"][1].pop("max_change")
+    raw["channels"].append(
+        {
+            "channel": "radio",
+            "current_spend": 10000,
+            "max_spend": 40000,
+            "response": {
+                "saturation": {
+                    "family": "hill",
+                    "max_response": 50000,
+                    "half_saturation": 15000,
+                    "shape": 1.2,
+                },
+                "adstock": {"family": "delayed", "decay": 0.6, "peak": 1, "length": 6},
+            },
+        }
+    )
+    for channel in raw["channels"]:
+        channel.update(changes.pop(channel["channel"], {}))
+    return {key: value for key, value in (raw | changes).items() if value is not None}
+
+
+def over(periods: int, mode: str = "time_varying", **changes: Any) -> dict[str, Any]:
+    """The same over time."""
+    horizon = {"periods": periods, "mode": mode, **changes.pop("horizon", {})}
+    return three(**{"budget": 60000 * periods, "horizon": horizon, **changes})
+
+
+def drawn(**changes: Any) -> dict[str, Any]:
+    """The same with draws that differ."""
+    raw = three(**changes)
+    for place, channel in enumerate(raw["channels"]):
+        curve = {k: v for k, v in channel["response"]["saturation"].items() if k != "family"}
+        channel["response"]["draws"] = [
+            {**curve, "max_response": curve["max_response"] * (0.8 + 0.1 * ((s + place) % 5))}
+            for s in range(10)
+        ]
+    return raw
+
+
+def campaign(name: str, **fields: Any) -> dict[str, Any]:
+    curve = {"family": "hill", "max_response": 60000, "half_saturation": 20000, "shape": 1.3}
+    return {"channel": name, "saturation": curve, **fields}
+
+
+CAMPAIGNS = {
+    "response": None,
+    "campaigns": [
+        campaign("brand", current_spend=20000, max_spend=30000),
+        campaign("launch", current_spend=10000, min_spend=5000),
+    ],
+}
+
+
+def rule(**fields: Any) -> dict[str, Any]:
+    return three(constraints=[{"name": "rule", "channels": ["tv", "radio"], **fields}])
+
+
+def goal(name: str, budget: float | None = None, **fields: Any) -> dict[str, Any]:
+    return three(budget=budget, objective={"goal": name, **fields})
+
+
+def risk(measure: str, **fields: Any) -> dict[str, Any]:
+    return drawn(risk={"measure": measure, **fields})
+
+
+def horizon(mode: str) -> dict[str, str]:
+    return {mode: "/horizon/periods" if mode == "time_varying" else "/horizon/mode"}
+
+
+OVER = horizon("time_varying")
+RULES = {"constraints": "/constraints"}
+
+EXAMPLES: dict[str, Example] = {
+    "plain": Example(three(), {}),
+    "minimum_if_active": Example(
+        three(tv={"minimum_if_active": 25000}),
+        {"minimum_if_active": "/channels/0/minimum_if_active"},
+    ),
+    "increment": Example(
+        three(tv={"increment": 2500}, search={"increment": 1000}, radio={"increment": 500}),
+        {"increment": "/channels/0/increment"},
+    ),
+    "period_weights": Example(
+        over(3, tv={"period_weights": [1, 1.5, 0.5]}),
+        {**OVER, "period_weights": "/channels/0/period_weights"},
+    ),
+    "min_total": Example(
+        over(3, radio={"min_total": 40000}), {**OVER, "min_total": "/channels/2/min_total"}
+    ),
+    "max_total": Example(
+        over(3, tv={"max_total": 50000}), {**OVER, "max_total": "/channels/0/max_total"}
+    ),
+    "campaigns": Example(three(tv=CAMPAIGNS), {"campaigns": "/channels/0/campaigns"}),
+    "period_budgets": Example(
+        over(3, budget=None, period_budgets=[50000, 70000, 60000]),
+        {**OVER, "period_budgets": "/period_budgets"},
+    ),
+    "min_spend of a group": Example(rule(min_spend=45000), RULES),
+    "max_spend of a group": Example(rule(max_spend=20000), RULES),
+    "min_share": Example(rule(min_share=0.7), RULES),
+    "max_share": Example(rule(max_share=0.3), RULES),
+    "max_total of a group": Example(
+        over(3, constraints=[{"name": "rule", "channels": ["tv", "radio"], "max_total": 50000}]),
+        {**OVER, **RULES},
+    ),
+    "coefficients": Example(
+        three(
+            constraints=[
+                {
+                    "name": "rule",
+                    "coefficients": [
+                        {"channel": "tv", "coefficient": 1},
+                        {"channel": "search", "coefficient": -2},
+                    ],
+                    "max": 0,
+                }
+            ]
+        ),
+        RULES,
+    ),
+    "max_active": Example(
+        three(
+            constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}]
+        ),
+        {**RULES, "max_active": "/constraints/0/max_active"},
+    ),
+    "test_reserve": Example(three(test_reserve=0.1), {"test_reserve": "/test_reserve"}),
+    "synergy": Example(
+        three(interactions=[{"channels": ["tv", "search"], "strength": 20000}]),
+        {"interactions": "/interactions"},
+    ),
+    "cannibalisation": Example(
+        three(interactions=[{"channels": ["tv", "radio"], "strength": -15000}]),
+        {"interactions": "/interactions"},
+    ),
+    "maximize_profit": Example(
+        goal("maximize_profit", value_per_outcome=0.6), {"maximize_profit": "/objective/goal"}
+    ),
+    "minimize_spend": Example(
+        goal("minimize_spend", target_outcome=90000), {"minimize_spend": "/objective/goal"}
+    ),
+    "maximize_reach": Example(
+        goal("maximize_reach", 60000, max_frequency=3), {"maximize_reach": "/objective/goal"}
+    ),
+    "target_roas": Example(
+        goal("maximize_outcome", target_roas=2.5), {"target_roas": "/objective/target_roas"}
+    ),
+    "target_cpa": Example(
+        goal("maximize_outcome", target_cpa=0.5), {"target_cpa": "/objective/target_cpa"}
+    ),
+    "long_term_weight": Example(
+        over(3, objective={"long_term_weight": 0.5}),
+        {**OVER, "long_term_weight": "/objective/long_term_weight"},
+    ),
+    "time_varying": Example(over(4), OVER),
+    "constant": Example(over(4, "constant"), horizon("constant")),
+    "fixed_shares": Example(
+        over(3, "fixed_shares", budget=None, period_budgets=[50000, 70000, 60000]),
+        {**horizon("fixed_shares"), "period_budgets": "/period_budgets"},
+    ),
+    "sequential": Example(over(4, "sequential"), horizon("sequential")),
+    "prior_spend": Example(
+        over(3, horizon={"prior_spend": {"tv": [20000, 40000], "radio": 10000}}),
+        {**OVER, "prior_spend": "/horizon/prior_spend"},
+    ),
+    "pacing": Example(
+        over(3, horizon={"pacing": {"max_change": 0.1}}), {**OVER, "pacing": "/horizon/pacing"}
+    ),
+    "mean_minus_sd": Example(risk("mean_minus_sd", aversion=2), {"mean_minus_sd": "/risk/measure"}),
+    "quantile": Example(risk("quantile", level=0.2), {"quantile": "/risk/measure"}),
+    "cvar": Example(risk("cvar", level=0.2), {"cvar": "/risk/measure"}),
+    "worst_case": Example(risk("worst_case"), {"worst_case": "/risk/measure"}),
+}
+
+OPEN = {name: example for name, example in EXAMPLES.items() if not example.shut}
+"""Examples that are to be solved."""
