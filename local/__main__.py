@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import time
@@ -12,8 +13,8 @@ from types import FrameType
 
 from local.client import Client, RefusedError, UnreachableError
 from local.host import ROOT
-from local.job import Job, own_job, run_job, sample_job
-from local.serving import CannotServeError, Choice, app_process, serve_until_told
+from local.job import Job, NoOutcomesError, own_job, run_job, sample_job
+from local.serving import CannotServeError, Choice, app_process, own_log, serve_until_told
 
 __all__ = ["main"]
 
@@ -22,7 +23,10 @@ _LOG = ROOT / ".marginal" / "app.log"
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "serve" and (ignored := _given(options)):
+        parser.error(f"serve only serves: {', '.join(ignored)} would have no effect")
     choice = Choice(options.port, options.storage, options.local_host)
     try:
         if options.command == "serve":
@@ -37,9 +41,9 @@ def _run(choice: Choice, job: Job, *, once: bool) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     print("Starting storage and the app", flush=True)
     try:
-        with app_process(choice, _LOG) as base:
-            print(f"  ready {base}  (log: {_LOG.relative_to(ROOT)})", flush=True)
-            code = _do(Client(base), job)
+        with own_log(_LOG) as (path, log), app_process(choice, path, log) as base:
+            print(f"  ready {base}  (log: {path})", flush=True)
+            code = _do(Client(base), job, path)
             if not once:
                 print(f"\nThe app stays up at {base}  (Ctrl-C stops it)", flush=True)
                 while True:  # not an Event: a signal just before its wait would be lost
@@ -50,14 +54,22 @@ def _run(choice: Choice, job: Job, *, once: bool) -> int:
         return 0 if not once else 130
 
 
-def _do(client: Client, job: Job) -> int:
+def _do(client: Client, job: Job, log: Path) -> int:
     try:
         run_job(client, job)
     except RefusedError as error:
         return _fail(f"The service refused ({error.status}): {error}")
+    except NoOutcomesError as error:
+        return _fail(str(error))
     except (UnreachableError, RuntimeError) as error:
-        return _fail(f"{error}\nThe app's log is {_LOG}.")
+        return _fail(f"{error}\nThe app's log is {log}.")
     return 0
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """The options of a job that were given, as they are written."""
+    names = ("once", "history", "spec", "outcomes", "budget")
+    return [f"--{name}" for name in names if getattr(options, name) not in (None, False)]
 
 
 def _job(options: argparse.Namespace) -> Job:
@@ -117,16 +129,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port_number(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is between 0 and 65535")
-    return port
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a port is between 0 and 65535")
+    return int(text)
 
 
 def _amount(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e15:
-        raise argparse.ArgumentTypeError("a budget is an amount of money, 0 or more")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1e15:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no budget: write an amount of money, 0 or more, such as 250000"
+        )
     return value
 
 

@@ -22,12 +22,17 @@ class RefusedError(Exception):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         self.problem = problem
+        named = (*problem.get("errors", ()), *problem.get("conflicts", ()))
         faults = [
-            f"{fault.get('pointer') or 'request'}: {fault.get('message')}"
-            for fault in (*problem.get("errors", ()), *problem.get("conflicts", ()))
+            f"{fault.get('pointer') or fault.get('name') or 'request'}: {fault.get('message')}"
+            for fault in named
         ]
         detail = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
-        super().__init__("\n  ".join([detail, *faults]))
+        if len(named) == 1 and named[0].get("message") == detail:
+            lines = [detail, f"(at {named[0]['pointer']})"] if named[0].get("pointer") else [detail]
+        else:
+            lines = [detail, *faults]
+        super().__init__("\n  ".join(lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -17,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from local.azurite import AzuriteError, find_azurite, running_azurite
 from local.client import Client, RefusedError, UnreachableError
 from local.config import load_host_config, load_settings
 from local.host import ROOT, HostRefusalError, serve
 
-__all__ = ["CannotServeError", "Choice", "app_process", "serve_until_told"]
+__all__ = ["CannotServeError", "Choice", "app_process", "own_log", "serve_until_told"]
 
 DEFAULT_PORT = 7071  # that of func start
 _PARENT = "MARGINAL_PARENT"
@@ -89,31 +91,55 @@ def serve_until_told(choice: Choice) -> int:
     if parent := os.environ.get(_PARENT):
         threading.Thread(target=_watch, args=(int(parent), told), daemon=True).start()
     with _storage(choice.storage) as setting:
-        port = _port(choice.port)
         func = None if choice.local_host else shutil.which("func")
         if func and setting == "memory":
             print("func cannot use the in-process store: the project's own host serves instead")
             func = None
         if func:
-            return _serve_by_func(func, port, setting, told)
+            return _serve_by_func(func, _port(choice.port), setting, told)
         print("host: the project's own local host", flush=True)
-        try:
-            with serve(port, settings={"AzureWebJobsStorage": setting}) as host:
-                print(f"ready {host.url}", flush=True)
-                told.wait()
-                print("stopping: what has begun is finished first", flush=True)
-        except (HostRefusalError, ValueError) as error:
-            raise CannotServeError(str(error)) from None
-        except OSError as error:
-            raise CannotServeError(_port_help(port, error)) from None
+        # 7071 may be taken by another start between looking and binding: then any free one.
+        ports = [_port(None), 0] if choice.port is None else [choice.port]
+        for port in ports:
+            try:
+                with serve(port, settings={"AzureWebJobsStorage": setting}) as host:
+                    print(f"ready {host.url}", flush=True)
+                    told.wait()
+                    print("stopping: what has begun is finished first", flush=True)
+                break
+            except (HostRefusalError, ValueError) as error:
+                raise CannotServeError(str(error)) from None
+            except OSError as error:
+                if port == ports[-1]:
+                    raise CannotServeError(_port_help(port, error)) from None
     return 0
 
 
 @contextmanager
-def app_process(choice: Choice, log_path: Path) -> Iterator[str]:
+def own_log(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """An empty log of one's own: at ``path``, or beside it where another start writes there.
+
+    The lock goes with the open file to the process that writes, and is gone when that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 100):
+        place = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        with place.open("ab") as log:
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            log.truncate(0)
+            yield place, log
+            return
+    raise CannotServeError(f"All logs in {path.parent} are in use: stop one of the many starts.")
+
+
+@contextmanager
+def app_process(choice: Choice, log_path: Path, log: BinaryIO) -> Iterator[str]:
     """The app in a process of its own; gives its base address when it is ready.
 
-    What it prints before that is passed on; its log goes to ``log_path``.
+    What it prints before that is passed on; its log goes to ``log``, open at ``log_path``.
     """
     command = [sys.executable, "-P", "-m", "local", "serve", "--storage", choice.storage]
     if choice.port is not None:
@@ -124,17 +150,15 @@ def app_process(choice: Choice, log_path: Path) -> Iterator[str]:
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     here = {_PARENT: str(os.getpid()), "PYTHONPATH": str(ROOT)}
     environment = {**threads, **os.environ, **here}
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            # Ctrl-C is for us: the app is told after that, and finishes what it holds.
-            start_new_session=True,
-        )
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        # Ctrl-C is for us: the app is told after that, and finishes what it holds.
+        start_new_session=True,
+    )
     try:
         yield _until_ready(process, log_path)
     finally:

@@ -44,6 +44,18 @@ def client() -> Iterator[Client]:
     def html(req: func.HttpRequest) -> func.HttpResponse:
         return func.HttpResponse(f"<p>{req.method}</p>", status_code=502)
 
+    @app.route(route="one", methods=["GET"])
+    def one(req: func.HttpRequest) -> func.HttpResponse:
+        fault = {"pointer": "/rows/8/tv", "message": "Row 8 is wrong."}
+        problem = {"title": req.method, "detail": "Row 8 is wrong.", "errors": [fault]}
+        return func.HttpResponse(json.dumps(problem), status_code=422)
+
+    @app.route(route="limits", methods=["GET"])
+    def limits(req: func.HttpRequest) -> func.HttpResponse:
+        conflict = {"name": "tv.max_spend", "message": "At most 10.", "missed_by": 5}
+        problem = {"title": req.method, "detail": "It does not fit.", "conflicts": [conflict]}
+        return func.HttpResponse(json.dumps(problem), status_code=422)
+
     with serve(
         functions=app.get_functions(), config=HostConfig(), open_queue=lambda n: MemoryQueue(n)
     ) as host:
@@ -70,6 +82,17 @@ def test_every_fault_of_a_refusal_is_told(client: Client) -> None:
         "  /a: A is missing.",
         "  request: It is all too much.",
     ]
+
+
+def test_a_single_fault_is_told_once(client: Client) -> None:
+    with pytest.raises(RefusedError) as caught:
+        client.get("one")
+    assert str(caught.value).splitlines() == ["Row 8 is wrong.", "  (at /rows/8/tv)"]
+
+
+def test_limits_that_contradict_are_told_by_name(client: Client) -> None:
+    with pytest.raises(RefusedError, match=r"tv\.max_spend: At most 10\."):
+        client.get("limits")
 
 
 @pytest.mark.parametrize(("path", "status"), [("html", 502), ("nowhere", 404)])

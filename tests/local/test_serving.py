@@ -18,6 +18,7 @@ import pytest
 from local.azurite import find_azurite
 from local.client import Client, UnreachableError
 from local.host import ROOT
+from local.serving import own_log
 from tests.local.conftest import until
 
 NO_ACCOUNT = "AccountName=nobody;AccountKey=bm8=;BlobEndpoint=http://127.0.0.1:1/nobody"
@@ -155,6 +156,9 @@ def test_the_in_process_store_is_not_given_to_func(tmp_path: Path) -> None:
         (("--port", "99999"), "a port is between"),
         (("--budget", "-1"), "an amount of money"),
         (("--budget", "nan"), "an amount of money"),
+        (("--budget", "much"), "'much' is no budget: write an amount of money"),
+        (("--port", "http"), "'http' is no port"),
+        (("serve", "--once", "--budget", "5"), "--once, --budget would have no effect"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(arguments: tuple[str, ...], says: str) -> None:
@@ -177,12 +181,56 @@ def test_a_port_that_is_taken() -> None:
     assert "--port N" in told
 
 
+def test_two_that_start_at_once_get_a_port_each() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        code = f"""
+            from local import serving
+            serving._port = lambda asked: {port}  # free when looked at, taken when bound
+            serving.serve_until_told(serving.Choice(None, "memory", True))
+        """
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        base = [process.stdout.readline().strip() for _ in range(3)][-1].removeprefix("ready ")
+        assert urlsplit(base).port not in (None, port)
+        assert Client(base).get("health")["status"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+
+
+def test_every_start_has_a_log_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "app.log"
+    with own_log(path) as (first, log):
+        log.write(b"first\n")
+        log.flush()
+        with own_log(path) as (second, other):
+            other.write(b"second\n")
+        assert (first.name, second.name) == ("app.log", "app-2.log")
+        assert first.read_bytes() == b"first\n"
+        assert second.read_bytes() == b"second\n"
+    with own_log(path) as (again, _):
+        assert again == path
+        assert again.read_bytes() == b""
+
+
 def test_the_app_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
     code = f"""
         import time
         from pathlib import Path
-        from local.serving import Choice, app_process
-        with app_process(Choice(0, "memory", True), Path({str(tmp_path)!r}) / "log") as base:
+        from local.serving import Choice, app_process, own_log
+        with (
+            own_log(Path({str(tmp_path)!r}) / "log") as (path, log),
+            app_process(Choice(0, "memory", True), path, log) as base,
+        ):
             print(base, flush=True)
             time.sleep(60)
     """
