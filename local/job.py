@@ -15,10 +15,23 @@ from local.client import Client
 from local.host import ROOT
 from local.report import certificate_lines, money, plan_table, sentences, truth_lines
 
-__all__ = ["Job", "LastYear", "dataset_name", "last_year", "own_job", "run_job", "sample_job"]
+__all__ = [
+    "Job",
+    "LastYear",
+    "NoOutcomesError",
+    "dataset_name",
+    "last_year",
+    "own_job",
+    "run_job",
+    "sample_job",
+]
 
 _PERIODS_A_YEAR = {"day": 365, "week": 52, "month": 12}
 _FIT_LIMIT_S = 1800.0  # host.json's functionTimeout
+
+
+class NoOutcomesError(Exception):
+    """The history holds spend only, and no table of outcomes was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,9 @@ class LastYear:
 
     @property
     def budget(self) -> float:
-        return round(sum(self.spend.values()), 2)
+        total = sum(self.spend.values())
+        # To the cent; where money is counted in millions, a cent of that is no rounding.
+        return round(total, 2) if total >= 1000 else float(f"{total:.6g}")
 
 
 def sample_job(budget: float | None = None) -> Job:
@@ -104,6 +119,8 @@ def run_job(client: Client, job: Job) -> None:
     ------
     RefusedError
         Where the service refuses the history or the question; its text says why.
+    NoOutcomesError
+        Where the history has no outcome and none were given beside it.
     RuntimeError
         Where the refit failed or did not end.
     """
@@ -115,6 +132,11 @@ def run_job(client: Client, job: Job) -> None:
     if job.outcomes is not None:
         stored = client.put_csv(f"{where}/outcomes", job.outcomes)
     _tell_stored(stored)
+    if not stored["roles"].get("outcome"):
+        raise NoOutcomesError(
+            "This history holds spend only. Give the outcomes beside it:\n"
+            "  ./run --history SPEND.csv --outcomes OUTCOMES.csv"
+        )
 
     _heading("Refit, through the queue")
     run = _wait(client, f"{where}/runs/{client.post(f'{where}/refit')['run']}")
@@ -185,7 +207,7 @@ def _tell_stored(stored: Mapping[str, Any]) -> None:
     roles = stored["roles"]
     names = ", ".join(channel["channel"] for channel in roles.get("channels") or ())
     print(f"{stored['rows']} rows stored, {stored['first']} to {stored['last']}")
-    print(f"outcome: {roles.get('outcome')}; channels: {names}")
+    print(f"outcome: {roles.get('outcome') or 'not there yet'}; channels: {names}")
     for finding in stored["findings"]:
         print(f"- {finding['message']}")
 

@@ -13,13 +13,15 @@ _DASH = "–"
 def money(value: float | None, *, signed: bool = False) -> str:
     """A readable amount: no cents from a thousand up, four figures below.
 
-    >>> money(1234567.8), money(12.3456), money(None), money(-1500, signed=True)
-    ('1,234,568', '12.35', '–', '-1,500')
+    >>> money(1234567.8), money(12.3456), money(None), money(-1500, signed=True), money(2e-7)
+    ('1,234,568', '12.35', '–', '-1,500', '~0')
     """
     if value is None:
         return _DASH
     if value == 0:
         return "0"
+    if abs(value) < 1e-4:
+        return "~0"
     sign = "+" if signed else ""
     if abs(value) >= 999.95:
         return f"{value:{sign},.0f}"
@@ -60,7 +62,7 @@ def plan_table(answer: Mapping[str, Any], currency: str | None, frequency: str) 
                 "" if share is None else f"{share:+.0%}",
                 money(row["outcome"]),
                 _interval(row["outcome_interval"]),
-                "" if row["marginal_return"] is None else f"{row['marginal_return']:.2f}",
+                _return(row["marginal_return"]),
             )
         )
     totals = answer["totals"]
@@ -145,6 +147,17 @@ def truth_lines(current: float, plan: float, best: float) -> list[str]:
             else f"the plan is worse than last year's mix by {money(current - plan)} in truth"
         )
     return lines
+
+
+def _return(value: float | None) -> str:
+    """Outcome per unit of money: two decimals, like a price, where that says enough.
+
+    >>> _return(1.2094), _return(2122223.91), _return(0.00012), _return(None)
+    ('1.21', '2,122,224', '0.00012', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:.2f}" if 0.1 <= abs(value) < 999.95 else money(value)
 
 
 def _interval(pair: Sequence[float] | None) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from local.client import Client, UnreachableError
 from local.host import ROOT
-from local.job import dataset_name, last_year, own_job, sample_job
+from local.job import LastYear, dataset_name, last_year, own_job, sample_job
 from samples.simulate import simulate
 from tests.local.conftest import until
 
@@ -105,6 +105,22 @@ def test_a_long_history_with_its_outcomes(tmp_path: Path) -> None:
     code, out, err = run("--history", "spend.csv", "--outcomes", "outcomes.csv", cwd=tmp_path)
     assert (code, err) == (0, "")
     assert ("Plan for" in out) != ("No plan is given." in out)
+
+
+def test_a_long_history_alone_asks_for_its_outcomes(tmp_path: Path) -> None:
+    rows = [f"2024-01-{day:02d},{name},5" for day in range(1, 30) for name in ("tv", "search")]
+    (tmp_path / "spend.csv").write_text("\n".join(["date,channel,spend", *rows]), "utf-8")
+    code, out, err = run("--history", "spend.csv", cwd=tmp_path)
+    assert code == 1
+    assert "outcome: not there yet" in out
+    assert "This history holds spend only." in err
+    assert "--outcomes OUTCOMES.csv" in err
+    assert "Refit" not in out
+
+
+def test_small_amounts_keep_their_figures() -> None:
+    assert LastYear({"tv": 0.2453, "search": 0.12061}, 52, "week").budget == 0.36591
+    assert LastYear({"tv": 279313.4567}, 52, "week").budget == 279313.46
 
 
 def test_a_broken_file_is_refused_with_row_and_column(tmp_path: Path) -> None:

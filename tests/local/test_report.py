@@ -68,6 +68,14 @@ def test_the_table_has_a_line_a_channel_and_a_total() -> None:
     assert "+1,001 a week (+14.3%); better in 93% of the posterior draws" in text
 
 
+def test_returns_in_other_units_stay_readable() -> None:
+    plan = answer()
+    plan["allocation"][0]["marginal_return"] = 2122223.91
+    plan["allocation"][0]["outcome_interval"] = [1.4e-7, 3.2]
+    line = plan_table(plan, None, "week")[1]
+    assert line.endswith("~0 … 3.2  2,122,224")
+
+
 def test_what_is_unknown_is_left_out_not_invented() -> None:
     text = "\n".join(
         plan_table(
