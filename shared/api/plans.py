@@ -67,6 +67,10 @@ def _plan_faults(
 
 def _campaign_faults(row: ChannelSpend, channel: Channel, periods: int, i: int) -> Iterator[Fault]:
     known = [campaign.name for campaign in channel.campaigns]
+    if known and not row.campaigns:
+        text = f"{row.channel} has campaigns: say what each of them gets, in campaigns."
+        yield Fault(pointer_to("plan", i, "campaigns"), "required", text)
+        return
     for j, inner in enumerate(row.campaigns or ()):
         if inner.channel not in known:
             text = f"{row.channel} has no campaign {inner.channel!r}."

@@ -71,7 +71,7 @@ def plan_faults(plan: Any, *path: str | int) -> Iterator[Fault]:
 
 
 def _row_faults(row: Json, name: str, *path: str | int) -> Iterator[Fault]:
-    ways = [way for way in ("spend", "periods", "campaigns") if row.get(way) is not None]
+    ways = [way for way in ("spend", "periods", "campaigns") if row.get(way) not in (None, [])]
     if not ways:
         message = f"The plan for {name} needs its spend."
         yield Fault(pointer_to(*path, "spend"), "required", message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ def three(**changes: Any) -> dict[str, Any]:
         }
     )
     for channel in raw["channels"]:
-        channel.update(changes.pop(channel["channel"], {}))
+        channel.update(deepcopy(changes.pop(channel["channel"], {})))
     return {key: value for key, value in (raw | changes).items() if value is not None}
 
 

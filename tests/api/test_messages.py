@@ -108,6 +108,7 @@ def test_the_example_of_the_contract_is_accepted() -> None:
             "out_of_range",
             "seed must be at most 4294967295; it is 1099511627776.",
         ),
+        (with_channel(channel="a\nb"), "/channels/0/channel", "invalid", "control characters"),
         (with_channel(channel=""), "/channels/0/channel", "too_short", "at least 1 characters"),
         (with_channel(channel="x" * 201), "/channels/0/channel", "too_long", "at most 200"),
         (with_channel(response=None), "/channels/0/response", "required", "tv needs a response"),
