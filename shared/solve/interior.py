@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.solve.interior_scale import Scaled, scale_program
 from shared.solve.interior_system import Blocks
+from shared.solve.outer import impossible, impossible_row, relax_by_lines
 from shared.solve.program_box import ProgramBox
 from shared.solve.program_envelope import Enveloper
+from shared.solve.relaxed import INFEASIBLE, OPTIMAL, RelaxedProgram, answer, least_possible
 
 __all__ = ["RelaxedProgram", "relax_program"]
 
@@ -31,39 +33,7 @@ Array = NDArray[np.float64]
 
 _ITERATIONS = 100
 _TO_BOUNDARY = 0.995
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RelaxedProgram:
-    """The relaxation's answer on a box.
-
-    Attributes
-    ----------
-    u, z
-        (A, K) and (A, H): decisions, and the adstocked spend that follows from them.
-    mu
-        (m,) prices of the rows in the objective's unit: positive at an upper side, negative at a
-        lower one.
-    nu
-        (A, H) prices of adstocked spend, in outcomes (``value`` not counted): envelope's slopes.
-    value
-        Objective of the envelopes at ``u``.
-    bound
-        No feasible plan in the box has a higher objective, by these multipliers and the envelopes
-        (in floating point, not rounded outward: the certificate does that).
-    status
-        "optimal", "infeasible" (``mu`` and ``nu`` prove it: their bound falls without limit as they
-        are scaled up), or "stopped".
-    """
-
-    u: Array
-    z: Array
-    mu: Array
-    nu: Array
-    value: float
-    bound: float
-    status: str
-    iterations: int
+_WILD = 1e4  # scaled prices beyond this come from a region without an interior
 
 
 def relax_program(
@@ -73,28 +43,71 @@ def relax_program(
     *,
     enveloper: Enveloper | None = None,
     gap: float = 1e-9,
+    cutoff: float = -np.inf,
 ) -> RelaxedProgram:
     """Solve the concave relaxation on a box.
 
     Parameters
     ----------
     box
-        ``program_box(program)``, or a part of it.
+        ``program_box(program)``, or a part of it that is not empty.
     start
         The answer on a box around this one.
     enveloper
         Kept from call to call by a search (it holds what does not depend on the box).
     gap
         Relative difference of bound and value to stop at.
+    cutoff
+        Stop as soon as the bound is at or below this objective.
+
+    Raises
+    ------
+    ValueError
+        If the box is empty.
     """
-    source = Enveloper(program) if enveloper is None else enveloper
-    envelope = source.envelope(box.tightened(program))
+    tight = box.tightened(program)
     if box.empty:
         raise ValueError("An empty box has no relaxation.")
-    scaled = scale_program(program, envelope)
+    source = Enveloper(program) if enveloper is None else enveloper
+    scaled = scale_program(program, source.envelope(tight))
+    proof = impossible_row(scaled)
+    if proof is not None:
+        return proof
     state = _State(scaled)
     state.begin(start)
-    return _iterate(program, scaled, state, gap)
+    try:
+        found = _iterate(scaled, state, gap, cutoff)
+    except np.linalg.LinAlgError:
+        found = None
+    if found is not None and found.status != "stopped":
+        wild = float(np.abs(state.mu).max(initial=0.0)) > _WILD
+        return _calmed(scaled, found) if wild and found.status == OPTIMAL else found
+    # No interior, or hardly one: linear programs do not need it.
+    proof = impossible(scaled)
+    if proof is not None:
+        return proof
+    other = relax_by_lines(scaled)
+    if found is None or other.status == OPTIMAL:
+        better = other
+    else:
+        better = min(found, other, key=lambda r: r.bound)
+    if found is not None and found.bound < better.bound:
+        better = replace(better, mu=found.mu, nu=found.nu, bound=found.bound)
+    return better
+
+
+def _calmed(scaled: Scaled, found: RelaxedProgram) -> RelaxedProgram:
+    """The same answer by a linear program's multipliers where an interior point's have run away.
+
+    Without an interior the multipliers have no end, and large ones lose the bound's digits.
+    """
+    other = relax_by_lines(scaled)
+    size = float(np.abs(other.mu).max(initial=0.0))
+    small = 1e-3 * float(np.abs(found.mu).max(initial=0.0))
+    close = other.bound <= found.bound + 1e-6 * max(abs(found.bound), abs(found.value))
+    if size > small or not close:
+        return found
+    return replace(found, mu=other.mu, nu=other.nu, bound=max(other.bound, found.bound))
 
 
 class _State:
@@ -195,9 +208,10 @@ class _State:
         return np.where(scaled.linked, link, 0.0), fixed - scaled.row_values(u)
 
 
-def _iterate(program: Program, scaled: Scaled, state: _State, gap: float) -> RelaxedProgram:
+def _iterate(scaled: Scaled, state: _State, gap: float, cutoff: float) -> RelaxedProgram:
     blocks = Blocks(scaled.carry, scaled.rows)
     rise, slope, bend = scaled.evaluate(state.parts(state.x)[1])
+    floor = least_possible(scaled)
     best: RelaxedProgram | None = None
     stuck = 0
     for iteration in range(_ITERATIONS):
@@ -205,11 +219,16 @@ def _iterate(program: Program, scaled: Scaled, state: _State, gap: float) -> Rel
         dual = state.dual_residual(slope)
         link, row = state.primal_residual()
         centre = float(state.below @ below_gap + state.above @ above_gap) / max(1, state.count)
-        found = _answer(program, scaled, state, rise, slope, iteration)
+        unit, pieces, _ = state.parts(state.x)
+        found = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu, iterations=iteration)
         missed = max(float(np.abs(link).max(initial=0.0)), float(np.abs(row).max(initial=0.0)))
         size = max(abs(found.value), abs(found.bound))
+        if found.bound < floor - 1e-6 * max(abs(floor), scaled.money):
+            return replace(found, status=INFEASIBLE)
+        if found.bound <= cutoff:
+            return replace(found, status="cut off")
         if missed <= 1e-9 and found.bound - found.value <= gap * size:
-            return replace(found, status="optimal")
+            return replace(found, status=OPTIMAL)
         better = best is None or found.bound < best.bound
         best, stuck = (found, 0) if better or best is None else (best, stuck + 1)
         if stuck > 15:
@@ -243,26 +262,6 @@ def _iterate(program: Program, scaled: Scaled, state: _State, gap: float) -> Rel
         rise, slope, bend = step.take(move, length, _merit(dual, link, row, centre))
     assert best is not None
     return best
-
-
-def _answer(
-    program: Program, scaled: Scaled, state: _State, rise: Array, slope: Array, iteration: int
-) -> RelaxedProgram:
-    unit, pieces, _ = state.parts(state.x)
-    mu = scaled.signed(state.mu)
-    u = scaled.from_unit(unit)
-    value = scaled.objective(unit, rise)
-    lack = scaled.money * scaled.gap(unit, pieces, slope, state.nu, mu)
-    return RelaxedProgram(
-        u=u,
-        z=program.adstocked(u),
-        mu=scaled.mu_out(mu),
-        nu=scaled.nu_out(state.nu),
-        value=value,
-        bound=value + lack,
-        status="stopped",
-        iterations=iteration,
-    )
 
 
 def _merit(dual: Array, link: Array, row: Array, centre: float) -> float:

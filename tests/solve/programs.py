@@ -128,6 +128,52 @@ def grouped(rng: np.random.Generator, n: int, kinds: tuple[str, ...] = CONCAVE) 
     return program(curves, np.zeros(n), np.minimum(upper, budget), rows(matrix, low, high))
 
 
+def random_program(
+    rng: np.random.Generator, n: int, periods: int, kinds: tuple[str, ...], decades: float = 0.0
+) -> Program:
+    """Anything that is feasible: random rows (one of them twice), equations, fixed decisions,
+    carry-in, spends and responses over so many decades."""
+    money = 10 ** rng.uniform(-decades / 2, decades / 2, n)
+    curves = []
+    for i in range(n):
+        plain = curve(rng, str(rng.choice(kinds))).scaled(1 / money[i])
+        given = plain.parameters()
+        top = next((k for k in ("max_response", "coefficient") if k in given), None)
+        if top is not None:
+            given[top] *= 10 ** rng.uniform(-decades / 2, decades / 2)
+        curves.append(type(plain)(**given))
+    shape = (n, periods)
+    low = np.where(rng.random(shape) < 0.2, rng.uniform(0, 0.3, shape), 0)
+    high = np.where(rng.random(shape) < 0.2, low + rng.uniform(0, 1, shape), 6.0)
+    high = np.where(rng.random(shape) < 0.1, low, high)
+    low, high = low * money[:, None], high * money[:, None]
+    inside = low + rng.uniform(0, 1, shape) * (high - low) * rng.choice([0.05, 0.3, 1])
+    matrix = [np.ones(low.size)]
+    matrix += [
+        (rng.random(low.size) < 0.4) * rng.choice([1.0, -0.5, 1.0], low.size)
+        for _ in range(rng.integers(0, 5))
+    ]
+    matrix.append(2.0 * matrix[0])
+    at = np.array(matrix) @ inside.ravel()
+    room = 0.2 * np.abs(matrix) @ np.abs(inside.ravel())
+    open_below = rng.random(len(at)) < 0.4
+    least = np.where(open_below, -np.inf, at - rng.uniform(0, 1, len(at)) * room)
+    most = np.where(
+        (rng.random(len(at)) < 0.3) & ~open_below, np.inf, at + rng.uniform(0, 1, len(at)) * room
+    )
+    if rng.random() < 0.6:
+        least[[0, -1]] = most[[0, -1]] = [at[0], 2 * at[0]]
+    return program(
+        curves,
+        low,
+        high,
+        rows(matrix, least, most),
+        carry=geometric(periods, rng.uniform(0.1, 0.9, n)) if periods > 1 else None,
+        carry_in=rng.uniform(0, 0.3, shape) * (rng.random((n, 1)) < 0.5) * money[:, None],
+        weight=rng.uniform(0.5, 1.5, shape),
+    )
+
+
 def bound(p: Program, box: object, mu: np.ndarray, nu: np.ndarray, steps: int = 2001) -> float:
     """The Lagrangian bound with every one-dimensional maximum on a fine grid (from below)."""
     coefficient = (

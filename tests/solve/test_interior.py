@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from problems import ALL, CONCAVE, random_problem
-from programs import adstock_plan, bound, grouped, program, rows
+from programs import adstock_plan, bound, grouped, program, random_program, rows
 
 from shared.curves.saturation import Exponential, Power
 from shared.problem.canonical import marginal
 from shared.problem.model import SolverOptions
-from shared.problem.program import Program
+from shared.problem.program import Program, Rows
 from shared.solve.dispatch import solve
 from shared.solve.interior import RelaxedProgram, relax_program
+from shared.solve.interior_scale import scale_program
+from shared.solve.outer import relax_by_lines
 from shared.solve.program_box import program_box
+from shared.solve.program_envelope import Enveloper
 
 
 def relaxed(p: Program, **options: object) -> RelaxedProgram:
@@ -83,3 +86,115 @@ def test_the_bound_of_the_multipliers_closes(seed: int, kinds: tuple[str, ...]) 
         assert p.objective(found.u) <= found.bound * (1 + 1e-12)
         if kinds is CONCAVE:
             assert p.objective(found.u) == pytest.approx(found.bound, rel=2e-9)
+
+
+@pytest.mark.parametrize("decades", [0.0, 9.0])
+@pytest.mark.parametrize("periods", [1, 4])
+@pytest.mark.parametrize("seed", range(6))
+def test_random_rows_twins_fixed_decisions_and_nine_decades(
+    seed: int, periods: int, decades: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    p = random_program(rng, 6, periods, ALL if seed % 2 else CONCAVE, decades)
+    found = relaxed(p)
+    assert found.status == "optimal"
+    assert p.violation(found.u) <= 1e-8 * max(1.0, float(np.abs(found.u).max()))
+    assert found.value <= found.bound + 1e-9 * abs(found.bound)
+    assert found.bound - found.value <= 1e-9 * abs(found.bound)
+    if seed % 2 == 0:
+        assert p.objective(found.u) == pytest.approx(found.bound, rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_linear_programs_find_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p = random_program(rng, 5, 3, ALL if seed % 2 else CONCAVE)
+    found = relaxed(p)
+    scaled = scale_program(p, Enveloper(p).envelope(program_box(p).tightened(p)))
+    other = relax_by_lines(scaled)
+    assert other.bound == pytest.approx(found.bound, rel=3e-6)
+    assert other.bound >= found.value * (1 - 1e-7)
+    grid = bound(p, program_box(p), other.mu, other.nu, 400)
+    assert found.value * (1 - 1e-4) <= grid <= found.value * (1 + 1e-4)
+
+
+THREE = [Exponential(1, 1), Exponential(2, 1), Exponential(1.5, 0.5)]
+LOW, HIGH = [[0.5], [0.5], [0.1]], [[3.0], [3.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (rows([[1, 1, 0], [1, 1, 1]], [-np.inf, 2], [1, 2]), [0.5, 0.5, 1.0]),
+        (rows([[1, 1, 1]], 1.1, 1.1), [0.5, 0.5, 0.1]),
+        (rows([[1, 1, 1]], -np.inf, 1.1), [0.5, 0.5, 0.1]),
+        (rows([[1, 0, 0], [-1, 0, 0], [1, 1, 1]], [-np.inf, -0.5, 9], [0.5, np.inf, 9]), None),
+    ],
+)
+def test_regions_without_an_interior(limits: Rows, expected: list[float] | None) -> None:
+    p = program(THREE, LOW, HIGH, limits)
+    found = relaxed(p)
+    if expected is None:  # 0.5 and 3 and 3 are all there is
+        assert found.status == "infeasible"
+        return
+    assert found.status == "optimal"
+    assert found.u.ravel() == pytest.approx(expected, abs=1e-6)
+    truth = p.objective(np.array(expected)[:, None])
+    assert found.bound == pytest.approx(truth, rel=1e-6)
+    assert bound(p, program_box(p), found.mu, found.nu, 400) == pytest.approx(truth, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        rows([[1, 1, 1]], 0.5, 1.0999),
+        rows([[1, 1, 1]], 9.001, np.inf),
+        rows([[1, 1, 0], [0, 0, 1], [1, 1, 1]], [-np.inf, -np.inf, 4], [2, 1.9, 5]),
+        rows([[1, -1, 0], [1, 1, 0], [0, 1, 0]], [0, 4, -np.inf], [0, 4, 1.9]),
+    ],
+)
+def test_the_multipliers_prove_that_there_is_no_plan(limits: Rows) -> None:
+    """Their bound is below anything the box allows."""
+    p = program(THREE, LOW, HIGH, limits)
+    found = relaxed(p)
+    assert found.status == "infeasible"
+    least = p.objective(np.array(LOW))
+    assert bound(p, program_box(p), found.mu, found.nu, 400) < least
+    assert found.bound < least
+
+
+def test_everything_fixed() -> None:
+    p = program(THREE, np.ones((3, 1)), np.ones((3, 1)), rows([[1, 1, 1]], 3, 3))
+    assert relaxed(p).bound == pytest.approx(p.objective(np.ones((3, 1))), rel=1e-12)
+    wrong = program(THREE, np.ones((3, 1)), np.ones((3, 1)), rows([[1, 1, 1]], 3.1, 3.3))
+    assert relaxed(wrong).status == "infeasible"
+
+
+def test_least_spend_is_a_linear_program() -> None:
+    p = program(
+        THREE, np.zeros((3, 1)), np.ones((3, 1)), rows([[1, 1, 1]], 1.5, 3), value=0.0, cost=1.0
+    )
+    found = relaxed(p)
+    assert found.value == pytest.approx(-1.5, rel=1e-8)
+    assert found.mu[0] == pytest.approx(-1.0, rel=1e-6)
+
+
+def test_a_cutoff_ends_the_search_early() -> None:
+    p = adstock_plan(np.random.default_rng(0), 3, 5)
+    full = relaxed(p)
+    cut = relaxed(p, cutoff=full.bound + 0.2 * abs(full.bound))
+    assert cut.status == "cut off"
+    assert full.bound <= cut.bound <= full.bound * 1.2 + 1e-12
+    assert cut.iterations < full.iterations
+
+
+def test_a_warm_start_finds_the_same() -> None:
+    p = adstock_plan(np.random.default_rng(4), 4, 6, ALL)
+    box = program_box(p)
+    whole = relax_program(p, box)
+    half = box.with_argument(1, 2, upper=0.5 * float(box.z_lower[1, 2] + box.z_upper[1, 2]))
+    cold, warm = relax_program(p, half), relax_program(p, half, whole)
+    assert cold.status == warm.status == "optimal"
+    assert warm.bound == pytest.approx(cold.bound, rel=2e-9)
+    assert cold.bound <= whole.bound * (1 + 1e-9)
+    assert np.all(warm.z[1, 2] <= half.z_upper[1, 2] * (1 + 1e-9))
