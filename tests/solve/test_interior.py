@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from plans import adstock_plan, bound, grouped, program, random_program, rows
 from problems import ALL, CONCAVE, random_problem
-from programs import adstock_plan, bound, grouped, program, random_program, rows
 
 from shared.curves.saturation import Exponential, Power
 from shared.problem.canonical import marginal
