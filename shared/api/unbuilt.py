@@ -16,7 +16,16 @@ __all__ = ["CODE", "NOT_BUILT", "unbuilt_in_plan", "unbuilt_in_request"]
 
 CODE = "not_supported_yet"
 
-BUILT_METHODS = ("auto", "lagrangian", "branch_and_bound", "gradient", "slsqp")
+BUILT_METHODS = (
+    "auto",
+    "lagrangian",
+    "branch_and_bound",
+    "gradient",
+    "slsqp",
+    "genetic",
+    "particle_swarm",
+    "bayesian",
+)
 
 NOT_BUILT = {
     "minimum_if_active": "Spending nothing or a minimum",

@@ -27,7 +27,7 @@ _S_SHAPED = (
     "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
     "and branch and bound closes the gap."
 )
-NOT_BUILT = ("piecewise", "genetic", "particle_swarm", "bayesian")
+NOT_BUILT = ("piecewise",)
 _PROOF_NODES = 64
 """Nodes spent on the bound of a plan that was found by a method without one."""
 
@@ -86,13 +86,12 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
     deadline = began + 0.9 * options.time_limit_s
     if method in SEARCHES:
         return _by_name(canonical, options, start, began)
-    model = Relaxation(canonical)
+    model = Relaxation(canonical, deadline)
     chosen, why = _choose(model, method)
     known = (_feasible(canonical, feasible_current(canonical)), _feasible(canonical, start))
     found = branch_and_bound(
         model,
         gap=options.gap,
-        deadline=deadline,
         starts=tuple(plan for plan in known if plan is not None),
         node_limit=1 if method == "lagrangian" else 1_000_000,
     )
@@ -144,9 +143,8 @@ def _by_name(
     values = [float(outcome(canonical, plan).sum()) for plan in plans]
     spend = plans[int(np.argmax(values))]
     shown = branch_and_bound(
-        Relaxation(canonical),
+        Relaxation(canonical, began + 0.9 * options.time_limit_s),
         gap=options.gap,
-        deadline=began + 0.9 * options.time_limit_s,
         starts=(spend,),
         node_limit=_PROOF_NODES,
     )

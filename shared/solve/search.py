@@ -10,15 +10,21 @@ from collections.abc import Callable
 
 import numpy as np
 
+from shared.solve.bayesian import explore
+from shared.solve.evolution import evolve
 from shared.solve.gradient import ascend
 from shared.solve.slsqp import quadratic_programming
 from shared.solve.space import Searched, Space
+from shared.solve.swarm import swarm
 
 __all__ = ["SEARCHES", "search"]
 
 SEARCHES: dict[str, Callable[[Space, int], Searched]] = {
     "gradient": ascend,
     "slsqp": quadratic_programming,
+    "genetic": evolve,
+    "particle_swarm": swarm,
+    "bayesian": explore,
 }
 
 

@@ -13,9 +13,16 @@ from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
 from shared.solve.certificate import certify
 from shared.solve.dispatch import Solved, solve
-from shared.solve.search import SEARCHES
+from shared.solve.search import SEARCHES, search
+from shared.solve.space import BudgetSpace
 
-TOLERANCE = {"gradient": 1e-9, "slsqp": 1e-6}
+TOLERANCE = {
+    "gradient": 1e-9,
+    "slsqp": 1e-6,
+    "genetic": 1e-6,
+    "particle_swarm": 1e-6,
+    "bayesian": 1e-4,
+}
 """Relative loss that each method may leave on concave problems of up to six channels."""
 
 
@@ -114,3 +121,24 @@ CORNERS = {
 def test_corners(method: str, name: str) -> None:
     problem = CORNERS[name]
     check(problem, solve(problem, asked(method)))
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(method: str) -> None:
+    problem = random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential"))
+    free = BudgetSpace(problem, math.inf)
+    found = search(free, method, 1)
+    assert found.finished
+    assert found.evaluations == free.evaluations
+    assert found.evaluations <= (100 if method == "bayesian" else 60_000)
+    cut = search(BudgetSpace(problem, -math.inf), method, 1)
+    assert not cut.finished
+    assert cut.evaluations < found.evaluations
+    assert cut.value <= found.value
+
+
+@pytest.mark.parametrize("method", ["genetic", "particle_swarm", "bayesian"])
+def test_another_seed_is_another_search(method: str) -> None:
+    problem = random_problem(np.random.default_rng(11), 10, ("s_hill",))
+    one, two = (search(BudgetSpace(problem, math.inf), method, seed) for seed in (0, 1))
+    assert one.point.tobytes() != two.point.tobytes()
