@@ -1,0 +1,125 @@
+"""Goals that see a plan only by what it spends and what it brings.
+
+Profit, the least spend, and every efficiency target are statements about two numbers: the spend S
+and the outcome F of a plan.
+
+    maximise   value * F - cost * S     subject to   F >= constant + per_money * S   (each floor)
+
+``target_roas`` r is the floor (0, r); ``target_cpa`` c is the floor (0, 1 / c); ``target_outcome``
+is the floor (target, 0). So a region of plans in which F <= height + price * S (weak duality in the
+price of money) has a bound that is a linear programme in the two numbers, solved by hand here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from shared.errors import InvalidInput
+from shared.problem.model import Goal
+
+__all__ = ["GOALS", "Aim", "Floor", "aim_of"]
+
+GOALS = ("maximize_outcome", "maximize_profit", "minimize_spend")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """``F >= constant + per_money * S``, asked for by ``name``; ``asked`` as the caller gave it."""
+
+    name: str
+    constant: float
+    per_money: float
+    asked: float
+
+    def missed(self, outcome: float, spend: float) -> float:
+        """By how much outcome a plan falls short, relative to what is asked; 0 where it is met."""
+        short = self.constant + self.per_money * spend - outcome
+        size = max(abs(self.constant) + self.per_money * spend, abs(outcome))
+        return short / size if short > 0.0 and size > 0.0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is maximised, and the floors that hold; ``goal`` is the contract's name.
+
+    ``value`` is of one outcome, ``cost`` of one unit of money: (1, 0) for the outcome, (v, 1) for
+    profit, (0, 1) for the least spend. ``free``: the limit of the total is not the caller's.
+    """
+
+    goal: str = "maximize_outcome"
+    value: float = 1.0
+    cost: float = 0.0
+    floors: tuple[Floor, ...] = ()
+    free: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether the outcome alone counts: nothing here for a single budget's solver to add."""
+        return self.value == 1.0 and self.cost == 0.0 and not self.floors
+
+    def worth(self, outcome: float, spend: float) -> float:
+        """The objective of a plan."""
+        return self.value * outcome - self.cost * spend
+
+    def missed(self, outcome: float, spend: float) -> float:
+        """The largest relative miss of a floor; 0 where all are met."""
+        return max((floor.missed(outcome, spend) for floor in self.floors), default=0.0)
+
+    def reach(self, height: float, price: float, least: float, most: float) -> float:
+        """The most that any plan with ``F <= height + price S`` and S in the range can be worth.
+
+        ``-inf`` where there is no such plan.
+        """
+        for floor in self.floors:
+            # (price - per_money) S >= constant - height
+            slope, rise = price - floor.per_money, floor.constant - height
+            if slope > 0.0:
+                least = max(least, rise / slope)
+            elif slope < 0.0:
+                most = min(most, rise / slope)
+            elif rise > 0.0:
+                return -math.inf
+        if least > most:
+            return -math.inf
+        per_money = self.value * price - self.cost
+        return self.value * height + per_money * (most if per_money > 0.0 else least)
+
+
+def aim_of(goal: Goal) -> Aim:
+    """The aim of a problem's goal.
+
+    Raises
+    ------
+    InvalidInput
+        A goal without the number it needs, or one that spend and outcome do not decide.
+    """
+    if goal.goal not in GOALS:
+        raise InvalidInput.at(
+            "/objective/goal", "unknown_goal", f"There is no goal {goal.goal!r} here."
+        )
+    value, cost = 1.0, 0.0
+    floors: list[Floor] = []
+    if goal.goal == "maximize_profit":
+        value, cost = _positive(goal.value_per_outcome, "value_per_outcome", goal.goal), 1.0
+    elif goal.goal == "minimize_spend":
+        target = _positive(goal.target_outcome, "target_outcome", goal.goal)
+        value, cost = 0.0, 1.0
+        floors.append(Floor("target_outcome", target, 0.0, target))
+    if goal.target_roas is not None:
+        target = _positive(goal.target_roas, "target_roas", goal.goal)
+        floors.append(Floor("target_roas", 0.0, target, target))
+    if goal.target_cpa is not None:
+        target = _positive(goal.target_cpa, "target_cpa", goal.goal)
+        floors.append(Floor("target_cpa", 0.0, 1.0 / target, target))
+    return Aim(goal.goal, value, cost, tuple(floors))
+
+
+def _positive(given: float | None, name: str, goal: str) -> float:
+    if given is None:
+        raise InvalidInput.at(f"/objective/{name}", "missing", f"{goal} needs a {name}.")
+    if not given > 0.0 or not math.isfinite(given) or not math.isfinite(1.0 / given):
+        raise InvalidInput.at(
+            f"/objective/{name}", "not_positive", f"{name} must be a number greater than 0."
+        )
+    return given
