@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shared.curves.family import Array, Parameter, Saturation, checked
+from shared.curves.single import hill_at_slope
 
 __all__ = ["Hill", "Sigmoid"]
 
 _LN2 = 0.6931471805599453
+_FEW = 16  # so many curves are inverted faster one by one
 
 
 def _expit(z: Array) -> Array:
@@ -77,6 +80,9 @@ class Hill(Saturation):
         right and converges monotonically, so it needs no safeguard. Three straight lines above
         ``h`` (its two asymptotes and the tangent of the soft maximum at 0) give the start.
         """
+        few = self._few_at_slope(np.asarray(slope, float))
+        if few is not None:
+            return few
         s = np.asarray(self.shape, float)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             target = (
@@ -117,6 +123,25 @@ class Hill(Saturation):
                 root = np.maximum(np.exp(-0.5 * target) - 1.0, 0.0)
                 x = np.where(s == 1.0, self.half_saturation * root, x)
         return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), self.inflection()))
+
+    def _few_at_slope(self, slope: Array) -> Array | None:
+        """The same one by one, faster for few curves; None for many, and where it is extreme."""
+        shape = np.broadcast_shapes(
+            slope.shape,
+            np.shape(self.max_response),
+            np.shape(self.half_saturation),
+            np.shape(self.shape),
+        )
+        if math.prod(shape) > _FEW:
+            return None
+        rows = (
+            np.broadcast_to(raw, shape).reshape(-1).tolist()
+            for raw in (self.max_response, self.half_saturation, self.shape, slope)
+        )
+        each = list(zip(*rows, strict=True))
+        if not all(0.0 < row[3] < math.inf for row in each):
+            return None
+        return np.array([hill_at_slope(*row) for row in each]).reshape(shape)
 
     def inflection(self) -> Parameter:
         s = np.asarray(self.shape, float)

@@ -8,7 +8,6 @@ the bracket, the nearest one is tried, so that a price that sits exactly on one 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +108,7 @@ def _root(
     model: Relaxation, box: Box, budget: float, guess: float | None
 ) -> tuple[float, Response, int]:
     """The price with least <= budget <= most; 0 where even tiny prices leave money unspent."""
-    ties = model.ties(box)
+    ties = np.zeros(0) if model.late() else model.ties(box)
     theta = math.log(guess) if guess is not None and guess > 0.0 else _start(model, box, budget)
     theta = min(max(theta, _LOWEST), _HIGHEST)
     # A guess is often a tie itself: kept as it is, not sent through the logarithm.
@@ -132,15 +131,21 @@ def _root(
         if theta <= _LOWEST and excess < 0.0:
             return 0.0, best, iteration
         give = float(best.give.sum())
-        step = excess / give if give > 0.0 else math.copysign(math.inf, excess)
+        step = math.copysign(math.inf, excess)
+        if give > 0.0:
+            # Newton on the log of the total: far out some channel's power law is all there is.
+            total = budget + excess
+            step = total * math.log(total / budget) / give if total > 0.0 else excess / give
         first = int(np.searchsorted(ties, too_low, side="right"))
         last = int(np.searchsorted(ties, too_high, side="left"))
         bracketed = math.isfinite(left) and math.isfinite(right)
-        settled = abs(excess) <= 1e-13 * budget and abs(step) <= 1e-13
+        # Newton squares what is left; the last step in the spends is the caller's, who settles
+        # the budget along what gives.
+        settled = abs(excess) <= 1e-8 * budget and abs(step) <= 1e-8
         closed = bracketed and right - left <= 4e-16 * max(abs(left), abs(right), 1.0)
         if first == last and settled:
-            return price, best, iteration
-        late = iteration > 1 and time.perf_counter() >= model.deadline
+            return price * math.exp(step), best, iteration
+        late = model.late()
         if (first == last and closed) or iteration >= 300 or late:
             # A jump that no straight part explains: curves flat to the last digit. Either side
             # is a best response to rounding, so what lies between them is filled like a tie.

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import Power
+from shared.curves.single import Single
 from shared.curves.stack import CurveStack
 
-__all__ = ["bends", "lines"]
+__all__ = ["bends", "line", "lines"]
 
 Array = NDArray[np.float64]
 
@@ -55,6 +56,30 @@ def lines(
     at = np.flatnonzero(bent)
     end[at], slope[at] = _lines(curves.take(at), bend[at], lower[at], upper[at], deadline)
     return end, slope
+
+
+def line(curve: Single, bend: float, lower: float, upper: float) -> tuple[float, float]:
+    """:func:`lines` for one S-shaped curve: the same Newton, without numpy's cost per call."""
+    if not (lower < bend and lower < upper):
+        return lower, math.inf
+    start = curve.value(lower)
+    end = upper
+    if bend < upper and curve.value(upper) - start > curve.slope(upper) * (upper - lower):
+        left, right = bend, upper
+        w = min(left + 0.5 * (left - lower), 0.5 * (left + right))
+        for _ in range(80):
+            slope, run = curve.slope(w), w - lower
+            lack = curve.value(w) - start - slope * run
+            left, right = (w, right) if lack < 0.0 else (left, w)
+            fall = slope * curve.relative_curvature(w) * run
+            trial = w + lack / fall if fall != 0.0 else math.inf
+            if not left < trial < right:
+                trial = math.sqrt(left * right) if right > 4.0 * left else 0.5 * (left + right)
+            moved, w = abs(trial - w), trial
+            if moved <= 1e-6 * (w - bend) or moved <= 1e-9 * w:
+                break
+        end = w
+    return end, (curve.value(end) - start) / (end - lower)
 
 
 def _lines(

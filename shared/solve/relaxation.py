@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Tabulated
+from shared.curves.saturation import Hill, Sigmoid, Tabulated
+from shared.curves.single import Single, single
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical, marginal, outcome
-from shared.solve.envelope import bends, lines
+from shared.solve.envelope import bends, line, lines
 from shared.solve.table import Hull, Table, table_of_function, table_of_points
 
 __all__ = ["Box", "Relaxation", "Response"]
@@ -64,7 +65,10 @@ class Relaxation:
             self.columns: Any = slice(None) if closed is None else np.array(closed, dtype=np.intp)
             self.curves = canonical.curves if closed is None else canonical.curves.take(closed)
             self.bend = np.zeros(self.n)
+            began = time.perf_counter()
             self.bend[self.columns] = bends(self.curves)
+            # A last price, its plan and its bound cost some ten times as much: kept for the end.
+            self.deadline -= 10.0 * (time.perf_counter() - began)
             for column, curve in canonical.curves.tables:
                 self._add(column, curve)
                 self.bend[column] = self._table_bend(column)
@@ -79,6 +83,7 @@ class Relaxation:
         self.pairs = dict(self.tables)
         self._place = {column: k for k, (column, _) in enumerate(self.tables)}
         self._singles: dict[int, CurveStack] = {}
+        self._plain: dict[int, Single | None] = {}
 
     def _add(self, column: int, curve: Any, turns: Array | None = None) -> None:
         low, high = self.canonical.lower[column], self.canonical.upper[column]
@@ -140,10 +145,7 @@ class Relaxation:
             if i in self.pairs:
                 hulls[self._place[i]] = self.pairs[i].hull(float(lower[i]), float(upper[i]))
             else:
-                one = slice(i, i + 1)
-                end[one], slope[one] = lines(
-                    self._single(i), self.bend[one], lower[one], upper[one]
-                )
+                end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
         return Box(lower, upper, end, slope, tuple(hulls))
 
     def respond(self, box: Box, price: float) -> Response:
@@ -245,6 +247,28 @@ class Relaxation:
             return draws.mean_curvature(x)
         with np.errstate(over="ignore", invalid="ignore"):  # at 0 it may be no number
             return curves.slope(x) * curves.relative_curvature(x)
+
+    def single(self, channel: int) -> Single | None:
+        """The curve of a channel in plain floats; None where it is never S-shaped."""
+        if channel not in self._plain:
+            found = None
+            for group in self.canonical.curves.groups:
+                if isinstance(group.curve, (Hill, Sigmoid)):
+                    own = np.arange(self.n)[group.columns]
+                    place = int(np.searchsorted(own, channel))
+                    if place < own.size and own[place] == channel:
+                        found = single(group.curve, place)
+            self._plain[channel] = found
+        return self._plain[channel]
+
+    def _line(self, channel: int, lower: float, upper: float) -> tuple[float, float]:
+        curve, bend = self.single(channel), float(self.bend[channel])
+        if curve is not None and bend < np.inf:
+            return line(curve, bend, lower, upper)
+        one = slice(channel, channel + 1)
+        ends = np.array([lower]), np.array([upper])
+        end, slope = lines(self._single(channel), self.bend[one], *ends)
+        return float(end[0]), float(slope[0])
 
     def _single(self, channel: int) -> CurveStack:
         found = self._singles.get(channel)
