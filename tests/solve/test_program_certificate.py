@@ -1,0 +1,252 @@
+"""Attacks on the certificate of general programs: no plan beats a bound, no forged proof passes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import curve
+from programs import any_tree, climbed, keeps, random_program
+
+from shared.curves.saturation import Exponential
+from shared.curves.stack import stack
+from shared.problem.program import AtMost, Program, Rows
+from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
+from shared.solve import program_certificate
+from shared.solve.program_certificate import certify_program, program_violation
+
+
+def attack(seed: int) -> float:
+    """Climb among feasible plans; none of them may exceed the bound of any tree."""
+    rng = np.random.default_rng(seed)
+    program, plan = random_program(rng)
+    assert keeps(program, plan)
+    assert program_violation(program, plan) <= 1e-9
+    met = climbed(rng, program, plan, 60)
+    best = program.objective(met[-1])
+    tightest = np.inf
+    for size in (0, 1, int(rng.integers(2, 12))):
+        proof = any_tree(rng, program, met[-1], size)
+        certificate = certify_program(program, met[-1], proof)
+        if np.isfinite(certificate.upper_bound):
+            assert certificate.upper_bound >= best, (seed, size, certificate, best)
+            assert certificate.proven
+        tightest = min(tightest, certificate.relative_gap)
+    return tightest
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_no_plan_beats_any_bound(block: int) -> None:
+    gaps = [attack(1_000 * block + i) for i in range(30)]
+    assert np.median(gaps) < 1.0  # the bounds are about something
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(100))
+def test_no_plan_beats_any_bound_ten_thousand_times(block: int) -> None:
+    for i in range(100):
+        attack(1_000_000 + 1_000 * block + i)
+
+
+def test_optimal_multipliers_close_the_gap_of_a_concave_plan() -> None:
+    """Adstock over time, one budget: at a stationary plan the root alone proves it."""
+    program, plan, mu, nu = stationary()
+    certificate = certify_program(program, plan, ProgramProof((ProgramLeaf(mu, nu),)))
+    assert certificate.relative_gap < 1e-9
+    assert certificate.proven
+    assert certificate.kkt_residual < 1e-6
+
+
+def stationary() -> tuple[Program, np.ndarray, np.ndarray, np.ndarray]:
+    """Exponential curves and no carryover left between periods have a closed-form best plan."""
+    rate, top = np.array([0.5, 1.0, 2.0]), np.array([3.0, 4.0, 2.0])
+    curves = stack([Exponential(float(m), float(r)) for m, r in zip(top, rate, strict=True)])
+    columns, price = 4, 0.4
+    u = np.repeat((np.log(top * rate / price) / rate)[:, None], columns, axis=1)
+    ones = np.ones((3, columns))
+    program = Program(
+        names=("a", "b", "c"),
+        lower=0 * ones,
+        upper=50 * ones,
+        least_active=0 * ones,
+        lower_by=("",) * 3,
+        upper_by=("",) * 3,
+        lot=np.zeros(3),
+        rows=Rows(np.ones((1, 12)), np.array([u.sum()]), np.array([u.sum()]), ("budget",)),
+        spread=np.repeat(np.eye(columns)[None], 3, axis=0),
+        carry=np.repeat(np.eye(columns)[None], 3, axis=0),
+        carry_in=0 * ones,
+        weight=ones,
+        curves=curves,
+        scale=float(u.sum()),
+    )
+    return program, u, np.array([price]), np.full((3, columns), price)
+
+
+def test_forged_proofs_prove_nothing() -> None:
+    program, plan, mu, nu = stationary()
+    leaf = ProgramLeaf(mu, nu)
+    forged = [
+        (),
+        (SplitDecision(0, 0, 1.0, 1, 1), leaf),  # both sides the same node
+        (SplitDecision(0, 0, 1.0, 0, 1), leaf),  # a circle
+        (SplitDecision(0, 0, 1.0, 1, 7), leaf),  # a side that is not there
+        (SplitDecision(9, 0, 1.0, 1, 2), leaf, leaf),
+        (SplitDecision(0, 9, 1.0, 1, 2), leaf, leaf),
+        (SplitDecision(0, -1, 1.0, 1, 2), leaf, leaf),
+        (SplitDecision(0, 0, np.nan, 1, 2), leaf, leaf),
+        (SplitArgument(0, -1, 1.0, 1, 2), leaf, leaf),
+        (ProgramLeaf(np.array([np.nan]), nu),),
+        (ProgramLeaf(mu, np.full_like(nu, np.inf)),),
+        (ProgramLeaf(np.zeros(3), nu),),
+        (ProgramLeaf(mu, nu[:1]),),
+    ]
+    for nodes in forged:
+        certificate = certify_program(program, plan, ProgramProof(nodes))
+        assert certificate.upper_bound == np.inf, nodes
+        assert not certificate.proven
+
+
+def test_a_plan_that_breaks_a_rule_is_never_proven() -> None:
+    program, plan, mu, nu = stationary()
+    proof = ProgramProof((ProgramLeaf(mu, nu),))
+    for wrong in (1.01 * plan, plan - 10.0, plan * np.nan, plan[:2]):
+        if wrong.shape == plan.shape and np.all(np.isfinite(wrong)):
+            assert not certify_program(program, wrong, proof).proven
+        assert program_violation(program, wrong) > 1e-6
+    lots = replace(program, lot=np.full(3, 0.5))
+    assert program_violation(lots, plan) > 1e-3
+    least = replace(program, least_active=np.full_like(plan, 5.0))
+    assert program_violation(least, plan) > 1e-3
+    few = replace(program, at_most=(AtMost("few", (0, 1, 2), 2),))
+    assert program_violation(few, plan) == pytest.approx(plan[2, 0] / program.scale)
+
+
+def test_prices_of_the_wrong_sign_cost_nothing() -> None:
+    """A cap has no negative price: what a proof says against that is not believed."""
+    program, plan, mu, nu = stationary()
+    rows = replace(program.rows, lower=np.array([-np.inf]))
+    capped = replace(program, rows=rows)
+    good = certify_program(capped, plan, ProgramProof((ProgramLeaf(mu, nu),)))
+    bad = certify_program(capped, plan, ProgramProof((ProgramLeaf(-mu, nu),)))
+    assert good.relative_gap < 1e-9
+    assert good.upper_bound < bad.upper_bound < np.inf
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_one_decision_each_is_bounded_jointly(seed: int) -> None:
+    """At the best of all prices the root's bound is the concave envelope's: never below a grid."""
+    rng = np.random.default_rng(seed)
+    arms = 3
+    curves = [curve(rng, str(rng.choice(["s_hill", "sigmoid", "exponential"]))) for _ in range(3)]
+    least = np.where(rng.random((arms, 1)) < 0.5, 0.4, 0.0)
+    lot = np.where(rng.random(arms) < 0.5, 0.125, 0.0)
+    ones = np.ones((arms, 1))
+    program = Program(
+        names=("a", "b", "c"),
+        lower=0 * ones,
+        upper=2 * ones,
+        least_active=least,
+        lower_by=("",) * 3,
+        upper_by=("",) * 3,
+        lot=lot,
+        rows=Rows(np.ones((1, 3)), np.array([-np.inf]), np.array([2.5]), ("budget",)),
+        spread=np.ones((arms, 1, 1)),
+        carry=rng.uniform(0.7, 2.0, (arms, 1, 1)),
+        carry_in=0 * ones,
+        weight=ones,
+        curves=stack(curves),
+        at_most=(AtMost("few", (0, 1, 2), 2),),
+        scale=2.5,
+    )
+    grid = np.arange(0, 2.0001, 0.125)
+    best, best_u = -np.inf, np.zeros((3, 1))
+    for x in grid:
+        for y in grid:
+            z = np.array([[x], [y], [0.0]])
+            for w in grid:
+                z[2] = w
+                if keeps(program, z) and program.objective(z) > best:
+                    best, best_u = program.objective(z), z.copy()
+    bounds = []
+    for price in np.geomspace(0.05, 5.0, 60):
+        leaf = ProgramLeaf(np.array([price]), np.zeros((arms, 1)))
+        bounds.append(certify_program(program, best_u, ProgramProof((leaf,))).upper_bound)
+    assert min(bounds) >= best
+    assert min(bounds) <= 1.5 * best
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_full_enumeration_of_lots_closes_the_gap(seed: int) -> None:
+    """Splitting every arm down to single lots leaves the brute-force optimum, exactly."""
+    rng = np.random.default_rng(seed)
+    program, _, _, _ = stationary()
+    curves = stack([curve(rng, "s_hill"), curve(rng, "sigmoid")])
+    ones = np.ones((2, 2))
+    program = replace(
+        program,
+        names=("a", "b"),
+        lower=0 * ones,
+        upper=1.5 * ones,
+        least_active=0 * ones,
+        lot=np.full(2, 0.5),
+        rows=Rows(np.ones((1, 4)), np.array([2.0]), np.array([2.0]), ("budget",)),
+        spread=np.repeat(np.eye(2)[None], 2, axis=0),
+        carry=np.repeat(np.array([[1.0, 0.0], [0.5, 1.0]])[None], 2, axis=0),
+        carry_in=0.1 * ones,
+        weight=ones,
+        curves=curves,
+        scale=2.0,
+    )
+    best, best_u = -np.inf, 0 * ones
+    for counts in np.ndindex(4, 4, 4, 4):
+        u = 0.5 * np.array(counts, float).reshape(2, 2)
+        if u.sum() == 2.0 and program.objective(u) > best:
+            best, best_u = program.objective(u), u
+    nodes: list = []
+
+    def grow(spots: list[tuple[int, int, int]]) -> int:
+        at = len(nodes)
+        nodes.append(None)
+        if not spots:
+            nodes[at] = ProgramLeaf(np.zeros(1), 0 * ones)
+            return at
+        a, k, lot = spots[0]
+        rest = spots[1:]
+        below = grow(rest)
+        above = grow([(a, k, lot + 1), *rest] if lot < 2 else rest)
+        nodes[at] = SplitDecision(a, k, 0.5 * lot + 0.25, below, above)
+        return at
+
+    grow([(a, k, 0) for a in range(2) for k in range(2)])
+    certificate = certify_program(program, best_u, ProgramProof(tuple(nodes)))
+    assert certificate.upper_bound >= best
+    assert certificate.relative_gap < 1e-12
+
+
+def test_the_certificate_imports_no_solver() -> None:
+    """Followed through everything it imports, by name."""
+    allowed = {
+        "certificate",
+        "majorant",
+        "maxima",
+        "mixture",
+        "program_bound",
+        "program_certificate",
+        "program_maxima",
+        "rounding",
+    }
+    folder = Path(program_certificate.__file__).parent
+    seen, todo = set(), ["program_certificate"]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        modules = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+        todo += [m.removeprefix("shared.solve.") for m in modules if m.startswith("shared.solve.")]
+    assert seen <= allowed
