@@ -1,7 +1,7 @@
 """Changes of a scenario to its base: a JSON merge patch (RFC 7396) that knows channels by name.
 
 A merge patch replaces lists whole, which is of no use to a list of channels. So within a request's
-``channels`` and ``constraints`` a patch addresses entries by name: as a map
+``channels``, their ``campaigns`` and ``constraints`` a patch addresses entries by name: as a map
 (``{"tv": {"max_spend": 20000}, "print": null}``) or as a list of objects that carry the name
 (``[{"channel": "tv", "max_spend": 20000}]``). ``null`` drops what it stands for. A list of
 ``{"path": "/channels/tv/max_spend", "value": 20000}`` says the same in a form that strict function
@@ -10,7 +10,7 @@ calling can express.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.api.pointers import did_you_mean, pointer_to
@@ -18,8 +18,13 @@ from shared.errors import Fault
 
 __all__ = ["apply_changes", "located", "merge_patch"]
 
-NAME_OF = {"channels": "channel", "constraints": "name"}
+NAME_OF = {"channels": "channel", "campaigns": "channel", "constraints": "name"}
 """Lists whose entries are addressed by name, and the field that holds it."""
+
+EXCLUDED = ("channels", "campaigns")
+"""Lists of what can be left out of a question by ``exclude``."""
+
+Path = tuple[str | int, ...]
 
 MAX_PATH = 12
 """Deepest path of an edit; the contract itself needs six."""
@@ -57,18 +62,29 @@ def apply_changes(base: Mapping[str, Any], changes: Any) -> tuple[dict[str, Any]
     if not isinstance(changes, Mapping):
         text = "changes must be an object (a merge patch) or a list of path and value."
         return dict(base), [Fault("", "wrong_type", text)]
-    plain = {key: value for key, value in changes.items() if key not in NAME_OF}
-    result: dict[str, Any] = merge_patch(base, plain)
-    for key, name_field in NAME_OF.items():
-        if key not in changes:
+    stored = base.get("dataset") is not None
+    return _with_lists(base, changes, ("channels", "constraints"), (), stored, faults), faults
+
+
+def _with_lists(
+    target: Mapping[str, Any],
+    patch: Mapping[str, Any],
+    lists: Sequence[str],
+    path: Path,
+    stored: bool,
+    faults: list[Fault],
+) -> dict[str, Any]:
+    """``target`` after ``patch``, in which the entries of ``lists`` are addressed by name."""
+    result: dict[str, Any] = merge_patch(target, {k: v for k, v in patch.items() if k not in lists})
+    for key in lists:
+        if key not in patch:
             continue
-        if changes[key] is None:
+        if patch[key] is None:
             result.pop(key, None)
             continue
-        patches = _by_name(changes[key], key, name_field, faults)
-        stored = key == "channels" and base.get("dataset") is not None
-        result[key] = _patched(base.get(key), patches, key, stored, faults)
-    return result, faults
+        patches = _by_name(patch[key], (*path, key), faults)
+        result[key] = _patched(target.get(key), patches, (*path, key), stored, faults)
+    return result
 
 
 def _from_edits(edits: list[Any], faults: list[Fault]) -> dict[str, Any]:
@@ -108,33 +124,40 @@ def _place(patch: dict[str, Any], tokens: list[str], value: Any) -> bool:
     return True
 
 
-def _by_name(patch: Any, key: str, name_field: str, faults: list[Fault]) -> dict[str, Any]:
-    """The patch of a named list as a map from name to patch."""
+def _by_name(patch: Any, path: Path, faults: list[Fault]) -> dict[str, Any]:
+    """The patch of the named list at ``path`` as a map from name to patch."""
     if isinstance(patch, Mapping):
         return dict(patch)
+    key = str(path[-1])
+    name_field = NAME_OF[key]
     found: dict[str, Any] = {}
     if not isinstance(patch, list):
         text = f"{key} must be a map from name to changes, or a list of objects with {name_field}."
-        faults.append(Fault(pointer_to(key), "wrong_type", text))
+        faults.append(Fault(pointer_to(*path), "wrong_type", text))
         return found
     for i, entry in enumerate(patch):
         name = entry.get(name_field) if isinstance(entry, dict) else None
         if not isinstance(name, str):
             text = f"Each entry of {key} must be an object that names its {name_field}."
-            faults.append(Fault(pointer_to(key, i), "required", text))
+            faults.append(Fault(pointer_to(*path, i), "required", text))
         elif name in found:
             text = f"{name!r} is changed twice."
-            faults.append(Fault(pointer_to(key, i, name_field), "duplicate", text))
+            faults.append(Fault(pointer_to(*path, i, name_field), "duplicate", text))
         else:
             found[name] = {k: v for k, v in entry.items() if k != name_field}
     return found
 
 
 def _patched(
-    entries: Any, patches: Mapping[str, Any], key: str, stored: bool, faults: list[Fault]
+    entries: Any, patches: Mapping[str, Any], path: Path, stored: bool, faults: list[Fault]
 ) -> list[Any]:
-    """A named list after the patches of its entries; new names are added at the end."""
-    name_field = NAME_OF[key]
+    """A named list after the patches of its entries; new names are added at the end.
+
+    A channel (or campaign) that is dropped stays, excluded: rules over several channels may speak
+    of it, and a stored curve set has it anyway.
+    """
+    key = str(path[-1])
+    name_field, excludes = NAME_OF[key], key in EXCLUDED
     result: list[Any] = []
     left = dict(patches)
     for entry in entries if isinstance(entries, list) else ():
@@ -144,31 +167,33 @@ def _patched(
             continue
         patch = left.pop(name)
         if patch is not None:
-            result.append(_merged(entry, patch))
-        elif stored:
-            result.append({name_field: name, "exclude": True})
+            result.append(_merged(entry, patch, (*path, name), stored, faults))
+        elif excludes:
+            result.append({**entry, "exclude": True})
     for name, patch in left.items():
         if patch is not None:
-            result.append(merge_patch({name_field: name}, patch))
-        elif stored:
-            # The channel is in the stored curves, not in the request: leaving it out must be said.
+            result.append(_merged({name_field: name}, patch, (*path, name), stored, faults))
+        elif excludes and stored:
             result.append({name_field: name, "exclude": True})
         else:
             known = [e[name_field] for e in result if isinstance(e, dict) and name_field in e]
             near = did_you_mean(name, [k for k in known if isinstance(k, str)])
             text = f"There is no {key[:-1]} {name!r} to drop.{near}"
-            faults.append(Fault(pointer_to(key, name), f"unknown_{key[:-1]}", text))
+            faults.append(Fault(pointer_to(*path, name), f"unknown_{key[:-1]}", text))
     return result
 
 
-def _merged(entry: Mapping[str, Any], patch: Any) -> Any:
+def _merged(
+    entry: Mapping[str, Any], patch: Any, path: Path, stored: bool, faults: list[Fault]
+) -> Any:
     """An entry after its patch; a curve written in another way replaces the old one whole."""
-    if isinstance(patch, Mapping):
-        ways = {"response": ("saturation", "adstock"), "saturation": ("response",)}
-        for way, others in ways.items():
-            if patch.get(way) is not None:
-                entry = {k: v for k, v in entry.items() if k not in others}
-    return merge_patch(entry, patch)
+    if not isinstance(patch, Mapping):
+        return merge_patch(entry, patch)
+    ways = {"response": ("saturation", "adstock"), "saturation": ("response",)}
+    for way, others in ways.items():
+        if patch.get(way) is not None:
+            entry = {k: v for k, v in entry.items() if k not in others}
+    return _with_lists(entry, patch, ("campaigns",), path, stored, faults)
 
 
 def located(pointer: str, patched: Mapping[str, Any], changes: Any) -> str:
@@ -184,9 +209,9 @@ def located(pointer: str, patched: Mapping[str, Any], changes: Any) -> str:
         return _edit_at(tokens, patched, changes)
     here: Any = changes
     path: list[str | int] = []
-    for depth, token in enumerate(_named_tokens(tokens, patched)):
-        if depth == 1 and isinstance(here, list) and path[0] in NAME_OF:
-            field = NAME_OF[str(path[0])]
+    for token in _named_tokens(tokens, patched):
+        field = NAME_OF.get(str(path[-1])) if path else None
+        if isinstance(here, list) and field is not None and not isinstance(token, int):
             found = [i for i, e in enumerate(here) if isinstance(e, dict) and e.get(field) == token]
             if not found:
                 break
@@ -203,15 +228,20 @@ def located(pointer: str, patched: Mapping[str, Any], changes: Any) -> str:
 
 
 def _named_tokens(tokens: list[str | int], patched: Mapping[str, Any]) -> list[str | int]:
-    """A pointer's tokens with an index into a named list replaced by the entry's name."""
-    if len(tokens) < 2 or tokens[0] not in NAME_OF:
-        return tokens
-    entries, index = patched.get(str(tokens[0])), str(tokens[1])
-    if not isinstance(entries, list) or not index.isdigit() or int(index) >= len(entries):
-        return tokens
-    entry = entries[int(index)]
-    name = entry.get(NAME_OF[str(tokens[0])]) if isinstance(entry, dict) else None
-    return tokens if name is None else [tokens[0], name, *tokens[2:]]
+    """A pointer's tokens with each index into a named list replaced by the entry's name."""
+    named: list[str | int] = []
+    here: Any = patched
+    for token in tokens:
+        field = NAME_OF.get(str(named[-1])) if named else None
+        inside: Any = None
+        if isinstance(here, list) and str(token).isdigit() and int(token) < len(here):
+            inside = here[int(token)]
+        elif isinstance(here, Mapping):
+            inside = here.get(str(token))
+        name = inside.get(field) if field is not None and isinstance(inside, Mapping) else None
+        named.append(name if isinstance(here, list) and isinstance(name, str) else token)
+        here = inside
+    return named
 
 
 def _edit_at(tokens: list[str | int], patched: Mapping[str, Any], edits: list[Any]) -> str:

@@ -81,8 +81,13 @@ def _channel(
     if not names:
         return _arm(channel, name, path, prior, faults, (stored or {}).get(name))
     places = {campaign: j for j, campaign in enumerate(given)}
+    kept = [c for c in names if c not in given or not given[c].exclude]
+    if not kept:
+        text = f"Every campaign of {name} is excluded: exclude the channel instead."
+        faults.append(Fault(pointer_to(*path, "campaigns"), "required", text))
+        return None
     arms: list[ProblemChannel] = []
-    for campaign in names:
+    for campaign in kept:
         where = (*path, "campaigns", places.get(campaign, -1))
         arm = f"{name}/{campaign}"
         made = _arm(
@@ -96,7 +101,7 @@ def _channel(
         )
         if made is not None:
             arms.append(made)
-    if len(arms) < len(names):
+    if len(arms) < len(kept):
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
@@ -105,7 +110,8 @@ def _channel(
         name=name,
         # Never evaluated: the campaigns' responses are the channel's.
         response=arms[0].response,
-        current_spend=total if channel.current_spend is None else channel.current_spend,
+        # The sum where it is known: a channel's own figure counts excluded campaigns too.
+        current_spend=channel.current_spend if total is None else total,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
     )

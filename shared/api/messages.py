@@ -111,12 +111,12 @@ class Campaign(Message):
     price: Annotated[float, Field(gt=0, le=1000)] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
+    exclude: bool = Field(False, description="Leave this channel out of the question altogether.")
 
 
 class Channel(Campaign):
     """One channel to spend on."""
 
-    exclude: bool = Field(False, description="Leave this channel out of the question altogether.")
     campaigns: list[Campaign] | None = Field(
         None,
         max_length=1000,

@@ -57,6 +57,7 @@ def scenarios(call: Call) -> Reply:
         if message.frontier is not None:
             faults.append(Fault("/frontier", CODE, "A frontier is not supported yet."))
         faults += _scenario_name_faults(message)
+        faults += _sweep_faults(message)
         for i, scenario in enumerate(message.scenarios or ()):
             rows = _part(call.json, "scenarios")[i].get("plan")
             faults += plan_faults(rows, "scenarios", i, "plan")
@@ -79,6 +80,16 @@ def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:
             text = f"Two scenarios are called {name!r}."
             faults.append(Fault(pointer_to("scenarios", i, "name"), "duplicate", text))
     return faults
+
+
+def _sweep_faults(message: ScenariosRequest) -> list[Fault]:
+    if message.sweep is None or not message.base.period_budgets:
+        return []
+    text = (
+        "A sweep sets the budget of the whole horizon, which the base's period_budgets already "
+        "say: sweep over a base with a budget."
+    )
+    return [Fault("/sweep/budget", "conflict", text)]
 
 
 def _variants(call: Call, message: ScenariosRequest, raw_base: Mapping[str, Any]) -> list[Variant]:

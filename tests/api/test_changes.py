@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.api.changes import apply_changes, located, merge_patch
+from tests.api.features import CAMPAIGNS, over, three
 from tests.api.samples import EXPONENTIAL, optimize_request
 
 
@@ -67,15 +68,17 @@ def test_three_ways_to_say_the_same(changes: Any) -> None:
 def test_a_channel_is_dropped_and_one_is_added() -> None:
     new = {"saturation": EXPONENTIAL}
     result = changed({"channels": {"tv": None, "radio": new}})
-    assert [c["channel"] for c in result["channels"]] == ["search", "radio"]
-    assert result["channels"][1] == {"channel": "radio", **new}
+    assert [c["channel"] for c in result["channels"]] == ["tv", "search", "radio"]
+    # What is dropped stays, excluded: rules over several channels may speak of it.
+    assert result["channels"][0] == {**optimize_request()["channels"][0], "exclude": True}
+    assert result["channels"][2] == {"channel": "radio", **new}
 
 
 def test_dropping_a_stored_channel_excludes_it() -> None:
     base = {"dataset": "brand", "budget": 5, "channels": [{"channel": "tv", "max_spend": 3}]}
     result = changed({"channels": {"tv": None, "search": None}}, base)
     assert result["channels"] == [
-        {"channel": "tv", "exclude": True},
+        {"channel": "tv", "max_spend": 3, "exclude": True},
         {"channel": "search", "exclude": True},
     ]
 
@@ -101,6 +104,79 @@ def test_constraints_are_added_changed_and_dropped_by_name() -> None:
         {"name": "c", "channels": ["tv"]},
     ]
     assert "constraints" not in changed({"constraints": None}, base)
+
+
+CAMPAIGN_FORMS: list[Any] = [
+    {"channels": {"tv": {"campaigns": {"brand": {"max_spend": 5}, "launch": None}}}},
+    {
+        "channels": [
+            {
+                "channel": "tv",
+                "campaigns": [
+                    {"channel": "brand", "max_spend": 5},
+                    {"channel": "launch", "exclude": True},
+                ],
+            }
+        ]
+    },
+    [
+        {"path": "/channels/tv/campaigns/brand/max_spend", "value": 5},
+        {"path": "/channels/tv/campaigns/launch", "value": None},
+    ],
+]
+
+
+@pytest.mark.parametrize("changes", CAMPAIGN_FORMS)
+def test_campaigns_are_addressed_by_name(changes: Any) -> None:
+    base = three(tv=CAMPAIGNS)
+    result = changed(changes, base)
+    brand, launch = result["channels"][0]["campaigns"]
+    assert brand == {**base["channels"][0]["campaigns"][0], "max_spend": 5}
+    assert launch == {**base["channels"][0]["campaigns"][1], "exclude": True}
+    assert result["channels"][0]["channel"] == "tv"
+
+
+def test_a_campaign_is_added_or_not_there_to_drop() -> None:
+    base = three(tv=CAMPAIGNS)
+    new = {"saturation": EXPONENTIAL}
+    result = changed({"channels": {"tv": {"campaigns": {"more": new}}}}, base)
+    assert result["channels"][0]["campaigns"][2] == {"channel": "more", **new}
+    _, faults = apply_changes(base, {"channels": {"tv": {"campaigns": {"brnad": None}}}})
+    (fault,) = faults
+    assert fault.pointer == "/channels/tv/campaigns/brnad"
+    assert fault.message == "There is no campaign 'brnad' to drop. Did you mean 'brand'?"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        (CAMPAIGN_FORMS[0], "/channels/tv/campaigns/brand/max_spend"),
+        (CAMPAIGN_FORMS[1], "/channels/0/campaigns/0/max_spend"),
+        (CAMPAIGN_FORMS[2], "/0"),
+    ],
+)
+def test_a_fault_of_a_campaign_is_told_where_the_change_stands(changes: Any, pointer: str) -> None:
+    patched = changed(changes, three(tv=CAMPAIGNS))
+    assert located("/channels/0/campaigns/0/max_spend", patched, changes) == pointer
+
+
+def test_what_is_not_a_list_of_names_is_replaced_whole() -> None:
+    base = over(2, horizon={"prior_spend": {"tv": 5}})
+    changes = {
+        "horizon": {"periods": 3, "prior_spend": {"tv": None, "radio": [1, 2]}},
+        "interactions": [{"channels": ["tv", "radio"], "strength": 5}],
+        "period_budgets": [1, 2, 3],
+        "budget": None,
+    }
+    result = changed(changes, base)
+    assert result["horizon"] == {
+        "periods": 3,
+        "mode": "time_varying",
+        "prior_spend": {"radio": [1, 2]},
+    }
+    assert result["interactions"] == changes["interactions"]
+    assert result["period_budgets"] == [1, 2, 3]
+    assert "budget" not in result
 
 
 def test_a_curve_of_another_family_replaces_the_old_one() -> None:

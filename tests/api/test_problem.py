@@ -173,6 +173,18 @@ def test_campaigns() -> None:
     np.testing.assert_allclose(launch.response.saturation.value(x), 0.25 * plain.value(x / 2))
 
 
+def test_an_excluded_campaign_gets_nothing() -> None:
+    raw = three(tv={**CAMPAIGNS, "current_spend": 30000})
+    raw["channels"][0]["campaigns"][1]["exclude"] = True
+    tv = posed(raw).channels[0]
+    assert [c.name for c in tv.campaigns] == ["brand"]
+    assert tv.current_spend == 20000
+    raw["channels"][0]["campaigns"][0]["exclude"] = True
+    with pytest.raises(InvalidInput) as caught:
+        posed(raw)
+    assert told(caught.value)["/channels/0/campaigns"][0] == "required"
+
+
 def test_risk() -> None:
     assert posed(drawn(risk={"measure": "cvar"})).risk == Risk("cvar", 1.0, 0.1)
     assert posed(drawn(risk={"measure": "mean_minus_sd", "aversion": 0})).risk.aversion == 0

@@ -9,7 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.api.curve_messages import ADSTOCKS, FAMILIES
-from shared.api.messages import Channel, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.messages import (
+    Channel,
+    ChannelSpend,
+    Coefficient,
+    Constraint,
+    Horizon,
+    Interaction,
+    Objective,
+    OptimizeRequest,
+    Risk,
+    Scenario,
+    ScenariosRequest,
+)
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 
@@ -25,9 +37,22 @@ LEAF = (
 WORDS = sorted(
     {
         *OptimizeRequest.model_fields,
-        *Channel.model_fields,
-        *Scenario.model_fields,
-        *ScenariosRequest.model_fields,
+        *(
+            field
+            for model in (
+                Channel,
+                ChannelSpend,
+                Coefficient,
+                Constraint,
+                Horizon,
+                Interaction,
+                Objective,
+                Risk,
+                Scenario,
+                ScenariosRequest,
+            )
+            for field in model.model_fields
+        ),
         *(
             field
             for family in (*FAMILIES.values(), *ADSTOCKS.values())
