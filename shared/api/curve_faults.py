@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.api.curve_messages import FAMILIES
+from shared.api.curve_messages import FAMILIES, SMALLEST
 from shared.api.faults import faults_of
 from shared.api.pointers import pointer_to
 from shared.api.raw_json import Json, named, numbers
@@ -21,6 +21,9 @@ Path = tuple[str | int, ...]
 
 UNBOUNDED = ("logarithmic", "power")
 """Families without a ceiling: there is no level of saturation to speak of."""
+
+ROUNDING = 1e-12
+"""Spends closer than this share of themselves may become one when carryover or a price scales."""
 
 
 def has_curve(channel: Json) -> bool:
@@ -56,7 +59,7 @@ def _table_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:
             f"spends and {len(response)} responses."
         )
         yield Fault(pointer_to(*path, "response"), "length_mismatch", message)
-    if any(b <= a for a, b in pairwise(spend)):
+    if any(b - a <= max(ROUNDING * b, SMALLEST) for a, b in pairwise(spend)):
         message = f"The spends of the tabulated curve of {name} must rise from point to point."
         yield Fault(pointer_to(*path, "spend"), "not_increasing", message)
     if any(b < a for a, b in pairwise(response)):

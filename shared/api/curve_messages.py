@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "ADSTOCKS",
     "FAMILIES",
+    "NOT_TINY",
+    "SMALLEST",
     "WHOLE",
     "Adstock",
     "Message",
@@ -26,6 +37,10 @@ __all__ = [
 
 LARGEST = 1e15
 """No amount of money and no outcome is larger; it keeps sums and squares finite."""
+
+
+SMALLEST = 1e-100
+"""No parameter above 0 is smaller: its reciprocal, and that times any amount, stay finite."""
 
 
 class Plain(BaseModel):
@@ -57,6 +72,12 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _not_tiny(value: float) -> float:
+    if value < SMALLEST:
+        raise PydanticCustomError("tiny", "Must be at least {ge}.", {"ge": SMALLEST})
+    return value
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Money = Annotated[float, Field(ge=0, le=LARGEST)]
 WHOLE = BeforeValidator(whole)
@@ -65,7 +86,10 @@ WHOLE = BeforeValidator(whole)
 Effect = Annotated[
     float, Field(ge=0, le=LARGEST, description="Outcome per period that is never exceeded.")
 ]
-Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+NOT_TINY = AfterValidator(_not_tiny)
+"""Refuses what is above 0 and yet too small to divide by."""
+
+Positive = Annotated[float, Field(gt=0, le=LARGEST), NOT_TINY]
 Shape = Annotated[float, Field(gt=0, le=100)]
 Decay = Annotated[
     float, Field(ge=0, lt=1, description="Share of the effect that carries into the next period.")

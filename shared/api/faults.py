@@ -200,6 +200,7 @@ _PHRASES: dict[str, tuple[str, Phrase]] = {
     "greater_than_equal": ("out_of_range", _limit("at least", "ge")),
     "less_than": ("out_of_range", _limit("less than", "lt")),
     "less_than_equal": ("out_of_range", _limit("at most", "le")),
+    "tiny": ("out_of_range", _limit("at least", "ge")),
     "finite_number": ("not_finite", lambda _: "must be a finite number"),
     "float_type": ("wrong_type", _must_be("a number")),
     "int_type": ("wrong_type", _must_be("a whole number")),

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from shared.api.curve_messages import (
+    NOT_TINY,
     WHOLE,
     Adstock,
     Message,
@@ -108,7 +109,7 @@ class Campaign(Message):
     effectiveness: Annotated[float, Field(ge=0, le=1000)] | None = Field(
         None, description="Multiplier of the channel's outcome: 0.7 means 30 % less effective."
     )
-    price: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+    price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
     exclude: bool = Field(False, description="Leave this channel out of the question altogether.")

@@ -103,6 +103,32 @@ def test_the_example_of_the_contract_is_accepted() -> None:
             "family of tv must be one of 'hill'",
         ),
         (
+            with_channel(response={"saturation": {**HILL, "half_saturation": 5e-324}}),
+            "/channels/0/response/saturation/half_saturation",
+            "out_of_range",
+            "half_saturation of a hill curve of tv must be at least 1e-100; it is 5e-324.",
+        ),
+        (
+            with_channel(price=5e-324),
+            "/channels/0/price",
+            "out_of_range",
+            "price of tv must be at least 1e-100; it is 5e-324.",
+        ),
+        (
+            with_channel(
+                response={
+                    "saturation": {
+                        "family": "tabulated",
+                        "spend": [0, 1, 1.0000000000000002],
+                        "response": [0, 1, 2],
+                    }
+                }
+            ),
+            "/channels/0/response/saturation/spend",
+            "not_increasing",
+            "must rise from point to point",
+        ),
+        (
             optimize_request(solver={"seed": 2**40}),
             "/solver/seed",
             "out_of_range",
