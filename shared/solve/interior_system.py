@@ -23,6 +23,8 @@ __all__ = ["Blocks"]
 
 Array = NDArray[np.float64]
 
+_SMALL = 24  # columns up to which stacked routines beat LAPACK arm by arm
+
 
 class Blocks:
     """Factored blocks and Schur complement of one iteration.
@@ -41,6 +43,7 @@ class Blocks:
         self.rows = rows
         self.m = rows.shape[1]
         self.scalar = self.columns == 1
+        self.small = 1 < self.columns <= _SMALL
         self.carry_square = carry[:, :, 0] ** 2 if self.scalar else None
         self.row_flat = np.ascontiguousarray(rows[:, :, 0].T) if self.scalar else None
         # Rows of periods or of a few arms leave most of an arm's part of the matrix empty.
@@ -52,6 +55,9 @@ class Blocks:
         self.factors: list[Any] = []
         self.halves: list[Any] = []
         self.schur: Any = None
+        self.inverse: Array = np.zeros(0)
+        self.rows_across = np.ascontiguousarray(rows.transpose(0, 2, 1))
+        self.carry_across = carry.transpose(0, 2, 1)
 
     def factor(self, theta: Array, d: Array, slack: Array) -> None:
         """Blocks from ``theta`` (A, K) and ``d`` (A, H), Schur complement with ``slack`` (m,)."""
@@ -61,6 +67,14 @@ class Blocks:
             assert self.row_flat is not None
             self.diagonal = theta[:, 0] + (self.carry_square * d).sum(axis=1)
             schur += (self.row_flat / self.diagonal) @ self.row_flat.T
+        elif self.small:
+            # Numpy's stacked routines: a loop over arms would cost more than the arithmetic.
+            block = np.matmul(self.carry_across * d[:, None, :], self.carry)
+            at = np.arange(self.columns)
+            block[:, at, at] += theta
+            self.inverse = np.linalg.inv(np.linalg.cholesky(block))
+            halves = np.matmul(self.inverse, self.rows_across)
+            schur += np.tensordot(halves, halves, axes=((0, 1), (0, 1)))
         else:
             from scipy.linalg.blas import dsyrk
             from scipy.linalg.lapack import dtrtrs
@@ -101,6 +115,9 @@ class Blocks:
     def _block(self, right: Array) -> Array:
         if self.scalar:
             return np.asarray(right / self.diagonal[:, None])
+        if self.small:
+            half = np.matmul(self.inverse, right[:, :, None])
+            return np.asarray(np.matmul(half.transpose(0, 2, 1), self.inverse)[:, 0, :])
         from scipy.linalg.lapack import dpotrs
 
         out = np.empty_like(right)

@@ -18,6 +18,7 @@ none of this.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ __all__ = ["Enveloper", "ProgramEnvelope"]
 
 Array = NDArray[np.float64]
 
+_KEPT = 20_000  # hulls remembered
 _SAMPLES = 33  # of a response with a negative weight that is not concave
 
 
@@ -127,6 +129,8 @@ class Enveloper:
             self.bend = self.means.bend
             self.effect = program.draws.mean_supremum() > 0.0
         self._curves: CurveStack = program.curves
+        self._memory: list[tuple[Any, ...]] = []  # of the first box and of the last one
+        self._hulls: dict[tuple[int, float, float, float], tuple[Array, Array]] = {}
 
     def curve(self, z: Array, weight: Array) -> tuple[Array, Array, Array]:
         """Weighted response, slope, and size of the curvature at ``z`` (A, H)."""
@@ -156,29 +160,17 @@ class Enveloper:
         arms, periods = self.shape
         weight = np.where(self.effect[:, None] & (high > low), self.weight, 0.0)
         base = self._value(low)
-        end, steep = low.copy(), np.zeros(self.shape)
         jump = self._jump(box)
         smooth = np.ones(arms, dtype=bool)
         smooth[self.tabulated] = False
         bent = (weight > 0.0) & (low < np.maximum(self.bend[:, None], jump)) & smooth[:, None]
-        rows = np.nonzero(bent)[0]
-        if rows.size:
-            to, slope = self._lines(rows, low[bent], high[bent])
-            to = np.maximum(to, jump[bent])
-            gone = to > low[bent]
-            # Zero or at least so much: the line goes on to where the domain does.
-            with np.errstate(divide="ignore", invalid="ignore"):
-                rise = self._values(rows, to) - self._values(rows, low[bent])
-                chord = rise / (to - low[bent])
-            slope = np.where(to < high[bent], slope, chord)
-            slope = np.where(jump[bent] >= to, chord, slope)
-            end[bent] = np.where(gone, to, low[bent])
-            steep[bent] = np.where(gone, weight[bent] * slope, 0.0)
+        to, slope = self._first(bent, low, high, jump)
+        end = np.where(bent, to, low)
+        steep = np.where(bent & (to > low), weight * slope, 0.0)
+        cornered = (weight < 0.0) | ((weight > 0.0) & ~smooth[:, None])
         pieces = {
             (a, h): self._corners(a, float(weight[a, h]), float(low[a, h]), float(high[a, h]))
-            for a in range(arms)
-            for h in range(periods)
-            if weight[a, h] < 0.0 or (weight[a, h] > 0.0 and not smooth[a])
+            for a, h in np.argwhere(cornered).tolist()
         }
         most = max((len(run) for run, _ in pieces.values()), default=1)
         length = np.zeros((most + 1, arms, periods))
@@ -194,6 +186,37 @@ class Enveloper:
         start = low + length[:-1].sum(axis=0)
         curved = self.curve(start, weight)[0]
         return ProgramEnvelope(self, box, base, length, slopes, weight, start, curved)
+
+    def _first(
+        self, bent: NDArray[np.bool_], low: Array, high: Array, jump: Array
+    ) -> tuple[Array, Array]:
+        """End and slope (not weighted) of the first straight piece, (A, H), where ``bent``.
+
+        A search changes a range or two from box to box: what the last box and the first one have
+        in common with this one is not worked out again.
+        """
+        end, slope = low.copy(), np.zeros(self.shape)
+        left = bent.copy()
+        for known, *ranges, known_end, known_slope in self._memory:
+            same = left & known
+            for one, other in zip(ranges, (low, high, jump), strict=True):
+                same &= one == other
+            end[same], slope[same] = known_end[same], known_slope[same]
+            left &= ~same
+        rows = np.nonzero(left)[0]
+        if rows.size:
+            start, stop, gap = low[left], high[left], jump[left]
+            to, steep = self._lines(rows, start, stop)
+            # Zero or at least so much: the line goes on to where the domain does.
+            to = np.minimum(np.maximum(to, gap), stop)
+            rise = self._values(rows, to) - self._values(rows, start)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                chord = np.where(to > start, rise / (to - start), 0.0)
+            end[left] = to
+            slope[left] = np.where((to < stop) & (gap < to), steep, chord)
+        del self._memory[1:]
+        self._memory.append((bent, low, high, jump, end, slope))
+        return end, slope
 
     def _value(self, z: Array) -> Array:
         if self.means is not None:
@@ -226,6 +249,15 @@ class Enveloper:
 
     def _corners(self, arm: int, weight: float, low: float, high: float) -> tuple[Array, Array]:
         """Lengths and weighted slopes of an envelope that is (taken for) a polyline."""
+        key = (arm, weight, low, high)
+        found = self._hulls.get(key)
+        if found is None:
+            if len(self._hulls) >= _KEPT:
+                self._hulls.clear()
+            found = self._hulls[key] = self._hull(arm, weight, low, high)
+        return found
+
+    def _hull(self, arm: int, weight: float, low: float, high: float) -> tuple[Array, Array]:
         if arm in self.tabulated:
             table = (
                 dict(self._curves.tables)[arm] if self.means is None else self.means.cornered[arm]
