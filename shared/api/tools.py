@@ -13,9 +13,13 @@ from typing import Any
 from shared.api.contract import DATASET_NAME, PATH_PARAMETERS
 from shared.api.messages import EvaluateRequest, OptimizeRequest, ScenariosRequest
 from shared.api.schema import strict_schema
+from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
 
 __all__ = ["Tool", "tool_document", "tools"]
+
+
+TOTALS = ("min_total", "max_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +37,40 @@ class Tool:
     path_arguments: tuple[str, ...] = ()
 
 
-# What a strict schema cannot say (maps, draws) or this version does not build is not offered.
-_PROBLEM_LEFT_OUT = (
-    "period_budgets",
-    "objective",
-    "constraints",
-    "test_reserve",
-    "interactions",
-    "horizon",
-    "risk",
-    "channels.min_total",
-    "channels.max_total",
-    "channels.minimum_if_active",
-    "channels.increment",
-    "channels.period_weights",
-    "channels.campaigns",
+# What a strict schema cannot say: maps by channel, draws, and what would nest too deep or too wide.
+_UNSPEAKABLE = (
     "channels.response",
+    "channels.campaigns",
+    "horizon.prior_spend",
+    "interactions",
     "solver.method",
+    *(f"constraints.{field}" for field in ("coefficients", "min", "max")),
+    *(f"{owner}.{field}" for owner in ("channels", "constraints") for field in TOTALS),
 )
+
+# A what-if says these of its base by changes, or not at all: a tool has a hundred fields at most.
+_BASE_LEFT_OUT = (
+    "period_budgets",
+    "channels.period_weights",
+    "objective.long_term_weight",
+    "objective.max_frequency",
+    "horizon.pacing",
+)
+
+_OFFERED_WITH = {
+    "period_budgets": ("period_budgets", "time_varying"),
+    "objective": ("maximize_profit", "minimize_spend", "target_roas", "target_cpa"),
+    "constraints": ("constraints", "max_active"),
+    "test_reserve": ("test_reserve",),
+    "horizon": ("time_varying", "constant", "fixed_shares", "pacing"),
+    "risk": ("mean_minus_sd", "quantile", "cvar", "worst_case"),
+    "channels.minimum_if_active": ("minimum_if_active",),
+    "channels.increment": ("increment",),
+    "channels.period_weights": ("period_weights", "time_varying"),
+    "objective.max_frequency": ("maximize_reach",),
+    "objective.long_term_weight": ("long_term_weight", "time_varying"),
+}
+"""Parts of a problem that are offered once all of these features are built."""
 
 _EDITS: dict[str, Any] = {
     "type": ["array", "null"],
@@ -76,11 +96,13 @@ _EDITS: dict[str, Any] = {
 
 
 def _left_out(prefix: str, *more: str) -> frozenset[str]:
-    return frozenset(f"{prefix}{path}" for path in _PROBLEM_LEFT_OUT) | frozenset(more)
+    shut = (path for path, needs in _OFFERED_WITH.items() if not NOT_BUILT.keys().isdisjoint(needs))
+    return frozenset(f"{prefix}{path}" for path in (*_UNSPEAKABLE, *shut)) | frozenset(more)
 
 
 def _plan_left_out(plan: str) -> tuple[str, ...]:
-    return (f"{plan}.periods", f"{plan}.campaigns")
+    over_time = () if "time_varying" not in NOT_BUILT else (f"{plan}.periods",)
+    return (*over_time, f"{plan}.campaigns")
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +136,12 @@ def tools() -> tuple[Tool, ...]:
             "/scenarios",
             strict_schema(
                 ScenariosRequest,
-                leave_out=_left_out("base.", "frontier", *_plan_left_out("scenarios.plan")),
+                leave_out=_left_out(
+                    "base.",
+                    "frontier",
+                    *_plan_left_out("scenarios.plan"),
+                    *(f"base.{path}" for path in _BASE_LEFT_OUT),
+                ),
                 replace={"scenarios.changes": _EDITS},
             ),
         ),

@@ -13,6 +13,7 @@ from shared.api.contract import OPERATIONS
 from shared.api.messages import ScenariosRequest
 from shared.api.reading import read_evaluate, read_optimize
 from shared.api.tools import Tool, tool_document, tools
+from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
 
 ALLOWED = {
@@ -185,5 +186,53 @@ def test_ranges_are_in_the_descriptions() -> None:
 
 
 def test_what_is_not_built_is_not_offered() -> None:
-    properties = BY_NAME["optimize_budget"].parameters["properties"]
-    assert not {"horizon", "risk", "constraints", "interactions"} & set(properties)
+    properties = set(BY_NAME["optimize_budget"].parameters["properties"])
+    for field, feature in (("horizon", "time_varying"), ("risk", "cvar"), ("test_reserve",) * 2):
+        assert feature not in NOT_BUILT or field not in properties
+
+
+@pytest.fixture
+def all_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every feature of the contract built."""
+    for feature in list(NOT_BUILT):
+        monkeypatch.delitem(NOT_BUILT, feature)
+    tools.cache_clear()
+    yield
+    tools.cache_clear()
+
+
+@pytest.mark.usefixtures("all_open")
+def test_the_limits_hold_whatever_opens() -> None:
+    for tool in tools():
+        assert sum(count for _, count in walk(tool.parameters, "", 1)) <= MAX_PROPERTIES
+    optimize = tools()[0].parameters
+    fields = {"objective", "constraints", "horizon", "risk", "test_reserve", "period_budgets"}
+    assert fields <= set(optimize["properties"])
+    arguments = {
+        **dict.fromkeys(optimize["properties"]),
+        "channels": [
+            {
+                **dict.fromkeys(optimize["properties"]["channels"]["items"]["properties"]),
+                "channel": "tv",
+                "current_spend": 40,
+                "minimum_if_active": 5,
+                "saturation": HILL,
+            }
+        ],
+        "budget": 100,
+        "horizon": {"periods": 2, "mode": None, "pacing": {"max_change": 0.1}},
+        "objective": {
+            **dict.fromkeys(optimize["properties"]["objective"]["properties"]),
+            "target_roas": 2,
+        },
+        "constraints": [
+            {
+                **dict.fromkeys(optimize["properties"]["constraints"]["items"]["properties"]),
+                "name": "a",
+                "channels": ["tv"],
+                "max_share": 1,
+            }
+        ],
+    }
+    Draft202012Validator(optimize).validate(arguments)
+    assert read_optimize(arguments).budget == 100
