@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from shared.curves.family import Saturation
+import numpy as np
 
-__all__ = ["Single", "SingleHill", "SingleSigmoid", "hill_at_slope", "single"]
+from shared.curves.family import Array, Parameter, Saturation
+
+__all__ = ["Single", "SingleHill", "SingleSigmoid", "few_rows", "hill_at_slope", "single"]
 
 _LN2 = 0.6931471805599453
+_FEW = 16  # so many curves are inverted faster one by one
 _MOST = 709.0  # exp of more overflows
 
 
@@ -114,6 +117,19 @@ def single(curve: Saturation, place: int) -> Single | None:
     if cls is None:
         return None
     return cls(*(float(getattr(curve, item.name)[place]) for item in fields(cls)))
+
+
+def few_rows(slope: Array, *parameters: Parameter) -> list[tuple[float, ...]] | None:
+    """Slopes and parameters one curve a row; None where arrays are the better way.
+
+    That is where there are many, where shapes differ, and where slopes are 0 or infinite.
+    """
+    if slope.size > _FEW or any(np.shape(raw) != slope.shape for raw in parameters):
+        return None
+    flat = slope.reshape(-1).tolist()
+    if not all(0.0 < p < math.inf for p in flat):
+        return None
+    return list(zip(flat, *(np.reshape(raw, -1).tolist() for raw in parameters), strict=True))
 
 
 def hill_at_slope(top: float, half: float, shape: float, slope: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shared.curves.family import Array, Parameter, Saturation, checked
-from shared.curves.single import hill_at_slope
+from shared.curves.single import SingleSigmoid, few_rows, hill_at_slope
 
 __all__ = ["Hill", "Sigmoid"]
 
 _LN2 = 0.6931471805599453
-_FEW = 16  # so many curves are inverted faster one by one
 
 
 def _expit(z: Array) -> Array:
@@ -126,22 +124,10 @@ class Hill(Saturation):
 
     def _few_at_slope(self, slope: Array) -> Array | None:
         """The same one by one, faster for few curves; None for many, and where it is extreme."""
-        shape = np.broadcast_shapes(
-            slope.shape,
-            np.shape(self.max_response),
-            np.shape(self.half_saturation),
-            np.shape(self.shape),
-        )
-        if math.prod(shape) > _FEW:
+        rows = few_rows(slope, self.max_response, self.half_saturation, self.shape)
+        if rows is None:
             return None
-        rows = (
-            np.broadcast_to(raw, shape).reshape(-1).tolist()
-            for raw in (self.max_response, self.half_saturation, self.shape, slope)
-        )
-        each = list(zip(*rows, strict=True))
-        if not all(0.0 < row[3] < math.inf for row in each):
-            return None
-        return np.array([hill_at_slope(*row) for row in each]).reshape(shape)
+        return np.array([hill_at_slope(a, h, s, p) for p, a, h, s in rows]).reshape(slope.shape)
 
     def inflection(self) -> Parameter:
         s = np.asarray(self.shape, float)
@@ -199,6 +185,10 @@ class Sigmoid(Saturation):
         return np.asarray(-self.steepness * np.tanh(0.5 * self._argument(x)))
 
     def at_slope(self, slope: ArrayLike) -> Array:
+        rows = few_rows(np.asarray(slope, float), self.max_response, self.midpoint, self.steepness)
+        if rows is not None:
+            found = [SingleSigmoid(a, m, k).at_slope(p) for p, a, m, k in rows]
+            return np.array(found).reshape(np.shape(slope))
         k = self.steepness
         # L (1 - L) = slope / (max k (1 + e^-a)); the smaller root of the quadratic is 1 - L.
         offset = np.asarray(k * self.midpoint)

@@ -376,7 +376,8 @@ class _Bounder:
         """Upper bounds (k, n) on max over the box of f(x) - price x, channel by channel."""
         k, n = lower.shape
         out = np.empty((k, n))
-        tolerance = np.full((k, 1), 1e-13 * self.scale / n)
+        # A single region is bounded to rounding; trees are stopped at gaps far above theirs.
+        tolerance = np.full((k, 1), (1e-13 if k == 1 else 1e-11) * self.scale / n)
         if self.closed.size:
             c: Any = slice(None) if self.closed.size == n else self.closed
             out[:, c] = closed_form_maxima(

@@ -145,11 +145,14 @@ def _next(
     right: NDArray[np.bool_],
     attempt: int,
 ) -> Array:
-    """Where to put the next tangent: Newton on the log of the slope, else the bracket's middle."""
+    """The next tangent's place: where the slope is the price, Newton towards it, or the middle."""
     middle = np.where((e > 4.0 * a) & (a > 0.0), np.sqrt(a * e), 0.5 * (a + e))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        slope = 0.5 * (here.up + here.down) + price
-        newton = z - (np.log(slope) - np.log(price)) / part.relative_curvature(z)
+        if attempt == 0:  # what the curves themselves say; later only what closes in on it
+            newton = part.at_slope(np.maximum(price, 1e-300))
+        else:
+            slope = 0.5 * (here.up + here.down) + price
+            newton = z - (np.log(slope) - np.log(price)) / part.relative_curvature(z)
     out = np.where((newton > a) & (newton < e) & (attempt < 30), newton, middle)
     # The anchor's slope is 0 up to rounding: only the bracket is too wide, so close in on it.
     unsure = (anchor.up >= 0.0) & (anchor.down <= 0.0)

@@ -25,6 +25,7 @@ from shared.solve.table import Hull, Table, table_of_function, table_of_points
 __all__ = ["Box", "Relaxation", "Response"]
 
 Array = NDArray[np.float64]
+_FEW = 24  # so many lines are found faster one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,12 @@ class Relaxation:
         """The envelope on a box from scratch."""
         end, slope = lower.copy(), np.full(self.n, np.inf)
         c = self.columns
-        if self.curves.n:
+        if self.curves.n > _FEW:
             end[c], slope[c] = lines(self.curves, self.bend[c], lower[c], upper[c], self.deadline)
+        elif self.curves.n:
+            for i in np.flatnonzero((lower < self.bend) & (lower < upper)).tolist():
+                if i not in self.pairs:
+                    end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
         hulls = tuple(t.hull(float(lower[i]), float(upper[i])) for i, t in self.tables)
         return Box(lower, upper, end, slope, hulls)
 

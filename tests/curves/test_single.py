@@ -28,7 +28,7 @@ def test_one_by_one_is_what_all_at_once_is(kind: str, seed: int) -> None:
     x = np.abs(scale) * 10 ** rng.uniform(-3, 2, N)
     slope = many.slope(x)
     at = many.at_slope(np.maximum(slope, 1e-300))  # more curves than are inverted one by one
-    steepness = many.parameters().get("steepness")
+    steepness = many.parameters().get("steepness", [])
     value, bent = many.value(x), many.relative_curvature(x)
     for i in range(N):
         one = single(many, i)
@@ -55,11 +55,10 @@ def test_few_curves_are_inverted_as_many_are() -> None:
 
 def test_extremes_of_few_curves_go_the_way_of_many() -> None:
     few = Hill(np.array([1.0, 1.0, 0.0]), np.array([1.0, 2.0, 1.0]), np.array([3.0, 0.5, 3.0]))
-    assert few.at_slope(np.array([1e9, 1e-9, 1.0]))[[0, 2]] == pytest.approx(
-        few.inflection()[[0, 2]]
-    )
+    bends = np.asarray(few.inflection())
+    assert few.at_slope(np.array([1e9, 1e-9, 1.0]))[[0, 2]] == pytest.approx(bends[[0, 2]])
     steep, flat = few.at_slope(np.array([np.inf, np.inf, np.inf])), few.at_slope(np.full(3, 1e-200))
-    assert steep[0] == pytest.approx(few.inflection()[0])
+    assert steep[0] == pytest.approx(bends[0])
     assert np.all(flat[:2] > 1e30)
 
 
