@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.api.messages import Campaign, Channel
@@ -12,7 +13,7 @@ from shared.curves.saturation import Saturation, saturation_from_dict
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
 
-__all__ = ["inline_channels", "stored_channels", "stored_names"]
+__all__ = ["Reading", "inline_channels", "stored_channels", "stored_names"]
 
 DEFAULT_HEADROOM = 1.5
 """A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
@@ -21,14 +22,22 @@ OUTPUT_PARAMETERS = ("max_response", "coefficient")
 """Parameters that are in units of outcome: a curve is linear in them."""
 
 Path = tuple[str | int, ...]
-Prior = Mapping[str, Any]
 Given = Sequence[tuple[int, Channel]]
 
 
-def inline_channels(given: Given, prior: Prior, faults: list[Fault]) -> list[ProblemChannel]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every channel of one request is read with; ``faults`` collects what is found."""
+
+    prior: Mapping[str, Any]
+    periods: int
+    faults: list[Fault]
+
+
+def inline_channels(given: Given, reading: Reading) -> list[ProblemChannel]:
     """Channels that bring their own curves; faults where a curve's class refuses it."""
     made = [
-        _channel(channel, channel.channel, ("channels", i), prior, faults)
+        _channel(channel, channel.channel, ("channels", i), reading)
         for i, channel in given
         if not channel.exclude
     ]
@@ -40,24 +49,23 @@ def stored_names(curves: CurveSet) -> list[str]:
     return list(dict.fromkeys(curve.channel.partition("/")[0] for curve in curves.channels))
 
 
-def stored_channels(
-    curves: CurveSet, given: Given, prior: Prior, faults: list[Fault]
-) -> list[ProblemChannel]:
+def stored_channels(curves: CurveSet, given: Given, reading: Reading) -> list[ProblemChannel]:
     """The set's channels in its own order, each under its override where there is one."""
     arms: dict[str, list[ChannelCurve]] = {name: [] for name in stored_names(curves)}
     for curve in curves.channels:
         arms[curve.channel.partition("/")[0]].append(curve)
     overrides = {channel.channel: (i, channel) for i, channel in given}
     for name, (i, _) in overrides.items():
-        if name not in arms and len(faults) <= MAX_FAULTS:
+        if name not in arms and len(reading.faults) <= MAX_FAULTS:
             text = f"The stored curves have no channel {name!r}.{did_you_mean(name, arms)}"
-            faults.append(Fault(pointer_to("channels", i, "channel"), "unknown_channel", text))
+            where = pointer_to("channels", i, "channel")
+            reading.faults.append(Fault(where, "unknown_channel", text))
     made: list[ProblemChannel | None] = []
     for name, stored in arms.items():
         i, override = overrides.get(name, (-1, Channel(channel=name)))
         if not override.exclude:
             by_name = {curve.channel: curve for curve in stored}
-            made.append(_channel(override, name, ("channels", i), prior, faults, by_name))
+            made.append(_channel(override, name, ("channels", i), reading, by_name))
     return [channel for channel in made if channel is not None]
 
 
@@ -65,8 +73,7 @@ def _channel(
     channel: Channel,
     name: str,
     path: Path,
-    prior: Prior,
-    faults: list[Fault],
+    reading: Reading,
     stored: Mapping[str, ChannelCurve] | None = None,
 ) -> ProblemChannel | None:
     """A channel with what is below it; None (and a fault) where it cannot be used."""
@@ -79,12 +86,12 @@ def _channel(
     ]
     names = list(dict.fromkeys([*known, *given]))
     if not names:
-        return _arm(channel, name, path, prior, faults, (stored or {}).get(name))
+        return _arm(channel, name, path, reading, (stored or {}).get(name))
     places = {campaign: j for j, campaign in enumerate(given)}
     kept = [c for c in names if c not in given or not given[c].exclude]
     if not kept:
         text = f"Every campaign of {name} is excluded: exclude the channel instead."
-        faults.append(Fault(pointer_to(*path, "campaigns"), "required", text))
+        reading.faults.append(Fault(pointer_to(*path, "campaigns"), "required", text))
         return None
     arms: list[ProblemChannel] = []
     for campaign in kept:
@@ -94,8 +101,7 @@ def _channel(
             given.get(campaign) or Campaign(channel=campaign),
             arm,
             where,
-            prior,
-            faults,
+            reading,
             (stored or {}).get(arm),
             above=channel,
         )
@@ -121,20 +127,19 @@ def _arm(
     channel: Campaign,
     name: str,
     path: Path,
-    prior: Prior,
-    faults: list[Fault],
+    reading: Reading,
     stored: ChannelCurve | None,
     above: Channel | None = None,
 ) -> ProblemChannel | None:
     """A channel without campaigns, or one campaign; None (and a fault) where it has no curve."""
     own_curve = channel.response is not None or channel.saturation is not None
     if own_curve:
-        response = _response(channel, name, path, faults)
+        response = _response(channel, name, path, reading)
     elif stored is not None:
         response = stored.response
     else:
         text = f"{name} needs a response: its curve. The stored curves have none for it."
-        faults.append(Fault(pointer_to(*path, "response"), "required", text))
+        reading.faults.append(Fault(pointer_to(*path, "response"), "required", text))
         return None
     if response is None:
         return None
@@ -146,12 +151,12 @@ def _arm(
         "name": channel.channel,
         "response": _under_effects(response, effect, price),
         "period_weights": weights,
-        "prior_spend": _prior_spend(prior.get(name), response),
+        "prior_spend": _prior_spend(reading.prior.get(name), response),
     }
     if stored is None:
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
-        limits |= _observed(channel, stored)
+        limits |= _observed(channel, stored, reading.periods)
     return _limited(channel, **limits)
 
 
@@ -169,7 +174,7 @@ def _limited(channel: Campaign, **made: Any) -> ProblemChannel:
     )
 
 
-def _observed(channel: Campaign, stored: ChannelCurve) -> dict[str, Any]:
+def _observed(channel: Campaign, stored: ChannelCurve, periods: int) -> dict[str, Any]:
     """What the history says of spend, where the caller does not."""
     observed = stored.observed_spend
     current = observed.last if channel.current_spend is None else channel.current_spend
@@ -180,6 +185,7 @@ def _observed(channel: Campaign, stored: ChannelCurve) -> dict[str, Any]:
         current,
         channel.minimum_if_active or 0.0,
         channel.increment or 0.0,
+        (channel.min_total or 0.0) / periods,
     )
     return {
         "current_spend": current,
@@ -189,7 +195,7 @@ def _observed(channel: Campaign, stored: ChannelCurve) -> dict[str, Any]:
     }
 
 
-def _response(channel: Campaign, name: str, path: Path, faults: list[Fault]) -> Response | None:
+def _response(channel: Campaign, name: str, path: Path, reading: Reading) -> Response | None:
     """The curve that a channel brings; a fault, where its class refuses what the message allows."""
     if channel.response is not None:
         data = channel.response.model_dump(exclude_none=True)
@@ -205,7 +211,7 @@ def _response(channel: Campaign, name: str, path: Path, faults: list[Fault]) -> 
         return Response.from_dict(data)
     except ValueError as error:
         text = f"The curve of {name} cannot be used: {error}"
-        faults.append(Fault(pointer_to(*path, field), "invalid_curve", text))
+        reading.faults.append(Fault(pointer_to(*path, field), "invalid_curve", text))
         return None
 
 

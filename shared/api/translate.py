@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from shared.api.channels import inline_channels, stored_channels, stored_names
+from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
 from shared.api.messages import Channel, Constraint, OptimizeRequest
+from shared.api.messages import Horizon as HorizonMessage
 from shared.api.pointers import pointer_to
 from shared.api.question_faults import no_draws
 from shared.api.reading import first, refuse
@@ -50,11 +51,12 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     """
     faults: list[Fault] = []
     given = list(enumerate(message.channels or ()))
-    prior = {} if message.horizon is None else message.horizon.prior_spend or {}
+    horizon = message.horizon or HorizonMessage()
+    reading = Reading(horizon.prior_spend or {}, horizon.periods, faults)
     if curves is None:
-        made = inline_channels(given, prior, faults)
+        made = inline_channels(given, reading)
     else:
-        made = stored_channels(curves, given, prior, faults)
+        made = stored_channels(curves, given, reading)
         named = message.model_dump(
             exclude_none=True, include={"constraints", "interactions", "horizon"}
         )

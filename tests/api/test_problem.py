@@ -234,6 +234,14 @@ def test_an_interaction_of_stored_curves_needs_ceilings() -> None:
     assert told(caught.value)["/interactions/0/channels/1"][0] == "no_ceiling"
 
 
+def test_the_default_ceiling_leaves_room_for_a_minimum() -> None:
+    channels = [{"channel": "tv", "min_total": 900}]
+    tv = stored(channels=channels, horizon={"periods": 3}).channels[0]
+    assert (tv.max_spend, tv.max_spend_is_default) == (300, True)
+    tv = stored(channels=[{"channel": "tv", "minimum_if_active": 500}]).channels[0]
+    assert tv.max_spend == 500
+
+
 def with_campaigns() -> CurveSet:
     curves = stored_curves()
     tv, search = curves.channels
