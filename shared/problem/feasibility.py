@@ -1,0 +1,130 @@
+"""Whether any plan keeps all the rules; if none does, the fewest rules that cannot hold together.
+
+A conflict is found the way an irreducible infeasible subset is (Chinneck, 2008, "Feasibility and
+Infeasibility in Optimization"): the multipliers of the elastic problem leave few candidates, and a
+deletion filter keeps those without which the rest could hold. Names are the caller's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Conflict, Infeasible, InputTooLarge
+from shared.problem.linear_model import (
+    ceiling_name,
+    farkas_support,
+    floor_name,
+    limit_names,
+    solve_linear,
+)
+from shared.problem.program import Program
+from shared.problem.repair import repair
+
+__all__ = ["feasible_point", "repair"]
+
+Array = NDArray[np.float64]
+
+
+def feasible_point(program: Program) -> Array:
+    """Decisions (A, K) that keep every rule to rounding; what they are worth is not looked at.
+
+    Raises
+    ------
+    Infeasible
+        With the smallest conflict, by names, and what it misses by.
+    """
+    middle = repair(program, 0.5 * (program.lower + program.upper))
+    if middle is not None:
+        return middle
+    found = solve_linear(program)
+    if found is not None:
+        plan = repair(program, found.u)
+        if plan is not None:
+            return plan
+    raise _infeasible(program)
+
+
+def _infeasible(program: Program) -> Infeasible:
+    if solve_linear(program, discrete=False) is None:
+        candidates = farkas_support(program)
+        if _holds(program, candidates, discrete=False):  # multipliers too small to be seen
+            candidates = limit_names(program)
+        kept = _filtered(program, candidates, discrete=False)
+    elif not _holds(program, limit_names(program), discrete=True):
+        kept = _filtered(program, limit_names(program), discrete=True)
+    else:  # missed by less than HiGHS can see
+        kept = farkas_support(program)
+    elastic = solve_linear(program, kept, elastic=True)
+    missed = 0.0 if elastic is None else elastic.missed
+    conflicts = [Conflict(name, _asks(program, name), missed) for name in kept]
+    if not kept:
+        return Infeasible("No plan keeps all the rules at once.", [])
+    by = f": they miss by {missed:,.2f}" if missed >= 0.005 else ""
+    verb = "cannot hold together" if len(kept) > 1 else "cannot hold"
+    return Infeasible(f"{_and(kept)} {verb}{by}.", conflicts)
+
+
+def _holds(program: Program, names: Sequence[str], *, discrete: bool) -> bool:
+    try:
+        return solve_linear(program, names, discrete=discrete) is not None
+    except InputTooLarge:  # not shown to be in conflict
+        return True
+
+
+def _filtered(program: Program, names: Sequence[str], *, discrete: bool) -> tuple[str, ...]:
+    """Leave out, in halves and then one by one, whatever the conflict does not need."""
+    kept, chunk = list(names), max(len(names) // 2, 1)
+    while True:
+        at = 0
+        while at < len(kept):
+            trial = kept[:at] + kept[at + chunk :]
+            if _holds(program, trial, discrete=discrete):
+                at += chunk
+            else:
+                kept = trial
+        if chunk == 1:
+            return tuple(kept)
+        chunk //= 2
+
+
+def _asks(program: Program, name: str) -> str:
+    """What one rule asks for, in a sentence."""
+    for rule in program.at_most:
+        if rule.name == name:
+            return f"{name} allows at most {rule.count} active."
+    for i, found in enumerate(program.rows.names):
+        if found == name:
+            return _row_asks(name, float(program.rows.lower[i]), float(program.rows.upper[i]))
+    for arm, own in enumerate(program.names):
+        money = program.spread[arm].max()
+        if floor_name(program, arm) == name:
+            return f"{name} asks for at least {float(program.lower[arm].max()) * money:,.2f}."
+        if ceiling_name(program, arm) == name:
+            return f"{name} allows at most {float(program.upper[arm].max()) * money:,.2f}."
+        if name == f"{own}.minimum_if_active":
+            least = float(program.least_active[arm].max()) * money
+            return f"{name} asks for nothing, or at least {least:,.2f}."
+        if name == f"{own}.increment":
+            return f"{name} asks for multiples of {float(program.lot[arm]):,.2f}."
+    return f"{name} asks for something."
+
+
+def _row_asks(name: str, low: float, high: float) -> str:
+    if low == high:
+        return f"{name} asks for exactly {low:,.2f}."
+    if name.startswith("pacing."):
+        return f"{name} limits the change from the period before."
+    if low in (0.0, -np.inf) and high in (0.0, np.inf):
+        return f"{name} limits a share."
+    if np.isfinite(low) and np.isfinite(high):
+        return f"{name} asks for {low:,.2f} to {high:,.2f}."
+    if np.isfinite(low):
+        return f"{name} asks for at least {low:,.2f}."
+    return f"{name} allows at most {high:,.2f}."
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))

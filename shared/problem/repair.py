@@ -1,0 +1,89 @@
+"""The nearest plan that keeps every rule to rounding: what a solver's answer becomes at the end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.linear_model import solve_linear
+from shared.problem.program import Program
+
+__all__ = ["repair"]
+
+Array = NDArray[np.float64]
+MISS = 1e-10  # of the money at stake, by which a row may be missed
+ROUNDS = 40
+LARGEST = 4_000  # decisions up to which HiGHS is asked where shifting money does not do it
+
+
+def repair(program: Program, u: Array) -> Array | None:
+    """The plan (A, K) on its boxes, minima, lots and counts, and on every row to 1e-9.
+
+    Money moves as little as possible and stays away from decisions at an end; where that does not
+    do, a (mixed-integer) linear problem finds the nearest plan. None where there is none near.
+    """
+    if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
+        return None
+    low, high, start = _pattern(program, u)
+    plan = _onto_rows(program, start, low, high)
+    if plan is not None or u.size > LARGEST:
+        return plan
+    found = solve_linear(program, near=u)
+    if found is None:
+        return None
+    low, high, start = _pattern(program, found.u)
+    return _onto_rows(program, start, low, high)
+
+
+def _pattern(program: Program, u: Array) -> tuple[Array, Array, Array]:
+    """The box that remains once each zero, lot and active arm is settled as ``u`` has it."""
+    low, high = program.lower.copy(), program.upper.copy()
+    plan = np.clip(u, low, high)
+    least, lot = program.least_active, program.lot[:, None]
+    idle = (least > 0.0) & (plan < 0.5 * least) & (low <= 0.0)
+    for rule in program.at_most:
+        arms = np.array(list(dict.fromkeys(rule.arms)), dtype=np.intp)
+        spent = (plan * program.spread.sum(axis=1) * ~idle).sum(axis=1)[arms]
+        order = np.argsort(-spent, kind="stable")
+        idle[arms[order[rule.count :]]] = True
+        idle[arms[spent <= 1e-9 * program.scale]] = True
+    high = np.where(idle, 0.0, high)
+    low = np.where(idle, 0.0, np.where(least > 0.0, np.maximum(low, least), low))
+    plan = np.clip(plan, low, np.maximum(high, low))
+    some = lot > 0.0
+    size = np.where(some, lot, 1.0)
+    count = np.clip(np.round(plan / size), np.ceil(low / size - 1e-9), np.floor(high / size + 1e-9))
+    fixed = np.where(some, count * size, plan)
+    return np.where(some, fixed, low), np.where(some, fixed, high), fixed
+
+
+def _onto_rows(program: Program, plan: Array, low: Array, high: Array) -> Array | None:
+    """Move money inside the box until every row holds; None where it will not."""
+    if np.any(low > high) or np.any(low < program.lower) or np.any(high > program.upper):
+        return None
+    matrix, under, over = program.rows.matrix, program.rows.lower, program.rows.upper
+    x, a, b = plan.ravel().copy(), low.ravel(), high.ravel()
+    sizes = np.maximum(np.abs(matrix).max(axis=1, initial=0.0), 1e-300)
+    allowed = MISS * np.maximum(program.scale * np.minimum(sizes, 1.0), 1e-300)
+    reach = np.maximum(b - a, 0.0)
+    for attempt in range(ROUNDS):
+        at = matrix @ x
+        miss = np.where(at > over, over - at, np.where(at < under, under - at, 0.0))
+        wrong = np.abs(miss) > allowed * (0.01 if attempt < ROUNDS - 1 else 1.0)
+        if not np.any(wrong):
+            return x.reshape(plan.shape)
+        # Rows that hold with equality have to stay where they are while others are mended.
+        keep = wrong | ((under == over) & (sizes > 1e-300))
+        part, wanted = matrix[keep], miss[keep]
+        room = np.minimum(x - a, b - x)
+        if attempt % 4 == 1:
+            room = reach
+        elif attempt % 4 >= 2:
+            pull = part.T @ wanted
+            room = np.where(pull > 0.0, b - x, np.where(pull < 0.0, x - a, room))
+        scaled = part * np.maximum(room, 0.0)
+        step = np.maximum(room, 0.0) * (
+            part.T @ np.linalg.lstsq(scaled @ part.T, wanted, rcond=1e-13)[0]
+        )
+        x = np.clip(x + step, a, b)
+    return None
