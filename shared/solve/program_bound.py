@@ -153,6 +153,8 @@ class Bounder:
         error.size += apart.size
         best = _Best(on=apart.arms, off=np.full(program.arms, -np.inf), can_on=region.active >= 0)
         idle = np.all(region.u_lower <= 0.0, axis=1) & (region.active <= 0)
+        # More than what comes in cannot be met by spending nothing.
+        idle &= np.all(region.z_lower <= program.carry_in * (1.0 + 1e-9) + 1e-300, axis=1)
         if np.any(idle):
             still = program.carry_in
             rest = value * np.where(
