@@ -33,6 +33,7 @@ __all__ = ["RelaxedProgram", "relax_program"]
 Array = NDArray[np.float64]
 
 _ITERATIONS = 100
+_CORRECTORS = 2  # per step (Gondzio, Computational Optimization and Applications 6, 1996)
 _WILD = 1e4  # scaled prices beyond this come from a region without an interior
 
 
@@ -110,6 +111,19 @@ def _calmed(scaled: Scaled, found: RelaxedProgram) -> RelaxedProgram:
     return replace(found, mu=other.mu, nu=other.nu, bound=max(other.bound, found.bound))
 
 
+def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedProgram:
+    """The same multipliers' bound, by tangents nearer to where it is attained.
+
+    On curves that start infinitely steep the best reply may be 1e-12 of the range, and a tangent
+    at half of it still off by much at the far end.
+    """
+    unit, pieces, _ = state.parts(state.x)
+    pieces = scaled.best_reply(pieces, state.nu, state.slope, state.bend)
+    rise, slope, _ = scaled.evaluate(pieces)
+    other = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu)
+    return replace(found, bound=min(found.bound, other.bound))
+
+
 def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> RelaxedProgram:
     blocks = Blocks(scaled.carry, scaled.rows)
     floor = least_possible(scaled)
@@ -128,6 +142,9 @@ def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> Relaxed
             iterations=iteration,
         )
         size = max(abs(found.value), abs(found.bound))
+        complementary = scaled.money * state.centre * state.count <= 0.3 * gap * size
+        if complementary and state.missed <= 1e-9 and found.bound - found.value > gap * size:
+            found = _sharpened(scaled, found, state)
         if found.bound < floor - 1e-6 * max(abs(floor), scaled.money):
             return replace(found, status=INFEASIBLE)
         if found.bound <= cutoff:
@@ -141,17 +158,31 @@ def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> Relaxed
         step = Step(state, blocks)
         centre = state.centre
         far = step.solve(0.0, 0.0)
-        after = step.complementarity(far, step.longest(far))
+        after = step.complementarity(far, step.longest(far), step.longest_dual(far))
         sigma = float(np.clip((after / max(centre, 1e-300)) ** 3, 1e-6, 1.0))
         crossed_low, crossed_high = far.x * far.below, far.x * far.above
-        move = step.solve(sigma * centre - crossed_low, sigma * centre + crossed_high)
+        low, high = sigma * centre - crossed_low, sigma * centre + crossed_high
+        move = step.solve(low, high)
         length = min(1.0, TO_BOUNDARY * step.longest(move))
-        if length < 0.1:
+        dual = min(1.0, TO_BOUNDARY * step.longest_dual(move))
+        if min(length, dual) < 0.1:
             # The second-order terms may lead astray: a plain, more central step.
             other = step.solve(max(sigma, 0.3) * centre, max(sigma, 0.3) * centre)
             reach = min(1.0, TO_BOUNDARY * step.longest(other))
-            if reach > length:
-                move, length = other, reach
-        step.take(move, length)
+            reach_dual = min(1.0, TO_BOUNDARY * step.longest_dual(other))
+            if min(reach, reach_dual) > min(length, dual):
+                move, length, dual = other, reach, reach_dual
+        for _ in range(_CORRECTORS):
+            if min(length, dual) > 0.9:
+                break
+            more = step.towards_centre(move, length, dual, max(sigma, 1e-3) * centre)
+            trial_low, trial_high = low + more[0], high + more[1]
+            trial = step.solve(trial_low, trial_high)
+            a = min(1.0, TO_BOUNDARY * step.longest(trial))
+            b = min(1.0, TO_BOUNDARY * step.longest_dual(trial))
+            if a + b < length + dual + 0.02:
+                break
+            move, length, dual, low, high = trial, a, b, trial_low, trial_high
+        step.take(move, length, dual)
     assert best is not None
     return best

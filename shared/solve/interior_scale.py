@@ -127,6 +127,23 @@ class Scaled:
         good = np.flatnonzero(worst <= worst.min() + 1e-12)
         return np.full(self.u_shape, float(shares[good[-1]]))
 
+    def best_reply(self, pieces: Array, nu: Array, slope: Array, bend: Array) -> Array:
+        """Pieces where the curves' slopes are about ``nu``: where a bound by tangents is tight.
+
+        Secants in the logarithms of size and slope, which is exact for a power.
+        """
+        at, low, high = pieces[-1].copy(), 0.0, self.length[-1]
+        slope, bend = slope[-1], bend[-1]
+        for _ in range(4):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                fall = bend * at / slope
+                step = np.clip((np.log(slope) - np.log(nu)) / fall, -30.0, 30.0)
+                trial = np.where((nu > 0.0) & np.isfinite(step), at * np.exp(step), at)
+            at = np.clip(trial, low, high)
+            _, every, curvature = self.evaluate(np.concatenate((pieces[:-1], at[None])))
+            slope, bend = every[-1], curvature[-1]
+        return np.concatenate((pieces[:-1], at[None]))
+
     def objective(self, u: Array, rise: Array) -> float:
         """In the program's unit, from scaled decisions and the scaled rise of the envelopes."""
         program = self.program

@@ -126,7 +126,9 @@ class State:
         total = float(self.below @ self.to_low + self.above @ self.to_high)
         self.centre = total / max(1, self.count)
         self.missed = max(_largest(self.link), _largest(self.row))
-        self.merit = _largest(self.dual) + _largest(self.link) + _largest(self.row) + self.centre
+        # A slope that is off by much where next to nothing is left to move does no harm.
+        near = np.minimum(self.to_low, self.to_high)
+        self.merit = float(np.abs(self.dual) @ near) + total + self.missed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +176,15 @@ class Step:
         above = high + state.above / self.to_high * x
         return Move(x, below, above, dnu, dmu)
 
+    def longest_dual(self, move: Move) -> float:
+        """The step to the nearest end, at most 1 / 0.995."""
+        state = self.state
+        worst = max(
+            float(np.max(-move.below[state.has_low] / state.below[state.has_low], initial=0.0)),
+            float(np.max(-move.above[state.has_high] / state.above[state.has_high], initial=0.0)),
+        )
+        return 1.0 / max(worst, TO_BOUNDARY)
+
     def longest(self, move: Move) -> float:
         """The step to the nearest end, at most 1 / 0.995."""
         state = self.state
@@ -181,21 +192,32 @@ class Step:
         worst = max(
             float(np.max(down * state.low_on / self.to_low, initial=0.0)),
             float(np.max(move.x * state.high_on / self.to_high, initial=0.0)),
-            float(np.max(-move.below[state.has_low] / state.below[state.has_low], initial=0.0)),
-            float(np.max(-move.above[state.has_high] / state.above[state.has_high], initial=0.0)),
         )
         return 1.0 / max(worst, TO_BOUNDARY)
 
-    def complementarity(self, move: Move, length: float) -> float:
+    def complementarity(self, move: Move, length: float, other: float) -> float:
         """Mean of slack times multiplier after a step."""
         state = self.state
         length = min(1.0, length)
-        below = (state.below + length * move.below) * (self.to_low + length * move.x)
-        above = (state.above + length * move.above) * (self.to_high - length * move.x)
+        other = min(1.0, other)
+        below = (state.below + other * move.below) * (self.to_low + length * move.x)
+        above = (state.above + other * move.above) * (self.to_high - length * move.x)
         total = float(below @ state.low_on + above @ state.high_on)
         return total / max(1, state.count)
 
-    def take(self, move: Move, length: float) -> None:
+    def towards_centre(
+        self, move: Move, length: float, other: float, target: float
+    ) -> tuple[Array, Array]:
+        """What to add to the targets for products that stray by more than ten times."""
+        state = self.state
+        length, other = min(1.0, 1.08 * length + 0.2), min(1.0, 1.08 * other + 0.2)
+        below = (state.below + other * move.below) * (self.to_low + length * move.x)
+        above = (state.above + other * move.above) * (self.to_high - length * move.x)
+        low = np.maximum(np.clip(below, 0.1 * target, 10.0 * target) - below, -10.0 * target)
+        high = np.maximum(np.clip(above, 0.1 * target, 10.0 * target) - above, -10.0 * target)
+        return low * state.low_on, high * state.high_on
+
+    def take(self, move: Move, length: float, other: float) -> None:
         """Take the step, shorter while the residuals grow."""
         state = self.state
         merit = state.merit
@@ -204,12 +226,13 @@ class Step:
             state.x = x + length * move.x
             state.to_low = self.to_low + length * move.x * state.low_on
             state.to_high = self.to_high - length * move.x * state.high_on
-            state.below, state.above = below + length * move.below, above + length * move.above
+            state.below, state.above = below + other * move.below, above + other * move.above
             state.nu, state.mu = nu + length * move.nu, mu + length * move.mu
             state.look()
             if state.merit <= 2.0 * merit + 1e-12:
                 return
             length *= 0.5
+            other *= 0.5
 
 
 def _largest(values: Array) -> float:
