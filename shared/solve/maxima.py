@@ -148,12 +148,14 @@ def _next(
     """The next tangent's place: where the slope is the price, Newton towards it, or the middle."""
     middle = np.where((e > 4.0 * a) & (a > 0.0), np.sqrt(a * e), 0.5 * (a + e))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if attempt == 0:  # what the curves themselves say; later only what closes in on it
-            newton = part.at_slope(np.maximum(price, 1e-300))
+        if attempt == 0:
+            # What the curves themselves say, an end included: there the tangent is all it takes.
+            out = np.clip(part.at_slope(np.maximum(price, 1e-300)), a, e)
+            out = np.where(np.isnan(out), middle, out)
         else:
             slope = 0.5 * (here.up + here.down) + price
             newton = z - (np.log(slope) - np.log(price)) / part.relative_curvature(z)
-    out = np.where((newton > a) & (newton < e) & (attempt < 30), newton, middle)
+            out = np.where((newton > a) & (newton < e) & (attempt < 30), newton, middle)
     # The anchor's slope is 0 up to rounding: only the bracket is too wide, so close in on it.
     unsure = (anchor.up >= 0.0) & (anchor.down <= 0.0)
     share = 1.0 / 4096.0 if attempt < 60 else 0.25

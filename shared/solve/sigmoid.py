@@ -106,7 +106,7 @@ def branch_and_bound(
         search.offer(start, 0.0)
     search.proof.append(Leaf(0.0))
     search.whole = model.box(canonical.lower, canonical.upper)
-    root = _solve(search, 0, search.whole, None, root=True)
+    root = _solve(search, 0, search.whole, _known_price(model, starts), root=True)
     for start in starts:
         if root is None or root.relaxed.bound > search.cutoff():
             search.offer_pattern(start, search.price or None)
@@ -135,6 +135,17 @@ def branch_and_bound(
     return Found(
         search.best, search.price, Proof(tuple(search.proof)), nodes, search.iterations, finished
     )
+
+
+def _known_price(model: Relaxation, starts: tuple[Array, ...]) -> float | None:
+    """The slope that the channels of a given plan have in common, if it was stationary."""
+    if not starts:
+        return None
+    spend, canonical = starts[-1], model.canonical
+    inside = (spend > canonical.lower) & (spend < canonical.upper) & (spend >= model.bend)
+    slopes = model.marginal(spend)
+    usable = slopes[inside & np.isfinite(slopes) & (slopes > 0.0)]
+    return float(np.median(usable)) if usable.size else None
 
 
 def _solve(

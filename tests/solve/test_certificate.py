@@ -344,7 +344,7 @@ def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
 
 
 def test_the_certificate_imports_no_solver() -> None:
-    own = {"certificate", "maxima", "majorant", "rounding"}
+    own = {"certificate", "regions", "maxima", "majorant", "rounding"}
     folder = Path(certificate.__file__).parent
     for name in own:
         tree = ast.parse((folder / f"{name}.py").read_text())
