@@ -16,6 +16,7 @@ from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, Scenari
 from shared.api.plans import plan_of
 from shared.api.pointers import pointer_to
 from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
+from shared.api.relocation import relocated
 from shared.api.semantics import optimize_faults, plan_faults
 from shared.api.translate import problem_of
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
@@ -25,6 +26,7 @@ from shared.store.keys import check_dataset_name, is_curves_version
 
 if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
+    from shared.problem.model import Problem
 
 __all__ = ["evaluate", "fit", "optimize", "scenarios"]
 
@@ -35,7 +37,8 @@ def optimize(call: Call) -> Reply:
     """``POST /optimize``"""
     _limit_channels(call.json)
     message = read_optimize(call.json)
-    return _stamped(call.service.optimize(problem_of(message, _curves(call, message))))
+    problem = problem_of(message, _curves(call, message))
+    return _stamped(_asked("", message, problem, lambda: call.service.optimize(problem)))
 
 
 def evaluate(call: Call) -> Reply:
@@ -43,7 +46,11 @@ def evaluate(call: Call) -> Reply:
     _limit_channels(_part(call.json, "problem"))
     message = read_evaluate(call.json)
     problem = _at("/problem", lambda: problem_of(message.problem, _curves(call, message.problem)))
-    return _stamped(call.service.evaluate(problem, plan_of(message.plan, problem)))
+    plan = plan_of(message.plan, problem)
+    answer = _asked(
+        "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
+    )
+    return _stamped(answer)
 
 
 def scenarios(call: Call) -> Reply:
@@ -174,6 +181,15 @@ def _at(prefix: str, make: Callable[[], T]) -> T:
         return make()
     except InvalidInput as error:
         raise type(error)(under(prefix, error.faults)) from None
+
+
+def _asked(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
+    """Tell what the domain finds wrong with ``problem`` where it stands in the request."""
+    try:
+        return ask()
+    except InvalidInput as error:
+        told = (relocated(fault, message, problem) for fault in error.faults)
+        raise type(error)(under(prefix, told)) from None
 
 
 def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
