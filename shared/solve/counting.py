@@ -110,7 +110,9 @@ def relax_counted(
             over = here
         if excess <= 0.0:
             under = here
-        if here.bound <= cutoff or abs(excess) <= 1e-13 * budget or iteration >= 200:
+        if here.bound <= cutoff or abs(excess) <= 1e-13 * budget:
+            break
+        if iteration >= 200 or model.late():
             break
         step = excess / here.give if here.give > 0.0 else math.copysign(math.inf, excess)
         if over is None or under is None:
