@@ -126,8 +126,10 @@ def _kkt(program: Program, u: Array, prices: list[Array]) -> float:
     """How far the plan is from stationary, relative to its steepest slope; 0 where it is.
 
     At the rows' prices every decision inside its box gains nothing by moving, one at its lower end
-    nothing by rising, one at its upper end nothing by falling. Decisions that may only take some
-    values, or are zero by choice, are left aside. The best of the leaves around the plan counts.
+    nothing by rising, one at its upper end nothing by falling. Of what a move gains (relative to
+    the steepest slope) and how far it could go (relative to the largest decision) the smaller
+    counts. Decisions that may only take some values, or are zero by choice, are left aside. The
+    best of the leaves around the plan counts.
     """
     tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
     up = _gradient(program, u)
@@ -138,16 +140,20 @@ def _kkt(program: Program, u: Array, prices: list[Array]) -> float:
         fixed[list(rule.arms)] |= u[list(rule.arms)] <= tiny
     # At a minimum a decision could still go to zero: only its rise counts.
     at_floor = (u <= program.lower + tiny) | (np.abs(u - program.least_active) <= tiny)
-    rises = ~fixed & (u < program.upper - tiny) & np.isfinite(up)
-    falls = ~fixed & ~at_floor & np.isfinite(down)
+    span = max(float(np.max(u, initial=0.0)), 1e-300)
+    rises = np.where(fixed | ~np.isfinite(up), 0.0, np.maximum(program.upper - u, 0.0) / span)
+    falls = np.where(
+        fixed | at_floor | ~np.isfinite(down), 0.0, np.maximum(u - program.lower, 0.0) / span
+    )
     best = math.inf
     for mu in prices:
         push = (mu @ program.rows.matrix).reshape(u.shape)
-        gain = np.where(rises, up - push, 0.0)
-        loss = np.where(falls, push - down, 0.0)
-        steep = max(float(np.abs(push).max()), float(np.abs(down[falls]).max(initial=0.0)))
-        worst = max(float(gain.max(initial=0.0)), float(loss.max(initial=0.0)), 0.0)
-        best = min(best, worst / steep if steep > 0.0 else worst)
+        steep = max(float(np.abs(push).max()), float(np.abs(down[falls > 0.0]).max(initial=0.0)))
+        if steep == 0.0:
+            steep = float(np.abs(up[rises > 0.0]).max(initial=0.0)) or 1.0
+        gain = np.minimum(np.where(rises > 0.0, np.maximum(up - push, 0.0), 0.0) / steep, rises)
+        loss = np.minimum(np.where(falls > 0.0, np.maximum(push - down, 0.0), 0.0) / steep, falls)
+        best = min(best, max(float(gain.max(initial=0.0)), float(loss.max(initial=0.0))))
     return best if math.isfinite(best) else 1.0
 
 

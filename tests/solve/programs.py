@@ -94,6 +94,8 @@ def random_program(rng: np.random.Generator) -> tuple[Program, np.ndarray]:
         cost=float(rng.choice([0.0, 0.0, 1.0])),
     )
     plan = random_point(rng, program)
+    while not np.any(plan > 0):  # at no money at all any rounding is a great deal
+        plan = random_point(rng, program)
     return replace(program, rows=random_rows(rng, program, plan)), plan
 
 
