@@ -94,6 +94,10 @@ def risk(measure: str, **fields: Any) -> dict[str, Any]:
     return drawn(risk={"measure": measure, **fields})
 
 
+def reach(most: float, rate: float) -> dict[str, Any]:
+    return {"saturation": {"family": "exponential", "max_response": most, "rate": rate}}
+
+
 def horizon(mode: str) -> dict[str, str]:
     return {mode: "/horizon/periods" if mode == "time_varying" else "/horizon/mode"}
 
@@ -171,7 +175,14 @@ EXAMPLES: dict[str, Example] = {
         goal("minimize_spend", target_outcome=90000), {"minimize_spend": "/objective/goal"}
     ),
     "maximize_reach": Example(
-        goal("maximize_reach", 60000, max_frequency=3), {"maximize_reach": "/objective/goal"}
+        # Reach needs concave curves: the first impressions reach new people.
+        three(
+            objective={"goal": "maximize_reach", "max_frequency": 2},
+            tv={"response": reach(90000, 2e-5)},
+            search={"response": reach(60000, 5e-5)},
+            radio={"response": reach(40000, 4e-5)},
+        ),
+        {"maximize_reach": "/objective/goal"},
     ),
     "target_roas": Example(
         goal("maximize_outcome", target_roas=2.5), {"target_roas": "/objective/target_roas"}

@@ -220,6 +220,15 @@ def _(found: OptimizeAnswer) -> None:
     assert found.certificate.upper_bound is None
 
 
+@check("maximize_reach")
+def _(found: OptimizeAnswer) -> None:
+    # Impressions per unit of money are the slope of reach at zero.
+    for name, most, rate in (("tv", 90000, 2e-5), ("search", 60000, 5e-5), ("radio", 40000, 4e-5)):
+        row = by_name(found)[name]
+        if row.spend > 0:
+            assert most * rate * row.spend / row.outcome <= 2 * (1 + 1e-6)
+
+
 @check("target_roas")
 def _(found: OptimizeAnswer) -> None:
     assert found.totals.roas is not None
