@@ -45,6 +45,7 @@ def relax_program(
     enveloper: Enveloper | None = None,
     gap: float = 1e-9,
     cutoff: float = -np.inf,
+    patient: bool = True,
 ) -> RelaxedProgram:
     """Solve the concave relaxation on a box.
 
@@ -60,6 +61,9 @@ def relax_program(
         Relative difference of bound and value to stop at.
     cutoff
         Stop as soon as the bound is at or below this objective.
+    patient
+        Whether to go on with linear programs where the interior point gets nowhere: they can take a
+        hundred times as long.
 
     Raises
     ------
@@ -81,8 +85,10 @@ def relax_program(
     except np.linalg.LinAlgError:
         found = None
     if found is not None and found.status != "stopped":
-        wild = float(np.abs(state.mu).max(initial=0.0)) > _WILD
+        wild = patient and float(np.abs(state.mu).max(initial=0.0)) > _WILD
         return _calmed(scaled, found) if wild and found.status == OPTIMAL else found
+    if found is not None and not patient:
+        return found
     # No interior, or hardly one: linear programs do not need it.
     proof = impossible(scaled)
     if proof is not None:

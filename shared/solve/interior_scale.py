@@ -107,13 +107,15 @@ class Scaled:
 
     def fill(self, z: Array) -> Array:
         """Pieces (G, A, H) strictly inside that add up to about ``z``."""
+        # A cut of adstocked spend may leave these decisions below it.
+        if len(self.length) == 1:
+            z = np.where(z > 0.0, z, 1e-3 * self.length[0])
+            return np.clip(z[None], 1e-12 * self.length, (1.0 - 1e-6) * self.length)
+        z = np.maximum(z, 1e-3 * self.length.sum(axis=0))
         out = np.empty_like(self.length)
         before = np.zeros(z.shape)
         for g, length in enumerate(self.length):
-            low = 0.1 * np.minimum(length, z)
-            out[g] = np.clip(z - before, low, np.maximum(0.9 * length, low))
-            if len(self.length) == 1:
-                out[g] = np.clip(z, 1e-12 * length, (1.0 - 1e-6) * length)
+            out[g] = np.clip(z - before, 0.1 * np.minimum(length, z), 0.9 * length)
             before = before + length
         return out
 

@@ -61,7 +61,7 @@ class State:
         """A strictly interior point; the links and rows need not hold yet."""
         scaled = self.scaled
         u = scaled.first_guess() if start is None else scaled.to_unit(start.u)
-        margin = 0.0 if start is None else 1e-3
+        margin = 0.0 if start is None else 1e-2
         u = np.where(scaled.free, np.clip(u, margin, 1.0 - margin), 0.0)
         z = scaled.argument(u)
         pieces = scaled.fill(z)

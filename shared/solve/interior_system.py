@@ -53,7 +53,6 @@ class Blocks:
         ]
         self.diagonal: Array = np.zeros(0)
         self.factors: list[Any] = []
-        self.halves: list[Any] = []
         self.schur: Any = None
         self.inverse: Array = np.zeros(0)
         self.rows_across = np.ascontiguousarray(rows.transpose(0, 2, 1))
@@ -67,38 +66,48 @@ class Blocks:
             assert self.row_flat is not None
             self.diagonal = theta[:, 0] + (self.carry_square * d).sum(axis=1)
             schur += (self.row_flat / self.diagonal) @ self.row_flat.T
-        elif self.small:
-            # Numpy's stacked routines: a loop over arms would cost more than the arithmetic.
-            block = np.matmul(self.carry_across * d[:, None, :], self.carry)
-            at = np.arange(self.columns)
-            block[:, at, at] += theta
-            self.inverse = np.linalg.inv(np.linalg.cholesky(block))
-            halves = np.matmul(self.inverse, self.rows_across)
-            schur += np.tensordot(halves, halves, axes=((0, 1), (0, 1)))
-        else:
-            from scipy.linalg.blas import dsyrk
-            from scipy.linalg.lapack import dtrtrs
-
-            root = np.sqrt(d)
-            self.factors, self.halves = [], []
-            for a in range(self.arms):
-                half = root[a][:, None] * self.carry[a]
-                block = dsyrk(1.0, half.T, lower=1)
-                block[np.diag_indices(self.columns)] += theta[a]
-                lower = _cholesky(block)
-                self.factors.append(lower)
-                own = self.touched[a]
-                if not own.size:
-                    self.halves.append(None)
-                    continue
-                part = dtrtrs(lower, self.parts[a], lower=1)[0]
-                self.halves.append(part)
-                if own.size == self.m:
-                    schur += part.T @ part
-                else:
-                    schur[np.ix_(own, own)] += part.T @ part
+        elif not (self.small and self._stacked(theta, d, schur)):
+            self._by_arm(theta, d, schur)
         if self.m:
             self.schur = _cholesky(np.asfortranarray(schur))
+
+    def _stacked(self, theta: Array, d: Array, schur: Array) -> bool:
+        """Numpy's stacked routines: a loop over arms would cost more than the arithmetic.
+
+        False where rounding has eaten some block's diagonal.
+        """
+        block = np.matmul(self.carry_across * d[:, None, :], self.carry)
+        at = np.arange(self.columns)
+        block[:, at, at] += theta
+        try:
+            self.inverse = np.linalg.inv(np.linalg.cholesky(block))
+        except np.linalg.LinAlgError:
+            return False
+        halves = np.matmul(self.inverse, self.rows_across)
+        schur += np.tensordot(halves, halves, axes=((0, 1), (0, 1)))
+        self.factors = []
+        return True
+
+    def _by_arm(self, theta: Array, d: Array, schur: Array) -> None:
+        from scipy.linalg.blas import dsyrk
+        from scipy.linalg.lapack import dtrtrs
+
+        root = np.sqrt(d)
+        self.factors = []
+        for a in range(self.arms):
+            half = root[a][:, None] * self.carry[a]
+            block = dsyrk(1.0, half.T, lower=1)
+            block[np.diag_indices(self.columns)] += theta[a]
+            lower = _cholesky(block)
+            self.factors.append(lower)
+            own = self.touched[a]
+            if not own.size:
+                continue
+            part = dtrtrs(lower, self.parts[a], lower=1)[0]
+            if own.size == self.m:
+                schur += part.T @ part
+            else:
+                schur[np.ix_(own, own)] += part.T @ part
 
     def solve(self, right: Array, row_right: Array) -> tuple[Array, Array]:
         """``du`` (A, K) and ``dmu`` (m,) with ``M du + R^T dmu = right`` and
@@ -115,7 +124,7 @@ class Blocks:
     def _block(self, right: Array) -> Array:
         if self.scalar:
             return np.asarray(right / self.diagonal[:, None])
-        if self.small:
+        if not self.factors:
             half = np.matmul(self.inverse, right[:, :, None])
             return np.asarray(np.matmul(half.transpose(0, 2, 1), self.inverse)[:, 0, :])
         from scipy.linalg.lapack import dpotrs

@@ -198,3 +198,29 @@ def test_a_warm_start_finds_the_same() -> None:
     assert warm.bound == pytest.approx(cold.bound, rel=2e-9)
     assert cold.bound <= whole.bound * (1 + 1e-9)
     assert np.all(warm.z[1, 2] <= half.z_upper[1, 2] * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cuts_of_adstocked_spend_need_no_linear_program(seed: int) -> None:
+    """The first guess lies outside a cut; both sides' bounds are still below the whole's."""
+    rng = np.random.default_rng(seed)
+    p = adstock_plan(rng, 9, 12, ("s_hill", "sigmoid", "hill"))
+    box = program_box(p)
+    source = Enveloper(p)
+    whole = relax_program(p, box, enveloper=source)
+    torn = source.envelope(box).at(whole.z) - p.response(whole.z)
+    arm, period = np.unravel_index(np.argmax(torn), torn.shape)
+    at = float(whole.z[arm, period])
+    for part in (
+        box.with_argument(int(arm), int(period), upper=at),
+        box.with_argument(int(arm), int(period), lower=at),
+    ):
+        found = relax_program(p, part, enveloper=source)
+        fresh = relax_program(p, part)
+        assert found.status == "optimal"
+        assert 3 < found.iterations < 40
+        assert found.bound - found.value <= 1e-9 * found.bound
+        assert found.bound <= whole.bound * (1 + 1e-9)
+        assert fresh.bound == pytest.approx(found.bound, rel=1e-12)
+        assert part.z_lower[arm, period] - 1e-9 <= found.z[arm, period]
+        assert found.z[arm, period] <= part.z_upper[arm, period] + 1e-9
