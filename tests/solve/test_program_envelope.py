@@ -1,0 +1,159 @@
+"""Envelopes against the upper hull of dense samples, for every family, draws and signs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from plans import program, rows
+from problems import ALL, curve, shaken
+
+from shared.curves.saturation import Hill, Tabulated
+from shared.problem.program import Program
+from shared.solve.program_box import ProgramBox
+from shared.solve.program_envelope import Enveloper
+from shared.solve.program_tables import hull_lines
+
+
+def some(rng: np.random.Generator, kind: str, draws: int = 0) -> tuple[Program, ProgramBox]:
+    """Four curves of a kind over three periods, on ranges of their own."""
+    curves = [curve(rng, kind) for _ in range(4)]
+    shape = (4, 3)
+    low = np.where(rng.random(shape) < 0.4, 0.0, rng.uniform(0, 1.0, shape))
+    high = low + rng.choice([0.3, 1.0, 5.0], shape)
+    samples = [[shaken(rng, c) for _ in range(draws)] for c in curves] if draws else None
+    p = program(
+        curves,
+        np.zeros(shape),
+        np.full(shape, 7.0),
+        rows(width=12),
+        weight=rng.uniform(0.5, 2.0, shape),
+        draws=samples,
+    )
+    return p, ProgramBox(low, high, low, high)
+
+
+def sampled(p: Program, weight: np.ndarray, box: ProgramBox, count: int = 1001) -> np.ndarray:
+    """(count, A, H) weighted responses at evenly spaced points of each range."""
+    share = np.linspace(0, 1, count)
+    z = box.z_lower + share[:, None, None] * (box.z_upper - box.z_lower)
+    safe = np.where(p.weight == 0.0, 1.0, p.weight)
+    return np.array([weight * p.response(at) / safe for at in z])
+
+
+def hull_at(heights: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The upper hull of samples over [0, 1], at shares ``at``."""
+    run, rise = hull_lines(np.linspace(0, 1, len(heights)), heights)
+    x = np.concatenate(([0.0], np.cumsum(run)))
+    y = heights[0] + np.concatenate(([0.0], np.cumsum(run * rise)))
+    return np.interp(at, x, y)
+
+
+@pytest.mark.parametrize("draws", [0, 7])
+@pytest.mark.parametrize("kind", ALL)
+def test_the_envelope_is_the_hull_of_samples(kind: str, draws: int) -> None:
+    rng = np.random.default_rng(len(kind) + draws)
+    p, box = some(rng, kind, draws)
+    envelope = Enveloper(p).envelope(box)
+    heights = sampled(p, p.weight, box)
+    shares = np.linspace(0, 1, 41)
+    got = np.array([envelope.at(box.z_lower + t * (box.z_upper - box.z_lower)) for t in shares])
+    for a in range(4):
+        for h in range(3):
+            hull = hull_at(heights[:, a, h], shares)
+            size = float(np.ptp(heights[:, a, h])) + 1e-12
+            # The hull of samples lies below the envelope: by more where the slope is infinite.
+            assert np.all(got[:, a, h] >= hull - 5e-6 * size)
+            assert np.all(got[1:, a, h] <= hull[1:] + 2e-3 * size)
+            assert np.all(np.diff(got[:, a, h], 2) <= 1e-9 * size)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_negative_weight_turns_the_curve_over(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    p, box = some(rng, kind)
+    weight = np.where(rng.random(p.weight.shape) < 0.7, -p.weight, p.weight)
+    envelope = Enveloper(p, weight).envelope(box)
+    heights = sampled(p, weight, box)
+    shares = np.linspace(0, 1, 41)
+    got = np.array([envelope.at(box.z_lower + t * (box.z_upper - box.z_lower)) for t in shares])
+    for a, h in np.argwhere(weight < 0.0).tolist():
+        hull = hull_at(heights[:, a, h], shares)
+        size = float(np.ptp(heights[:, a, h])) + 1e-12
+        assert got[:, a, h] == pytest.approx(hull, abs=4e-3 * size)
+        assert np.all(np.diff(got[:, a, h], 2) <= 1e-9 * size)
+
+
+@pytest.mark.parametrize("draws", [0, 7])
+@pytest.mark.parametrize("kind", ALL)
+def test_slopes_and_curvatures_are_derivatives(kind: str, draws: int) -> None:
+    rng = np.random.default_rng(3)
+    p, box = some(rng, kind, draws)
+    envelope = Enveloper(p).envelope(box)
+    pieces = rng.uniform(0.2, 0.8, envelope.length.shape) * envelope.length
+    step = 1e-6
+    rise, slope, bend = envelope.evaluate(pieces)
+    for g in range(len(pieces)):
+        more, less = pieces.copy(), pieces.copy()
+        more[g] += step * envelope.length[g]
+        less[g] -= step * envelope.length[g]
+        up, down = envelope.evaluate(more), envelope.evaluate(less)
+        there = envelope.length[g] > 0.0
+        run = 2 * step * np.where(there, envelope.length[g], 1.0)
+        size = float(np.abs(rise).max())
+        secant = (up[0] - down[0]) / run
+        assert secant[there] == pytest.approx(slope[g][there], rel=2e-3, abs=1e-6 * size)
+        if not draws:  # a table's curvature is a step function
+            fall = (down[1][g] - up[1][g]) / run
+            assert fall[there] == pytest.approx(bend[g][there], rel=1e-4, abs=1e-6 * size)
+
+
+def test_zero_or_at_least_so_much_extends_the_line() -> None:
+    """Between 0 and the minimum there is nothing: the line leads to whichever is later."""
+    curves = [Hill(1.0, 1.0, 3.0), Hill(1.0, 1.0, 3.0), Hill(1.0, 1.0, 0.7)]
+    p = program(
+        curves,
+        np.zeros((3, 1)),
+        np.full((3, 1), 5.0),
+        rows(width=3),
+        least_active=[[0.1], [3], [1]],
+    )
+    box = ProgramBox(p.lower, p.upper, p.lower, p.upper)
+    envelope = Enveloper(p).envelope(box)
+    tangent = 2.0 ** (1 / 3)  # of x^3 / (1 + x^3) from 0: 3 / (1 + x^3) = 1
+    ends = envelope.length[0, :, 0]
+    assert ends == pytest.approx([tangent, 3.0, 1.0], rel=1e-6)
+    assert envelope.at(np.array([[3.0], [3.0], [1.0]]))[:, 0] == pytest.approx(
+        [27 / 28, 27 / 28, 0.5], rel=1e-12
+    )
+    assert envelope.at(np.array([[0.0], [1.5], [0.5]]))[1:, 0] == pytest.approx(
+        [27 / 56, 0.25], rel=1e-12
+    )
+    active = ProgramBox(p.least_active, p.upper, p.least_active, p.upper)
+    assert Enveloper(p).envelope(active).length[0, 2, 0] == 0.0
+
+
+def test_what_is_remembered_is_what_is_worked_out_afresh() -> None:
+    rng = np.random.default_rng(9)
+    p, box = some(rng, "s_hill")
+    source = Enveloper(p)
+    source.envelope(box)
+    for _ in range(20):
+        a, h = int(rng.integers(4)), int(rng.integers(3))
+        middle = float(rng.uniform(box.z_lower[a, h], box.z_upper[a, h]))
+        part = (
+            box.with_argument(a, h, upper=middle)
+            if rng.random() < 0.5
+            else box.with_argument(a, h, lower=middle)
+        )
+        kept, fresh = source.envelope(part), Enveloper(p).envelope(part)
+        assert kept.length == pytest.approx(fresh.length, rel=1e-9)
+        assert kept.steep == pytest.approx(fresh.steep, rel=1e-9)
+        assert kept.at(part.z_upper) == pytest.approx(fresh.at(part.z_upper), rel=1e-12)
+
+
+def test_slope_at_a_point_is_of_the_piece_before() -> None:
+    table = Tabulated((0.0, 1.0, 2.0), (0.0, 3.0, 4.0))
+    p = program([table], [[0.0]], [[2.0]], rows(width=1))
+    envelope = Enveloper(p).envelope(ProgramBox(p.lower, p.upper, p.lower, p.upper))
+    for z, slope in ((0.5, 3.0), (1.0, 3.0), (1.5, 1.0)):
+        assert envelope.slope_at(np.array([[z]]))[0, 0] == pytest.approx(slope)
