@@ -3,7 +3,9 @@
 The relaxation is solved by the dual; at its optimum generically a single channel is torn between
 both ends of its line. Best-first search splits that channel's range at the relaxed spend: on either
 side the envelope is lower there. Before a split, domain reduction pins all channels whose side is
-already decided, which with many channels are nearly all of them.
+already decided, which with many channels are nearly all of them. Where several stay undecided their curves
+are alike, and what is split is how many of them are beyond that point (see
+:mod:`shared.solve.counting`).
 
 What is done is written down as a :class:`~shared.problem.proof.Proof` on the way.
 """
@@ -27,6 +29,7 @@ from shared.solve.relaxation import Box, Relaxation
 __all__ = ["Found", "branch_and_bound"]
 
 Array = NDArray[np.float64]
+_MANY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +245,17 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
     if i in model.pairs:
         at = model.knot_near(i, at, start, stop)
     elif not model.tables:
-        return _count(search, node, relaxed, i, at)
+        assert search.whole is not None
+        threshold = thresholds(model, search.whole, i, at)
+        either = (box.lower < threshold) & (threshold < box.upper)
+        # Few that are still undecided are told apart faster than counted.
+        if np.count_nonzero(either) >= _MANY:
+            return _count(search, node, relaxed, i, threshold)
     return _halves(search, node, i, at, relaxed.price)
 
 
-def _count(search: _Search, node: _Open, relaxed: Relaxed, channel: int, x: float) -> list[_Open]:
-    """Few channels beyond their thresholds, or many."""
-    assert search.whole is not None
-    at = thresholds(search.model, search.whole, channel, x)
+def _count(search: _Search, node: _Open, relaxed: Relaxed, channel: int, at: Array) -> list[_Open]:
+    """Few channels beyond their thresholds ``at`` (n,), or many."""
     most = int(np.count_nonzero(relaxed.spend > at))
     most -= bool(relaxed.spend[channel] > at[channel])
     slots = (len(search.proof), len(search.proof) + 1)
