@@ -3,9 +3,9 @@
 The relaxation is solved by the dual; at its optimum generically a single channel is torn between
 both ends of its line. Best-first search splits that channel's range at the relaxed spend: on either
 side the envelope is lower there. Before a split, domain reduction pins all channels whose side is
-already decided, which with many channels are nearly all of them. Where several stay undecided their curves
-are alike, and what is split is how many of them are beyond that point (see
-:mod:`shared.solve.counting`).
+already decided, which with many channels are nearly all of them. Where several stay undecided,
+their curves are alike, and what is split is how many of them are beyond that point
+(:mod:`shared.solve.counting`).
 
 What is done is written down as a :class:`~shared.problem.proof.Proof` on the way.
 """
