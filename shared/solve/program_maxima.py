@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Saturation, Tabulated
 from shared.problem.program import Program
+from shared.problem.region import HAIR
 from shared.solve.maxima import closed_form_maxima
 from shared.solve.mixture import Mixture
 from shared.solve.rounding import EPS, value_error
@@ -130,7 +132,10 @@ class ArmMaxima:
     ) -> float | None:
         """The same over the multiples of the arm's lot; None where they are too many."""
         lot = float(self.program.lot[arm])
-        first, last = round(low / lot), round(high / lot)
+        # A lot missed by a hair counts as met; a minimum between two lots is met by the next.
+        first, last = math.ceil(low / lot - HAIR), math.floor(high / lot + HAIR)
+        if last < first:
+            return None
         if last - first >= _LOTS:
             return None
         u = lot * np.arange(first, last + 1)
