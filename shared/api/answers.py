@@ -172,7 +172,7 @@ class OptimizeAnswer(Answer):
 
 
 class Violation(Answer):
-    """A limit that a plan breaks, and by how much money."""
+    """A limit that a plan breaks, and by how much: money, or outcome where a target is missed."""
 
     name: str
     amount: float
@@ -204,7 +204,9 @@ class EvaluateAnswer(Answer):
     violations: list[Violation]
     current: CurrentPlan | None
     best: BestPlan
-    regret: float = Field(description="Outcome lost against the best plan.")
+    regret: float = Field(
+        description="What is lost against the best plan, in the objective's own unit."
+    )
     regret_share: float | None
     beats_best_by: float = Field(
         description="What the plan gains by breaking limits that the best plan keeps."

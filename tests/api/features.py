@@ -53,7 +53,9 @@ def three(**changes: Any) -> dict[str, Any]:
 def over(periods: int, mode: str = "time_varying", **changes: Any) -> dict[str, Any]:
     """The same over time."""
     horizon = {"periods": periods, "mode": mode, **changes.pop("horizon", {})}
-    return three(**{"budget": 60000 * periods, "horizon": horizon, **changes})
+    quick = {"gap": 1e-3, "time_limit_s": 5}
+    budget = 60000 * periods
+    return three(**{"budget": budget, "horizon": horizon, "solver": quick, **changes})
 
 
 def drawn(**changes: Any) -> dict[str, Any]:

@@ -124,31 +124,40 @@ def test_two_styles_of_the_same_definitions() -> None:
 HILL = {"family": "hill", "max_response": 900, "half_saturation": 50, "shape": 1.5}
 
 
-def channel(name: str, **given: Any) -> dict[str, Any]:
-    everything = BY_NAME["optimize_budget"].parameters["properties"]["channels"]["items"][
-        "properties"
-    ]
+def channel(schema: dict[str, Any], name: str, **given: Any) -> dict[str, Any]:
+    everything = schema["properties"]["channels"]["items"]["properties"]
     return {**dict.fromkeys(everything), "channel": name, "saturation": dict(HILL), **given}
 
 
-def problem(**given: Any) -> dict[str, Any]:
-    everything = BY_NAME["optimize_budget"].parameters["properties"]
+def problem(schema: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+    """A problem as the optimize tool takes it, or as part of another tool (its ``schema``)."""
+    schema = BY_NAME["optimize_budget"].parameters if schema is None else schema
     carryover = {"family": "geometric", "decay": 0.5, "normalised": None}
     logarithmic = {"family": "logarithmic", "coefficient": 30, "scale": None}
     return {
-        **dict.fromkeys(everything),
+        **dict.fromkeys(schema["properties"]),
         "channels": [
-            channel("tv", current_spend=40, adstock=carryover),
-            channel("search", current_spend=60, saturation=logarithmic),
+            channel(schema, "tv", current_spend=40, adstock=carryover),
+            channel(schema, "search", current_spend=60, saturation=logarithmic),
         ],
         "budget": 100,
         **given,
     }
 
 
+def part(tool: str, field: str) -> dict[str, Any]:
+    return dict(BY_NAME[tool].parameters["properties"][field])
+
+
+def rows(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """A plan with every property that its schema has."""
+    nothing = dict.fromkeys(schema["items"]["properties"])
+    return [{**nothing, "channel": name, "spend": 50} for name in ("tv", "search")]
+
+
 def evaluate_arguments() -> dict[str, Any]:
-    plan = [{"channel": "tv", "spend": 50}, {"channel": "search", "spend": 50}]
-    return {"problem": problem(), "plan": plan}
+    plan = rows(part("evaluate_plan", "plan"))
+    return {"problem": problem(part("evaluate_plan", "problem")), "plan": plan}
 
 
 def scenario_arguments() -> dict[str, Any]:
@@ -157,9 +166,10 @@ def scenario_arguments() -> dict[str, Any]:
         {"path": "/channels/tv/effectiveness", "value": 0.7},
         {"path": "/channels/search", "value": None},
     ]
-    mix = [{"channel": "tv", "spend": 50}, {"channel": "search", "spend": 50}]
+    scenario = part("compare_scenarios", "scenarios")["items"]
+    mix = rows(scenario["properties"]["plan"])
     return {
-        "base": problem(),
+        "base": problem(part("compare_scenarios", "base")),
         "scenarios": [
             {"name": "more", "changes": edits, "plan": None},
             {"name": "ours", "changes": None, "plan": mix},

@@ -12,7 +12,7 @@ from shared.api.answers import Allocated, AllocatedArm, EvaluateAnswer, Optimize
 from tests.api.features import OPEN
 from tests.app.client import Client
 
-UNPROVEN = ("quantile", "sequential")
+UNPROVEN = ("quantile",)
 """What no useful bound is known for: the answer says so."""
 
 
