@@ -41,7 +41,7 @@ class Mixture:
         with np.errstate(divide="ignore", invalid="ignore"):
             # Where a term does not depend on x at all it is as good as concave.
             self.bend = np.where(carry > 0.0, np.maximum(turn - offset, 0.0) / carry, 0.0)
-        steepest = carry * np.asarray(curve.slope(np.maximum(turn, offset)), dtype=float)
+            steepest = carry * np.asarray(curve.slope(np.maximum(turn, offset)), dtype=float)
         self.steepest = np.where(self.bend > 0.0, steepest, 0.0)
         self.low, self.high = low, high
         self.marks = np.unique(self._first_marks())
