@@ -1,0 +1,186 @@
+"""Cautious readings of an uncertain outcome, and the weights over draws that bound them.
+
+With outcome F_s of a plan in draw s of S, all equally likely:
+
+    expected        the mean
+    mean_minus_sd   mean - aversion * population standard deviation
+    cvar            the mean of the worst ``level`` of draws (a draw counts in part where it must)
+    worst_case      the least
+    quantile        the ``level`` quantile, linear between order statistics (numpy's default)
+
+All but the quantile are concave in F and equal the least weighted sum ``sum q_s F_s`` over a set of
+weights (Artzner et al. 1999; Rockafellar, Uryasev and Zabarankin 2006): weights that sum to one and
+are
+
+    cvar            0 <= q_s <= 1 / (level S)
+    worst_case      q_s >= 0
+    mean_minus_sd   sum (S q_s - 1)^2 / S <= aversion^2, of either sign
+
+So any such weights bound the measure of every plan by the most of a weighted mean, which is a
+problem like the expected one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.saturation import Saturation, Tabulated
+from shared.curves.stack import CurveStack, DrawStack, Group
+from shared.curves.tabulated import mean_table
+from shared.errors import InvalidInput
+from shared.problem.canonical import Canonical
+from shared.problem.model import Risk
+from shared.problem.proof import Proof
+
+__all__ = [
+    "MEASURES",
+    "RiskProof",
+    "admissible",
+    "check_risk",
+    "measure",
+    "most_weight",
+    "one_draw",
+    "reweighted",
+    "weights_at",
+]
+
+Array = NDArray[np.float64]
+MEASURES = ("expected", "mean_minus_sd", "quantile", "cvar", "worst_case")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskProof:
+    """What bounds a measure: weights (S,) over draws with a proof for the weighted mean.
+
+    For a quantile, ``weights`` are equal and ``prices`` (S,) are prices of money that bound every
+    draw by itself.
+    """
+
+    weights: Array
+    proof: Proof
+    prices: Array | None = None
+
+
+def check_risk(canonical: Canonical, risk: Risk) -> DrawStack:
+    """The draws that a measure needs.
+
+    Raises
+    ------
+    InvalidInput
+        An unknown measure, a level outside (0, 1), a negative aversion, or no draws to weigh.
+    """
+    if risk.measure not in MEASURES:
+        raise InvalidInput.at(
+            "/risk/measure", "unknown_measure", f"There is no risk measure {risk.measure!r}."
+        )
+    if not 0.0 < risk.level < 1.0:
+        raise InvalidInput.at("/risk/level", "out_of_range", "level must lie between 0 and 1.")
+    if not 0.0 <= risk.aversion < np.inf:
+        raise InvalidInput.at("/risk/aversion", "negative", "aversion must not be negative.")
+    if canonical.draws is None:
+        raise InvalidInput.at(
+            "/risk/measure",
+            "no_draws",
+            f"{risk.measure} weighs the draws of the responses; these responses have none.",
+        )
+    return canonical.draws
+
+
+def measure(risk: Risk, outcomes: Array) -> float:
+    """The measure of a plan's outcomes by draw (S,)."""
+    if risk.measure == "expected":
+        return float(outcomes.mean())
+    if risk.measure == "worst_case":
+        return float(outcomes.min())
+    if risk.measure == "quantile":
+        return float(np.quantile(outcomes, risk.level))
+    if risk.measure == "mean_minus_sd":
+        return float(outcomes.mean() - risk.aversion * outcomes.std())
+    return float(weights_at(risk, outcomes) @ outcomes)
+
+
+def weights_at(risk: Risk, outcomes: Array) -> Array:
+    """Weights (S,) of the measure's set at which the weighted sum is the measure itself.
+
+    For a quantile, which has none: those of the same level's tail mean.
+    """
+    count = outcomes.size
+    if risk.measure == "expected":
+        return np.full(count, 1.0 / count)
+    if risk.measure == "mean_minus_sd":
+        spread = float(outcomes.std())
+        if spread <= 1e-14 * max(float(np.abs(outcomes).max()), 1e-300):
+            return np.full(count, 1.0 / count)
+        return np.asarray((1.0 - risk.aversion * (outcomes - outcomes.mean()) / spread) / count)
+    out = np.zeros(count)
+    left, share = 1.0, most_weight(risk, count)
+    for s in np.argsort(outcomes, kind="stable"):
+        out[s] = min(share, left)
+        left -= out[s]
+        if left <= 0.0:
+            break
+    return out
+
+
+def most_weight(risk: Risk, count: int) -> float:
+    """The most that one draw can weigh."""
+    return 1.0 if risk.measure == "worst_case" else min(1.0 / (risk.level * count), 1.0)
+
+
+def admissible(risk: Risk, weights: Array, count: int) -> bool:
+    """Whether weights belong to the measure's set, to a rounding of 1e-12."""
+    if weights.shape != (count,) or not np.all(np.isfinite(weights)):
+        return False
+    if abs(float(weights.sum()) - 1.0) > 1e-12:
+        return False
+    if risk.measure == "mean_minus_sd":
+        spread = float(((count * weights - 1.0) ** 2).mean())
+        return spread <= risk.aversion**2 * (1.0 + 1e-12) + 1e-24
+    if risk.measure == "expected":
+        return bool(np.all(np.abs(count * weights - 1.0) <= 1e-12))
+    top = most_weight(risk, count) * (1.0 + 1e-12)
+    return bool(np.all(weights >= 0.0) and np.all(weights <= top))
+
+
+def reweighted(canonical: Canonical, weights: Array) -> Canonical:
+    """The problem whose mean over draws is ``sum of weights * draw``; weights (S,) >= 0.
+
+    Draws of weight 0 are left out; the others keep their shape and are scaled.
+    """
+    draws = canonical.draws
+    assert draws is not None
+    kept = np.flatnonzero(weights > 0.0)
+    scale = weights[kept] * kept.size
+    groups = tuple(Group(g.columns, _scaled(g.curve, kept, scale)) for g in draws.groups)
+    tables = []
+    for column, curves, _ in draws.tables:
+        picked = tuple(
+            Tabulated(curves[s].spend, tuple(np.multiply(curves[s].response, by).tolist()))
+            for s, by in zip(kept.tolist(), scale.tolist(), strict=True)
+        )
+        tables.append((column, picked, mean_table(picked)))
+    return replace(canonical, draws=DrawStack(kept.size, draws.n, groups, tuple(tables)))
+
+
+def one_draw(canonical: Canonical, draw: int) -> Canonical:
+    """The problem with one draw as its curves."""
+    draws = canonical.draws
+    assert draws is not None
+    groups = []
+    for group in draws.groups:
+        curve = group.curve
+        own = {f.name: getattr(curve, f.name)[draw] for f in fields(curve)}  # type: ignore[arg-type]
+        groups.append(Group(group.columns, type(curve)(**own)))
+    tables = tuple((column, curves[draw]) for column, curves, _ in draws.tables)
+    return replace(canonical, curves=CurveStack(draws.n, tuple(groups), tables), draws=None)
+
+
+def _scaled(curve: Saturation, kept: NDArray[np.intp], scale: Array) -> Saturation:
+    """Draws ``kept`` of a group's curve, each with its outcome scaled."""
+    own = {f.name: getattr(curve, f.name)[kept] for f in fields(curve)}  # type: ignore[arg-type]
+    size = "max_response" if "max_response" in own else "coefficient"
+    own[size] = own[size] * scale[:, None]
+    return type(curve)(**own)

@@ -1,0 +1,161 @@
+"""Cautious plans: closed forms, grids, a second method, and attacks on the bounds."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import ALL, canonical, random_plans, random_problem
+from scipy.optimize import linprog
+
+from shared.curves.saturation import Exponential, Power, Tabulated
+from shared.problem.canonical import Canonical
+from shared.problem.model import Risk, SolverOptions
+from shared.problem.proof import Leaf, Proof
+from shared.problem.risk import RiskProof, measure, weights_at
+from shared.solve import risk_certificate
+from shared.solve.risk import RiskSolved, solve_risk
+from shared.solve.risk_certificate import certify_risk
+
+RISKS = (
+    Risk("cvar", level=0.2),
+    Risk("worst_case"),
+    Risk("mean_minus_sd", aversion=1.0),
+    Risk("quantile", level=0.25),
+)
+CONCAVE = ("exponential", "michaelis_menten", "logistic", "hill", "power", "logarithmic")
+
+
+def worth(task: Canonical, risk: Risk, plan: np.ndarray) -> float:
+    assert task.draws is not None
+    return measure(risk, task.draws.value(plan).sum(axis=1))
+
+
+def run(task: Canonical, risk: Risk, **options: float) -> RiskSolved:
+    out = solve_risk(task, risk, SolverOptions(**{"time_limit_s": 1.5, **options}))
+    assert out.certificate.proven
+    assert out.certificate.objective == pytest.approx(worth(task, risk, out.spend))
+    assert out.certificate.objective <= out.certificate.upper_bound
+    return out
+
+
+def test_worst_case_of_two_opposite_draws_splits_evenly() -> None:
+    # Draw 0 favours one channel as much as draw 1 the other: the worst is best in the middle.
+    draws = [[Power(4.0, 0.5), Power(1.0, 0.5)], [Power(1.0, 0.5), Power(4.0, 0.5)]]
+    task = canonical([d[0] for d in draws], 8.0, draws=draws)
+    out = run(task, Risk("worst_case"))
+    np.testing.assert_allclose(out.spend, [4.0, 4.0], rtol=1e-4)
+    assert out.certificate.objective == pytest.approx(10.0, rel=1e-7)
+    np.testing.assert_allclose(out.weights, [0.5, 0.5], atol=1e-4)
+
+
+def test_tail_mean_of_straight_tables_is_a_linear_programme() -> None:
+    rng = np.random.default_rng(3)
+    n, count, level, budget = 4, 10, 0.3, 5.0
+    rates = rng.uniform(0.5, 2.0, (n, count))
+    draws = [[Tabulated((0.0, 10.0), (0.0, 10 * r)) for r in row] for row in rates]
+    task = canonical([d[0] for d in draws], budget, upper=np.full(n, 3.0), draws=draws)
+    # max eta - sum u / (level S), u_s >= eta - F_s, u_s >= 0
+    cost = np.concatenate((np.zeros(n), [-1.0], np.full(count, 1 / (level * count))))
+    rows = np.column_stack((-rates.T, np.ones(count), -np.eye(count)))
+    bounds = [(0, 3)] * n + [(None, None)] + [(0, None)] * count
+    total = np.concatenate((np.ones(n), np.zeros(count + 1)))[None, :]
+    exact = linprog(cost, rows, np.zeros(count), total, [budget], bounds)
+    out = run(task, Risk("cvar", level=level))
+    assert out.certificate.objective == pytest.approx(-exact.fun, rel=1e-6)
+    assert out.certificate.upper_bound == pytest.approx(-exact.fun, rel=2e-3)
+
+
+@pytest.mark.parametrize("risk", RISKS[:3], ids=lambda r: r.measure)
+@pytest.mark.parametrize("spend_all", [True, False])
+def test_concave_problems_are_closed(risk: Risk, spend_all: bool) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        task = random_problem(rng, 6, CONCAVE, draws=40)
+        out = run(replace(task, spend_all=spend_all), risk)
+        assert out.certificate.relative_gap <= 1e-5, (seed, out.certificate)
+
+
+@pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_point_of_a_fine_grid_is_better(risk: Risk, seed: int) -> None:
+    rng = np.random.default_rng(50 + seed)
+    task = random_problem(rng, 2, ALL, draws=8)
+    line = np.linspace(task.lower[0], task.upper[0], 1001)
+    grid = np.column_stack((line, task.budget - line))
+    grid = grid[(grid[:, 1] >= task.lower[1]) & (grid[:, 1] <= task.upper[1])]
+    best = max(worth(task, risk, plan) for plan in grid)
+    out = run(task, risk)
+    assert best <= out.certificate.upper_bound
+    share = 0.97 if risk.measure == "quantile" else 0.98
+    assert out.certificate.objective >= share * best
+
+
+def attack(seed: int) -> None:
+    """Honest proofs and made-up ones against random plans."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 9))
+    task = random_problem(rng, int(rng.integers(1, 5)), ALL, draws=count)
+    plans = random_plans(rng, task, 40)
+    if not len(plans):
+        return
+    for risk in RISKS:
+        best = max(worth(task, risk, plan) for plan in plans)
+        outcomes = rng.uniform(0, 1, count)
+        weights = weights_at(risk, outcomes)
+        price = float(rng.lognormal(-1, 1))
+        made_up = RiskProof(weights, Proof((Leaf(price),)), rng.lognormal(-1, 1, count))
+        found = certify_risk(task, risk, plans[0], made_up)
+        assert best <= found.upper_bound, (seed, risk)
+        if seed % 6 == 0:
+            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.3))
+            assert best <= out.certificate.upper_bound, (seed, risk)
+
+
+def test_random_attacks_on_the_bound() -> None:
+    for seed in range(30):
+        attack(seed)
+
+
+@pytest.mark.slow
+def test_2_000_random_attacks_on_the_bound() -> None:
+    for seed in range(1_000, 3_000):
+        attack(seed)
+
+
+def test_forged_weights_prove_nothing() -> None:
+    draws = [[Exponential(t, 1.0) for t in (1.0, 2.0)], [Exponential(t, 1.0) for t in (2.0, 1.0)]]
+    task = canonical([d[0] for d in draws], 1.0, draws=draws)
+    spend = np.array([0.5, 0.5])
+    leaf = Proof((Leaf(0.5),))
+    for weights in ([0.0, 0.5], [1.5, -0.5], [np.nan, 1.0], [1.0]):
+        for risk in RISKS[:3]:
+            found = certify_risk(task, risk, spend, RiskProof(np.array(weights), leaf))
+            assert not found.proven
+            assert np.isinf(found.upper_bound)
+
+
+def test_aversion_zero_is_the_expected_outcome() -> None:
+    task = random_problem(np.random.default_rng(1), 4, CONCAVE, draws=10)
+    cautious = run(task, Risk("mean_minus_sd", aversion=0.0))
+    expected = run(task, Risk("expected"))
+    assert cautious.certificate.objective == pytest.approx(expected.certificate.objective, rel=1e-6)
+
+
+def test_a_known_plan_is_never_made_worse() -> None:
+    rng = np.random.default_rng(9)
+    task = random_problem(rng, 4, ("s_hill", "sigmoid"), draws=12)
+    for risk in RISKS:
+        for start in random_plans(rng, task, 2):
+            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.05), start)
+            assert out.certificate.objective >= worth(task, risk, start) - 1e-12
+
+
+def test_the_certificate_imports_no_solver() -> None:
+    tree = ast.parse(Path(risk_certificate.__file__).read_text())
+    used = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    allowed = {"certificate", "majorant", "maxima", "rounding"}
+    assert {m.split(".")[-1] for m in used if m and m.startswith("shared.solve")} <= allowed
