@@ -131,7 +131,7 @@ def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedPr
 
 
 def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> RelaxedProgram:
-    blocks = Blocks(scaled.carry, scaled.rows)
+    blocks = Blocks(scaled.carry, scaled.rows, scaled.equal)
     floor = least_possible(scaled)
     best: RelaxedProgram | None = None
     stuck = 0

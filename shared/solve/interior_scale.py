@@ -7,6 +7,7 @@ point does not mind in exact arithmetic; its start, its stopping rule and its fa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ Flags = NDArray[np.bool_]
 class Scaled:
     """Everything an iteration needs; ``linked`` (A, H) where adstocked spend can move and counts.
 
-    ``carry`` (A, H, K) and ``rows`` (A, m, K) act on unit decisions; a decision that cannot move
-    (``free`` is false) has columns of zeros. ``equal`` (m,) marks the rows that are equations.
+    ``carry`` (A, H, K) and ``rows`` (m, A K), sparse where that pays, act on unit decisions; a
+    decision that cannot move (``free`` is false) has columns of zeros. ``equal`` (m,) marks the
+    rows that are equations.
     """
 
     program: Program
@@ -38,7 +40,7 @@ class Scaled:
     money: float
     carry: Array
     offset: Array
-    rows: Array
+    rows: Any
     row_lower: Array
     row_upper: Array
     equal: Flags
@@ -66,11 +68,11 @@ class Scaled:
 
     def row_values(self, u: Array) -> Array:
         """(m,) of unit decisions."""
-        return np.asarray(np.tensordot(self.rows, u, axes=((0, 2), (0, 1))))
+        return np.asarray(self.rows @ u.ravel())
 
     def row_pull(self, mu: Array) -> Array:
         """(A, K) rows transposed."""
-        return np.asarray(np.tensordot(self.rows, mu, axes=(1, 0)))
+        return np.asarray(mu @ self.rows).reshape(self.u_shape)
 
     def evaluate(self, pieces: Array) -> tuple[Array, Array, Array]:
         """Rise (A, H), slopes and sizes of curvature (G, A, H) of the objective, all scaled."""
@@ -122,7 +124,7 @@ class Scaled:
     def first_guess(self) -> Array:
         """(A, K): all decisions at one share of their ranges, as large as the rows like best."""
         shares = np.geomspace(1e-9, 0.5, 60)
-        total = self.rows.sum(axis=(0, 2))
+        total = self.rows @ np.ones(self.free.size)
         at = shares[:, None] * total[None, :]
         amiss = np.maximum(self.row_lower - at, 0.0) + np.maximum(at - self.row_upper, 0.0)
         worst = amiss.max(axis=1, initial=0.0)
@@ -189,7 +191,6 @@ class Scaled:
 def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
     """Units from the box's ranges and the envelope's rise on it."""
     box = envelope.box
-    a, k = program.lower.shape
     width = np.maximum(box.u_upper - box.u_lower, 0.0)
     free = width > 1e-14 * np.maximum(np.abs(box.u_upper), np.abs(box.u_lower))
     width = np.where(free, width, 0.0)
@@ -205,8 +206,8 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
     z_unit = np.where(linked, total, 1.0)
     least = np.matmul(program.carry, box.u_lower[:, :, None])[:, :, 0] + program.carry_in
     rows = program.rows
-    matrix = rows.matrix.reshape(-1, a, k) * width
-    size = np.abs(matrix).max(axis=(1, 2), initial=0.0)
+    matrix = rows.matrix * width.ravel()
+    size = np.abs(matrix).max(axis=1, initial=0.0)
     kept = np.flatnonzero((size > 0.0) & (np.isfinite(rows.lower) | np.isfinite(rows.upper)))
     unit = size[kept]
     base = (
@@ -231,7 +232,7 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
         money=money,
         carry=np.ascontiguousarray(carry),
         offset=np.where(linked, (least - box.z_lower) / z_unit, 0.0),
-        rows=np.ascontiguousarray((matrix[kept] / unit[:, None, None]).transpose(1, 0, 2)),
+        rows=_compact(matrix[kept] / unit[:, None]),
         row_lower=np.where(equal, middle, lower),
         row_upper=np.where(equal, middle, upper),
         equal=equal,
@@ -240,6 +241,15 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
         length=length / z_unit,
         linked=linked,
     )
+
+
+def _compact(matrix: Array) -> Any:
+    """Sparse where most of a large matrix is empty: limits on changes from period to period."""
+    if matrix.size < 50_000 or np.count_nonzero(matrix) > 0.1 * matrix.size:
+        return np.ascontiguousarray(matrix)
+    from scipy.sparse import csr_array
+
+    return csr_array(matrix)
 
 
 def _money(program: Program, envelope: ProgramEnvelope, cost: Array) -> float:

@@ -2,9 +2,10 @@
 
 Eliminating the pieces of adstocked spend leaves, per arm, a positive definite K x K block
 
-    M_a = diag(theta_a) + carry_a^T diag(d_a) carry_a,
+    M_a = diag(theta_a) + carry_a^T diag(d_a) carry_a + own_a^T diag(1 / slack) own_a,
 
-and the arms only meet in the rows: their multipliers solve the Schur complement
+where ``own_a`` are the inequalities that no other arm has a part in (limits on changes from period
+to period). The arms only meet in the other rows, whose multipliers solve the Schur complement
 
     (sum over a of R_a M_a^-1 R_a^T + diag(slack)) dmu = right side,
 
@@ -34,92 +35,129 @@ class Blocks:
     carry
         (A, H, K), scaled.
     rows
-        (A, m, K): each arm's part of the rows, scaled.
+        (m, A K), scaled; an array or a sparse one.
+    equal
+        (m,) which rows are equations.
     """
 
-    def __init__(self, carry: Array, rows: Array) -> None:
-        self.arms, _, self.columns = carry.shape
-        self.carry = carry
-        self.rows = rows
-        self.m = rows.shape[1]
+    def __init__(self, carry: Array, rows: Any, equal: NDArray[np.bool_]) -> None:
+        self.arms, self.periods, self.columns = carry.shape
+        line, arm, column, entry = _entries(rows, self.columns)
+        parts = np.zeros((self.arms, len(equal)), dtype=bool)
+        parts[arm, line] = True
+        alone = (parts.sum(axis=0) == 1) & ~equal
+        self.shared = np.flatnonzero(~alone)
+        self.m = len(self.shared)
+        number = np.zeros(len(equal), dtype=np.intp)
+        number[self.shared] = np.arange(self.m)
+        meet = ~alone[line]
+        across = np.zeros((self.arms, self.columns, self.m))
+        across[arm[meet], column[meet], number[line[meet]]] = entry[meet]
+        # Each arm's own inequalities are laid below its carryover.
+        self.own = np.flatnonzero(alone)
+        self.owner = np.argmax(parts[:, self.own], axis=0)
+        counts = np.bincount(self.owner, minlength=self.arms) if self.own.size else np.zeros(1)
+        self.place = np.zeros(len(self.own), dtype=np.intp)
+        for a in np.unique(self.owner).tolist():
+            mine = self.owner == a
+            self.place[mine] = self.periods + np.arange(int(mine.sum()))
+        number[self.own] = np.arange(self.own.size)
+        self.links = np.zeros((self.arms, self.periods + int(counts.max()), self.columns))
+        self.links[:, : self.periods] = carry
+        lone = alone[line]
+        self.links[arm[lone], self.place[number[line[lone]]], column[lone]] = entry[lone]
+        self.across = across
+        self.links_across = self.links.transpose(0, 2, 1)
         self.scalar = self.columns == 1
         self.small = 1 < self.columns <= _SMALL
-        self.carry_square = carry[:, :, 0] ** 2 if self.scalar else None
-        self.row_flat = np.ascontiguousarray(rows[:, :, 0].T) if self.scalar else None
+        self.flat = np.ascontiguousarray(across.reshape(self.arms * self.columns, self.m).T)
+        self.square = self.links[:, :, 0] ** 2 if self.scalar else np.zeros(0)
         # Rows of periods or of a few arms leave most of an arm's part of the matrix empty.
-        self.touched = [np.flatnonzero(np.any(part != 0.0, axis=1)) for part in rows]
+        self.touched = [np.flatnonzero(np.any(part != 0.0, axis=0)) for part in across]
         self.parts: list[Any] = [
-            np.asfortranarray(part[own].T) for part, own in zip(rows, self.touched, strict=True)
+            np.asfortranarray(part[:, mine])
+            for part, mine in zip(across, self.touched, strict=True)
         ]
         self.diagonal: Array = np.zeros(0)
+        self.inverse: Array = np.zeros(0)
         self.factors: list[Any] = []
         self.schur: Any = None
-        self.inverse: Array = np.zeros(0)
-        self.rows_across = np.ascontiguousarray(rows.transpose(0, 2, 1))
-        self.carry_across = carry.transpose(0, 2, 1)
+        self.slack: Array = np.zeros(0)
+        self.own_weight: Array = np.zeros(0)
 
     def factor(self, theta: Array, d: Array, slack: Array) -> None:
-        """Blocks from ``theta`` (A, K) and ``d`` (A, H), Schur complement with ``slack`` (m,)."""
-        schur = np.diag(slack)
+        """Blocks from ``theta`` (A, K) and ``d`` (A, H); ``slack`` (m,) of the rows."""
+        weights = np.zeros(self.links.shape[:2])
+        weights[:, : self.periods] = d
+        self.own_weight = 1.0 / slack[self.own]
+        weights[self.owner, self.place] = self.own_weight
+        self.slack = slack
+        schur = np.diag(slack[self.shared])
         if self.scalar:
-            assert self.carry_square is not None
-            assert self.row_flat is not None
-            self.diagonal = theta[:, 0] + (self.carry_square * d).sum(axis=1)
-            schur += (self.row_flat / self.diagonal) @ self.row_flat.T
-        elif not (self.small and self._stacked(theta, d, schur)):
-            self._by_arm(theta, d, schur)
+            self.diagonal = theta[:, 0] + (self.square * weights).sum(axis=1)
+            schur += (self.flat / self.diagonal) @ self.flat.T
+        elif not (self.small and self._stacked(theta, weights, schur)):
+            self._by_arm(theta, weights, schur)
         if self.m:
             self.schur = _cholesky(np.asfortranarray(schur))
 
-    def _stacked(self, theta: Array, d: Array, schur: Array) -> bool:
+    def solve(self, right: Array, row_right: Array) -> tuple[Array, Array]:
+        """``du`` (A, K) and ``dmu`` (m,) with ``M du + R^T dmu = right`` and
+        ``R du - slack dmu = row_right``."""
+        from scipy.linalg.lapack import dpotrs
+
+        dmu = np.zeros(len(row_right))
+        if self.own.size:
+            lift = np.zeros(self.links.shape[:2])
+            lift[self.owner, self.place] = row_right[self.own] * self.own_weight
+            right = right + np.matmul(lift[:, None, :], self.links)[:, 0, :]
+        du = self._block(right)
+        if self.m:
+            pull = self.flat @ du.ravel() - row_right[self.shared]
+            dmu[self.shared] = dpotrs(self.schur, pull, lower=1)[0]
+            du = self._block(right - (dmu[self.shared] @ self.flat).reshape(right.shape))
+        if self.own.size:
+            moved = np.matmul(self.links, du[:, :, None])[self.owner, self.place, 0]
+            dmu[self.own] = (moved - row_right[self.own]) * self.own_weight
+        return du, dmu
+
+    def _stacked(self, theta: Array, weights: Array, schur: Array) -> bool:
         """Numpy's stacked routines: a loop over arms would cost more than the arithmetic.
 
         False where rounding has eaten some block's diagonal.
         """
-        block = np.matmul(self.carry_across * d[:, None, :], self.carry)
+        block = np.matmul(self.links_across * weights[:, None, :], self.links)
         at = np.arange(self.columns)
         block[:, at, at] += theta
         try:
             self.inverse = np.linalg.inv(np.linalg.cholesky(block))
         except np.linalg.LinAlgError:
             return False
-        halves = np.matmul(self.inverse, self.rows_across)
+        halves = np.matmul(self.inverse, self.across)
         schur += np.tensordot(halves, halves, axes=((0, 1), (0, 1)))
         self.factors = []
         return True
 
-    def _by_arm(self, theta: Array, d: Array, schur: Array) -> None:
+    def _by_arm(self, theta: Array, weights: Array, schur: Array) -> None:
         from scipy.linalg.blas import dsyrk
         from scipy.linalg.lapack import dtrtrs
 
-        root = np.sqrt(d)
+        root = np.sqrt(weights)
         self.factors = []
         for a in range(self.arms):
-            half = root[a][:, None] * self.carry[a]
+            half = root[a][:, None] * self.links[a]
             block = dsyrk(1.0, half.T, lower=1)
             block[np.diag_indices(self.columns)] += theta[a]
             lower = _cholesky(block)
             self.factors.append(lower)
-            own = self.touched[a]
-            if not own.size:
+            mine = self.touched[a]
+            if not mine.size:
                 continue
             part = dtrtrs(lower, self.parts[a], lower=1)[0]
-            if own.size == self.m:
+            if mine.size == self.m:
                 schur += part.T @ part
             else:
-                schur[np.ix_(own, own)] += part.T @ part
-
-    def solve(self, right: Array, row_right: Array) -> tuple[Array, Array]:
-        """``du`` (A, K) and ``dmu`` (m,) with ``M du + R^T dmu = right`` and
-        ``R du - slack dmu = row_right``."""
-        if not self.m:
-            return self._block(right), np.zeros(0)
-        from scipy.linalg.lapack import dpotrs
-
-        first = self._block(right)
-        pull = self._times(first) - row_right
-        dmu = np.asarray(dpotrs(self.schur, pull, lower=1)[0])
-        return self._block(right - self._back(dmu)), dmu
+                schur[np.ix_(mine, mine)] += part.T @ part
 
     def _block(self, right: Array) -> Array:
         if self.scalar:
@@ -134,15 +172,17 @@ class Blocks:
             out[a] = dpotrs(lower, right[a], lower=1)[0]
         return out
 
-    def _times(self, u: Array) -> Array:
-        if self.row_flat is not None:
-            return np.asarray(self.row_flat @ u[:, 0])
-        return np.asarray(np.einsum("amk,ak->m", self.rows, u))
 
-    def _back(self, mu: Array) -> Array:
-        if self.row_flat is not None:
-            return np.asarray((mu @ self.row_flat)[:, None])
-        return np.asarray(np.tensordot(self.rows, mu, axes=(1, 0)))
+def _entries(rows: Any, columns: int) -> tuple[Any, Any, Any, Array]:
+    """Row, arm, column and size of every entry that is not zero."""
+    if isinstance(rows, np.ndarray):
+        line, at = np.nonzero(rows)
+        entry = rows[line, at]
+    else:
+        stored = rows.tocoo()
+        line, at = stored.coords
+        entry = stored.data
+    return line, at // columns, at % columns, np.asarray(entry, dtype=np.float64)
 
 
 def _cholesky(matrix: Any) -> Any:

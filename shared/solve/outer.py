@@ -220,7 +220,8 @@ class _Linear:
         entries = np.concatenate((scaled.carry[a, h, k], -np.ones(n_s)))
         self.links = csr_array((entries, (lines, at)), shape=(len(self.linked), n_u + n_s))
         self.link_right = -scaled.offset[scaled.linked]
-        rows = scaled.rows[self.free[:, 0], :, self.free[:, 1]].T
+        dense = scaled.rows if isinstance(scaled.rows, np.ndarray) else scaled.rows.toarray()
+        rows = dense[:, scaled.free.ravel()]
         self.row_part = np.hstack((rows, np.zeros((rows.shape[0], n_s))))
         self.has_upper = np.isfinite(scaled.row_upper)
         self.has_lower = np.isfinite(scaled.row_lower)

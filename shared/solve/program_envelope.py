@@ -34,6 +34,7 @@ __all__ = ["Enveloper", "ProgramEnvelope"]
 Array = NDArray[np.float64]
 
 _KEPT = 20_000  # hulls remembered
+_KNOTS = 96  # of a mean over draws that rises, falls off and rises again
 _SAMPLES = 33  # of a response with a negative weight that is not concave
 
 
@@ -163,11 +164,15 @@ class Enveloper:
         jump = self._jump(box)
         smooth = np.ones(arms, dtype=bool)
         smooth[self.tabulated] = False
+        wavy = np.zeros(self.shape, dtype=bool)
+        if self.means is not None:
+            wavy = self.means.wavy[:, None] & (low < self.bend[:, None])
         bent = (weight > 0.0) & (low < np.maximum(self.bend[:, None], jump)) & smooth[:, None]
+        bent &= ~wavy
         to, slope = self._first(bent, low, high, jump)
         end = np.where(bent, to, low)
         steep = np.where(bent & (to > low), weight * slope, 0.0)
-        cornered = (weight < 0.0) | ((weight > 0.0) & ~smooth[:, None])
+        cornered = (weight < 0.0) | ((weight > 0.0) & (wavy | ~smooth[:, None]))
         pieces = {
             (a, h): self._corners(a, float(weight[a, h]), float(low[a, h]), float(high[a, h]))
             for a, h in np.argwhere(cornered).tolist()
@@ -264,8 +269,10 @@ class Enveloper:
             )
             at = table.knots()[0]
             x = np.unique(np.concatenate(([low, high], at[(at > low) & (at < high)])))
-        elif low >= self.bend[arm]:
+        elif weight < 0.0 and low >= self.bend[arm]:
             x = np.array([low, high])  # turned over it is convex: its chord
+        elif self.means is not None and weight > 0.0:
+            x = self.means.knots(arm, low, high, _KNOTS)
         else:
             x = np.linspace(low, high, _SAMPLES)
         y = weight * self._values(np.full(len(x), arm, dtype=np.intp), x)

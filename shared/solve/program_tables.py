@@ -29,6 +29,8 @@ class Means:
     ----------
     bend
         (A,) adstocked spend after which the mean is concave; 0 where it is from the start.
+    wavy
+        (A,) whether the mean falls off before it rises once more: no line and one curve, then.
     cornered
         By arm, the means that are tables with corners: those are exact and not looked up here.
     """
@@ -39,6 +41,7 @@ class Means:
             raise ValueError("This program has no draws.")
         self.cornered: dict[int, Tabulated] = {}
         self.bend = np.zeros(program.arms)
+        self.wavy = np.zeros(program.arms, dtype=bool)
         least, most = reach(program, program.lower, program.upper)
         turns = draws.inflections()
         weights = program.draw_weights
@@ -53,6 +56,7 @@ class Means:
             table = _mean_table(curve, weights, low, high, turns[:, arm])
             tables.append(table)
             self.bend[arm] = _bend(table, float(turns[:, arm].max()))
+            self.wavy[arm] = _wavy(table, float(self.bend[arm]))
         self.tables = tables
         sizes = [len(t.spend) for t in tables]
         self.first = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
@@ -80,9 +84,18 @@ class Means:
             value[own] = table.value(z[own])
         return value
 
+    def knots(self, arm: int, low: float, high: float, most: int) -> Array:
+        """At most so many of an arm's knots in a range, and both of its ends."""
+        x = self.tables[arm].spend
+        inside = x[(x > low) & (x < high)]
+        if inside.size > most:
+            inside = inside[np.unique(np.linspace(0, inside.size - 1, most).astype(np.intp))]
+        return np.concatenate(([low], inside, [high]))
+
     def lines(self, arms: NDArray[np.intp], low: Array, high: Array) -> tuple[Array, Array]:
         """End and slope of each envelope's line from ``low``: the steepest chord to a knot."""
         end, slope = low.copy(), np.full(low.shape, np.inf)
+        left, right = low.copy(), low.copy()
         for k, arm in enumerate(arms.tolist()):
             table = self.tables[arm]
             x = table.spend
@@ -94,7 +107,18 @@ class Means:
                 chords = rise / (to - low[k])
             best = int(np.argmax(chords))
             end[k], slope[k] = to[best], chords[best]
-        return end, slope
+            left[k], right[k] = to[max(best - 1, 0)], to[min(best + 1, len(to) - 1)]
+        # The tangent point lies between the knots around the best one: halve towards it.
+        start = self.values(arms, low)
+        for _ in range(30):
+            middle = 0.5 * (left + right)
+            value, steep, _ = self._look(arms, middle)
+            rising = steep * (middle - low) > value - start
+            left, right = np.where(rising, middle, left), np.where(rising, right, middle)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chord = (self.values(arms, right) - start) / (right - low)
+        better = (right > low) & (chord > slope)
+        return np.where(better, right, end), np.where(better, chord, slope)
 
     def _look(self, arms: NDArray[np.intp], z: Array) -> tuple[Array, Array, Array]:
         low, high = self.first[arms], np.maximum(self.last[arms] - 1, self.first[arms])
@@ -159,6 +183,15 @@ def _bend(table: Table, latest: float) -> float:
         return 0.0
     rises = np.flatnonzero(np.diff(p) > 1e-12 * np.max(np.abs(p)))
     return float(min(x[rises[-1] + 1], latest)) if rises.size else 0.0
+
+
+def _wavy(table: Table, bend: float) -> bool:
+    """Whether the slope falls somewhere before the bend."""
+    x, p = table.spend, table.slope
+    if p is None or bend <= 0.0:
+        return False
+    before = p[x <= bend]
+    return bool(np.any(np.diff(before) < -1e-9 * np.max(np.abs(p))))
 
 
 def _falling(table: Table, bend: float) -> Array:

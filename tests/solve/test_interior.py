@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plans import adstock_plan, bound, grouped, program, random_program, rows
 from problems import ALL, CONCAVE, random_problem
+from scipy.optimize import minimize
 
 from shared.curves.saturation import Exponential, Power
+from shared.curves.stack import stack
 from shared.problem.canonical import marginal
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
+from shared.problem.program_proof import ProgramLeaf, ProgramProof
+from shared.problem.region import root_region
 from shared.solve.dispatch import solve
 from shared.solve.interior import RelaxedProgram, relax_program
 from shared.solve.interior_scale import scale_program
 from shared.solve.outer import relax_by_lines
-from shared.solve.program_box import program_box
+from shared.solve.program_box import ProgramBox, program_box
+from shared.solve.program_certificate import certify_program
 from shared.solve.program_envelope import Enveloper
 
 
@@ -224,3 +231,82 @@ def test_cuts_of_adstocked_spend_need_no_linear_program(seed: int) -> None:
         assert fresh.bound == pytest.approx(found.bound, rel=1e-12)
         assert part.z_lower[arm, period] - 1e-9 <= found.z[arm, period]
         assert found.z[arm, period] <= part.z_upper[arm, period] + 1e-9
+
+
+@pytest.mark.parametrize("periods", [4, 30])
+def test_limits_from_period_to_period_stay_inside_an_arm(periods: int) -> None:
+    """The blocks take them in; SLSQP agrees where it is small enough for that."""
+    rng = np.random.default_rng(periods)
+    p = adstock_plan(rng, 2, periods)
+    change, size = 0.2, p.lower.size
+    limits = [p.rows.matrix[0]]
+    for arm in range(2):
+        for t in range(1, periods):
+            for factor in (1 + change, 1 - change):
+                row = np.zeros((2, periods))
+                row[arm, t], row[arm, t - 1] = 1.0, -factor
+                limits.append(row.ravel() * (1 if factor > 1 else -1))
+    top = np.zeros(len(limits))
+    top[0] = p.rows.upper[0]
+    low = np.full(len(limits), -np.inf)
+    low[0] = top[0]
+    p = replace(p, rows=rows(np.array(limits), low, top))
+    found = relaxed(p)
+    assert found.status == "optimal"
+    assert p.violation(found.u) < 1e-9
+    proof = ProgramProof((ProgramLeaf(found.mu, found.nu),))
+    assert certify_program(p, found.u, proof).relative_gap < 2e-9
+    if periods > 4:
+        return
+    other = minimize(
+        lambda u: -p.objective(u.reshape(p.lower.shape)),
+        np.full(size, top[0] / size),
+        jac=lambda u: -p.gradient(u.reshape(p.lower.shape)).ravel(),
+        bounds=list(zip(p.lower.ravel(), p.upper.ravel(), strict=True)),
+        constraints=[
+            {"type": "eq", "fun": lambda u: u.sum() - top[0]},
+            {"type": "ineq", "fun": lambda u: -p.rows.matrix[1:] @ u},
+        ],
+        method="SLSQP",
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    assert -other.fun <= found.bound * (1 + 1e-7)
+    assert -other.fun == pytest.approx(found.value, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("draws", [0, 12])
+def test_the_certificate_agrees(seed: int, draws: int) -> None:
+    """Recomputed with everything rounded outward, on the region that it derives itself."""
+    rng = np.random.default_rng(seed)
+    for p in (
+        adstock_plan(rng, 3, 4, CONCAVE, draws=draws),
+        adstock_plan(rng, 3, 4, ALL, draws=draws),
+        random_program(rng, 5, 3, CONCAVE, 6.0),
+    ):
+        region = root_region(p)
+        assert region is not None
+        box = ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
+        found = relax_program(p, box)
+        proof = ProgramProof((ProgramLeaf(found.mu, found.nu),))
+        shown = certify_program(p, found.u, proof)
+        assert shown.upper_bound >= shown.objective
+        assert shown.upper_bound == pytest.approx(found.bound, rel=1e-6 if draws else 1e-8)
+        concave = not (p.draws is not None or np.any(p.curves.inflection() > 0))
+        if concave and not p.curves.tables:
+            assert shown.relative_gap < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_draws_weighed_unevenly(seed: int) -> None:
+    """One draw that has all the weight is that curve alone."""
+    rng = np.random.default_rng(seed)
+    p = adstock_plan(rng, 3, 3, ("exponential", "hill", "s_hill"), draws=4)
+    assert p.draws is not None
+    weighed = replace(p, draw_weights=np.array([0.0, 1.0, 0.0, 0.0]))
+    alone = [p.draws.column(i) for i in range(3)]
+    curves = [
+        type(c)(**{k: float(np.asarray(v)[1]) for k, v in c.parameters().items()}) for c in alone
+    ]
+    single = replace(p, draws=None, curves=stack(curves))
+    assert relaxed(weighed).bound == pytest.approx(relaxed(single).bound, rel=1e-6)

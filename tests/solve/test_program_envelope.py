@@ -7,7 +7,7 @@ import pytest
 from plans import program, rows
 from problems import ALL, curve, shaken
 
-from shared.curves.saturation import Hill, Tabulated
+from shared.curves.saturation import Exponential, Hill, Sigmoid, Tabulated
 from shared.problem.program import Program
 from shared.solve.program_box import ProgramBox
 from shared.solve.program_envelope import Enveloper
@@ -157,3 +157,21 @@ def test_slope_at_a_point_is_of_the_piece_before() -> None:
     envelope = Enveloper(p).envelope(ProgramBox(p.lower, p.upper, p.lower, p.upper))
     for z, slope in ((0.5, 3.0), (1.0, 3.0), (1.5, 1.0)):
         assert envelope.slope_at(np.array([[z]]))[0, 0] == pytest.approx(slope)
+
+
+def test_a_mean_that_rises_twice_is_bridged() -> None:
+    """Half the draws work at once, half only after a long way: two bumps, one line between."""
+    early, late = Exponential(1.0, 5.0), Exponential(1.0, 5.0)
+    draws = [[Sigmoid(1.0, 0.2, 30.0), Sigmoid(1.0, 4.0, 6.0)], [early, late]]
+    p = program(
+        [draws[0][0], early], np.zeros((2, 1)), np.full((2, 1), 6.0), rows(width=2), draws=draws
+    )
+    box = ProgramBox(p.lower, p.upper, p.lower, p.upper)
+    envelope = Enveloper(p).envelope(box)
+    heights = sampled(p, p.weight, box)
+    shares = np.linspace(0, 1, 61)
+    hull = hull_at(heights[:, 0, 0], shares)
+    got = np.array([envelope.at(np.full((2, 1), 6.0 * t))[0, 0] for t in shares])
+    assert got == pytest.approx(hull, abs=2e-3)
+    assert np.all(got >= heights[:: len(heights) // 60, 0, 0][:61] - 2e-3)
+    assert np.all(np.diff(got, 2) <= 1e-9)
