@@ -19,6 +19,7 @@ _FIRST = 12
 _EVALUATIONS = 100
 _REFIT = 4  # evaluations after which the kernel is chosen anew
 _CANDIDATES = 256
+_CELLS = 6e4  # candidates times the work of one
 _SCALES = (0.3, 0.1, 0.03, 0.01, 0.003)
 
 
@@ -31,13 +32,15 @@ def explore(space: Space, seed: int) -> Searched:
     process = None
     while space.evaluations < _EVALUATIONS and not space.late():
         best = int(np.argmax(values))
-        spread = float(values.std())
+        # What is not allowed counts as the worst that is.
+        told = np.maximum(values, values[np.isfinite(values)].min(initial=0.0))
+        centre, spread = float(told.mean()), float(told.std())
         if spread == 0.0:
             new = space.sample(rng, 1)
         else:
             like = process if space.evaluations % _REFIT else None
-            process = fit(_warped(space, points), (values - values.mean()) / spread, like)
-            level = (float(values[best]) - float(values.mean())) / spread
+            process = fit(_warped(space, points), (told - centre) / spread, like)
+            level = (float(told[best]) - centre) / spread
             new = _promising(space, rng, process, points[best], level)
         points = np.concatenate((points, new))
         values = np.concatenate((values, space.value(new)))
@@ -64,19 +67,20 @@ def _promising(
     space: Space, rng: np.random.Generator, process: GaussianProcess, best: Array, level: float
 ) -> Array:
     """(1, n) the point of the largest expected improvement: found at random, then refined."""
-    pool = np.concatenate((space.sample(rng, _CANDIDATES), _around(space, rng, best[None, :])))
+    count = int(np.clip(_CELLS / space.toil, 24, _CANDIDATES))
+    near = _around(space, rng, best[None, :], count // 2)
+    pool = np.concatenate((space.sample(rng, count), near))
     for _ in range(3):
         gain = expected_improvement(*process.predict(_warped(space, pool)), level)
         order = np.argsort(-gain, kind="stable")[:4]
-        pool = np.concatenate((pool[order], _around(space, rng, pool[order])))
+        pool = np.concatenate((pool[order], _around(space, rng, pool[order], count // 2)))
     gain = expected_improvement(*process.predict(_warped(space, pool)), level)
     top = int(np.argmax(gain))
     return pool[top : top + 1]
 
 
-def _around(space: Space, rng: np.random.Generator, centres: Array) -> Array:
+def _around(space: Space, rng: np.random.Generator, centres: Array, count: int) -> Array:
     """Neighbours: a few coordinates of a centre moved, near and far."""
-    count = _CANDIDATES // 2
     rows = centres[rng.integers(0, len(centres), count)]
     scale = rng.choice(_SCALES, size=(count, 1))
     moved = rng.random(rows.shape) < rng.choice([2.0 / space.n, 1.0], size=(count, 1))

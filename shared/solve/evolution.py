@@ -32,7 +32,7 @@ def evolve(space: Space, seed: int) -> Searched:
     known = space.known()
     people = np.concatenate((known, space.sample(rng, _POPULATION - len(known))))
     fitness = space.value(people)
-    most = int(np.clip(_CELLS / (_POPULATION * space.n), 20, _GENERATIONS))
+    most = int(np.clip(_CELLS / (_POPULATION * space.toil), 20, _GENERATIONS))
     decay = (_MUTATION[1] / _MUTATION[0]) ** (1.0 / most)
     size, generation = _MUTATION[0], 0
     while generation < most and not space.late():

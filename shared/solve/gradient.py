@@ -28,7 +28,7 @@ _STILL = 1e-13  # of a range: a move this small is none
 def starting_points(space: Space, seed: int, most: int) -> Array:
     """Known points and random ones, fewer where points are long."""
     known = space.known()
-    count = int(np.clip(_CELLS // max(space.n, 1), len(known) + 2, most))
+    count = int(np.clip(_CELLS // max(space.toil, 1.0), len(known) + 2, most))
     rng = np.random.default_rng(seed)
     return np.concatenate((known, space.sample(rng, count - len(known))))
 

@@ -97,7 +97,7 @@ def _run(space: Space, start: Array) -> tuple[Array, str, bool]:
         if space.late():
             raise _Late
         last = point(y)
-        return -float(space.value(last[None, :])[0]) / unit
+        return -float(space.unchecked(last[None, :])[0]) / unit
 
     def gradient(y: Array) -> Array:
         return np.asarray(-space.gradient(point(y)[None, :])[0] * width / unit, np.float64)

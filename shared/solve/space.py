@@ -64,17 +64,30 @@ class Space(ABC):
         """(n,) width of the box."""
         return self.upper - self.lower
 
+    @property
+    def toil(self) -> float:
+        """Work that one point is, in coordinates: what methods measure their effort by."""
+        return float(self.n)
+
     def late(self) -> bool:
         """Whether the clock has run out."""
         return time.perf_counter() >= self.deadline
 
     def value(self, points: Array) -> Array:
-        """(k,) objectives of (k, n) points."""
+        """(k,) objectives of (k, n) points; minus infinity for those that are not allowed."""
         self.evaluations += points.shape[0]
         return self._value(points)
 
+    def unchecked(self, points: Array) -> Array:
+        """(k,) objectives in the box, whatever else the points break."""
+        self.evaluations += points.shape[0]
+        return self._objective(points)
+
+    def _value(self, points: Array) -> Array:
+        return self._objective(points)
+
     @abstractmethod
-    def _value(self, points: Array) -> Array: ...
+    def _objective(self, points: Array) -> Array: ...
 
     @abstractmethod
     def gradient(self, points: Array) -> Array:
@@ -108,7 +121,7 @@ class BudgetSpace(Space):
         super().__init__(canonical.lower, canonical.upper, deadline)
         self.canonical = canonical
 
-    def _value(self, points: Array) -> Array:
+    def _objective(self, points: Array) -> Array:
         return np.asarray(outcome(self.canonical, points).sum(axis=1))
 
     def gradient(self, points: Array) -> Array:

@@ -31,7 +31,7 @@ def swarm(space: Space, seed: int) -> Searched:
     points = np.concatenate((known, space.sample(rng, _PARTICLES - len(known))))
     velocity = 0.5 * (space.sample(rng, _PARTICLES) - points)
     own, own_value = points.copy(), space.value(points)
-    most = int(np.clip(_CELLS / (_PARTICLES * space.n), 20, _ROUNDS))
+    most = int(np.clip(_CELLS / (_PARTICLES * space.toil), 20, _ROUNDS))
     around = (np.arange(_PARTICLES)[:, None] + np.array([-1, 0, 1])) % _PARTICLES
     round_ = 0
     while round_ < most and not space.late():
