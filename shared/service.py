@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from shared import __version__
 from shared.curves.curveset import CurveSet
 from shared.errors import StorageUnavailable
-from shared.plan.evaluate import Amounts, evaluate
+from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
+from shared.plan.yardstick import Amounts
 from shared.problem.model import Problem
 
 if TYPE_CHECKING:

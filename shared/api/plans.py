@@ -8,7 +8,7 @@ from shared.api.messages import CampaignSpend, ChannelSpend
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import first, refuse
 from shared.errors import Fault
-from shared.plan.evaluate import Amounts
+from shared.plan.yardstick import Amounts
 from shared.problem.model import Channel, Problem
 
 __all__ = ["plan_of"]

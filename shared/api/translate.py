@@ -80,9 +80,10 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         curves_version=None if curves is None else curves.version,
         outcome_unit=None if curves is None else curves.outcome,
         currency=None if curves is None else curves.currency,
+        frequency=None if curves is None else curves.frequency,
         goal=_goal(message),
         constraints=tuple(_rules(message, have, faults)),
-        interactions=tuple(_interactions(message, have, faults)),
+        interactions=tuple(_interactions(message, have, faults, warnings)),
         horizon=_horizon(message),
         risk=risk,
         period_budgets=tuple(message.period_budgets or ()),
@@ -198,9 +199,12 @@ def _holds_at_nothing(rule: Constraint) -> bool:
 
 
 def _interactions(
-    message: OptimizeRequest, have: dict[str, ProblemChannel], faults: list[Fault]
+    message: OptimizeRequest,
+    have: dict[str, ProblemChannel],
+    faults: list[Fault],
+    warnings: list[tuple[str, str]],
 ) -> Iterator[Interaction]:
-    """The pairs that add or cost anything between channels that are left."""
+    """The pairs that add or cost anything between channels that are left and bring anything."""
     for i, pair in enumerate(message.interactions or ()):
         first_end, second_end = pair.channels
         for j, name in enumerate(pair.channels):
@@ -209,8 +213,20 @@ def _interactions(
                 curve = channel.response.saturation
                 if not np.isfinite(curve.supremum()):
                     faults.append(no_ceiling(i, j, name, curve.family))
-        if pair.strength and first_end in have and second_end in have:
+        if not pair.strength or first_end not in have or second_end not in have:
+            continue
+        nothing = [name for name in pair.channels if _brings_nothing(have[name])]
+        if nothing:
+            text = f"{nothing[0]} brings nothing: its interaction with another channel is left out."
+            warnings.append(("idle_interaction", text))
+        else:
             yield Interaction((first_end, second_end), pair.strength)
+
+
+def _brings_nothing(channel: ProblemChannel) -> bool:
+    """Whether a curve is flat at zero, so that there is no level of saturation."""
+    curves = channel.response.draws or (channel.response.saturation,)
+    return all(float(curve.supremum()) <= 0.0 for curve in curves)
 
 
 def _draws(channel: ProblemChannel) -> int:

@@ -2,21 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import NotSupportedYet
+from shared.plan.plan import Plan, Search
 from shared.plan.score import Score, finite
 from shared.plan.separable import PRICE_UNIT
+from shared.plan.sequential import decide_in_turn
+from shared.plan.words import number
+from shared.problem.lower import lower
+from shared.problem.model import Problem
 from shared.problem.program import Program
+from shared.solve.program_certificate import certify_program
+from shared.solve.program_search import solve_program
 
-__all__ = ["bindings", "score_program", "shadow_prices"]
+__all__ = ["bindings", "make_plan", "score_program", "shadow_prices"]
 
 Floats = NDArray[np.float64]
 
 BINDING_TOLERANCE = 1e-7
 """A limit binds where the plan is within this share of the money at stake of it."""
+
+
+NO_PRICE = 1e-7
+"""A multiplier below this share of the largest one is rounding."""
+
+METHODS = ("auto", "branch_and_bound")
+
+
+def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
+    """See :func:`shared.plan.optimize.make_plan`; everything that has no solver of its own."""
+    _refuse(problem)
+    program = lower(problem)
+    by_period = program
+    if program.columns != program.periods:
+        by_period = lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
+    first = start if start is not None and start.shape == program.lower.shape else None
+    notes: tuple[tuple[str, str], ...] = ()
+    if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
+        u = decide_in_turn(program, lambda step: solve_program(step, problem.options).u)
+        solved = solve_program(program, problem.options, u)
+        notes = (_foresight(program, u, solved.u),)
+    else:
+        solved = solve_program(program, problem.options, first)
+        u = solved.u
+    current = by_period.current
+    return Plan(
+        problem=problem,
+        best=score_program(by_period, program.spend(u)),
+        current=None if current is None else score_program(by_period, current),
+        certificate=certify_program(program, u, solved.proof),
+        search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
+        held=bindings(program, u),
+        prices=shadow_prices(program, solved.row_prices),
+        notes=notes,
+    )
+
+
+def _refuse(problem: Problem) -> None:
+    """What no room below builds yet for a general program."""
+    goal, risk = problem.goal, problem.risk
+    unbuilt = {
+        "/objective/goal": goal.goal == "minimize_spend",
+        "/objective/target_roas": goal.target_roas is not None,
+        "/objective/target_cpa": goal.target_cpa is not None,
+        "/risk/measure": risk.measure != "expected",
+        "/interactions": bool(problem.interactions),
+        "/solver/method": problem.options.method not in METHODS,
+    }
+    for pointer, asked in unbuilt.items():
+        if asked:
+            raise NotSupportedYet.at(
+                pointer,
+                "not_supported_yet",
+                "This is not supported yet together with constraints, lots, campaigns or a plan "
+                "over several periods.",
+            )
+
+
+def _foresight(program: Program, in_turn: Floats, ahead: Floats) -> tuple[str, str]:
+    reached = program.objective(in_turn)
+    gained = max(program.objective(ahead) - reached, 0.0)
+    message = (
+        f"Decided period by period, this reaches an objective of {number(reached)}; seeing the "
+        f"whole horizon would add {number(gained)}."
+    )
+    return "foresight", message
 
 
 def score_program(program: Program, spend: Floats) -> Score:
@@ -77,9 +152,11 @@ def shadow_prices(program: Program, row_prices: Floats) -> list[dict[str, Any]]:
         limit pays, negative where lowering a floor does. Rows that share a name are added up.
     """
     product: dict[str, float] = {}
+    # What a search leaves of a multiplier that is zero is no price.
+    nothing = NO_PRICE * float(np.abs(row_prices).max(initial=0.0))
     for name, price in zip(program.rows.names, row_prices.tolist(), strict=True):
         signed = name.partition("[")[0] == "budget"
-        if price != 0.0 or name == "budget":
+        if abs(price) > nothing or name == "budget":
             product[name] = product.get(name, 0.0) + (price if signed else abs(price))
     return [
         {"name": name, "value": finite(value), "unit": PRICE_UNIT}

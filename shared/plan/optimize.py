@@ -2,76 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan import separable
-from shared.plan.explain import explain, warn
+from shared.plan.caution import warn
+from shared.plan.explain import explain
+from shared.plan.plan import Plan
 from shared.plan.rows import allocation
-from shared.plan.score import Score, finite, score, totals
-from shared.problem.canonical import canonicalise
+from shared.plan.score import finite, totals
+from shared.problem.aim import GOALS
 from shared.problem.model import Problem
-from shared.solve.certificate import Certificate, certify
-from shared.solve.dispatch import solve
 
-__all__ = ["Plan", "Search", "answer", "certificate_of", "make_plan", "rows_of"]
+__all__ = ["answer", "certificate_of", "make_plan", "rows_of"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How a plan was found."""
-
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    solve_ms: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A solved problem: what to spend, how good it is, what today brings.
-
-    Attributes
-    ----------
-    held
-        Names of what holds each arm where it is.
-    prices
-        The answer's ``shadow_prices``; ``budget_price`` is the value of the budget's own.
-    """
-
-    problem: Problem
-    best: Score
-    current: Score | None
-    certificate: Certificate
-    search: Search
-    held: list[list[str]]
-    prices: list[dict[str, Any]]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The channels, in the order of the rows."""
-        return tuple(channel.name for channel in self.problem.channels)
-
-    @property
-    def optimal(self) -> bool:
-        """Whether the gap is proven to be within the one that was asked for."""
-        proof = self.certificate
-        return bool(proof.proven and proof.relative_gap <= self.problem.options.gap)
-
-    @property
-    def budget_price(self) -> float | None:
-        """Outcome gained per further unit of budget; None where there is none, or no number."""
-        return next((p["value"] for p in self.prices if p["name"] == "budget"), None)
-
-
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """Solve ``problem`` and check the solution with code that shares nothing with the solver.
+
+    One budget over boxes has a solver of its own, and so has any goal of spend and outcome over
+    them; everything else goes through the general program.
 
     Parameters
     ----------
@@ -82,25 +36,19 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     ------
     Infeasible
         No spend satisfies all limits; names the smallest conflicting set.
-    NotSupportedYet
-        A method that is in the contract but not built.
+    InvalidInput, NotSupportedYet
+        Parts of the problem that contradict each other, or are not built.
     """
-    canonical = canonicalise(problem)
-    solved = solve(canonical, problem.options, None if start is None else start[:, 0])
-    best = score(canonical, solved.spend)
-    slopes = best.marginal[:, 0]
-    held = separable.bindings(canonical, solved.spend)
-    price = separable.budget_price(canonical, solved.spend, slopes, solved.budget_price)
-    known = not np.isnan(canonical.current).any()
-    return Plan(
-        problem=problem,
-        best=best,
-        current=score(canonical, canonical.current) if known else None,
-        certificate=certify(canonical, solved.spend, solved.proof),
-        search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
-        held=held,
-        prices=separable.shadow_prices(canonical, held, slopes, price),
-    )
+    if problem.separable:
+        return separable.make_plan(problem, start)
+    # Imported where used: the common question does not wait for solvers that it does not need.
+    if problem.boxed and problem.goal.goal in GOALS:
+        from shared.plan import goals
+
+        return goals.make_plan(problem, start)
+    from shared.plan import general
+
+    return general.make_plan(problem, start)
 
 
 def rows_of(plan: Plan, intervals: list[list[float] | None] | None = None) -> list[dict[str, Any]]:
@@ -111,9 +59,12 @@ def rows_of(plan: Plan, intervals: list[list[float] | None] | None = None) -> li
 def certificate_of(plan: Plan) -> dict[str, Any]:
     """The certificate's fields in API.md's names."""
     proof, search = plan.certificate, plan.search
+    sign = -1.0 if plan.least else 1.0
+    bound = finite(sign * proof.upper_bound)
     return {
-        "objective": proof.objective,
-        "upper_bound": finite(proof.upper_bound),
+        "objective": sign * proof.objective,
+        "upper_bound": None if plan.least else bound,
+        **({"lower_bound": bound} if plan.least else {}),
         "gap": finite(proof.gap),
         "relative_gap": finite(proof.relative_gap),
         "proven": proof.proven,
@@ -130,9 +81,10 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
 def answer(plan: Plan) -> dict[str, Any]:
     """The whole answer to ``POST /optimize`` but for the request's id."""
     problem = plan.problem
-    rows = rows_of(plan, separable.spend_intervals(problem, plan.best.spend[:, 0]))
+    rows = rows_of(plan, plan.intervals())
     sums = totals(plan.best, plan.current)
     proof = certificate_of(plan)
+    notes = [{"code": code, "message": message} for code, message in plan.notes]
     return {
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": rows,
@@ -140,7 +92,7 @@ def answer(plan: Plan) -> dict[str, Any]:
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": explain(problem, rows, sums, proof, plan.prices, _slopes_now(plan)),
-        "warnings": warn(problem, rows, sums, proof),
+        "warnings": [*warn(problem, rows, sums, proof), *notes],
         "curves_version": problem.curves_version,
     }
 

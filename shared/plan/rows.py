@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from shared.plan.score import Score, finite, interval, quotient
 from shared.problem.model import Channel, Problem
 
@@ -122,7 +120,7 @@ def _periods(arms: tuple[int, ...], plan: Score) -> list[dict[str, Any]]:
     intervals = None
     if plan.draws is not None:
         sums = plan.draws[:, at].sum(axis=1)
-        intervals = np.quantile(sums, (0.05, 0.95), axis=0).T.tolist()
+        intervals = [interval(sums[:, t]) for t in range(sums.shape[1])]
     return [
         {
             "period": t + 1,

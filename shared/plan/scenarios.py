@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
-from shared.plan.evaluate import Amounts, score_plan, violations
-from shared.plan.optimize import Plan, certificate_of, make_plan, rows_of
+from shared.plan.optimize import certificate_of, make_plan, rows_of
+from shared.plan.plan import Plan
 from shared.plan.rows import allocation
 from shared.plan.score import Score, finite, quotient, totals
+from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
 from shared.problem.model import Problem
 
 __all__ = ["Variant", "compare"]
@@ -88,15 +89,17 @@ def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
 
 def _own_mix(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
-    best = make_plan(problem)
-    mine, held = score_plan(problem, plan)
+    spend = spend_of(problem, plan)
+    measure = yardstick(problem)
+    mine, best = measure.score(spend), make_plan(problem)
+    lost = measure.objective(best.best.spend) - measure.objective(spend)
     return {
         "status": "scored",
-        "allocation": _shortened(allocation(problem, mine, best.current, held)),
+        "allocation": _shortened(allocation(problem, mine, best.current, measure.held(spend))),
         "totals": totals(mine, best.current),
         "certificate": None,
-        "violations": violations(problem, mine),
-        "regret": max(0.0, best.best.total - mine.total),
+        "violations": violations(measure, spend),
+        "regret": max(0.0, lost),
     }
 
 

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome, outcome_draws
 
-__all__ = ["INTERVAL", "Score", "finite", "interval", "quotient", "score", "totals"]
+__all__ = ["INTERVAL", "MIN_DRAWS", "Score", "finite", "interval", "quotient", "score", "totals"]
 
 Floats = NDArray[np.float64]
 
 INTERVAL = (0.05, 0.95)
 """Quantiles of every interval in an answer: 90 %, equal tails."""
+
+MIN_DRAWS = 20
+"""Fewer draws than this say nothing of a 5 % tail: no interval, no probability."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +77,8 @@ def score(canonical: Canonical, spend: Floats) -> Score:
 
 
 def interval(samples: Floats | None) -> list[float] | None:
-    """The 90 % interval of ``samples`` (S,), or None without samples: never invented."""
-    if samples is None:
+    """The 90 % interval of ``samples`` (S,), or None without enough of them: never invented."""
+    if samples is None or samples.size < MIN_DRAWS:
         return None
     low, high = np.quantile(samples, INTERVAL)
     return [float(low), float(high)]
@@ -113,6 +116,6 @@ def totals(plan: Score, current: Score | None) -> dict[str, Any]:
         "cpa": quotient(plan.money, plan.total),
         # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
         "probability_better": None
-        if gain is None
+        if gain is None or gain.size < MIN_DRAWS
         else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0)),
     }

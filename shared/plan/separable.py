@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan.score import finite, interval
+from shared.plan.plan import Plan, Search
+from shared.plan.score import Score, finite, interval, score
 from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.model import Problem
+from shared.solve.certificate import certify
 from shared.solve.dispatch import solve
 
-__all__ = ["PRICE_UNIT", "bindings", "budget_price", "shadow_prices", "spend_intervals"]
+__all__ = ["PRICE_UNIT", "bindings", "current_score", "make_plan", "shadow_prices"]
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,32 @@ SPEND_INTERVAL_DRAWS = 32
 
 SPEND_INTERVAL_GAP = 1e-3
 """Gap of those re-solves: where a draw's optimum lies, not what it is worth to nine digits."""
+
+
+def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
+    """See :func:`shared.plan.optimize.make_plan`."""
+    canonical = canonicalise(problem)
+    solved = solve(canonical, problem.options, None if start is None else start[:, 0])
+    best = score(canonical, solved.spend)
+    slopes = best.marginal[:, 0]
+    held = bindings(canonical, solved.spend)
+    price = budget_price(canonical, solved.spend, slopes, solved.budget_price)
+    return Plan(
+        problem=problem,
+        best=best,
+        current=current_score(canonical),
+        certificate=certify(canonical, solved.spend, solved.proof),
+        search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
+        held=held,
+        prices=shadow_prices(canonical, held, slopes, price),
+        intervals=lambda: spend_intervals(problem, solved.spend),
+    )
+
+
+def current_score(canonical: Canonical) -> Score | None:
+    """Today's plan, scored; None unless every channel's current spend is known."""
+    known = not np.isnan(canonical.current).any()
+    return score(canonical, canonical.current) if known else None
 
 
 def bindings(canonical: Canonical, spend: Floats) -> list[list[str]]:
@@ -54,8 +82,12 @@ def budget_price(canonical: Canonical, spend: Floats, slopes: Floats, multiplier
         return 0.0
     # What only the budget caps is free: one more unit of budget is one more unit for it.
     uncapped = np.array([by == "budget" for by in canonical.upper_by])
-    free = (spend > canonical.lower + slack) & (uncapped | (spend < canonical.upper - slack))
-    return float(np.median(slopes[free])) if free.any() else float(multiplier)
+    takes = uncapped | (spend < canonical.upper - slack)
+    free = (spend > canonical.lower + slack) & takes
+    if free.any():
+        return float(np.median(slopes[free]))
+    # The first unit of money into an infinitely steep curve has no finite price.
+    return float("inf") if np.any(takes & np.isinf(slopes)) else float(multiplier)
 
 
 def shadow_prices(

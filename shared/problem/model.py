@@ -153,6 +153,7 @@ class Problem:
     curves_version: str | None = None
     outcome_unit: str | None = None
     currency: str | None = None
+    frequency: str | None = None
     warnings: tuple[tuple[str, str], ...] = ()
     goal: Goal = Goal()
     constraints: tuple[Constraint, ...] = ()
@@ -170,8 +171,9 @@ class Problem:
         return self.budget
 
     @property
-    def separable(self) -> bool:
-        """Whether one budget over boxes says it all: the form of ``shared.problem.canonical``."""
+    def boxed(self) -> bool:
+        """Whether it is one period over boxes, and the mean of the draws: all but goal and budget
+        is plain."""
         plain = all(
             not (c.minimum_if_active or c.increment or c.campaigns or c.prior_spend)
             and c.min_total == 0.0
@@ -181,10 +183,14 @@ class Problem:
         )
         return (
             plain
-            and self.budget is not None
-            and self.goal == Goal()
             and not (self.constraints or self.interactions or self.period_budgets)
             and self.horizon == Horizon()
             and self.risk.measure == "expected"
             and self.test_reserve == 0.0
+            and self.goal.long_term_weight == 0.0
         )
+
+    @property
+    def separable(self) -> bool:
+        """Whether one budget over boxes says it all: the form of ``shared.problem.canonical``."""
+        return self.boxed and self.budget is not None and self.goal == Goal()

@@ -140,7 +140,7 @@ def test_what_is_not_built_yet_says_so(api: Client) -> None:
                     {"name": "e", "changes": {"channels": {"radio": {"max_spend": 5}}}},
                     {"name": "f", "plan": [{"channel": "tv", "spend": 1}]},
                     {"name": "g", "changes": {"budget": None}},
-                    {"name": "h", "changes": {"horizon": {"periods": 3}}},
+                    {"name": "h", "changes": {"horizon": {"periods": 0}}},
                 ],
             },
             {
@@ -151,7 +151,7 @@ def test_what_is_not_built_yet_says_so(api: Client) -> None:
                 "/scenarios/4/changes/channels/radio": "required",
                 "/scenarios/5/plan": "missing_channel",
                 "/scenarios/6/changes/budget": "required",
-                "/scenarios/7/changes/horizon/periods": "not_supported_yet",
+                "/scenarios/7/changes/horizon/periods": "out_of_range",
             },
         ),
         (

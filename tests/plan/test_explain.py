@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.plan.explain import number, percent
 from shared.plan.optimize import answer, make_plan
+from shared.plan.words import number, percent
 from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_menten
 
 

@@ -188,5 +188,36 @@ def test_a_large_shift_is_said() -> None:
     near = answer(make_plan(two_michaelis_menten()))
     moved = far["allocation"][0]["change"]
     (warning,) = [w for w in far["warnings"] if w["code"] == "large_shift"]
-    assert f"{moved:.0f} % of the budget" in warning["message"]
+    assert f"{moved:.0f} % of today's spend" in warning["message"]
     assert "large_shift" not in [w["code"] for w in near["warnings"]]
+
+
+def test_a_smaller_budget_is_no_shift_and_no_thin_evidence() -> None:
+    smaller = replace(s_shaped_with_draws(), budget=40.0)
+    result = answer(make_plan(smaller))
+    codes = [w["code"] for w in result["warnings"]]
+    assert result["totals"]["probability_better"] < 0.8
+    assert "evidence_too_thin_to_move" not in codes
+    assert "large_shift" not in codes
+    assert "for -60.0 % of money" in result["explanation"][0]["text"]
+
+
+def test_a_few_draws_give_no_interval_and_say_so() -> None:
+    result = answer(make_plan(s_shaped_with_draws(count=5)))
+    assert result["totals"]["outcome_interval"] is None
+    assert result["totals"]["probability_better"] is None
+    assert all(row["spend_interval"] is None for row in result["allocation"])
+    assert "few_draws" in [w["code"] for w in result["warnings"]]
+
+
+def test_a_budget_that_the_limits_cannot_take_up_is_not_called_saturation() -> None:
+    channels = tuple(replace(c, max_spend=10.0) for c in two_michaelis_menten().channels)
+    loose = replace(two_michaelis_menten(), channels=channels, budget=60.0, spend_all=False)
+    (said,) = [s for s in answer(make_plan(loose))["explanation"] if s["code"] == "budget"]
+    assert "they hold every channel" in said["text"]
+
+
+def test_an_infinitely_steep_first_unit_has_no_price() -> None:
+    channels = (Channel("radio", Response(Power(3.0, 0.5)), current_spend=0.0),)
+    result = answer(make_plan(Problem(channels=channels, budget=0.0)))
+    assert result["shadow_prices"][0]["value"] is None

@@ -1,0 +1,135 @@
+"""What a careful reader should know before acting on an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from shared.plan.score import MIN_DRAWS
+from shared.plan.words import money, number, possessive
+from shared.problem.model import Problem
+
+__all__ = ["warn"]
+
+Row = Mapping[str, Any]
+Said = tuple[str, str]
+
+THIN_EVIDENCE = 0.8
+"""Under this ``probability_better`` the evidence is called too thin to move (API.md)."""
+
+SAME_BUDGET = 0.01
+"""Plans whose totals differ by less than this share are two ways to spend the same money."""
+
+LARGE_SHIFT = 0.3
+"""Moving more than this share of today's spend at once is called a large shift."""
+
+WIDE_INTERVAL = 1.0
+"""An interval wider than this share of its own expectation is called wide."""
+
+
+def warn(
+    problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row
+) -> list[dict[str, Any]]:
+    """The warnings of an optimize answer, from its own figures."""
+    found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
+    found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
+    found += _intervals(rows, totals)
+    if not certificate["proven"]:
+        found.append(
+            _said("bound_not_proven", "The bound was not proven: treat the gap as unknown.")
+        )
+    return [{"code": code, "message": message} for code, message in found]
+
+
+def _said(code: str, message: str) -> Said:
+    return code, message
+
+
+def _evidence(problem: Problem, totals: Row) -> Iterator[Said]:
+    draws = max((len(c.response.draws) for c in problem.channels), default=0)
+    if 0 < draws < MIN_DRAWS:
+        yield _said(
+            "few_draws",
+            f"The curves carry {draws} draws; intervals and probabilities need at least "
+            f"{MIN_DRAWS} and are left out.",
+        )
+    better, now = totals["probability_better"], totals["current_spend"]
+    if better is None or better >= THIN_EVIDENCE:
+        return
+    if abs(totals["spend"] - now) <= SAME_BUDGET * max(now, totals["spend"]):
+        yield _said(
+            "evidence_too_thin_to_move",
+            f"The recommended plan beats today's in only {100 * better:.0f} % of draws: "
+            "the evidence does not support a move yet.",
+        )
+
+
+def _shift(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
+    changes = [row["change"] for row in rows if row["change"] is not None]
+    now = totals["current_spend"]
+    if not now:
+        return
+    # What leaves one channel for another; a budget that grows or shrinks is no shift.
+    moved = min(sum(c for c in changes if c > 0), -sum(c for c in changes if c < 0))
+    if moved > LARGE_SHIFT * now:
+        yield _said(
+            "large_shift",
+            f"This moves {100 * moved / now:.0f} % of today's spend at once. Curves are best known "
+            "near the spend that was observed: max_change moves in steps.",
+        )
+
+
+def _extrapolation(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    beyond = [row for row in rows if row["extrapolated"]]
+    if beyond:
+        named = ", ".join(f"{row['channel']} ({money(problem, row['spend'])})" for row in beyond)
+        yield _said(
+            "extrapolation",
+            f"More than was ever observed in a period would go to {named}: there the "
+            f"{'curve is a guess' if len(beyond) == 1 else 'curves are guesses'}.",
+        )
+
+
+def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    held = [
+        f"{channel.name} ({money(problem, channel.max_spend or 0.0)})"
+        for channel, row in zip(problem.channels, rows, strict=True)
+        if channel.max_spend_is_default and "max_spend" in row["binding"]
+    ]
+    if held:
+        yield _said(
+            "default_max_spend_binds",
+            f"The default ceiling, 1.5 times the highest observed spend, holds {', '.join(held)}; "
+            "give a max_spend to allow more.",
+        )
+
+
+def _steep(rows: Sequence[Row]) -> Iterator[Said]:
+    for row in rows:
+        if row["marginal_return"] is None:
+            yield _said(
+                "marginal_return_unbounded",
+                f"{possessive(row['channel'])} curve has no finite slope at a spend of "
+                f"{number(row['spend'])}: its marginal return is not stated.",
+            )
+
+
+def _intervals(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
+    whole = totals["outcome_interval"]
+    if whole is not None and whole[1] - whole[0] > WIDE_INTERVAL * abs(totals["outcome"]):
+        yield _said(
+            "wide_uncertainty",
+            f"The 90 % interval of the outcome, {number(whole[0])} to {number(whole[1])}, "
+            "is wider than the outcome itself.",
+        )
+    skewed = [
+        row["channel"]
+        for row in rows
+        if (own := row["outcome_interval"]) and not own[0] <= row["outcome"] <= own[1]
+    ]
+    if skewed:
+        yield _said(
+            "skewed_draws",
+            f"A few draws bring most of the expected outcome of {', '.join(skewed)}: it lies "
+            "outside its own 90 % interval.",
+        )

@@ -1,0 +1,71 @@
+"""Period by period with what is known so far: the plan of somebody who cannot look ahead.
+
+Each period is a problem of its own: the carryover of what was already spent comes in, and what is
+still to be spent (a total over the horizon) is spread evenly over the periods that are left. The
+gap to the plan that sees the whole horizon is what foresight would have added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program, Rows
+
+__all__ = ["decide_in_turn", "step"]
+
+Floats = NDArray[np.float64]
+
+
+def decide_in_turn(program: Program, solve: Callable[[Program], Floats]) -> Floats:
+    """Spend (A, T) of a program with one decision a period, decided from the first to the last.
+
+    Parameters
+    ----------
+    solve
+        Answers the best decisions (A, 1) of a program of one period.
+    """
+    spent = np.zeros((program.arms, program.periods))
+    for period in range(program.periods):
+        spent[:, period] = solve(step(program, period, spent))[:, 0]
+    return spent
+
+
+def step(program: Program, period: int, spent: Floats) -> Program:
+    """The problem of one ``period`` (from 0), given what was ``spent`` (A, T) before it."""
+    past = spent.copy()
+    past[:, period:] = 0.0
+    now = slice(period, period + 1)
+    return replace(
+        program,
+        lower=program.lower[:, now],
+        upper=program.upper[:, now],
+        least_active=program.least_active[:, now],
+        rows=_rows(program, period, past),
+        spread=np.ones((program.arms, 1, 1)),
+        carry=program.carry[:, now, now],
+        carry_in=program.adstocked(past)[:, now],
+        weight=program.weight[:, now],
+        current=None if program.current is None else program.current[:, now],
+    )
+
+
+def _rows(program: Program, period: int, past: Floats) -> Rows:
+    """The rows that bear on ``period``; totals are cut into even parts of what is left."""
+    rows = program.rows
+    cells = rows.matrix.reshape(-1, program.arms, program.periods)
+    bears = np.any(cells[:, :, period] != 0.0, axis=1)
+    goes_on = np.any(cells[:, :, period + 1 :] != 0.0, axis=(1, 2))
+    # A pace between this period and the next holds when the next is decided.
+    kept = bears & ~(goes_on & np.any(cells < 0.0, axis=(1, 2)))
+    done = np.einsum("mat,at->m", cells, past)
+    parts = np.where(goes_on, float(program.periods - period), 1.0)
+    return Rows(
+        matrix=np.ascontiguousarray(cells[kept][:, :, period]),
+        lower=((rows.lower - done) / parts)[kept],
+        upper=((rows.upper - done) / parts)[kept],
+        names=tuple(name for name, keep in zip(rows.names, kept, strict=True) if keep),
+    )

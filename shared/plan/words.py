@@ -1,0 +1,70 @@
+"""How figures and names read in a sentence."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from shared.problem.model import Problem
+
+__all__ = ["bound_name", "money", "number", "percent", "possessive", "span", "unit_of"]
+
+
+def number(value: float) -> str:
+    """A figure for reading: four significant digits, thousands separated.
+
+    >>> number(123456.7), number(1.23456), number(0.00012345), number(0.0)
+    ('123,457', '1.235', '0.0001234', '0')
+    """
+    if value == 0.0:
+        return "0"
+    digits = 3 - floor(log10(abs(value)))
+    if digits <= 0:
+        return f"{value:,.0f}"
+    if digits > 12:
+        return f"{value:.3e}"
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: float) -> str:
+    """A share as a signed percentage; a small one keeps two digits rather than reading as none.
+
+    >>> percent(0.1234), percent(-0.5), percent(0.000448), percent(0.0), percent(41.7)
+    ('+12.3 %', '-50.0 %', '+0.045 %', '0.0 %', '42-fold more')
+    """
+    if abs(share) >= 10.0:
+        return f"{abs(share):,.0f}-fold {'more' if share > 0 else 'less'}"
+    if abs(share) >= 1e-3:
+        return f"{100 * share:+.1f} %"
+    return "0.0 %" if abs(share) < 1e-9 else f"{100 * share:+.2g} %"
+
+
+def possessive(name: str) -> str:
+    """The genitive of a channel's name.
+
+    >>> possessive("tv"), possessive("affiliates")
+    ("tv's", "affiliates'")
+    """
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
+
+
+def money(problem: Problem, value: float) -> str:
+    """An amount of money, in the caller's currency where it is known."""
+    return f"{number(value)} {problem.currency}" if problem.currency else number(value)
+
+
+def unit_of(problem: Problem) -> str:
+    """What outcomes are counted in."""
+    return problem.outcome_unit or "units of outcome"
+
+
+def span(problem: Problem) -> str:
+    """What amounts are summed over: one period, or the whole horizon."""
+    each = problem.frequency or "period"
+    count = problem.horizon.periods
+    return f"per {each}" if count == 1 else f"over {count} {each}s"
+
+
+def bound_name(name: str) -> str:
+    """What holds a channel, as a noun."""
+    return "lock" if name == "locked" else name
