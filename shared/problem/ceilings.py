@@ -18,7 +18,7 @@ from shared.problem.carryover import Flow
 from shared.problem.model import Problem
 from shared.problem.program import Rows
 
-__all__ = ["budget_ceiling", "free_ceiling"]
+__all__ = ["budget_ceiling", "free_ceiling", "provisional_ceiling"]
 
 Array = NDArray[np.float64]
 Curves = CurveStack | DrawStack
@@ -38,14 +38,33 @@ def budget_ceiling(rows: Rows, lower: Array) -> Array:
     return out
 
 
+def provisional_ceiling(flow: Flow, rows: Rows, box: Array) -> Array:
+    """(A, K) more than the cheapest plan that keeps all rows could need; for finding that plan."""
+    sides = np.concatenate((rows.lower, rows.upper))
+    asked = np.abs(sides[np.isfinite(sides)]).max(initial=1.0)
+    sizes = np.abs(rows.matrix[rows.matrix != 0.0])
+    most = 1e3 * max(float(asked), float(box[np.isfinite(box)].max(initial=1.0)))
+    per_u = np.where(flow.spread.sum(axis=1) > 0.0, flow.spread.sum(axis=1), 1.0)
+    return np.asarray(np.minimum(box, most / np.minimum(per_u, sizes.min(initial=1.0))))
+
+
 def free_ceiling(
-    problem: Problem, arms: Sequence[Arm], flow: Flow, curves: Curves, rows: Rows, lower: Array
+    problem: Problem,
+    arms: Sequence[Arm],
+    flow: Flow,
+    curves: Curves,
+    rows: Rows,
+    lower: Array,
+    cheapest: float,
 ) -> Array:
-    """(A, K) ceilings for a free budget; ``inf`` where more money would always be better."""
+    """(A, K) ceilings for a free budget; ``inf`` where more money would always be better.
+
+    ``cheapest`` is what some allowed plan costs.
+    """
     per_u = flow.spread.sum(axis=1)
     limits = [
         np.inf if worth is None else _break_even(problem, flow, curves, per_u, worth, floor)
-        for worth, floor in _worths(problem, rows, per_u, lower)
+        for worth, floor in _worths(problem, cheapest)
     ]
     if problem.goal.goal == "minimize_spend" and problem.goal.target_outcome is not None:
         limits.append(_enough(problem, arms, flow, curves, lower))
@@ -55,17 +74,13 @@ def free_ceiling(
         return np.minimum(np.where(per_u > 0.0, limit / per_u, 0.0), own)
 
 
-def _worths(
-    problem: Problem, rows: Rows, per_u: Array, lower: Array
-) -> list[tuple[float | None, float]]:
+def _worths(problem: Problem, cheapest: float) -> list[tuple[float | None, float]]:
     """Pairs (v, c): no plan worth looking at spends more than v times its outcome, plus c."""
     goal, out = problem.goal, list[tuple[float | None, float]]()
     value = goal.value_per_outcome
     if goal.goal == "maximize_profit" and value is not None:
-        # The profit of some plan is at least what it costs, with the sign turned round.
-        cheap = float((per_u * lower).sum())
-        cheap += float(np.maximum(np.where(np.isfinite(rows.lower), rows.lower, 0.0), 0.0).sum())
-        out.append((value, cheap))
+        # The cheapest plan loses at most what it costs.
+        out.append((value, cheapest))
     if goal.target_roas is not None and goal.target_roas > 0.0:
         out.append(((1.0 if value is None else value) / goal.target_roas, 0.0))
     if goal.target_cpa is not None:

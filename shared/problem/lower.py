@@ -23,7 +23,8 @@ from shared.curves.stack import stack
 from shared.errors import Conflict, Fault, Infeasible, InvalidInput, NotSupportedYet
 from shared.problem.arms import Arm, arm_bounds, arm_draws, arms_of, current_of, members
 from shared.problem.carryover import Flow, flow
-from shared.problem.ceilings import budget_ceiling, free_ceiling
+from shared.problem.ceilings import budget_ceiling, free_ceiling, provisional_ceiling
+from shared.problem.linear_model import solve_linear
 from shared.problem.linear_rows import linear_rows
 from shared.problem.model import Problem
 from shared.problem.program import AtMost, Pair, Program, Rows
@@ -53,6 +54,12 @@ def lower(problem: Problem) -> Program:
     moved = flow(problem, arms)
     rows = linear_rows(problem, arms, moved.spread[0])
     box = _box(problem, arms, moved, rows)
+    return _assembled(problem, arms, moved, rows, box)
+
+
+def _assembled(
+    problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box
+) -> Program:
     at_most = tuple(
         AtMost(rule.name, _arms_named(problem, arms, rule.channels), rule.max_active)
         for rule in problem.constraints
@@ -124,7 +131,8 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
     ceiling = budget_ceiling(rows, box.lower)
     curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
-        free = free_ceiling(problem, arms, moved, curves, rows, box.lower)
+        cheap = _cheapest(problem, arms, moved, rows, box)
+        free = free_ceiling(problem, arms, moved, curves, rows, box.lower, cheap)
         ceiling = np.minimum(ceiling, free)
     ceiling = np.maximum(ceiling, box.lower)
     for a in range(count):
@@ -141,6 +149,21 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
     out = (box.least > box.upper * (1.0 + 1e-12)) & (box.lower <= 0.0)
     box.upper, box.least = np.where(out, 0.0, box.upper), np.where(out, 0.0, box.least)
     return box
+
+
+def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box) -> float:
+    """What the cheapest allowed plan costs; its floors where no rule asks for more."""
+    money = moved.spread.sum(axis=1)
+    rules = rows.names or np.any(box.least) or np.any(box.lot)
+    if not rules:
+        return float((money * box.lower).sum())
+    wide = _Box(*box.lower.shape)
+    wide.lower, wide.least, wide.lot = box.lower, box.least, box.lot
+    wide.upper = np.maximum(provisional_ceiling(moved, rows, box.upper), box.lower)
+    wide.lower_by = wide.upper_by = ("",) * len(arms)
+    wide.least = np.where(wide.least > wide.upper, 0.0, wide.least)
+    found = solve_linear(_assembled(problem, arms, moved, rows, wide), cost=money)
+    return float((money * (box.lower if found is None else found.u)).sum()) * (1.0 + 1e-6)
 
 
 def _in_decisions(

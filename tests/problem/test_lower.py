@@ -10,6 +10,7 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Power, Saturation
 from shared.errors import Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
 from shared.problem import linear_rows
+from shared.problem.feasibility import feasible_point
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Interaction, Problem
 from shared.problem.program import Program
@@ -311,3 +312,22 @@ def test_interactions_are_pairs() -> None:
     )
     u = np.array([[50.0], [50.0]])
     assert program.outcome(u) == pytest.approx(50.0 + 50.0 + 40.0 * 0.25)
+
+
+def test_rules_that_cost_money_widen_the_ceilings_of_a_free_budget() -> None:
+    """A rule that can only be kept at a loss must not be cut off by what pays."""
+    goal = Goal("maximize_profit", value_per_outcome=0.001)
+    program = lower(
+        Problem(
+            (channel("a"), channel("b")),
+            budget=None,
+            goal=goal,
+            constraints=(
+                Constraint("rule", coefficients=(("a", 0.1),), minimum=100.0),
+                Constraint("share", ("b",), min_share=0.5),
+            ),
+        )
+    )
+    plan = feasible_point(program)
+    assert plan[0, 0] >= 1000.0 * (1 - 1e-9)
+    assert plan[1, 0] >= plan[0, 0] * (1 - 1e-9)
