@@ -110,11 +110,13 @@ def linear_rows(problem: Problem, arms: Sequence[Arm], spread: Array) -> Rows:
 def _budgets(problem: Problem, build: _Builder) -> None:
     everyone = np.ones(len(build.arms))
     kept = 1.0 - problem.test_reserve
+    # For the least spend a budget can only be a cap: otherwise nothing would be left to minimise.
+    exact = problem.spend_all and problem.goal.goal != "minimize_spend"
     fixed = problem.horizon.mode == "fixed_shares" and problem.horizon.periods > 1
     if problem.period_budgets and not fixed:
         for t, amount in enumerate(problem.period_budgets):
             name = f"budget[{t + 1}]"
-            floor = kept * amount if problem.spend_all else -math.inf
+            floor = kept * amount if exact else -math.inf
             build.add(name, everyone, build.spread[t], floor, kept * amount)
     total = problem.budget
     if fixed:
@@ -123,8 +125,8 @@ def _budgets(problem: Problem, build: _Builder) -> None:
         total = shared_out if total is None else min(kept * total, shared_out)
     elif total is not None:
         total = kept * total
-    if total is not None and (fixed or not (problem.period_budgets and problem.spend_all)):
-        floor = total if problem.spend_all else -math.inf
+    if total is not None and (fixed or not (problem.period_budgets and exact)):
+        floor = total if exact else -math.inf
         build.whole("budget", everyone, floor, total)
 
 

@@ -331,3 +331,10 @@ def test_rules_that_cost_money_widen_the_ceilings_of_a_free_budget() -> None:
     plan = feasible_point(program)
     assert plan[0, 0] >= 1000.0 * (1 - 1e-9)
     assert plan[1, 0] >= plan[0, 0] * (1 - 1e-9)
+
+
+def test_a_budget_only_caps_the_least_spend() -> None:
+    goal = Goal("minimize_spend", target_outcome=50.0)
+    program = lower(Problem((channel(),), budget=90.0, goal=goal))
+    assert by_name(program, "budget")[0][1:] == (-np.inf, 90.0)
+    assert (program.value, program.cost) == (0.0, 1.0)
