@@ -82,12 +82,17 @@ def _shift(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
 def _extrapolation(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
     beyond = [row for row in rows if row["extrapolated"]]
     if beyond:
-        named = ", ".join(f"{row['channel']} ({money(problem, row['spend'])})" for row in beyond)
+        named = ", ".join(f"{row['channel']} ({money(problem, _most(row))})" for row in beyond)
         yield _said(
             "extrapolation",
             f"More than was ever observed in a period would go to {named}: there the "
             f"{'curve is a guess' if len(beyond) == 1 else 'curves are guesses'}.",
         )
+
+
+def _most(row: Row) -> float:
+    """The most that a row spends in any one period."""
+    return max((part["spend"] for part in row.get("periods") or ()), default=row["spend"])
 
 
 def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:

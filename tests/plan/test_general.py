@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from shared.plan.general import bindings, score_program, shadow_prices
+from shared.plan.optimize import answer, make_plan
 from shared.plan.score import score
+from shared.plan.words import number
 from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Constraint, Goal, Horizon, Problem
@@ -20,7 +22,9 @@ SPEND = np.array([[30.0, 0.0, 10.0, 60.0], [20.0, 40.0, 30.0, 0.0], [10.0, 20.0,
 def over_time(**changes: object) -> Problem:
     base = s_shaped_with_draws()
     channels = (replace(base.channels[0], prior_spend=(50.0, 25.0)), *base.channels[1:])
-    return replace(base, channels=channels, budget=290.0, horizon=Horizon(periods=4), **changes)
+    return replace(
+        base, **({"channels": channels, "budget": 290.0, "horizon": Horizon(periods=4)} | changes)
+    )
 
 
 def test_one_period_scores_like_the_single_budget() -> None:
@@ -85,3 +89,31 @@ def test_prices_are_named_and_those_of_one_name_added_up() -> None:
     worth = np.array([3.0 if name == "budget" else 0.5 for name in program.rows.names])
     prices = {p["name"]: p["value"] for p in shadow_prices(program, worth)}
     assert prices == {"budget": 3.0, "online": 1.0}
+
+
+def test_beyond_observed_is_told_by_the_period() -> None:
+    result = answer(make_plan(over_time()))
+    (warning,) = [w for w in result["warnings"] if w["code"] == "extrapolation"]
+    for row in result["allocation"]:
+        most = max(part["spend"] for part in row["periods"])
+        assert row["extrapolated"] == (most > 60.0)
+        assert (f"{row['channel']} ({number(most)})" in warning["message"]) == row["extrapolated"]
+
+
+def test_periods_add_up_to_the_rows_and_totals() -> None:
+    result = answer(make_plan(over_time()))
+    for row in result["allocation"]:
+        for field in ("spend", "outcome"):
+            assert sum(part[field] for part in row["periods"]) == pytest.approx(row[field])
+    assert sum(row["outcome"] for row in result["allocation"]) == pytest.approx(
+        result["totals"]["outcome"]
+    )
+    assert result["totals"]["spend"] == pytest.approx(290.0, abs=0.005)
+
+
+def test_foresight_never_adds_less_than_nothing() -> None:
+    in_turn = make_plan(over_time(horizon=Horizon(periods=4, mode="sequential")))
+    ahead = make_plan(over_time())
+    assert in_turn.best.total <= ahead.certificate.upper_bound * (1 + 1e-9)
+    assert [code for code, _ in in_turn.notes] == ["foresight"]
+    assert in_turn.best.spend.sum(axis=0) == pytest.approx(np.full(4, 72.5), rel=1e-6)
