@@ -22,6 +22,7 @@ __all__ = ["Region", "halves", "holds", "root_region"]
 Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
 EPS = 2.220446049250313e-16
+_ROUNDS = 4  # of narrowing u and z by each other
 HAIR = 1e-9  # a lot or a minimum that is missed by so little, relatively, counts as met
 
 
@@ -152,11 +153,15 @@ class _Draft:
         for _ in range(2 + len(self.program.at_most)):
             if todo:
                 index = np.array(todo, dtype=np.intp)
-                for _ in range(2):
+                for _ in range(_ROUNDS):
                     if not self._domains(index):
                         return None
-                    self._links(index)
-                if not self._domains(index) or self._crossed(index):
+                    if not self._links(index):
+                        break
+                if not self._domains(index):
+                    return None
+                self._reach(index)
+                if self._crossed(index):
                     return None
             counted = self._counts()
             if counted is None:
@@ -200,20 +205,25 @@ class _Draft:
         # Switched on, but no decision can be anything but zero.
         return not bool(np.any((active == 1) & np.all(high <= 0.0, axis=1)))
 
-    def _links(self, arms: NDArray[np.intp]) -> None:
-        """Narrow z by u and u by z, both rounded outward."""
+    def _reach(self, arms: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Narrow z by u, rounded outward; what z can be at least and at most."""
         p = self.program
-        carry, low, high = p.carry[arms], self.u_lower[arms], self.u_upper[arms]
-        slack = (p.columns + 8.0) * EPS
+        carry, slack = p.carry[arms], (p.columns + 8.0) * EPS
         base = p.carry_in[arms]
-        least = (np.einsum("ahk,ak->ah", carry, low) + base) * (1.0 - slack)
-        most = (np.einsum("ahk,ak->ah", carry, high) + base) * (1.0 + slack)
-        z_low = np.maximum(self.z_lower[arms], least)
-        z_high = np.minimum(self.z_upper[arms], most)
-        self.z_lower[arms], self.z_upper[arms] = z_low, z_high
+        least = (np.einsum("ahk,ak->ah", carry, self.u_lower[arms]) + base) * (1.0 - slack)
+        most = (np.einsum("ahk,ak->ah", carry, self.u_upper[arms]) + base) * (1.0 + slack)
+        self.z_lower[arms] = np.maximum(self.z_lower[arms], least)
+        self.z_upper[arms] = np.minimum(self.z_upper[arms], most)
+        return least, most
+
+    def _links(self, arms: NDArray[np.intp]) -> bool:
+        """Narrow z by u and u by z, both rounded outward; whether there was anything to narrow."""
+        carry, low, high = self.program.carry[arms], self.u_lower[arms], self.u_upper[arms]
+        least, most = self._reach(arms)
+        z_low, z_high = self.z_lower[arms], self.z_upper[arms]
         above, below = z_high < most, z_low > least
         if not (np.any(above) or np.any(below)):
-            return
+            return False
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # The others at their least leave this much room, at their most ask for this much.
             room = np.where(above, z_high - least, np.inf) + 4.0 * EPS * most
@@ -224,6 +234,7 @@ class _Draft:
         new_low = np.maximum(low, (high - need_u) * (1.0 - 4.0 * EPS) - 4.0 * EPS * high)
         self.u_upper[arms] = new_high
         self.u_lower[arms] = new_low
+        return True
 
     def _counts(self) -> list[int] | None:
         """Arms that a count which is used up switches off; None where it is exceeded."""
