@@ -193,7 +193,7 @@ EXAMPLES: dict[str, Example] = {
         goal("maximize_outcome", target_cpa=0.5), {"target_cpa": "/objective/target_cpa"}
     ),
     "long_term_weight": Example(
-        over(3, objective={"long_term_weight": 0.5}),
+        over(2, objective={"long_term_weight": 0.5}, solver={"gap": 1e-2}),
         {**OVER, "long_term_weight": "/objective/long_term_weight"},
     ),
     "time_varying": Example(over(4), OVER),

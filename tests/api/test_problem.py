@@ -242,6 +242,15 @@ def test_the_default_ceiling_leaves_room_for_a_minimum() -> None:
     assert tv.max_spend == 500
 
 
+def test_a_channel_that_brings_nothing_interacts_with_none() -> None:
+    raw = three(
+        tv={"effectiveness": 0}, interactions=[{"channels": ["tv", "search"], "strength": 1}]
+    )
+    problem = posed(raw)
+    assert problem.interactions == ()
+    assert [code for code, _ in problem.warnings] == ["idle_interaction"]
+
+
 def with_campaigns() -> CurveSet:
     curves = stored_curves()
     tv, search = curves.channels
