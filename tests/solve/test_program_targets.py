@@ -1,0 +1,110 @@
+"""Targets over programs against the exact answer of one budget, over time, and out of reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.curves.adstock import Geometric
+from shared.curves.curveset import Response
+from shared.curves.saturation import Exponential, Hill, MichaelisMenten
+from shared.errors import Infeasible, NotSupportedYet
+from shared.problem.aim import aim_of
+from shared.problem.aim_proof import AimProof
+from shared.problem.free_budget import canonicalise_goal
+from shared.problem.lower import lower
+from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
+from shared.solve.goals import solve_goal
+from shared.solve.program_aim_certificate import certify_program_aim
+from shared.solve.program_targets import ProgramAimSolved, solve_program_aim
+
+OPTIONS = SolverOptions(time_limit_s=6.0)
+CURVES = (Exponential(60.0, 0.08), Hill(50.0, 12.0, 0.9), MichaelisMenten(40.0, 15.0))
+GOALS = (
+    Goal("minimize_spend", target_outcome=70.0),
+    Goal("maximize_outcome", target_roas=2.0),
+    Goal("maximize_profit", value_per_outcome=3.0, target_cpa=0.5),
+)
+
+
+def problem(goal: Goal, **given: object) -> Problem:
+    channels = tuple(Channel(f"c{i}", Response(curve)) for i, curve in enumerate(CURVES))
+    return Problem(channels, 60.0, False, goal=goal, **given)  # type: ignore[arg-type]
+
+
+def run(task: Problem) -> ProgramAimSolved:
+    out = solve_program_aim(lower(task), aim_of(task.goal), OPTIONS)
+    assert out.certificate.proven
+    assert out.certificate.objective <= out.certificate.upper_bound
+    return out
+
+
+@pytest.mark.parametrize("goal", GOALS, ids=lambda g: g.goal)
+def test_agrees_with_the_exact_answer_of_one_budget(goal: Goal) -> None:
+    exact = solve_goal(*canonicalise_goal(problem(goal)), OPTIONS)
+    out = run(problem(goal))
+    assert out.certificate.relative_gap <= 1e-5
+    assert out.certificate.objective == pytest.approx(exact.certificate.objective, rel=1e-5)
+    assert out.certificate.upper_bound >= exact.certificate.objective - 1e-9
+
+
+def test_a_constraint_can_only_cost() -> None:
+    rule = Constraint("at_least_half_c2", ("c2",), min_share=0.5)
+    free = run(problem(GOALS[0]))
+    held = run(problem(GOALS[0], constraints=(rule,)))
+    assert -held.certificate.objective >= -free.certificate.upper_bound
+    assert held.u[2].sum() >= 0.5 * held.u.sum() - 1e-6
+
+
+def test_least_spend_of_a_plan_over_time_meets_its_target() -> None:
+    base = problem(Goal("minimize_spend", target_outcome=150.0), horizon=Horizon(4))
+    channels = tuple(
+        replace(c, response=replace(c.response, adstock=Geometric(0.5))) for c in base.channels
+    )
+    task = replace(base, channels=channels, budget=240.0)
+    program = lower(task)
+    out = run(task)
+    assert program.outcome(out.u) >= 150.0 * (1 - 1e-6)
+    assert out.certificate.relative_gap <= 1e-4
+
+
+def test_unreachable_targets_are_named() -> None:
+    with pytest.raises(Infeasible, match="target_outcome") as refused:
+        run(problem(Goal("minimize_spend", target_outcome=140.0)))
+    assert refused.value.conflicts[0].name == "target_outcome"
+    with pytest.raises(Infeasible, match="best reachable is"):
+        run(
+            problem(
+                Goal(target_roas=20.0),
+                constraints=(Constraint("some", ("c0", "c1", "c2"), min_spend=5.0),),
+            )
+        )
+
+
+def test_several_targets_at_once_are_refused() -> None:
+    goal = Goal("minimize_spend", target_outcome=70.0, target_roas=2.0)
+    with pytest.raises(NotSupportedYet):
+        run(problem(goal))
+
+
+def test_random_plans_do_not_beat_the_bound_of_any_multiplier() -> None:
+    rng = np.random.default_rng(2)
+    for goal in GOALS:
+        task = problem(goal)
+        program, aim = lower(task), aim_of(goal)
+        out = run(task)
+        plans = rng.uniform(0, 1, (400, 3, 1)) * rng.uniform(0, 20, (400, 1, 1))
+        worths = []
+        for u in plans:
+            brings, costs = program.outcome(u), float(u.sum())
+            if costs <= 60.0 and aim.missed(brings, costs) == 0.0:
+                worths.append(aim.worth(brings, costs))
+        assert worths
+        for theta in (0.0, 0.3, 4.0):
+            proof = AimProof((theta,), out.proof.proof)
+            assert certify_program_aim(program, aim, out.u, proof).upper_bound >= max(worths)
+        for bad in ((-1.0,), (np.nan,), ()):
+            found = certify_program_aim(program, aim, out.u, AimProof(bad, out.proof.proof))
+            assert not found.proven
