@@ -17,6 +17,13 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.solve.box_branch import (
+    count_choice,
+    decision_split,
+    middle_error,
+    torn_decisions,
+)
+from shared.solve.box_cuts import cut
 from shared.solve.box_primal import allowed, sides_of, snapped
 from shared.solve.found import Found, Tree
 from shared.solve.interior import RelaxedProgram, relax_program
@@ -185,7 +192,7 @@ def _solve(
         _look(search, envelope, relaxed, root=root)
         if relaxed.bound <= search.cutoff():
             return None
-        smaller, slot = _cut(search, slot, box, relaxed)
+        smaller, slot = cut(search.tree, search.enveloper, slot, box, relaxed, search.cutoff())
         if smaller is box:
             break
         box = smaller
@@ -235,101 +242,6 @@ def _look(
                 break
 
 
-def _cut(
-    search: _Search,
-    slot: int,
-    box: ProgramBox,
-    relaxed: RelaxedProgram,
-) -> tuple[ProgramBox, int]:
-    """Shorten the ranges of responses that are not concave, by what the multipliers rule out."""
-    program = search.program
-    if not np.isfinite(search.value) or program.value <= 0.0:
-        return box, slot
-    room = (relaxed.bound - search.cutoff()) / program.value
-    low, high = box.z_lower, box.z_upper
-    width = high - low
-    bend = np.broadcast_to(search.enveloper.bend[:, None], low.shape)
-    matters = (width > 0.0) & (program.weight > 0.0) & np.isfinite(bend) & (bend > low)
-    if not np.any(matters):
-        return box, slot
-
-    def top(a: Array, b: Array) -> Array:
-        """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape."""
-        return _tops(search.enveloper, relaxed.nu, a, b)
-
-    best = top(low, high)
-    one = program.columns == 1
-    leaf = search.tree.nodes[slot]
-    out = box
-    for keep_above in (True, False):
-        least, most = np.zeros(low.shape), np.ones(low.shape)
-        for _ in range(6):
-            share = 0.5 * (least + most)
-            ends = (low, low + share * width) if keep_above else (high - share * width, high)
-            loss = best - top(*ends)
-            if one:  # one decision: all its responses move together
-                loss = np.broadcast_to(loss.sum(axis=1, keepdims=True), loss.shape)
-            lost = loss > room
-            least, most = np.where(lost, share, least), np.where(lost, most, share)
-        if one:
-            for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > 0.15)).tolist():
-                length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
-                at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
-                out, slot = _cut_decision(search, slot, out, a, float(at), keep_above)
-            continue
-        for a, h in np.argwhere(matters & (least > 0.2)).tolist():
-            cut = float(least[a, h] * width[a, h])
-            at = float(low[a, h] + cut if keep_above else high[a, h] - cut)
-            nodes = search.tree.nodes
-            first = len(nodes)
-            nodes += [leaf, leaf]
-            search.tree.set(slot, SplitArgument(a, h, at, first, first + 1))
-            slot = first + 1 if keep_above else first
-            out = (
-                out.with_argument(a, h, lower=at)
-                if keep_above
-                else out.with_argument(a, h, upper=at)
-            )
-    return out, slot
-
-
-def _cut_decision(
-    search: _Search, slot: int, box: ProgramBox, arm: int, at: float, keep_above: bool
-) -> tuple[ProgramBox, int]:
-    """Cut off an end of an arm's only decision."""
-    if not box.u_lower[arm, 0] < at < box.u_upper[arm, 0]:
-        return box, slot
-    nodes = search.tree.nodes
-    leaf, first = nodes[slot], len(nodes)
-    nodes += [leaf, leaf]
-    search.tree.set(slot, SplitDecision(arm, 0, at, first, first + 1))
-    if keep_above:
-        return box.with_decision(arm, 0, lower=at), first + 1
-    return box.with_decision(arm, 0, upper=at), first
-
-
-def _tops(enveloper: Enveloper, nu: Array, low: Array, high: Array) -> Array:
-    """(A, H) largest ``w f(z) - nu z``: at an end, or on the concave part at the slope ``nu``."""
-    program = enveloper.program
-    weight = enveloper.weight
-
-    def gain(z: Array) -> Array:
-        return np.asarray(program.response(z) - nu * z)
-
-    best = np.maximum(gain(low), gain(high))
-    if program.draws is None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = nu / weight
-        lively = (weight > 0.0) & (slope > 0.0)
-        steep = np.where(lively, slope, 1.0)
-        z = program.curves.at_slope(np.ascontiguousarray(steep.T)).T
-        inner = np.where(lively & np.isfinite(z), np.clip(z, low, high), low)
-        return np.maximum(best, gain(inner))
-    for share in np.linspace(0.0, 1.0, 17)[1:-1]:
-        best = np.maximum(best, gain(low + share * (high - low)))
-    return best
-
-
 def _split(search: _Search, node: _Open) -> list[_Open] | None:
     """Two children; None where there is nothing to split."""
     program, box, relaxed = search.program, node.box, node.relaxed
@@ -337,13 +249,13 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     z = np.clip(relaxed.z, box.z_lower, box.z_upper)
     excess = program.value * (envelope.at(z) - program.response(z))
     excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
-    torn, at_u = _torn_decisions(program, box, relaxed)
+    torn, at_u = torn_decisions(program, box, relaxed)
     small = 1e-3 * search.gap * max(abs(search.value), 1e-300) / excess.size
     small = small if np.isfinite(small) else 0.0
     leaf = search.tree.nodes[node.slot]
     first = len(search.tree.nodes)
     kids: list[tuple[ProgramBox, frozenset[int]]]
-    count = _count_choice(program, relaxed, node.on)
+    count = count_choice(program, relaxed, node.on)
     if count is not None:
         off = box
         for k in range(program.columns):
@@ -353,15 +265,18 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
         a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
         at = float(at_u[a, k])
-        split, kids = _decision(program, box, a, k, at, first, node.on)
-    elif excess.max(initial=0.0) <= small and (excess := _middle(program, envelope)).max() <= small:
+        split, kids = decision_split(program, box, a, k, at, first, node.on)
+    elif (
+        excess.max(initial=0.0) <= small
+        and (excess := middle_error(program, envelope)).max() <= small
+    ):
         return None
     elif program.columns == 1:
         a = int(np.argmax(excess.sum(axis=1)))
         low, high = float(box.u_lower[a, 0]), float(box.u_upper[a, 0])
         margin = 0.1 * (high - low)
         at = float(np.clip(relaxed.u[a, 0], low + margin, high - margin))
-        split, kids = _decision(program, box, a, 0, at, first, node.on)
+        split, kids = decision_split(program, box, a, 0, at, first, node.on)
     else:
         a, h = (int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
         start = float(box.z_lower[a, h])
@@ -383,68 +298,3 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         if child is not None:
             out.append(child)
     return out
-
-
-def _middle(program: Program, envelope: ProgramEnvelope) -> Array:
-    """(A, H) what each envelope errs by in the middle of its line."""
-    z = envelope.box.z_lower + 0.5 * envelope.length[:-1].sum(axis=0)
-    return np.asarray(program.value * (envelope.at(z) - program.response(z)))
-
-
-def _decision(
-    program: Program, box: ProgramBox, a: int, k: int, at: float, first: int, on: frozenset[int]
-) -> tuple[SplitDecision, list[tuple[ProgramBox, frozenset[int]]]]:
-    """A split of a decision; where it falls into a hole of the domain both ends move to its rim."""
-    least, lot = float(program.least_active[a, k]), float(program.lot[a])
-    below, above = at, at
-    if lot > 0.0:
-        below, above = np.floor(at / lot) * lot, np.ceil(at / lot) * lot
-    if least > 0.0 and at < least:
-        below, above = 0.0, max(least, above)
-    return SplitDecision(a, k, at, first, first + 1), [
-        (box.with_decision(a, k, upper=float(below)), on),
-        (box.with_decision(a, k, lower=float(above)), on),
-    ]
-
-
-def _torn_decisions(
-    program: Program, box: ProgramBox, relaxed: RelaxedProgram
-) -> tuple[Array, Array]:
-    """(A, K) what each decision that is on no value it may take is about, and where to split it."""
-    u = relaxed.u
-    score, at = np.zeros(u.shape), u.copy()
-    if not program.discrete:
-        return score, at
-    worth = program.value * np.abs(np.einsum("ahk,ah->ak", program.carry, relaxed.nu))
-    worth = np.maximum(worth, 1e-12)
-    slack = 1e-7 * max(program.scale, 1e-300)
-    lot = np.broadcast_to(np.where(program.lot > 0.0, program.lot, 1.0)[:, None], u.shape)
-    off = np.abs(u - np.round(u / lot) * lot)
-    on_lots = np.broadcast_to(program.lot[:, None] > 0.0, u.shape)
-    wrong = on_lots & (off > slack) & (box.u_upper > box.u_lower)
-    score = np.where(wrong, worth * off, score)
-    at = np.where(wrong, (np.floor(u / lot) + 0.5) * lot, at)
-    least = program.least_active
-    lack = np.minimum(u, least - u)
-    wrong = (least > 0.0) & (lack > slack) & (box.u_lower < least)
-    score = np.where(wrong, worth * lack, score)
-    at = np.where(wrong, 0.5 * least, at)
-    return score, at
-
-
-def _count_choice(program: Program, relaxed: RelaxedProgram, on: frozenset[int]) -> int | None:
-    """An arm to put on or off where more spend than may; the one in the middle of the order."""
-    slack = 1e-7 * max(program.scale, 1e-300)
-    total = relaxed.u.sum(axis=1)
-    for limit in program.at_most:
-        arms = np.array(limit.arms, dtype=np.intp)
-        spends = arms[total[arms] > slack]
-        if spends.size <= limit.count:
-            continue
-        open_ = [
-            a for a in spends[np.argsort(-total[spends], kind="stable")].tolist() if a not in on
-        ]
-        if open_:
-            left = limit.count - sum(a in on for a in arms.tolist())
-            return int(open_[min(max(left, 0), len(open_) - 1)])
-    return None

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.problem.program_proof import SplitActive, SplitDecision
 from shared.solve.arms import ArmFunctions, Domain
+from shared.solve.column_branch import between, count_excess
 from shared.solve.column_primal import fixed_sides, integer_mix, patterns, within_limits
 from shared.solve.columns import Columns, Master, Mixed
 from shared.solve.found import Found, Tree
+from shared.solve.interior import relax_program
+from shared.solve.program_box import ProgramBox, program_box
 
 __all__ = ["search_columns"]
 
@@ -47,7 +50,7 @@ class _Search:
     value: float = -np.inf
     prices: Array | None = None
     tried: set[bytes] = field(default_factory=set)
-    integer_calls: int = 0
+    looks: int = 0
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
@@ -67,25 +70,29 @@ class _Search:
             if mu is not None:
                 self.prices = mu
 
-    def offer_pattern(self, pattern: Array, mu: Array | None) -> bool:
-        """The best plan on the sides that a pattern takes; whether there is one."""
+    def offer_pattern(self, pattern: Array) -> None:
+        """The best plan on the sides that a pattern takes."""
         key = pattern.tobytes()
         if key in self.tried:
-            return False
+            return
         self.tried.add(key)
         domain = fixed_sides(self.functions, self.root, pattern)
-        before = self.master.money
-        mixed = self.master.solve(
-            domain,
-            mu,
-            cutoff=self.value,
+        low = np.where(domain.active & ~domain.zero, domain.low, np.minimum(domain.low, pattern))
+        whole = program_box(self.program)
+        box = ProgramBox(low[:, None], domain.high[:, None], whole.z_lower, whole.z_upper)
+        box = box.tightened(self.program)
+        if box.empty:
+            return
+        found = relax_program(
+            self.program,
+            box,
             gap=min(1e-9, 0.01 * self.gap),
-            deadline=self.deadline,
+            cutoff=self.value,
+            patient=self.best is None,
         )
-        if mixed is None or mixed.slack > 1e-8 or before <= 0.0:
-            return False
-        self.offer(np.where(domain.low >= domain.high, domain.low, mixed.u), mixed.mu)
-        return True
+        if found.status == "infeasible":
+            return
+        self.offer(np.clip(found.u, box.u_lower, box.u_upper)[:, 0], found.mu)
 
     def nu(self, u: Array) -> Array:
         """(A, H) price of adstocked spend: the slope at a plan, where that is finite."""
@@ -121,7 +128,7 @@ def search_columns(
     zero = np.zeros(len(program.rows.names))
     search.tree.leaf(zero, np.zeros(program.weight.shape))
     for start in starts:
-        search.offer_pattern(root.nearest(start[:, 0]), None)
+        search.offer_pattern(root.nearest(start[:, 0]))
     first = _solve(search, 0, root, None, root=True)
     heap: list[tuple[float, int, _Open]] = []
     if first is not None:
@@ -198,19 +205,21 @@ def _look(search: _Search, domain: Domain, mixed: Mixed, *, root: bool) -> None:
     search.offer(mixed.u, mixed.mu)
     if mixed.bound <= search.cutoff():
         return
-    for pattern in patterns(search.program, mixed, domain):
+    plans = patterns(search.program, mixed, domain)
+    for pattern in plans if root else plans[:2]:
         if search.late() or mixed.bound <= search.cutoff():
             return
-        search.offer_pattern(pattern, mixed.mu)
+        search.offer_pattern(pattern)
     if not search.program.discrete or mixed.bound <= search.cutoff():
         return
-    if root or search.best is None or search.integer_calls < 12:
-        search.integer_calls += 1
+    # The integer programme is dear: at the root, and then ever more seldom.
+    search.looks += 1
+    if search.best is None or search.looks in (1, 8, 64, 512):
         left = search.deadline - time.perf_counter()
-        u = integer_mix(search.master, mixed, domain, near=2, node_limit=2000, seconds=0.3 * left)
+        u = integer_mix(search.master, mixed, domain, near=2, node_limit=500, seconds=0.2 * left)
         if u is not None:
             search.offer(u, mixed.mu)
-            search.offer_pattern(u, mixed.mu)
+            search.offer_pattern(u)
 
 
 def _reduce(search: _Search, slot: int, domain: Domain, mixed: Mixed) -> tuple[Domain, int]:
@@ -346,7 +355,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     excess = np.where(allowed, excess, excess + 1e-9 * search.master.money)
     small = 1e-4 * search.gap * abs(search.value) / n if np.isfinite(search.value) else 0.0
     excess = np.where(torn & (excess > small), excess, -np.inf)
-    limited = _count_excess(search, node)
+    limited = count_excess(search.program, mixed, domain)
     arm = int(np.argmax(np.maximum(excess, limited)))
     if max(excess[arm], limited[arm]) == -np.inf:
         return None
@@ -359,7 +368,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         search.tree.set(node.slot, SplitActive(arm, first, first + 1))
         parts = (domain.off(arm), domain.on(arm))
     else:
-        at = _between(domain, arm, float(mixed.u[arm]), float(low[arm]), float(high[arm]))
+        at = between(domain, arm, float(mixed.u[arm]), float(low[arm]), float(high[arm]))
         search.tree.set(node.slot, SplitDecision(arm, 0, at, first, first + 1))
         parts = (domain.below(arm, at), domain.above(arm, at))
     out = []
@@ -367,33 +376,4 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         child = _solve(search, slot, part, mu)
         if child is not None:
             out.append(child)
-    return out
-
-
-def _between(domain: Domain, arm: int, u: float, low: float, high: float) -> float:
-    """Where to split an arm's values: in the hole around ``u``, else at ``u`` itself."""
-    if domain.zero[arm] and domain.low[arm] > 0.0 and low == 0.0:
-        return 0.5 * float(domain.low[arm])
-    lot = float(domain.lot[arm])
-    if lot > 0.0:
-        return (float(np.floor(u / lot + 1e-9)) + 0.5) * lot
-    margin = 0.02 * (high - low)
-    return float(np.clip(u, low + margin, high - margin))
-
-
-def _count_excess(search: _Search, node: _Open) -> Array:
-    """(A,) how torn each arm is between spending and not, where a limit on the number binds."""
-    mixed, domain, n = node.mixed, node.domain, search.program.arms
-    out = np.full(n, -np.inf)
-    active = np.bincount(mixed.arm, weights=mixed.share * (mixed.at > 0.0), minlength=n)
-    for limit in search.program.at_most:
-        arms = np.array(limit.arms, dtype=np.intp)
-        if active[arms].sum() < limit.count - 1e-6:
-            continue
-        torn = np.minimum(active[arms], 1.0 - active[arms])
-        free = ~domain.counted[arms] & domain.zero[arms] & domain.active[arms]
-        spread = np.where(domain.active & domain.zero, mixed.gains.active, 0.0)
-        loss = np.abs(spread - np.where(spread == 0.0, 0.0, mixed.gains.zero))[arms]
-        score = np.where(free & (torn > 1e-6), torn * np.maximum(loss, 1e-12), -np.inf)
-        out[arms] = np.maximum(out[arms], score)
     return out

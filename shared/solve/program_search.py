@@ -15,6 +15,7 @@ from shared.solve.box_primal import allowed
 from shared.solve.box_search import search_boxes
 from shared.solve.column_search import search_columns
 from shared.solve.found import Found
+from shared.solve.search import BY_NAME
 
 __all__ = ["SolvedProgram", "known_plan", "solve_program"]
 
@@ -81,6 +82,11 @@ def solve_program(
     Infeasible
         With the smallest conflict, where no plan exists.
     """
+    if options.method in BY_NAME:
+        # Here, for it stands on this module.
+        from shared.solve.program_by_name import solve_by_name
+
+        return solve_by_name(program, options, start)
     began = time.perf_counter()
     # A tenth is kept for the last node and for whoever rechecks the proof.
     deadline = began + 0.9 * options.time_limit_s
@@ -115,7 +121,7 @@ def _search(
     if whole and program.columns == 1 and program.weight.shape[1] == 1:
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
     proposals: tuple[Array, ...] = ()
-    if program.discrete:
+    if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
         # The integer programme finds whole choices that the boxes alone find slowly.
         from shared.solve.piecewise import solve_piecewise
 
