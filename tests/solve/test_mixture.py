@@ -12,7 +12,7 @@ from shared.solve.mixture import Mixture
 
 
 def random_mixture(rng: np.random.Generator, signed: bool) -> Mixture:
-    count = int(rng.integers(1, 6))
+    count = int(rng.choice([1, 2, 5, 60]))  # so many bend inside the parts that are formed first
     top, half = rng.lognormal(0, 0.5, count), rng.lognormal(0, 0.5, count)
     curve: Saturation = [
         Hill(top, half, rng.uniform(1.2, 4.0, count)),
@@ -21,7 +21,7 @@ def random_mixture(rng: np.random.Generator, signed: bool) -> Mixture:
         Exponential(top, 1.0 / half),
         Power(top, rng.uniform(0.3, 0.9, count)),
     ][int(rng.integers(5))]
-    weight = rng.normal(0.3, 1, count) if signed else rng.uniform(0, 1, count)
+    weight = (rng.normal(0.3, 1, count) if signed else rng.uniform(0, 1, count)) / count
     carry = np.where(rng.random(count) < 0.2, 0.0, rng.uniform(0.2, 2.0, count))
     offset = rng.uniform(0, 0.5, count) * (rng.random(count) < 0.5)
     low = float(rng.choice([0.0, rng.uniform(0, 1)]))
@@ -50,6 +50,21 @@ def test_never_below_and_nearly_reached(seed: int) -> None:
         best = float((total(mixture, x) - p * x).max())
         assert bound >= best - 1e-15 * size
         assert bound <= best + 2e-5 * size
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_lines_lie_above_the_sum(seed: int) -> None:
+    """Everywhere on a part, wherever its terms bend."""
+    rng = np.random.default_rng(seed)
+    mixture = random_mixture(rng, signed=bool(seed % 2))
+    ends = np.sort(rng.uniform(mixture.low, mixture.high, (20, 2)), axis=1)
+    left, right = mixture._lines(ends[:, 0], ends[:, 1])
+    a, b = ends[:, :1], ends[:, 1:]
+    share = np.linspace(0, 1, 41)
+    line = left[:, None] * (1 - share) + right[:, None] * share
+    x = (a + (b - a) * share).ravel()
+    below = total(mixture, x).reshape(line.shape)
+    assert np.all(line >= below - 1e-14 * (1.0 + np.abs(below)))
 
 
 def test_values_are_rounded_up() -> None:

@@ -13,7 +13,7 @@ from programs import any_tree, climbed, keeps, random_program
 
 from shared.curves.saturation import Exponential
 from shared.curves.stack import stack
-from shared.problem.program import AtMost, Program, Rows
+from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
 from shared.solve import program_certificate
 from shared.solve.program_certificate import certify_program, program_violation
@@ -228,6 +228,46 @@ def test_full_enumeration_of_lots_closes_the_gap(seed: int) -> None:
     assert certificate.relative_gap < 1e-12
 
 
+@pytest.mark.parametrize("strength", [1.5, -0.8])
+@pytest.mark.parametrize("mix", [0.0, 0.3, 1.0])
+def test_an_interaction_is_bounded_by_its_planes(strength: float, mix: float) -> None:
+    """The bound written out by hand: McCormick's planes over the levels, maxima on a grid."""
+    program, _, _, _ = stationary()
+    tops, rates, ends = np.array([2.0, 3.0]), np.array([1.0, 0.7]), np.array([1.5, 2.0])
+    ones = np.ones((2, 1))
+    program = replace(
+        program,
+        names=("a", "b"),
+        lower=0.2 * ones,
+        upper=ends[:, None],
+        least_active=0 * ones,
+        lot=np.zeros(2),
+        rows=Rows(np.ones((1, 2)), np.array([-np.inf]), np.array([4.0]), ("budget",)),
+        spread=np.ones((2, 1, 1)),
+        carry=np.ones((2, 1, 1)),
+        carry_in=0 * ones,
+        weight=ones,
+        curves=stack([Exponential(2.0, 1.0), Exponential(3.0, 0.7)]),
+        pairs=(Pair(0, 1, strength),),
+        lower_by=("",) * 2,
+        upper_by=("",) * 2,
+    )
+    price = 0.6
+    leaf = ProgramLeaf(np.array([price]), 0 * ones, np.array([[mix]]))
+    plan = np.array([[1.0], [1.0]])
+    found = certify_program(program, plan, ProgramProof((leaf,))).upper_bound
+    low, high = -np.expm1(-rates * 0.2), -np.expm1(-rates * ends)
+    near, far = (high[1], low[1]) if strength > 0 else (low[1], high[1])
+    to_a = strength * (mix * near + (1 - mix) * far)
+    to_b = strength * (mix * low[0] + (1 - mix) * high[0])
+    expected = price * 4.0 - strength * (mix * low[0] * near + (1 - mix) * high[0] * far)
+    for i, slope in enumerate((to_a, to_b)):
+        x = np.linspace(0.2, ends[i], 200_001)
+        level = -np.expm1(-rates[i] * x)
+        expected += float(((tops[i] + slope) * level - price * x).max())
+    assert found == pytest.approx(expected, rel=1e-7)
+
+
 def test_the_certificate_imports_no_solver() -> None:
     """Followed through everything it imports, by name."""
     allowed = {
@@ -238,6 +278,7 @@ def test_the_certificate_imports_no_solver() -> None:
         "program_bound",
         "program_certificate",
         "program_maxima",
+        "program_pairs",
         "regions",
         "rounding",
     }
