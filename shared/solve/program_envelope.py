@@ -131,7 +131,7 @@ class Enveloper:
             self.effect = program.draws.mean_supremum() > 0.0
         self._curves: CurveStack = program.curves
         self._memory: list[tuple[Any, ...]] = []  # of the first box and of the last one
-        self._hulls: dict[tuple[int, float, float, float], tuple[Array, Array]] = {}
+        self._hulls: dict[tuple[float, ...], tuple[Array, Array]] = {}
 
     def curve(self, z: Array, weight: Array) -> tuple[Array, Array, Array]:
         """Weighted response, slope, and size of the curvature at ``z`` (A, H)."""
@@ -174,7 +174,7 @@ class Enveloper:
         steep = np.where(bent & (to > low), weight * slope, 0.0)
         cornered = (weight < 0.0) | ((weight > 0.0) & (wavy | ~smooth[:, None]))
         pieces = {
-            (a, h): self._corners(a, float(weight[a, h]), float(low[a, h]), float(high[a, h]))
+            (a, h): self._corners(a, *(float(part[a, h]) for part in (weight, low, high, jump)))
             for a, h in np.argwhere(cornered).tolist()
         }
         most = max((len(run) for run, _ in pieces.values()), default=1)
@@ -252,17 +252,21 @@ class Enveloper:
         out[:, 0] = np.where(gap, np.minimum(at, box.z_upper[:, 0]), 0.0)
         return out
 
-    def _corners(self, arm: int, weight: float, low: float, high: float) -> tuple[Array, Array]:
+    def _corners(
+        self, arm: int, weight: float, low: float, high: float, jump: float
+    ) -> tuple[Array, Array]:
         """Lengths and weighted slopes of an envelope that is (taken for) a polyline."""
-        key = (arm, weight, low, high)
+        key = (arm, weight, low, high, jump)
         found = self._hulls.get(key)
         if found is None:
             if len(self._hulls) >= _KEPT:
                 self._hulls.clear()
-            found = self._hulls[key] = self._hull(arm, weight, low, high)
+            found = self._hulls[key] = self._hull(arm, weight, low, high, jump)
         return found
 
-    def _hull(self, arm: int, weight: float, low: float, high: float) -> tuple[Array, Array]:
+    def _hull(
+        self, arm: int, weight: float, low: float, high: float, jump: float
+    ) -> tuple[Array, Array]:
         if arm in self.tabulated:
             table = (
                 dict(self._curves.tables)[arm] if self.means is None else self.means.cornered[arm]
@@ -275,5 +279,7 @@ class Enveloper:
             x = self.means.knots(arm, low, high, _KNOTS)
         else:
             x = np.linspace(low, high, _SAMPLES)
+        if jump > low:  # nothing between zero and the minimum
+            x = np.unique(np.concatenate(([low, min(jump, high)], x[x >= jump])))
         y = weight * self._values(np.full(len(x), arm, dtype=np.intp), x)
         return hull_lines(x, y)

@@ -175,3 +175,11 @@ def test_a_mean_that_rises_twice_is_bridged() -> None:
     assert got == pytest.approx(hull, abs=2e-3)
     assert np.all(got >= heights[:: len(heights) // 60, 0, 0][:61] - 2e-3)
     assert np.all(np.diff(got, 2) <= 1e-9)
+
+
+def test_a_table_is_zero_or_at_least_so_much_too() -> None:
+    table = Tabulated((0.0, 1.0, 4.0), (0.0, 3.0, 5.0))
+    p = program([table], [[0.0]], [[4.0]], rows(width=1), least_active=[[2.0]])
+    envelope = Enveloper(p).envelope(ProgramBox(p.lower, p.upper, p.lower, p.upper))
+    got = [float(envelope.at(np.array([[z]]))[0, 0]) for z in (0.0, 1.0, 2.0, 3.0, 4.0)]
+    assert got == pytest.approx([0.0, 11 / 6, 11 / 3, 13 / 3, 5.0])
