@@ -45,8 +45,6 @@ def allocation(
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
         own = spends[arms[0]] if spends is not None and len(arms) == 1 else None
         row = _row(channel, arms, plan, current, names, own)
-        if plan.spend.shape[1] > 1:
-            row["periods"] = _periods(arms, plan)
         if channel.campaigns:
             row["campaigns"] = [
                 _row(
@@ -81,7 +79,7 @@ def _row(
     now = None if known is None else known * periods
     change = None if now is None else spend - now
     observed = channel.observed_max
-    return {
+    row = {
         "channel": channel.name,
         "spend": spend,
         "current_spend": now,
@@ -101,6 +99,7 @@ def _row(
         if observed is None
         else bool(plan.spend[at].sum(axis=0).max() > observed * (1 + 1e-9)),
     }
+    return row if periods == 1 else {**row, "periods": _periods(arms, plan)}
 
 
 def _marginal(at: list[int], plan: Score) -> float | None:

@@ -128,6 +128,9 @@ EXAMPLES: dict[str, Example] = {
         over(3, tv={"max_total": 50000}), {**OVER, "max_total": "/channels/0/max_total"}
     ),
     "campaigns": Example(three(tv=CAMPAIGNS), {"campaigns": "/channels/0/campaigns"}),
+    "campaigns over time": Example(
+        over(2, tv=CAMPAIGNS), {**OVER, "campaigns": "/channels/0/campaigns"}
+    ),
     "period_budgets": Example(
         over(3, budget=None, period_budgets=[50000, 70000, 60000]),
         {**OVER, "period_budgets": "/period_budgets"},

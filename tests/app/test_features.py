@@ -12,7 +12,7 @@ from shared.api.answers import Allocated, AllocatedArm, EvaluateAnswer, Optimize
 from tests.api.features import OPEN
 from tests.app.client import Client
 
-UNPROVEN = ("quantile",)
+UNPROVEN: tuple[str, ...] = ()
 """What no useful bound is known for: the answer says so."""
 
 
@@ -109,6 +109,14 @@ def _(found: OptimizeAnswer) -> None:
         assert by_name(found)[name].spend / lot == pytest.approx(
             round(by_name(found)[name].spend / lot), abs=1e-6
         )
+
+
+@check("campaigns over time")
+def _(found: OptimizeAnswer) -> None:
+    tv = by_name(found)["tv"]
+    assert tv.campaigns is not None
+    for t, whole in enumerate(spends(tv)):
+        assert sum(spends(arm)[t] for arm in tv.campaigns) == pytest.approx(whole, abs=1e-6)
 
 
 @check("period_weights")
