@@ -14,6 +14,7 @@ happened here.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,7 @@ def relax_program(
     gap: float = 1e-9,
     cutoff: float = -np.inf,
     patient: bool = True,
+    deadline: float = np.inf,
 ) -> RelaxedProgram:
     """Solve the concave relaxation on a box.
 
@@ -64,6 +66,8 @@ def relax_program(
     patient
         Whether to go on with linear programs where the interior point gets nowhere: they can take a
         hundred times as long.
+    deadline
+        Of ``time.perf_counter()``: past it the answer is what there is ("stopped").
 
     Raises
     ------
@@ -81,19 +85,19 @@ def relax_program(
     state = State(scaled)
     state.begin(start)
     try:
-        found = _iterate(scaled, state, gap, cutoff)
+        found = _iterate(scaled, state, gap, cutoff, deadline)
     except np.linalg.LinAlgError:
         found = None
     if found is not None and found.status != "stopped":
         wild = patient and float(np.abs(state.mu).max(initial=0.0)) > _WILD
         return _calmed(scaled, found) if wild and found.status == OPTIMAL else found
-    if found is not None and not patient:
+    if found is not None and (not patient or time.perf_counter() > deadline):
         return found
     # No interior, or hardly one: linear programs do not need it.
     proof = impossible(scaled)
     if proof is not None:
         return proof
-    other = relax_by_lines(scaled)
+    other = relax_by_lines(scaled, deadline=deadline)
     if found is None or other.status == OPTIMAL:
         better = other
     else:
@@ -130,7 +134,9 @@ def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedPr
     return replace(found, bound=min(found.bound, other.bound))
 
 
-def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> RelaxedProgram:
+def _iterate(
+    scaled: Scaled, state: State, gap: float, cutoff: float, deadline: float
+) -> RelaxedProgram:
     blocks = Blocks(scaled.carry, scaled.rows, scaled.equal)
     floor = least_possible(scaled)
     best: RelaxedProgram | None = None
@@ -159,7 +165,7 @@ def _iterate(scaled: Scaled, state: State, gap: float, cutoff: float) -> Relaxed
             return replace(found, status=OPTIMAL)
         better = best is None or found.bound < best.bound
         best, stuck = (found, 0) if better or best is None else (best, stuck + 1)
-        if stuck > 15:
+        if stuck > 15 or time.perf_counter() > deadline:
             break
         step = Step(state, blocks)
         centre = state.centre

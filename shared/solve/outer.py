@@ -8,6 +8,7 @@ fast.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -100,7 +101,7 @@ def impossible(scaled: Scaled) -> RelaxedProgram | None:
     return None
 
 
-def relax_by_lines(scaled: Scaled, gap: float = 1e-6) -> RelaxedProgram:
+def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) -> RelaxedProgram:
     """The relaxation by linear programs with tangents, to a relative ``gap`` or as near as it gets.
 
     Multipliers are the last program's: their bound is the program's optimum, tangents and all.
@@ -147,6 +148,8 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6) -> RelaxedProgram:
     gains = np.concatenate((-lp.gain, -np.ones(count)))
     best: RelaxedProgram | None = None
     for iteration in range(1, _ROUNDS + 1):
+        if best is not None and time.perf_counter() > deadline:
+            break
         found = _highs(
             gains,
             A_ub=vstack((fixed, *cuts), format="csr"),

@@ -310,3 +310,16 @@ def test_draws_weighed_unevenly(seed: int) -> None:
     ]
     single = replace(p, draws=None, curves=stack(curves))
     assert relaxed(weighed).bound == pytest.approx(relaxed(single).bound, rel=1e-6)
+
+
+def test_past_the_deadline_there_is_still_a_bound() -> None:
+    p = adstock_plan(np.random.default_rng(2), 3, 6)
+    best = relaxed(p).value
+    late = relaxed(p, deadline=0.0)
+    assert late.status == "stopped"
+    assert late.iterations == 0
+    assert late.bound >= best
+    scaled = scale_program(p, Enveloper(p).envelope(program_box(p)))
+    lines = relax_by_lines(scaled, deadline=0.0)
+    assert lines.iterations == 1
+    assert lines.bound >= best * (1 - 1e-9)
