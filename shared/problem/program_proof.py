@@ -10,7 +10,11 @@ duality gives, for every plan of the region,
 
 with z and u in the region's box. An interaction is at most one of two planes in the two levels of
 saturation (McCormick, 1976, "Computability of global solutions to factorable nonconvex programs"),
-or any convex mix of them, so it only changes the weights w.
+or any convex mix of them, so it only changes the weights w; or, around any levels p and q,
+
+    s r <= p r + q s - p q + (t (s - p)^2 + (r - q)^2 / t) / 2,
+
+which adds a square of the level to each arm's term, and is exact where the levels are p and q.
 
 Nobody has to believe the boxes: ``shared.problem.region`` derives them on the way down.
 """
@@ -49,11 +53,17 @@ class ProgramLeaf:
         (P, H) in [0, 1]: how much of the first plane each interaction's bound takes; None: halves.
         The first plane touches where the first arm's level is lowest (for a negative strength:
         both levels are lowest).
+    centres
+        (A, H) adstocked spends whose levels are the p and q of squares.
+    shares
+        (P, H) the t of each interaction's squares; planes are taken where it is 0, or it is None.
     """
 
     mu: Array
     nu: Array
     planes: Array | None = None
+    centres: Array | None = None
+    shares: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

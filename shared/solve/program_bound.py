@@ -18,6 +18,7 @@ from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf
 from shared.problem.region import Region
 from shared.solve.program_maxima import ArmMaxima
+from shared.solve.program_pairs import Terms, linearise, tops_of
 from shared.solve.rounding import EPS
 
 __all__ = ["Bounder"]
@@ -54,14 +55,14 @@ class Bounder:
         if not self._meets_rows(region):
             return -math.inf
         total = _Sum([])
-        weight, error = self._weights(leaf, region, total)
+        terms, error = self._terms(leaf, region, total)
         rows = program.rows
         shape = program.lower.shape
         side = np.where(mu > 0.0, rows.upper, np.where(mu < 0.0, rows.lower, 0.0))
         total.add(mu * side)
         price = program.cost * self.money + (mu @ rows.matrix).reshape(shape)
         price_size = program.cost * self.money + (np.abs(mu) @ np.abs(rows.matrix)).reshape(shape)
-        best = self._arms(weight, nu, price, price_size, region, error)
+        best = self._arms(terms, nu, price, price_size, region, error)
         self._choose(best, region, total)
         if not math.isfinite(total.size):
             return math.inf
@@ -90,57 +91,18 @@ class Bounder:
         over = at - reach - slack > rows.upper
         return not bool(np.any(over | (at + reach + slack < rows.lower)))
 
-    def _weights(self, leaf: ProgramLeaf, region: Region, total: _Sum) -> tuple[Array, _Error]:
-        """Weights (A, H) of the responses, interactions linearised over the region's levels."""
-        program = self.program
-        weight, error = program.weight, _Error()
-        if not program.pairs:
-            return weight, error
-        if not self.maxima.rising:
-            raise ValueError("Interactions under negative weights of draws are not bounded.")
-        draws = program.draws
-        top = (program.curves.supremum() if draws is None else draws.mean_supremum())[:, None]
-        if not np.all(np.isfinite(top[[a for p in program.pairs for a in (p.first, p.second)]])):
-            raise ValueError("An interaction of a curve without a ceiling.")
-        low = np.maximum(self.maxima.value_under(region.z_lower), 0.0) / top
-        high = self.maxima.value_over(region.z_upper) / top
-        low, high = low * (1.0 - 4.0 * EPS), high * (1.0 + 4.0 * EPS)
-        count = len(program.pairs)
-        mixes = np.full((count, weight.shape[1]), 0.5) if leaf.planes is None else leaf.planes
-        if mixes.shape != (count, weight.shape[1]) or np.any(np.isnan(mixes)):
-            raise ValueError("Planes of another program.")
-        mixes = np.clip(mixes, 0.0, 1.0)
-        weight = weight.copy()
-        for pair, mix in zip(program.pairs, mixes, strict=True):
-            a, b = pair.first, pair.second
-            size = pair.strength * program.weight[a]
-            positive = size >= 0.0
-            # The far end of b goes with the near end of a where the product is held down.
-            b_first = np.where(positive, high[b], low[b])
-            b_second = np.where(positive, low[b], high[b])
-            to_a = mix * b_first + (1.0 - mix) * b_second
-            to_b = mix * low[a] + (1.0 - mix) * high[a]
-            rest = -(mix * low[a] * b_first + (1.0 - mix) * high[a] * b_second)
-            # A product less a plane is largest (or smallest) in a corner: never mind the formula.
-            corners = [
-                x * y - (to_a * x + to_b * y + rest)
-                for x in (low[a], high[a])
-                for y in (low[b], high[b])
-            ]
-            short = np.maximum(0.0, np.max([size * c for c in corners], axis=0))
-            total.add(size * rest + short, float((np.abs(size) * 8.0).sum()))
-            weight[a] += size * to_a / top[a]
-            weight[b] += size * to_b / top[b]
-            most = np.maximum(high[a], high[b]) * np.maximum(1.0, np.abs(to_a) + np.abs(to_b))
-            error.extra += float(64.0 * EPS * program.value * (np.abs(size) * most).sum())
-        whole = program.value
-        total.terms = [whole * term for term in total.terms]
-        total.size *= whole
-        return weight, error
+    def _terms(self, leaf: ProgramLeaf, region: Region, total: _Sum) -> tuple[Terms, _Error]:
+        """Weights (A, H) of the responses and what else takes the interactions' place."""
+        terms, error = linearise(self.program, self.maxima, leaf, region), _Error()
+        if self.program.pairs:
+            value = self.program.value
+            total.add(value * terms.constant, value * terms.size)
+            error.extra += value * terms.extra
+        return terms, error
 
     def _arms(
         self,
-        weight: Array,
+        terms: Terms,
         nu: Array,
         price: Array,
         price_size: Array,
@@ -148,8 +110,8 @@ class Bounder:
         error: _Error,
     ) -> _Best:
         """By arm the most it can add, spending nothing, something, or either."""
-        program, value = self.program, self.program.value
-        apart = self._apart(weight, nu, price, price_size, region.z_lower, region.z_upper, region)
+        program, value, weight = self.program, self.program.value, terms.weight
+        apart = self._apart(terms, nu, price, price_size, region.z_lower, region.z_upper, region)
         error.size += apart.size
         best = _Best(on=apart.arms, off=np.full(program.arms, -np.inf), can_on=region.active >= 0)
         idle = np.all(region.u_lower <= 0.0, axis=1) & (region.active <= 0)
@@ -162,15 +124,17 @@ class Bounder:
                 weight * self.maxima.value_over(still),
                 weight * self.maxima.value_under(still),
             )
+            if terms.squares is not None:
+                rest = rest + value * terms.squares.over(self.maxima, still)
             rest = rest + 8.0 * EPS * np.abs(rest)
             best.off = np.where(idle, rest.sum(axis=1), -np.inf)
         if self.joint:
-            self._jointly(weight, price, region, best)
+            self._jointly(terms, price, region, best)
         return best
 
     def _apart(
         self,
-        weight: Array,
+        terms: Terms,
         nu: Array,
         price: Array,
         price_size: Array,
@@ -184,7 +148,7 @@ class Bounder:
         inner_size = value * np.einsum("ah,ahk->ak", np.abs(nu), program.carry)
         gain = inner - price
         over_u = np.maximum(gain * region.u_lower, gain * region.u_upper)
-        over_z = value * self.maxima.tops(weight, nu, z_lower, z_upper)
+        over_z = value * tops_of(self.maxima, terms.weight, terms.squares, nu, z_lower, z_upper)
         links = value * nu * program.carry_in
         size = float(((inner_size + price_size) * region.u_upper).sum())
         size += float(np.abs(over_z).sum() + np.abs(links).sum())
@@ -192,9 +156,13 @@ class Bounder:
         arms = over_u.sum(axis=1) + over_z.sum(axis=1) + links.sum(axis=1)
         return _Apart(arms, size)
 
-    def _jointly(self, weight: Array, price: Array, region: Region, best: _Best) -> None:
+    def _jointly(self, terms: Terms, price: Array, region: Region, best: _Best) -> None:
         """One decision per arm: u and z are one variable, so lower each arm's bound by that."""
-        program, value = self.program, self.program.value
+        program, value, weight = self.program, self.program.value, terms.weight
+        # Where squares are added, only their own way of bounding does.
+        squared = np.zeros(program.arms, dtype=bool)
+        if terms.squares is not None:
+            squared = np.any(terms.squares.curve > 0.0, axis=1)
         low, high = region.u_lower[:, 0], region.u_upper[:, 0]
         # Spending something means at least the minimum or one lot; zero is the other case.
         least = np.maximum(program.least_active[:, 0], program.lot)
@@ -203,7 +171,7 @@ class Bounder:
         lots = np.flatnonzero(program.lot > 0.0)
         tried: set[int] = set()
         for a in lots.tolist():
-            if not best.can_on[a] or high[a] <= 0.0:
+            if squared[a] or not best.can_on[a] or high[a] <= 0.0:
                 continue
             found = self.maxima.over_lots(a, value * weight[a], p[a], low[a], high[a])
             if found is not None:
@@ -212,24 +180,30 @@ class Bounder:
         single = program.carry.shape[1] == 1
         carry = program.carry[:, 0, 0]
         if single and np.any(carry > 0.0):
-            self._single(value * weight, p, carry, low, high, best)
+            self._single(terms, p, carry, low, high, best)
         elif not single:
             plain = self._concave() & np.all(weight >= 0.0, axis=1) & (low <= region.u_lower[:, 0])
-            for a in np.flatnonzero(best.can_on & ~plain).tolist():
+            for a in np.flatnonzero(best.can_on & ~plain & ~squared).tolist():
                 if a not in tried and high[a] > 0.0:
                     found = self.maxima.along(a, value * weight[a], p[a], low[a], high[a])
                     best.on[a] = min(best.on[a], found)
 
     def _single(
-        self, weight: Array, p: Array, carry: Array, low: Array, high: Array, best: _Best
+        self, terms: Terms, p: Array, carry: Array, low: Array, high: Array, best: _Best
     ) -> None:
+        value, squares = self.program.value, terms.squares
         moves = carry > 0.0
         safe = np.where(moves, carry, 1.0)
         per_z, base = p / safe, self.program.carry_in[:, 0]
         z_low = (safe * low + base) * (1.0 - 8.0 * EPS)
         z_high = (safe * high + base) * (1.0 + 8.0 * EPS)
-        top = self.maxima.tops(
-            weight, per_z[:, None], z_low[:, None], np.maximum(z_high, z_low)[:, None]
+        top = tops_of(
+            self.maxima,
+            value * terms.weight,
+            None if squares is None else squares.scaled(value),
+            per_z[:, None],
+            z_low[:, None],
+            np.maximum(z_high, z_low)[:, None],
         )[:, 0]
         top = top + per_z * base + 16.0 * EPS * np.abs(per_z) * (z_high + base)
         best.on = np.where(moves, np.minimum(best.on, top), best.on)

@@ -259,7 +259,13 @@ def _leaf(rng: np.random.Generator, program: Program, u: np.ndarray) -> ProgramL
         nu = nu * rng.lognormal(0, 0.5, nu.shape)
     if pick > 0.9:
         mu, nu = rng.normal(0, 3, mu.shape), rng.normal(0, 3, nu.shape)
-    planes = None
+    planes, centres, shares = None, None, None
     if program.pairs and rng.random() < 0.7:
         planes = rng.uniform(0, 1, (len(program.pairs), nu.shape[1]))
-    return ProgramLeaf(mu, nu, planes)
+    if program.pairs and rng.random() < 0.3:
+        centres = program.adstocked(u)
+        if rng.random() < 0.5:
+            centres = centres * rng.lognormal(0, 1, nu.shape)
+        shares = rng.lognormal(0, 0.5, (len(program.pairs), nu.shape[1]))
+        shares[rng.random(shares.shape) < 0.3] = 0.0
+    return ProgramLeaf(mu, nu, planes, centres, shares)
