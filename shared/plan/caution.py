@@ -92,7 +92,7 @@ def _extrapolation(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
 
 def _most(row: Row) -> float:
     """The most that a row spends in any one period."""
-    return max((part["spend"] for part in row.get("periods") or ()), default=row["spend"])
+    return float(max((part["spend"] for part in row.get("periods") or ()), default=row["spend"]))
 
 
 def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
