@@ -140,7 +140,8 @@ def _iterate(
     blocks = Blocks(scaled.carry, scaled.rows, scaled.equal)
     floor = least_possible(scaled)
     best: RelaxedProgram | None = None
-    stuck = 0
+    stuck, least = 0, np.inf
+    met = max(1e-9, min(gap, 1e-7))
     for iteration in range(_ITERATIONS):
         unit, pieces, _ = state.parts(state.x)
         found = answer(
@@ -155,16 +156,20 @@ def _iterate(
         )
         size = max(abs(found.value), abs(found.bound))
         complementary = scaled.money * state.centre * state.count <= 0.3 * gap * size
-        if complementary and state.missed <= 1e-9 and found.bound - found.value > gap * size:
+        if complementary and state.missed <= met and found.bound - found.value > gap * size:
             found = _sharpened(scaled, found, state)
         if found.bound < floor - 1e-6 * max(abs(floor), scaled.money):
             return replace(found, status=INFEASIBLE)
         if found.bound <= cutoff:
             return replace(found, status="cut off")
-        if state.missed <= 1e-9 and found.bound - found.value <= gap * size:
+        if state.missed <= met and found.bound - found.value <= gap * size:
             return replace(found, status=OPTIMAL)
+        # Far from feasible the bound may rise for a while: residuals that fall are progress too.
+        nearer = state.merit < 0.9 * least
+        least = min(least, state.merit)
         better = best is None or found.bound < best.bound
-        best, stuck = (found, 0) if better or best is None else (best, stuck + 1)
+        stuck = 0 if better or nearer else stuck + 1
+        best = found if better or best is None else best
         if stuck > 15 or time.perf_counter() > deadline:
             break
         step = Step(state, blocks)

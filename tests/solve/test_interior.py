@@ -323,3 +323,24 @@ def test_past_the_deadline_there_is_still_a_bound() -> None:
     lines = relax_by_lines(scaled, deadline=0.0)
     assert lines.iterations == 1
     assert lines.bound >= best * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thin_boxes_deep_in_a_search_need_no_linear_program(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p = adstock_plan(rng, 4, 6, ("s_hill", "sigmoid", "hill"))
+    source, box = Enveloper(p), program_box(p)
+    for _ in range(20):
+        found = relax_program(p, box, enveloper=source, gap=1e-7, patient=False)
+        assert found.status in ("optimal", "infeasible")
+        if found.status == "infeasible":
+            box = program_box(p)
+            continue
+        arm, at = int(rng.integers(4)), int(rng.integers(6))
+        z = float(np.clip(found.z[arm, at], box.z_lower[arm, at], box.z_upper[arm, at]))
+        above = rng.random() < 0.5
+        box = box.with_argument(
+            arm, at, lower=z if above else None, upper=None if above else z
+        ).tightened(p)
+        if box.empty:
+            box = program_box(p)
