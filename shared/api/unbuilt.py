@@ -25,14 +25,11 @@ BUILT_METHODS = (
     "genetic",
     "particle_swarm",
     "bayesian",
+    "piecewise",
 )
 
 NOT_BUILT = {
     "interactions": "An interaction of two channels",
-    "mean_minus_sd": "The risk measure 'mean_minus_sd'",
-    "quantile": "The risk measure 'quantile'",
-    "cvar": "The risk measure 'cvar'",
-    "worst_case": "The risk measure 'worst_case'",
 }
 """Feature (a field of the contract, or a value of one) and its name in words."""
 

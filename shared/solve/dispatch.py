@@ -8,26 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import InvalidInput, NotSupportedYet
+from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, feasible_current, marginal, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Proof
 from shared.solve.dual import settle
 from shared.solve.relaxation import Relaxation
-from shared.solve.search import SEARCHES, search
+from shared.solve.search import BY_NAME, search
 from shared.solve.sigmoid import branch_and_bound
-from shared.solve.space import BudgetSpace
+from shared.solve.space import BudgetSpace, Searched
 
-__all__ = ["METHODS", "NOT_BUILT", "Solved", "solve"]
+__all__ = ["METHODS", "Solved", "solve"]
 
 Array = NDArray[np.float64]
 
-METHODS = ("auto", "lagrangian", "branch_and_bound", *SEARCHES)
+METHODS = ("auto", "lagrangian", "branch_and_bound", *BY_NAME)
 _S_SHAPED = (
     "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
     "and branch and bound closes the gap."
 )
-NOT_BUILT = ("piecewise",)
 _PROOF_NODES = 64
 """Nodes spent on the bound of a plan that was found by a method without one."""
 
@@ -71,20 +70,16 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
 
     Raises
     ------
-    NotSupportedYet, InvalidInput
+    InvalidInput
         At ``/solver/method``.
     """
     method = options.method
-    if method in NOT_BUILT:
-        raise NotSupportedYet.at(
-            "/solver/method", "not_supported_yet", f"The method {method} is not built yet."
-        )
     if method not in METHODS:
         raise InvalidInput.at("/solver/method", "unknown_method", f"There is no method {method!r}.")
     began = time.perf_counter()
     # A tenth is kept for the last node and for whoever rechecks the proof.
     deadline = began + 0.9 * options.time_limit_s
-    if method in SEARCHES:
+    if method in BY_NAME:
         return _by_name(canonical, options, start, began)
     model = Relaxation(canonical, deadline)
     chosen, why = _choose(model, method)
@@ -133,13 +128,14 @@ def _by_name(
     """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
     # The larger part of the time is the search's, a fifth is kept for the bound.
     space = BudgetSpace(canonical, began + 0.7 * options.time_limit_s)
-    found = search(space, options.method, options.seed)
     plans = [
         plan
-        for candidate in (found.point, feasible_current(canonical), start)
+        for candidate in (feasible_current(canonical), start, space.known()[0])
         if (plan := _feasible(canonical, candidate)) is not None
     ]
-    plans = plans or [space.project(canonical.lower[None, :])[0]]
+    found = _searched(canonical, space, options, plans)
+    plan = _feasible(canonical, found.point)
+    plans = ([] if plan is None else [plan]) + plans
     values = [float(outcome(canonical, plan).sum()) for plan in plans]
     spend = plans[int(np.argmax(values))]
     shown = branch_and_bound(
@@ -161,6 +157,24 @@ def _by_name(
         budget_price=_budget_price(canonical, spend),
         solve_ms=1e3 * (time.perf_counter() - began),
     )
+
+
+def _searched(
+    canonical: Canonical, space: BudgetSpace, options: SolverOptions, plans: list[Array]
+) -> Searched:
+    if options.method != "piecewise":
+        return search(space, options.method, options.seed)
+    # Here, for a process that solves otherwise never needs scipy.
+    from shared.solve.by_pieces import as_program, search_pieces
+
+    best = max(plans, key=lambda plan: float(outcome(canonical, plan).sum()), default=None)
+    found = search_pieces(
+        as_program(canonical),
+        gap=options.gap,
+        deadline=space.deadline,
+        start=None if best is None else best[:, None],
+    )
+    return found or Searched(space.known()[0], 0.0, 0, "It found no plan of its own.", True)
 
 
 def _budget_price(canonical: Canonical, spend: Array) -> float:

@@ -76,8 +76,11 @@ def climb(space: Space, starts: Array, rounds: int = _ROUNDS) -> tuple[Array, Ar
         bend = -((slopes[index] - old) * change).sum(axis=1)
         length = (used * change * change).sum(axis=1)
         spectral = np.where(bend > 0.0, length / np.where(bend > 0.0, bend, 1.0), 1.0)
+        # Where a stretched step has led nowhere, the plain one is tried before giving up.
+        again = np.setdiff1d(moving[stretch[moving, 0] != 1.0], index)
+        stretch[again, 0] = 1.0
         stretch[index, 0] = np.clip(spectral, 1e-3, 1e3)
-        moving = index
+        moving = np.union1d(index, again)
     return points, values, not (moving.size and space.late())
 
 

@@ -9,17 +9,18 @@ drawn straight towards a point known to be allowed, up to the first wall.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Polyhedron", "centre"]
+__all__ = ["EXACT", "ROUGH", "Polyhedron", "centre"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 20
 _LENGTHS = (0.5, 0.2, 0.05, 0.01, 1e-3)
-_EASE = 100.0
+ROUGH, EXACT = (100.0,), (100.0, 1e4, 1e6)
 _MOST_ROWS = 120  # prices are solved for densely, point by point
 _CLOSE = 1e-11
 
@@ -51,10 +52,17 @@ class Polyhedron:
         return np.asarray(np.max(over, axis=1, initial=0.0), dtype=np.float64)
 
     def nearest(
-        self, points: Array, give: Array, lower: Array | None = None, upper: Array | None = None
+        self,
+        points: Array,
+        give: Array,
+        lower: Array | None = None,
+        upper: Array | None = None,
+        *,
+        eases: Sequence[float] = ROUGH,
     ) -> Array:
         """Nearest points in ``sum((x - point)**2 / give)``, (k, n) like ``points`` and ``give``.
 
+        ``eases`` is ``ROUGH`` for near enough or ``EXACT``.
         ``lower`` and ``upper`` (k, n) narrow the box point by point. A point that finds no way in
         stays in its box and misses rows, as ``missed`` tells.
         """
@@ -65,7 +73,7 @@ class Polyhedron:
         if not todo.size:
             return out
         if len(self.row_lower) <= _MOST_ROWS:
-            out[todo] = self._newton(points[todo], give[todo], low[todo], high[todo])
+            out[todo] = self._newton(points[todo], give[todo], low[todo], high[todo], eases)
             todo = todo[self.missed(out[todo]) > _CLOSE]
         if todo.size:
             straight = self.towards(points[todo])
@@ -94,33 +102,50 @@ class Polyhedron:
         share = np.clip(np.nan_to_num(walls.min(axis=1), nan=0.0), 0.0, 1.0)[:, None]
         return np.asarray(np.clip(self.inside + share * move, self.lower, self.upper))
 
-    def _newton(self, points: Array, give: Array, low: Array, high: Array) -> Array:
-        """Maximise the dual; rows that are ranges get a slack that moves a million times as
-        easily as a coordinate, so that all rows are equalities and the dual is smooth."""
-        matrix, m = self.matrix, len(self.row_lower)
-        stiff = np.maximum(give @ (matrix * matrix).T, 1e-300)
-        slack = np.where(self.row_lower == self.row_upper, 0.0, _EASE * stiff)
-        start = np.clip(np.clip(points, low, high) @ matrix.T, self.row_lower, self.row_upper)
-        dual = _Dual(self, points, give, low, high, start, slack)
-        price, open_ = np.zeros((len(points), m)), np.arange(len(points))
+    def _newton(
+        self, points: Array, give: Array, low: Array, high: Array, eases: Sequence[float]
+    ) -> Array:
+        """Maximise the dual; rows that are ranges get a slack that moves so much more easily than
+        a coordinate, so that all rows are equalities and the dual is smooth.
+
+        The slack's small resistance draws the answer a little off the nearest point; each further
+        ease starts from the prices before and takes most of that away.
+        """
+        stiff = np.maximum(give @ (self.matrix * self.matrix).T, 1e-300)
+        ranged = self.row_lower != self.row_upper
+        start = np.clip(np.clip(points, low, high) @ self.matrix.T, self.row_lower, self.row_upper)
+        price = np.zeros((len(points), len(self.row_lower)))
+        out = np.clip(points, low, high)
+        settled = np.zeros(len(points), dtype=bool)
+        for ease in eases:
+            slack = np.where(ranged, ease * stiff, 0.0)
+            dual = _Dual(self, points, give, low, high, start, slack)
+            price = self._climbed(dual, price, stiff)
+            x = dual.answer(price)[0]
+            fine = self.missed(x) <= _CLOSE
+            out = np.where((fine | ~settled)[:, None], x, out)
+            settled |= fine
+        return out
+
+    def _climbed(self, dual: _Dual, price: Array, stiff: Array) -> Array:
+        """Prices at which the dual is largest, or as near as the rounds allow."""
+        price, open_, diagonal = price.copy(), np.arange(len(price)), np.arange(price.shape[1])
         for _ in range(_ROUNDS):
-            part = dual.take(open_)
-            p, s = price[open_], stiff[open_]
+            part, p = dual.take(open_), price[open_]
             x, v = part.answer(p)
-            miss = x @ matrix.T - v
+            miss = x @ self.matrix.T - v
             wrong = (np.abs(miss) / self.scale).max(axis=1)
             going = wrong > 1e-15
             if not np.any(going):
                 break
-            part, p, s, miss = part.take(going), p[going], s[going], miss[going]
-            open_ = open_[going]
+            part, open_ = part.take(going), open_[going]
             moving = part.free(x[going])
-            system = (matrix * moving[:, None, :]) @ matrix.T
-            damp = np.clip(wrong[going], 1e-12, 1e-2)[:, None] * s
-            system[:, np.arange(m), np.arange(m)] += part.free_slack(v[going]) + damp
-            step = np.linalg.solve(system, miss[:, :, None])[:, :, 0]
-            price[open_] = part.climbed(p, step)
-        return dual.answer(price)[0]
+            system = (self.matrix * moving[:, None, :]) @ self.matrix.T
+            damp = np.clip(wrong[going], 1e-12, 1e-2)[:, None] * stiff[open_]
+            system[:, diagonal, diagonal] += part.free_slack(v[going]) + damp
+            step = np.linalg.solve(system, miss[going][:, :, None])[:, :, 0]
+            price[open_] = part.climbed(p[going], step)
+        return price
 
 
 @dataclass(frozen=True, slots=True, eq=False)

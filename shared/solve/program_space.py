@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.solve.polyhedron import Polyhedron, centre
+from shared.solve.polyhedron import EXACT, ROUGH, Polyhedron, centre
 from shared.solve.space import Space
 
 __all__ = ["ProgramSpace", "program_space"]
@@ -98,7 +98,7 @@ class ProgramSpace(Space):
         near = np.clip(points, self.lower - self.range, self.upper + self.range)
         ease = np.ones(points.shape) if give is None else give
         low, high = self._choices(near)
-        return self.walls.nearest(near, ease, low, high)
+        return self.walls.nearest(near, ease, low, high, eases=ROUGH if give is None else EXACT)
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """Corners, near-corners and mixtures: shares of the ranges drawn and projected."""

@@ -17,7 +17,7 @@ from shared.solve.slsqp import quadratic_programming
 from shared.solve.space import Searched, Space
 from shared.solve.swarm import swarm
 
-__all__ = ["SEARCHES", "search"]
+__all__ = ["BY_NAME", "SEARCHES", "search"]
 
 SEARCHES: dict[str, Callable[[Space, int], Searched]] = {
     "gradient": ascend,
@@ -26,6 +26,9 @@ SEARCHES: dict[str, Callable[[Space, int], Searched]] = {
     "particle_swarm": swarm,
     "bayesian": explore,
 }
+
+BY_NAME = (*SEARCHES, "piecewise")
+"""All methods that a caller has to ask for; the last one needs more than a space."""
 
 
 def search(space: Space, method: str, seed: int) -> Searched:

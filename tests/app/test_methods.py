@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from shared.api.answers import OptimizeAnswer
-from shared.solve.search import SEARCHES
+from shared.solve.search import BY_NAME
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 
 
-@pytest.mark.parametrize("method", SEARCHES)
+@pytest.mark.parametrize("method", BY_NAME)
 def test_a_method_by_name(api: Client, method: str) -> None:
     raw: dict[str, Any] = optimize_request(solver={"method": method, "seed": 3, "time_limit_s": 60})
     answers = [api.post("optimize", raw) for _ in range(2)]

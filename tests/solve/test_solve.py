@@ -31,11 +31,11 @@ from shared.curves.saturation import (
     Tabulated,
 )
 from shared.curves.stack import CurveStack, Group
-from shared.errors import InvalidInput, NotSupportedYet
+from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
 from shared.solve.certificate import Certificate, certify
-from shared.solve.dispatch import NOT_BUILT, Solved, solve
+from shared.solve.dispatch import Solved, solve
 
 TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)
 seeds = st.integers(0, 2**32 - 1)
@@ -350,13 +350,6 @@ def test_a_given_start_is_never_lost() -> None:
     good = solve(problem, TIGHT).spend
     again = solve(problem, SolverOptions(time_limit_s=1e-6), start=good)
     assert outcome(problem, again.spend).sum() >= outcome(problem, good).sum() * (1 - 1e-12)
-
-
-@pytest.mark.parametrize("method", NOT_BUILT)
-def test_methods_not_built_say_so(method: str) -> None:
-    with pytest.raises(NotSupportedYet) as caught:
-        solve(CORNERS["tables"], SolverOptions(method=method))
-    assert caught.value.faults[0].pointer == "/solver/method"
 
 
 def test_methods_by_name() -> None:
