@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.problem.program_proof import SplitActive, SplitArgument, SplitDecision
 
-__all__ = ["Region", "halves", "holds", "root_region"]
+__all__ = ["HAIR", "Region", "halves", "holds", "root_region"]
 
 Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
