@@ -97,7 +97,7 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
     verb = {"minimize_spend": "reach the target for less than", "maximize_profit": "earn more than"}
     text = (
         f"No plan within the limits can {verb.get(problem.goal.goal, 'bring more than')} "
-        f"{number(bound)}"
+        f"{number(bound)}{_as_read(problem)}"
     )
     if gap <= PROVEN_BEST:
         return _say("proof", f"{text}: this is the best.", **data)
@@ -105,6 +105,17 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
     digits = max(0, -floor(log10(100 * gap)))
     share = f"{100 * gap + 0.5 * 10.0**-digits:.{digits}f}"
     return _say("proof", f"{text}; this one is within {share} % of that.", **data)
+
+
+def _as_read(problem: Problem) -> str:
+    """Which reading of an uncertain outcome the certificate's figures are; "" for the expected."""
+    risk = problem.risk
+    return {
+        "mean_minus_sd": f" (the mean less {number(risk.aversion)} standard deviations)",
+        "quantile": f" (in the {100 * risk.level:g} % quantile of the draws)",
+        "cvar": f" (in the mean of the worst {100 * risk.level:g} % of draws)",
+        "worst_case": " (in the worst draw)",
+    }.get(risk.measure, "")
 
 
 def _moves(

@@ -46,8 +46,10 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         from shared.plan import goals
 
         return goals.make_plan(problem, start)
-    from shared.plan import general
+    from shared.plan import cautious, general
 
+    if cautious.is_cautious(problem):
+        return cautious.make_plan(problem, start)
     return general.make_plan(problem, start)
 
 

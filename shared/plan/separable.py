@@ -15,7 +15,7 @@ from shared.problem.model import Problem
 from shared.solve.certificate import certify
 from shared.solve.dispatch import solve
 
-__all__ = ["PRICE_UNIT", "bindings", "current_score", "make_plan", "shadow_prices"]
+__all__ = ["PRICE_UNIT", "bindings", "budget_price", "current_score", "make_plan", "shadow_prices"]
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from shared.problem.aim import Aim
 from shared.problem.aim_proof import AimProof, lifted
 from shared.problem.program import Program
 from shared.solve.certificate import Certificate
-from shared.solve.program_certificate import ALLOWED, certify_program, program_violation
+from shared.solve.program_certificate import certify_program, program_violation
 from shared.solve.rounding import EPS
 
 __all__ = ["certify_program_aim"]
@@ -44,7 +44,7 @@ def certify_program_aim(
         upper_bound=bound,
         gap=gap,
         relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= ALLOWED,
+        proven=violation <= 1e-6,
         max_constraint_violation=violation,
         kkt_residual=found.kkt_residual,
     )
