@@ -351,10 +351,9 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     allowed = domain.contains(mixed.u, 0.0)
     near = search.functions.value(domain.nearest(mixed.u))
     excess = np.maximum(hull - near, 0.0)
-    # A mix that is no value of the arm's is a choice to be made, however little it promises.
-    excess = np.where(allowed, excess, excess + 1e-9 * search.master.money)
     small = 1e-4 * search.gap * abs(search.value) / n if np.isfinite(search.value) else 0.0
-    excess = np.where(torn & (excess > small), excess, -np.inf)
+    # A mix that is no value of the arm's is a choice to be made, however little it promises.
+    excess = np.where(torn & (~allowed | (excess > small)), excess, -np.inf)
     limited = count_excess(search.program, mixed, domain)
     arm = int(np.argmax(np.maximum(excess, limited)))
     if max(excess[arm], limited[arm]) == -np.inf:

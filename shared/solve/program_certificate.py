@@ -8,10 +8,12 @@ gives a bound from one-dimensional maxima. Everything is rounded outward.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitActive
 from shared.problem.region import Region, halves, holds, root_region
@@ -33,7 +35,9 @@ def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certific
     violation = program_violation(program, u)
     u = np.maximum(u, 0.0)  # below zero there are no curves; the violation above has said so
     objective = program.objective(u)
-    bound, prices = _bound(program, u, proof, objective)
+    # Limits on what comes in lots are as tight as the lots make them.
+    held = replace(program, rows=lattice_rows(program))
+    bound, prices = _bound(held, u, proof, objective)
     residual = _kkt(program, u, prices)
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
         inf = math.inf

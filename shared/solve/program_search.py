@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramProof
@@ -28,6 +29,10 @@ _CONCAVE = (
 _CHOICES = (
     "Minimum spends, lots or a limited number of active channels make some choices whole: each "
     "region is relaxed to mixes of allowed values, and branch and bound closes the gap."
+)
+_PAIRS = (
+    "Interactions multiply levels of saturation: each product is bounded by squares around the "
+    "best plan found, or by planes, and branch and bound closes what gap is left."
 )
 _S_SHAPED = (
     "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
@@ -95,9 +100,10 @@ def solve_program(
         plan for plan in known if plan.shape == program.lower.shape and allowed(program, plan)
     )
     method, why = _why(program)
+    given, program = program, replace(program, rows=lattice_rows(program))
     found = _search(program, options, deadline, starts)
     if found.u is None:
-        found = _from_feasible(program, options, deadline, found)
+        found = _from_feasible(given, options, deadline, found)
     if not found.finished and method == "branch_and_bound":
         why += " The time limit came first, so a gap is left and stated."
     assert found.u is not None
@@ -117,6 +123,10 @@ def solve_program(
 def _search(
     program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
 ) -> Found:
+    if program.pairs and program.value > 0.0:
+        from shared.solve.interactions import search_interactions
+
+        return search_interactions(program, options, deadline, starts)
     whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
     if whole and program.columns == 1 and program.weight.shape[1] == 1:
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
@@ -162,6 +172,8 @@ def _concave(program: Program) -> bool:
 
 
 def _why(program: Program) -> tuple[str, str]:
+    if program.pairs and program.value > 0.0:
+        return "branch_and_bound", _PAIRS
     if program.discrete:
         return "branch_and_bound", _CHOICES
     if _concave(program):
