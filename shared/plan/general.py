@@ -17,10 +17,11 @@ from shared.plan.words import number
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
+from shared.solve.interaction_terms import linear_weights
 from shared.solve.program_certificate import certify_program
 from shared.solve.program_search import solve_program
 
-__all__ = ["bindings", "make_plan", "score_program", "shadow_prices"]
+__all__ = ["bindings", "make_plan", "score_program", "shadow_prices", "shared_outcome"]
 
 Floats = NDArray[np.float64]
 
@@ -44,8 +45,11 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     first = start if start is not None and start.shape == program.lower.shape else None
     notes: tuple[tuple[str, str], ...] = ()
     if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
-        u = decide_in_turn(program, lambda step: solve_program(step, problem.options).u)
-        solved = solve_program(program, problem.options, u)
+        # Half of the time goes to the steps, in even parts, and half to the bound.
+        half = problem.options.time_limit_s / 2.0
+        each = replace(problem.options, time_limit_s=half / problem.horizon.periods)
+        u = decide_in_turn(program, lambda step: solve_program(step, each).u)
+        solved = solve_program(program, replace(problem.options, time_limit_s=half), u)
         notes = (_foresight(program, u, solved.u),)
     else:
         solved = solve_program(program, problem.options, first)
@@ -71,7 +75,6 @@ def _refuse(problem: Problem) -> None:
         "/objective/target_roas": goal.target_roas is not None,
         "/objective/target_cpa": goal.target_cpa is not None,
         "/risk/measure": risk.measure != "expected",
-        "/interactions": bool(problem.interactions),
         "/solver/method": problem.options.method not in METHODS,
     }
     for pointer, asked in unbuilt.items():
@@ -98,18 +101,51 @@ def score_program(program: Program, spend: Floats) -> Score:
     """Score ``spend`` (A, T) with a program whose decisions are the spends themselves (K = T).
 
     Outcomes after the plan's last period (the long term) are no part of its outcome, but a unit of
-    money's marginal return includes them, weighed as the objective weighs them.
+    money's marginal return includes them, weighed as the objective weighs them. What an interaction
+    brings (or takes) counts half to either of its arms, at the mean curves' levels in every draw.
     """
     z = program.adstocked(spend)
     draws = program.response_draws(z)
     ended = program.periods
+    alone, slopes = program.response(z), program.slopes(spend)
+    if program.pairs:
+        slopes = slopes * _steeper(program, z)
+    shared = shared_outcome(program, z)
     return Score(
         spend=spend,
-        outcome=program.response(z)[:, :ended],
-        marginal=_through_carry(program, program.slopes(spend)),
-        ceiling=(program.supremum()[:, None] * program.weight)[:, :ended],
-        draws=None if draws is None else draws[:, :, :ended],
+        outcome=(alone + shared)[:, :ended],
+        marginal=_through_carry(program, slopes),
+        ceiling=_ceiling(program)[:, :ended],
+        draws=None if draws is None else (draws + shared)[:, :, :ended],
+        alone=alone[:, :ended] if program.pairs else None,
     )
+
+
+def shared_outcome(program: Program, z: Floats) -> Floats:
+    """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
+    out = np.zeros(program.weight.shape)
+    if not program.pairs:
+        return out
+    level = program.saturation(z)
+    for pair in program.pairs:
+        both = level[pair.first] * level[pair.second] * program.weight[pair.first]
+        out[pair.first] += 0.5 * pair.strength * both
+        out[pair.second] += 0.5 * pair.strength * both
+    return out
+
+
+def _steeper(program: Program, z: Floats) -> Floats:
+    """(A, H) by how much interactions multiply the slope of a response."""
+    weight = program.weight
+    mixed = linear_weights(program, z)
+    return np.divide(mixed, weight, out=np.ones_like(weight), where=weight > 0.0)
+
+
+def _ceiling(program: Program) -> Floats:
+    """(A, H) the most that each response can bring; nothing where it does not count."""
+    most = np.broadcast_to(program.supremum()[:, None], program.weight.shape)
+    counts = program.weight != 0.0
+    return np.multiply(most, program.weight, out=np.zeros_like(program.weight), where=counts)
 
 
 def _through_carry(program: Program, slopes: Floats) -> Floats:
