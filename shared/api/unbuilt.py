@@ -28,9 +28,7 @@ BUILT_METHODS = (
     "piecewise",
 )
 
-NOT_BUILT = {
-    "interactions": "An interaction of two channels",
-}
+NOT_BUILT: dict[str, str] = {}
 """Feature (a field of the contract, or a value of one) and its name in words."""
 
 Asked = tuple[str, tuple[str | int, ...]]

@@ -71,6 +71,7 @@ def _row(
 ) -> dict[str, Any]:
     at = list(arms)
     spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
+    alone = brings if plan.alone is None else float(plan.alone[at].sum())
     periods = plan.spend.shape[1]
     known = channel.current_spend
     if known is None and channel.campaigns:
@@ -93,7 +94,7 @@ def _row(
         "spend_interval": spend_interval,
         "marginal_return": _marginal(at, plan),
         "average_return": quotient(brings, spend),
-        "saturation": quotient(brings, finite(float(plan.ceiling[at].sum()))),
+        "saturation": quotient(alone, finite(float(plan.ceiling[at].sum()))),
         "binding": list(held),
         "extrapolated": None
         if observed is None

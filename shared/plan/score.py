@@ -38,6 +38,9 @@ class Score:
         (A, T) the most that each arm could ever bring; inf where its curve has no ceiling.
     draws
         (S, A, T) outcome in each draw, or None.
+    alone
+        (A, T) expected outcome without interactions, which levels of saturation go by; None where
+        there are none.
     """
 
     spend: Floats
@@ -45,6 +48,7 @@ class Score:
     marginal: Floats
     ceiling: Floats
     draws: Floats | None
+    alone: Floats | None = None
 
     @property
     def total(self) -> float:

@@ -1,0 +1,391 @@
+"""Programs with interactions: synergy and cannibalisation between pairs of arms.
+
+In levels of saturation the objective is linear plus products of two levels. Around a plan the
+products are linearised, which only changes the weights of the responses, and the concave relaxation
+does the rest; repeated with a line search on the true objective this climbs to a locally best plan.
+Around that plan each product is at most a sum of squares (:mod:`shared.solve.program_pairs`): where
+the curves bend down more than the squares bend up, one leaf proves the plan the best of all.
+Otherwise regions are split at the adstocked spend whose term errs most, best first.
+"""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.model import SolverOptions
+from shared.problem.program import Program
+from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.region import Region, halves, root_region
+from shared.problem.repair import repair
+from shared.solve.box_primal import allowed, sides_of, snapped
+from shared.solve.found import Found, Tree
+from shared.solve.interaction_terms import linear_weights, shares_at, widest_cell
+from shared.solve.interior import RelaxedProgram, relax_program
+from shared.solve.program_bound import Bounder
+from shared.solve.program_box import ProgramBox
+from shared.solve.program_envelope import Enveloper
+
+__all__ = ["search_interactions"]
+
+Array = NDArray[np.float64]
+Split = SplitDecision | SplitArgument | SplitActive
+
+_CLIMBS = 40  # linearisations of one local ascent
+_NODES = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Node:
+    slot: int
+    region: Region
+    leaf: ProgramLeaf
+    u: Array
+    z: Array
+    bound: float
+
+
+@dataclass(slots=True)
+class _Search:
+    program: Program
+    plain: Program
+    base: Enveloper
+    bounder: Bounder
+    gap: float
+    deadline: float
+    tree: Tree = field(default_factory=Tree)
+    best: Array | None = None
+    value: float = -np.inf
+    prices: Array | None = None
+    iterations: int = 0
+    slowest: float = 0.0
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
+
+    def late(self) -> bool:
+        """Whether there is no time for one more region."""
+        return time.perf_counter() + self.slowest >= self.deadline
+
+    def enveloper(self, z: Array) -> Enveloper:
+        """Envelopes with the interactions linearised at adstocked spend ``z``."""
+        other = copy.copy(self.base)
+        other.weight = linear_weights(self.program, z)
+        other._memory, other._hulls = [], {}
+        return other
+
+    def relax(self, box: ProgramBox, z: Array, gap: float) -> RelaxedProgram:
+        found = relax_program(self.plain, box, None, enveloper=self.enveloper(z), gap=gap)
+        self.iterations += found.iterations
+        return found
+
+    def offer(self, u: Array, mu: Array | None) -> bool:
+        """Take a plan (A, K) that is better than the best, if it is allowed."""
+        inside = np.clip(u, self.program.lower, self.program.upper)
+        value = self.program.objective(inside)
+        if value <= self.value:
+            return False
+        if not allowed(self.program, inside):
+            mended = repair(self.program, inside)
+            if mended is None or not allowed(self.program, mended):
+                return False
+            inside, value = mended, self.program.objective(mended)
+            if value <= self.value:
+                return False
+        self.best, self.value = inside, value
+        if mu is not None:
+            self.prices = mu
+        return True
+
+    def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
+        """A locally best plan on the sides that ``u`` is on; prices (mu, nu) there."""
+        program = self.program
+        sides = sides_of(program, self.base, box, u).tightened(program)
+        mu, nu = np.zeros(len(program.rows.names)), np.zeros(program.weight.shape)
+        if sides.empty:
+            return u, mu, nu
+        for turn in range(_CLIMBS):
+            found = self.relax(sides, program.adstocked(u), gap)
+            if found.status == "infeasible":
+                break
+            mu, nu = found.mu, found.nu
+            aim = np.clip(found.u, sides.u_lower, sides.u_upper)
+            old = program.objective(u) if turn else -np.inf
+            taken, value = aim, program.objective(aim)
+            step = 1.0
+            while value < old and step > 1e-3:
+                step *= 0.5
+                taken = u + step * (aim - u)
+                value = program.objective(taken)
+            if value < old:
+                break
+            moved = float(np.abs(taken - u).max())
+            u = taken
+            if value - old <= 1e-13 * abs(value) or moved <= 1e-9 * float(np.abs(u).max()):
+                break
+            if time.perf_counter() >= self.deadline:
+                break
+        self.offer(u, mu)
+        return u, mu, nu
+
+    def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
+        """The better of squares around ``z`` and of planes, with its bound."""
+        shares = shares_at(self.program, self.enveloper(z), z)
+        best = ProgramLeaf(mu, nu, None, z, shares)
+        bound = self.bounder.bound(best, region)
+        if bound > self.cutoff():
+            other = ProgramLeaf(mu, nu)
+            flat = self.bounder.bound(other, region)
+            if flat < bound:
+                return other, flat
+        return best, bound
+
+
+def search_interactions(
+    program: Program,
+    options: SolverOptions,
+    deadline: float,
+    starts: tuple[Array, ...] = (),
+) -> Found:
+    """Solve a program with interactions to ``options.gap``, or until ``deadline``.
+
+    Parameters
+    ----------
+    deadline
+        Of ``time.perf_counter``.
+    starts
+        Feasible plans (A, K): the answer is never worse than any of them.
+    """
+    nothing = Found(
+        None, np.zeros(len(program.rows.names)), Tree().proof(), 0, 0, np.inf, False
+    )  # fmt: skip
+    root = root_region(program)
+    if root is None:
+        return nothing
+    plain = replace(program, pairs=())
+    enveloper = Enveloper(plain)
+    search = _Search(
+        program, plain, enveloper, Bounder(program, root, 1.0), options.gap, deadline
+    )  # fmt: skip
+    for start in starts:
+        search.offer(start, None)
+    slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
+    box = _box(root)
+    _first_plans(search, box, starts)
+    size = max(abs(search.value) if np.isfinite(search.value) else 1.0, 1e-300)
+    # A search may leave a hundredth of the gap to rounding; the certificate does not.
+    search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
+    first = _solve(search, slot, root, None)
+    heap: list[tuple[float, int, _Node]] = []
+    if first is not None:
+        heapq.heappush(heap, (-first.bound, 0, first))
+    nodes, best_bound = 1, np.inf
+    while heap and not search.late() and nodes < _NODES:
+        best_bound = -heap[0][0]
+        if best_bound <= search.cutoff():
+            break
+        _, _, node = heapq.heappop(heap)
+        children = _split(search, node)
+        if children is None:
+            heapq.heappush(heap, (-node.bound, -1, node))
+            break
+        for child in children:
+            nodes += 1
+            heapq.heappush(heap, (-child.bound, nodes, child))
+    bound = -heap[0][0] if heap else search.cutoff()
+    return Found(
+        u=search.best,
+        prices=nothing.prices if search.prices is None else search.prices,
+        proof=search.tree.proof(),
+        nodes=nodes,
+        iterations=search.iterations,
+        bound=max(bound, search.value),
+        finished=not heap or bound <= search.cutoff(),
+    )
+
+
+def _first_plans(search: _Search, box: ProgramBox, starts: tuple[Array, ...]) -> None:
+    """Local ascents from the relaxation at low, middling and high levels, and from known plans."""
+    program = search.program
+    for share in (0.5, 0.0, 1.0):
+        if time.perf_counter() >= search.deadline:
+            return
+        z = box.z_lower + share * (box.z_upper - box.z_lower)
+        for _ in range(2):
+            found = search.relax(box, z, 1e-6)
+            if found.status == "infeasible":
+                return
+            z = found.z
+        _ascend(search, box, found.u)
+        simple = share == 0.5 and not _bent(search, box) and not program.discrete
+        if simple and _first_is_best(search, box):
+            return
+    for start in starts:
+        if time.perf_counter() < search.deadline:
+            _ascend(search, box, start)
+
+
+def _first_is_best(search: _Search, box: ProgramBox) -> bool:
+    """Whether squares around the best plan already prove it: no more starts are needed then."""
+    root = search.bounder.root
+    if search.best is None or search.prices is None:
+        return False
+    z = search.program.adstocked(search.best)
+    nu = search.relax(box, z, 1e-9)
+    size = max(abs(search.value), 1e-300)
+    search.bounder = Bounder(search.program, root, size)
+    _, bound = search.leaf(root, z, nu.mu, nu.nu)
+    return bound <= search.cutoff()
+
+
+def _ascend(search: _Search, box: ProgramBox, u: Array) -> None:
+    program = search.program
+    plan = u
+    if program.discrete:
+        near = repair(program, snapped(program, u))
+        plan = u if near is None else near
+    for _ in range(4):
+        before = search.value
+        plan, _, _ = search.climb(box, plan)
+        if search.value <= before * (1.0 + 1e-9) or not _bent(search, box):
+            return
+
+
+def _bent(search: _Search, box: ProgramBox) -> bool:
+    bend = np.where(np.isfinite(search.base.bend), search.base.bend, 0.0)[:, None]
+    return bool(np.any((bend > box.z_lower) & (box.z_upper > box.z_lower)))
+
+
+def _box(region: Region) -> ProgramBox:
+    return ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
+
+
+def _solve(search: _Search, slot: int, region: Region, parent: _Node | None) -> _Node | None:
+    """Bound a region and look for plans in it; None where nothing better can be there."""
+    began = time.perf_counter()
+    program, box = search.program, _box(region)
+    if search.best is not None and parent is None:
+        z = program.adstocked(search.best)
+    elif parent is not None:
+        z = np.clip(parent.z, box.z_lower, box.z_upper)
+    else:
+        z = 0.5 * (box.z_lower + box.z_upper)
+    node: _Node | None = None
+    for _ in range(3):
+        found = search.relax(box, z, max(1e-9, 0.01 * search.gap))
+        if found.status == "infeasible":
+            return _hopeless(search, slot, region, found, z, parent)
+        moved = float(np.abs(found.z - z).max())
+        centre = np.clip(found.z, box.z_lower, box.z_upper)
+        leaf, bound = search.leaf(region, z, found.mu, found.nu)
+        if node is None or bound < node.bound:
+            node = _Node(slot, region, leaf, found.u, centre, bound)
+        search.offer(found.u, found.mu)
+        if bound <= search.cutoff() or moved <= 1e-3 * float(np.abs(z).max()):
+            break
+        z = centre
+    assert node is not None
+    search.tree.set(slot, node.leaf)
+    if parent is None or program.discrete:
+        _ascend(search, box, node.u)
+    search.slowest = max(0.8 * search.slowest, time.perf_counter() - began)
+    if parent is not None and parent.bound < node.bound:
+        node = replace(node, bound=parent.bound)
+        search.tree.set(slot, parent.leaf)
+        node = replace(node, leaf=parent.leaf)
+    return None if node.bound <= search.cutoff() else node
+
+
+def _hopeless(
+    search: _Search,
+    slot: int,
+    region: Region,
+    found: RelaxedProgram,
+    z: Array,
+    parent: _Node | None,
+) -> _Node | None:
+    """A region that seems to hold no plan: multipliers so large that its bound says so."""
+    for scale in (1.0, 10.0, 1e3, 1e6):
+        leaf = ProgramLeaf(scale * found.mu, scale * found.nu)
+        bound = search.bounder.bound(leaf, region)
+        if bound <= search.cutoff():
+            search.tree.set(slot, leaf)
+            return None
+    if parent is None:
+        return None
+    search.tree.set(slot, parent.leaf)
+    return _Node(slot, region, parent.leaf, found.u, z, parent.bound)
+
+
+def _split(search: _Search, node: _Node) -> list[_Node] | None:
+    """Both halves of a region; None where there is nothing left to split."""
+    split = _choice(search, node)
+    if split is None:
+        split = _term(search, node)
+    if split is None:
+        return None
+    first = search.tree.leaf(node.leaf.mu, node.leaf.nu)
+    second = search.tree.leaf(node.leaf.mu, node.leaf.nu)
+    search.tree.set(first, node.leaf)
+    search.tree.set(second, node.leaf)
+    if isinstance(split, SplitActive):
+        split = replace(split, off=first, on=second)
+    else:
+        split = replace(split, below=first, above=second)
+    search.tree.set(node.slot, split)
+    out = []
+    for slot, part in zip((first, second), halves(search.program, node.region, split), strict=True):
+        if part is None:
+            continue
+        found = _solve(search, slot, part, node)
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def _choice(search: _Search, node: _Node) -> Split | None:
+    """A split at a decision that the relaxation puts where it may not be."""
+    program, region = search.program, node.region
+    if not program.discrete:
+        return None
+    slack = 1e-7 * program.scale
+    u = np.clip(node.u, region.u_lower, region.u_upper)
+    short = (u > slack) & (u < program.least_active - slack)
+    for a in np.flatnonzero(short.any(axis=1) & (region.active == 0)).tolist():
+        return SplitActive(a, 0, 0)
+    for limit in program.at_most:
+        arms = [a for a in limit.arms if u[a].max() > slack]
+        if len(arms) > limit.count:
+            free = [a for a in arms if region.active[a] == 0]
+            if free:
+                return SplitActive(max(free, key=lambda a: float(u[a].max())), 0, 0)
+    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
+    off = np.where((program.lot > 0.0)[:, None], np.abs(u - np.round(u / lot) * lot), 0.0)
+    arm, k = (int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
+    if off[arm, k] > slack:
+        at = float((np.floor(u[arm, k] / lot[arm, 0]) + 0.5) * lot[arm, 0])
+        return SplitDecision(arm, k, at, 0, 0)
+    return None
+
+
+def _term(search: _Search, node: _Node) -> Split | None:
+    """A split at the adstocked spend whose term errs most."""
+    region = node.region
+    found = widest_cell(
+        search.program, node.leaf, search.enveloper(node.z), region.z_lower, region.z_upper,
+        node.z,
+    )  # fmt: skip
+    if found is None:
+        return None
+    a, h, at = found
+    if search.program.columns == 1 and search.program.weight.shape[1] == 1:
+        carry = float(search.program.carry[a, h, 0])
+        u = (at - float(search.program.carry_in[a, h])) / carry
+        return SplitDecision(a, 0, u, 0, 0)
+    return SplitArgument(a, h, at, 0, 0)
