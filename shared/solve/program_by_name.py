@@ -18,9 +18,9 @@ from shared.problem.program_proof import ProgramLeaf, ProgramProof
 from shared.solve.by_pieces import search_pieces
 from shared.solve.interior import relax_program
 from shared.solve.program_box import program_box
-from shared.solve.program_search import SolvedProgram, known_plan
 from shared.solve.program_space import program_space
 from shared.solve.search import search
+from shared.solve.solved_program import SolvedProgram, known_plan
 from shared.solve.space import Searched
 
 __all__ = ["solve_by_name"]

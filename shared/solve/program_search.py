@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramProof
 from shared.solve.box_primal import allowed
 from shared.solve.box_search import search_boxes
 from shared.solve.column_search import search_columns
 from shared.solve.found import Found
+from shared.solve.program_by_name import solve_by_name
 from shared.solve.search import BY_NAME
+from shared.solve.solved_program import SolvedProgram, known_plan
 
 __all__ = ["SolvedProgram", "known_plan", "solve_program"]
 
@@ -40,38 +41,6 @@ _S_SHAPED = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SolvedProgram:
-    """A plan with what is needed to check and explain it.
-
-    Attributes
-    ----------
-    u
-        (A, K) decisions.
-    method, why
-        What was run and the reason, a sentence.
-    iterations, nodes
-        Steps of the relaxations (linear programmes, or Newton steps), and regions looked at.
-    proof
-        For :func:`shared.solve.program_certificate.certify_program`.
-    row_prices
-        (m,) objective gained by one more unit on the row's binding side: positive where its upper
-        side binds, negative where its lower does, 0 elsewhere; choices kept as they are.
-    finished
-        Whether the gap was reached, by the search's own account.
-    """
-
-    u: Array
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    proof: ProgramProof
-    row_prices: Array
-    solve_ms: float
-    finished: bool
-
-
 def solve_program(
     program: Program, options: SolverOptions, start: Array | None = None
 ) -> SolvedProgram:
@@ -88,9 +57,6 @@ def solve_program(
         With the smallest conflict, where no plan exists.
     """
     if options.method in BY_NAME:
-        # Here, for it stands on this module.
-        from shared.solve.program_by_name import solve_by_name
-
         return solve_by_name(program, options, start)
     began = time.perf_counter()
     # A tenth is kept for the last node and for whoever rechecks the proof.
@@ -179,25 +145,3 @@ def _why(program: Program) -> tuple[str, str]:
     if _concave(program):
         return "lagrangian", _CONCAVE
     return "branch_and_bound", _S_SHAPED
-
-
-def known_plan(program: Program) -> Array | None:
-    """Today's spend as decisions (A, K); None where it is not known or cannot be written so."""
-    current = program.current
-    if current is None or not np.all(np.isfinite(current)):
-        return None
-    size = np.einsum("atk,atk->ak", program.spread, program.spread)
-    if program.columns == 1:
-        u = np.einsum("atk,at->ak", program.spread, current) / np.maximum(size, 1e-300)
-    else:
-        u = np.stack(
-            [
-                np.linalg.lstsq(spread, spend, rcond=None)[0]
-                for spread, spend in zip(program.spread, current, strict=True)
-            ]
-        )
-    off = float(np.abs(program.spend(u) - current).max(initial=0.0))
-    if off > 1e-9 * max(program.scale, float(np.abs(current).max(initial=0.0)), 1e-300):
-        return None
-    u = np.clip(u, program.lower, program.upper)
-    return u if allowed(program, u) else None
