@@ -9,32 +9,61 @@ this package with functions marked ``@benchmark("section")`` that return rows::
         ours, base = measure(import_app), measure(import_numpy)
         return [row("import function_app", ours, peer=base, against="import numpy", at_most=1.3)]
 
-``python -m benchmarks`` finds the module by itself; ``python -m benchmarks app`` runs one section.
+``python -m benchmarks`` finds the module by itself; ``python -m benchmarks app`` runs one section;
+``--quick`` takes fewer random instances, and says how many.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["Row", "Timing", "benchmark", "discover", "measure", "noise", "render", "row", "timing"]
+__all__ = [
+    "EFFORT",
+    "Effort",
+    "Row",
+    "Timing",
+    "benchmark",
+    "discover",
+    "measure",
+    "noise",
+    "render",
+    "row",
+    "timing",
+]
 
 Benchmark = Callable[[], "list[Row]"]
 _REGISTERED: list[tuple[str, Benchmark]] = []
 
 
+@dataclass(slots=True)
+class Effort:
+    """How many random instances to take: all that a row asks for, or a few where ``quick``."""
+
+    quick: bool = False
+
+    def instances(self, full: int) -> int:
+        """``full``, or a tenth of it, but never fewer than two (one where one was asked for)."""
+        return max(full // 10, min(full, 2)) if self.quick else full
+
+
+EFFORT = Effort()
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """CPU seconds of repeated runs: the median, the fastest and slowest, and how many."""
+    """CPU seconds of repeated runs: the median, the fastest and slowest, how many, and p95."""
 
     median: float
     low: float
     high: float
     repeats: int
+    p95: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +110,9 @@ def discover() -> list[tuple[str, Benchmark]]:
 def timing(seconds: Iterable[float]) -> Timing:
     """Sum up measured CPU seconds (one for each repeat, or each random instance)."""
     each = sorted(seconds)
-    return Timing(statistics.median(each), each[0], each[-1], len(each))
+    # The smallest figure that at least 95 % of the runs do not exceed.
+    p95 = each[math.ceil(0.95 * len(each)) - 1]
+    return Timing(statistics.median(each), each[0], each[-1], len(each), p95)
 
 
 def measure(run: Callable[[], object], *, repeats: int = 7, warm_up: int = 1) -> Timing:
@@ -128,7 +159,7 @@ def noise(repeats: int = 25) -> Timing:
 
 def render(rows: list[Row], machine: Timing) -> str:
     """The table as text."""
-    head = ("what", "median", "low..high", "ratio", "against", "", "note")
+    head = ("what", "median", "p95", "low..high", "ratio", "against", "", "note")
     lines = [head]
     for item in rows:
         held = item.held
@@ -136,6 +167,7 @@ def render(rows: list[Row], machine: Timing) -> str:
             (
                 f"{item.section}: {item.name}",
                 _duration(item.timing.median),
+                _duration(item.timing.p95),
                 f"{_duration(item.timing.low)}..{_duration(item.timing.high)}",
                 "" if item.ratio is None else f"{item.ratio:.3g}",
                 item.against,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.harness import Row, benchmark, measure, row, timing
+from benchmarks.harness import EFFORT, Row, benchmark, measure, row, timing
 from benchmarks.problems import SEED, concave, identical, over_draws, s_shaped
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
@@ -88,7 +88,7 @@ def s_shaped_channels() -> list[Row]:
     rows = []
     for n in (3, 10, 20, 100, 1_000):
         rng = np.random.default_rng(SEED + n)
-        problems = [s_shaped(rng, n) for _ in range(INSTANCES)]
+        problems = [s_shaped(rng, n) for _ in range(EFFORT.instances(INSTANCES))]
         runs = _run(problems, SolverOptions(gap=1e-9, time_limit_s=10))
         name = f"{n:,} S-shaped channels, 1e-9"
         rows.append(
@@ -108,7 +108,7 @@ def near_identical_channels() -> list[Row]:
         rows.append(row(name, timing(runs.solve), limit_s=0.5, note=runs.note()))
     for n in (10, 20, 50, 100, 1_000):
         rng = np.random.default_rng(SEED + n)
-        runs = _run([identical(n, rng) for _ in range(INSTANCES)], options)
+        runs = _run([identical(n, rng) for _ in range(EFFORT.instances(INSTANCES))], options)
         name = f"{n:,} S-curves alike to 1 %, 1e-4"
         # Stopped by the clock, a time says nothing: how often the gap was reached counts as well.
         reached = sum(gap <= options.gap for gap in runs.gaps)
@@ -123,7 +123,7 @@ def means_over_draws() -> list[Row]:
     rows = []
     for n, draws, limit, instances in ((8, 200, 1.0, INSTANCES), (20, 1_000, 5.0, 5)):
         rng = np.random.default_rng(SEED + draws)
-        problems = [over_draws(rng, n, draws) for _ in range(instances)]
+        problems = [over_draws(rng, n, draws) for _ in range(EFFORT.instances(instances))]
         runs = _run(problems, SolverOptions(gap=1e-6, time_limit_s=20))
         both = timing(a + b for a, b in zip(runs.solve, runs.certify, strict=True))
         name = f"mean over {draws:,} draws x {n} S-shaped, 1e-6"
@@ -137,7 +137,7 @@ def peers() -> list[Row]:
     rows = []
     for n, starts in ((9, 50), (20, 50)):
         rng = np.random.default_rng(SEED + n)
-        problems = [s_shaped(rng, n) for _ in range(INSTANCES)]
+        problems = [s_shaped(rng, n) for _ in range(EFFORT.instances(INSTANCES))]
         runs = _run(problems, SolverOptions(gap=1e-9, time_limit_s=10))
         best = [
             float(outcome(p, a.spend).sum()) for p, a in zip(problems, runs.answers, strict=True)
@@ -148,7 +148,7 @@ def peers() -> list[Row]:
         ):
             seconds, losses = _peer(peer, problems[:count], best)
             note = (
-                f"{count} instances: loses {100 * np.median(losses):.1f} % in the median, "
+                f"{len(losses)} instances: loses {100 * np.median(losses):.1f} % in the median, "
                 f"{100 * max(losses):.1f} % at worst, {np.mean(np.array(losses) > 1e-4):.0%} missed"
             )
             name = f"{n} S-shaped channels, proven 1e-9"

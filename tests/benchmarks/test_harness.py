@@ -6,12 +6,14 @@ import time
 
 import pytest
 
-from benchmarks.harness import discover, measure, noise, render, row, timing
+from benchmarks import __main__ as entry
+from benchmarks.harness import Row, discover, measure, noise, render, row, timing
 
 
 def test_a_timing_is_the_median_with_its_spread() -> None:
     t = timing([3.0, 1.0, 2.0])
-    assert (t.median, t.low, t.high, t.repeats) == (2.0, 1.0, 3.0, 3)
+    assert (t.median, t.low, t.high, t.repeats, t.p95) == (2.0, 1.0, 3.0, 3, 3.0)
+    assert timing(float(i) for i in range(1, 101)).p95 == 95.0
 
 
 def test_sleeping_costs_no_cpu_time() -> None:
@@ -39,4 +41,24 @@ def test_the_table_says_what_was_missed_and_how_noisy_it_was() -> None:
 
 
 def test_every_section_is_found() -> None:
-    assert "solver" in {section for section, _ in discover()}
+    found = {section for section, _ in discover()}
+    assert {"app", "goals", "interactions", "plans", "rules", "solver", "uncertain"} <= found
+
+
+def test_a_section_that_breaks_does_not_take_the_table_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks() -> list[Row]:
+        raise RuntimeError("no luck")
+
+    def works() -> list[Row]:
+        return [row("fine", timing([0.1]), limit_s=1.0)]
+
+    monkeypatch.setattr(entry, "discover", lambda: [("one", breaks), ("two", works)])
+    assert entry.main([]) == 1
+    text = capsys.readouterr().out
+    assert "BROKE" in text
+    assert "no luck" in text
+    assert "two: fine" in text
+    assert entry.main(["two"]) == 0
+    assert entry.main(["three"]) == 2

@@ -1,0 +1,257 @@
+"""Random problems of every class of the contract, in the caller's form; the seed is stated.
+
+Sizes and scales of spend are lognormal and budgets run from tight to half of what saturates, so
+that some channels stay out, some saturate, and rules bind. ``draw`` gives the instances of a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shared.curves.adstock import Adstock, Delayed, Geometric, WeibullPdf
+from shared.curves.curveset import Response
+from shared.curves.saturation import (
+    Exponential,
+    Hill,
+    Logarithmic,
+    MichaelisMenten,
+    Saturation,
+    Sigmoid,
+)
+from shared.problem.model import (
+    Channel,
+    Constraint,
+    Goal,
+    Horizon,
+    Interaction,
+    Problem,
+    Risk,
+    SolverOptions,
+)
+
+__all__ = ["RULES", "SEED", "Make", "draw", "goal_of", "paired", "planned", "risky", "ruled"]
+
+SEED = 20_240_607
+RULES = ("group", "share", "change", "zero or minimum", "at most k", "lots")
+
+Make = Callable[[np.random.Generator], Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """Money scale of a channel: what a typical spend is, and how much it can bring."""
+
+    top: float
+    half: float
+
+
+def draw(make: Make, count: int, *, seed: int = SEED) -> list[Problem]:
+    """``count`` instances; the first ones are the same whatever the count."""
+    return [make(np.random.default_rng((seed, i))) for i in range(count)]
+
+
+def _size(rng: np.random.Generator) -> _Size:
+    return _Size(float(rng.lognormal(0, 0.7)), float(rng.lognormal(0, 0.7)))
+
+
+def _concave(rng: np.random.Generator, i: int, size: _Size) -> Saturation:
+    """Three concave families in turn: those that a conic solver can be told as well."""
+    del rng
+    if i % 3 == 0:
+        return MichaelisMenten(size.top, size.half)
+    if i % 3 == 1:
+        return Exponential(size.top, 1.0 / size.half)
+    return Logarithmic(0.5 * size.top, size.half)
+
+
+def _s_shaped(rng: np.random.Generator, i: int, size: _Size) -> Saturation:
+    if i % 2:
+        return Hill(size.top, size.half, float(rng.uniform(1.2, 4.0)))
+    return Sigmoid(size.top, size.half, float(rng.uniform(2.0, 8.0)) / size.half)
+
+
+def _adstock(rng: np.random.Generator, i: int) -> Adstock:
+    """Three families of carryover in turn, scaled so that sustained spend counts once."""
+    if i % 3 == 0:
+        return Geometric(float(rng.uniform(0.1, 0.8)), normalised=True)
+    if i % 3 == 1:
+        return Delayed(float(rng.uniform(0.3, 0.8)), float(rng.uniform(0, 3)), 8, normalised=True)
+    return WeibullPdf(float(rng.uniform(1.2, 3)), float(rng.uniform(1, 4)), 8, normalised=True)
+
+
+def _channels(
+    rng: np.random.Generator, n: int, shape: str, *, carryover: bool = False
+) -> tuple[Channel, ...]:
+    make = _concave if shape == "concave" else _s_shaped
+    return tuple(
+        Channel(
+            name=f"channel {i}",
+            response=Response(make(rng, i, _size(rng)), _adstock(rng, i) if carryover else None),
+        )
+        for i in range(n)
+    )
+
+
+def _plain(rng: np.random.Generator, n: int, shape: str, gap: float, limit_s: float) -> Problem:
+    channels = _channels(rng, n, shape)
+    budget = float(rng.uniform(0.2, 0.6)) * n
+    return Problem(channels, budget, options=SolverOptions(gap=gap, time_limit_s=limit_s))
+
+
+def ruled(rule: str, n: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """One budget over ``n`` channels and one kind of rule (one of :data:`RULES`)."""
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = _plain(rng, n, shape, gap, limit_s)
+        share = problem.one_budget / n
+        each = problem.channels
+        if rule == "change":
+            now = share * rng.dirichlet(np.full(n, 3.0)) * n
+            change = float(rng.uniform(0.2, 0.5))
+            each = tuple(
+                replace(c, current_spend=float(x), max_change=change)
+                for c, x in zip(each, now, strict=True)
+            )
+        elif rule == "zero or minimum":
+            least = share * rng.uniform(0.5, 2.0, n)
+            each = tuple(
+                replace(c, minimum_if_active=float(x)) for c, x in zip(each, least, strict=True)
+            )
+        elif rule == "lots":
+            lots = np.round(share * rng.uniform(0.1, 0.4, n), 3)
+            each = tuple(replace(c, increment=float(x)) for c, x in zip(each, lots, strict=True))
+        problem = replace(problem, channels=each, spend_all=rule != "lots")
+        return replace(problem, constraints=_constraints(rng, rule, problem))
+
+    return make
+
+
+def _constraints(rng: np.random.Generator, rule: str, problem: Problem) -> tuple[Constraint, ...]:
+    names = np.array([c.name for c in problem.channels])
+    if rule == "at most k":
+        return (Constraint("few", tuple(names.tolist()), max_active=max(len(names) // 3, 1)),)
+    if rule not in ("group", "share"):
+        return ()
+    # Five groups that overlap, each held below or above the share it would have if all were alike.
+    out = []
+    for g in range(5):
+        members = rng.choice(len(names), size=max(len(names) // 3, 1), replace=False)
+        group = tuple(names[np.sort(members)].tolist())
+        even = len(group) / len(names)
+        # Where all of a budget is spent both rules say the same: shares are the tighter ones here.
+        low, high = (0.9 * even, 1.05 * even) if rule == "share" else (0.8 * even, 1.1 * even)
+        if rule == "share":
+            own = {"min_share": low} if g % 2 else {"max_share": high}
+        else:
+            budget = problem.one_budget
+            own = {"min_spend": low * budget} if g % 2 else {"max_spend": high * budget}
+        out.append(Constraint(f"group {g}", group, **own))
+    return tuple(out)
+
+
+def planned(
+    n: int, periods: int, shape: str, mode: str = "time_varying", *, gap: float, limit_s: float
+) -> Make:
+    """A plan over time: carryover of three families, one budget, a season in half the channels."""
+
+    def make(rng: np.random.Generator) -> Problem:
+        channels = _channels(rng, n, shape, carryover=True)
+        season = 1.0 + 0.3 * np.sin(2 * np.pi * np.arange(periods) / periods)
+        channels = tuple(
+            replace(c, period_weights=tuple(season.tolist())) if i % 2 else c
+            for i, c in enumerate(channels)
+        )
+        return Problem(
+            channels,
+            budget=float(rng.uniform(0.2, 0.6)) * n * periods,
+            horizon=Horizon(periods, mode),
+            options=SolverOptions(gap=gap, time_limit_s=limit_s),
+        )
+
+    return make
+
+
+def paired(n: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """Interactions: about as many pairs as channels, synergy twice as often as cannibalisation."""
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = _plain(rng, n, shape, gap, limit_s)
+        kept = tuple(
+            c
+            if np.isfinite(c.response.saturation.supremum())
+            else replace(c, response=Response(MichaelisMenten(*_pair_size(rng))))
+            for c in problem.channels
+        )
+        links = []
+        for _ in range(n):
+            first, second = rng.choice(n, size=2, replace=False).tolist()
+            strength = float(rng.uniform(0.05, 0.3)) * (1.0 if rng.random() < 2 / 3 else -1.0)
+            links.append(Interaction((f"channel {first}", f"channel {second}"), strength))
+        return replace(problem, channels=kept, interactions=tuple(links))
+
+    return make
+
+
+def _pair_size(rng: np.random.Generator) -> tuple[float, float]:
+    size = _size(rng)
+    return size.top, size.half
+
+
+def risky(n: int, draws: int, shape: str, risk: Risk, *, gap: float, limit_s: float) -> Make:
+    """Curves known only up to about 30 % in size and scale, weighed by ``risk``."""
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = _plain(rng, n, shape, gap, limit_s)
+        channels = tuple(
+            replace(c, response=replace(c.response, draws=_draws(rng, c.response, draws)))
+            for c in problem.channels
+        )
+        return replace(problem, channels=channels, risk=risk)
+
+    return make
+
+
+def _draws(rng: np.random.Generator, response: Response, count: int) -> tuple[Saturation, ...]:
+    curve = response.saturation
+    top, scale = np.exp(0.3 * rng.standard_normal((2, count)))
+    out: list[Saturation] = []
+    for a, b in zip(top.tolist(), scale.tolist(), strict=True):
+        if isinstance(curve, MichaelisMenten):
+            out.append(MichaelisMenten(curve.max_response * a, curve.half_saturation * b))
+        elif isinstance(curve, Exponential):
+            out.append(Exponential(curve.max_response * a, curve.rate * b))
+        elif isinstance(curve, Logarithmic):
+            out.append(Logarithmic(curve.coefficient * a, curve.scale * b))
+        elif isinstance(curve, Hill):
+            out.append(Hill(curve.max_response * a, curve.half_saturation * b, curve.shape))
+        elif isinstance(curve, Sigmoid):
+            out.append(Sigmoid(curve.max_response * a, curve.midpoint * b, curve.steepness / b))
+        else:
+            raise TypeError(f"no draws of {curve.family}")
+    return tuple(out)
+
+
+def goal_of(kind: str, n: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """Profit with a free budget, the least spend for a target, or outcome under a ROAS target."""
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = _plain(rng, n, shape, gap, limit_s)
+        spread = problem.one_budget / n
+        reached = sum(float(c.response.saturation.value(spread)) for c in problem.channels)
+        if kind == "profit":
+            price = float(rng.uniform(1.0, 3.0)) * problem.one_budget / reached
+            goal = Goal("maximize_profit", value_per_outcome=price)
+            return replace(problem, goal=goal, budget=None)
+        if kind == "least spend":
+            goal = Goal("minimize_spend", target_outcome=reached)
+            return replace(problem, goal=goal, budget=None)
+        # What an even spread of two thirds of the budget returns per unit of money.
+        some = sum(float(c.response.saturation.value(spread / 1.5)) for c in problem.channels)
+        target = 1.5 * some / problem.one_budget
+        goal = Goal("maximize_outcome", target_roas=target)
+        return replace(problem, goal=goal, spend_all=False)
+
+    return make
