@@ -20,6 +20,7 @@ from shared.problem.program import Program
 from shared.solve.interaction_terms import linear_weights
 from shared.solve.program_certificate import certify_program
 from shared.solve.program_search import solve_program
+from shared.solve.search import BY_NAME
 
 __all__ = ["bindings", "make_plan", "score_program", "shadow_prices", "shared_outcome"]
 
@@ -32,7 +33,7 @@ BINDING_TOLERANCE = 1e-7
 NO_PRICE = 1e-7
 """A multiplier below this share of the largest one is rounding."""
 
-METHODS = ("auto", "branch_and_bound")
+METHODS = ("auto", "branch_and_bound", *BY_NAME)
 
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:

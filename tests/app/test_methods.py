@@ -36,3 +36,16 @@ def test_a_method_by_name(api: Client, method: str) -> None:
         return json.dumps(body)
 
     assert timeless(answers[0].json) == timeless(answers[1].json)
+
+
+@pytest.mark.parametrize("method", ["gradient", "piecewise"])
+def test_a_method_by_name_under_a_rule(api: Client, method: str) -> None:
+    rule = {"name": "both", "channels": ["tv", "search"], "min_spend": 30000}
+    raw = optimize_request(constraints=[rule], solver={"method": method})
+    answer = api.post("optimize", raw)
+    assert answer.status == 200, answer.body
+    found = OptimizeAnswer.model_validate_json(answer.body)
+    assert found.certificate.method == method
+    assert found.certificate.proven
+    assert found.certificate.max_constraint_violation <= 1e-9
+    assert sum(row.spend for row in found.allocation) == pytest.approx(60000, abs=0.005)
