@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from shared.plan.score import Score, finite
 from shared.plan.separable import PRICE_UNIT
 from shared.plan.sequential import decide_in_turn
 from shared.plan.words import number
+from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
+from shared.solve.certificate import Certificate
 from shared.solve.interaction_terms import linear_weights
 from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import solve_program
+from shared.solve.program_search import SolvedProgram, solve_program
 from shared.solve.search import BY_NAME
 
 __all__ = ["bindings", "make_plan", "score_program", "shadow_prices", "shared_outcome"]
@@ -44,47 +46,95 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     if program.columns != program.periods:
         by_period = lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
     first = start if start is not None and start.shape == program.lower.shape else None
-    notes: tuple[tuple[str, str], ...] = ()
-    if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
-        # Half of the time goes to the steps, in even parts, and half to the bound.
-        half = problem.options.time_limit_s / 2.0
-        each = replace(problem.options, time_limit_s=half / problem.horizon.periods)
-        u = decide_in_turn(program, lambda step: solve_program(step, each).u)
-        solved = solve_program(program, replace(problem.options, time_limit_s=half), u)
-        notes = (_foresight(program, u, solved.u),)
-    else:
-        solved = solve_program(program, problem.options, first)
-        u = solved.u
+    found = _found(problem, program, first)
     current = by_period.current
     return Plan(
         problem=problem,
-        best=score_program(by_period, program.spend(u)),
+        best=score_program(by_period, program.spend(found.u)),
         current=None if current is None else score_program(by_period, current),
+        certificate=found.certificate,
+        search=found.search,
+        held=bindings(program, found.u),
+        prices=found.prices,
+        notes=found.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Decisions (A, K), how they were found and how good they are."""
+
+    u: Floats
+    certificate: Certificate
+    search: Search
+    prices: list[dict[str, Any]]
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+def _found(problem: Problem, program: Program, start: Floats | None) -> _Found:
+    aim = aim_of(problem.goal) if problem.goal.goal in GOALS else Aim()
+    if aim.floors:
+        return _meeting_targets(problem, program, replace(aim, free=problem.budget is None), start)
+    if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
+        return _in_turn(problem, program)
+    solved = solve_program(program, problem.options, start)
+    return _certified(program, solved.u, solved)
+
+
+def _certified(
+    program: Program, u: Floats, solved: SolvedProgram, notes: tuple[tuple[str, str], ...] = ()
+) -> _Found:
+    return _Found(
+        u=u,
         certificate=certify_program(program, u, solved.proof),
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
-        held=bindings(program, u),
         prices=shadow_prices(program, solved.row_prices),
         notes=notes,
     )
 
 
+def _in_turn(problem: Problem, program: Program) -> _Found:
+    """Half of the time goes to the steps, in even parts, and half to the bound."""
+    half = problem.options.time_limit_s / 2.0
+    each = replace(problem.options, time_limit_s=half / problem.horizon.periods)
+    u = decide_in_turn(program, lambda step: solve_program(step, each).u)
+    solved = solve_program(program, replace(problem.options, time_limit_s=half), u)
+    return _certified(program, u, solved, (_foresight(program, u, solved.u),))
+
+
+def _meeting_targets(problem: Problem, program: Program, aim: Aim, start: Floats | None) -> _Found:
+    from shared.solve.program_targets import solve_program_aim
+
+    found = solve_program_aim(program, aim, problem.options, start)
+    unit = {"minimize_spend": "money", "maximize_profit": "profit"}.get(aim.goal, "outcome")
+    price = {
+        "name": aim.floors[0].name,
+        "value": finite(found.theta),
+        "unit": f"{unit} per unit of outcome short of the target",
+    }
+    return _Found(
+        u=found.u,
+        certificate=found.certificate,
+        search=Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms),
+        prices=[*shadow_prices(program, found.row_prices), *([price] if found.theta else [])],
+    )
+
+
 def _refuse(problem: Problem) -> None:
     """What no room below builds yet for a general program."""
-    goal, risk = problem.goal, problem.risk
+    over_time = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
+    targets = problem.goal.goal in GOALS and bool(aim_of(problem.goal).floors)
     unbuilt = {
-        "/objective/goal": goal.goal == "minimize_spend",
-        "/objective/target_roas": goal.target_roas is not None,
-        "/objective/target_cpa": goal.target_cpa is not None,
-        "/risk/measure": risk.measure != "expected",
-        "/solver/method": problem.options.method not in METHODS,
+        "/risk/measure": problem.risk.measure != "expected",
+        "/horizon/mode": over_time and targets,
     }
     for pointer, asked in unbuilt.items():
         if asked:
             raise NotSupportedYet.at(
                 pointer,
                 "not_supported_yet",
-                "This is not supported yet together with constraints, lots, campaigns or a plan "
-                "over several periods.",
+                "This is not supported yet together with constraints, lots, campaigns, targets or "
+                "a plan over several periods.",
             )
 
 

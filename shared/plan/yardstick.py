@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.plan import separable
 from shared.plan.score import Score, score
-from shared.problem.aim import GOALS, Aim
+from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.arms import arms_of
 from shared.problem.canonical import Canonical, canonicalise, outcome_draws, own_bounds
 from shared.problem.model import Problem
@@ -137,11 +137,7 @@ class _OfBoxes:
         elif budget is not None and self.canonical.spend_all and budget - total > slack:
             text = "The plan leaves part of the budget unspent (spend_all is true)."
             yield "budget", budget - total, text
-        brings = self.score(spend).total
-        for floor in self.aim.floors:
-            short = floor.constant + floor.per_money * total - brings
-            if floor.missed(brings, total) > TOLERANCE:
-                yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
+        yield from _missed(self.aim, self.score(spend).total, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +175,9 @@ class _OfPrograms:
                 yield f"{name}.{program.upper_by[a]}", high, f"{name} spends more than it may."
         yield from self._rows(spend, slack)
         yield from self._choices(spend, slack)
+        if self.problem.goal.goal in GOALS:
+            aim = aim_of(self.problem.goal)
+            yield from _missed(aim, program.outcome(spend), float(spend.sum()))
         if self.program.columns == 1 and program.periods > 1:
             spread = self.program.spread[:, :, 0]
             size = np.maximum((spread * spread).sum(axis=1), 1e-300)
@@ -217,6 +216,14 @@ class _OfPrograms:
                 least = sorted(float(spend[a].sum()) for a in active)[: len(active) - rule.count]
                 text = f"{len(active)} channels are active where {rule.name} allows {rule.count}."
                 yield rule.name, sum(least), text
+
+
+def _missed(aim: Aim, brings: float, costs: float) -> Iterator[Broken]:
+    """The targets that an outcome and a spend miss."""
+    for floor in aim.floors:
+        if floor.missed(brings, costs) > TOLERANCE:
+            short = floor.constant + floor.per_money * costs - brings
+            yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
 
 
 def violations(measure: Yardstick, spend: Floats) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import Infeasible
+from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
-from shared.problem.model import Goal, Problem
+from shared.problem.model import Constraint, Goal, Horizon, Problem
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 
 
@@ -74,3 +75,33 @@ def test_a_target_out_of_reach_is_named() -> None:
             )
         )
     assert [conflict.name for conflict in caught.value.conflicts] == ["target_outcome"]
+
+
+def test_targets_hold_beside_rules_and_over_time() -> None:
+    rule = Constraint("online", channels=("search",), max_share=0.3)
+    plain = replace(two_michaelis_menten(), constraints=(rule,), spend_all=False)
+    free = answer(make_plan(plain))
+    target = 1.05 * free["totals"]["roas"]
+    result = answer(make_plan(with_goal(plain, target_roas=target)))
+    spend = {row["channel"]: row["spend"] for row in result["allocation"]}
+    assert result["totals"]["roas"] >= target * (1 - 1e-6)
+    assert spend["search"] <= 0.3 * sum(spend.values()) * (1 + 1e-6)
+    assert result["certificate"]["proven"] is True
+    assert "target_roas" in [price["name"] for price in result["shadow_prices"]]
+    scored = evaluate(with_goal(plain, target_roas=target), spend)
+    assert scored["violations"] == []
+    assert scored["regret"] == pytest.approx(0.0, abs=1e-3 * result["totals"]["outcome"])
+
+
+def test_the_least_spend_over_time_is_no_more_than_period_by_period() -> None:
+    once = with_goal(
+        replace(two_michaelis_menten(), budget=None), goal="minimize_spend", target_outcome=300.0
+    )
+    over = with_goal(
+        replace(two_michaelis_menten(), budget=None, horizon=Horizon(periods=3)),
+        goal="minimize_spend",
+        target_outcome=900.0,
+    )
+    each, whole = answer(make_plan(once)), answer(make_plan(over))
+    # Without carryover three equal periods are best: concave curves.
+    assert whole["totals"]["spend"] == pytest.approx(3 * each["totals"]["spend"], rel=1e-4)
