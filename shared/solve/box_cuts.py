@@ -28,10 +28,12 @@ def cut(
     box: ProgramBox,
     relaxed: RelaxedProgram,
     cutoff: float,
+    most_cuts: int,
 ) -> tuple[ProgramBox, int]:
     """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
 
-    The box that is left, and the slot of the proof that stands for it.
+    The box that is left, and the slot of the proof that stands for it. Every cut is one more leaf
+    for whoever checks the proof, so only the ``most_cuts`` longest of each side are made.
     """
     program = enveloper.program
     if not np.isfinite(cutoff) or program.value <= 0.0:
@@ -68,7 +70,9 @@ def cut(
                 at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
                 out, slot = _cut_decision(tree, slot, out, a, float(at), keep_above)
             continue
-        for a, h in np.argwhere(matters & (least > 0.2)).tolist():
+        pairs = np.argwhere(matters & (least > 0.2))
+        order = np.argsort(-least[tuple(pairs.T)], kind="stable")[:most_cuts]
+        for a, h in pairs[np.sort(order)].tolist():
             cut = float(least[a, h] * width[a, h])
             at = float(low[a, h] + cut if keep_above else high[a, h] - cut)
             nodes = tree.nodes

@@ -78,6 +78,7 @@ class _Search:
             gap=gap,
             cutoff=cutoff,
             patient=self.patient,
+            deadline=self.deadline,
         )
         self.slowest = max(0.8 * self.slowest, time.perf_counter() - began)
         self.iterations += found.iterations
@@ -192,7 +193,9 @@ def _solve(
         _look(search, envelope, relaxed, root=root)
         if relaxed.bound <= search.cutoff():
             return None
-        smaller, slot = cut(search.tree, search.enveloper, slot, box, relaxed, search.cutoff())
+        smaller, slot = cut(
+            search.tree, search.enveloper, slot, box, relaxed, search.cutoff(), 100 if root else 6
+        )
         if smaller is box:
             break
         box = smaller
