@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.harness import Row, Timing, benchmark, row, timing
 from shared.api.http import respond
 from shared.api.planning import optimize
-from shared.plan import optimize as planning
+from shared.plan import separable as planning
 from shared.solve.dispatch import Solved
 
 __all__: list[str] = []

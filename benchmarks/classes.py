@@ -144,11 +144,15 @@ def _constraints(rng: np.random.Generator, rule: str, problem: Problem) -> tuple
         # Where all of a budget is spent both rules say the same: shares are the tighter ones here.
         low, high = (0.9 * even, 1.05 * even) if rule == "share" else (0.8 * even, 1.1 * even)
         if rule == "share":
-            own = {"min_share": low} if g % 2 else {"max_share": high}
+            rule_of = Constraint(f"group {g}", group, min_share=low)
+            if g % 2 == 0:
+                rule_of = Constraint(f"group {g}", group, max_share=high)
         else:
-            budget = problem.one_budget
-            own = {"min_spend": low * budget} if g % 2 else {"max_spend": high * budget}
-        out.append(Constraint(f"group {g}", group, **own))
+            money = problem.one_budget
+            rule_of = Constraint(f"group {g}", group, min_spend=low * money)
+            if g % 2 == 0:
+                rule_of = Constraint(f"group {g}", group, max_spend=high * money)
+        out.append(rule_of)
     return tuple(out)
 
 

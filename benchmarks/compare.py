@@ -86,18 +86,21 @@ def ask_program(problem: Problem) -> Question:
 
 def one_start(instances: int, seconds: float = 30.0) -> Peer:
     """As planning tools call it: once, from the equal split."""
-    return Peer("SLSQP, equal split", instances, lambda _, q: slsqp(q, seconds=seconds))
+    limit = EFFORT.seconds(seconds)
+    return Peer("SLSQP, equal split", instances, lambda _, q: slsqp(q, seconds=limit))
 
 
 def many_starts(instances: int, seconds: float = 60.0) -> Peer:
     """The best of 50 random splits, or of as many as the time allows."""
-    return Peer("SLSQP, 50 starts", instances, lambda _, q: slsqp(q, starts=50, seconds=seconds))
+    limit = EFFORT.seconds(seconds)
+    return Peer("SLSQP, 50 starts", instances, lambda _, q: slsqp(q, starts=50, seconds=limit))
 
 
 def evolution(instances: int, seconds: float = 10.0) -> Peer:
     """Differential evolution for as long as it runs, or the time allows."""
-    label = f"differential evolution, {seconds:g} s"
-    return Peer(label, instances, lambda _, q: differential_evolution(q, seconds=seconds))
+    limit = EFFORT.seconds(seconds)
+    label = f"differential evolution, {limit:g} s"
+    return Peer(label, instances, lambda _, q: differential_evolution(q, seconds=limit))
 
 
 def rows_of(case: Case) -> list[Row]:
@@ -159,8 +162,10 @@ def lost(best: float, reached: float) -> float:
 
 def _losses(losses: Sequence[float | None]) -> str:
     some = [loss for loss in losses if loss is not None]
-    note = f"{len(losses)} instances"
-    if some:
+    note = f"{len(losses)} instance" + ("s" if len(losses) > 1 else "")
+    if len(some) == 1:
+        note += f": loses {_percent(some[0])}"
+    elif some:
         note += f": loses {_percent(float(np.median(some)))} in the median, "
         note += f"{_percent(max(some))} at worst, {_percent(min(some))} at best"
     none = len(losses) - len(some)
@@ -168,4 +173,6 @@ def _losses(losses: Sequence[float | None]) -> str:
 
 
 def _percent(share: float) -> str:
+    if abs(share) < 1e-8:
+        return "0 %"
     return f"{100 * share:.2g} %" if abs(share) < 0.995 else f"{100 * share:.0f} %"

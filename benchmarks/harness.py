@@ -48,8 +48,12 @@ class Effort:
     quick: bool = False
 
     def instances(self, full: int) -> int:
-        """``full``, or a tenth of it, but never fewer than two (one where one was asked for)."""
+        """``full``, or a tenth of it, but not under two (one where one was asked for)."""
         return max(full // 10, min(full, 2)) if self.quick else full
+
+    def seconds(self, full: float) -> float:
+        """What a peer may take at most: ``full``, or a quarter of it."""
+        return 0.25 * full if self.quick else full
 
 
 EFFORT = Effort()

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +107,7 @@ def _with_pairs(program: Program, u: Array) -> Array:
     return out
 
 
-def _boxes(problem: Canonical) -> dict[str, Array]:
+def _boxes(problem: Canonical) -> dict[str, Any]:
     low = problem.budget if problem.spend_all else -np.inf
     return {
         "lower": problem.lower,

@@ -75,7 +75,7 @@ def rules() -> list[Row]:
     return out
 
 
-@benchmark("rules")
+@benchmark("rules-500")
 def rules_of_many() -> list[Row]:
     """The same with 500 channels, a gap of 1e-3."""
     out: list[Row] = []

@@ -42,7 +42,16 @@ def test_the_table_says_what_was_missed_and_how_noisy_it_was() -> None:
 
 def test_every_section_is_found() -> None:
     found = {section for section, _ in discover()}
-    assert {"app", "goals", "interactions", "plans", "rules", "solver", "uncertain"} <= found
+    assert {
+        "app",
+        "goals",
+        "interactions",
+        "plans",
+        "rules",
+        "rules-500",
+        "solver",
+        "uncertain",
+    } <= found
 
 
 def test_a_section_that_breaks_does_not_take_the_table_with_it(

@@ -113,5 +113,6 @@ def test_losses_are_shares_of_what_we_reach_and_quick_takes_a_tenth() -> None:
     assert lost(4.0, 5.0) == -0.25
     quick = Effort(quick=True)
     assert [quick.instances(n) for n in (50, 5, 3, 2, 1, 0)] == [5, 2, 2, 2, 1, 0]
-    assert Effort().instances(50) == 50
+    assert quick.seconds(20.0) == 5.0
+    assert (Effort().instances(50), Effort().seconds(20.0)) == (50, 20.0)
     assert EFFORT.quick is False
