@@ -107,6 +107,15 @@ def test_a_case_is_a_row_and_one_for_each_peer() -> None:
     assert once.held is None
 
 
+def test_a_time_at_which_the_gap_was_not_reached_holds_no_limit() -> None:
+    make = ruled("group", 5, "S-shaped", gap=0.0, limit_s=0.2)
+    (ours,) = rows_of(Case("group, 5", make, 1, 100.0, make, solve_as_program, ask_program))
+    assert ours.ratio is not None
+    assert ours.ratio < 1.0
+    assert ours.held is False
+    assert "gap 0e+00 proven in 0" in ours.note
+
+
 def test_losses_are_shares_of_what_we_reach_and_quick_takes_a_tenth() -> None:
     assert lost(4.0, 3.0) == 0.25
     assert lost(-4.0, -5.0) == 0.25  # the least spend: a dearer plan
