@@ -25,6 +25,7 @@ from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.box_primal import allowed, sides_of, snapped
 from shared.solve.found import Found, Tree
+from shared.solve.interaction_levels import Regions, fits
 from shared.solve.interaction_terms import linear_weights, shares_at, widest_cell
 from shared.solve.interior import RelaxedProgram, relax_program
 from shared.solve.program_bound import Bounder
@@ -118,11 +119,8 @@ class _Search:
             aim = np.clip(found.u, sides.u_lower, sides.u_upper)
             old = program.objective(u) if turn else -np.inf
             taken, value = aim, program.objective(aim)
-            step = 1.0
-            while value < old and step > 1e-3:
-                step *= 0.5
-                taken = u + step * (aim - u)
-                value = program.objective(taken)
+            if turn:
+                taken, value = _along(program, u, aim, old, value)
             if value < old:
                 break
             moved = float(np.abs(taken - u).max())
@@ -133,6 +131,10 @@ class _Search:
                 break
         self.offer(u, mu)
         return u, mu, nu
+
+    def ascend(self, u: Array) -> None:
+        """Look for the locally best plan around one."""
+        _ascend(self, _box(self.bounder.root), u)
 
     def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
         """The better of squares around ``z`` and of planes, with its bound."""
@@ -181,6 +183,8 @@ def search_interactions(
     size = max(abs(search.value) if np.isfinite(search.value) else 1.0, 1e-300)
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
+    if fits(program):
+        return _over_levels(search, root)
     first = _solve(search, slot, root, None)
     heap: list[tuple[float, int, _Node]] = []
     if first is not None:
@@ -207,6 +211,55 @@ def search_interactions(
         iterations=search.iterations,
         bound=max(bound, search.value),
         finished=not heap or bound <= search.cutoff(),
+    )
+
+
+def _along(program: Program, u: Array, aim: Array, start: float, end: float) -> tuple[Array, float]:
+    """The best plan met on the way from ``u`` to ``aim``, by parabolas through three values."""
+    best, value = aim, end
+    reach = 1.0
+    for _ in range(12):
+        middle = program.objective(u + 0.5 * reach * (aim - u))
+        bend = end - 2.0 * middle + start
+        rise = 4.0 * middle - end - 3.0 * start
+        share = -0.5 * rise / bend if bend < 0.0 else 0.5
+        for step in (0.5 * reach, reach * min(max(share, 0.05), 1.0)):
+            plan = u + step * (aim - u)
+            met = program.objective(plan)
+            if met > value:
+                best, value = plan, met
+        if value >= start:
+            break
+        reach, end = 0.5 * reach, middle
+    return best, value
+
+
+def _over_levels(search: _Search, root: Region) -> Found:
+    """The search for one budget; the root's leaf is judged as the certificate will judge it."""
+    program = search.program
+    began = search.prices
+    price = 0.0 if began is None else float(began[0])
+    at = 0.5 * (root.u_lower + root.u_upper) if search.best is None else search.best
+    done = False
+    if search.best is not None and began is not None:
+        z = program.adstocked(search.best)
+        leaf, bound = search.leaf(root, z, began, search.base.weight * 0.0)
+        search.tree.set(0, leaf)
+        done = bound <= search.cutoff()
+    bound, nodes = search.cutoff(), 1
+    if not done:
+        regions = Regions(program, search.base, search, search.tree)
+        bound, nodes = regions.run(
+            root.u_lower[:, 0], root.u_upper[:, 0], price, at[:, 0], _NODES
+        )  # fmt: skip
+    return Found(
+        u=search.best,
+        prices=np.zeros(1) if search.prices is None else search.prices,
+        proof=search.tree.proof(),
+        nodes=nodes,
+        iterations=search.iterations,
+        bound=max(bound, search.value),
+        finished=bound <= search.cutoff(),
     )
 
 

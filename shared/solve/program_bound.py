@@ -9,7 +9,7 @@ the arms that gain most by it are.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +48,26 @@ class Bounder:
         self.joint = program.columns == 1
         self.operations = float(sum(program.carry.shape[1:]) + len(program.rows.names) + 64)
 
-    def bound(self, leaf: ProgramLeaf, region: Region) -> float:
-        """No plan of the region has more; ``inf`` where the multipliers prove nothing."""
+    def bound(self, leaf: ProgramLeaf, region: Region, enough: float = -math.inf) -> float:
+        """No plan of the region has more; ``inf`` where the multipliers prove nothing.
+
+        Squares of levels are bounded roughly first; that will do where it is at most ``enough``.
+        """
+        if leaf.shares is not None and enough > -math.inf:
+            rough = self._bound(leaf, region, 1)
+            if rough <= enough:
+                return rough
+        return self._bound(leaf, region, None)
+
+    def _bound(self, leaf: ProgramLeaf, region: Region, rounds: int | None) -> float:
         program = self.program
         mu, nu = self._multipliers(leaf)
         if not self._meets_rows(region):
             return -math.inf
         total = _Sum([])
         terms, error = self._terms(leaf, region, total)
+        if rounds is not None and terms.squares is not None:
+            terms = replace(terms, squares=replace(terms.squares, rounds=rounds))
         rows = program.rows
         shape = program.lower.shape
         side = np.where(mu > 0.0, rows.upper, np.where(mu < 0.0, rows.lower, 0.0))

@@ -105,7 +105,7 @@ def _bound(
             seen.add(at)
             node = nodes[at]
             if isinstance(node, ProgramLeaf):
-                best = max(best, bounder.bound(node, region))
+                best = max(best, bounder.bound(node, region, max(best, objective)))
                 if holds(region, u):
                     prices.append(np.asarray(node.mu, dtype=float))
                 continue

@@ -18,7 +18,7 @@ at most its chord, which is linear in the response again, and pieces are cut unt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +48,11 @@ class Squares:
     centre: Array
     near: Array
     top: Array
+    rounds: int = _ROUNDS
 
     def scaled(self, by: float) -> Squares:
         """The squares times a number >= 0."""
-        return Squares(self.curve * by, self.centre, self.near, self.top)
+        return replace(self, curve=self.curve * by)
 
     def over(self, maxima: ArmMaxima, z: Array) -> Array:
         """(A, H) their values at adstocked spend ``z``, rounded up."""
@@ -162,13 +163,13 @@ def _refined(cells: _Cells, start: Array, end: Array, owner: Integers, z_upper: 
     # A piece below this need not be looked at again: its cell's bound is there already.
     done = known.copy()
     slack = 1e-10 * cells.maxima.tolerance
-    for turn in range(_ROUNDS + 1):
+    for turn in range(cells.squares.rounds + 1):
         np.maximum.at(known, (rows, owner), value)
         open_ = (bound > np.take_along_axis(known, owner, 1) + slack) & (end > start)
         open_ &= end - start > 1e-13 * end
         count = open_.sum(axis=1)
         most = int(count.max())
-        if most == 0 or most * start.shape[0] > _PIECES or turn == _ROUNDS:
+        if most == 0 or most * start.shape[0] > _PIECES or turn == cells.squares.rounds:
             break
         np.maximum.at(done, (rows, owner), np.where(open_, -np.inf, bound))
         # The open pieces come first in every row; short rows are filled with empty ones.

@@ -1,0 +1,131 @@
+"""Interactions: brute force, a second method on known truths, and proofs that close the gap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from searches import one_period, over_time
+
+from shared.problem.model import SolverOptions
+from shared.problem.program import Pair, Program
+from shared.problem.program_proof import ProgramLeaf, ProgramProof
+from shared.solve.program_certificate import certify_program
+from shared.solve.program_search import solve_program
+
+
+def paired(program: Program, seed: int, count: int, size: float) -> Program:
+    """With so many interactions of either sign, sized relative to the smaller of both ceilings."""
+    rng = np.random.default_rng(seed)
+    arms, top = program.arms, program.supremum()
+    pairs = [(i, j) for i in range(arms) for j in range(i + 1, arms)]
+    rng.shuffle(pairs)
+    return replace(
+        program,
+        pairs=tuple(
+            Pair(i, j, float(rng.choice([-size, size]) * rng.uniform(0.3, 1) * min(top[[i, j]])))
+            for i, j in pairs[:count]
+        ),
+    )
+
+
+def best_on_grid(program: Program, points: int) -> float:
+    budget = float(program.rows.upper[0])
+    best = -np.inf
+    for counts in product(range(points + 1), repeat=program.arms - 1):
+        if sum(counts) <= points:
+            u = np.array([*counts, points - sum(counts)], dtype=float)[:, None] * budget / points
+            if np.all(u <= program.upper):
+                best = max(best, program.objective(u))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("s_shaped", [False, True])
+def test_nothing_on_a_grid_is_better(seed: int, s_shaped: bool) -> None:
+    arms = 2 + seed % 2
+    plain = one_period(seed, arms, 25.0 * arms, s_shaped=s_shaped)
+    program = paired(plain, seed, arms, 1.5 if seed < 4 else 0.3)
+    solved = solve_program(program, SolverOptions(gap=1e-2, time_limit_s=20.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    grid = best_on_grid(program, 400 if arms == 2 else 60)
+    assert certificate.proven
+    assert certificate.upper_bound >= grid
+    assert certificate.objective >= grid * (1 - 1e-3)
+    assert certificate.relative_gap <= 1.2e-2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4])
+def test_concave_curves_are_proven_by_one_leaf(seed: int) -> None:
+    program = paired(one_period(seed, 9, 270.0, s_shaped=False), seed, 9, 0.3)
+    solved = solve_program(program, SolverOptions(gap=1e-8, time_limit_s=10.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert solved.finished
+    assert solved.nodes == 1
+    assert certificate.relative_gap <= 1e-8
+
+
+def test_an_interaction_over_several_periods_is_proven() -> None:
+    plain = over_time(3, 4, 5, 400.0, s_shaped=False)
+    program = paired(plain, 3, 3, 0.2)
+    solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert certificate.proven
+    assert certificate.relative_gap <= 1e-6
+
+
+def test_a_further_rule_holds_beside_interactions() -> None:
+    program = paired(one_period(2, 4, 120.0, s_shaped=False, group=True), 2, 3, 0.3)
+    solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert certificate.proven
+    assert certificate.relative_gap <= 1e-6
+    assert solved.u[:2].sum() <= 0.4 * 120.0 + 1e-6
+
+
+def test_synergy_draws_money_and_cannibalisation_drives_it_away() -> None:
+    plain = one_period(1, 2, 60.0, s_shaped=False)
+    top = float(plain.supremum().min())
+    worth = [
+        solve_program(replace(plain, pairs=(Pair(0, 1, size * top),)), SolverOptions()).u
+        for size in (0.5, -0.5)
+    ]
+    alone = solve_program(plain, SolverOptions())
+    outcomes = [
+        replace(plain, pairs=(Pair(0, 1, size * top),)).objective(u)
+        for size, u in zip((0.5, -0.5), worth, strict=True)
+    ]
+    assert outcomes[1] < plain.objective(alone.u) < outcomes[0]
+    assert worth[1].max() >= worth[0].max() - 1e-9
+
+
+def test_squares_of_nonsense_prove_nothing() -> None:
+    program = paired(one_period(1, 3, 60.0), 1, 2, 0.5)
+    u = np.full((3, 1), 20.0)
+    mu, nu = np.ones(1), np.ones((3, 1))
+    for centres, shares in (
+        (np.full((3, 1), np.nan), np.ones((2, 1))),
+        (np.ones((3, 1)), np.full((2, 1), np.inf)),
+        (np.ones((2, 1)), np.ones((2, 1))),
+        (np.ones((3, 1)), np.ones((3, 1))),
+    ):
+        leaf = ProgramLeaf(mu, nu, None, centres, shares)
+        certificate = certify_program(program, u, ProgramProof((leaf,)))
+        assert not certificate.proven
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_random_plan_beats_squares_around_any_centre(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program = paired(one_period(seed, 4, 100.0, s_shaped=seed % 2 == 0), seed, 5, 1.0)
+    plans = 100.0 * rng.dirichlet(np.full(4, 0.7), 200)
+    worth = [program.objective(u[:, None]) for u in plans]
+    best = plans[int(np.argmax(worth))][:, None]
+    for centre in (best, rng.uniform(0, 100, (4, 1))):
+        leaf = ProgramLeaf(
+            rng.uniform(0.3, 3, 1), np.zeros((4, 1)), None, centre, rng.lognormal(0, 1, (5, 1))
+        )
+        certificate = certify_program(program, best, ProgramProof((leaf,)))
+        assert certificate.upper_bound >= max(worth)
