@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf
+from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.region import Region
 from shared.solve.program_envelope import Enveloper
 
-__all__ = ["linear_weights", "shares_at", "widest_cell"]
+__all__ = ["best_along", "linear_weights", "shares_at", "whole_split", "widest_cell"]
 
 Array = NDArray[np.float64]
+Split = SplitDecision | SplitArgument | SplitActive
 
 _GRID = 48  # points at which a term is looked at
 _POWER = 40  # steps of the power iteration
@@ -111,3 +113,49 @@ def widest_cell(
     if abs(far - float(z[a, h])) < edge:
         at = 0.5 * float(low[a, h] + high[a, h])
     return a, h, float(np.clip(at, low[a, h] + edge, high[a, h] - edge))
+
+
+def best_along(
+    program: Program, u: Array, aim: Array, start: float, end: float
+) -> tuple[Array, float]:
+    """The best plan met on the way from ``u`` to ``aim``, by parabolas through three values."""
+    best, value = aim, end
+    reach = 1.0
+    for _ in range(12):
+        middle = program.objective(u + 0.5 * reach * (aim - u))
+        bend = end - 2.0 * middle + start
+        rise = 4.0 * middle - end - 3.0 * start
+        share = -0.5 * rise / bend if bend < 0.0 else 0.5
+        for step in (0.5 * reach, reach * min(max(share, 0.05), 1.0)):
+            plan = u + step * (aim - u)
+            met = program.objective(plan)
+            if met > value:
+                best, value = plan, met
+        if value >= start:
+            break
+        reach, end = 0.5 * reach, middle
+    return best, value
+
+
+def whole_split(program: Program, region: Region, relaxed: Array) -> Split | None:
+    """A split at a decision that the relaxation puts where it may not be."""
+    if not program.discrete:
+        return None
+    slack = 1e-7 * program.scale
+    u = np.clip(relaxed, region.u_lower, region.u_upper)
+    short = (u > slack) & (u < program.least_active - slack)
+    for a in np.flatnonzero(short.any(axis=1) & (region.active == 0)).tolist():
+        return SplitActive(a, 0, 0)
+    for limit in program.at_most:
+        arms = [a for a in limit.arms if u[a].max() > slack]
+        if len(arms) > limit.count:
+            free = [a for a in arms if region.active[a] == 0]
+            if free:
+                return SplitActive(max(free, key=lambda a: float(u[a].max())), 0, 0)
+    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
+    off = np.where((program.lot > 0.0)[:, None], np.abs(u - np.round(u / lot) * lot), 0.0)
+    arm, k = (int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
+    if off[arm, k] > slack:
+        at = float((np.floor(u[arm, k] / lot[arm, 0]) + 0.5) * lot[arm, 0])
+        return SplitDecision(arm, k, at, 0, 0)
+    return None

@@ -26,7 +26,13 @@ from shared.problem.repair import repair
 from shared.solve.box_primal import allowed, sides_of, snapped
 from shared.solve.found import Found, Tree
 from shared.solve.interaction_levels import Regions, fits
-from shared.solve.interaction_terms import linear_weights, shares_at, widest_cell
+from shared.solve.interaction_terms import (
+    best_along,
+    linear_weights,
+    shares_at,
+    whole_split,
+    widest_cell,
+)
 from shared.solve.interior import RelaxedProgram, relax_program
 from shared.solve.program_bound import Bounder
 from shared.solve.program_box import ProgramBox
@@ -120,7 +126,7 @@ class _Search:
             old = program.objective(u) if turn else -np.inf
             taken, value = aim, program.objective(aim)
             if turn:
-                taken, value = _along(program, u, aim, old, value)
+                taken, value = best_along(program, u, aim, old, value)
             if value < old:
                 break
             moved = float(np.abs(taken - u).max())
@@ -212,26 +218,6 @@ def search_interactions(
         bound=max(bound, search.value),
         finished=not heap or bound <= search.cutoff(),
     )
-
-
-def _along(program: Program, u: Array, aim: Array, start: float, end: float) -> tuple[Array, float]:
-    """The best plan met on the way from ``u`` to ``aim``, by parabolas through three values."""
-    best, value = aim, end
-    reach = 1.0
-    for _ in range(12):
-        middle = program.objective(u + 0.5 * reach * (aim - u))
-        bend = end - 2.0 * middle + start
-        rise = 4.0 * middle - end - 3.0 * start
-        share = -0.5 * rise / bend if bend < 0.0 else 0.5
-        for step in (0.5 * reach, reach * min(max(share, 0.05), 1.0)):
-            plan = u + step * (aim - u)
-            met = program.objective(plan)
-            if met > value:
-                best, value = plan, met
-        if value >= start:
-            break
-        reach, end = 0.5 * reach, middle
-    return best, value
 
 
 def _over_levels(search: _Search, root: Region) -> Found:
@@ -378,7 +364,7 @@ def _hopeless(
 
 def _split(search: _Search, node: _Node) -> list[_Node] | None:
     """Both halves of a region; None where there is nothing left to split."""
-    split = _choice(search, node)
+    split = whole_split(search.program, node.region, node.u)
     if split is None:
         split = _term(search, node)
     if split is None:
@@ -400,31 +386,6 @@ def _split(search: _Search, node: _Node) -> list[_Node] | None:
         if found is not None:
             out.append(found)
     return out
-
-
-def _choice(search: _Search, node: _Node) -> Split | None:
-    """A split at a decision that the relaxation puts where it may not be."""
-    program, region = search.program, node.region
-    if not program.discrete:
-        return None
-    slack = 1e-7 * program.scale
-    u = np.clip(node.u, region.u_lower, region.u_upper)
-    short = (u > slack) & (u < program.least_active - slack)
-    for a in np.flatnonzero(short.any(axis=1) & (region.active == 0)).tolist():
-        return SplitActive(a, 0, 0)
-    for limit in program.at_most:
-        arms = [a for a in limit.arms if u[a].max() > slack]
-        if len(arms) > limit.count:
-            free = [a for a in arms if region.active[a] == 0]
-            if free:
-                return SplitActive(max(free, key=lambda a: float(u[a].max())), 0, 0)
-    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
-    off = np.where((program.lot > 0.0)[:, None], np.abs(u - np.round(u / lot) * lot), 0.0)
-    arm, k = (int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
-    if off[arm, k] > slack:
-        at = float((np.floor(u[arm, k] / lot[arm, 0]) + 0.5) * lot[arm, 0])
-        return SplitDecision(arm, k, at, 0, 0)
-    return None
 
 
 def _term(search: _Search, node: _Node) -> Split | None:
