@@ -128,7 +128,8 @@ class Worker:
         # A process has one worker and indexes once; each Worker here starts as if it had not.
         for module in list(sys.modules.values()):
             for app in list(vars(module).values()):
-                if isinstance(app, FunctionRegister):
+                # By its type: some objects of compiled modules do not bear being asked for theirs.
+                if issubclass(type(app), FunctionRegister):
                     app.functions_bindings = None
         handle_event._functions = Registry()
         handle_event._metadata_result = None
