@@ -32,7 +32,7 @@ from shared.solve.program_certificate import program_violation
 
 
 def test_slsqp_finds_the_optimum_of_a_concave_program_under_groups() -> None:
-    problem = draw(ruled("group", 6, "concave", gap=1e-9, limit_s=2.0), 1)[0]
+    problem = draw(ruled("group", 6, "concave", gap=1e-9, limit_s=30.0), 1)[0]
     question = ask_program(problem)
     best = solve_as_program(problem).certificate
     for starts in (1, 3):
@@ -93,7 +93,7 @@ def test_a_case_is_a_row_and_one_for_each_peer() -> None:
         "group, 5",
         make,
         3,
-        100.0,
+        1e9,  # a limit that no machine misses: a test does not measure
         make,
         solve_as_program,
         ask_program,
