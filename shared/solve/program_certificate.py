@@ -18,12 +18,13 @@ from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitActive
 from shared.problem.region import Region, halves, holds, root_region
 from shared.solve.certificate import Certificate
-from shared.solve.program_bound import Bounder
+from shared.solve.program_bound import Bounder, Task
 
 __all__ = ["certify_program", "program_violation"]
 
 Array = NDArray[np.float64]
 ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
+_CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
 
 
 def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certificate:
@@ -97,7 +98,7 @@ def _bound(
         bounder = Bounder(program, root, _size(program, u, objective))
         seen: set[int] = set()
         walk: list[tuple[int, Region]] = [(0, root)]
-        best = -math.inf
+        best, tasks = -math.inf, list[Task]()
         while walk:
             at, region = walk.pop()
             if not 0 <= at < len(nodes) or at in seen:
@@ -105,7 +106,9 @@ def _bound(
             seen.add(at)
             node = nodes[at]
             if isinstance(node, ProgramLeaf):
-                best = max(best, bounder.bound(node, region, max(best, objective)))
+                tasks.append(bounder.task(node, region))
+                if len(tasks) * program.weight.size >= _CELLS:
+                    best, tasks = max(best, bounder.largest(tasks, max(best, objective))), []
                 if holds(region, u):
                     prices.append(np.asarray(node.mu, dtype=float))
                 continue
@@ -115,6 +118,7 @@ def _bound(
             for child, part in zip(children, halves(program, region, node), strict=True):
                 if part is not None:
                     walk.append((child, part))
+        best = max(best, bounder.largest(tasks, max(best, objective)))
     except (ValueError, IndexError, TypeError):
         return None, prices
     return (None if math.isnan(best) else best), prices

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +19,8 @@ __all__ = ["ArmMaxima"]
 
 Array = NDArray[np.float64]
 _LOTS = 4_096  # multiples of a lot that are tried one by one
+_CHUNK = 1 << 20  # of them times questions, at once
+_LOOSE = 1e3
 
 
 class ArmMaxima:
@@ -51,6 +52,9 @@ class ArmMaxima:
             self.closed[:] = False
         self.rising = self.weights is None or bool(np.all(self.weights >= 0.0))
         self._mixtures: dict[tuple[int, bool], Mixture] = {}
+        self._along: dict[int, tuple[Array, Mixture]] = {}
+        self._lots: dict[int, tuple[int, Array, Array]] = {}
+        self._rest: tuple[Array, Array] | None = None
 
     def value_over(self, z: Array) -> Array:
         """(A, H) each arm's (mean) response at ``z``, rounded up."""
@@ -60,8 +64,22 @@ class ArmMaxima:
         """(A, H) each arm's (mean) response at ``z``, rounded down."""
         return self._rounded(z, -1.0)
 
-    def tops(self, weight: Array, price: Array, z_lower: Array, z_upper: Array) -> Array:
-        """(A, H) upper bounds on the maxima of ``weight f(z) - price z``, any signs, over boxes."""
+    def at_rest(self) -> tuple[Array, Array]:
+        """(A, H) responses to what comes in from before, rounded up and down."""
+        if self._rest is None:
+            still = self.program.carry_in
+            self._rest = self.value_over(still), self.value_under(still)
+        return self._rest
+
+    def tops(
+        self, weight: Array, price: Array, z_lower: Array, z_upper: Array, *, loose: bool = False
+    ) -> Array:
+        """(A, n) upper bounds on the maxima of ``weight f(z) - price z``, any signs, over boxes.
+
+        ``n`` is whatever number of questions about each arm; ``loose`` bounds are rougher by a
+        small part of the objective in all, and take less time.
+        """
+        rough = _LOOSE if loose else 1.0
         out = np.maximum(-price * z_lower, -price * z_upper)
         negative = weight < 0.0
         easy_up = (weight > 0.0) & (price <= 0.0)
@@ -81,7 +99,7 @@ class ArmMaxima:
             out = np.where(easy_down, top, out)
         smooth = hard & self.closed[:, None] & ~negative
         if np.any(smooth):
-            out[smooth] = self._closed(smooth, weight, price, z_lower, z_upper)
+            out[smooth] = self._closed(smooth, weight, price, z_lower, z_upper, rough)
         for arm in np.flatnonzero(np.any(hard & ~smooth, axis=1)):
             for sign in (True, False):
                 own = hard[arm] & ~smooth[arm] & (negative[arm] != sign)
@@ -90,7 +108,7 @@ class ArmMaxima:
                     with np.errstate(over="ignore"):
                         slope = price[arm, own] / size
                     low, high = z_lower[arm, own], z_upper[arm, own]
-                    slack = self.tolerance * 1e-9 / float(size.max())
+                    slack = self.tolerance * 1e-9 * rough / float(size.max())
                     top = size * self._mixture(int(arm), sign).maxima(low, high, slope, slack)
                     crude = size * self._largest(int(arm), sign, high) - np.minimum(
                         price[arm, own] * low, price[arm, own] * high
@@ -105,47 +123,71 @@ class ArmMaxima:
         far = np.abs(price) * z_upper
         return np.asarray(out + 8.0 * EPS * (far + np.abs(out)))
 
-    def along(self, arm: int, weight: Array, price: float, low: float, high: float) -> float:
-        """A bound on ``sum over h of weight_h f(carry_h u + carry_in_h) - price u`` on an interval.
+    def along(
+        self, arm: int, weight: Array, price: Array, low: Array, high: Array, *, loose: bool = False
+    ) -> Array:
+        """Bounds on ``sum over h of weight_h f(carry_h u + carry_in_h) - price u`` on intervals.
 
-        ``weight`` is (H,).
+        ``weight`` is (H,), all others (k,).
         """
-        program = self.program
-        carry, offset = program.carry[arm, :, 0], program.carry_in[arm]
         if arm in self.tables:
-            return self._along_table(arm, weight, price, low, high)
+            each = zip(price.tolist(), low.tolist(), high.tolist(), strict=True)
+            return np.array([self._along_table(arm, weight, *one) for one in each])
+        known = self._along.get(arm)
+        if known is None or not np.array_equal(known[0], weight):
+            known = weight, self._joined(arm, weight, float(low.min()), float(high.max()))
+            self._along[arm] = known
+        rough = 1e-6 if loose else 1e-9
+        return known[1].maxima(low, np.maximum(high, low), price, self.tolerance * rough)
+
+    def _joined(self, arm: int, weight: Array, low: float, high: float) -> Mixture:
+        """All periods of an arm as a sum along its one decision."""
         curve, draws = self._curve(arm)
-        count = draws.size
-        mixture = Mixture(
+        return Mixture(
             _tiled(curve, weight.size),
-            np.repeat(weight, count) * np.tile(draws, weight.size),
-            np.repeat(carry, count),
-            np.repeat(offset, count),
+            np.repeat(weight, draws.size) * np.tile(draws, weight.size),
+            np.repeat(self.program.carry[arm, :, 0], draws.size),
+            np.repeat(self.program.carry_in[arm], draws.size),
             low,
             max(high, low),
         )
-        ends = np.array([low]), np.array([high]), np.array([price])
-        return float(mixture.maxima(*ends, self.tolerance * 1e-9)[0])
 
-    def over_lots(
-        self, arm: int, weight: Array, price: float, low: float, high: float
-    ) -> float | None:
-        """The same over the multiples of the arm's lot; None where they are too many."""
+    def over_lots(self, arm: int, weight: Array, price: Array, low: Array, high: Array) -> Array:
+        """The same (k,) over the multiples of the arm's lot; inf where none or too many."""
         lot = float(self.program.lot[arm])
         # A lot missed by a hair counts as met; a minimum between two lots is met by the next.
-        first, last = math.ceil(low / lot - HAIR), math.floor(high / lot + HAIR)
-        if last < first:
-            return None
-        if last - first >= _LOTS:
-            return None
-        u = lot * np.arange(first, last + 1)
-        carry, offset = self.program.carry[arm, :, 0], self.program.carry_in[arm]
-        z = (u[:, None] * carry + offset).ravel()
-        over, under = self._at(arm, z)
-        rows = np.where(weight >= 0.0, weight * over.reshape(u.size, -1), 0.0)
-        rows += np.where(weight < 0.0, weight * under.reshape(u.size, -1), 0.0)
-        wobble = (weight.size + 16.0) * EPS * (np.abs(rows).sum(axis=1) + np.abs(price) * u)
-        return float((rows.sum(axis=1) - price * u + wobble).max())
+        first, last = np.ceil(low / lot - HAIR), np.floor(high / lot + HAIR)
+        out = np.full(price.shape, np.inf)
+        asked = np.flatnonzero((last >= first) & (last - first < _LOTS))
+        at = 0
+        while at < asked.size:
+            own = asked[at : at + max(_CHUNK // _LOTS, 1)]
+            lowest, count = first[own].min(), last[own].max() - first[own].min() + 1.0
+            if count > _LOTS:  # far apart: one by one
+                own = own[:1]
+                lowest, count = first[own[0]], last[own[0]] - first[own[0]] + 1.0
+            at += own.size
+            begin, over, under = self._multiples(arm, int(lowest), int(count))
+            number = np.arange(begin, begin + len(over))
+            u = lot * number
+            rows = np.where(weight >= 0.0, weight * over, weight * under)
+            value, size = rows.sum(axis=1), np.abs(rows).sum(axis=1)
+            p = price[own, None]
+            wobble = (weight.size + 16.0) * EPS * (size + np.abs(p) * u)
+            inside = (number >= first[own, None]) & (number <= last[own, None])
+            out[own] = np.where(inside, value - p * u + wobble, -np.inf).max(axis=1)
+        return out
+
+    def _multiples(self, arm: int, first: int, count: int) -> tuple[int, Array, Array]:
+        """Responses (n, H) to multiples of a lot, rounded up and down, from some first on."""
+        known = self._lots.get(arm)
+        if known is None or first < known[0] or first + count > known[0] + len(known[1]):
+            u = float(self.program.lot[arm]) * np.arange(first, first + count)
+            z = u[:, None] * self.program.carry[arm, :, 0] + self.program.carry_in[arm]
+            over, under = self._at(arm, z.ravel())
+            known = first, over.reshape(z.shape), under.reshape(z.shape)
+            self._lots[arm] = known
+        return known
 
     def _closed(
         self,
@@ -154,6 +196,7 @@ class ArmMaxima:
         price: Array,
         z_lower: Array,
         z_upper: Array,
+        rough: float,
     ) -> Array:
         arms = np.nonzero(which)[0]
         part = self.program.curves.take(arms)
@@ -163,7 +206,7 @@ class ArmMaxima:
             usable = np.isfinite(slope) & (slope > 0.0)
             safe = np.where(usable, slope, 1.0)
             near = np.nan_to_num(np.asarray(part.at_slope(safe)), nan=0.0)
-            slack = np.full((1, 1), 1.0) * self.tolerance * 1e-13 / max(float(w.max()), 1e-300)
+            slack = np.maximum(1e-13 * rough * rough, 1e-13) * self.tolerance / w[None, :]
         near = np.clip(near, low, high)
         top = closed_form_maxima(
             part, low[None, :], high[None, :], safe[None, :], near, slack

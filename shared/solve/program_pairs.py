@@ -140,10 +140,12 @@ def tops_of(
     price: Array,
     z_lower: Array,
     z_upper: Array,
+    *,
+    loose: bool = False,
 ) -> Array:
     """(A, H) upper bounds on ``max of weight f(z) + squares(z) - price z`` over boxes."""
     if squares is None:
-        return maxima.tops(weight, price, z_lower, z_upper)
+        return maxima.tops(weight, price, z_lower, z_upper, loose=loose)
     cells = _Cells(maxima, weight, squares, price)
     squared = squares.curve > 0.0
     near = np.where(squared, np.clip(squares.near, z_lower, z_upper), z_upper)

@@ -75,14 +75,17 @@ def test_sums_over_periods_against_a_grid(seed: int) -> None:
         z = u[:, None] * program.carry[arm, :, 0] + program.carry_in[arm]
         value = mean(program, arm, z.ravel()).reshape(z.shape) @ weight - price * u
         size = 1.0 + np.abs(value).max()
-        found = maxima.along(arm, weight, price, low, high)
+        ask = np.array([price]), np.array([low]), np.array([high])
+        found = maxima.along(arm, weight, *ask)[0]
+        loose = maxima.along(arm, weight, *ask, loose=True)[0]
+        assert loose >= value.max() - 1e-14 * size
         assert value.max() - 1e-14 * size <= found <= value.max() + 2e-2 * size
         if program.lot[arm] > 0.0:
             lot = program.lot[arm]
             u = lot * np.arange(5)
             z = u[:, None] * program.carry[arm, :, 0] + program.carry_in[arm]
             value = mean(program, arm, z.ravel()).reshape(z.shape) @ weight - price * u
-            lots = maxima.over_lots(arm, weight, price, 0.0, 4 * lot)
-            assert lots is not None
+            zero, end = np.zeros(2), np.array([4 * lot, 1e5 * lot])
+            lots, many = maxima.over_lots(arm, weight, np.full(2, price), zero, end)
             assert value.max() - 1e-14 * size <= lots <= value.max() + 1e-11 * size
-            assert maxima.over_lots(arm, weight, price, 0.0, 1e5 * lot) is None
+            assert many == np.inf
