@@ -10,10 +10,9 @@ Otherwise regions are split at the adstocked spend whose term errs most, best fi
 
 from __future__ import annotations
 
-import copy
 import heapq
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +21,14 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
-from shared.problem.repair import repair
-from shared.solve.box_primal import allowed, sides_of, snapped
 from shared.solve.found import Found, Tree
+from shared.solve.interaction_ascent import Ascent, ascend, bent, box_of
 from shared.solve.interaction_levels import Regions, fits
 from shared.solve.interaction_terms import (
-    best_along,
-    linear_weights,
-    shares_at,
     whole_split,
     widest_cell,
 )
-from shared.solve.interior import RelaxedProgram, relax_program
+from shared.solve.interior import RelaxedProgram
 from shared.solve.program_bound import Bounder
 from shared.solve.program_box import ProgramBox
 from shared.solve.program_envelope import Enveloper
@@ -43,7 +38,6 @@ __all__ = ["search_interactions"]
 Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
 
-_CLIMBS = 40  # linearisations of one local ascent
 _NODES = 100_000
 
 
@@ -55,104 +49,6 @@ class _Node:
     u: Array
     z: Array
     bound: float
-
-
-@dataclass(slots=True)
-class _Search:
-    program: Program
-    plain: Program
-    base: Enveloper
-    bounder: Bounder
-    gap: float
-    deadline: float
-    tree: Tree = field(default_factory=Tree)
-    best: Array | None = None
-    value: float = -np.inf
-    prices: Array | None = None
-    iterations: int = 0
-    slowest: float = 0.0
-
-    def cutoff(self) -> float:
-        """What a region must promise to be worth a look."""
-        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
-
-    def late(self) -> bool:
-        """Whether there is no time for one more region."""
-        return time.perf_counter() + self.slowest >= self.deadline
-
-    def enveloper(self, z: Array) -> Enveloper:
-        """Envelopes with the interactions linearised at adstocked spend ``z``."""
-        other = copy.copy(self.base)
-        other.weight = linear_weights(self.program, z)
-        other._memory, other._hulls = [], {}
-        return other
-
-    def relax(self, box: ProgramBox, z: Array, gap: float) -> RelaxedProgram:
-        found = relax_program(self.plain, box, None, enveloper=self.enveloper(z), gap=gap)
-        self.iterations += found.iterations
-        return found
-
-    def offer(self, u: Array, mu: Array | None) -> bool:
-        """Take a plan (A, K) that is better than the best, if it is allowed."""
-        inside = np.clip(u, self.program.lower, self.program.upper)
-        value = self.program.objective(inside)
-        if value <= self.value:
-            return False
-        if not allowed(self.program, inside):
-            mended = repair(self.program, inside)
-            if mended is None or not allowed(self.program, mended):
-                return False
-            inside, value = mended, self.program.objective(mended)
-            if value <= self.value:
-                return False
-        self.best, self.value = inside, value
-        if mu is not None:
-            self.prices = mu
-        return True
-
-    def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
-        """A locally best plan on the sides that ``u`` is on; prices (mu, nu) there."""
-        program = self.program
-        sides = sides_of(program, self.base, box, u).tightened(program)
-        mu, nu = np.zeros(len(program.rows.names)), np.zeros(program.weight.shape)
-        if sides.empty:
-            return u, mu, nu
-        for turn in range(_CLIMBS):
-            found = self.relax(sides, program.adstocked(u), gap)
-            if found.status == "infeasible":
-                break
-            mu, nu = found.mu, found.nu
-            aim = np.clip(found.u, sides.u_lower, sides.u_upper)
-            old = program.objective(u) if turn else -np.inf
-            taken, value = aim, program.objective(aim)
-            if turn:
-                taken, value = best_along(program, u, aim, old, value)
-            if value < old:
-                break
-            moved = float(np.abs(taken - u).max())
-            u = taken
-            if value - old <= 1e-13 * abs(value) or moved <= 1e-9 * float(np.abs(u).max()):
-                break
-            if time.perf_counter() >= self.deadline:
-                break
-        self.offer(u, mu)
-        return u, mu, nu
-
-    def ascend(self, u: Array) -> None:
-        """Look for the locally best plan around one."""
-        _ascend(self, _box(self.bounder.root), u)
-
-    def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
-        """The better of squares around ``z`` and of planes, with its bound."""
-        shares = shares_at(self.program, self.enveloper(z), z)
-        best = ProgramLeaf(mu, nu, None, z, shares)
-        bound = self.bounder.bound(best, region)
-        if bound > self.cutoff():
-            other = ProgramLeaf(mu, nu)
-            flat = self.bounder.bound(other, region)
-            if flat < bound:
-                return other, flat
-        return best, bound
 
 
 def search_interactions(
@@ -178,13 +74,13 @@ def search_interactions(
         return nothing
     plain = replace(program, pairs=())
     enveloper = Enveloper(plain)
-    search = _Search(
+    search = Ascent(
         program, plain, enveloper, Bounder(program, root, 1.0), options.gap, deadline
     )  # fmt: skip
     for start in starts:
         search.offer(start, None)
     slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
-    box = _box(root)
+    box = box_of(root)
     _first_plans(search, box, starts)
     size = max(abs(search.value) if np.isfinite(search.value) else 1.0, 1e-300)
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
@@ -220,7 +116,7 @@ def search_interactions(
     )
 
 
-def _over_levels(search: _Search, root: Region) -> Found:
+def _over_levels(search: Ascent, root: Region) -> Found:
     """The search for one budget; the root's leaf is judged as the certificate will judge it."""
     program = search.program
     began = search.prices
@@ -249,7 +145,7 @@ def _over_levels(search: _Search, root: Region) -> Found:
     )
 
 
-def _first_plans(search: _Search, box: ProgramBox, starts: tuple[Array, ...]) -> None:
+def _first_plans(search: Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
     """Local ascents from the relaxation at low, middling and high levels, and from known plans."""
     program = search.program
     for share in (0.5, 0.0, 1.0):
@@ -261,16 +157,16 @@ def _first_plans(search: _Search, box: ProgramBox, starts: tuple[Array, ...]) ->
             if found.status == "infeasible":
                 return
             z = found.z
-        _ascend(search, box, found.u)
-        simple = share == 0.5 and not _bent(search, box) and not program.discrete
+        ascend(search, box, found.u)
+        simple = share == 0.5 and not bent(search, box) and not program.discrete
         if simple and _first_is_best(search, box):
             return
     for start in starts:
         if time.perf_counter() < search.deadline:
-            _ascend(search, box, start)
+            ascend(search, box, start)
 
 
-def _first_is_best(search: _Search, box: ProgramBox) -> bool:
+def _first_is_best(search: Ascent, box: ProgramBox) -> bool:
     """Whether squares around the best plan already prove it: no more starts are needed then."""
     root = search.bounder.root
     if search.best is None or search.prices is None:
@@ -283,32 +179,10 @@ def _first_is_best(search: _Search, box: ProgramBox) -> bool:
     return bound <= search.cutoff()
 
 
-def _ascend(search: _Search, box: ProgramBox, u: Array) -> None:
-    program = search.program
-    plan = u
-    if program.discrete:
-        near = repair(program, snapped(program, u))
-        plan = u if near is None else near
-    for _ in range(4):
-        before = search.value
-        plan, _, _ = search.climb(box, plan)
-        if search.value <= before * (1.0 + 1e-9) or not _bent(search, box):
-            return
-
-
-def _bent(search: _Search, box: ProgramBox) -> bool:
-    bend = np.where(np.isfinite(search.base.bend), search.base.bend, 0.0)[:, None]
-    return bool(np.any((bend > box.z_lower) & (box.z_upper > box.z_lower)))
-
-
-def _box(region: Region) -> ProgramBox:
-    return ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
-
-
-def _solve(search: _Search, slot: int, region: Region, parent: _Node | None) -> _Node | None:
+def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _Node | None:
     """Bound a region and look for plans in it; None where nothing better can be there."""
     began = time.perf_counter()
-    program, box = search.program, _box(region)
+    program, box = search.program, box_of(region)
     if search.best is not None and parent is None:
         z = program.adstocked(search.best)
     elif parent is not None:
@@ -332,7 +206,7 @@ def _solve(search: _Search, slot: int, region: Region, parent: _Node | None) -> 
     assert node is not None
     search.tree.set(slot, node.leaf)
     if parent is None or program.discrete:
-        _ascend(search, box, node.u)
+        ascend(search, box, node.u)
     search.slowest = max(0.8 * search.slowest, time.perf_counter() - began)
     if parent is not None and parent.bound < node.bound:
         node = replace(node, bound=parent.bound)
@@ -342,7 +216,7 @@ def _solve(search: _Search, slot: int, region: Region, parent: _Node | None) -> 
 
 
 def _hopeless(
-    search: _Search,
+    search: Ascent,
     slot: int,
     region: Region,
     found: RelaxedProgram,
@@ -362,7 +236,7 @@ def _hopeless(
     return _Node(slot, region, parent.leaf, found.u, z, parent.bound)
 
 
-def _split(search: _Search, node: _Node) -> list[_Node] | None:
+def _split(search: Ascent, node: _Node) -> list[_Node] | None:
     """Both halves of a region; None where there is nothing left to split."""
     split = whole_split(search.program, node.region, node.u)
     if split is None:
@@ -388,7 +262,7 @@ def _split(search: _Search, node: _Node) -> list[_Node] | None:
     return out
 
 
-def _term(search: _Search, node: _Node) -> Split | None:
+def _term(search: Ascent, node: _Node) -> Split | None:
     """A split at the adstocked spend whose term errs most."""
     region = node.region
     found = widest_cell(
