@@ -19,7 +19,7 @@ from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.proof import Cut, Leaf, Proof, Split
 from shared.problem.symmetry import alike, in_order
-from shared.solve.certificate import Certificate, certify
+from shared.solve.certificate import ALLOWED, Certificate, certify, covering
 from shared.solve.majorant import Majorant
 from shared.solve.maxima import closed_form_maxima, table_maxima
 from shared.solve.rounding import EPS
@@ -47,6 +47,7 @@ def certify_aim(canonical: Canonical, aim: Aim, spend: Array, proof: Proof) -> C
     if bound is None or not math.isfinite(bound) or not math.isfinite(worth):
         inf = math.inf
         return Certificate(worth, inf, inf, inf, False, violation, kkt)
+    bound = covering(bound, worth, violation)
     gap = max(bound - worth, 0.0)
     # Where the best is to do nothing the worth is 0, and so is the gap but for rounding.
     stake = abs(aim.value) * float(np.abs(outcome(canonical, canonical.upper)).sum())
@@ -57,7 +58,7 @@ def certify_aim(canonical: Canonical, aim: Aim, spend: Array, proof: Proof) -> C
         upper_bound=bound,
         gap=gap,
         relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= 1e-6,
+        proven=violation <= ALLOWED,
         max_constraint_violation=violation,
         kkt_residual=kkt,
     )

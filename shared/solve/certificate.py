@@ -19,9 +19,10 @@ from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.regions import Bounder, Limit, Region
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["ALLOWED", "Certificate", "certify", "covering"]
 
 Array = NDArray[np.float64]
+ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
 _CELLS = 400_000  # rows times channels bounded together
 
 
@@ -70,6 +71,7 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
             violation,
             _kkt(canonical, spend, objective),
         )
+    bound = covering(bound, objective, violation)
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective))
     return Certificate(
@@ -77,10 +79,19 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
         upper_bound=bound,
         gap=gap,
         relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= 1e-6,
+        proven=violation <= ALLOWED,
         max_constraint_violation=violation,
         kkt_residual=_kkt(canonical, spend, objective),
     )
+
+
+def covering(bound: float, objective: float, violation: float) -> float:
+    """The bound to state beside a plan: one that the plan itself does not exceed.
+
+    A plan that is feasible to the tolerance only may gain by what it misses. No bound is wrong by
+    being larger, and one below a plan that counts as feasible would say that the plan cannot be.
+    """
+    return max(bound, objective) if violation <= ALLOWED else bound
 
 
 def _violation(canonical: Canonical, spend: Array) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shared.problem.aim import Aim
 from shared.problem.aim_proof import AimProof, lifted
 from shared.problem.program import Program
-from shared.solve.certificate import Certificate
+from shared.solve.certificate import ALLOWED, Certificate, covering
 from shared.solve.program_certificate import certify_program, program_violation
 from shared.solve.rounding import EPS
 
@@ -37,6 +37,7 @@ def certify_program_aim(
     if not math.isfinite(bound) or not math.isfinite(worth):
         inf = math.inf
         return Certificate(worth, inf, inf, inf, False, violation, found.kkt_residual)
+    bound = covering(bound, worth, violation)
     gap = max(bound - worth, 0.0)
     scale = max(abs(bound), abs(worth))
     return Certificate(
@@ -44,7 +45,7 @@ def certify_program_aim(
         upper_bound=bound,
         gap=gap,
         relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= 1e-6,
+        proven=violation <= ALLOWED,
         max_constraint_violation=violation,
         kkt_residual=found.kkt_residual,
     )

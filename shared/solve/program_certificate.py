@@ -17,13 +17,12 @@ from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitActive
 from shared.problem.region import Region, halves, holds, root_region
-from shared.solve.certificate import Certificate
+from shared.solve.certificate import ALLOWED, Certificate, covering
 from shared.solve.program_bound import Bounder, Task
 
 __all__ = ["certify_program", "program_violation"]
 
 Array = NDArray[np.float64]
-ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
 _CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
 
 
@@ -43,6 +42,7 @@ def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certific
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
         inf = math.inf
         return Certificate(objective, inf, inf, inf, False, violation, residual)
+    bound = covering(bound, objective, violation)
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective))
     return Certificate(

@@ -22,7 +22,7 @@ from shared.problem.canonical import Canonical
 from shared.problem.model import Risk
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import RiskProof, admissible, measure, reweighted
-from shared.solve.certificate import Certificate, certify
+from shared.solve.certificate import ALLOWED, Certificate, certify, covering
 from shared.solve.majorant import Majorant
 from shared.solve.maxima import closed_form_maxima, table_maxima
 from shared.solve.rounding import EPS, slope_error, value_error
@@ -43,15 +43,16 @@ def certify_risk(canonical: Canonical, risk: Risk, spend: Array, proof: RiskProo
     bound = _bound(canonical, risk, spend, proof, draws.draws)
     if not math.isfinite(bound) or not math.isfinite(objective):
         bound = math.inf
+    violation = plain.max_constraint_violation
+    bound = covering(bound, objective, violation)
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective))
-    violation = plain.max_constraint_violation
     return Certificate(
         objective=objective,
         upper_bound=bound,
         gap=gap,
         relative_gap=math.inf if math.isinf(bound) else gap / scale if scale > 0.0 else 0.0,
-        proven=math.isfinite(bound) and violation <= 1e-6,
+        proven=math.isfinite(bound) and violation <= ALLOWED,
         max_constraint_violation=violation,
         kkt_residual=_kkt(canonical, spend, proof),
     )

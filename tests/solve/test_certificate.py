@@ -16,7 +16,7 @@ from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
 from shared.solve import certificate
-from shared.solve.certificate import certify
+from shared.solve.certificate import certify, covering
 from shared.solve.dispatch import solve
 from shared.solve.majorant import Majorant
 from shared.solve.maxima import closed_form_maxima
@@ -353,3 +353,9 @@ def test_the_certificate_imports_no_solver() -> None:
                 assert (node.module or "").rsplit(".", 1)[-1] in own
             if isinstance(node, ast.Import):
                 assert all(not alias.name.startswith("shared.solve") for alias in node.names)
+
+
+def test_the_bound_beside_a_plan_is_never_below_it() -> None:
+    assert covering(1.0, 2.0, 1e-7) == 2.0
+    assert covering(1.0, 2.0, 1e-5) == 1.0
+    assert covering(3.0, 2.0, 0.0) == 3.0

@@ -11,7 +11,7 @@ import pytest
 from problems import curve
 from programs import any_tree, climbed, keeps, random_program
 
-from shared.curves.saturation import Exponential
+from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
@@ -293,3 +293,34 @@ def test_the_certificate_imports_no_solver() -> None:
         modules = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
         todo += [m.removeprefix("shared.solve.") for m in modules if m.startswith("shared.solve.")]
     assert seen <= allowed
+
+
+def test_a_plan_feasible_to_tolerance_only_never_exceeds_its_bound() -> None:
+    """At most 0.9 of all money for the only arm: nothing. A root gains much by what it may miss."""
+    one = np.ones((1, 1))
+    program = Program(
+        names=("a",),
+        lower=0 * one,
+        upper=100 * one,
+        least_active=0 * one,
+        lower_by=("",),
+        upper_by=("budget",),
+        lot=np.ones(1),
+        rows=Rows(0.1 * one, np.array([-np.inf]), np.array([0.0]), ("share",)),
+        spread=one[None],
+        carry=one[None],
+        carry_in=0 * one,
+        weight=one,
+        curves=stack([Hill(100.0, 20.0, 0.5)]),
+        scale=100.0,
+    )
+    proof = ProgramProof((SplitDecision(0, 0, 0.5, 1, 2), *[ProgramLeaf(np.ones(1), 0 * one)] * 2))
+    for u in (0.0, 1e-9, 5e-5):
+        found = certify_program(program, u * one, proof)
+        assert found.proven
+        assert found.upper_bound >= found.objective
+        assert found.upper_bound == pytest.approx(program.objective(u * one), abs=1e-12)
+    # One that counts as infeasible says nothing about the bound.
+    found = certify_program(program, one, proof)
+    assert not found.proven
+    assert found.upper_bound < 1e-9 < found.objective
