@@ -217,7 +217,7 @@ class _Draft:
         return least, most
 
     def _links(self, arms: NDArray[np.intp]) -> bool:
-        """Narrow z by u and u by z, both rounded outward; whether there was anything to narrow."""
+        """Narrow z by u and u by z, both rounded outward; whether that narrowed u."""
         carry, low, high = self.program.carry[arms], self.u_lower[arms], self.u_upper[arms]
         least, most = self._reach(arms)
         z_low, z_high = self.z_lower[arms], self.z_upper[arms]
@@ -234,7 +234,9 @@ class _Draft:
         new_low = np.maximum(low, (high - need_u) * (1.0 - 4.0 * EPS) - 4.0 * EPS * high)
         self.u_upper[arms] = new_high
         self.u_lower[arms] = new_low
-        return True
+        # Where u stays as it is, another round would only repeat this one.
+        tiny = 1e-12 * high
+        return bool(np.any(high - new_high > tiny) or np.any(new_low - low > tiny))
 
     def _counts(self) -> list[int] | None:
         """Arms that a count which is used up switches off; None where it is exceeded."""
