@@ -12,10 +12,10 @@ from shared.plan.optimize import make_plan
 from shared.problem.canonical import canonicalise
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Problem, Risk
-from shared.solve.certificate import certify
+from shared.solve.certify.certificate import certify
+from shared.solve.certify.risk_certificate import certify_risk
 from shared.solve.dispatch import solve
-from shared.solve.risk import solve_risk
-from shared.solve.risk_certificate import certify_risk
+from shared.solve.risk.risk import solve_risk
 
 __all__: list[str] = []
 

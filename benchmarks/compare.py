@@ -16,9 +16,9 @@ from benchmarks.peers import Question, differential_evolution, question_of_progr
 from shared.errors import NotSupportedYet
 from shared.problem.lower import lower
 from shared.problem.model import Problem
-from shared.solve.certificate import Certificate
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import solve_program
+from shared.solve.certify.certificate import Certificate
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.program.program_search import solve_program
 
 __all__ = [
     "Answer",

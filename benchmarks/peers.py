@@ -23,7 +23,7 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import measure, weights_at
-from shared.solve.program_certificate import program_violation
+from shared.solve.certify.program_certificate import program_violation
 
 __all__ = [
     "Question",

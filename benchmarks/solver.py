@@ -17,7 +17,7 @@ from benchmarks.harness import EFFORT, Row, benchmark, measure, row, timing
 from benchmarks.problems import SEED, concave, identical, over_draws, s_shaped
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
-from shared.solve.certificate import certify
+from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import Solved, solve
 
 __all__: list[str] = []

@@ -150,11 +150,20 @@ def reached(module: str) -> set[str]:
 
 def test_the_certificate_rests_on_no_solver() -> None:
     """It may have modules of its own in the room, but none that a solver uses as well."""
-    certificate = {m for m in reached("shared.solve.certificate") if room(m) == "solve"}
+    certificate = {m for m in reached("shared.solve.certify.certificate") if room(m) == "solve"}
     solver = {m for m in reached("shared.solve.dispatch") if room(m) == "solve"}
     assert len(solver) > 3
     assert certificate & solver <= {"shared.solve"}  # the room itself, an empty package
     assert ast.unparse(tree("shared.solve")).count("import") == 0
+
+
+CERTIFY = "shared.solve.certify"
+
+
+@pytest.mark.parametrize("module", [m for m in SHARED if below(m, (CERTIFY,))])
+def test_no_certificate_knows_a_solver(module: str) -> None:
+    solve = {target for target, _ in imports(module) if below(target, ("shared.solve",))}
+    assert {target for target in solve if not below(target, (CERTIFY,))} <= {"shared.solve"}
 
 
 @pytest.mark.parametrize("module", [m for m in SHARED if room(m) != "api"])
@@ -163,7 +172,7 @@ def test_only_the_edge_knows_http_and_azure_functions(module: str) -> None:
 
 
 # Opens the null device, and nothing else, to keep a library's remarks off the process's output.
-SILENCER = "shared.solve.quiet"
+SILENCER = "shared.solve.program.quiet"
 
 
 @pytest.mark.parametrize("module", [m for m in SHARED if room(m) != "store" and m != SILENCER])

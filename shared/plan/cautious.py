@@ -12,7 +12,7 @@ from shared.plan.score import score
 from shared.plan.separable import bindings, budget_price, current_score, shadow_prices
 from shared.problem.canonical import canonicalise
 from shared.problem.model import Problem, Risk
-from shared.solve.risk import solve_risk
+from shared.solve.risk.risk import solve_risk
 
 __all__ = ["is_cautious", "make_plan"]
 

@@ -18,11 +18,11 @@ from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
-from shared.solve.certificate import Certificate
-from shared.solve.interaction_terms import linear_weights
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import SolvedProgram, solve_program
-from shared.solve.search import BY_NAME
+from shared.solve.certify.certificate import Certificate
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.named.search import BY_NAME
+from shared.solve.program.interaction_terms import linear_weights
+from shared.solve.program.program_search import SolvedProgram, solve_program
 
 __all__ = ["bindings", "make_plan", "score_program", "shadow_prices", "shared_outcome"]
 
@@ -103,7 +103,7 @@ def _in_turn(problem: Problem, program: Program) -> _Found:
 
 
 def _meeting_targets(problem: Problem, program: Program, aim: Aim, start: Floats | None) -> _Found:
-    from shared.solve.program_targets import solve_program_aim
+    from shared.solve.program.program_targets import solve_program_aim
 
     found = solve_program_aim(program, aim, problem.options, start)
     unit = {"minimize_spend": "money", "maximize_profit": "profit"}.get(aim.goal, "outcome")

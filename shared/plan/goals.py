@@ -12,7 +12,7 @@ from shared.plan.score import finite, score
 from shared.plan.separable import bindings, current_score
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Problem
-from shared.solve.goals import solve_goal
+from shared.solve.goals.goals import solve_goal
 
 __all__ = ["make_plan"]
 

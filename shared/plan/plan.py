@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.plan.score import Score
 from shared.problem.model import Problem
-from shared.solve.certificate import Certificate
+from shared.solve.certify.certificate import Certificate
 
 __all__ = ["Plan", "Search"]
 

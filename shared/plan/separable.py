@@ -12,7 +12,7 @@ from shared.plan.plan import Plan, Search
 from shared.plan.score import Score, finite, interval, score
 from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.model import Problem
-from shared.solve.certificate import certify
+from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
 __all__ = ["PRICE_UNIT", "bindings", "budget_price", "current_score", "make_plan", "shadow_prices"]

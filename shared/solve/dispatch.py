@@ -12,11 +12,11 @@ from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, feasible_current, marginal, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Proof
-from shared.solve.dual import settle
-from shared.solve.relaxation import Relaxation
-from shared.solve.search import BY_NAME, search
-from shared.solve.sigmoid import branch_and_bound
-from shared.solve.space import BudgetSpace, Searched
+from shared.solve.named.search import BY_NAME, search
+from shared.solve.named.space import BudgetSpace, Searched
+from shared.solve.one_budget.dual import settle
+from shared.solve.one_budget.relaxation import Relaxation
+from shared.solve.one_budget.sigmoid import branch_and_bound
 
 __all__ = ["METHODS", "Solved", "solve"]
 
@@ -45,7 +45,7 @@ class Solved:
         Evaluations of the dual (of the objective, for a search by name), and nodes of the tree
         (1: the root sufficed).
     proof
-        For :func:`shared.solve.certificate.certify`.
+        For :func:`shared.solve.certify.certificate.certify`.
     budget_price
         Outcome gained by one more unit of budget, spent where it does most from this plan.
     """
@@ -165,7 +165,7 @@ def _searched(
     if options.method != "piecewise":
         return search(space, options.method, options.seed)
     # Here, for a process that solves otherwise never needs scipy.
-    from shared.solve.by_pieces import as_program, search_pieces
+    from shared.solve.named.by_pieces import as_program, search_pieces
 
     best = max(plans, key=lambda plan: float(outcome(canonical, plan).sum()), default=None)
     found = search_pieces(

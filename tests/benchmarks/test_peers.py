@@ -28,7 +28,7 @@ from shared.problem.canonical import canonicalise
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Risk
-from shared.solve.program_certificate import program_violation
+from shared.solve.certify.program_certificate import program_violation
 
 
 def test_slsqp_finds_the_optimum_of_a_concave_program_under_groups() -> None:

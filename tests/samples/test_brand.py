@@ -16,7 +16,7 @@ from shared.curves.curveset import Response
 from shared.history.parse import parse
 from shared.problem.canonical import canonicalise
 from shared.problem.model import Channel, Problem, SolverOptions
-from shared.solve.certificate import certify
+from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
 HERE = Path(samples.__file__).parent

@@ -15,11 +15,11 @@ from shared.curves.stack import stack, stack_draws
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
-from shared.solve import certificate
-from shared.solve.certificate import certify, covering
+from shared.solve.certify import certificate
+from shared.solve.certify.certificate import certify, covering
+from shared.solve.certify.majorant import Majorant
+from shared.solve.certify.maxima import closed_form_maxima
 from shared.solve.dispatch import solve
-from shared.solve.majorant import Majorant
-from shared.solve.maxima import closed_form_maxima
 
 
 def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> float:

@@ -8,8 +8,8 @@ from problems import canonical, curve, random_plans
 
 from shared.curves.saturation import Hill, Saturation
 from shared.problem.canonical import Canonical, outcome
-from shared.solve.counting import Counted, Limit, relax_counted, thresholds
-from shared.solve.relaxation import Relaxation
+from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
+from shared.solve.one_budget.relaxation import Relaxation
 
 KINDS = ("s_hill", "sigmoid", "exponential")
 

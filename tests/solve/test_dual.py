@@ -9,8 +9,8 @@ import pytest
 from problems import CONCAVE, canonical, random_problem
 
 from shared.curves.saturation import Exponential, Hill, Power
-from shared.solve.dual import fill, relax, settle
-from shared.solve.relaxation import Relaxation
+from shared.solve.one_budget.dual import fill, relax, settle
+from shared.solve.one_budget.relaxation import Relaxation
 
 
 @pytest.mark.parametrize("seed", range(20))

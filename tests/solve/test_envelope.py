@@ -7,7 +7,7 @@ import pytest
 
 from shared.curves.saturation import Exponential, Hill, Power, Saturation, Sigmoid
 from shared.curves.stack import stack
-from shared.solve.envelope import bends, lines
+from shared.solve.one_budget.envelope import bends, lines
 
 
 def one(curve: Saturation, lower: float, upper: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from shared.solve.gaussian_process import expected_improvement, fit, matern
+from shared.solve.named.gaussian_process import expected_improvement, fit, matern
 
 
 def test_the_kernel_at_known_distances() -> None:

@@ -12,8 +12,8 @@ from searches import one_period, over_time
 from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program
 from shared.problem.program_proof import ProgramLeaf, ProgramProof
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import solve_program
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.program.program_search import solve_program
 
 
 def paired(program: Program, seed: int, count: int, size: float) -> Program:

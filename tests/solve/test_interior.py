@@ -17,13 +17,13 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof
 from shared.problem.region import root_region
+from shared.solve.certify.program_certificate import certify_program
 from shared.solve.dispatch import solve
-from shared.solve.interior import RelaxedProgram, relax_program
-from shared.solve.interior_scale import scale_program
-from shared.solve.outer import relax_by_lines
-from shared.solve.program_box import ProgramBox, program_box
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_envelope import Enveloper
+from shared.solve.program.interior import RelaxedProgram, relax_program
+from shared.solve.program.interior_scale import scale_program
+from shared.solve.program.outer import relax_by_lines
+from shared.solve.program.program_box import ProgramBox, program_box
+from shared.solve.program.program_envelope import Enveloper
 
 
 def relaxed(p: Program, **options: object) -> RelaxedProgram:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.solve.polyhedron import Polyhedron, centre
-from shared.solve.space import project_budget
+from shared.solve.named.polyhedron import Polyhedron, centre
+from shared.solve.named.space import project_budget
 
 
 def walls(rng: np.random.Generator, n: int, m: int) -> Polyhedron:

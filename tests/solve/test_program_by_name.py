@@ -10,10 +10,10 @@ from programs import random_program
 from shared.curves.stack import stack
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
-from shared.solve.program_by_name import solve_by_name
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import solve_program
-from shared.solve.search import BY_NAME
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.named.program_by_name import solve_by_name
+from shared.solve.named.search import BY_NAME
+from shared.solve.program.program_search import solve_program
 
 QUICK = ("gradient", "slsqp", "piecewise")
 TOLERANCE = {

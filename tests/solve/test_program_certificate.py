@@ -15,8 +15,8 @@ from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
-from shared.solve import program_certificate
-from shared.solve.program_certificate import certify_program, program_violation
+from shared.solve.certify import program_certificate
+from shared.solve.certify.program_certificate import certify_program, program_violation
 
 
 def attack(seed: int) -> float:

@@ -12,10 +12,10 @@ from searches import best_on_grid, one_period, over_time
 from shared.errors import Infeasible
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
-from shared.solve.box_primal import allowed
-from shared.solve.piecewise import solve_piecewise
-from shared.solve.program_certificate import certify_program
-from shared.solve.program_search import SolvedProgram, known_plan, solve_program
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.program.box_primal import allowed
+from shared.solve.program.piecewise import solve_piecewise
+from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
 
 FEATURES = {
     "plain": {},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from programs import keeps, random_program
 
-from shared.solve.program_space import ProgramSpace, program_space
+from shared.solve.named.program_space import ProgramSpace, program_space
 
 
 def space_of(seed: int) -> tuple[ProgramSpace, np.ndarray]:

@@ -16,9 +16,9 @@ from shared.problem.aim_proof import AimProof
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
-from shared.solve.goals import solve_goal
-from shared.solve.program_aim_certificate import certify_program_aim
-from shared.solve.program_targets import ProgramAimSolved, solve_program_aim
+from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.solve.goals.goals import solve_goal
+from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
 OPTIONS = SolverOptions(time_limit_s=6.0)
 CURVES = (Exponential(60.0, 0.08), Hill(50.0, 12.0, 0.9), MichaelisMenten(40.0, 15.0))

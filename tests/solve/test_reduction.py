@@ -7,9 +7,9 @@ import pytest
 from problems import random_plans, random_problem
 
 from shared.problem.canonical import outcome
-from shared.solve.dual import relax
-from shared.solve.reduction import reduce_box
-from shared.solve.relaxation import Relaxation
+from shared.solve.one_budget.dual import relax
+from shared.solve.one_budget.reduction import reduce_box
+from shared.solve.one_budget.relaxation import Relaxation
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -16,9 +16,9 @@ from shared.problem.canonical import Canonical
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import RiskProof, measure, weights_at
-from shared.solve import risk_certificate
-from shared.solve.risk import RiskSolved, solve_risk
-from shared.solve.risk_certificate import certify_risk
+from shared.solve.certify import risk_certificate
+from shared.solve.certify.risk_certificate import certify_risk
+from shared.solve.risk.risk import RiskSolved, solve_risk
 
 RISKS = (
     Risk("cvar", level=0.2),

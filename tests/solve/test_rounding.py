@@ -17,7 +17,7 @@ from shared.curves.saturation import (
     Saturation,
     Sigmoid,
 )
-from shared.solve.rounding import slope_error, value_error
+from shared.solve.certify.rounding import slope_error, value_error
 
 
 def exactly(curve: Saturation, x: Decimal) -> tuple[Decimal, Decimal]:

@@ -11,10 +11,10 @@ from problems import ALL, CONCAVE, canonical, random_problem
 from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.solve.certificate import certify
+from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import Solved, solve
-from shared.solve.search import BY_NAME, SEARCHES, search
-from shared.solve.space import BudgetSpace
+from shared.solve.named.search import BY_NAME, SEARCHES, search
+from shared.solve.named.space import BudgetSpace
 
 TOLERANCE = {
     "gradient": 1e-9,

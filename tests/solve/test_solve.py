@@ -34,7 +34,7 @@ from shared.curves.stack import CurveStack, Group
 from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.solve.certificate import Certificate, certify
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.dispatch import Solved, solve
 
 TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from problems import ALL, canonical, random_plans, random_problem
 
 from shared.curves.saturation import Hill, Power
-from shared.solve.space import BudgetSpace, project_budget
+from shared.solve.named.space import BudgetSpace, project_budget
 
 
 def test_a_projection_by_hand() -> None:

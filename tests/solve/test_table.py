@@ -8,7 +8,7 @@ from problems import curve, shaken
 
 from shared.curves.saturation import Hill, Tabulated
 from shared.curves.stack import stack_draws
-from shared.solve.table import Table, table_of_function, table_of_points
+from shared.solve.one_budget.table import Table, table_of_function, table_of_points
 
 
 def mean_of_hills(seed: int, draws: int = 40) -> Table:

@@ -20,9 +20,9 @@ from shared.problem.canonical import Canonical, outcome
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Channel, Goal, Problem, SolverOptions
 from shared.problem.proof import Cut, Leaf, Node, Proof, Split
-from shared.solve import aim_certificate
-from shared.solve.aim_certificate import certify_aim
-from shared.solve.goals import GoalSolved, solve_goal
+from shared.solve.certify import aim_certificate
+from shared.solve.certify.aim_certificate import certify_aim
+from shared.solve.goals.goals import GoalSolved, solve_goal
 
 OPTIONS = SolverOptions(time_limit_s=5)
 

@@ -1,0 +1,1 @@
+"""Bounds and rechecks from proofs alone; nothing here imports a solver."""

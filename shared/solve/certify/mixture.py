@@ -1,0 +1,153 @@
+"""Upper bounds on weighted sums of curves along one variable; for the certificate only.
+
+    F(x) = sum over c of weight_c f_c(carry_c x + offset_c),     weights of any sign.
+
+Draws of a curve, the periods that one decision works in, a response that an interaction has turned
+over: all are such sums, and none has a closed-form maximum. On an interval every term with a
+positive weight lies under a straight line (its tangent in the middle where it is concave there, its
+chord where it is convex, its steepest slope from the left end where it bends), and over one where
+the weight is negative (chord, tangent, and the constant at the left end). The sum of straight lines
+is one, whose largest value is at an end; halving what still matters converges fast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.saturation import Saturation
+from shared.solve.certify.rounding import EPS, slope_error, value_error
+
+__all__ = ["Mixture"]
+
+Array = NDArray[np.float64]
+_PARTS = 4  # an interval that matters is cut into as many
+_ROUNDS = 40
+_STEP = 64  # questions answered together
+
+
+class Mixture:
+    """The sum over one variable's range; the partition only grows, and serves every question.
+
+    ``curve`` has parameters (C,) (or plain numbers), all other arrays are (C,).
+    """
+
+    def __init__(
+        self, curve: Saturation, weight: Array, carry: Array, offset: Array, low: float, high: float
+    ) -> None:
+        self.curve, self.weight, self.carry, self.offset = curve, weight, carry, offset
+        self.up, self.down = np.maximum(weight, 0.0), np.maximum(-weight, 0.0)
+        turn = np.broadcast_to(np.asarray(curve.inflection(), dtype=float), weight.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Where a term does not depend on x at all it is as good as concave.
+            self.bend = np.where(carry > 0.0, np.maximum(turn - offset, 0.0) / carry, 0.0)
+            steepest = carry * np.asarray(curve.slope(np.maximum(turn, offset)), dtype=float)
+        self.steepest = np.where(self.bend > 0.0, steepest, 0.0)
+        self.low, self.high = low, high
+        self.marks = np.unique(self._first_marks())
+        self.value = self._value(self.marks)
+        self.left_top, self.right_top = self._lines(self.marks[:-1], self.marks[1:])
+
+    def maxima(self, lower: Array, upper: Array, price: Array, tolerance: float) -> Array:
+        """Upper bounds (k,) on the maxima of ``F(x) - price x`` over ``[lower, upper]`` (k,).
+
+        Parts are refined until no bound exceeds a value that is reached by more than
+        ``tolerance``, or they are too narrow to matter.
+        """
+        self._add(np.concatenate((lower, upper)))
+        out = np.empty(lower.size)
+        for begin in range(0, lower.size, _STEP):
+            rows = slice(begin, begin + _STEP)
+            out[rows] = self._maxima(lower[rows], upper[rows], price[rows], tolerance)
+        return out
+
+    def at(self, x: Array) -> Array:
+        """The sum itself at ``x`` (k,), rounded up."""
+        return self._value(x)
+
+    def _first_marks(self) -> Array:
+        low, high = self.low, self.high
+        marks = [np.linspace(low, high, 9)]
+        inside = self.bend[(self.bend > low) & (self.bend < high)]
+        if inside.size:
+            marks.append(np.quantile(inside, np.linspace(0.0, 1.0, 9)))
+        if high > low:
+            marks.append(low + (high - low) * np.geomspace(1e-9, 0.05, 8))
+        return np.clip(np.concatenate(marks), low, high)
+
+    def _maxima(self, lower: Array, upper: Array, price: Array, tolerance: float) -> Array:
+        for _ in range(_ROUNDS):
+            a, b = self.marks[:-1], self.marks[1:]
+            p = price[:, None]
+            inside = (a >= lower[:, None]) & (b <= upper[:, None])
+            top = np.maximum(self.left_top - p * a, self.right_top - p * b)
+            top = np.where(inside, top, -np.inf)
+            at = (self.marks >= lower[:, None]) & (self.marks <= upper[:, None])
+            reached = np.where(at, self.value - p * self.marks, -np.inf).max(axis=1)
+            matters = np.any(top > (reached + tolerance)[:, None], axis=0)
+            matters &= b - a > 1e-11 * np.maximum(b, 1e-300)
+            found = np.maximum(top.max(axis=1, initial=-np.inf), reached)
+            if not np.any(matters):
+                break
+            shares = np.arange(1, _PARTS) / _PARTS
+            self._add((a[matters, None] + (b - a)[matters, None] * shares).reshape(-1))
+        # The subtraction of the cost rounds.
+        scale = float(np.abs(self.right_top).max(initial=0.0)) + np.abs(price) * upper
+        return np.asarray(found + 16.0 * EPS * (scale + np.abs(found)))
+
+    def _add(self, points: Array) -> None:
+        new = np.setdiff1d(points, self.marks)
+        if not new.size:
+            return
+        marks = np.union1d(self.marks, new)
+        value = np.empty(marks.size)
+        value[np.searchsorted(marks, self.marks)] = self.value
+        value[np.searchsorted(marks, new)] = self._value(new)
+        a, b = marks[:-1], marks[1:]
+        # Parts that were there before keep their lines.
+        place = np.minimum(np.searchsorted(self.marks, a), self.marks.size - 1)
+        after = np.minimum(place + 1, self.marks.size - 1)
+        kept = (self.marks[place] == a) & (after > place) & (self.marks[after] == b)
+        left, right = np.empty(a.size), np.empty(a.size)
+        left[kept], right[kept] = self.left_top[place[kept]], self.right_top[place[kept]]
+        left[~kept], right[~kept] = self._lines(a[~kept], b[~kept])
+        self.marks, self.value, self.left_top, self.right_top = marks, value, left, right
+
+    def _z(self, x: Array) -> Array:
+        return np.asarray(x[:, None] * self.carry + self.offset)
+
+    def _value(self, x: Array) -> Array:
+        z = self._z(x)
+        value, error = self.curve.value(z), value_error(self.curve, z)
+        exact = value * self.weight
+        wobble = (error + (64.0 + self.weight.size) * EPS) * np.abs(exact)
+        return np.asarray((exact + wobble).sum(axis=1))
+
+    def _lines(self, a: Array, b: Array) -> tuple[Array, Array]:
+        """Heights of the line above the sum at both ends of each part, rounded up."""
+        if not a.size:
+            return np.zeros(0), np.zeros(0)
+        z_left, z_mid, z_right = self._z(a), self._z(0.5 * (a + b)), self._z(b)
+        half = 0.5 * (b - a)[:, None]
+        concave, convex = self.bend <= a[:, None], self.bend >= b[:, None]
+        start, stop = self.curve.value(z_left), self.curve.value(z_right)
+        middle = self.curve.value(z_mid)
+        # A slope without limit belongs to a term that does not move here.
+        raw = np.asarray(self.curve.slope(z_mid), dtype=float)
+        slope = np.where(self.carry > 0.0, self.carry * np.where(self.carry > 0.0, raw, 0.0), 0.0)
+        rise = slope * half
+        bent = start + self.steepest * 2.0 * half
+        over_left = np.where(concave, middle - rise, start)
+        over_right = np.where(concave, middle + rise, np.where(convex, stop, bent))
+        under_left = np.where(convex & ~concave, middle - rise, start)
+        under_right = np.where(concave, stop, np.where(convex, middle + rise, start))
+        values = np.maximum(value_error(self.curve, z_left), value_error(self.curve, z_right))
+        values = np.maximum(values, value_error(self.curve, z_mid))
+        slopes = np.maximum(slope_error(self.curve, z_left), slope_error(self.curve, z_right))
+        steep = np.maximum(slope, self.steepest) * 2.0 * half
+        many = (64.0 + self.weight.size) * EPS
+        margin = (values + many) * np.maximum(stop, middle) + (slopes + many) * steep
+        size = self.up + self.down
+        at_left = (self.up * over_left - self.down * under_left + size * margin).sum(axis=1)
+        at_right = (self.up * over_right - self.down * under_right + size * margin).sum(axis=1)
+        return np.asarray(at_left), np.asarray(at_right)

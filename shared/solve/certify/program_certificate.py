@@ -1,0 +1,185 @@
+"""What a plan of a general program is worth and how far from the best it can be, rechecked.
+
+No solver is imported and nothing it says is believed: of a proof only multipliers and the tree's
+splits are read, regions are derived from the program's own box, and for each leaf weak duality
+gives a bound from one-dimensional maxima. Everything is rounded outward.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.lattice_rows import lattice_rows
+from shared.problem.program import Program
+from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitActive
+from shared.problem.region import Region, halves, holds, root_region
+from shared.solve.certify.certificate import ALLOWED, Certificate, covering
+from shared.solve.certify.program_bound import Bounder, Task
+
+__all__ = ["certify_program", "program_violation"]
+
+Array = NDArray[np.float64]
+_CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
+
+
+def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certificate:
+    """Recheck decisions (A, K) and bound what any others could reach.
+
+    The certificate's figures are in the objective's own unit (money for profit; for the least
+    spend, minus the money, so ``-upper_bound`` is a lower bound on it).
+    """
+    violation = program_violation(program, u)
+    u = np.maximum(u, 0.0)  # below zero there are no curves; the violation above has said so
+    objective = program.objective(u)
+    # Limits on what comes in lots are as tight as the lots make them.
+    held = replace(program, rows=lattice_rows(program))
+    bound, prices = _bound(held, u, proof, objective)
+    residual = _kkt(program, u, prices)
+    if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
+        inf = math.inf
+        return Certificate(objective, inf, inf, inf, False, violation, residual)
+    bound = covering(bound, objective, violation)
+    gap = max(bound - objective, 0.0)
+    scale = max(abs(bound), abs(objective))
+    return Certificate(
+        objective=objective,
+        upper_bound=bound,
+        gap=gap,
+        relative_gap=gap / scale if scale > 0.0 else 0.0,
+        proven=violation <= ALLOWED,
+        max_constraint_violation=violation,
+        kkt_residual=residual,
+    )
+
+
+def program_violation(program: Program, u: Array) -> float:
+    """Largest violation of a bound, a row or a discrete rule, relative to the money at stake.
+
+    Money per period is what counts, so a share of a budget is turned into money first; a count of
+    active arms is violated by the smallest spends that would have to go.
+    """
+    if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
+        return math.inf
+    per_u = program.spread.max(axis=1)
+    rows = program.rows
+    product = rows.matrix @ u.ravel()
+    worst = max(
+        float(np.max((program.lower - u) * per_u, initial=0.0)),
+        float(np.max((u - program.upper) * per_u, initial=0.0)),
+        float(np.max(rows.lower - product, initial=0.0)),
+        float(np.max(product - rows.upper, initial=0.0)),
+        float(np.max(np.minimum(u, program.least_active - u) * per_u, initial=0.0)),
+    )
+    lot = program.lot[:, None]
+    some = np.broadcast_to(lot > 0.0, u.shape)
+    if np.any(some):
+        off = np.abs(u - np.round(u / np.where(lot > 0.0, lot, 1.0)) * lot)
+        worst = max(worst, float(np.max((off * per_u)[some])))
+    for rule in program.at_most:
+        money = np.sort((u * per_u).max(axis=1)[list(dict.fromkeys(rule.arms))])[::-1]
+        worst = max(worst, float(np.max(money[rule.count :], initial=0.0)))
+    return worst / max(program.scale, 1e-300)
+
+
+def _bound(
+    program: Program, u: Array, proof: ProgramProof, objective: float
+) -> tuple[float | None, list[Array]]:
+    """The largest leaf bound (None: nothing is proved), and the rows' prices around the plan."""
+    prices: list[Array] = []
+    nodes = proof.nodes
+    try:
+        root = root_region(program)
+        if root is None:
+            return None, prices
+        bounder = Bounder(program, root, _size(program, u, objective))
+        seen: set[int] = set()
+        walk: list[tuple[int, Region]] = [(0, root)]
+        best, tasks = -math.inf, list[Task]()
+        while walk:
+            at, region = walk.pop()
+            if not 0 <= at < len(nodes) or at in seen:
+                return None, prices
+            seen.add(at)
+            node = nodes[at]
+            if isinstance(node, ProgramLeaf):
+                tasks.append(bounder.task(node, region))
+                if len(tasks) * program.weight.size >= _CELLS:
+                    best, tasks = max(best, bounder.largest(tasks, max(best, objective))), []
+                if holds(region, u):
+                    prices.append(np.asarray(node.mu, dtype=float))
+                continue
+            children = (
+                (node.off, node.on) if isinstance(node, SplitActive) else (node.below, node.above)
+            )
+            for child, part in zip(children, halves(program, region, node), strict=True):
+                if part is not None:
+                    walk.append((child, part))
+        best = max(best, bounder.largest(tasks, max(best, objective)))
+    except (ValueError, IndexError, TypeError):
+        return None, prices
+    return (None if math.isnan(best) else best), prices
+
+
+def _size(program: Program, u: Array, objective: float) -> float:
+    """How large the objective's terms are: a tiny part of it is too small to matter."""
+    money = program.cost * float(np.abs(program.spend(u)).sum())
+    return max(abs(objective) + money, 1e-300)
+
+
+def _kkt(program: Program, u: Array, prices: list[Array]) -> float:
+    """How far the plan is from stationary, relative to its steepest slope; 0 where it is.
+
+    At the rows' prices every decision inside its box gains nothing by moving, one at its lower end
+    nothing by rising, one at its upper end nothing by falling. Of what a move gains (relative to
+    the steepest slope) and how far it could go (relative to the largest decision) the smaller
+    counts. Decisions that may only take some values, or are zero by choice, are left aside. The
+    best of the leaves around the plan counts.
+    """
+    tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
+    up = _gradient(program, u)
+    steps = np.maximum(u - tiny, program.lower)
+    down = _gradient(program, steps)
+    fixed = (program.lot[:, None] > 0.0) | ((program.least_active > 0.0) & (u <= tiny))
+    for rule in program.at_most:
+        fixed[list(rule.arms)] |= u[list(rule.arms)] <= tiny
+    # At a minimum a decision could still go to zero: only its rise counts.
+    at_floor = (u <= program.lower + tiny) | (np.abs(u - program.least_active) <= tiny)
+    span = max(float(np.max(u, initial=0.0)), 1e-300)
+    rises = np.where(fixed | ~np.isfinite(up), 0.0, np.maximum(program.upper - u, 0.0) / span)
+    falls = np.where(
+        fixed | at_floor | ~np.isfinite(down), 0.0, np.maximum(u - program.lower, 0.0) / span
+    )
+    best = math.inf
+    for mu in prices:
+        push = (mu @ program.rows.matrix).reshape(u.shape)
+        steep = max(float(np.abs(push).max()), float(np.abs(down[falls > 0.0]).max(initial=0.0)))
+        if steep == 0.0:
+            steep = float(np.abs(up[rises > 0.0]).max(initial=0.0)) or 1.0
+        gain = np.minimum(np.where(rises > 0.0, np.maximum(up - push, 0.0), 0.0) / steep, rises)
+        loss = np.minimum(np.where(falls > 0.0, np.maximum(push - down, 0.0), 0.0) / steep, falls)
+        best = min(best, max(float(gain.max(initial=0.0)), float(loss.max(initial=0.0))))
+    return best if math.isfinite(best) else 1.0
+
+
+def _gradient(program: Program, u: Array) -> Array:
+    """(A, K) derivative of the objective, interactions included; inf at 0 on some curves."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = program.gradient(u)
+        if not program.pairs:
+            return out
+        z = program.adstocked(u)
+        level = program.saturation(z)
+        draws = program.draws
+        top = program.curves.supremum() if draws is None else draws.mean_supremum()
+        slope = np.where(program.weight > 0.0, program.slopes(u), 0.0)
+        safe = np.where(program.weight > 0.0, program.weight, 1.0)
+        rate = slope / safe / top[:, None]
+        for pair in program.pairs:
+            size = program.value * pair.strength * program.weight[pair.first]
+            for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
+                out[one] += (size * rate[one] * level[other]) @ program.carry[one]
+    return out

@@ -1,0 +1,1 @@
+"""Profit, least spend and efficiency targets over boxes and at most one budget."""

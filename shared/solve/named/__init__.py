@@ -1,0 +1,1 @@
+"""Methods that callers ask for by name; each gets the ordinary certificate."""

@@ -1,0 +1,1 @@
+"""One budget over boxes: the dual, envelopes, domain reduction, branch and bound, counts."""

@@ -1,0 +1,282 @@
+"""The separable relaxation: every curve replaced by its concave envelope on the current box.
+
+Closed-form curves are handled all at once; tabulated curves and means over draws one by one, as
+tables. To the search above, both are the same: a box, its straight parts, and the best spends at a
+price of money.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.saturation import Hill, Sigmoid, Tabulated
+from shared.curves.single import Single, single
+from shared.curves.stack import CurveStack
+from shared.problem.canonical import Canonical, marginal, outcome
+from shared.solve.one_budget.envelope import bends, line, lines
+from shared.solve.one_budget.table import Hull, Table, table_of_function, table_of_points
+
+__all__ = ["Box", "Relaxation", "Response"]
+
+Array = NDArray[np.float64]
+_FEW = 24  # so many lines are found faster one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Bounds (n,), the envelope's first straight part (its end and slope), hulls of the tables."""
+
+    lower: Array
+    upper: Array
+    end: Array
+    slope: Array
+    hulls: tuple[Hull, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Least and largest best spends (n,) at a price, and ``-d spend / d ln price`` (n,)."""
+
+    least: Array
+    most: Array
+    give: Array
+
+
+class Relaxation:
+    """Envelopes and best responses of one canonical problem.
+
+    After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is.
+    """
+
+    def __init__(self, canonical: Canonical, deadline: float = math.inf) -> None:
+        self.canonical = canonical
+        self.deadline = deadline
+        self.n = canonical.n
+        self.tables: list[tuple[int, Table]] = []
+        draws = canonical.draws
+        if draws is None:
+            tabulated = {column for column, _ in canonical.curves.tables}
+            closed = [c for c in range(self.n) if c not in tabulated] if tabulated else None
+            self.columns: Any = slice(None) if closed is None else np.array(closed, dtype=np.intp)
+            self.curves = canonical.curves if closed is None else canonical.curves.take(closed)
+            self.bend = np.zeros(self.n)
+            began = time.perf_counter()
+            self.bend[self.columns] = bends(self.curves)
+            # A last price, its plan and its bound cost some ten times as much: kept for the end.
+            self.deadline -= 10.0 * (time.perf_counter() - began)
+            for column, curve in canonical.curves.tables:
+                self._add(column, curve)
+                self.bend[column] = self._table_bend(column)
+        else:
+            self.columns = np.zeros(0, dtype=np.intp)
+            self.curves = CurveStack(0, ())
+            turns = draws.inflections()
+            self.bend = np.zeros(self.n)
+            for column in range(self.n):
+                self._add(column, draws.column(column), turns[:, column])
+                self.bend[column] = self._table_bend(column)
+        self.pairs = dict(self.tables)
+        self._place = {column: k for k, (column, _) in enumerate(self.tables)}
+        self._singles: dict[int, CurveStack] = {}
+        self._plain: dict[int, Single | None] = {}
+
+    def _add(self, column: int, curve: Any, turns: Array | None = None) -> None:
+        low, high = self.canonical.lower[column], self.canonical.upper[column]
+        if isinstance(curve, Tabulated):
+            self.tables.append((column, table_of_points(curve, float(low), float(high))))
+            return
+
+        def both(points: Array) -> tuple[Array, Array]:
+            at = points[:, None]
+            return curve.value(at).mean(axis=1), curve.slope(at).mean(axis=1)
+
+        marks = np.zeros(0) if turns is None else turns
+        rounds = 0 if self.late() else 6
+        table = table_of_function(both, float(low), float(high), marks, rounds)
+        self.tables.append((column, table))
+
+    def _table_bend(self, column: int) -> float:
+        """Spend after which a table is concave; its upper end where a straight part comes last."""
+        table = self.tables[-1][1]
+        x, y, p = table.spend, table.value, table.slope
+        if len(x) < 2:
+            return 0.0
+        steps = np.diff(y) / np.diff(x) if p is None else p
+        rises = np.flatnonzero(np.diff(steps) > 1e-9 * np.max(np.abs(steps)))
+        return float(x[rises[-1] + 1]) if rises.size else float(self.canonical.lower[column])
+
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return time.perf_counter() >= self.deadline
+
+    def concave(self) -> bool:
+        """Whether every curve is concave on its whole range (straight lines count)."""
+        low, high = self.canonical.lower, self.canonical.upper
+        curved = np.isfinite(self.bend) & (low < high)
+        return not bool(np.any(self.bend[curved] > low[curved]))
+
+    def mark(self, lower: Array, upper: Array) -> None:
+        """Make the bounds knots of the tables, as every box needs."""
+        for i, table in self.tables:
+            table.add(np.array([lower[i], upper[i]]))
+
+    def box(self, lower: Array, upper: Array) -> Box:
+        """The envelope on a box from scratch."""
+        end, slope = lower.copy(), np.full(self.n, np.inf)
+        c = self.columns
+        if self.curves.n > _FEW:
+            end[c], slope[c] = lines(self.curves, self.bend[c], lower[c], upper[c], self.deadline)
+        elif self.curves.n:
+            for i in np.flatnonzero((lower < self.bend) & (lower < upper)).tolist():
+                if i not in self.pairs:
+                    end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
+        hulls = tuple(t.hull(float(lower[i]), float(upper[i])) for i, t in self.tables)
+        return Box(lower, upper, end, slope, hulls)
+
+    def narrowed(self, box: Box, lower: Array, upper: Array) -> Box:
+        """The envelope on a box of which few channels have changed."""
+        changed = np.flatnonzero((lower != box.lower) | (upper != box.upper))
+        if changed.size > 8:
+            return self.box(lower, upper)
+        end, slope = box.end.copy(), box.slope.copy()
+        hulls = list(box.hulls)
+        for i in changed.tolist():
+            if i in self.pairs:
+                hulls[self._place[i]] = self.pairs[i].hull(float(lower[i]), float(upper[i]))
+            else:
+                end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
+        return Box(lower, upper, end, slope, tuple(hulls))
+
+    def respond(self, box: Box, price: float) -> Response:
+        """Best spends on the envelope where a unit of money costs ``price`` (>= 0)."""
+        least, give = np.empty(self.n), np.zeros(self.n)
+        most = least
+        c = self.columns
+        if self.curves.n:
+            end, upper, slope = box.end[c], box.upper[c], box.slope[c]
+            curved = np.minimum(
+                np.maximum(self.curves.at_slope(np.full(end.shape, price)), end), upper
+            )
+            least[c] = np.where(price < slope, curved, box.lower[c])
+            inside = (curved > end) & (curved < upper) & (price < slope)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                rate = -1.0 / self.curves.relative_curvature(curved)
+            give[c] = np.where(inside & np.isfinite(rate), rate, 0.0)
+            tied = price == slope
+            if np.any(tied):
+                most = least.copy()
+                most[c] = np.where(tied, curved, least[c])
+        if self.tables:
+            most = least.copy() if most is least else most
+            for (i, _), hull in zip(self.tables, box.hulls, strict=True):
+                least[i], most[i], give[i] = hull.respond(price)
+        return Response(least, most, give)
+
+    def ties(self, box: Box) -> Array:
+        """Sorted prices at which some channel's best spend jumps."""
+        slopes = [box.slope[np.isfinite(box.slope) & (box.slope > 0.0)]]
+        slopes += [hull.ties() for hull in box.hulls]
+        return np.unique(np.concatenate(slopes))
+
+    def surface(self, x: Array) -> Array:
+        """The curves themselves at ``x`` (n,), means over draws by their tables."""
+        out = np.empty(self.n)
+        if self.curves.n:
+            out[self.columns] = self.curves.value(x[self.columns])
+        for i, table in self.tables:
+            out[i] = table.at(float(x[i]))
+        return out
+
+    def torn(self, box: Box, x: Array) -> list[int]:
+        """Channels whose relaxed spend lies strictly inside a straight part that is not the curve.
+
+        Straight parts that are the curve itself (a straight curve) tear nothing.
+        """
+        inside = (x > box.lower) & (x < box.end) & np.isfinite(self.bend)
+        out = np.flatnonzero(inside).tolist()
+        for (i, table), hull in zip(self.tables, box.hulls, strict=True):
+            ends = hull.straight_at(float(x[i]))
+            if ends is not None:
+                at = table.knots(*ends)[0]
+                if len(at) > 2:
+                    out.append(i)
+        return out
+
+    def envelope_at(self, box: Box, x: Array, channels: list[int]) -> Array:
+        """The envelope at ``x`` for torn channels: on the line between its ends."""
+        out = np.empty(len(channels))
+        for k, i in enumerate(channels):
+            if i in self.pairs:
+                a, b = self.line_at(box, i, float(x[i]))
+                low, high = self.pairs[i].at(a), self.pairs[i].at(b)
+                out[k] = low + (high - low) * ((x[i] - a) / (b - a)) if b > a else low
+            else:
+                start = float(self._single(i).value(box.lower[i : i + 1])[0])
+                out[k] = start + box.slope[i] * (x[i] - box.lower[i])
+        return out
+
+    def line_at(self, box: Box, channel: int, x: float) -> tuple[float, float]:
+        """Both ends of the straight part of a torn channel's envelope around ``x``."""
+        if channel in self.pairs:
+            return box.hulls[self._place[channel]].straight_at(x) or (x, x)
+        return float(box.lower[channel]), float(box.end[channel])
+
+    def knot_near(self, channel: int, x: float, start: float, stop: float) -> float:
+        """A knot of a table near ``x``, strictly between ``start`` and ``stop``; a new one where
+        the curve is smooth."""
+        table = self.pairs[channel]
+        if table.slope is not None:
+            table.add(np.array([x]))
+            return x
+        knots = table.knots(start, stop)[0][1:-1]
+        return float(knots[np.argmin(np.abs(knots - x))]) if knots.size else start
+
+    def value(self, x: Array) -> Array:
+        """The true objective per channel."""
+        return outcome(self.canonical, x)
+
+    def marginal(self, x: Array) -> Array:
+        """The true slope per channel."""
+        return marginal(self.canonical, x)
+
+    def curvature(self, x: Array) -> Array:
+        """The true second derivative per channel, for ``x > 0``."""
+        draws, curves = self.canonical.draws, self.canonical.curves
+        if draws is not None:
+            return draws.mean_curvature(x)
+        with np.errstate(over="ignore", invalid="ignore"):  # at 0 it may be no number
+            return curves.slope(x) * curves.relative_curvature(x)
+
+    def single(self, channel: int) -> Single | None:
+        """The curve of a channel in plain floats; None where it is never S-shaped."""
+        if channel not in self._plain:
+            found = None
+            for group in self.canonical.curves.groups:
+                if isinstance(group.curve, (Hill, Sigmoid)):
+                    own = np.arange(self.n)[group.columns]
+                    place = int(np.searchsorted(own, channel))
+                    if place < own.size and own[place] == channel:
+                        found = single(group.curve, place)
+            self._plain[channel] = found
+        return self._plain[channel]
+
+    def _line(self, channel: int, lower: float, upper: float) -> tuple[float, float]:
+        curve, bend = self.single(channel), float(self.bend[channel])
+        if curve is not None and bend < np.inf:
+            return line(curve, bend, lower, upper)
+        one = slice(channel, channel + 1)
+        ends = np.array([lower]), np.array([upper])
+        end, slope = lines(self._single(channel), self.bend[one], *ends)
+        return float(end[0]), float(slope[0])
+
+    def _single(self, channel: int) -> CurveStack:
+        found = self._singles.get(channel)
+        if found is None:
+            found = self._singles[channel] = self.canonical.curves.take([channel])
+        return found

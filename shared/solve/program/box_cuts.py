@@ -1,0 +1,125 @@
+"""Cutting off ends of ranges by a relaxation's multipliers (Lagrangian domain reduction).
+
+The multipliers take the problem apart into single responses. Where the best that a response can do
+on an end of its range is so much below its best anywhere that the bound falls to the cutoff, no
+better plan is there: the proof gets a split, and the same multipliers prove the end's side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program_proof import SplitArgument, SplitDecision
+from shared.solve.program.found import Tree
+from shared.solve.program.interior import RelaxedProgram
+from shared.solve.program.program_box import ProgramBox
+from shared.solve.program.program_envelope import Enveloper
+
+__all__ = ["cut"]
+
+Array = NDArray[np.float64]
+
+
+def cut(
+    tree: Tree,
+    enveloper: Enveloper,
+    slot: int,
+    box: ProgramBox,
+    relaxed: RelaxedProgram,
+    cutoff: float,
+    most_cuts: int,
+) -> tuple[ProgramBox, int]:
+    """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
+
+    The box that is left, and the slot of the proof that stands for it. Every cut is one more leaf
+    for whoever checks the proof, so only the ``most_cuts`` longest of each side are made.
+    """
+    program = enveloper.program
+    if not np.isfinite(cutoff) or program.value <= 0.0:
+        return box, slot
+    room = (relaxed.bound - cutoff) / program.value
+    low, high = box.z_lower, box.z_upper
+    width = high - low
+    bend = np.broadcast_to(enveloper.bend[:, None], low.shape)
+    matters = (width > 0.0) & (program.weight > 0.0) & np.isfinite(bend) & (bend > low)
+    if not np.any(matters):
+        return box, slot
+
+    def top(a: Array, b: Array) -> Array:
+        """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape."""
+        return _tops(enveloper, relaxed.nu, a, b)
+
+    best = top(low, high)
+    one = program.columns == 1
+    leaf = tree.nodes[slot]
+    out = box
+    for keep_above in (True, False):
+        least, most = np.zeros(low.shape), np.ones(low.shape)
+        for _ in range(6):
+            share = 0.5 * (least + most)
+            ends = (low, low + share * width) if keep_above else (high - share * width, high)
+            loss = best - top(*ends)
+            if one:  # one decision: all its responses move together
+                loss = np.broadcast_to(loss.sum(axis=1, keepdims=True), loss.shape)
+            lost = loss > room
+            least, most = np.where(lost, share, least), np.where(lost, most, share)
+        if one:
+            for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > 0.15)).tolist():
+                length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
+                at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
+                out, slot = _cut_decision(tree, slot, out, a, float(at), keep_above)
+            continue
+        pairs = np.argwhere(matters & (least > 0.2))
+        order = np.argsort(-least[tuple(pairs.T)], kind="stable")[:most_cuts]
+        for a, h in pairs[np.sort(order)].tolist():
+            cut = float(least[a, h] * width[a, h])
+            at = float(low[a, h] + cut if keep_above else high[a, h] - cut)
+            nodes = tree.nodes
+            first = len(nodes)
+            nodes += [leaf, leaf]
+            tree.set(slot, SplitArgument(a, h, at, first, first + 1))
+            slot = first + 1 if keep_above else first
+            out = (
+                out.with_argument(a, h, lower=at)
+                if keep_above
+                else out.with_argument(a, h, upper=at)
+            )
+    return out, slot
+
+
+def _cut_decision(
+    tree: Tree, slot: int, box: ProgramBox, arm: int, at: float, keep_above: bool
+) -> tuple[ProgramBox, int]:
+    """Cut off an end of an arm's only decision."""
+    if not box.u_lower[arm, 0] < at < box.u_upper[arm, 0]:
+        return box, slot
+    nodes = tree.nodes
+    leaf, first = nodes[slot], len(nodes)
+    nodes += [leaf, leaf]
+    tree.set(slot, SplitDecision(arm, 0, at, first, first + 1))
+    if keep_above:
+        return box.with_decision(arm, 0, lower=at), first + 1
+    return box.with_decision(arm, 0, upper=at), first
+
+
+def _tops(enveloper: Enveloper, nu: Array, low: Array, high: Array) -> Array:
+    """(A, H) largest ``w f(z) - nu z``: at an end, or on the concave part at the slope ``nu``."""
+    program = enveloper.program
+    weight = enveloper.weight
+
+    def gain(z: Array) -> Array:
+        return np.asarray(program.response(z) - nu * z)
+
+    best = np.maximum(gain(low), gain(high))
+    if program.draws is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = nu / weight
+        lively = (weight > 0.0) & (slope > 0.0)
+        steep = np.where(lively, slope, 1.0)
+        z = program.curves.at_slope(np.ascontiguousarray(steep.T)).T
+        inner = np.where(lively & np.isfinite(z), np.clip(z, low, high), low)
+        return np.maximum(best, gain(inner))
+    for share in np.linspace(0.0, 1.0, 17)[1:-1]:
+        best = np.maximum(best, gain(low + share * (high - low)))
+    return best

@@ -1,0 +1,303 @@
+"""Branch and bound over boxes: programs with several decisions per arm, or several responses.
+
+Best first over the interior point's relaxation (each response under its concave envelope). A region
+is split at the adstocked spend of the response whose envelope errs most, or at a decision that is
+on no lot or below its minimum. What a region's multipliers show cannot reach the best plan any more
+is cut off first, piece by piece: the multipliers take the problem apart into single responses.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.solve.program.box_branch import (
+    count_choice,
+    decision_split,
+    middle_error,
+    torn_decisions,
+)
+from shared.solve.program.box_cuts import cut
+from shared.solve.program.box_primal import allowed, sides_of, snapped
+from shared.solve.program.found import Found, Tree
+from shared.solve.program.interior import RelaxedProgram, relax_program
+from shared.solve.program.program_box import ProgramBox, program_box
+from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
+
+__all__ = ["search_boxes"]
+
+Array = NDArray[np.float64]
+_LARGE = 20_000  # links up to which a relaxation may fall back on linear programmes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    slot: int
+    box: ProgramBox
+    relaxed: RelaxedProgram
+    on: frozenset[int]
+
+
+@dataclass(slots=True)
+class _Search:
+    program: Program
+    enveloper: Enveloper
+    whole: ProgramBox
+    gap: float
+    deadline: float
+    tree: Tree = field(default_factory=Tree)
+    best: Array | None = None
+    value: float = -np.inf
+    prices: Array | None = None
+    tried: set[bytes] = field(default_factory=set)
+    iterations: int = 0
+    slowest: float = 0.0
+    patient: bool = True
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
+
+    def late(self) -> bool:
+        """Whether there is no time for one more relaxation."""
+        return time.perf_counter() + self.slowest >= self.deadline
+
+    def relax(self, box: ProgramBox, gap: float, cutoff: float = -np.inf) -> RelaxedProgram:
+        began = time.perf_counter()
+        found = relax_program(
+            self.program,
+            box,
+            None,
+            enveloper=self.enveloper,
+            gap=gap,
+            cutoff=cutoff,
+            patient=self.patient,
+            deadline=self.deadline,
+        )
+        self.slowest = max(0.8 * self.slowest, time.perf_counter() - began)
+        self.iterations += found.iterations
+        return found
+
+    def offer(self, u: Array, mu: Array | None) -> None:
+        """Take a plan (A, K) that is better than the best, if it is allowed."""
+        inside = np.clip(u, self.program.lower, self.program.upper)
+        value = self.program.objective(inside)
+        if value <= self.value or not allowed(self.program, inside):
+            return
+        self.best, self.value = inside, value
+        if mu is not None:
+            self.prices = mu
+
+    def offer_sides(self, box: ProgramBox) -> None:
+        """The best plan on a box that takes sides on every choice: its relaxation is the truth."""
+        key = b"|".join(part.tobytes() for part in (box.z_lower, box.z_upper, box.u_upper))
+        if key in self.tried or self.late():
+            return
+        self.tried.add(key)
+        box = box.tightened(self.program)
+        if box.empty:
+            return
+        found = self.relax(box, min(1e-9, 0.01 * self.gap), self.value)
+        if found.status != "infeasible":
+            self.offer(np.clip(found.u, box.u_lower, box.u_upper), found.mu)
+
+
+def search_boxes(
+    program: Program,
+    *,
+    gap: float,
+    deadline: float,
+    starts: tuple[Array, ...] = (),
+    proposals: tuple[Array, ...] = (),
+    node_limit: int = 100_000,
+) -> Found:
+    """Solve a program without interactions to a relative ``gap``, or until ``deadline``.
+
+    Parameters
+    ----------
+    deadline
+        Of ``time.perf_counter``.
+    starts
+        Feasible plans (A, K): the answer is never worse than any of them.
+    proposals
+        Plans that need not be feasible: the best on the same sides is looked for.
+    """
+    search = _Search(program, Enveloper(program), program_box(program), gap, deadline)
+    search.patient = program.carry.size <= _LARGE and len(program.rows.names) <= 100
+    for start in starts:
+        search.offer(start, None)
+    zero = np.zeros(len(program.rows.names))
+    search.tree.leaf(zero, np.zeros(program.weight.shape))
+    first = _solve(search, 0, search.whole, None, frozenset(), root=True)
+    if first is not None:
+        for plan in (*starts, *proposals):
+            search.offer_sides(sides_of(program, search.enveloper, search.whole, plan))
+    heap: list[tuple[float, int, _Open]] = []
+    if first is not None:
+        heapq.heappush(heap, (-first.relaxed.bound, 0, first))
+    nodes = 1
+    while heap and not search.late() and nodes < node_limit:
+        bound, _, node = heapq.heappop(heap)
+        children = None if -bound <= search.cutoff() else _split(search, node)
+        if children is None:
+            heapq.heappush(heap, (bound, -1, node))
+            break
+        for child in children:
+            nodes += 1
+            heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
+    return Found(
+        u=search.best,
+        prices=zero if search.prices is None else search.prices,
+        proof=search.tree.proof(),
+        nodes=nodes,
+        iterations=search.iterations,
+        bound=max(-heap[0][0], search.value) if heap else search.cutoff(),
+        finished=not heap or -heap[0][0] <= search.cutoff(),
+    )
+
+
+def _solve(
+    search: _Search,
+    slot: int,
+    box: ProgramBox,
+    start: RelaxedProgram | None,
+    on: frozenset[int],
+    *,
+    root: bool = False,
+) -> _Open | None:
+    """Relax, look for plans, cut; the proof's ``slot`` is filled. None where nothing is left."""
+    relaxed = start
+    for _ in range(4 if root else 2):
+        box = box.tightened(search.program)
+        if box.empty or (search.late() and relaxed is not None):
+            break
+        exact = 1e-9 if root else max(1e-9, 0.1 * search.gap)
+        found = search.relax(box, exact, search.cutoff())
+        if found.status == "infeasible":
+            _hopeless(search, slot, found, relaxed)
+            return None
+        if relaxed is None or found.bound <= relaxed.bound:
+            search.tree.set(slot, ProgramLeaf(found.mu, found.nu))
+            relaxed = found
+        else:  # stopped early: the plan is this box's, the bound is the one before
+            relaxed = replace(found, mu=relaxed.mu, nu=relaxed.nu, bound=relaxed.bound)
+        if relaxed.bound <= search.cutoff():
+            return None
+        envelope = search.enveloper.envelope(box)
+        _look(search, envelope, relaxed, root=root)
+        if relaxed.bound <= search.cutoff():
+            return None
+        smaller, slot = cut(
+            search.tree, search.enveloper, slot, box, relaxed, search.cutoff(), 100 if root else 6
+        )
+        if smaller is box:
+            break
+        box = smaller
+    if box.empty or relaxed is None:
+        return None
+    return _Open(slot, box, relaxed, on)
+
+
+def _hopeless(
+    search: _Search, slot: int, found: RelaxedProgram, before: RelaxedProgram | None
+) -> None:
+    """A region without plans: its multipliers, so large that the bound is below the best plan."""
+    size = max(abs(search.value) if np.isfinite(search.value) else 0.0, 1.0)
+    fall = abs(found.bound) if np.isfinite(found.bound) and found.bound < 0.0 else 1.0
+    scale = max(1.0, 10.0 * size / max(fall, 1e-300)) if fall < size else 1.0
+    mu, nu = scale * found.mu, scale * found.nu
+    if before is not None:
+        mu, nu = mu + before.mu, nu + before.nu
+    search.tree.set(slot, ProgramLeaf(mu, nu))
+
+
+def _look(
+    search: _Search,
+    envelope: ProgramEnvelope,
+    relaxed: RelaxedProgram,
+    *,
+    root: bool,
+) -> None:
+    program, whole = search.program, search.whole
+    search.offer(relaxed.u, relaxed.mu)
+    if program.discrete:
+        near = snapped(program, relaxed.u)
+        search.offer(near, relaxed.mu)
+        search.offer_sides(sides_of(program, search.enveloper, whole, near))
+        return
+    for share in (0.5, 0.2, 0.8) if root else (0.5,):
+        if relaxed.bound <= search.cutoff():
+            return
+        search.offer_sides(
+            sides_of(program, search.enveloper, whole, relaxed.u, envelope=envelope, share=share)
+        )
+    if search.best is not None and root:
+        for _ in range(5):
+            before = search.value
+            search.offer_sides(sides_of(program, search.enveloper, whole, search.best))
+            if search.value <= before * (1.0 + 1e-9):
+                break
+
+
+def _split(search: _Search, node: _Open) -> list[_Open] | None:
+    """Two children; None where there is nothing to split."""
+    program, box, relaxed = search.program, node.box, node.relaxed
+    envelope = search.enveloper.envelope(box)
+    z = np.clip(relaxed.z, box.z_lower, box.z_upper)
+    excess = program.value * (envelope.at(z) - program.response(z))
+    excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
+    torn, at_u = torn_decisions(program, box, relaxed)
+    small = 1e-3 * search.gap * max(abs(search.value), 1e-300) / excess.size
+    small = small if np.isfinite(small) else 0.0
+    leaf = search.tree.nodes[node.slot]
+    first = len(search.tree.nodes)
+    kids: list[tuple[ProgramBox, frozenset[int]]]
+    count = count_choice(program, relaxed, node.on)
+    if count is not None:
+        off = box
+        for k in range(program.columns):
+            off = off.with_decision(count, k, upper=0.0)
+        kids = [(off, node.on), (box, node.on | {count})]
+        split: SplitActive | SplitDecision | SplitArgument = SplitActive(count, first, first + 1)
+    elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
+        a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
+        at = float(at_u[a, k])
+        split, kids = decision_split(program, box, a, k, at, first, node.on)
+    elif (
+        excess.max(initial=0.0) <= small
+        and (excess := middle_error(program, envelope)).max() <= small
+    ):
+        return None
+    elif program.columns == 1:
+        a = int(np.argmax(excess.sum(axis=1)))
+        low, high = float(box.u_lower[a, 0]), float(box.u_upper[a, 0])
+        margin = 0.1 * (high - low)
+        at = float(np.clip(relaxed.u[a, 0], low + margin, high - margin))
+        split, kids = decision_split(program, box, a, 0, at, first, node.on)
+    else:
+        a, h = (int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
+        start = float(box.z_lower[a, h])
+        stop = float(min(start + envelope.length[:-1, a, h].sum(), box.z_upper[a, h]))
+        margin = 0.1 * (stop - start)
+        if not start < stop:
+            return None
+        at = float(np.clip(z[a, h], start + margin, stop - margin))
+        split = SplitArgument(a, h, at, first, first + 1)
+        kids = [
+            (box.with_argument(a, h, upper=at), node.on),
+            (box.with_argument(a, h, lower=at), node.on),
+        ]
+    search.tree.nodes += [leaf, leaf]
+    search.tree.set(node.slot, split)
+    out = []
+    for slot, (part, on) in zip((first, first + 1), kids, strict=True):
+        child = _solve(search, slot, part, relaxed, on)
+        if child is not None:
+            out.append(child)
+    return out

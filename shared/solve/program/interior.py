@@ -1,0 +1,205 @@
+"""The concave relaxation of a program, by a primal-dual interior point.
+
+Every weighted response is replaced by its concave envelope on the box (``program_envelope``), the
+pieces of which are variables. With ``L`` the Lagrangian of
+
+    maximise  value * sum E(z) - cost * spend(u),   carry u + carry_in = z,   R u = v,
+
+``u``, pieces and row values ``v`` in their boxes, the steps are Newton's on the perturbed
+optimality conditions, with Mehrotra's predictor and corrector (Mehrotra, SIAM J. Optimization 2,
+1992) and a backtracking that keeps the residuals falling (Boyd and Vandenberghe, Convex
+Optimization, 11.7). What it returns are multipliers: the bound that they prove is theirs whatever
+happened here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.solve.program.interior_scale import Scaled, scale_program
+from shared.solve.program.interior_state import TO_BOUNDARY, State, Step
+from shared.solve.program.interior_system import Blocks
+from shared.solve.program.outer import impossible, impossible_row, relax_by_lines
+from shared.solve.program.program_box import ProgramBox
+from shared.solve.program.program_envelope import Enveloper
+from shared.solve.program.relaxed import INFEASIBLE, OPTIMAL, RelaxedProgram, answer, least_possible
+
+__all__ = ["RelaxedProgram", "relax_program"]
+
+Array = NDArray[np.float64]
+
+_ITERATIONS = 100
+_CORRECTORS = 2  # per step (Gondzio, Computational Optimization and Applications 6, 1996)
+_WILD = 1e4  # scaled prices beyond this come from a region without an interior
+
+
+def relax_program(
+    program: Program,
+    box: ProgramBox,
+    start: RelaxedProgram | None = None,
+    *,
+    enveloper: Enveloper | None = None,
+    gap: float = 1e-9,
+    cutoff: float = -np.inf,
+    patient: bool = True,
+    deadline: float = np.inf,
+) -> RelaxedProgram:
+    """Solve the concave relaxation on a box.
+
+    Parameters
+    ----------
+    box
+        ``program_box(program)``, or a part of it that is not empty.
+    start
+        The answer on a box around this one.
+    enveloper
+        Kept from call to call by a search (it holds what does not depend on the box).
+    gap
+        Relative difference of bound and value to stop at.
+    cutoff
+        Stop as soon as the bound is at or below this objective.
+    patient
+        Whether to go on with linear programs where the interior point gets nowhere: they can take a
+        hundred times as long.
+    deadline
+        Of ``time.perf_counter()``: past it the answer is what there is ("stopped").
+
+    Raises
+    ------
+    ValueError
+        If the box is empty.
+    """
+    tight = box.tightened(program)
+    if box.empty:
+        raise ValueError("An empty box has no relaxation.")
+    source = Enveloper(program) if enveloper is None else enveloper
+    scaled = scale_program(program, source.envelope(tight))
+    proof = impossible_row(scaled)
+    if proof is not None:
+        return proof
+    state = State(scaled)
+    state.begin(start)
+    try:
+        found = _iterate(scaled, state, gap, cutoff, deadline)
+    except np.linalg.LinAlgError:
+        found = None
+    if found is not None and found.status != "stopped":
+        wild = patient and float(np.abs(state.mu).max(initial=0.0)) > _WILD
+        return _calmed(scaled, found) if wild and found.status == OPTIMAL else found
+    if found is not None and (not patient or time.perf_counter() > deadline):
+        return found
+    # No interior, or hardly one: linear programs do not need it.
+    proof = impossible(scaled)
+    if proof is not None:
+        return proof
+    other = relax_by_lines(scaled, deadline=deadline)
+    if found is None or other.status == OPTIMAL:
+        better = other
+    else:
+        better = min(found, other, key=lambda r: r.bound)
+    if found is not None and found.bound < better.bound:
+        better = replace(better, mu=found.mu, nu=found.nu, bound=found.bound)
+    return better
+
+
+def _calmed(scaled: Scaled, found: RelaxedProgram) -> RelaxedProgram:
+    """The same answer by a linear program's multipliers where an interior point's have run away.
+
+    Without an interior the multipliers have no end, and large ones lose the bound's digits.
+    """
+    other = relax_by_lines(scaled)
+    size = float(np.abs(other.mu).max(initial=0.0))
+    small = 1e-3 * float(np.abs(found.mu).max(initial=0.0))
+    close = other.bound <= found.bound + 1e-6 * max(abs(found.bound), abs(found.value))
+    if size > small or not close:
+        return found
+    return replace(found, mu=other.mu, nu=other.nu, bound=max(other.bound, found.bound))
+
+
+def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedProgram:
+    """The same multipliers' bound, by tangents nearer to where it is attained.
+
+    On curves that start infinitely steep the best reply may be 1e-12 of the range, and a tangent
+    at half of it still off by much at the far end.
+    """
+    unit, pieces, _ = state.parts(state.x)
+    pieces = scaled.best_reply(pieces, state.nu, state.slope, state.bend)
+    rise, slope, _ = scaled.evaluate(pieces)
+    other = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu)
+    return replace(found, bound=min(found.bound, other.bound))
+
+
+def _iterate(
+    scaled: Scaled, state: State, gap: float, cutoff: float, deadline: float
+) -> RelaxedProgram:
+    blocks = Blocks(scaled.carry, scaled.rows, scaled.equal)
+    floor = least_possible(scaled)
+    best: RelaxedProgram | None = None
+    stuck, least = 0, np.inf
+    met = max(1e-9, min(gap, 1e-7))
+    for iteration in range(_ITERATIONS):
+        unit, pieces, _ = state.parts(state.x)
+        found = answer(
+            scaled,
+            unit,
+            pieces,
+            state.rise,
+            state.slope,
+            state.nu,
+            state.mu,
+            iterations=iteration,
+        )
+        size = max(abs(found.value), abs(found.bound))
+        complementary = scaled.money * state.centre * state.count <= 0.3 * gap * size
+        if complementary and state.missed <= met and found.bound - found.value > gap * size:
+            found = _sharpened(scaled, found, state)
+        if found.bound < floor - 1e-6 * max(abs(floor), scaled.money):
+            return replace(found, status=INFEASIBLE)
+        if found.bound <= cutoff:
+            return replace(found, status="cut off")
+        if state.missed <= met and found.bound - found.value <= gap * size:
+            return replace(found, status=OPTIMAL)
+        # Far from feasible the bound may rise for a while: residuals that fall are progress too.
+        nearer = state.merit < 0.9 * least
+        least = min(least, state.merit)
+        better = best is None or found.bound < best.bound
+        stuck = 0 if better or nearer else stuck + 1
+        best = found if better or best is None else best
+        if stuck > 15 or time.perf_counter() > deadline:
+            break
+        step = Step(state, blocks)
+        centre = state.centre
+        far = step.solve(0.0, 0.0)
+        after = step.complementarity(far, step.longest(far), step.longest_dual(far))
+        sigma = float(np.clip((after / max(centre, 1e-300)) ** 3, 1e-6, 1.0))
+        crossed_low, crossed_high = far.x * far.below, far.x * far.above
+        low, high = sigma * centre - crossed_low, sigma * centre + crossed_high
+        move = step.solve(low, high)
+        length = min(1.0, TO_BOUNDARY * step.longest(move))
+        dual = min(1.0, TO_BOUNDARY * step.longest_dual(move))
+        if min(length, dual) < 0.1:
+            # The second-order terms may lead astray: a plain, more central step.
+            other = step.solve(max(sigma, 0.3) * centre, max(sigma, 0.3) * centre)
+            reach = min(1.0, TO_BOUNDARY * step.longest(other))
+            reach_dual = min(1.0, TO_BOUNDARY * step.longest_dual(other))
+            if min(reach, reach_dual) > min(length, dual):
+                move, length, dual = other, reach, reach_dual
+        for _ in range(_CORRECTORS):
+            if min(length, dual) > 0.9:
+                break
+            more = step.towards_centre(move, length, dual, max(sigma, 1e-3) * centre)
+            trial_low, trial_high = low + more[0], high + more[1]
+            trial = step.solve(trial_low, trial_high)
+            a = min(1.0, TO_BOUNDARY * step.longest(trial))
+            b = min(1.0, TO_BOUNDARY * step.longest_dual(trial))
+            if a + b < length + dual + 0.02:
+                break
+            move, length, dual, low, high = trial, a, b, trial_low, trial_high
+        step.take(move, length, dual)
+    assert best is not None
+    return best

@@ -1,0 +1,147 @@
+"""One door to the exact methods for programs: columns where choices are whole, else boxes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.lattice_rows import lattice_rows
+from shared.problem.model import SolverOptions
+from shared.problem.program import Program
+from shared.solve.named.program_by_name import solve_by_name
+from shared.solve.named.search import BY_NAME
+from shared.solve.program.box_primal import allowed
+from shared.solve.program.box_search import search_boxes
+from shared.solve.program.column_search import search_columns
+from shared.solve.program.found import Found
+from shared.solve.program.solved_program import SolvedProgram, known_plan
+
+__all__ = ["SolvedProgram", "known_plan", "solve_program"]
+
+Array = NDArray[np.float64]
+
+_CONCAVE = (
+    "Every curve has diminishing returns throughout and every decision is free within its bounds, "
+    "so an interior point finds the one best plan and its prices prove it."
+)
+_CHOICES = (
+    "Minimum spends, lots or a limited number of active channels make some choices whole: each "
+    "region is relaxed to mixes of allowed values, and branch and bound closes the gap."
+)
+_PAIRS = (
+    "Interactions multiply levels of saturation: each product is bounded by squares around the "
+    "best plan found, or by planes, and branch and bound closes what gap is left."
+)
+_S_SHAPED = (
+    "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
+    "and branch and bound closes the gap."
+)
+
+
+def solve_program(
+    program: Program, options: SolverOptions, start: Array | None = None
+) -> SolvedProgram:
+    """Solve to ``options.gap`` within ``options.time_limit_s``; deterministic but for that limit.
+
+    Parameters
+    ----------
+    start
+        A feasible plan (A, K) known already; like the current plan, the answer is never worse.
+
+    Raises
+    ------
+    Infeasible
+        With the smallest conflict, where no plan exists.
+    """
+    if options.method in BY_NAME:
+        return solve_by_name(program, options, start)
+    began = time.perf_counter()
+    # A tenth is kept for the last node and for whoever rechecks the proof.
+    deadline = began + 0.9 * options.time_limit_s
+    known = [plan for plan in (start, known_plan(program)) if plan is not None]
+    starts = tuple(
+        plan for plan in known if plan.shape == program.lower.shape and allowed(program, plan)
+    )
+    method, why = _why(program)
+    given, program = program, replace(program, rows=lattice_rows(program))
+    found = _search(program, options, deadline, starts)
+    if found.u is None:
+        found = _from_feasible(given, options, deadline, found)
+    if not found.finished and method == "branch_and_bound":
+        why += " The time limit came first, so a gap is left and stated."
+    assert found.u is not None
+    return SolvedProgram(
+        u=found.u,
+        method=method,
+        why=why,
+        iterations=found.iterations,
+        nodes=found.nodes,
+        proof=found.proof,
+        row_prices=found.prices,
+        solve_ms=1e3 * (time.perf_counter() - began),
+        finished=found.finished,
+    )
+
+
+def _search(
+    program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
+) -> Found:
+    if program.pairs and program.value > 0.0:
+        from shared.solve.program.interactions import search_interactions
+
+        return search_interactions(program, options, deadline, starts)
+    whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
+    if whole and program.columns == 1 and program.weight.shape[1] == 1:
+        return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
+    proposals: tuple[Array, ...] = ()
+    if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
+        # The integer programme finds whole choices that the boxes alone find slowly.
+        from shared.solve.program.piecewise import solve_piecewise
+
+        now = time.perf_counter()
+        plan = solve_piecewise(program, gap=1e-4, deadline=now + 0.3 * (deadline - now))
+        proposals = () if plan.u is None else (plan.u,)
+    return search_boxes(
+        program, gap=options.gap, deadline=deadline, starts=starts, proposals=proposals
+    )
+
+
+def _from_feasible(
+    program: Program, options: SolverOptions, deadline: float, found: Found
+) -> Found:
+    """Where the search met no plan: any plan there is (or the conflict, raised), and on from it."""
+    from shared.problem.feasibility import feasible_point
+
+    point = feasible_point(program)
+    if time.perf_counter() < deadline:
+        again = _search(program, options, deadline, (point,))
+        if again.u is not None:
+            return again
+    return Found(
+        point, found.prices, found.proof, found.nodes, found.iterations, found.bound, False
+    )
+
+
+def _concave(program: Program) -> bool:
+    """Whether no curve turns from convex to concave within its reach."""
+    least = program.adstocked(program.lower)
+    most = program.adstocked(program.upper)
+    if program.draws is None:
+        bend = program.curves.inflection()[:, None]
+    else:
+        bend = program.draws.inflections().max(axis=0)[:, None]
+    bent = (bend > least) & (most > least) & (program.weight > 0.0)
+    return not bool(np.any(bent)) and not bool(np.any(program.weight < 0.0))
+
+
+def _why(program: Program) -> tuple[str, str]:
+    if program.pairs and program.value > 0.0:
+        return "branch_and_bound", _PAIRS
+    if program.discrete:
+        return "branch_and_bound", _CHOICES
+    if _concave(program):
+        return "lagrangian", _CONCAVE
+    return "branch_and_bound", _S_SHAPED

@@ -1,0 +1,1 @@
+"""Cautious readings of the draws: ascent over weights of draws."""
