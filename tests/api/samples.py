@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from shared.api.reading import read_optimize
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import ChannelCurve, CurveSet, ObservedSpend, Response
 from shared.curves.saturation import Hill
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, NotSupportedYet
 
 HILL = {"family": "hill", "max_response": 120000, "half_saturation": 40000, "shape": 1.7}
 EXPONENTIAL = {"family": "exponential", "max_response": 90000, "rate": 0.00005}
@@ -72,3 +75,19 @@ def told(error: InvalidInput) -> dict[str, tuple[str, str]]:
     found = {fault.pointer: (fault.code, fault.message) for fault in error.faults}
     assert len(found) == len(error.faults), error.faults
     return found
+
+
+def refused(raw: Any) -> dict[str, tuple[str, str]]:
+    with pytest.raises(InvalidInput) as caught:
+        read_optimize(raw)
+    assert not isinstance(caught.value, NotSupportedYet)
+    return told(caught.value)
+
+
+def with_channel(**fields: Any) -> dict[str, Any]:
+    """A request whose one channel has ``fields`` beside its curve; None leaves a field out."""
+    channel = {"channel": "tv", "response": {"saturation": dict(HILL)}, **fields}
+    return {
+        "channels": [{k: v for k, v in channel.items() if v is not None}],
+        "budget": 100,
+    }
