@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
-from shared.solve.certify import program_certificate
 from shared.solve.certify.program_certificate import certify_program, program_violation
 
 
@@ -266,33 +263,6 @@ def test_an_interaction_is_bounded_by_its_planes(strength: float, mix: float) ->
         level = -np.expm1(-rates[i] * x)
         expected += float(((tops[i] + slope) * level - price * x).max())
     assert found == pytest.approx(expected, rel=1e-7)
-
-
-def test_the_certificate_imports_no_solver() -> None:
-    """Followed through everything it imports, by name."""
-    allowed = {
-        "certificate",
-        "majorant",
-        "maxima",
-        "mixture",
-        "program_bound",
-        "program_certificate",
-        "program_maxima",
-        "program_pairs",
-        "regions",
-        "rounding",
-    }
-    folder = Path(program_certificate.__file__).parent
-    seen, todo = set(), ["program_certificate"]
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
-        modules = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-        todo += [m.removeprefix("shared.solve.") for m in modules if m.startswith("shared.solve.")]
-    assert seen <= allowed
 
 
 def test_a_plan_feasible_to_tolerance_only_never_exceeds_its_bound() -> None:
