@@ -19,7 +19,7 @@ from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.proof import Cut, Leaf, Proof, Split
 from shared.problem.symmetry import alike, in_order
-from shared.solve.certify.certificate import ALLOWED, Certificate, certify, covering
+from shared.solve.certify.certificate import ALLOWED, Certificate, certify, covering, narrowed
 from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
 from shared.solve.certify.rounding import EPS
@@ -120,7 +120,7 @@ def _bound(canonical: Canonical, aim: Aim, spend: Array, proof: Proof) -> float 
             return None
         inner = None
         if isinstance(node, Cut):
-            inner = _inside(node, lower, upper)
+            inner = narrowed(node, lower, upper)
             if inner is None:
                 return None
             walk.append((node.child, *inner))
@@ -129,20 +129,6 @@ def _bound(canonical: Canonical, aim: Aim, spend: Array, proof: Proof) -> float 
             best = max(best, _largest(heights, aim, regions))
             regions = []
     return max(best, _largest(heights, aim, regions))
-
-
-def _inside(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | None:
-    channels, shape = node.channels, node.channels.shape
-    if node.lower.shape != shape or node.upper.shape != shape or len(shape) != 1:
-        return None
-    if np.any(channels < 0) or np.any(channels >= lower.size):
-        return None
-    if not (np.all(np.isfinite(node.lower)) and np.all(np.isfinite(node.upper))):
-        return None
-    low, high = lower.copy(), upper.copy()
-    low[channels] = np.clip(node.lower, lower[channels], upper[channels])
-    high[channels] = np.clip(node.upper, low[channels], upper[channels])
-    return low, high
 
 
 def _largest(heights: _Heights, aim: Aim, regions: list[_Region]) -> float:

@@ -19,7 +19,7 @@ from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.certify.regions import Bounder, Limit, Region
 
-__all__ = ["ALLOWED", "Certificate", "certify", "covering"]
+__all__ = ["ALLOWED", "Certificate", "certify", "covering", "narrowed"]
 
 Array = NDArray[np.float64]
 ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
@@ -181,7 +181,7 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
             return None
         inner = None
         if isinstance(node, Cut):
-            inside = _inside(node, lower, upper)
+            inside = narrowed(node, lower, upper)
             if inside is None:
                 return None
             inner = inside
@@ -202,7 +202,8 @@ def _empty(canonical: Canonical, lower: Array, upper: Array) -> bool:
     return canonical.spend_all and float(upper.sum()) < canonical.budget - slack
 
 
-def _inside(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+def narrowed(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+    """The box that a cut leaves of ``lower .. upper``; None where it is no cut of it."""
     channels = node.channels
     shape = channels.shape
     if node.lower.shape != shape or node.upper.shape != shape or channels.ndim != 1:
