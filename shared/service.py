@@ -22,7 +22,7 @@ from shared.plan.yardstick import Amounts
 from shared.problem.model import Problem
 
 if TYPE_CHECKING:
-    from shared.fit.refit import Refits
+    from shared.fit.night.refit import Refits
     from shared.history.parse import Upload
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
@@ -221,7 +221,7 @@ class Service:
 
     @cached_property
     def _refits(self) -> Refits:
-        from shared.fit.refit import Refits
+        from shared.fit.night.refit import Refits
 
         return Refits(self._datasets, self._connections.refits)
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, ReturnOnInvestment
 from shared.errors import InvalidInput
-from shared.fit.curves import observed_spend, responses, unspent_response
-from shared.fit.gate import judge, rows_needed
-from shared.fit.posterior import fit_posterior
-from shared.fit.report import baseline_of, diagnose
+from shared.fit.bayes.curves import observed_spend, responses, unspent_response
+from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.check.gate import judge, rows_needed
+from shared.fit.check.report import baseline_of, diagnose
+from shared.fit.check.validate import validate
+from shared.fit.check.verdicts import channel_evidence, collinear_groups
 from shared.fit.support import check_supported, family_of
-from shared.fit.validate import validate
-from shared.fit.verdicts import channel_evidence, collinear_groups
 from shared.history.table import History
 
 __all__ = ["FEWEST_ROWS", "FitResult", "fit_history"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from shared.curves.curveset import CurveSet
 from shared.errors import StorageUnavailable, WriteConflict
+from shared.fit.night.refit import Refits
 from shared.fit.pipeline import FitResult
-from shared.fit.refit import Refits
 from shared.store.base import Blob, QueueMessage
 from shared.store.datasets import Datasets
 from shared.store.memory import MemoryBlobs, MemoryQueue

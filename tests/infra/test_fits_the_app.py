@@ -180,7 +180,7 @@ def test_the_worker_logs_a_failed_run_as_the_error_that_the_alert_looks_for() ->
     # A run that ends as failed is no failed execution: only its log line tells.
     logged = {
         node.args[0].value
-        for node in ast.walk(ast.parse((ROOT / "shared/fit/refit.py").read_text()))
+        for node in ast.walk(ast.parse((ROOT / "shared/fit/night/refit.py").read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("error", "exception")

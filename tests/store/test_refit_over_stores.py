@@ -9,7 +9,7 @@ import pytest
 
 from samples.simulate import simulate
 from shared.errors import NotFound, WriteConflict
-from shared.fit.refit import Refits
+from shared.fit.night.refit import Refits
 from shared.store.base import Queue
 from shared.store.datasets import Datasets
 from tests.store.conftest import Stores

@@ -18,7 +18,7 @@ from shared.errors import (
     UnsupportedContent,
     WriteConflict,
 )
-from shared.fit.lease import Lease
+from shared.fit.night.lease import Lease
 from shared.store.datasets import Datasets
 from shared.store.records import Run, StoredCurves, from_stamp
 from shared.store.versions import version_name

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.laplace import Mode, laplace_draws
-from shared.fit.model import MediaModel
+from shared.fit.bayes.laplace import Mode, laplace_draws
+from shared.fit.bayes.model import MediaModel
 
 __all__ = ["Sample", "sample"]
 

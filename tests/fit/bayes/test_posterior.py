@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.fit.posterior import CLEAR, fit_posterior
+from shared.fit.bayes.posterior import CLEAR, fit_posterior
 from tests.fit.histories import simulated, table
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.curves.saturation import Exponential, Hill
-from shared.fit import kernels
+from shared.fit.bayes import kernels
 
 SPEND = np.array([[0.0, 1e-12, 0.03, 0.4, 1.0, 2.5, 40.0, 1e6]])
 

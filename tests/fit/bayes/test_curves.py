@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.curves import observed_spend, responses, unspent_response
-from shared.fit.posterior import fit_posterior
+from shared.fit.bayes.curves import observed_spend, responses, unspent_response
+from shared.fit.bayes.posterior import fit_posterior
 from tests.fit.histories import simulated, table
 
 

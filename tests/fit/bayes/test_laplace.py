@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from shared.fit.features import build_design
-from shared.fit.laplace import (
+from shared.fit.bayes.laplace import (
     find_mode,
     fit_noise,
     laplace_draws,
     null_evidence,
     starting_points,
 )
-from shared.fit.model import MediaModel, build_model
-from shared.fit.priors import return_prior
+from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.priors import return_prior
+from shared.fit.design.features import build_design
 from shared.history.table import History
 from tests.fit.histories import simulated
 

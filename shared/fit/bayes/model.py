@@ -29,10 +29,10 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit import kernels
-from shared.fit.features import Design
-from shared.fit.noise import Whitener
-from shared.fit.priors import CARRYOVER, HALF_SD, SHAPE_MEAN, SHAPE_SD, ReturnPrior
+from shared.fit.bayes import kernels
+from shared.fit.bayes.noise import Whitener
+from shared.fit.bayes.priors import CARRYOVER, HALF_SD, SHAPE_MEAN, SHAPE_SD, ReturnPrior
+from shared.fit.design.features import Design
 
 __all__ = ["MediaModel", "Unpacked", "build_model"]
 

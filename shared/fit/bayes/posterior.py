@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.features import Design, build_design
-from shared.fit.laplace import (
+from shared.fit.bayes.laplace import (
     Mode,
     find_mode,
     fit_noise,
     null_evidence,
     starting_points,
 )
-from shared.fit.model import MediaModel, build_model
-from shared.fit.noise import Noise
-from shared.fit.priors import ReturnPrior, return_prior
-from shared.fit.sampler import Sample, sample
+from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.noise import Noise
+from shared.fit.bayes.priors import ReturnPrior, return_prior
+from shared.fit.bayes.sampler import Sample, sample
+from shared.fit.design.features import Design, build_design
 from shared.history.table import History
 
 __all__ = ["CLEAR", "Posterior", "fit_posterior"]

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from shared.fit.features import build_design
-from shared.fit.model import MediaModel, build_model
-from shared.fit.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD, return_prior
+from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD, return_prior
+from shared.fit.design.features import build_design
 from tests.fit.histories import simulated
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ def test_many_points_at_once_are_the_points_one_by_one(monkeypatch: pytest.Monke
     model = model_of([True, False, True])
     theta = points(model, 7)
     value, gradient = model.log_posterior(theta)
-    monkeypatch.setattr("shared.fit.model._CACHED", 1)
+    monkeypatch.setattr("shared.fit.bayes.model._CACHED", 1)
     one_by_one, gradients = model.log_posterior(theta)
     np.testing.assert_allclose(value, one_by_one, rtol=1e-12)
     np.testing.assert_allclose(gradient, gradients, rtol=1e-8, atol=1e-9)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import ObservedSpend, Response
 from shared.curves.saturation import Exponential, Hill, Saturation
-from shared.fit.posterior import Posterior
-from shared.fit.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD
+from shared.fit.bayes.posterior import Posterior
+from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD
 from shared.history.table import History
 
 __all__ = ["observed_spend", "responses", "unspent_response"]

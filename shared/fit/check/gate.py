@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.posterior import Posterior
-from shared.fit.validate import Fold, Scores, score
+from shared.fit.bayes.posterior import Posterior
+from shared.fit.check.validate import Fold, Scores, score
 
 __all__ = ["Judgement", "judge", "rows_needed"]
 

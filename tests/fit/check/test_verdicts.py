@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.fit.posterior import Posterior, fit_posterior
-from shared.fit.verdicts import channel_evidence, collinear_groups
+from shared.fit.bayes.posterior import Posterior, fit_posterior
+from shared.fit.check.verdicts import channel_evidence, collinear_groups
 from tests.fit.histories import simulated
 
 Floats = NDArray[np.float64]

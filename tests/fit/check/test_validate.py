@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.fit.posterior import fit_posterior
-from shared.fit.validate import forecast, horizon_of, naive_forecast, score, validate
+from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.check.validate import forecast, horizon_of, naive_forecast, score, validate
 from tests.fit.histories import simulated
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.noise import Whitener, degrees_of, update_noise
+from shared.fit.bayes.noise import Whitener, degrees_of, update_noise
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6])

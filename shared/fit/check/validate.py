@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.posterior import Posterior, fit_posterior
+from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.history.table import History
 
 __all__ = ["Fold", "Scores", "forecast", "horizon_of", "naive_forecast", "score", "validate"]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.fit.gate import judge, rows_needed
-from shared.fit.posterior import Posterior, fit_posterior
-from shared.fit.validate import Fold
+from shared.fit.bayes.posterior import Posterior, fit_posterior
+from shared.fit.check.gate import judge, rows_needed
+from shared.fit.check.validate import Fold
 from tests.fit.histories import simulated
 
 NAMES = ("a", "b")

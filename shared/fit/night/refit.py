@@ -27,9 +27,9 @@ from shared.errors import (
     StorageUnavailable,
     WriteConflict,
 )
-from shared.fit.attempt import Attempt, Fit, Parse, version_of
-from shared.fit.lease import Lease, LeaseLost, claimed, ended
-from shared.fit.task import SWEEP, Task, message_of, read_task
+from shared.fit.night.attempt import Attempt, Fit, Parse, version_of
+from shared.fit.night.lease import Lease, LeaseLost, claimed, ended
+from shared.fit.night.task import SWEEP, Task, message_of, read_task
 from shared.store.base import Queue
 from shared.store.datasets import Datasets
 from shared.store.fanout import batches, each

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.posterior import Posterior
+from shared.fit.bayes.posterior import Posterior
 
 __all__ = ["ChannelEvidence", "channel_evidence", "collinear_groups"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
-from shared.fit.gate import Judgement
-from shared.fit.posterior import Posterior
-from shared.fit.validate import Fold, forecast, score
-from shared.fit.verdicts import ChannelEvidence
+from shared.fit.bayes.posterior import Posterior
+from shared.fit.check.gate import Judgement
+from shared.fit.check.validate import Fold, forecast, score
+from shared.fit.check.verdicts import ChannelEvidence
 from shared.history.table import History
 
 __all__ = ["baseline_of", "diagnose"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.fit.laplace import find_mode, laplace_draws, starting_points
-from shared.fit.sampler import sample
+from shared.fit.bayes.laplace import find_mode, laplace_draws, starting_points
+from shared.fit.bayes.sampler import sample
+from tests.fit.bayes.test_laplace import model_of
 from tests.fit.histories import simulated
-from tests.fit.test_laplace import model_of
 
 
 def test_short_chains_agree_with_long_ones_where_laplace_does_not() -> None:

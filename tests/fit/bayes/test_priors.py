@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
-from shared.fit.priors import return_prior
+from shared.fit.bayes.priors import return_prior
 
 CHANNELS = ("tv", "search")
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.features import Design
-from shared.fit.model import MediaModel, build_model
-from shared.fit.noise import DEGREES, Noise, update_noise
-from shared.fit.priors import ReturnPrior
+from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.noise import DEGREES, Noise, update_noise
+from shared.fit.bayes.priors import ReturnPrior
+from shared.fit.design.features import Design
 
 __all__ = [
     "Mode",

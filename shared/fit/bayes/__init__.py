@@ -1,0 +1,1 @@
+"""The Bayesian media model: priors, log posterior, mode, draws, curves."""

@@ -1,0 +1,1 @@
+"""Is a fit any good: forecasts, verdicts, the gate, the report."""

@@ -1,0 +1,1 @@
+"""From a history to the arrays that models are fitted to."""

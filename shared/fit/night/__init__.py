@@ -1,0 +1,1 @@
+"""The night: refits that are queued, held, resumed and recorded."""
