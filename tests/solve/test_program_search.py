@@ -158,3 +158,14 @@ def test_the_time_limit_is_kept() -> None:
 def test_the_same_problem_has_the_same_answer() -> None:
     program = one_period(9, 8, 160.0, least=20.0)
     assert np.array_equal(solved(program).u, solved(program).u)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_gap_that_the_search_calls_closed_is_closed_in_its_proof(seed: int) -> None:
+    """Cuts once took the hole below a minimum for spend that is allowed, and cut away too much."""
+    program = one_period(seed, 20, 1_000.0, least=60.0)
+    found = solved(program)
+    checked = certify_program(program, found.u, found.proof)
+    assert found.finished
+    assert checked.proven
+    assert checked.relative_gap <= 1e-6

@@ -23,8 +23,8 @@ def middle_error(program: Program, envelope: ProgramEnvelope) -> Array:
 
 
 def decision_split(
-    program: Program, box: ProgramBox, a: int, k: int, at: float, first: int, on: frozenset[int]
-) -> tuple[SplitDecision, list[tuple[ProgramBox, frozenset[int]]]]:
+    program: Program, box: ProgramBox, a: int, k: int, at: float, first: int
+) -> tuple[SplitDecision, tuple[ProgramBox, ProgramBox]]:
     """A split of a decision; where it falls into a hole of the domain both ends move to its rim."""
     least, lot = float(program.least_active[a, k]), float(program.lot[a])
     below, above = at, at
@@ -32,10 +32,10 @@ def decision_split(
         below, above = np.floor(at / lot) * lot, np.ceil(at / lot) * lot
     if least > 0.0 and at < least:
         below, above = 0.0, max(least, above)
-    return SplitDecision(a, k, at, first, first + 1), [
-        (box.with_decision(a, k, upper=float(below)), on),
-        (box.with_decision(a, k, lower=float(above)), on),
-    ]
+    return SplitDecision(a, k, at, first, first + 1), (
+        box.with_decision(a, k, upper=float(below)),
+        box.with_decision(a, k, lower=float(above)),
+    )
 
 
 def torn_decisions(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.program_proof import SplitArgument, SplitDecision
+from shared.problem.program import Program
+from shared.problem.program_proof import SplitArgument
+from shared.solve.program.box_branch import decision_split
 from shared.solve.program.found import Tree
 from shared.solve.program.interior import RelaxedProgram
 from shared.solve.program.program_box import ProgramBox
@@ -46,9 +48,17 @@ def cut(
     if not np.any(matters):
         return box, slot
 
+    jump = enveloper.jump(box)
+
     def top(a: Array, b: Array) -> Array:
-        """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape."""
-        return _tops(enveloper, relaxed.nu, a, b)
+        """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape.
+
+        Where the domain has a hole after ``low``, only what is beside it counts: the bound that
+        ``room`` is taken from knows of the hole too.
+        """
+        nu, on = relaxed.nu, np.maximum(a, np.minimum(jump, high))
+        beyond = np.where(b >= on, _tops(enveloper, nu, on, np.maximum(b, on)), -np.inf)
+        return np.where(a <= low, np.maximum(beyond, _tops(enveloper, nu, low, low)), beyond)
 
     best = top(low, high)
     one = program.columns == 1
@@ -68,7 +78,7 @@ def cut(
             for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > 0.15)).tolist():
                 length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
                 at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
-                out, slot = _cut_decision(tree, slot, out, a, float(at), keep_above)
+                out, slot = _cut_decision(program, tree, slot, out, a, float(at), keep_above)
             continue
         pairs = np.argwhere(matters & (least > 0.2))
         order = np.argsort(-least[tuple(pairs.T)], kind="stable")[:most_cuts]
@@ -89,7 +99,13 @@ def cut(
 
 
 def _cut_decision(
-    tree: Tree, slot: int, box: ProgramBox, arm: int, at: float, keep_above: bool
+    program: Program,
+    tree: Tree,
+    slot: int,
+    box: ProgramBox,
+    arm: int,
+    at: float,
+    keep_above: bool,
 ) -> tuple[ProgramBox, int]:
     """Cut off an end of an arm's only decision."""
     if not box.u_lower[arm, 0] < at < box.u_upper[arm, 0]:
@@ -97,10 +113,9 @@ def _cut_decision(
     nodes = tree.nodes
     leaf, first = nodes[slot], len(nodes)
     nodes += [leaf, leaf]
-    tree.set(slot, SplitDecision(arm, 0, at, first, first + 1))
-    if keep_above:
-        return box.with_decision(arm, 0, lower=at), first + 1
-    return box.with_decision(arm, 0, upper=at), first
+    split, (below, above) = decision_split(program, box, arm, 0, at, first)
+    tree.set(slot, split)
+    return (above, first + 1) if keep_above else (below, first)
 
 
 def _tops(enveloper: Enveloper, nu: Array, low: Array, high: Array) -> Array:

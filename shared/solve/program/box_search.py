@@ -268,7 +268,8 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
         a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
         at = float(at_u[a, k])
-        split, kids = decision_split(program, box, a, k, at, first, node.on)
+        split, parts = decision_split(program, box, a, k, at, first)
+        kids = [(part, node.on) for part in parts]
     elif (
         excess.max(initial=0.0) <= small
         and (excess := middle_error(program, envelope)).max() <= small
@@ -279,7 +280,8 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         low, high = float(box.u_lower[a, 0]), float(box.u_upper[a, 0])
         margin = 0.1 * (high - low)
         at = float(np.clip(relaxed.u[a, 0], low + margin, high - margin))
-        split, kids = decision_split(program, box, a, 0, at, first, node.on)
+        split, parts = decision_split(program, box, a, 0, at, first)
+        kids = [(part, node.on) for part in parts]
     else:
         a, h = (int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
         start = float(box.z_lower[a, h])

@@ -161,7 +161,7 @@ class Enveloper:
         arms, periods = self.shape
         weight = np.where(self.effect[:, None] & (high > low), self.weight, 0.0)
         base = self._value(low)
-        jump = self._jump(box)
+        jump = self.jump(box)
         smooth = np.ones(arms, dtype=bool)
         smooth[self.tabulated] = False
         wavy = np.zeros(self.shape, dtype=bool)
@@ -239,7 +239,7 @@ class Enveloper:
             return self.means.lines(arms, low, high)
         return lines(self._curves.take(arms), self.bend[arms], low, high)
 
-    def _jump(self, box: ProgramBox) -> Array:
+    def jump(self, box: ProgramBox) -> Array:
         """(A, H) where the domain goes on after 0, in a one-period program with a minimum."""
         program = self.program
         out = np.zeros(self.shape)
