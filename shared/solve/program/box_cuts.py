@@ -30,13 +30,15 @@ def cut(
     box: ProgramBox,
     relaxed: RelaxedProgram,
     cutoff: float,
-    most_cuts: int,
+    *,
+    root: bool = False,
 ) -> tuple[ProgramBox, int]:
     """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
 
     The box that is left, and the slot of the proof that stands for it. Every cut is one more leaf
-    for whoever checks the proof, so only the ``most_cuts`` longest of each side are made.
+    for whoever checks the proof, so on a part of the whole region only the longest are made.
     """
+    most_cuts, least_share = (100, 0.15) if root else (6, 0.6)
     program = enveloper.program
     if not np.isfinite(cutoff) or program.value <= 0.0:
         return box, slot
@@ -49,6 +51,8 @@ def cut(
         return box, slot
 
     jump = enveloper.jump(box)
+    tops = _Tops(enveloper, relaxed.nu)
+    at_low = tops.gain(low)
 
     def top(a: Array, b: Array) -> Array:
         """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape.
@@ -56,9 +60,9 @@ def cut(
         Where the domain has a hole after ``low``, only what is beside it counts: the bound that
         ``room`` is taken from knows of the hole too.
         """
-        nu, on = relaxed.nu, np.maximum(a, np.minimum(jump, high))
-        beyond = np.where(b >= on, _tops(enveloper, nu, on, np.maximum(b, on)), -np.inf)
-        return np.where(a <= low, np.maximum(beyond, _tops(enveloper, nu, low, low)), beyond)
+        on = np.maximum(a, np.minimum(jump, high))
+        beyond = np.where(b >= on, tops.largest(on, np.maximum(b, on)), -np.inf)
+        return np.where(a <= low, np.maximum(beyond, at_low), beyond)
 
     best = top(low, high)
     one = program.columns == 1
@@ -75,7 +79,7 @@ def cut(
             lost = loss > room
             least, most = np.where(lost, share, least), np.where(lost, most, share)
         if one:
-            for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > 0.15)).tolist():
+            for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > least_share)).tolist():
                 length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
                 at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
                 out, slot = _cut_decision(program, tree, slot, out, a, float(at), keep_above)
@@ -118,23 +122,30 @@ def _cut_decision(
     return (above, first + 1) if keep_above else (below, first)
 
 
-def _tops(enveloper: Enveloper, nu: Array, low: Array, high: Array) -> Array:
-    """(A, H) largest ``w f(z) - nu z``: at an end, or on the concave part at the slope ``nu``."""
-    program = enveloper.program
-    weight = enveloper.weight
+class _Tops:
+    """Maxima of ``w f(z) - nu z`` on any ranges; the multipliers stay."""
 
-    def gain(z: Array) -> Array:
-        return np.asarray(program.response(z) - nu * z)
+    def __init__(self, enveloper: Enveloper, nu: Array) -> None:
+        self.program, self.nu = enveloper.program, nu
+        self.lively, self.steepest = np.zeros(nu.shape, dtype=bool), np.zeros(nu.shape)
+        if self.program.draws is None:
+            weight = enveloper.weight
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = nu / weight
+            lively = (weight > 0.0) & (slope > 0.0)
+            z = self.program.curves.at_slope(np.ascontiguousarray(np.where(lively, slope, 1.0).T)).T
+            self.lively, self.steepest = lively & np.isfinite(z), z
 
-    best = np.maximum(gain(low), gain(high))
-    if program.draws is None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = nu / weight
-        lively = (weight > 0.0) & (slope > 0.0)
-        steep = np.where(lively, slope, 1.0)
-        z = program.curves.at_slope(np.ascontiguousarray(steep.T)).T
-        inner = np.where(lively & np.isfinite(z), np.clip(z, low, high), low)
-        return np.maximum(best, gain(inner))
-    for share in np.linspace(0.0, 1.0, 17)[1:-1]:
-        best = np.maximum(best, gain(low + share * (high - low)))
-    return best
+    def gain(self, z: Array) -> Array:
+        """(A, H) at ``z``."""
+        return np.asarray(self.program.response(z) - self.nu * z)
+
+    def largest(self, low: Array, high: Array) -> Array:
+        """(A, H) at an end, or on the concave part at the slope ``nu``."""
+        best = np.maximum(self.gain(low), self.gain(high))
+        if self.program.draws is None:
+            inner = np.where(self.lively, np.clip(self.steepest, low, high), low)
+            return np.maximum(best, self.gain(inner))
+        for share in np.linspace(0.0, 1.0, 17)[1:-1]:
+            best = np.maximum(best, self.gain(low + share * (high - low)))
+        return best

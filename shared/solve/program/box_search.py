@@ -194,14 +194,35 @@ def _solve(
         if relaxed.bound <= search.cutoff():
             return None
         smaller, slot = cut(
-            search.tree, search.enveloper, slot, box, relaxed, search.cutoff(), 100 if root else 6
+            search.tree, search.enveloper, slot, box, relaxed, search.cutoff(), root=root
         )
         if smaller is box:
             break
         box = smaller
+        if not _narrower(search, envelope, relaxed, box):
+            break
     if box.empty or relaxed is None:
         return None
     return _Open(slot, box, relaxed, on)
+
+
+def _narrower(
+    search: _Search, envelope: ProgramEnvelope, relaxed: RelaxedProgram, box: ProgramBox
+) -> bool:
+    """Whether a box that was cut down is worth another relaxation.
+
+    Where its envelopes reach as high at the plan as those before, that plan is its best as well.
+    """
+    program = search.program
+    part = box.tightened(program)
+    hair = 1e-9 * max(program.scale, 1e-300)
+    z = np.clip(relaxed.z, envelope.box.z_lower, envelope.box.z_upper)
+    inside = np.all((z >= part.z_lower - hair) & (z <= part.z_upper + hair))
+    if part.empty or not inside:
+        return True
+    now = search.enveloper.envelope(part).at(np.clip(z, part.z_lower, part.z_upper))
+    fall = program.value * float((envelope.at(z) - now).sum())
+    return fall > 0.05 * max(relaxed.bound - search.cutoff(), 0.0)
 
 
 def _hopeless(
