@@ -57,14 +57,24 @@ def test_nothing_on_a_grid_is_better(seed: int, s_shaped: bool) -> None:
     assert certificate.relative_gap <= 1.2e-2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 4])
-def test_concave_curves_are_proven_by_one_leaf(seed: int) -> None:
-    program = paired(one_period(seed, 9, 270.0, s_shaped=False), seed, 9, 0.3)
+@pytest.mark.parametrize("size", [0.3, 0.6])
+@pytest.mark.parametrize("seed", range(6))
+def test_concave_curves_are_proven_by_one_leaf(seed: int, size: float) -> None:
+    program = paired(one_period(seed, 9, 270.0, s_shaped=False), seed, 9, size)
     solved = solve_program(program, SolverOptions(gap=1e-8, time_limit_s=10.0))
     certificate = certify_program(program, solved.u, solved.proof)
     assert solved.finished
     assert solved.nodes == 1
     assert certificate.relative_gap <= 1e-8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_s_shaped_curves_are_proven_closely(seed: int) -> None:
+    program = paired(one_period(seed, 9, 270.0), seed, 9, 0.3)
+    solved = solve_program(program, SolverOptions(gap=1e-7, time_limit_s=20.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert solved.finished
+    assert certificate.relative_gap <= 1e-7
 
 
 def test_an_interaction_over_several_periods_is_proven() -> None:

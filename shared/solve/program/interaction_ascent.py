@@ -50,6 +50,7 @@ class Ascent:
     prices: Array | None = None
     iterations: int = 0
     slowest: float = 0.0
+    sized: bool = False
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
@@ -120,6 +121,14 @@ class Ascent:
     def ascend(self, u: Array) -> None:
         """Look for the locally best plan around one."""
         ascend(self, box_of(self.bounder.root), u)
+
+    def ask(self, leaf: ProgramLeaf, region: Region) -> float:
+        """The certificate's bound of a leaf, no closer than the gap asks for."""
+        if np.isfinite(self.value) and not self.sized:
+            size = max(abs(self.value), 1e-300)
+            self.bounder = Bounder(self.program, self.bounder.root, size)
+            self.sized = True
+        return self.bounder.bound(leaf, region, self.cutoff())
 
     def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
         """The better of squares around ``z`` and of planes, with its bound."""

@@ -2,12 +2,14 @@
 
 One decision an arm, one period, one row, nothing whole: a region's dual has one multiplier and,
 with every term tabulated on its range, a bound costs as much as a few sums. Tables are for the
-search only: what its tree and multipliers prove is the certificate's to say.
+search only: what its tree and multipliers prove is the certificate's to say, so every region that
+the tables would close is asked of the certificate's own bound, and split where that is not enough.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,22 +18,23 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, SplitDecision
+from shared.problem.region import Region
 from shared.solve.program.found import Tree
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.program.interaction_bounds import Relaxed, relax_levels
+from shared.solve.program.interaction_newton import Levels
 
 __all__ = ["Plans", "Regions", "fits"]
 
 Array = NDArray[np.float64]
 
-_GRID = 97  # points on each arm's range
-_STEPS = 60  # of the search for the multiplier
 _ROUNDS = 3  # of putting the squares' centres where the relaxation is
-_CLIMBS = 40  # local ascents from relaxed plans
+_CLIMBS = 200  # local ascents from relaxed plans
 
 
 class Plans(Protocol):
     """What a search keeps of plans."""
 
+    best: Array | None
     value: float
 
     def offer(self, u: Array, mu: Array | None) -> bool:
@@ -39,9 +42,6 @@ class Plans(Protocol):
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
-
-    def ascend(self, u: Array) -> None:
-        """Look for the locally best plan around one."""
 
     def late(self) -> bool:
         """Whether the time is over."""
@@ -63,61 +63,36 @@ def fits(program: Program) -> bool:
 class _Region:
     low: Array
     high: Array
-    price: float
-    at: Array
+    found: Relaxed
     bound: float
     slot: int
-    arm: int
-    cut: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bound:
-    bound: float
-    price: float
-    at: Array
-    term: Array
+    # What the proof says of it; its parent's leaf where that is better than its own.
     leaf: ProgramLeaf
 
 
 class Regions:
-    """The search over a program that ``fits``."""
+    """The search over a program that ``fits``; ``ask`` is the certificate's bound of a leaf."""
 
-    def __init__(self, program: Program, enveloper: Enveloper, plans: Plans, tree: Tree) -> None:
-        self.program, self.plans, self.tree = program, plans, tree
-        self.enveloper = enveloper
-        arms = program.arms
-        top = program.supremum()
-        self.top = np.where(np.isfinite(top) & (top > 0.0), top, 1.0)
-        weight = program.weight[:, 0]
-        self.own = program.value * weight * self.top
-        self.sign = np.zeros((arms, arms))
-        for pair in program.pairs:
-            size = program.value * pair.strength * weight[pair.first]
-            self.sign[pair.first, pair.second] += size
-            self.sign[pair.second, pair.first] += size
-        self.size = np.zeros((arms, arms))
-        for pair in program.pairs:
-            size = abs(program.value * pair.strength * weight[pair.first])
-            self.size[pair.first, pair.second] += size
-            self.size[pair.second, pair.first] += size
-        self.row = program.rows.matrix[0]
-        self.cost = program.cost * program.spread.sum(axis=1)[:, 0]
-        self.carry, self.base = program.carry[:, 0, 0], program.carry_in[:, 0]
-        self.share = np.linspace(0.0, 1.0, _GRID)
+    def __init__(
+        self,
+        levels: Levels,
+        plans: Plans,
+        tree: Tree,
+        ask: Callable[[ProgramLeaf, Region], float],
+    ) -> None:
+        self.levels, self.plans, self.tree, self.ask = levels, plans, tree, ask
+        self.price = 0.0
         self.climbs = 0
 
-    def levels(self, u: Array) -> Array:
-        """(A, n) levels at decisions (A, n)."""
-        z = self.carry[:, None] * u + self.base[:, None]
-        return self.enveloper.curve(z, np.ones((z.shape[0], 1)))[0] / self.top[:, None]
+    def climb(self, u: Array, low: Array, high: Array) -> None:
+        """Look for the locally best plan of a box around one that keeps the row."""
+        plan, price = self.levels.climb(u, low, high)
+        if self.plans.offer(plan[:, None], np.array([price])):
+            self.price = price
 
-    def run(
-        self, low: Array, high: Array, price: float, at: Array, limit: int
-    ) -> tuple[float, int]:
+    def run(self, low: Array, high: Array, limit: int) -> tuple[float, int]:
         """Search the box (A,); the bound that is left, and how many regions were looked at."""
-        slot = 0
-        first = self.solve(low, high, price, at, slot)
+        first = self.solve(low, high, 0, None)
         heap: list[tuple[float, int, _Region]] = []
         if first is not None:
             heapq.heappush(heap, (-first.bound, 0, first))
@@ -126,191 +101,120 @@ class Regions:
             if -heap[0][0] <= self.plans.cutoff():
                 break
             _, _, node = heapq.heappop(heap)
-            leaf = self.tree.nodes[node.slot]
             below = len(self.tree.nodes)
-            self.tree.nodes += [leaf, leaf]
-            self.tree.set(node.slot, SplitDecision(node.arm, 0, node.cut, below, below + 1))
+            self.tree.nodes += [node.leaf, node.leaf]
+            arm, cut = self._cut(node)
+            self.tree.set(node.slot, SplitDecision(arm, 0, cut, below, below + 1))
             for side in (0, 1):
                 lower, upper = node.low.copy(), node.high.copy()
-                (upper if side == 0 else lower)[node.arm] = node.cut
-                child = self.solve(lower, upper, node.price, node.at, below + side, node.bound)
+                (upper if side == 0 else lower)[arm] = cut
+                child = self.solve(lower, upper, below + side, node)
                 nodes += 1
                 if child is not None:
                     heapq.heappush(heap, (-child.bound, nodes, child))
         return (-heap[0][0] if heap else self.plans.cutoff()), nodes
 
-    def solve(
-        self,
-        low: Array,
-        high: Array,
-        price: float,
-        at: Array,
-        slot: int,
-        ceiling: float = np.inf,
-    ) -> _Region | None:
+    def solve(self, low: Array, high: Array, slot: int, parent: _Region | None) -> _Region | None:
         """Bound a region, write its leaf down; None where nothing better can be there."""
-        rows = self.program.rows
-        if float(self.row @ low) > rows.upper[0] * (1 + 1e-12) + 1e-300:
+        rows, row = self.levels.program.rows, self.levels.row
+        if float(row @ low) > rows.upper[0] * (1 + 1e-12) + 1e-300:
             return None
-        if float(self.row @ high) < rows.lower[0] * (1 - 1e-12):
+        if float(row @ high) < rows.lower[0] * (1 - 1e-12):
             return None
-        u = low[:, None] + self.share * (high - low)[:, None]
-        level = self.levels(u)
-        at = np.clip(at, low, high)
-        best: _Region | None = None
-        for _ in range(_ROUNDS):
-            found = min(self._bounds(level, u, at, price), key=lambda one: one.bound)
-            if best is None or found.bound < best.bound:
-                price = found.price
-                arm, cut = self._cut(found.term, u, price, found.at, low, high)
-                best = _Region(low, high, price, found.at, found.bound, slot, arm, cut)
-                if found.bound < ceiling:
-                    self.tree.set(slot, found.leaf)
-            if best.bound <= self.plans.cutoff():
+        low, high, slot = self._narrowed(low, high, slot)
+        found = self._bounded(low, high, parent)
+        self._look(found)
+        bound, leaf = found.bound, found.leaf
+        if parent is not None and parent.bound < bound:
+            bound, leaf = parent.bound, parent.leaf
+        self.tree.set(slot, leaf)
+        if bound <= self.plans.cutoff():
+            bound = min(self.ask(leaf, self._region(low, high)), np.inf)
+            if bound <= self.plans.cutoff():
                 return None
+        return _Region(low, high, found, bound, slot, leaf)
+
+    def _bounded(self, low: Array, high: Array, parent: _Region | None) -> Relaxed:
+        """The least bound met around the best plan, and around where the relaxation is."""
+        price = self.price if parent is None else parent.found.price
+        known = [] if self.plans.best is None else [(self.plans.best[:, 0], self.price)]
+        at = 0.5 * (low + high) if parent is None else np.clip(parent.found.at, low, high)
+        best: Relaxed | None = None
+        for turn in range(_ROUNDS):
+            centres = [(at, price), *known] if turn == 0 else [(at, price)]
+            found = relax_levels(self.levels, low, high, centres, price)
+            if best is None or found.bound < best.bound:
+                best = found
+            if best.bound <= self.plans.cutoff():
+                break
             moved = float(np.abs(found.at - at).max())
-            at = found.at
+            at, price = found.at, found.price
             if moved <= 1e-3 * float((high - low).max()):
                 break
         assert best is not None
-        self._look(best)
-        if best.bound > ceiling:
-            best = _Region(low, high, best.price, best.at, ceiling, slot, best.arm, best.cut)
-        return None if best.bound <= self.plans.cutoff() else best
+        return best
 
-    def _bounds(self, level: Array, u: Array, at: Array, price: float) -> list[_Bound]:
-        """Bounds by squares (shared by curvature, or by ranges) around ``at``, and by planes."""
-        centre = self.levels(at[:, None])[:, 0]
-        nu = np.zeros(self.program.weight.shape)
-        z = (self.carry * at + self.base)[:, None]
-        out = []
-        width = np.maximum(level[:, -1] - level[:, 0], 1e-9)
-        for v in (self._shares(level, centre, at), 1.0 / width):
-            curve = (self.size @ v) / v
-            slope = self.own + self.sign @ centre
-            term = slope[:, None] * level + 0.5 * curve[:, None] * (level - centre[:, None]) ** 2
-            term -= self.cost[:, None] * u
-            # A product's own constant: counted once for each pair.
-            rest = -0.5 * float(centre @ self.sign @ centre)
-            price, relaxed, value = self._dual(term, u, price)
-            shares = np.array([[v[p.second] / v[p.first]] for p in self.program.pairs])
-            leaf = ProgramLeaf(np.array([price]), nu, None, z, shares)
-            out.append(_Bound(value + rest, price, relaxed, term, leaf))
-        low, high = level[:, 0], level[:, -1]
-        slope, rest = self.own.copy(), 0.0
-        mixes = np.zeros((len(self.program.pairs), 1))
-        for i, pair in enumerate(self.program.pairs):
-            a, b = pair.first, pair.second
-            size = self.program.value * pair.strength * self.program.weight[a, 0]
-            ends = (high[b], low[b]) if size >= 0.0 else (low[b], high[b])
-            heights = [
-                size * (y * centre[a] + x * centre[b] - x * y)
-                for x, y in ((low[a], ends[0]), (high[a], ends[1]))
-            ]
-            mix = 1.0 if heights[0] < heights[1] else 0.0
-            x, y = (low[a], ends[0]) if mix else (high[a], ends[1])
-            slope[a] += size * y
-            slope[b] += size * x
-            rest -= size * x * y
-            mixes[i, 0] = mix
-        term = slope[:, None] * level - self.cost[:, None] * u
-        price, relaxed, value = self._dual(term, u, price)
-        leaf = ProgramLeaf(np.array([price]), nu, mixes)
-        out.append(_Bound(value + rest, price, relaxed, term, leaf))
-        return out
+    def _narrowed(self, low: Array, high: Array, slot: int) -> tuple[Array, Array, int]:
+        """What the row leaves of a box, by splits whose other side holds no plan."""
+        row, rows = self.levels.row, self.levels.program.rows
+        low, high = low.copy(), high.copy()
+        for arm in np.flatnonzero(row > 0.0).tolist():
+            left = float(rows.upper[0]) - (float(row @ low) - row[arm] * low[arm])
+            most = left / row[arm] * (1.0 + 1e-9)
+            need = float(rows.lower[0]) - (float(row @ high) - row[arm] * high[arm])
+            least = need / row[arm] * (1.0 - 1e-9)
+            width = high[arm] - low[arm]
+            if low[arm] < most < high[arm] - 0.02 * width:
+                high[arm], slot = most, self._without(arm, float(most), slot, 0)
+            if high[arm] > least > low[arm] + 0.02 * width:
+                low[arm], slot = least, self._without(arm, float(least), slot, 1)
+        return low, high, slot
 
-    def _shares(self, level: Array, centre: Array, at: Array) -> Array:
-        """Weights v (A,), t = v_b / v_a, by curvature around the centre."""
-        width = np.maximum(level[:, -1] - level[:, 0], 1e-9)
-        z = (self.carry * at + self.base)[:, None]
-        ones = np.ones(z.shape)
-        _, slope, bend = self.enveloper.curve(z, ones)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            weight = self.own + self.sign @ centre
-            curvature = weight * (bend / (slope * slope))[:, 0] * self.top
-        good = np.isfinite(curvature) & (curvature > 0.0)
-        # A range that is short forgives squares as much as curvature does.
-        inside = (centre > 0.0) & good
-        strength = np.where(inside, np.minimum(curvature, 1e9 * self.own), 0.02 * self.own)
-        strength = np.maximum(strength, 1e-12) + 0.05 * self.own / width
-        v = np.ones(centre.size)
-        for _ in range(12):
-            v = 0.2 * v + (self.size @ v) / strength
-            v = np.maximum(v / v.max(), 1e-6)
-        return v
+    def _without(self, arm: int, cut: float, slot: int, side: int) -> int:
+        """Where the side of a split goes on whose other side is empty."""
+        leaf, below = self.tree.nodes[slot], len(self.tree.nodes)
+        self.tree.nodes += [leaf, leaf]
+        self.tree.set(slot, SplitDecision(arm, 0, cut, below, below + 1))
+        return below + side
 
-    def _dual(self, term: Array, u: Array, price: float) -> tuple[float, Array, float]:
-        """The least of ``sum max (term - price row u) + price side``: price, plan, value."""
-        rows = self.program.rows
-        cost = self.row[:, None] * u
-        arms = np.arange(u.shape[0])
+    def _region(self, low: Array, high: Array) -> Region:
+        carry, base = self.levels.carry, self.levels.base
+        ends = [(carry * u + base)[:, None] for u in (low, high)]
+        active = np.where(low > 0.0, 1, np.where(high <= 0.0, -1, 0)).astype(np.int8)
+        return Region(low[:, None], high[:, None], ends[0], ends[1], active)
 
-        def reply(p: float) -> tuple[float, Array, float]:
-            gain = term - p * cost
-            pick = gain.argmax(axis=1)
-            spent = float(cost[arms, pick].sum())
-            return float(gain[arms, pick].sum()), u[arms, pick], spent
-
-        upper, lower = float(rows.upper[0]), float(rows.lower[0])
-        free, plan, spent = reply(0.0)
-        if lower <= spent <= upper:
-            return 0.0, plan, free
-        side = upper if spent > upper else lower
-        sign = 1.0 if spent > upper else -1.0
-        step = abs(price) if price * sign > 0.0 else float(np.ptp(term)) / max(abs(side), 1e-300)
-        step = max(step, 1e-300)
-        near, near_plan, near_spent = 0.0, plan, spent
-        far = step
-        for _ in range(200):
-            value, plan, spent = reply(sign * far)
-            if (spent - side) * sign <= 0.0:
-                break
-            near, near_plan, near_spent = far, plan, spent
-            far *= 2.0
-        far_plan, far_spent, far_value = plan, spent, value
-        for _ in range(_STEPS):
-            middle = 0.5 * (near + far)
-            if middle <= near or middle >= far or far - near <= 1e-12 * far:
-                break
-            value, plan, spent = reply(sign * middle)
-            if (spent - side) * sign <= 0.0:
-                far, far_plan, far_spent, far_value = middle, plan, spent, value
-            else:
-                near, near_plan, near_spent = middle, plan, spent
-        mix = (side - far_spent) / (near_spent - far_spent) if near_spent != far_spent else 0.0
-        relaxed = far_plan + mix * (near_plan - far_plan)
-        return sign * far, relaxed, far_value + sign * far * side
-
-    def _cut(
-        self, term: Array, u: Array, price: float, at: Array, low: Array, high: Array
-    ) -> tuple[int, float]:
+    def _cut(self, node: _Region) -> tuple[int, float]:
         """The arm whose term is furthest above what it is at the relaxed plan, and where to cut."""
-        gain = term - price * self.row[:, None] * u
-        width = high - low
-        spot = np.where(width > 0.0, (at - low) / np.where(width > 0.0, width, 1.0), 0.0)
-        spot = np.clip(spot, 0.0, 1.0) * (_GRID - 1)
-        left = np.minimum(spot.astype(np.intp), _GRID - 2)
-        arms = np.arange(at.size)
-        part = spot - left
-        here = (1.0 - part) * gain[arms, left] + part * gain[arms, left + 1]
-        loss = np.where(width > 1e-12 * np.maximum(high, 1e-300), gain.max(axis=1) - here, -1.0)
+        found, low, high = node.found, node.low, node.high
+        width, arms = high - low, np.arange(low.size)
+        at = np.clip(found.at, low, high)
+        here = np.array([np.interp(at[a], found.u[a], found.gain[a]) for a in arms])
+        some = width > 1e-9 * np.maximum(self.levels.program.upper[:, 0], 1e-300)
+        loss = np.where(some, found.gain.max(axis=1) - here, -1.0)
         arm = int(loss.argmax())
-        if loss[arm] <= 1e-12 * abs(self.plans.value):
-            curve = self.size.sum(axis=1) * width / np.maximum(self.program.upper[:, 0], 1e-300)
-            arm = int(curve.argmax())
-        far = float(u[arm, int(gain[arm].argmax())])
-        cut = 0.5 * (float(at[arm]) + far)
-        edge = 0.1 * float(width[arm])
+        if loss[arm] <= 1e-9 * abs(self.plans.value):
+            ends = self.levels.at(np.stack((low, high), axis=1))
+            reach = ends[:, 1] - ends[:, 0]
+            arm = int(np.where(some, reach * (self.levels.sizes @ reach), -1.0).argmax())
+        far = float(found.u[arm, int(found.gain[arm].argmax())])
+        cut, edge = 0.5 * (float(at[arm]) + far), 0.1 * float(width[arm])
         if abs(far - float(at[arm])) < edge:
             cut = float(at[arm])
-        return arm, float(np.clip(cut, low[arm] + edge, high[arm] - edge))
+        cut = float(np.clip(cut, low[arm] + edge, high[arm] - edge))
+        # Not through the best plan: around it squares are tight, beside it they are not.
+        if self.plans.best is not None:
+            best = float(self.plans.best[arm, 0])
+            if abs(best - cut) < 0.5 * edge:
+                cut = best + 0.5 * edge if best + edge < high[arm] else best - 0.5 * edge
+        return arm, cut
 
-    def _look(self, region: _Region) -> None:
-        plan = region.at[:, None]
-        value = self.program.objective(plan)
-        if value > self.plans.value:
-            self.plans.offer(plan, np.array([region.price]))
-        close = value > self.plans.value - 0.02 * abs(self.plans.value)
-        if close and self.climbs < _CLIMBS and region.bound > self.plans.cutoff():
+    def _look(self, found: Relaxed) -> None:
+        at, before = found.at, self.plans.value
+        value = self.levels.worth(at)
+        if value > before:
+            self.plans.offer(at[:, None], np.array([found.price]))
+        close = value > before - 0.05 * abs(before)
+        if close and self.climbs < _CLIMBS and found.bound > self.plans.cutoff():
             self.climbs += 1
-            self.plans.ascend(plan)
+            root = self.levels.program
+            self.climb(at, root.lower[:, 0], root.upper[:, 0])

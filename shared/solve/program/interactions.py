@@ -26,6 +26,7 @@ from shared.solve.certify.program_bound import Bounder
 from shared.solve.program.found import Found, Tree
 from shared.solve.program.interaction_ascent import Ascent, ascend, bent, box_of
 from shared.solve.program.interaction_levels import Regions, fits
+from shared.solve.program.interaction_newton import Levels
 from shared.solve.program.interaction_terms import (
     whole_split,
     widest_cell,
@@ -82,12 +83,12 @@ def search_interactions(
         search.offer(start, None)
     slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
     box = box_of(root)
+    if fits(program):
+        return _over_levels(search, root, starts)
     _first_plans(search, box, starts)
     size = max(abs(search.value) if np.isfinite(search.value) else 1.0, 1e-300)
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
-    if fits(program):
-        return _over_levels(search, root)
     first = _solve(search, slot, root, None)
     heap: list[tuple[float, int, _Node]] = []
     if first is not None:
@@ -117,32 +118,24 @@ def search_interactions(
     )
 
 
-def _over_levels(search: Ascent, root: Region) -> Found:
-    """The search for one budget; the root's leaf is judged as the certificate will judge it."""
+def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Found:
+    """The search for one budget; leaves are judged as the certificate will judge them."""
     program = search.program
-    began = search.prices
-    price = 0.0 if began is None else float(began[0])
-    at = 0.5 * (root.u_lower + root.u_upper) if search.best is None else search.best
-    done = False
-    if search.best is not None and began is not None:
-        z = program.adstocked(search.best)
-        leaf, bound = search.leaf(root, z, began, search.base.weight * 0.0)
-        search.tree.set(0, leaf)
-        done = bound <= search.cutoff()
-    bound, nodes = search.cutoff(), 1
-    if not done:
-        regions = Regions(program, search.base, search, search.tree)
-        bound, nodes = regions.run(
-            root.u_lower[:, 0], root.u_upper[:, 0], price, at[:, 0], _NODES
-        )  # fmt: skip
+    levels = Levels.of(program, search.base)
+    regions = Regions(levels, search, search.tree, search.ask)
+    low, high = root.u_lower[:, 0], root.u_upper[:, 0]
+    even = levels.even(low, high)
+    for plan in (*([] if even is None else [even]), *(start[:, 0] for start in starts)):
+        regions.climb(plan, low, high)
+    bound, nodes = regions.run(low, high, _NODES)
     return Found(
         u=search.best,
         prices=np.zeros(1) if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
-        iterations=search.iterations,
+        iterations=regions.climbs,
         bound=max(bound, search.value),
-        finished=bound <= search.cutoff(),
+        finished=bool(bound <= search.cutoff()),
     )
 
 
