@@ -147,7 +147,7 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
 
 
 def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
-    """Pairs of one channel, pairs told twice, and channels that have no level of saturation."""
+    """Pairs of one channel, pairs told twice, and curves that have no level of saturation."""
     given = {name: channel for _, name, channel in named(channels)}
     seen: set[frozenset[str]] = set()
     for i, pair in objects(interactions):
@@ -163,13 +163,11 @@ def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
             seen.add(both)
         for j, name in texts(pair.get("channels")):
             channel = given.get(name, {})
-            if channel.get("campaigns"):
-                message = (
-                    f"{name} has campaigns, each with a level of saturation of its own: an "
-                    "interaction needs channels without."
-                )
-                yield Fault(pointer_to("interactions", i, "channels", j), "conflict", message)
-            elif family_of(channel) in UNBOUNDED:
+            # A channel's level is that of its campaigns together: each of them needs a ceiling.
+            for _, own, campaign in named(channel.get("campaigns")):
+                if family_of(campaign) in UNBOUNDED:
+                    yield no_ceiling(i, j, f"{name}/{own}", str(family_of(campaign)))
+            if not channel.get("campaigns") and family_of(channel) in UNBOUNDED:
                 yield no_ceiling(i, j, name, str(family_of(channel)))
 
 

@@ -208,11 +208,10 @@ def _interactions(
     for i, pair in enumerate(message.interactions or ()):
         first_end, second_end = pair.channels
         for j, name in enumerate(pair.channels):
-            channel = have.get(name)
-            if channel is not None and not channel.campaigns:
-                curve = channel.response.saturation
+            for part in _parts(have[name]) if name in have else ():
+                curve = part.response.saturation
                 if not np.isfinite(curve.supremum()):
-                    faults.append(no_ceiling(i, j, name, curve.family))
+                    faults.append(no_ceiling(i, j, part.name, curve.family))
         if not pair.strength or first_end not in have or second_end not in have:
             continue
         nothing = [name for name in pair.channels if _brings_nothing(have[name])]
@@ -223,9 +222,15 @@ def _interactions(
             yield Interaction((first_end, second_end), pair.strength)
 
 
+def _parts(channel: ProblemChannel) -> tuple[ProblemChannel, ...]:
+    """The channel's campaigns, or the channel itself where it has none."""
+    return channel.campaigns or (channel,)
+
+
 def _brings_nothing(channel: ProblemChannel) -> bool:
-    """Whether a curve is flat at zero, so that there is no level of saturation."""
-    curves = channel.response.draws or (channel.response.saturation,)
+    """Whether all its curves are flat at zero, so that there is no level of saturation."""
+    responses = [part.response for part in _parts(channel)]
+    curves = [curve for each in responses for curve in each.draws or (each.saturation,)]
     return all(float(curve.supremum()) <= 0.0 for curve in curves)
 
 

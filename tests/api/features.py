@@ -88,8 +88,10 @@ def rule(**fields: Any) -> dict[str, Any]:
     return three(constraints=[{"name": "rule", "channels": ["tv", "radio"], **fields}])
 
 
-def goal(name: str, budget: float | None = None, **fields: Any) -> dict[str, Any]:
-    return three(budget=budget, objective={"goal": name, **fields})
+def goal(
+    name: str, budget: float | None = None, interactions: Any = None, **fields: Any
+) -> dict[str, Any]:
+    return three(budget=budget, interactions=interactions, objective={"goal": name, **fields})
 
 
 def risk(measure: str, **fields: Any) -> dict[str, Any]:
@@ -105,6 +107,10 @@ def horizon(mode: str) -> dict[str, str]:
 
 
 OVER = horizon("time_varying")
+LINKS = [
+    {"channels": ["tv", "search"], "strength": 20000},
+    {"channels": ["tv", "radio"], "strength": -15000},
+]
 RULES = {"constraints": "/constraints"}
 
 EXAMPLES: dict[str, Example] = {
@@ -172,6 +178,28 @@ EXAMPLES: dict[str, Example] = {
     "cannibalisation": Example(
         three(interactions=[{"channels": ["tv", "radio"], "strength": -15000}]),
         {"interactions": "/interactions"},
+    ),
+    "interactions of campaigns": Example(
+        three(tv=CAMPAIGNS, interactions=[{"channels": ["search", "tv"], "strength": 20000}]),
+        {"interactions": "/interactions", "campaigns": "/channels/0/campaigns"},
+    ),
+    "interactions over time": Example(
+        over(3, interactions=LINKS), {**OVER, "interactions": "/interactions"}
+    ),
+    "interactions with draws": Example(
+        drawn(interactions=LINKS), {"interactions": "/interactions"}
+    ),
+    "interactions for profit": Example(
+        goal("maximize_profit", value_per_outcome=0.6, interactions=LINKS),
+        {"interactions": "/interactions", "maximize_profit": "/objective/goal"},
+    ),
+    "interactions for the least spend": Example(
+        goal("minimize_spend", target_outcome=90000, interactions=LINKS),
+        {"interactions": "/interactions", "minimize_spend": "/objective/goal"},
+    ),
+    "interactions and a rule": Example(
+        rule(max_spend=30000) | {"interactions": LINKS},
+        {**RULES, "interactions": "/interactions"},
     ),
     "maximize_profit": Example(
         goal("maximize_profit", value_per_outcome=0.6), {"maximize_profit": "/objective/goal"}

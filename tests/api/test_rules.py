@@ -207,12 +207,18 @@ def test_a_sound_request_has_no_fault(name: str) -> None:
         (
             three(
                 tv={"response": {"saturation": {"family": "power"}}},
-                radio={**CAMPAIGNS, "current_spend": 30000},
+                radio={
+                    "response": None,
+                    "campaigns": [
+                        *CAMPAIGNS["campaigns"],
+                        {"channel": "more", "saturation": {"family": "power"}},
+                    ],
+                },
                 interactions=[{"channels": ["tv", "radio"], "strength": 1}],
             ),
             {
                 "/interactions/0/channels/0": "no_ceiling",
-                "/interactions/0/channels/1": "conflict",
+                "/interactions/0/channels/1": "no_ceiling",
             },
         ),
         # Risk.
