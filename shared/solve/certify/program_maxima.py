@@ -13,6 +13,7 @@ from shared.problem.program import Program
 from shared.problem.region import HAIR
 from shared.solve.certify.maxima import closed_form_maxima
 from shared.solve.certify.mixture import Mixture
+from shared.solve.certify.repeats import packed
 from shared.solve.certify.rounding import EPS, value_error
 
 __all__ = ["ArmMaxima"]
@@ -80,6 +81,16 @@ class ArmMaxima:
         small part of the objective in all, and take less time.
         """
         rough = _LOOSE if loose else 1.0
+        repeats = packed((weight, price, z_lower, z_upper), self.program.weight.shape[1])
+        if repeats is None:
+            return self._tops(weight, price, z_lower, z_upper, rough)
+        few = repeats.asked
+        top = self._tops(few(weight), few(price), few(z_lower), few(z_upper), rough)
+        return repeats.answered(top)
+
+    def _tops(
+        self, weight: Array, price: Array, z_lower: Array, z_upper: Array, rough: float
+    ) -> Array:
         out = np.maximum(-price * z_lower, -price * z_upper)
         negative = weight < 0.0
         easy_up = (weight > 0.0) & (price <= 0.0)
@@ -157,6 +168,12 @@ class ArmMaxima:
         lot = float(self.program.lot[arm])
         # A lot missed by a hair counts as met; a minimum between two lots is met by the next.
         first, last = np.ceil(low / lot - HAIR), np.floor(high / lot + HAIR)
+        asked, which = np.unique(np.stack((price, first, last)), axis=1, return_inverse=True)
+        return self._over_lots(arm, lot, weight, *asked)[which.reshape(-1)]
+
+    def _over_lots(
+        self, arm: int, lot: float, weight: Array, price: Array, first: Array, last: Array
+    ) -> Array:
         out = np.full(price.shape, np.inf)
         asked = np.flatnonzero((last >= first) & (last - first < _LOTS))
         at = 0
