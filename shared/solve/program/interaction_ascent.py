@@ -21,6 +21,7 @@ from shared.solve.certify.program_bound import Bounder
 from shared.solve.program.box_primal import allowed, sides_of, snapped
 from shared.solve.program.found import Tree
 from shared.solve.program.interaction_terms import (
+    arm_prices,
     best_along,
     linear_weights,
     shares_at,
@@ -48,6 +49,7 @@ class Ascent:
     best: Array | None = None
     value: float = -np.inf
     prices: Array | None = None
+    links: Array | None = None
     iterations: int = 0
     slowest: float = 0.0
     sized: bool = False
@@ -72,8 +74,11 @@ class Ascent:
         self.iterations += found.iterations
         return found
 
-    def offer(self, u: Array, mu: Array | None) -> bool:
-        """Take a plan (A, K) that is better than the best, if it is allowed."""
+    def offer(self, u: Array, mu: Array | None, nu: Array | None = None) -> bool:
+        """Take a plan (A, K) that is better than the best, if it is allowed.
+
+        ``mu`` and ``nu`` are prices of the rows and of adstocked spend around it, where known.
+        """
         inside = np.clip(u, self.program.lower, self.program.upper)
         value = self.program.objective(inside)
         if value <= self.value:
@@ -88,6 +93,7 @@ class Ascent:
         self.best, self.value = inside, value
         if mu is not None:
             self.prices = mu
+        self.links = nu
         return True
 
     def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
@@ -115,7 +121,7 @@ class Ascent:
                 break
             if time.perf_counter() >= self.deadline:
                 break
-        self.offer(u, mu)
+        self.offer(u, mu, nu)
         return u, mu, nu
 
     def ascend(self, u: Array) -> None:
@@ -132,15 +138,28 @@ class Ascent:
 
     def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
         """The better of squares around ``z`` and of planes, with its bound."""
-        shares = shares_at(self.program, self.enveloper(z), z)
-        best = ProgramLeaf(mu, nu, None, z, shares)
-        bound = self.bounder.bound(best, region)
+        best = self.squares(region, z, mu, nu)
+        bound = self.bounder.bound(best, region, self.cutoff())
         if bound > self.cutoff():
             other = ProgramLeaf(mu, nu)
-            flat = self.bounder.bound(other, region)
+            flat = self.bounder.bound(other, region, self.cutoff())
             if flat < bound:
                 return other, flat
         return best, bound
+
+    def squares(self, region: Region, z: Array, mu: Array, nu: Array) -> ProgramLeaf:
+        """Squares around ``z``, shared out as the terms can bear them over the region."""
+        price = arm_prices(self.program, mu, nu)
+        shares = shares_at(self.program, self.enveloper(z), region, z, price)
+        return ProgramLeaf(mu, nu, None, z, shares)
+
+    def around_best(self, region: Region) -> tuple[ProgramLeaf, float] | None:
+        """Squares around the best plan at its own prices; None where those are not known."""
+        if self.best is None or self.prices is None or self.links is None:
+            return None
+        z = self.program.adstocked(self.best)
+        leaf = self.squares(region, z, self.prices, self.links)
+        return leaf, self.bounder.bound(leaf, region, self.cutoff())
 
 
 def ascend(search: Ascent, box: ProgramBox, u: Array) -> None:

@@ -10,13 +10,15 @@ from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument
 from shared.problem.region import Region
 from shared.solve.program.program_envelope import Enveloper
 
-__all__ = ["best_along", "linear_weights", "shares_at", "whole_split", "widest_cell"]
+__all__ = ["arm_prices", "best_along", "linear_weights", "shares_at", "whole_split", "widest_cell"]
 
 Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
 
 _GRID = 48  # points at which a term is looked at
 _POWER = 40  # steps of the power iteration
+_SHARES = np.linspace(0.0, 1.0, _GRID) ** 1.5
+_NEAR = np.array([-0.1, -0.03, -0.01, -1e-3, 1e-3, 0.01, 0.03, 0.1])  # of the range, around a point
 
 
 def linear_weights(program: Program, z: Array) -> Array:
@@ -32,31 +34,65 @@ def linear_weights(program: Program, z: Array) -> Array:
     return weight
 
 
-def shares_at(program: Program, enveloper: Enveloper, z: Array) -> Array:
+def arm_prices(program: Program, mu: Array, nu: Array) -> Array:
+    """(A, H) what a unit of adstocked spend costs, in outcome.
+
+    Where one decision is one adstocked spend that is the money and the rows' prices, else ``nu``.
+    """
+    if program.columns > 1 or program.weight.shape[1] > 1:
+        return nu
+    money = program.cost * program.spread.sum(axis=1)
+    money = money + (mu @ program.rows.matrix).reshape(money.shape)
+    moves = program.carry[:, :, 0] > 0.0
+    carry = np.where(moves, program.carry[:, :, 0], 1.0)
+    return np.asarray(money / carry / max(program.value, 1e-300))
+
+
+def shares_at(
+    program: Program, enveloper: Enveloper, region: Region, z: Array, price: Array
+) -> Array:
     """(P, H) how the squares of each interaction are best shared out around ``z``.
 
-    With C the curvature of the inverse saturation at the arms' own prices and G the sizes of the
-    interactions, t = v_b / v_a of the leading eigenvector v of C^-1 G leaves every arm with the
-    same share of its curvature (Perron and Frobenius).
+    A term stays largest at ``z`` while its squares bend up by less than twice the loss from there
+    over the square of the way in levels, at every point of its range. With those curvatures C and
+    the sizes G of the interactions, t = v_b / v_a of the leading eigenvector v of C^-1 G leaves
+    every arm with the same share of what it can bear (Perron and Frobenius).
+
+    Parameters
+    ----------
+    enveloper
+        Has the weights linearised at ``z``.
+    price
+        (A, H) of adstocked spend, in outcome.
     """
     weight = enveloper.weight
     top = program.supremum()[:, None]
     top = np.where(np.isfinite(top), top, 1.0)
-    _, slope, bend = enveloper.curve(z, weight)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        curvature = bend * (top * weight / slope) ** 2
-    scale = np.abs(weight) * top
-    good = np.isfinite(curvature) & (curvature > 1e-6 * scale)
-    curvature = np.where(good, np.minimum(curvature, 1e9 * scale), 1e-2 * scale)
-    curvature = np.where(curvature > 0.0, curvature, 1.0)
+    low, high = region.z_lower, region.z_upper
+    width = (high - low)[..., None]
+    wide = low[..., None] + _SHARES * width
+    near = np.clip(z[..., None] + _NEAR * width, low[..., None], high[..., None])
+    grid = np.concatenate((wide, near), axis=2)
+    ones = np.ones((weight.shape[0], 1))
+    flat = enveloper.curve(grid.reshape(weight.shape[0], -1), ones)[0]
+    level = flat.reshape(grid.shape) / top[..., None]
+    here = (enveloper.curve(z, ones)[0] / top)[..., None]
+    gain = (weight * top)[..., None] * (level - here)
+    loss = price[..., None] * (grid - z[..., None]) - gain
+    apart = (level - here) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=2)
+    some = np.maximum(np.abs(weight) * top, 1e-300)
+    # An arm that can bear nothing takes as little as may be.
+    bear = np.clip(bear, 1e-3 * some, 1e9 * some)
     v = np.ones(weight.shape)
     for _ in range(_POWER):
         new = 0.2 * v
         for pair in program.pairs:
             a, b = pair.first, pair.second
             size = np.abs(pair.strength * program.weight[a])
-            new[a] += size * v[b] / curvature[a]
-            new[b] += size * v[a] / curvature[b]
+            new[a] += size * v[b] / bear[a]
+            new[b] += size * v[a] / bear[b]
         v = np.maximum(new / np.maximum(new.max(axis=0), 1e-300), 1e-9)
     return np.array([v[p.second] / v[p.first] for p in program.pairs])
 
@@ -90,12 +126,7 @@ def widest_cell(
         safe = np.where(t > 0.0, t, 1.0)
         curve[pair.first] += size * safe
         curve[pair.second] += size / safe
-    price = leaf.nu
-    if program.columns == 1 and periods == 1:
-        money = program.cost * program.spread.sum(axis=1)
-        money = money + (leaf.mu @ program.rows.matrix).reshape(money.shape)
-        moves = program.carry[:, :, 0] > 0.0
-        price = money / np.where(moves, program.carry[:, :, 0], 1.0) / max(program.value, 1e-300)
+    price = arm_prices(program, leaf.mu, leaf.nu)
     rise = (weight * top)[..., None] * (level - now[..., None])
     rise = rise + 0.5 * curve[..., None] * (level - now[..., None]) ** 2
     rise = rise - price[..., None] * (grid - z[..., None])

@@ -183,6 +183,10 @@ def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _
         z = np.clip(parent.z, box.z_lower, box.z_upper)
     else:
         z = 0.5 * (box.z_lower + box.z_upper)
+    known = search.around_best(region)
+    if known is not None and known[1] <= search.cutoff():
+        search.tree.set(slot, known[0])
+        return None
     node: _Node | None = None
     for _ in range(3):
         found = search.relax(box, z, max(1e-9, 0.01 * search.gap))
@@ -191,6 +195,8 @@ def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _
         moved = float(np.abs(found.z - z).max())
         centre = np.clip(found.z, box.z_lower, box.z_upper)
         leaf, bound = search.leaf(region, z, found.mu, found.nu)
+        if known is not None and known[1] < bound:
+            leaf, bound = known
         if node is None or bound < node.bound:
             node = _Node(slot, region, leaf, found.u, centre, bound)
         search.offer(found.u, found.mu)
