@@ -6,8 +6,9 @@ and the outcome F of a plan.
     maximise   value * F - cost * S     subject to   F >= constant + per_money * S   (each floor)
 
 ``target_roas`` r is the floor (0, r); ``target_cpa`` c is the floor (0, 1 / c); ``target_outcome``
-is the floor (target, 0). So a region of plans in which F <= height + price * S (weak duality in the
-price of money) has a bound that is a linear programme in the two numbers, solved by hand here.
+is the floor (target, 0). A weighted sum of outcome, profit and (least) spend is one such worth. So
+a region of plans in which F <= height + price * S (weak duality in the price of money) has a bound
+that is a linear programme in the two numbers, solved by hand here.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ from dataclasses import dataclass
 from shared.errors import InvalidInput
 from shared.problem.model import Goal
 
-__all__ = ["GOALS", "Aim", "Floor", "aim_of"]
+__all__ = ["GOALS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
 
-GOALS = ("maximize_outcome", "maximize_profit", "minimize_spend")
+GOALS = (
+    "maximize_outcome",
+    "maximize_profit",
+    "minimize_spend",
+    "maximize_reach",
+    "weighted_sum",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,9 @@ class Floor:
 class Aim:
     """What is maximised, and the floors that hold; ``goal`` is the contract's name.
 
-    ``value`` is of one outcome, ``cost`` of one unit of money: (1, 0) for the outcome, (v, 1) for
-    profit, (0, 1) for the least spend. ``free``: the limit of the total is not the caller's.
+    ``value`` is of one outcome, ``cost`` of one unit of money: (1, 0) for the outcome or reach,
+    (v, 1) for profit, (0, 1) for the least spend, anything for a weighted sum. ``free``: the
+    limit of the total is not the caller's.
     """
 
     goal: str = "maximize_outcome"
@@ -92,19 +100,16 @@ def aim_of(goal: Goal) -> Aim:
     Raises
     ------
     InvalidInput
-        A goal without the number it needs, or one that spend and outcome do not decide.
+        A goal without the number it needs, or one that there is not.
     """
     if goal.goal not in GOALS:
         raise InvalidInput.at(
             "/objective/goal", "unknown_goal", f"There is no goal {goal.goal!r} here."
         )
-    value, cost = 1.0, 0.0
+    value, cost = worth_of(goal)
     floors: list[Floor] = []
-    if goal.goal == "maximize_profit":
-        value, cost = _positive(goal.value_per_outcome, "value_per_outcome", goal.goal), 1.0
-    elif goal.goal == "minimize_spend":
+    if goal.target_outcome is not None or goal.goal == "minimize_spend":
         target = _positive(goal.target_outcome, "target_outcome", goal.goal)
-        value, cost = 0.0, 1.0
         floors.append(Floor("target_outcome", target, 0.0, target))
     if goal.target_roas is not None:
         target = _positive(goal.target_roas, "target_roas", goal.goal)
@@ -113,6 +118,41 @@ def aim_of(goal: Goal) -> Aim:
         target = _positive(goal.target_cpa, "target_cpa", goal.goal)
         floors.append(Floor("target_cpa", 0.0, 1.0 / target, target))
     return Aim(goal.goal, value, cost, tuple(floors))
+
+
+def worth_of(goal: Goal) -> tuple[float, float]:
+    """What one outcome is worth, and what one unit of money costs, in the goal's own unit.
+
+    Raises
+    ------
+    InvalidInput
+        A goal without the number it needs, or weights that want nothing.
+    """
+    if goal.goal == "maximize_profit":
+        return _positive(goal.value_per_outcome, "value_per_outcome", goal.goal), 1.0
+    if goal.goal == "minimize_spend":
+        return 0.0, 1.0
+    if goal.goal != "weighted_sum":
+        return 1.0, 0.0
+    weights = goal.weights
+    value, cost = weights.outcome + weights.reach, weights.spend
+    if weights.profit > 0.0:
+        value += weights.profit * _positive(goal.value_per_outcome, "value_per_outcome", goal.goal)
+        cost += weights.profit
+    if not value > 0.0 or not math.isfinite(value + cost):
+        raise InvalidInput.at(
+            "/objective/weights",
+            "nothing_wanted",
+            "A weighted sum needs a weight above 0 for outcome, profit or reach.",
+        )
+    return value, cost
+
+
+def later_of(goal: Goal) -> float:
+    """What an outcome after the horizon counts, of one within it."""
+    if goal.goal != "weighted_sum":
+        return goal.long_term_weight
+    return goal.weights.long_term / worth_of(goal)[0]
 
 
 def _positive(given: float | None, name: str, goal: str) -> float:

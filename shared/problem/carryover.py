@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, Geometric
 from shared.errors import InvalidInput
+from shared.problem.aim import later_of
 from shared.problem.arms import Arm
 from shared.problem.model import Channel, Problem
 
@@ -81,7 +82,8 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         shape = budgets.reshape(periods, 1)
     else:
         shape = np.eye(periods)
-    tails = [_tail(_adstock(arm)) if problem.goal.long_term_weight > 0 else 0 for arm in arms]
+    later = later_of(problem.goal)
+    tails = [_tail(_adstock(arm)) if later > 0 else 0 for arm in arms]
     length = periods + max(tails, default=0)
     carry = np.zeros((count, length, shape.shape[1]))
     carry_in, weight = np.zeros((count, length)), np.zeros((count, length))
@@ -97,7 +99,7 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         own = arm.channel.period_weights or _parent_weights(problem, arm)
         weight[a, :periods] = own or 1.0
         # The seasons after the plan are not known: their mean stands in.
-        weight[a, periods:end] = problem.goal.long_term_weight * weight[a, :periods].mean()
+        weight[a, periods:end] = later * weight[a, :periods].mean()
     return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
 
 

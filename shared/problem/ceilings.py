@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
+from shared.problem.aim import worth_of
 from shared.problem.arms import Arm
 from shared.problem.carryover import Flow
 from shared.problem.model import Problem
@@ -62,30 +63,22 @@ def free_ceiling(
     ``cheapest`` is what some allowed plan costs.
     """
     per_u = flow.spread.sum(axis=1)
-    limits = [
-        np.inf if worth is None else _break_even(problem, flow, curves, per_u, worth, floor)
-        for worth, floor in _worths(problem, cheapest)
-    ]
-    if problem.goal.goal == "minimize_spend" and problem.goal.target_outcome is not None:
-        limits.append(_enough(problem, arms, flow, curves, lower))
+    goal = problem.goal
+    ratios = [1.0 / goal.target_roas] if goal.target_roas else []
+    ratios += [goal.target_cpa] if goal.target_cpa is not None else []
+    # A plan that meets an efficiency target cannot have spent more than its outcome allows.
+    limits = [_break_even(problem, flow, curves, per_u, ratio, 0.0) for ratio in ratios]
+    value, cost = worth_of(goal)
+    if cost > 0.0 and not np.isfinite(min(limits, default=np.inf)):
+        # The best plan loses at most what a plan costs that is allowed and meets the target.
+        known = cheapest
+        if goal.target_outcome is not None:
+            known = max(known, _enough(problem, arms, flow, curves, lower))
+        limits.append(_break_even(problem, flow, curves, per_u, value / cost, known))
     limit = min(limits, default=np.inf)
     own = _own_limits(problem, flow, curves, rows, lower, per_u)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.minimum(np.where(per_u > 0.0, limit / per_u, 0.0), own)
-
-
-def _worths(problem: Problem, cheapest: float) -> list[tuple[float | None, float]]:
-    """Pairs (v, c): no plan worth looking at spends more than v times its outcome, plus c."""
-    goal, out = problem.goal, list[tuple[float | None, float]]()
-    value = goal.value_per_outcome
-    if goal.goal == "maximize_profit" and value is not None:
-        # The cheapest plan loses at most what it costs.
-        out.append((value, cheapest))
-    if goal.target_roas is not None and goal.target_roas > 0.0:
-        out.append(((1.0 if value is None else value) / goal.target_roas, 0.0))
-    if goal.target_cpa is not None:
-        out.append((goal.target_cpa, 0.0))
-    return out
 
 
 def _break_even(
@@ -98,6 +91,8 @@ def _break_even(
     synergy = sum(max(pair.strength, 0.0) for pair in problem.interactions)
     extra = synergy * float(flow.weight.max(axis=0).sum())
     total = max(floor, 1.0)
+    if worth == 0.0:
+        return total
     for _ in range(DOUBLINGS):
         best = float((flow.weight * _most(curves, strongest * total + flow.carry_in)).sum())
         if total >= worth * (best + extra) + floor:
@@ -122,8 +117,11 @@ def _own_limits(
 ) -> Array:
     """Where nothing couples the arms, each one's own break-even, which is much tighter."""
     out = np.full(lower.shape, np.inf)
-    value = problem.goal.value_per_outcome
-    if problem.goal.goal != "maximize_profit" or value is None:
+    value, cost = worth_of(problem.goal)
+    if not (value > 0.0 and cost > 0.0) or problem.goal.target_outcome is not None:
+        return out
+    value /= cost
+    if problem.goal.target_roas is not None or problem.goal.target_cpa is not None:
         return out
     if rows.names or problem.interactions:
         return out

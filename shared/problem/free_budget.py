@@ -65,7 +65,10 @@ def _ceiling(ample: Canonical, aim: Aim) -> float:
     top = ample.curves.supremum() if ample.draws is None else ample.draws.mean_supremum()
     _refuse_unreachable(ample, aim, upper, top)
     now = outcome(ample, ample.lower)
-    worth = aim.worth(float(now.sum()), least)
+    # A plan that is allowed and meets the floors: what the best one is worth at least.
+    worth = -math.inf
+    if aim.missed(float(now.sum()), least) == 0.0:
+        worth = aim.worth(float(now.sum()), least)
     total = max(least, _FIRST)
     while total < _AMPLE:
         alone = np.minimum(upper, np.maximum(ample.lower, total))
@@ -74,12 +77,15 @@ def _ceiling(ample: Canonical, aim: Aim) -> float:
         slope = np.where(bounded | (upper <= total), 0.0, marginal(ample, alone))
         most, steep = float(value.sum()), float(slope.sum())
         # No plan of a total S beyond this one brings more than most + steep (S - total).
+        spread = np.minimum(upper, ample.lower + (total - least) / len(ample.names))
+        brings, costs = float(outcome(ample, spread).sum()), float(spread.sum())
+        met = aim.missed(brings, costs) == 0.0
+        if met:
+            worth = max(worth, aim.worth(brings, costs))
         if aim.cost > 0.0 and aim.value > 0.0:
             dear = aim.value * most - aim.cost * total < worth and aim.value * steep < aim.cost
         else:
-            spread = np.minimum(upper, ample.lower + (total - least) / len(ample.names))
-            brings, costs = float(outcome(ample, spread).sum()), float(spread.sum())
-            dear = aim.value == 0.0 and aim.missed(brings, costs) == 0.0
+            dear = aim.value == 0.0 and met
         missed = any(
             most < floor.constant + floor.per_money * total and steep < floor.per_money
             for floor in aim.floors

@@ -18,16 +18,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.saturation import Saturation
 from shared.curves.stack import stack
 from shared.errors import Conflict, Fault, Infeasible, InvalidInput, NotSupportedYet
+from shared.problem.aim import worth_of
 from shared.problem.arms import Arm, arm_bounds, arm_draws, arms_of, current_of, members
 from shared.problem.carryover import Flow, flow
 from shared.problem.ceilings import budget_ceiling, free_ceiling, provisional_ceiling
 from shared.problem.linear_model import solve_linear
 from shared.problem.linear_rows import linear_rows
 from shared.problem.model import Problem
-from shared.problem.pairs import pairs_of
-from shared.problem.program import AtMost, Program, Rows
+from shared.problem.program import AtMost, Pair, Program, Rows
 
 __all__ = ["lower"]
 
@@ -65,8 +66,7 @@ def _assembled(
         for rule in problem.constraints
         if rule.max_active is not None
     )
-    value = problem.goal.value_per_outcome
-    goal = problem.goal.goal
+    value, cost = worth_of(problem.goal)
     today = [current_of(arm.channel) for arm in arms]
     known = [spend for spend in today if spend is not None]
     periods = problem.horizon.periods
@@ -88,9 +88,9 @@ def _assembled(
         curves=stack([arm.channel.response.saturation for arm in arms]),
         draws=arm_draws(arms),
         at_most=at_most,
-        pairs=pairs_of(problem, arms),
-        value={"maximize_profit": value or 0.0, "minimize_spend": 0.0}.get(goal, 1.0),
-        cost=1.0 if goal in ("maximize_profit", "minimize_spend") else 0.0,
+        pairs=_pairs(problem, arms),
+        value=value,
+        cost=cost,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
         if len(known) == len(arms)
         else None,
@@ -199,7 +199,7 @@ def _conflict(name: str, asks: str, missed: float) -> list[Conflict]:
 def _reach_cap(problem: Problem, arm: Arm) -> float | None:
     """Largest spend per period at which the average frequency keeps its cap; None without one."""
     cap = problem.goal.max_frequency
-    if problem.goal.goal != "maximize_reach" or cap is None:
+    if cap is None:
         return None
     response = arm.channel.response
     curves = response.draws or (response.saturation,)
@@ -229,6 +229,34 @@ def _reach_cap(problem: Problem, arm: Arm) -> float | None:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if first * middle <= cap * reach(middle) else (low, middle)
     return low / weight if weight > 0.0 else None
+
+
+def _pairs(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
+    out = []
+    for i, link in enumerate(problem.interactions):
+        first, second = (_arms_named(problem, arms, (name,)) for name in link.channels)
+        if len(first) != 1 or len(second) != 1:
+            raise NotSupportedYet.at(
+                f"/interactions/{i}/channels",
+                "not_supported_yet",
+                "An interaction of a channel that has campaigns is not supported yet.",
+            )
+        for a in (*first, *second):
+            response = arms[a].channel.response
+            if any(_unlimited(c) for c in (response.saturation, *response.draws)):
+                raise InvalidInput.at(
+                    f"/interactions/{i}",
+                    "no_ceiling",
+                    f"{arms[a].name}: an interaction needs levels of saturation, and a "
+                    f"{response.saturation.family} curve has no ceiling.",
+                )
+        out.append(Pair(first[0], second[0], link.strength))
+    return tuple(out)
+
+
+def _unlimited(curve: Saturation) -> bool:
+    top = np.asarray(curve.supremum())
+    return bool(np.any(~np.isfinite(top) | (top <= 0.0)))
 
 
 def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "Risk",
     "SolverOptions",
+    "Weights",
 ]
 
 
@@ -97,8 +98,22 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """What several objectives count in a weighted sum, each per unit of its own; none negative.
+
+    ``spend`` counts against the sum; ``long_term`` is of an outcome after the horizon.
+    """
+
+    outcome: float = 0.0
+    profit: float = 0.0
+    spend: float = 0.0
+    reach: float = 0.0
+    long_term: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be best, and an efficiency that must be met (API.md's objective)."""
+    """What is to be best, and targets that must be met (API.md's objective)."""
 
     goal: str = "maximize_outcome"
     value_per_outcome: float | None = None
@@ -107,6 +122,7 @@ class Goal:
     target_roas: float | None = None
     target_cpa: float | None = None
     long_term_weight: float = 0.0
+    weights: Weights = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +204,7 @@ class Problem:
             and self.risk.measure == "expected"
             and self.test_reserve == 0.0
             and self.goal.long_term_weight == 0.0
+            and self.goal.max_frequency is None
         )
 
     @property

@@ -10,9 +10,9 @@ import pytest
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, MichaelisMenten
-from shared.errors import Infeasible, NotSupportedYet
+from shared.errors import Infeasible
 from shared.problem.aim import aim_of
-from shared.problem.aim_proof import AimProof
+from shared.problem.aim_proof import AimLeaf, AimProof, AimSplit
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
@@ -83,10 +83,50 @@ def test_unreachable_targets_are_named() -> None:
         )
 
 
-def test_several_targets_at_once_are_refused() -> None:
-    goal = Goal("minimize_spend", target_outcome=70.0, target_roas=2.0)
-    with pytest.raises(NotSupportedYet):
+@pytest.mark.parametrize(
+    "goal",
+    [
+        Goal("minimize_spend", target_outcome=70.0, target_roas=2.0),
+        Goal("maximize_outcome", target_outcome=60.0, target_roas=2.4, target_cpa=0.5),
+        Goal("maximize_profit", value_per_outcome=0.2, target_outcome=75.0, target_cpa=0.6),
+    ],
+    ids=lambda g: g.goal,
+)
+def test_several_targets_agree_with_the_exact_answer_of_one_budget(goal: Goal) -> None:
+    exact = solve_goal(*canonicalise_goal(problem(goal)), OPTIONS)
+    out = run(problem(goal))
+    assert len(out.thetas) == len(aim_of(goal).floors)
+    assert out.certificate.relative_gap <= 1e-5
+    assert out.certificate.objective == pytest.approx(exact.certificate.objective, rel=1e-5)
+
+
+def test_targets_that_only_hold_apart_are_named_together() -> None:
+    goal = Goal("maximize_outcome", target_outcome=100.0, target_roas=3.0)
+    with pytest.raises(Infeasible, match="cannot be met together") as refused:
         run(problem(goal))
+    assert {c.name for c in refused.value.conflicts} == {"target_outcome", "target_roas"}
+
+
+def test_a_jump_at_the_target_is_split_until_no_gap_is_left() -> None:
+    # One of the two S-curves is worth having at 40, not both: between them the best plan jumps.
+    curves = (Hill(60.0, 15.0, 3.5), Hill(50.0, 12.0, 3.0), Exponential(20.0, 0.1))
+    channels = tuple(Channel(f"c{i}", Response(curve)) for i, curve in enumerate(curves))
+    rule = Constraint("pair", ("c0", "c1"), max_spend=45.0)
+    goal = Goal("minimize_spend", target_outcome=62.0)
+    task = Problem(channels, 60.0, False, goal=goal, constraints=(rule,))
+    out = run(task)
+    assert out.certificate.relative_gap <= 1e-6
+    axis = np.linspace(0.0, 60.0, 241)
+    c0, c1 = (np.asarray(curve.value(axis)) for curve in curves[:2])
+    rest = np.maximum(62.0 - c0[:, None] - c1[None, :], 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        third = np.where(rest < 20.0, -np.log1p(-rest / 20.0) / 0.1, np.inf)
+    total = axis[:, None] + axis[None, :]
+    third[total > 45.0] = np.inf
+    grid = float((total + third).min())
+    least = -out.certificate.objective
+    assert -out.certificate.upper_bound <= grid
+    assert grid - 0.3 <= least <= grid * (1 + 1e-9)
 
 
 def test_random_plans_do_not_beat_the_bound_of_any_multiplier() -> None:
@@ -102,9 +142,20 @@ def test_random_plans_do_not_beat_the_bound_of_any_multiplier() -> None:
             if costs <= 60.0 and aim.missed(brings, costs) == 0.0:
                 worths.append(aim.worth(brings, costs))
         assert worths
+        leaf = next(node for node in out.proof.nodes if isinstance(node, AimLeaf))
         for theta in (0.0, 0.3, 4.0):
-            proof = AimProof((theta,), out.proof.proof)
-            assert certify_program_aim(program, aim, out.u, proof).upper_bound >= max(worths)
+            tried = AimLeaf((theta,), leaf.proof)
+            for nodes in ((tried,), (AimSplit(1, 0, 7.0, 1, 2), tried, leaf)):
+                found = certify_program_aim(program, aim, out.u, AimProof(nodes))
+                assert found.upper_bound >= max(worths)
         for bad in ((-1.0,), (np.nan,), ()):
-            found = certify_program_aim(program, aim, out.u, AimProof(bad, out.proof.proof))
-            assert not found.proven
+            proof = AimProof((AimLeaf(bad, leaf.proof),))
+            assert not certify_program_aim(program, aim, out.u, proof).proven
+        for forged in (
+            (),
+            (AimSplit(1, 0, 7.0, 0, 0), leaf),
+            (AimSplit(1, 0, 7.0, 1, 1), leaf),
+            (AimSplit(9, 0, 7.0, 1, 2), leaf, leaf),
+            (AimSplit(1, 0, np.nan, 1, 2), leaf, leaf),
+        ):
+            assert not certify_program_aim(program, aim, out.u, AimProof(forged)).proven

@@ -1,4 +1,4 @@
-"""Bounds on goals with a floor over a program, from multipliers and boxes; no solver imported."""
+"""Bounds on goals with floors over a program, from multipliers and boxes; no solver imported."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
-from shared.problem.aim_proof import AimProof, lifted
+from shared.problem.aim_proof import AimLeaf, AimProof, AimSplit, lifted, within
 from shared.problem.program import Program
 from shared.solve.certify.certificate import ALLOWED, Certificate, covering
-from shared.solve.certify.program_certificate import certify_program, program_violation
+from shared.solve.certify.program_certificate import (
+    bound_program,
+    certify_program,
+    program_violation,
+)
 from shared.solve.certify.rounding import EPS
 
 __all__ = ["certify_program_aim"]
 
+Array = NDArray[np.float64]
 
-def certify_program_aim(
-    program: Program, aim: Aim, u: NDArray[np.float64], proof: AimProof
-) -> Certificate:
+
+def certify_program_aim(program: Program, aim: Aim, u: Array, proof: AimProof) -> Certificate:
     """Recheck decisions (A, K) and bound what any others that meet the floors could be worth.
 
     In the sense of maximising: for the least spend minus the ``upper_bound`` is a lower bound.
@@ -28,15 +32,11 @@ def certify_program_aim(
     worth = aim.worth(brings, costs)
     violation = max(program_violation(program, u), aim.missed(brings, costs))
     try:
-        task, less = lifted(program, aim, proof.theta)
-    except ValueError:
-        return Certificate(worth, math.inf, math.inf, math.inf, False, violation, math.inf)
-    found = certify_program(task, u, proof.proof)
-    bound = found.upper_bound - less
-    bound += 16.0 * EPS * (abs(found.upper_bound) + abs(less)) if math.isfinite(bound) else 0.0
+        bound, residual = _bound(program, aim, u, proof, worth)
+    except (ValueError, IndexError, TypeError):
+        bound, residual = math.inf, math.inf
     if not math.isfinite(bound) or not math.isfinite(worth):
-        inf = math.inf
-        return Certificate(worth, inf, inf, inf, False, violation, found.kkt_residual)
+        return Certificate(worth, math.inf, math.inf, math.inf, False, violation, residual)
     bound = covering(bound, worth, violation)
     gap = max(bound - worth, 0.0)
     scale = max(abs(bound), abs(worth))
@@ -47,5 +47,56 @@ def certify_program_aim(
         relative_gap=gap / scale if scale > 0.0 else 0.0,
         proven=violation <= ALLOWED,
         max_constraint_violation=violation,
-        kkt_residual=found.kkt_residual,
+        kkt_residual=residual,
     )
+
+
+def _bound(
+    program: Program, aim: Aim, u: Array, proof: AimProof, worth: float
+) -> tuple[float, float]:
+    """The largest bound of a leaf, and how far from stationary the plan is in its own.
+
+    Raises
+    ------
+    ValueError, IndexError, TypeError
+        For a tree that is none, or multipliers of another aim.
+    """
+    seen: set[int] = set()
+    walk: list[tuple[int, Array, Array]] = [(0, program.lower, program.upper)]
+    best, residual = -math.inf, math.inf
+    while walk:
+        at, lower, upper = walk.pop()
+        if not 0 <= at < len(proof.nodes) or at in seen:
+            raise IndexError("A node that is not there, or has two parents.")
+        seen.add(at)
+        node = proof.nodes[at]
+        if isinstance(node, AimSplit):
+            walk += _parts(program, node, lower, upper)
+            continue
+        if not isinstance(node, AimLeaf):
+            raise TypeError("A node of no known kind.")
+        task, less = lifted(within(program, lower, upper), aim, node.theta)
+        if np.all(u >= lower) and np.all(u <= upper):
+            found = certify_program(task, u, node.proof)
+            residual = min(residual, found.kkt_residual)
+            bound = found.upper_bound
+        else:
+            bound = bound_program(task, u, node.proof, max(best, worth) + less)
+        size = abs(bound) + abs(less)
+        # Where no plan is left in the region its bound is -inf, and stays so.
+        best = max(best, bound - less + 16.0 * EPS * size if math.isfinite(size) else bound)
+    return best, residual
+
+
+def _parts(
+    program: Program, node: AimSplit, lower: Array, upper: Array
+) -> list[tuple[int, Array, Array]]:
+    if not (0 <= node.arm < program.arms and 0 <= node.column < program.columns):
+        raise IndexError("There is no such decision.")
+    if math.isnan(node.at):
+        raise ValueError("A split at no number.")
+    at = (node.arm, node.column)
+    below, above = upper.copy(), lower.copy()
+    below[at] = min(max(node.at, lower[at]), upper[at])
+    above[at] = below[at]
+    return [(node.below, lower, below), (node.above, above, upper)]

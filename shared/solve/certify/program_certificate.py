@@ -20,7 +20,7 @@ from shared.problem.region import Region, halves, holds, root_region
 from shared.solve.certify.certificate import ALLOWED, Certificate, covering
 from shared.solve.certify.program_bound import Bounder, Task
 
-__all__ = ["certify_program", "program_violation"]
+__all__ = ["bound_program", "certify_program", "program_violation"]
 
 Array = NDArray[np.float64]
 _CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
@@ -56,6 +56,22 @@ def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certific
     )
 
 
+def bound_program(program: Program, u: Array, proof: ProgramProof, enough: float) -> float:
+    """A bound alone, in the objective's own unit: no plan is worth more.
+
+    ``-inf`` where no plan is left, ``inf`` where nothing is proved; ``u`` (A, K) tells what sizes
+    matter, and no care is taken with what is at most ``enough``.
+    """
+    held = replace(program, rows=lattice_rows(program))
+    try:
+        if root_region(held) is None:
+            return -math.inf
+    except (ValueError, IndexError, TypeError):
+        return math.inf
+    bound, _ = _bound(held, u, proof, held.objective(np.maximum(u, 0.0)), enough)
+    return math.inf if bound is None else bound
+
+
 def program_violation(program: Program, u: Array) -> float:
     """Largest violation of a bound, a row or a discrete rule, relative to the money at stake.
 
@@ -86,9 +102,10 @@ def program_violation(program: Program, u: Array) -> float:
 
 
 def _bound(
-    program: Program, u: Array, proof: ProgramProof, objective: float
+    program: Program, u: Array, proof: ProgramProof, objective: float, enough: float | None = None
 ) -> tuple[float | None, list[Array]]:
     """The largest leaf bound (None: nothing is proved), and the rows' prices around the plan."""
+    enough = objective if enough is None else enough
     prices: list[Array] = []
     nodes = proof.nodes
     try:
@@ -108,7 +125,7 @@ def _bound(
             if isinstance(node, ProgramLeaf):
                 tasks.append(bounder.task(node, region))
                 if len(tasks) * program.weight.size >= _CELLS:
-                    best, tasks = max(best, bounder.largest(tasks, max(best, objective))), []
+                    best, tasks = max(best, bounder.largest(tasks, max(best, enough))), []
                 if holds(region, u):
                     prices.append(np.asarray(node.mu, dtype=float))
                 continue
@@ -118,7 +135,7 @@ def _bound(
             for child, part in zip(children, halves(program, region, node), strict=True):
                 if part is not None:
                     walk.append((child, part))
-        best = max(best, bounder.largest(tasks, max(best, objective)))
+        best = max(best, bounder.largest(tasks, max(best, enough)))
     except (ValueError, IndexError, TypeError):
         return None, prices
     return (None if math.isnan(best) else best), prices

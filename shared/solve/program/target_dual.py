@@ -1,0 +1,192 @@
+"""The multipliers of targets at which the bound of a part of the plans is lowest.
+
+``d(theta)`` is convex, and every plan gives a line below it. One multiplier is bracketed: between a
+plan that misses the floor and one that meets it, by turns where the two lines cross (Kelley, J.
+SIAM 8, 1960), which is the minimum where the best plan jumps, and where the secant of the surplus
+vanishes (Illinois: Dowell and Jarratt, BIT 11, 1971), which is quick where it moves smoothly. For
+several, the lowest point of all lines together is a small linear programme.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.aim_proof import AimLeaf
+from shared.solve.program.program_search import SolvedProgram
+from shared.solve.program.target_search import Line, Part, TargetSearch
+
+__all__ = ["Descended", "descend"]
+
+Array = NDArray[np.float64]
+_ROUNDS = 30
+_STEPS = 60
+_LARGEST = 1e12
+_FLAT = 0.2  # of the gap asked for: lines that promise no more than this below the bound
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descended:
+    """The lowest bound met, its multipliers and leaf, and the lines that say why it is no lower."""
+
+    bound: float
+    theta: Array
+    leaf: AimLeaf
+    lines: tuple[Line, ...]
+    solved: SolvedProgram
+
+
+@dataclass(slots=True)
+class _Descent:
+    search: TargetSearch
+    part: Part
+    lines: list[Line]
+    lowest: Descended | None = None
+
+    def at(self, theta: Array) -> Line:
+        search = self.search
+        line, solved, bound = search.solve(self.part, theta)
+        self._mix(line)
+        self.lines.append(line)
+        if self.lowest is None or bound < self.lowest.bound:
+            leaf = AimLeaf(search.theta(theta), solved.proof)
+            self.lowest = Descended(bound, theta, leaf, (), solved)
+        return line
+
+    def done(self) -> bool:
+        """Whether nothing is left to look for here, or no time to."""
+        low = self.lowest
+        return self.search.late() or (low is not None and low.bound <= self.search.cutoff)
+
+    def flat(self, promised: float) -> bool:
+        """Whether the lines leave no lower bound than the one that is known."""
+        low = self.lowest
+        enough = max(_FLAT * self.search.options.gap, 1e-10)
+        return low is not None and low.bound - promised <= enough * abs(low.bound)
+
+    def _mix(self, line: Line) -> None:
+        best = self.search.best
+        if best is not None and not line.meets and best.meets:
+            self.search.mix(line, best)
+
+
+def descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, ...]) -> Descended:
+    """Lower the bound of a part of the box, from ``theta`` and with ``known`` plans' lines."""
+    own = [line for line in known if part.holds(line.u)]
+    descent = _Descent(search, part, own)
+    if theta.size == 1:
+        _one(descent, float(theta[0]))
+    else:
+        _several(descent, theta)
+    assert descent.lowest is not None
+    return replace(descent.lowest, lines=tuple(descent.lines))
+
+
+def _one(descent: _Descent, guess: float) -> None:
+    """Bracket the multiplier of one floor."""
+    low, high = _bracket(descent, guess)
+    if low is None or high is None:
+        return
+    (a, short), (b, good) = low, high
+    missed, held, side = float(short.surplus[0]), float(good.surplus[0]), 0
+    for round_ in range(_ROUNDS):
+        if descent.done() or b - a <= 1e-13 * b:
+            return
+        cross = _crossing(short, good)
+        if cross is not None and descent.flat(short.at(np.array([cross]))):
+            return
+        if cross is not None and round_ % 2 == 0:
+            theta = min(max(cross, a), b)
+        else:
+            share = -missed / (held - missed) if held > missed else 0.5
+            theta = a + min(max(share, 0.01), 0.99) * (b - a)
+        line = descent.at(np.array([theta]))
+        surplus = float(line.surplus[0])
+        if surplus < 0.0:
+            a, short, missed, held = theta, line, surplus, 0.5 * held if side < 0 else held
+            side = -1
+        else:
+            b, good, held, missed = theta, line, surplus, 0.5 * missed if side > 0 else missed
+            side = 1
+
+
+def _bracket(
+    descent: _Descent, guess: float
+) -> tuple[tuple[float, Line] | None, tuple[float, Line] | None]:
+    """Multipliers at which the best plan misses the floor, and meets it."""
+    low: tuple[float, Line] | None = None
+    high: tuple[float, Line] | None = None
+    theta, down, up = guess, 0.5, 2.0
+    for _ in range(_STEPS):
+        line = descent.at(np.array([theta]))
+        if line.surplus[0] >= 0.0:
+            high = (theta, line)
+        else:
+            low = (theta, line)
+        if descent.done() or (low is not None and high is not None) or theta > _LARGEST:
+            break
+        if high is None:
+            # Where lines of plans known before meet it, their crossing is a better guess.
+            theta = max(theta, 1e-300 + _first(descent)) * up
+            up = min(up * up, 1e4)
+        elif theta == 0.0:
+            break
+        else:
+            theta, down = theta * down, down * down
+            theta = 0.0 if theta < 1e-9 * guess else theta
+    return low, high
+
+
+def _first(descent: _Descent) -> float:
+    """What one outcome is worth roughly: where doubling starts."""
+    program, aim = descent.search.program, descent.search.aim
+    if aim.value > 0.0:
+        return 0.5 * aim.value
+    money = float(program.spend(program.upper).sum())
+    return 0.5 * aim.cost * money / max(abs(program.outcome(program.upper)), 1e-300)
+
+
+def _crossing(short: Line, good: Line) -> float | None:
+    """Where two plans are worth the same."""
+    rise = float(good.surplus[0] - short.surplus[0])
+    return (short.worth - good.worth) / rise if rise > 0.0 else None
+
+
+def _several(descent: _Descent, guess: Array) -> None:
+    """Kelley's method in a box that grows while the lowest point is on its wall."""
+    size = np.maximum(2.0 * guess, 2.0 * _first(descent))
+    theta = guess
+    for _ in range(3 * _ROUNDS):
+        descent.at(theta)
+        if descent.done():
+            return
+        found = _lowest(descent.lines, size)
+        if found is None:
+            return
+        theta, promised = found
+        on_wall = theta >= size * (1.0 - 1e-9)
+        if np.any(on_wall) and np.all(size < _LARGEST):
+            size = np.where(on_wall, 4.0 * size, size)
+            continue
+        if descent.flat(promised):
+            return
+
+
+def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
+    """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
+    from scipy.optimize import linprog
+
+    m, unit = size.size, max(max(abs(line.worth) for line in lines), 1e-300)
+    slopes = np.array([line.surplus * size / unit for line in lines])
+    scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
+    matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
+    right = -np.array([line.worth / unit for line in lines]) / scale[:, 0]
+    bounds = [(0.0, 1.0)] * m + [(None, None)]
+    out = linprog([0.0] * m + [1.0], A_ub=matrix, b_ub=right, bounds=bounds, method="highs")
+    if out.x is None or not math.isfinite(float(out.x[-1])):
+        return None
+    theta = np.asarray(np.clip(out.x[:m], 0.0, 1.0) * size)
+    return theta, max(line.at(theta) for line in lines)
