@@ -157,6 +157,18 @@ class DrawStack:
             out[:, column] = [table.inflection() for table in tables]
         return out
 
+    def one(self, draw: int) -> CurveStack:
+        """Draw number ``draw`` of every channel, as curves that are known."""
+        groups = []
+        for group in self.groups:
+            parameters = {
+                item.name: np.ascontiguousarray(getattr(group.curve, item.name)[draw])
+                for item in fields(group.curve)  # type: ignore[arg-type]
+            }
+            groups.append(Group(group.columns, type(group.curve)(**parameters)))
+        tables = tuple((column, tables[draw]) for column, tables, _ in self.tables)
+        return CurveStack(self.n, tuple(groups), tables)
+
     def column(self, channel: int) -> Saturation:
         """One channel's draws as a single curve with parameters (S,); a table's mean."""
         for group in self.groups:

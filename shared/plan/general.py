@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import NotSupportedYet
+from shared.plan.moves import clock, known_draw, over_draws
 from shared.plan.plan import Plan, Search
-from shared.plan.score import Score, finite
-from shared.plan.separable import PRICE_UNIT
+from shared.plan.prices import BINDING_TOLERANCE, priced, tight_rows
+from shared.plan.score import Score
 from shared.plan.sequential import decide_in_turn
 from shared.plan.words import number
 from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.lower import lower
-from shared.problem.model import Problem
+from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.program_certificate import certify_program
@@ -24,16 +26,12 @@ from shared.solve.named.search import BY_NAME
 from shared.solve.program.interaction_terms import linear_weights
 from shared.solve.program.program_search import SolvedProgram, solve_program
 
-__all__ = ["bindings", "make_plan", "score_program", "shadow_prices", "shared_outcome"]
+__all__ = ["bindings", "make_plan", "score_program", "shared_outcome"]
 
 Floats = NDArray[np.float64]
 
-BINDING_TOLERANCE = 1e-7
-"""A limit binds where the plan is within this share of the money at stake of it."""
-
-
-NO_PRICE = 1e-7
-"""A multiplier below this share of the largest one is rounding."""
+PRICES_SHARE = 0.05
+"""Of the time limit, for prices where several sets of multipliers explain the plan."""
 
 METHODS = ("auto", "branch_and_bound", *BY_NAME)
 
@@ -41,13 +39,23 @@ METHODS = ("auto", "branch_and_bound", *BY_NAME)
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """See :func:`shared.plan.optimize.make_plan`; everything that has no solver of its own."""
     _refuse(problem)
+    timing = clock(problem)
     program = lower(problem)
     by_period = program
     if program.columns != program.periods:
         by_period = lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
     first = start if start is not None and start.shape == program.lower.shape else None
-    found = _found(problem, program, first)
+    timed = replace(problem, options=timing.options)
+    found = _found(timed, program, first)
     current = by_period.current
+    worth = priced(
+        found.slopes or program,
+        found.u if found.ahead is None else found.ahead,
+        goal=problem.goal.goal,
+        floors=_aim(problem).floors,
+        kept=1.0 - problem.test_reserve,
+        deadline=time.perf_counter() + PRICES_SHARE * problem.options.time_limit_s,
+    )
     return Plan(
         problem=problem,
         best=score_program(by_period, program.spend(found.u)),
@@ -55,41 +63,51 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         certificate=found.certificate,
         search=found.search,
         held=bindings(program, found.u),
-        prices=found.prices,
-        notes=found.notes,
+        prices=worth.prices,
+        moves=lambda: over_draws(problem, timing, _one_draw(problem, program)),
+        notes=(*found.notes, *worth.notes),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """Decisions (A, K), how they were found and how good they are."""
+    """Decisions (A, K), how they were found and how good they are.
+
+    ``ahead`` is the plan that sees the whole horizon, where ``u`` is decided in turn: prices are
+    of that one, for nothing that is decided in turn is stationary. ``slopes`` is the program whose
+    slopes they are read from where a measure of risk weighs the draws.
+    """
 
     u: Floats
     certificate: Certificate
     search: Search
-    prices: list[dict[str, Any]]
+    finished: bool
+    ahead: Floats | None = None
+    slopes: Program | None = None
     notes: tuple[tuple[str, str], ...] = ()
 
 
+def _aim(problem: Problem) -> Aim:
+    return aim_of(problem.goal) if problem.goal.goal in GOALS else Aim()
+
+
 def _found(problem: Problem, program: Program, start: Floats | None) -> _Found:
-    aim = aim_of(problem.goal) if problem.goal.goal in GOALS else Aim()
+    aim = _aim(problem)
+    if problem.risk.measure != "expected":
+        return _cautiously(problem, program, replace(aim, free=problem.budget is None), start)
     if aim.floors:
         return _meeting_targets(problem, program, replace(aim, free=problem.budget is None), start)
     if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
         return _in_turn(problem, program)
-    solved = solve_program(program, problem.options, start)
-    return _certified(program, solved.u, solved)
+    return _certified(program, solve_program(program, problem.options, start))
 
 
-def _certified(
-    program: Program, u: Floats, solved: SolvedProgram, notes: tuple[tuple[str, str], ...] = ()
-) -> _Found:
+def _certified(program: Program, solved: SolvedProgram) -> _Found:
     return _Found(
-        u=u,
-        certificate=certify_program(program, u, solved.proof),
+        u=solved.u,
+        certificate=certify_program(program, solved.u, solved.proof),
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
-        prices=shadow_prices(program, solved.row_prices),
-        notes=notes,
+        finished=solved.finished,
     )
 
 
@@ -99,25 +117,64 @@ def _in_turn(problem: Problem, program: Program) -> _Found:
     each = replace(problem.options, time_limit_s=half / problem.horizon.periods)
     u = decide_in_turn(program, lambda step: solve_program(step, each).u)
     solved = solve_program(program, replace(problem.options, time_limit_s=half), u)
-    return _certified(program, u, solved, (_foresight(program, u, solved.u),))
+    ahead = _certified(program, solved)
+    return replace(
+        ahead,
+        u=u,
+        certificate=certify_program(program, u, solved.proof),
+        ahead=solved.u,
+        notes=(_foresight(program, u, solved.u),),
+    )
+
+
+def _cautiously(problem: Problem, program: Program, aim: Aim, start: Floats | None) -> _Found:
+    from shared.plan.cautious import solve_cautious
+
+    found = solve_cautious(problem, program, aim, start)
+    return _Found(
+        u=found.u,
+        certificate=found.certificate,
+        search=found.search,
+        finished=found.certificate.relative_gap <= problem.options.gap,
+        ahead=found.ahead,
+        slopes=found.slopes,
+        notes=() if found.ahead is None else (_in_turn_note(*found.reached),),
+    )
 
 
 def _meeting_targets(problem: Problem, program: Program, aim: Aim, start: Floats | None) -> _Found:
     from shared.solve.program.program_targets import solve_program_aim
 
     found = solve_program_aim(program, aim, problem.options, start)
-    unit = {"minimize_spend": "money", "maximize_profit": "profit"}.get(aim.goal, "outcome")
-    price = {
-        "name": aim.floors[0].name,
-        "value": finite(found.theta),
-        "unit": f"{unit} per unit of outcome short of the target",
-    }
     return _Found(
         u=found.u,
         certificate=found.certificate,
         search=Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms),
-        prices=[*shadow_prices(program, found.row_prices), *([price] if found.theta else [])],
+        finished=found.certificate.relative_gap <= problem.options.gap,
     )
+
+
+def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOptions], Floats | None]:
+    """The best spend (A,) over the horizon where one draw is the truth."""
+    free = problem.budget is None and not problem.period_budgets
+
+    def solve(draw: int, options: SolverOptions) -> Floats | None:
+        alone = replace(known_draw(problem, draw), options=options)
+        if free:  # what a plan can be worth, and so spend, is another thing in every draw
+            task = lower(alone)
+        else:
+            assert program.draws is not None
+            one = program.draws.one(draw)
+            task = replace(program, curves=one, draws=None, draw_weights=None)
+        # Not from today's plan, nor from anybody's: see shared.plan.moves.
+        if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
+            each = replace(options, time_limit_s=options.time_limit_s / problem.horizon.periods)
+            u = decide_in_turn(task, lambda step: solve_program(step, each).u)
+            return np.asarray(task.spend(u).sum(axis=1))
+        found = _found(alone, replace(task, current=None), None)
+        return np.asarray(task.spend(found.u).sum(axis=1)) if found.finished else None
+
+    return solve
 
 
 def _refuse(problem: Problem) -> None:
@@ -125,7 +182,6 @@ def _refuse(problem: Problem) -> None:
     over_time = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
     targets = problem.goal.goal in GOALS and bool(aim_of(problem.goal).floors)
     unbuilt = {
-        "/risk/measure": problem.risk.measure != "expected",
         "/horizon/mode": over_time and targets,
     }
     for pointer, asked in unbuilt.items():
@@ -139,8 +195,11 @@ def _refuse(problem: Problem) -> None:
 
 
 def _foresight(program: Program, in_turn: Floats, ahead: Floats) -> tuple[str, str]:
-    reached = program.objective(in_turn)
-    gained = max(program.objective(ahead) - reached, 0.0)
+    return _in_turn_note(program.objective(in_turn), program.objective(ahead))
+
+
+def _in_turn_note(reached: float, ahead: float) -> tuple[str, str]:
+    gained = max(ahead - reached, 0.0)
     message = (
         f"Decided period by period, this reaches an objective of {number(reached)}; seeing the "
         f"whole horizon would add {number(gained)}."
@@ -211,10 +270,8 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
     """Names of the bounds and rows that hold each arm where it is; budgets are left to prices."""
     slack = BINDING_TOLERANCE * max(program.scale, 1e-12)
     per_unit = np.abs(program.spread).sum(axis=1)
-    product = program.rows.matrix @ u.ravel()
-    tight = (np.abs(product - program.rows.lower) <= slack) | (
-        np.abs(program.rows.upper - product) <= slack
-    )
+    low, high = tight_rows(program, u, BINDING_TOLERANCE)
+    tight = low | high
     used = np.abs(program.rows.matrix).reshape(-1, program.arms, program.columns).sum(axis=2) > 0.0
     held: list[list[str]] = []
     for a in range(program.arms):
@@ -223,29 +280,12 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
             names.append(program.lower_by[a])
         if np.any((program.upper[a] - u[a]) * per_unit[a] <= slack):
             names.append(program.upper_by[a])
+        at_least = (program.least_active[a] > 0.0) & (u[a] * per_unit[a] > slack)
+        if np.any(at_least & ((u[a] - program.least_active[a]) * per_unit[a] <= slack)):
+            names.append("minimum_if_active")
+        if program.lot[a] > 0.0:
+            names.append("increment")
         names += [program.rows.names[m] for m in np.flatnonzero(tight & used[:, a])]
         kept = (n for n in names if n and n.partition("[")[0] != "budget")
         held.append(list(dict.fromkeys(kept)))
     return held
-
-
-def shadow_prices(program: Program, row_prices: Floats) -> list[dict[str, Any]]:
-    """Gain in the objective per unit of relaxing the budget and each row that binds, by name.
-
-    Parameters
-    ----------
-    row_prices
-        (m,) derivative of the best value in each row's limit: positive where raising an upper
-        limit pays, negative where lowering a floor does. Rows that share a name are added up.
-    """
-    product: dict[str, float] = {}
-    # What a search leaves of a multiplier that is zero is no price.
-    nothing = NO_PRICE * float(np.abs(row_prices).max(initial=0.0))
-    for name, price in zip(program.rows.names, row_prices.tolist(), strict=True):
-        signed = name.partition("[")[0] == "budget"
-        if abs(price) > nothing or name == "budget":
-            product[name] = product.get(name, 0.0) + (price if signed else abs(price))
-    return [
-        {"name": name, "value": finite(value), "unit": PRICE_UNIT}
-        for name, value in product.items()
-    ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.plan.moves import clock, known_draw, over_draws
 from shared.plan.plan import Plan, Search
 from shared.plan.score import finite, score
 from shared.plan.separable import bindings, current_score
+from shared.problem.aim import Aim
+from shared.problem.canonical import Canonical
 from shared.problem.free_budget import canonicalise_goal
-from shared.problem.model import Problem
+from shared.problem.model import Problem, SolverOptions
 from shared.solve.goals.goals import solve_goal
 
 __all__ = ["make_plan"]
@@ -21,8 +25,9 @@ Floats = NDArray[np.float64]
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """See :func:`shared.plan.optimize.make_plan`; problems whose ``boxed`` is true."""
+    timing = clock(problem)
     canonical, aim = canonicalise_goal(problem)
-    found = solve_goal(canonical, aim, problem.options, None if start is None else start[:, 0])
+    found = solve_goal(canonical, aim, timing.options, None if start is None else start[:, 0])
     prices = [
         {"name": price.name, "value": finite(price.value), "unit": price.unit}
         for price in found.prices
@@ -35,4 +40,23 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         search=Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms),
         held=bindings(canonical, found.spend),
         prices=prices,
+        moves=lambda: over_draws(problem, timing, _one_draw(problem, canonical, aim)),
     )
+
+
+def _one_draw(
+    problem: Problem, canonical: Canonical, aim: Aim
+) -> Callable[[int, SolverOptions], Floats | None]:
+    """The best spend (n,) where one draw is the truth."""
+
+    def solve(draw: int, options: SolverOptions) -> Floats | None:
+        if aim.free:  # the total that surely suffices is another one in every draw
+            task, _ = canonicalise_goal(known_draw(problem, draw))
+        else:
+            assert canonical.draws is not None
+            task = replace(canonical, curves=canonical.draws.one(draw), draws=None)
+        unknown = np.full(canonical.n, np.nan)
+        found = solve_goal(replace(task, current=unknown), aim, options)
+        return found.spend if found.finished else None
+
+    return solve

@@ -53,9 +53,9 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     return general.make_plan(problem, start)
 
 
-def rows_of(plan: Plan, intervals: list[list[float] | None] | None = None) -> list[dict[str, Any]]:
-    """The answer's ``allocation``."""
-    return allocation(plan.problem, plan.best, plan.current, plan.held, intervals)
+def rows_of(plan: Plan, optima: Floats | None = None) -> list[dict[str, Any]]:
+    """The answer's ``allocation``; ``optima`` (R, A) are best plans of single draws."""
+    return allocation(plan.problem, plan.best, plan.current, plan.held, optima)
 
 
 def certificate_of(plan: Plan) -> dict[str, Any]:
@@ -83,10 +83,11 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
 def answer(plan: Plan) -> dict[str, Any]:
     """The whole answer to ``POST /optimize`` but for the request's id."""
     problem = plan.problem
-    rows = rows_of(plan, plan.intervals())
+    moves = plan.moves()
+    rows = rows_of(plan, moves.optima)
     sums = totals(plan.best, plan.current)
     proof = certificate_of(plan)
-    notes = [{"code": code, "message": message} for code, message in plan.notes]
+    notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
     return {
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": rows,

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.plan.moves import Moves
 from shared.plan.score import Score
 from shared.problem.model import Problem
 from shared.solve.certify.certificate import Certificate
 
 __all__ = ["Plan", "Search"]
-
-
-def _none() -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,9 @@ class Plan:
         Names of what holds each arm where it is.
     prices
         The answer's ``shadow_prices``; ``budget_price`` is the value of the budget's own.
-    intervals
-        ``spend_interval`` of each arm, as far as draws were solved one by one; computed when asked
-        for, since it costs many solves.
+    moves
+        Where the best plan lies in single draws; computed when asked for, since it costs many
+        solves.
     notes
         More warnings, (code, message).
     """
@@ -52,7 +49,7 @@ class Plan:
     search: Search
     held: list[list[str]]
     prices: list[dict[str, Any]]
-    intervals: Callable[[], list[list[float] | None] | None] = _none
+    moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
 
     @property

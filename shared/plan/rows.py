@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shared.plan.score import Score, finite, interval, quotient
+from shared.plan.score import Floats, Score, finite, interval, quotient
 from shared.problem.model import Channel, Problem
 
 __all__ = ["allocation", "arms_of"]
-
-Intervals = Sequence[list[float] | None]
 
 
 def arms_of(channels: Sequence[Channel]) -> list[tuple[Channel, tuple[int, ...]]]:
@@ -29,7 +27,7 @@ def allocation(
     plan: Score,
     current: Score | None,
     held: Sequence[Sequence[str]],
-    spends: Intervals | None = None,
+    optima: Floats | None = None,
 ) -> list[dict[str, Any]]:
     """One row a channel, as API.md names them; what is unknown is None.
 
@@ -37,24 +35,16 @@ def allocation(
     ----------
     held
         Names of what holds each arm where it is.
-    spends
-        ``spend_interval`` of each arm, where draws were optimised one by one.
+    optima
+        (R, A) the best spend of each arm over the horizon in single draws, for ``spend_interval``.
     """
     rows = []
     for channel, arms in arms_of(problem.channels):
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
-        own = spends[arms[0]] if spends is not None and len(arms) == 1 else None
-        row = _row(channel, arms, plan, current, names, own)
+        row = _row(channel, arms, plan, current, names, optima)
         if channel.campaigns:
             row["campaigns"] = [
-                _row(
-                    campaign,
-                    (arm,),
-                    plan,
-                    current,
-                    held[arm],
-                    None if spends is None else spends[arm],
-                )
+                _row(campaign, (arm,), plan, current, held[arm], optima)
                 for campaign, arm in zip(channel.campaigns, arms, strict=True)
             ]
         rows.append(row)
@@ -67,7 +57,7 @@ def _row(
     plan: Score,
     current: Score | None,
     held: Sequence[str],
-    spend_interval: list[float] | None,
+    optima: Floats | None,
 ) -> dict[str, Any]:
     at = list(arms)
     spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
@@ -91,7 +81,7 @@ def _row(
         "outcome_interval": None
         if plan.draws is None
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
-        "spend_interval": spend_interval,
+        "spend_interval": None if optima is None else interval(optima[:, at].sum(axis=1)),
         "marginal_return": _marginal(at, plan),
         "average_return": quotient(brings, spend),
         "saturation": quotient(alone, finite(float(plan.ceiling[at].sum()))),

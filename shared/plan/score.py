@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome, outcome_draws
 
-__all__ = ["INTERVAL", "MIN_DRAWS", "Score", "finite", "interval", "quotient", "score", "totals"]
+__all__ = [
+    "INTERVAL",
+    "MIN_DRAWS",
+    "Floats",
+    "Score",
+    "finite",
+    "interval",
+    "quotient",
+    "score",
+    "totals",
+]
 
 Floats = NDArray[np.float64]
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.plan.moves import Clock, Moves, clock, over_draws
 from shared.plan.plan import Plan, Search
-from shared.plan.score import Score, finite, interval, score
+from shared.plan.score import Score, finite, score
 from shared.problem.canonical import Canonical, canonicalise
-from shared.problem.model import Problem
+from shared.problem.model import Problem, SolverOptions
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
-__all__ = ["PRICE_UNIT", "bindings", "budget_price", "current_score", "make_plan", "shadow_prices"]
+__all__ = [
+    "PRICE_UNIT",
+    "bindings",
+    "budget_price",
+    "current_score",
+    "make_plan",
+    "shadow_prices",
+    "spend_moves",
+]
 
 Floats = NDArray[np.float64]
 
@@ -24,17 +34,12 @@ PRICE_UNIT = "outcome per unit of money"
 BINDING_TOLERANCE = 1e-7
 """A bound binds where the spend is within this share of the budget of it."""
 
-SPEND_INTERVAL_DRAWS = 32
-"""Draws re-solved for ``spend_interval``: enough for a 90 % interval, few enough to stay quick."""
-
-SPEND_INTERVAL_GAP = 1e-3
-"""Gap of those re-solves: where a draw's optimum lies, not what it is worth to nine digits."""
-
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """See :func:`shared.plan.optimize.make_plan`."""
+    timing = clock(problem)
     canonical = canonicalise(problem)
-    solved = solve(canonical, problem.options, None if start is None else start[:, 0])
+    solved = solve(canonical, timing.options, None if start is None else start[:, 0])
     best = score(canonical, solved.spend)
     slopes = best.marginal[:, 0]
     held = bindings(canonical, solved.spend)
@@ -47,7 +52,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
         held=held,
         prices=shadow_prices(canonical, held, slopes, price),
-        intervals=lambda: spend_intervals(problem, solved.spend),
+        moves=spend_moves(problem, canonical, timing),
     )
 
 
@@ -113,27 +118,15 @@ def shadow_prices(
     return prices
 
 
-def spend_intervals(problem: Problem, start: Floats) -> list[list[float] | None] | None:
-    """How far each channel's best spend moves when single draws are optimised; None without draws.
+def spend_moves(problem: Problem, canonical: Canonical, timing: Clock) -> Callable[[], Moves]:
+    """How far the best spend moves when single draws are optimised under the same bounds."""
 
-    Each of up to ``SPEND_INTERVAL_DRAWS`` evenly spaced draws is taken as the truth and solved
-    again under the same bounds; the interval is the 90 % range of those optima.
-    """
-    count = max(len(channel.response.draws) for channel in problem.channels)
-    if count == 0:
-        return None
-    picked = np.unique(np.linspace(0, count - 1, min(count, SPEND_INTERVAL_DRAWS)).astype(int))
-    options = replace(problem.options, method="auto", gap=SPEND_INTERVAL_GAP)
-    optima = np.array([solve(_one_draw(problem, int(s)), options, start).spend for s in picked])
-    return [interval(optima[:, i]) for i in range(optima.shape[1])]
+    def solve_draw(draw: int, options: SolverOptions) -> Floats | None:
+        assert canonical.draws is not None
+        unknown = np.full(canonical.n, np.nan)
+        one = canonical.draws.one(draw)
+        task = replace(canonical, curves=one, draws=None, current=unknown)
+        solved = solve(task, options)
+        return solved.spend if solved.finished else None
 
-
-def _one_draw(problem: Problem, draw: int) -> Canonical:
-    """The same problem with draw number ``draw`` of every channel as its curve."""
-    channels = tuple(
-        replace(c, response=replace(c.response, saturation=c.response.draws[draw], draws=()))
-        if c.response.draws
-        else c
-        for c in problem.channels
-    )
-    return canonicalise(replace(problem, channels=channels))
+    return lambda: over_draws(problem, timing, solve_draw)

@@ -48,6 +48,8 @@ class Solved:
         For :func:`shared.solve.certify.certificate.certify`.
     budget_price
         Outcome gained by one more unit of budget, spent where it does most from this plan.
+    finished
+        Whether the gap was reached before the time limit.
     """
 
     spend: Array
@@ -58,6 +60,7 @@ class Solved:
     proof: Proof
     budget_price: float
     solve_ms: float
+    finished: bool
 
 
 def solve(canonical: Canonical, options: SolverOptions, start: Array | None = None) -> Solved:
@@ -103,6 +106,7 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
         proof=found.proof,
         budget_price=_budget_price(canonical, found.spend),
         solve_ms=1e3 * (time.perf_counter() - began),
+        finished=found.finished,
     )
 
 
@@ -156,6 +160,7 @@ def _by_name(
         proof=shown.proof,
         budget_price=_budget_price(canonical, spend),
         solve_ms=1e3 * (time.perf_counter() - began),
+        finished=found.finished,
     )
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.plan.general import bindings, score_program, shadow_prices
+from shared.plan.general import bindings, score_program
 from shared.plan.optimize import answer, make_plan
 from shared.plan.score import score
 from shared.plan.words import number
 from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Constraint, Goal, Horizon, Problem
-from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
+from tests.plan.problems import s_shaped_with_draws
 
 SPEND = np.array([[30.0, 0.0, 10.0, 60.0], [20.0, 40.0, 30.0, 0.0], [10.0, 20.0, 30.0, 40.0]])
 
@@ -77,18 +77,6 @@ def test_rows_that_hold_are_named_with_the_arms_that_they_hold() -> None:
     program = lower(replace(s_shaped_with_draws(), constraints=(rule,)))
     held = bindings(program, np.array([[40.0], [35.0], [25.0]]))
     assert held == [[], ["online"], ["online"]]
-
-
-def test_prices_are_named_and_those_of_one_name_added_up() -> None:
-    rule = Constraint("online", channels=("search",), max_share=0.4)
-    problem = replace(
-        two_michaelis_menten(), constraints=(rule,), horizon=Horizon(periods=2), budget=200.0
-    )
-    program = lower(problem)
-    assert [name for name in program.rows.names if name == "online"] == ["online", "online"]
-    worth = np.array([3.0 if name == "budget" else 0.5 for name in program.rows.names])
-    prices = {p["name"]: p["value"] for p in shadow_prices(program, worth)}
-    assert prices == {"budget": 3.0, "online": 1.0}
 
 
 def test_beyond_observed_is_told_by_the_period() -> None:

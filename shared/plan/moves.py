@@ -1,0 +1,137 @@
+"""How far the best plan itself moves over the draws: each is taken for the truth and solved again.
+
+A draw's optimum is looked for afresh: starting from the recommended plan would end there wherever
+it is nearly as good, and say that the evidence pins down what it does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import MarginalError
+from shared.plan.score import MIN_DRAWS
+from shared.problem.model import Channel, Problem, Risk, SolverOptions
+
+__all__ = ["Clock", "Moves", "clock", "draws_of", "known_draw", "over_draws"]
+
+Floats = NDArray[np.float64]
+
+DRAWS = 32
+"""Draws solved again: enough for a 90 % interval, few enough to stay quick."""
+
+GAP = 1e-4
+"""Gap of those solves: where a draw's optimum lies, not what it is worth to nine digits."""
+
+PLAN_SHARE = 0.7
+"""Of the time limit, for the plan itself where there are draws to solve after it."""
+
+WHOLE_SHARE = 0.95
+"""Of the time limit, for the plan and the draws together."""
+
+LEAST_S = 1e-3
+"""Less time than this is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """``optima`` (R, A): best spend over the horizon by draw and arm; None: not known. And what
+    should be said of them, (code, message)."""
+
+    optima: Floats | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When the draws must be done (``time.perf_counter``), and how the plan itself is solved."""
+
+    deadline: float
+    options: SolverOptions
+
+
+def draws_of(problem: Problem) -> int:
+    """How many draws the curves carry."""
+    responses = [
+        arm.response for channel in problem.channels for arm in (channel.campaigns or (channel,))
+    ]
+    return max((len(response.draws) for response in responses), default=0)
+
+
+def known_draw(problem: Problem, draw: int) -> Problem:
+    """The same problem where draw number ``draw`` of every curve is the truth."""
+
+    def known(channel: Channel) -> Channel:
+        response = channel.response
+        if response.draws:
+            response = replace(response, saturation=response.draws[draw], draws=())
+        campaigns = tuple(known(campaign) for campaign in channel.campaigns)
+        return replace(channel, response=response, campaigns=campaigns)
+
+    return replace(problem, channels=tuple(known(c) for c in problem.channels), risk=Risk())
+
+
+def clock(problem: Problem) -> Clock:
+    """Time shared out between the plan and the draws, from now on."""
+    options, now = problem.options, time.perf_counter()
+    if draws_of(problem) >= MIN_DRAWS:
+        options = replace(options, time_limit_s=PLAN_SHARE * options.time_limit_s)
+    return Clock(now + WHOLE_SHARE * problem.options.time_limit_s, options)
+
+
+def over_draws(
+    problem: Problem, timing: Clock, solve: Callable[[int, SolverOptions], Floats | None]
+) -> Moves:
+    """Optima of up to :data:`DRAWS` evenly spaced draws, as far as time allows.
+
+    Parameters
+    ----------
+    solve
+        Spend (A,) over the horizon that is best in one draw, under the same limits; None where it
+        was not found to the gap asked for. Raises ``MarginalError`` where the draw allows no plan.
+    """
+    count = draws_of(problem)
+    if count < MIN_DRAWS:
+        return Moves()
+    picked = np.unique(np.linspace(0, count - 1, min(count, DRAWS)).astype(int))
+    # In an order in which those solved before time runs out are a fair sample of all.
+    order = np.random.default_rng(problem.options.seed).permutation(picked)
+    found: list[Floats] = []
+    without = 0
+    for done, draw in enumerate(order.tolist()):
+        left = timing.deadline - time.perf_counter()
+        if left <= LEAST_S:
+            break
+        # The first may use what the later ones probably will not need.
+        share = min(left, max(3.0 * left / (order.size - done), LEAST_S))
+        options = replace(problem.options, method="auto", gap=GAP, time_limit_s=share)
+        try:
+            spend = solve(draw, options)
+        except MarginalError:
+            without += 1
+            continue
+        if spend is not None:
+            found.append(spend)
+    return _told(found, without, order.size)
+
+
+def _told(found: list[Floats], without: int, asked: int) -> Moves:
+    notes: list[tuple[str, str]] = []
+    if without:
+        message = (
+            f"In {without} of {asked} draws no plan keeps to all limits and targets: intervals of "
+            "spend leave those out."
+        )
+        notes.append(("draws_without_a_plan", message))
+    if len(found) < asked - without:
+        known = "is left out" if len(found) < MIN_DRAWS else "rests on those"
+        message = (
+            f"The time limit left room for the best plans of {len(found)} of {asked} draws: "
+            f"spend_interval {known}. A longer solver.time_limit_s gives all."
+        )
+        notes.append(("spend_interval_cut_short", message))
+    return Moves(np.array(found) if len(found) >= MIN_DRAWS else None, tuple(notes))
