@@ -18,7 +18,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Saturation
 from shared.curves.stack import stack
 from shared.errors import Conflict, Fault, Infeasible, InvalidInput, NotSupportedYet
 from shared.problem.aim import worth_of
@@ -28,7 +27,8 @@ from shared.problem.ceilings import budget_ceiling, free_ceiling, provisional_ce
 from shared.problem.linear_model import solve_linear
 from shared.problem.linear_rows import linear_rows
 from shared.problem.model import Problem
-from shared.problem.program import AtMost, Pair, Program, Rows
+from shared.problem.pairs import pairs_of
+from shared.problem.program import AtMost, Program, Rows
 
 __all__ = ["lower"]
 
@@ -88,7 +88,7 @@ def _assembled(
         curves=stack([arm.channel.response.saturation for arm in arms]),
         draws=arm_draws(arms),
         at_most=at_most,
-        pairs=_pairs(problem, arms),
+        pairs=pairs_of(problem, arms),
         value=value,
         cost=cost,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
@@ -229,34 +229,6 @@ def _reach_cap(problem: Problem, arm: Arm) -> float | None:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if first * middle <= cap * reach(middle) else (low, middle)
     return low / weight if weight > 0.0 else None
-
-
-def _pairs(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
-    out = []
-    for i, link in enumerate(problem.interactions):
-        first, second = (_arms_named(problem, arms, (name,)) for name in link.channels)
-        if len(first) != 1 or len(second) != 1:
-            raise NotSupportedYet.at(
-                f"/interactions/{i}/channels",
-                "not_supported_yet",
-                "An interaction of a channel that has campaigns is not supported yet.",
-            )
-        for a in (*first, *second):
-            response = arms[a].channel.response
-            if any(_unlimited(c) for c in (response.saturation, *response.draws)):
-                raise InvalidInput.at(
-                    f"/interactions/{i}",
-                    "no_ceiling",
-                    f"{arms[a].name}: an interaction needs levels of saturation, and a "
-                    f"{response.saturation.family} curve has no ceiling.",
-                )
-        out.append(Pair(first[0], second[0], link.strength))
-    return tuple(out)
-
-
-def _unlimited(curve: Saturation) -> bool:
-    top = np.asarray(curve.supremum())
-    return bool(np.any(~np.isfinite(top) | (top <= 0.0)))
 
 
 def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:
