@@ -1,43 +1,89 @@
-"""``python -m benchmarks [--quick] [section ...]``: measure what is registered, print a table."""
+"""``python -m benchmarks``: measure what is registered and print one table (``README.md``)."""
 
 from __future__ import annotations
 
-import math
+import argparse
 import os
 import sys
 import traceback
-from dataclasses import replace
+from pathlib import Path
 
 # One thread, set before numpy is imported by any benchmark: BLAS reads it at load time.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from benchmarks.harness import EFFORT, Row, discover, noise, render, timing  # noqa: E402
+from benchmarks.harness import EFFORT, Benchmark, discover  # noqa: E402
+from benchmarks.table import OURS, Sheet, render  # noqa: E402
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("section", nargs="*", help="sections to run (default: all)")
+    parser.add_argument(
+        "--class", dest="names", action="append", default=[], metavar="NAME", help="one class only"
+    )
+    parser.add_argument("--list", action="store_true", help="print sections and classes, run none")
+    parser.add_argument("--ours", action="store_true", help="leave the peers away")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the instances")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write each row at once; skip rows in it"
+    )
+    parser.add_argument(
+        "--peer-seconds",
+        type=float,
+        default=EFFORT.peer_seconds,
+        metavar="S",
+        help="CPU seconds of a peer over the instances of one class (default: %(default)g)",
+    )
+    return parser
+
+
+def _chosen(sections: list[str], names: list[str]) -> list[Benchmark] | str:
+    """The benchmarks asked for, or what is wrong with the question."""
+    found = discover()
+    known = {item.section for item in found}
+    if unknown := set(sections) - known:
+        listed = ", ".join(sorted(known))
+        return f"no section {', '.join(sorted(unknown))}; there are {listed}"
+    if unknown := set(names) - {item.name for item in found}:
+        return f"no class {', '.join(sorted(unknown))}; --list names them"
+    return [
+        item
+        for item in found
+        if (not sections and not names) or item.section in sections or item.name in names
+    ]
 
 
 def main(words: list[str]) -> int:
-    """Run the sections asked for (all by default); exit status 1 where a limit was missed."""
-    EFFORT.quick = "--quick" in words
-    sections = [word for word in words if word != "--quick"]
-    found = discover()
-    unknown = set(sections) - {section for section, _ in found}
-    if unknown:
-        known = ", ".join(sorted({section for section, _ in found}))
-        print(f"no section {', '.join(sorted(unknown))}; there are {known}", file=sys.stderr)
+    """Run what is asked for; exit status 1 where a limit was missed or something broke, else 0."""
+    asked = _parser().parse_args(words)
+    chosen = _chosen(asked.section, asked.names)
+    if isinstance(chosen, str):
+        print(chosen, file=sys.stderr)
         return 2
-    rows: list[Row] = []
-    for section, run in found:
-        if not sections or section in sections:
-            print(f"measuring {section}: {run.__name__} ...", file=sys.stderr, flush=True)
-            try:
-                rows += [replace(item, section=section) for item in run()]
-            except Exception as failure:
-                # What was measured before is not thrown away; the table and the exit say it broke.
-                traceback.print_exc()
-                broke = Row(section, run.__name__, timing([0.0]), note=f"BROKE: {failure!r}")
-                rows.append(replace(broke, ratio=math.inf, at_most=1.0))
-    print(render(rows, noise()))
-    return 1 if any(item.held is False for item in rows) else 0
+    if asked.list:
+        print("\n".join(f"{item.section}: {item.name}" for item in chosen))
+        return 0
+    EFFORT.quick, EFFORT.peer_seconds = asked.quick, asked.peer_seconds
+    sheet = Sheet(asked.output)
+    for item in chosen:
+
+        def wanted(who: str, name: str = item.name) -> bool:
+            return not sheet.has(name, who) and (who == OURS or not asked.ours)
+
+        print(f"{item.section}: {item.name} ...", file=sys.stderr, flush=True)
+        try:
+            for row in item.run(wanted):
+                if wanted(row.who):
+                    sheet.add(row)
+                    told = (row.who, row.median, row.reached, row.middle, row.verdict, row.note)
+                    print("   ", *filter(None, told), sep="  ", file=sys.stderr, flush=True)
+        except Exception as failure:
+            traceback.print_exc()
+            sheet.broke(item.name, failure)
+    names = {item.name for item in chosen}
+    print(render(row for row in sheet.rows if row.name in names))
+    return 1 if any(row.held is False for row in sheet.rows if row.name in names) else 0
 
 
 if __name__ == "__main__":

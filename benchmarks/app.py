@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -15,11 +16,12 @@ from unittest.mock import patch
 import azure.functions as func
 import numpy as np
 
-from benchmarks.harness import Row, Timing, benchmark, row, timing
+from benchmarks.harness import Asked, Timing, benchmark, cost, register, timing
+from benchmarks.table import OURS, Row, duration
 from shared.api.http import respond
 from shared.api.planning import optimize
 from shared.plan import separable as planning
-from shared.solve.dispatch import Solved
+from shared.solve.dispatch import Solved, solve
 
 __all__: list[str] = []
 
@@ -72,7 +74,6 @@ def request_of(channels: int, draws: int, seed: int = 1) -> func.HttpRequest:
 def _solves_timed() -> Iterator[list[float]]:
     """CPU seconds of every solve while the block runs."""
     seconds: list[float] = []
-    solve = planning.solve
 
     def timed(*args: Any, **named: Any) -> Solved:
         began = time.process_time()
@@ -102,21 +103,20 @@ def _beyond_the_solve(request: func.HttpRequest, repeats: int) -> tuple[Timing, 
     return timing(beyond), float(np.median(solving))
 
 
-@benchmark("app")
-def handler() -> list[Row]:
-    """A warm ``optimize`` of 20 S-shaped channels: under 10 ms beyond the solve itself."""
-    rows = []
-    for draws, limit in ((0, 0.010), (200, None)):
-        ours, solving = _beyond_the_solve(request_of(20, draws), repeats=15)
-        rows.append(
-            row(
-                f"optimize, 20 S-shaped channels, {draws} draws, beyond the solve",
-                ours,
-                limit_s=limit,
-                note=f"solving took {solving * 1e3:.1f} ms besides",
-            )
-        )
-    return rows
+def _handler(draws: int, limit: float | None) -> None:
+    name = f"optimize, 20 S-shaped channels, {draws} draws, beyond the solve"
+
+    def rows(asked: Asked) -> Iterator[Row]:
+        if asked(OURS):
+            ours, solving = _beyond_the_solve(request_of(20, draws), repeats=15)
+            note = f"solving took {duration(solving)} besides"
+            yield cost(name, ours, limit_s=limit, note=note)
+
+    register("app", name, rows)
+
+
+_handler(0, 0.010)
+_handler(200, None)
 
 
 def _fresh(code: str, repeats: int = 7) -> Timing:
@@ -133,23 +133,22 @@ def _fresh(code: str, repeats: int = 7) -> Timing:
     return timing(seconds[1:])  # the first one may have to read the disk
 
 
-@benchmark("app")
-def cold_start() -> list[Row]:
-    """``import function_app`` beside its libraries, and all that a first answer needs."""
-    base = _fresh(LIBRARIES)
-    against = "import numpy, pydantic, azure.functions"
-    return [
-        row(
-            "import function_app (with its libraries)",
-            _fresh(f"{LIBRARIES}; import function_app"),
-            peer=base,
-            against=against,
-            at_most=1.3,
-        ),
-        row(
-            "from nothing to a first answer",
-            _fresh(FIRST_ANSWER.format(body=request_of(20, 0).get_body())),
-            peer=base,
-            against=against,
-        ),
-    ]
+@benchmark("app", "import function_app")
+def cold_start(asked: Asked) -> Iterator[Row]:
+    """``import function_app`` beside its libraries."""
+    if asked(OURS):
+        ours = _fresh(f"{LIBRARIES}; import function_app")
+        yield cost(
+            "import function_app", ours, peer=_fresh(LIBRARIES), against=LIBRARIES, at_most=1.3
+        )
+
+
+@benchmark("app", "from nothing to a first answer")
+def first_answer(asked: Asked) -> Iterator[Row]:
+    """All that a first answer needs, beside the libraries."""
+    if asked(OURS):
+        ours = _fresh(FIRST_ANSWER.format(body=request_of(20, 0).get_body()))
+        base = _fresh(LIBRARIES)
+        yield cost(
+            "from nothing to a first answer", ours, peer=base, against=LIBRARIES, at_most=math.inf
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,12 +33,29 @@ from shared.problem.model import (
     SolverOptions,
 )
 
-__all__ = ["RULES", "SEED", "Make", "draw", "goal_of", "paired", "planned", "risky", "ruled"]
+__all__ = [
+    "RULES",
+    "SEED",
+    "Draw",
+    "Make",
+    "draw",
+    "goal_of",
+    "paired",
+    "plain",
+    "planned",
+    "risky",
+    "ruled",
+]
 
 SEED = 20_240_607
 RULES = ("group", "share", "change", "zero or minimum", "at most k", "lots")
 
-Make = Callable[[np.random.Generator], Problem]
+P = TypeVar("P")
+
+Draw = Callable[[np.random.Generator], P]
+"""Makes one random problem, in whatever form it is asked."""
+
+Make = Draw[Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,7 @@ class _Size:
     half: float
 
 
-def draw(make: Make, count: int, *, seed: int = SEED) -> list[Problem]:
+def draw(make: Draw[P], count: int, *, seed: int = SEED) -> list[P]:
     """``count`` instances; the first ones are the same whatever the count."""
     return [make(np.random.default_rng((seed, i))) for i in range(count)]
 
@@ -99,6 +117,11 @@ def _plain(rng: np.random.Generator, n: int, shape: str, gap: float, limit_s: fl
     channels = _channels(rng, n, shape)
     budget = float(rng.uniform(0.2, 0.6)) * n
     return Problem(channels, budget, options=SolverOptions(gap=gap, time_limit_s=limit_s))
+
+
+def plain(n: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """One budget over ``n`` channels and no rule."""
+    return lambda rng: _plain(rng, n, shape, gap, limit_s)
 
 
 def ruled(rule: str, n: int, shape: str, *, gap: float, limit_s: float) -> Make:

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.classes import SEED, Make, draw
-from benchmarks.harness import EFFORT, Row, row, timing
-from benchmarks.peers import Question, differential_evolution, question_of_program, slsqp
+from benchmarks.classes import SEED, Draw
+from benchmarks.harness import EFFORT, Asked, Machine, register, timing
+from benchmarks.peers import differential_evolution, slsqp
+from benchmarks.questions import Question
+from benchmarks.table import OURS, Row, duration
 from shared.errors import NotSupportedYet
-from shared.problem.lower import lower
-from shared.problem.model import Problem
 from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_certificate import certify_program
-from shared.solve.program.program_search import solve_program
 
 __all__ = [
     "Answer",
     "Case",
     "Peer",
-    "ask_program",
+    "enter",
     "evolution",
     "lost",
     "many_starts",
     "one_start",
     "rows_of",
-    "solve_as_program",
+    "scipy_peers",
 ]
 
 Array = NDArray[np.float64]
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,136 +46,214 @@ class Answer:
     certificate: Certificate
     nodes: int
 
+    @property
+    def total(self) -> float:
+        """All CPU seconds."""
+        return self.seconds + self.recheck
+
+    def closed(self, gap: float) -> bool:
+        """Whether the gap asked for was proven."""
+        return self.certificate.proven and self.certificate.relative_gap <= gap
+
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """Asked for the first ``instances`` only; None where it finds no plan that keeps all rules."""
+class Peer(Generic[P]):
+    """``run`` gives None where it finds no plan that keeps all rules.
+
+    Attributes
+    ----------
+    seconds
+        CPU seconds allowed for one instance, told to the peer.
+    missing
+        Why it cannot run here; empty where it can.
+    """
 
     label: str
-    instances: int
-    run: Callable[[Problem, Question], Array | None]
+    seconds: float
+    run: Callable[[P, Question, float], Array | None]
+    missing: str = ""
+
+    @property
+    def who(self) -> str:
+        """The label with the time allowed for one instance."""
+        return f"{self.label}, {EFFORT.seconds(self.seconds):g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A class of problems; ``limit_s`` is for solving and rechecking, None where none is set."""
+class Case(Generic[P]):
+    """A class of problems.
+
+    Attributes
+    ----------
+    gap, limit_s, p95_s
+        What is to be reached: the relative gap, in how many CPU seconds of solving and rechecking
+        in the median and at the 95th percentile; None where nothing is set.
+    warm
+        Makes the small problem that is solved first, so that no instance pays for imports.
+    """
 
     name: str
-    make: Make
+    make: Draw[P]
+    warm: Draw[P]
     instances: int
+    gap: float
     limit_s: float | None
-    warm: Make
-    answer: Callable[[Problem], Answer]
-    ask: Callable[[Problem], Question]
-    peers: tuple[Peer, ...] = ()
+    answer: Callable[[P], Answer]
+    ask: Callable[[P], Question]
+    peers: tuple[Peer[P], ...] = ()
+    p95_s: float | None = None
+
+    def instance(self, i: int) -> P:
+        """The ``i``-th random problem, the same in every run."""
+        return self.make(np.random.default_rng((SEED, i)))
 
 
-def solve_as_program(problem: Problem) -> Answer:
-    """What the service does with a problem that has no solver of its own."""
-    began = time.process_time()
-    program = lower(problem)
-    found = solve_program(program, problem.options)
-    middle = time.process_time()
-    certificate = certify_program(program, found.u, found.proof)
-    return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
+def enter(section: str, case: Case[P]) -> None:
+    """Register a case."""
+    register(section, case.name, lambda asked: rows_of(case, asked))
 
 
-def ask_program(problem: Problem) -> Question:
-    """The same for peers."""
-    return question_of_program(lower(problem))
-
-
-def one_start(instances: int, seconds: float = 30.0) -> Peer:
+def one_start(seconds: float = 10.0) -> Peer[P]:
     """As planning tools call it: once, from the equal split."""
-    limit = EFFORT.seconds(seconds)
-    return Peer("SLSQP, equal split", instances, lambda _, q: slsqp(q, seconds=limit))
+    return Peer("SLSQP, equal split", seconds, lambda _, q, s: slsqp(q, seconds=s))
 
 
-def many_starts(instances: int, seconds: float = 60.0) -> Peer:
+def many_starts(seconds: float = 10.0) -> Peer[P]:
     """The best of 50 random splits, or of as many as the time allows."""
-    limit = EFFORT.seconds(seconds)
-    return Peer("SLSQP, 50 starts", instances, lambda _, q: slsqp(q, starts=50, seconds=limit))
+    return Peer("SLSQP, 50 starts", seconds, lambda _, q, s: slsqp(q, starts=50, seconds=s))
 
 
-def evolution(instances: int, seconds: float = 10.0) -> Peer:
+def evolution(seconds: float = 3.0) -> Peer[P]:
     """Differential evolution for as long as it runs, or the time allows."""
-    limit = EFFORT.seconds(seconds)
-    label = f"differential evolution, {limit:g} s"
-    return Peer(label, instances, lambda _, q: differential_evolution(q, seconds=limit))
+    run: Callable[[P, Question, float], Array | None]
+    run = lambda _, q, s: differential_evolution(q, seconds=s)  # noqa: E731
+    return Peer("differential evolution", seconds, run)
 
 
-def rows_of(case: Case) -> list[Row]:
-    """Measure a case: our row, and one for each peer on the same instances."""
-    print(f"  {case.name} ...", file=sys.stderr, flush=True)
-    count = EFFORT.instances(case.instances)
-    problems = draw(case.make, count)
+def scipy_peers() -> tuple[Peer[P], ...]:
+    """The three that run on any problem of moderate size."""
+    return (one_start(), many_starts(), evolution())
+
+
+def rows_of(case: Case[P], asked: Asked) -> Iterator[Row]:
+    """Measure a case: our row, and one for each peer on the same instances, each once known."""
+    peers = [peer for peer in case.peers if asked(peer.who)]
+    if not (peers or asked(OURS)):
+        return
+    answers: list[Answer] = []
     try:
-        case.answer(draw(case.warm, 1)[0])
-        answers = [case.answer(problem) for problem in problems]
+        case.answer(case.warm(np.random.default_rng((SEED, 0))))
+        if asked(OURS):
+            machine = Machine()
+            count = EFFORT.instances(case.instances)
+            # One at a time: a million channels fill some memory.
+            answers = [case.answer(case.instance(i)) for i in range(count)]
+            yield _our_row(case, answers, machine.said())
     except NotSupportedYet as refusal:
-        return [row(case.name, timing([0.0]), note=f"not built yet: {refusal}")]
-    ours = timing(a.seconds + a.recheck for a in answers)
-    gap = problems[0].options.gap
-    # An instance stopped short of its gap counts as slower than any limit: more than half must
-    # reach theirs for the median to be a time at all.
-    closed = [a.certificate.proven and a.certificate.relative_gap <= gap for a in answers]
-    held = 2 * sum(closed) > len(closed)
-    note = _note(answers, gap, sum(closed))
-    out = [replace(row(case.name, ours, limit_s=case.limit_s, note=note), reached=held)]
-    print(f"    {1e3 * ours.median:.4g} ms: {note}", file=sys.stderr, flush=True)
-    for peer in case.peers:
-        out.append(_peer_row(case, peer, problems, answers))
-        print(f"    {peer.label}: {out[-1].note}", file=sys.stderr, flush=True)
-    return out
+        yield Row(case.name, verdict="MISSED", note=f"not built yet: {refusal}")
+        return
+    for peer in peers:
+        if peer.missing:
+            print(f"    {peer.who}: {peer.missing}", file=sys.stderr, flush=True)
+        else:
+            yield _peer_row(case, peer, answers)
 
 
-def _note(answers: Sequence[Answer], gap: float, closed: int) -> str:
+def _our_row(case: Case[P], answers: Sequence[Answer], machine: str) -> Row:
     gaps = [a.certificate.relative_gap for a in answers]
-    return (
-        f"{len(answers)} instances, seed {SEED}; gap {gap:.0e} proven in {closed}, median "
-        f"{np.median(gaps):.1e}, at most {max(gaps):.1e}; recheck "
-        f"{1e3 * np.median([a.recheck for a in answers]):.1f} ms, nodes "
-        f"{np.median([a.nodes for a in answers]):.0f} (most {max(a.nodes for a in answers)})"
+    total = timing(a.total for a in answers)
+    closed = sum(a.closed(case.gap) for a in answers)
+    nodes = [a.nodes for a in answers]
+    limits = [limit for limit in (case.limit_s, case.p95_s) if limit is not None]
+    took = [total.median, total.p95][: len(limits)]
+    ratio = max((t / limit for t, limit in zip(took, limits, strict=True)), default=None)
+    return Row(
+        name=case.name,
+        instances=_count(len(answers), case.instances),
+        median=duration(total.median),
+        p95=duration(total.p95),
+        solve=duration(timing(a.seconds for a in answers).median),
+        recheck=duration(timing(a.recheck for a in answers).median),
+        reached=f"{case.gap:.0e} in {closed}",
+        middle=f"{np.median(gaps):.1e}",
+        worst=f"{max(gaps):.1e}",
+        limit=" and p95 ".join(map(duration, limits)),
+        ratio="" if ratio is None else f"{ratio:.3g}",
+        verdict=_verdict(case, answers),
+        noise=machine,
+        note=f"nodes {np.median(nodes):.0f}, at most {max(nodes)}; seed {SEED}",
     )
 
 
-def _peer_row(
-    case: Case, peer: Peer, problems: Sequence[Problem], answers: Sequence[Answer]
-) -> Row:
-    count = min(EFFORT.instances(peer.instances), len(problems))
+def _verdict(case: Case[P], answers: Sequence[Answer]) -> str:
+    """Whether the limit was held, an instance short of its gap counting as slower than any."""
+    if case.limit_s is None:
+        return ""
+
+    def holds(seconds: Callable[[Answer], float]) -> bool:
+        t = timing(seconds(a) if a.closed(case.gap) else math.inf for a in answers)
+        median, p95 = case.limit_s, case.p95_s
+        return (median is None or t.median <= median) and (p95 is None or t.p95 <= p95)
+
+    in_time = sum(a.closed(case.gap) and a.total <= case.limit_s for a in answers)
+    count = f", {in_time} of {len(answers)} in time"
+    if holds(lambda a: a.total):
+        return "held" + count
+    if holds(lambda a: a.seconds):
+        return "MISSED with the recheck, held without" + count
+    return "MISSED" + count
+
+
+def _peer_row(case: Case[P], peer: Peer[P], answers: list[Answer]) -> Row:
+    allowed = EFFORT.seconds(peer.seconds)
     seconds: list[float] = []
     losses: list[float | None] = []
-    for problem, answer in zip(problems[:count], answers, strict=False):
+    machine = Machine()
+    for i in range(EFFORT.instances(case.instances)):
+        if i >= 2 and sum(seconds) >= EFFORT.seconds(EFFORT.peer_seconds):
+            break
+        problem = case.instance(i)
+        if i == len(answers):
+            answers.append(case.answer(problem))
         question = case.ask(problem)
         began = time.process_time()
-        plan = peer.run(problem, question)
+        plan = peer.run(problem, question, allowed)
         seconds.append(time.process_time() - began)
         if plan is not None:
             plan = question.tidy(np.ravel(plan))
-        best = answer.certificate.objective
+        best = answers[i].certificate.objective
         losses.append(None if plan is None else lost(best, question.value(plan)))
-    # The ratio is theirs: how long the peer takes against us, below 1 where it is faster.
-    ours = timing(a.seconds + a.recheck for a in answers[:count])
-    against = "ours on the same instances"
-    name = f"{case.name} / {peer.label}"
-    return row(name, timing(seconds), peer=ours, against=against, note=_losses(losses))
+    theirs, ours = timing(seconds), timing(a.total for a in answers[: len(seconds)])
+    some = [loss for loss in losses if loss is not None]
+    none = len(losses) - len(some)
+    late = sum(s >= allowed for s in seconds)
+    notes = [
+        f"best {_percent(min(some))}" if len(some) > 1 else "",
+        f"no allowed plan in {none}" if none else "",
+        f"stopped by its time in {late}" if late else "",
+    ]
+    return Row(
+        name=case.name,
+        who=peer.who,
+        instances=_count(len(seconds), case.instances),
+        median=duration(theirs.median),
+        p95=duration(theirs.p95),
+        middle=_percent(float(np.median(some))) if some else "",
+        worst=_percent(max(some)) if some else "",
+        limit="ours",
+        ratio=f"{theirs.median / ours.median:.3g}",
+        noise=machine.said(),
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _count(some: int, all_of: int) -> str:
+    return str(some) if some == all_of else f"{some} of {all_of}"
 
 
 def lost(best: float, reached: float) -> float:
     """Share of our objective that a peer's plan loses; negative where it is better than ours."""
     return (best - reached) / max(abs(best), 1e-300)
-
-
-def _losses(losses: Sequence[float | None]) -> str:
-    some = [loss for loss in losses if loss is not None]
-    note = f"{len(losses)} instance" + ("s" if len(losses) > 1 else "")
-    if len(some) == 1:
-        note += f": loses {_percent(some[0])}"
-    elif some:
-        note += f": loses {_percent(float(np.median(some)))} in the median, "
-        note += f"{_percent(max(some))} at worst, {_percent(min(some))} at best"
-    none = len(losses) - len(some)
-    return note + (f"; no allowed plan in {none}" if none else "")
 
 
 def _percent(share: float) -> str:

@@ -7,19 +7,24 @@ solving it, for that is what one answer takes.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.compare import Peer
+from benchmarks.questions import Question
 from shared.curves.saturation import Exponential, Logarithmic, MichaelisMenten, Saturation
 from shared.problem.model import Problem
 from shared.problem.program import Program
 
-__all__ = ["clarabel", "installed"]
+__all__ = ["clarabel", "installed", "peer"]
 
 Array = NDArray[np.float64]
+P = TypeVar("P")
 
 
 def installed() -> bool:
@@ -27,15 +32,24 @@ def installed() -> bool:
     return all(importlib.util.find_spec(name) for name in ("cvxpy", "clarabel"))
 
 
-def clarabel(problem: Problem, program: Program) -> Array | None:
+def peer(run: Callable[[P, Question, float], Array | None]) -> Peer[P]:
+    """``run`` as a peer."""
+    missing = "" if installed() else "not installed: pip install -r requirements-bench.txt"
+    return Peer("cvxpy with Clarabel", 30.0, run, missing)
+
+
+def clarabel(problem: Problem, program: Program, seconds: float = 30.0) -> Array | None:
     """The plan (A, K) found, None where Clarabel gives up.
+
+    ``seconds`` are for Clarabel alone: cvxpy cannot be stopped while it builds the model.
 
     Raises
     ------
     TypeError
         A curve that is not one of the three families.
     """
-    import cvxpy as cp
+    # Without types of its own that hold under --strict.
+    cp: Any = importlib.import_module("cvxpy")
 
     curves = [c.response.saturation for c in problem.channels]
     u = cp.Variable((program.arms, program.columns))
@@ -53,17 +67,18 @@ def clarabel(problem: Problem, program: Program) -> Array | None:
     low, high = program.rows.lower, program.rows.upper
     same, below, above = low == high, np.isfinite(low), np.isfinite(high)
     rules = [u >= program.lower, u <= program.upper]
-    for rows, rule in (
+    sides: tuple[tuple[NDArray[np.bool_], Callable[[NDArray[np.intp]], Any]], ...] = (
         (same, lambda at: product[at] == low[at]),
         (below & ~same, lambda at: product[at] >= low[at]),
         (above & ~same, lambda at: product[at] <= high[at]),
-    ):
+    )
+    for rows, rule in sides:
         if np.any(rows):
             rules.append(rule(np.flatnonzero(rows)))
     worth = program.value * sum(terms)
     task = cp.Problem(cp.Maximize(worth - program.cost * cp.sum(cp.multiply(money, u))), rules)
     try:
-        task.solve(solver=cp.CLARABEL)
+        task.solve(solver=cp.CLARABEL, time_limit=seconds)
     except cp.SolverError:
         return None
     return None if u.value is None else np.asarray(u.value, dtype=np.float64)

@@ -1,16 +1,13 @@
-"""How rows are registered, measured and printed.
+"""What a benchmark is, how it is found, and how CPU time is taken.
 
-A row is a CPU time (one thread) beside a peer or a limit measured in the same run, as a ratio, so
-that the table means the same on a slow machine as on a fast one. To add rows, put a module into
-this package with functions marked ``@benchmark("section")`` that return rows::
+A benchmark is one class of problems, or one cost of the app: a name under a section and a function
+that yields rows as soon as each is known. To add one, put a module into this package with::
 
-    @benchmark("app")
-    def import_cost() -> list[Row]:
-        ours, base = measure(import_app), measure(import_numpy)
-        return [row("import function_app", ours, peer=base, against="import numpy", at_most=1.3)]
+    @benchmark("app", "import function_app")
+    def import_cost(asked: Asked) -> Iterator[Row]:
+        yield cost("import function_app", measure(import_app), limit_s=0.5)
 
-``python -m benchmarks`` finds the module by itself; ``python -m benchmarks app`` runs one section;
-``--quick`` takes fewer random instances, and says how many.
+``python -m benchmarks`` finds the module by itself. ``README.md`` says how to read the rows.
 """
 
 from __future__ import annotations
@@ -20,43 +17,64 @@ import math
 import pkgutil
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+from benchmarks.table import Row, duration
 
 __all__ = [
     "EFFORT",
+    "Asked",
+    "Benchmark",
     "Effort",
-    "Row",
+    "Machine",
     "Timing",
     "benchmark",
+    "cost",
     "discover",
     "measure",
     "noise",
-    "render",
-    "row",
+    "register",
     "timing",
 ]
-
-Benchmark = Callable[[], "list[Row]"]
-_REGISTERED: list[tuple[str, Benchmark]] = []
 
 
 @dataclass(slots=True)
 class Effort:
-    """How many random instances to take: all that a row asks for, or a few where ``quick``."""
+    """How much to run: ``quick`` for a tenth, and what a peer may take of a class in all.
+
+    Attributes
+    ----------
+    peer_seconds
+        CPU seconds of one peer over the instances of one class: it starts no further instance
+        once they are spent (but takes two at least).
+    """
 
     quick: bool = False
+    peer_seconds: float = 15.0
 
     def instances(self, full: int) -> int:
         """``full``, or a tenth of it, but not under two (one where one was asked for)."""
         return max(full // 10, min(full, 2)) if self.quick else full
 
     def seconds(self, full: float) -> float:
-        """What a peer may take at most: ``full``, or a quarter of it."""
+        """``full`` seconds of a peer, or a quarter of them."""
         return 0.25 * full if self.quick else full
 
 
 EFFORT = Effort()
+
+Asked = Callable[[str], bool]
+"""Whether the row of ``who`` ("ours", or a peer's label) is wanted in this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A class of problems, or a cost of the app; ``run`` yields its rows, ours first."""
+
+    section: str
+    name: str
+    run: Callable[[Asked], Iterator[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,49 +88,35 @@ class Timing:
     p95: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line: what, how long, against what; ``ratio`` below 1 is faster than the comparison.
-
-    ``at_most`` is the ratio that must not be exceeded, where there is one; ``note`` carries what a
-    time cannot say (gap proven, loss of a peer, number of instances). ``reached`` is False where
-    the time measured is not one in which what was asked for was reached: a limit is then missed.
-    """
-
-    section: str
-    name: str
-    timing: Timing
-    ratio: float | None = None
-    against: str = ""
-    at_most: float | None = None
-    note: str = ""
-    reached: bool = True
-
-    @property
-    def held(self) -> bool | None:
-        """Whether the limit was held; None where there is none."""
-        if self.at_most is None or self.ratio is None:
-            return None
-        return self.reached and self.ratio <= self.at_most
+_REGISTERED: dict[str, Benchmark] = {}
 
 
-def benchmark(section: str) -> Callable[[Benchmark], Benchmark]:
-    """Register a function that returns rows under ``section``."""
+def register(section: str, name: str, run: Callable[[Asked], Iterator[Row]]) -> None:
+    """Add a benchmark; ``ValueError`` where the name is taken."""
+    if name in _REGISTERED:
+        raise ValueError(f"two benchmarks are called {name!r}")
+    _REGISTERED[name] = Benchmark(section, name, run)
 
-    def register(function: Benchmark) -> Benchmark:
-        _REGISTERED.append((section, function))
+
+def benchmark(
+    section: str, name: str
+) -> Callable[[Callable[[Asked], Iterator[Row]]], Callable[[Asked], Iterator[Row]]]:
+    """Register the function below as a benchmark."""
+
+    def enter(function: Callable[[Asked], Iterator[Row]]) -> Callable[[Asked], Iterator[Row]]:
+        register(section, name, function)
         return function
 
-    return register
+    return enter
 
 
-def discover() -> list[tuple[str, Benchmark]]:
-    """Import every module of this package and return what they registered, in name order."""
+def discover() -> list[Benchmark]:
+    """Import every module of this package and return what they registered, by module name."""
     package = importlib.import_module(__package__ or "benchmarks")
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if module.name not in {"__main__", "harness"}:
+        if module.name != "__main__":
             importlib.import_module(f"{package.__name__}.{module.name}")
-    return list(_REGISTERED)
+    return list(_REGISTERED.values())
 
 
 def timing(seconds: Iterable[float]) -> Timing:
@@ -135,26 +139,7 @@ def measure(run: Callable[[], object], *, repeats: int = 7, warm_up: int = 1) ->
     return timing(seconds)
 
 
-def row(
-    name: str,
-    ours: Timing,
-    *,
-    peer: Timing | None = None,
-    limit_s: float | None = None,
-    against: str = "",
-    at_most: float | None = None,
-    note: str = "",
-) -> Row:
-    """A row against a measured ``peer`` or a ``limit_s`` in seconds (whose ratio must be <= 1)."""
-    if peer is not None:
-        return Row("", name, ours, ours.median / peer.median, against, at_most, note)
-    if limit_s is not None:
-        label = against or f"limit {_duration(limit_s)}"
-        return Row("", name, ours, ours.median / limit_s, label, at_most or 1.0, note)
-    return Row("", name, ours, None, against, None, note)
-
-
-def noise(repeats: int = 25) -> Timing:
+def noise(repeats: int = 10) -> Timing:
     """The same fixed arithmetic again and again: its spread is the machine's, not ours."""
 
     def work() -> None:
@@ -165,38 +150,54 @@ def noise(repeats: int = 25) -> Timing:
     return measure(work, repeats=repeats)
 
 
-def render(rows: list[Row], machine: Timing) -> str:
-    """The table as text."""
-    head = ("what", "median", "p95", "low..high", "ratio", "against", "", "note")
-    lines = [head]
-    for item in rows:
-        held = item.held
-        lines.append(
-            (
-                f"{item.section}: {item.name}",
-                _duration(item.timing.median),
-                _duration(item.timing.p95),
-                f"{_duration(item.timing.low)}..{_duration(item.timing.high)}",
-                "" if item.ratio is None else f"{item.ratio:.3g}",
-                item.against,
-                "" if held is None else "held" if held else "MISSED",
-                item.note,
-            )
-        )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    text = [
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    ]
-    text.insert(1, "  ".join("-" * w for w in widths))
-    spread = machine.high / machine.low
-    text.append(
-        f"CPU time, one thread. Machine noise: fixed work took {_duration(machine.low)} to "
-        f"{_duration(machine.high)} ({spread:.2f}x) over {machine.repeats} repeats."
+class Machine:
+    """What the machine was like from here on until it is ``said``.
+
+    How long fixed work took and how far from the same each time, before and after; and the share of
+    a core that this process got. Time limits are by the clock: what runs beside others on too few
+    cores is stopped after less CPU time than its limit.
+    """
+
+    def __init__(self) -> None:
+        self._before = noise()
+        self._began = time.perf_counter(), time.process_time()
+
+    def said(self) -> str:
+        """The cell of a row."""
+        passed = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+        both = (self._before, noise())
+        low, high = min(m.low for m in both), max(m.high for m in both)
+        return f"{duration(low)}, x {high / low:.2f}, {passed[1] / passed[0]:.0%} of a core"
+
+
+def cost(
+    name: str,
+    ours: Timing,
+    *,
+    peer: Timing | None = None,
+    limit_s: float | None = None,
+    against: str = "",
+    at_most: float = 1.0,
+    note: str = "",
+) -> Row:
+    """What something costs against a measured ``peer`` or a ``limit_s`` in seconds.
+
+    Held where the ratio is at most ``at_most``; a ``peer`` with an infinite one is for comparison.
+    """
+    base = peer.median if peer is not None else limit_s
+    ratio = None if base is None else ours.median / base
+    limit = against if limit_s is None else duration(limit_s)
+    verdict = ""
+    if ratio is not None and math.isfinite(at_most):
+        limit = limit if at_most == 1.0 else f"{at_most:g} x {limit}"
+        verdict = "held" if ratio <= at_most else "MISSED"
+    return Row(
+        name=name,
+        instances=str(ours.repeats),
+        median=duration(ours.median),
+        p95=duration(ours.p95),
+        limit=limit,
+        ratio="" if ratio is None else f"{ratio:.3g}",
+        verdict=verdict,
+        note=note,
     )
-    return "\n".join(text)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1e-3:
-        return f"{seconds * 1e6:.0f} us"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1.0 else f"{seconds:.3g} s"

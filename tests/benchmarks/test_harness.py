@@ -1,19 +1,21 @@
-"""The harness: ratios, limits, the table, and that rows are found."""
+"""The harness: timings, ratios, limits, and that every class is found."""
 
 from __future__ import annotations
 
+import math
+import re
 import time
 
 import pytest
 
-from benchmarks import __main__ as entry
-from benchmarks.harness import Row, discover, measure, noise, render, row, timing
+from benchmarks.harness import Effort, Machine, cost, discover, measure, noise, register, timing
 
 
 def test_a_timing_is_the_median_with_its_spread() -> None:
     t = timing([3.0, 1.0, 2.0])
     assert (t.median, t.low, t.high, t.repeats, t.p95) == (2.0, 1.0, 3.0, 3, 3.0)
     assert timing(float(i) for i in range(1, 101)).p95 == 95.0
+    assert timing([1.0, math.inf, 2.0]).median == 2.0
 
 
 def test_sleeping_costs_no_cpu_time() -> None:
@@ -21,53 +23,53 @@ def test_sleeping_costs_no_cpu_time() -> None:
     calls: list[int] = []
     measure(lambda: calls.append(1), repeats=3, warm_up=2)
     assert len(calls) == 5
+    assert noise(repeats=2).low > 0.0
 
 
-def test_rows_are_ratios_against_a_peer_or_a_limit() -> None:
+def test_the_machine_tells_what_share_of_a_core_there_was() -> None:
+    machine = Machine()
+    time.sleep(0.3)
+    said = machine.said()
+    assert re.fullmatch(r".+ [mu]?s, x \d+\.\d\d, \d+% of a core", said)
+    assert int(said.split("%")[0].split(", ")[-1]) < 50
+
+
+def test_costs_are_ratios_against_a_peer_or_a_limit() -> None:
     ours, theirs = timing([0.2]), timing([0.1])
-    faster = row("a", ours, peer=theirs, against="peer", at_most=3.0)
-    assert (faster.ratio, faster.held) == (pytest.approx(2.0), True)
-    assert row("b", ours, peer=theirs, against="peer").held is None
-    assert row("c", ours, limit_s=0.1).held is False
-    assert row("d", ours).ratio is None
+    within = cost("a", ours, peer=theirs, against="peer", at_most=3.0)
+    assert (within.ratio, within.limit, within.held) == ("2", "3 x peer", True)
+    assert cost("b", ours, peer=theirs, against="peer", at_most=math.inf).held is None
+    over = cost("c", ours, limit_s=0.1)
+    assert (over.ratio, over.limit, over.verdict) == ("2", "100 ms", "MISSED")
+    assert cost("d", ours).ratio == ""
 
 
-def test_the_table_says_what_was_missed_and_how_noisy_it_was() -> None:
-    text = render([row("slow one", timing([0.2]), limit_s=0.1)], noise(repeats=3))
-    assert "slow one" in text
-    assert "MISSED" in text
-    assert "limit 100 ms" in text
-    assert "Machine noise" in text
+def test_quick_takes_a_tenth() -> None:
+    quick = Effort(quick=True)
+    assert [quick.instances(n) for n in (50, 5, 3, 2, 1, 0)] == [5, 2, 2, 2, 1, 0]
+    assert quick.seconds(20.0) == 5.0
+    assert (Effort().instances(50), Effort().seconds(20.0)) == (50, 20.0)
 
 
-def test_every_section_is_found() -> None:
-    found = {section for section, _ in discover()}
-    assert {
+def test_every_class_is_found_once_under_its_section() -> None:
+    found = discover()
+    assert [item.name for item in found] == [item.name for item in discover()]
+    assert {item.section for item in found} == {
         "app",
         "goals",
         "interactions",
+        "one-budget",
         "plans",
         "rules",
         "rules-500",
-        "solver",
         "uncertain",
-    } <= found
-
-
-def test_a_section_that_breaks_does_not_take_the_table_with_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def breaks() -> list[Row]:
-        raise RuntimeError("no luck")
-
-    def works() -> list[Row]:
-        return [row("fine", timing([0.1]), limit_s=1.0)]
-
-    monkeypatch.setattr(entry, "discover", lambda: [("one", breaks), ("two", works)])
-    assert entry.main([]) == 1
-    text = capsys.readouterr().out
-    assert "BROKE" in text
-    assert "no luck" in text
-    assert "two: fine" in text
-    assert entry.main(["two"]) == 0
-    assert entry.main(["three"]) == 2
+    }
+    names = {item.name for item in found}
+    # Each row of what is to be reached.
+    assert {"concave, 1,000", "concave, 1,000,000", "S-shaped, 1,000", "S-shaped, 100,000"} <= names
+    assert {"S-curves alike to 1 %, 1,000", "lots, 50 S-shaped", "group, 500 concave"} <= names
+    assert {"adstock plan, concave, 100 x 104", "adstock plan, S-shaped, 9 x 12"} <= names
+    assert {"fixed shares, S-shaped, 20 x 52", "mean over 1,000 draws x 20 S-shaped"} <= names
+    assert {"cvar, 200 draws x 20 concave", "interactions, 9 S-shaped"} <= names
+    with pytest.raises(ValueError, match="two benchmarks"):
+        register("plans", "concave, 1,000", found[0].run)

@@ -7,22 +7,15 @@ import pytest
 
 from benchmarks import conic
 from benchmarks.classes import draw, goal_of, planned, risky, ruled
-from benchmarks.compare import (
-    Case,
-    ask_program,
-    lost,
-    many_starts,
-    one_start,
-    rows_of,
-    solve_as_program,
-)
-from benchmarks.harness import EFFORT, Effort
-from benchmarks.peers import (
-    differential_evolution,
+from benchmarks.compare import lost
+from benchmarks.peers import differential_evolution, slsqp
+from benchmarks.problems import alike, concave, identical, s_shaped
+from benchmarks.programs import ask_program, solve_as_program
+from benchmarks.questions import (
     question_of_aim,
+    question_of_budget,
     question_of_program,
     question_of_risk,
-    slsqp,
 )
 from shared.problem.canonical import canonicalise
 from shared.problem.free_budget import canonicalise_goal
@@ -55,7 +48,13 @@ def test_gradients_told_to_peers_are_those_of_the_values() -> None:
     risk = Risk("mean_minus_sd")
     doubt = canonicalise(draw(risky(4, 30, "S-shaped", risk, gap=1e-4, limit_s=1.0), 1)[0])
     aim = canonicalise_goal(draw(goal_of("profit", 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0])
-    for question in (ask_program(plan), question_of_risk(doubt, risk), question_of_aim(*aim)):
+    flat = question_of_budget(s_shaped(np.random.default_rng(3), 5))
+    for question in (
+        ask_program(plan),
+        question_of_risk(doubt, risk),
+        question_of_aim(*aim),
+        flat,
+    ):
         x = question.start(np.random.default_rng(0)) * 0.5
         slope = question.gradient(x)
         for i in range(x.size):
@@ -63,6 +62,35 @@ def test_gradients_told_to_peers_are_those_of_the_values() -> None:
             step[i] = 1e-6 * max(x[i], 1e-3)
             rise = (question.value(x + step) - question.value(x - step)) / (2.0 * step[i])
             assert rise == pytest.approx(slope[i], rel=1e-3, abs=1e-6 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("starts", [1, 50])
+def test_peers_stop_at_their_time_with_what_they_have(starts: int) -> None:
+    problem = s_shaped(np.random.default_rng(1), 200)
+    question = question_of_budget(problem)
+    for plan in (
+        slsqp(question, starts=starts, seconds=0.05),
+        differential_evolution(question, seconds=0.05),
+    ):
+        assert plan is not None
+        assert plan.sum() == pytest.approx(problem.budget)
+        assert np.all(plan >= 0.0)
+
+
+def test_evolution_comes_near_the_optimum_of_a_small_problem() -> None:
+    question = question_of_budget(concave(np.random.default_rng(5), 3))
+    best, plan = slsqp(question), differential_evolution(question, seconds=5.0)
+    assert best is not None
+    assert plan is not None
+    assert abs(lost(question.value(best), question.value(plan))) < 1e-3
+
+
+def test_curves_alike_differ_by_a_hundredth_and_identical_ones_not() -> None:
+    rng = np.random.default_rng(2)
+    for make, spread in ((alike, 0.01), (identical, 0.0)):
+        problem = make(rng, 400)
+        value = problem.curves.value(np.full(400, 1e6))
+        assert float(np.std(np.log(value))) == pytest.approx(spread, rel=0.2)
 
 
 def test_a_target_missed_is_no_plan() -> None:
@@ -85,43 +113,3 @@ def test_the_conic_peer_agrees_on_concave_plans(mode: str) -> None:
     assert plan is not None
     best = solve_as_program(problem).certificate.objective
     assert abs(lost(best, question.value(plan))) < 1e-5
-
-
-def test_a_case_is_a_row_and_one_for_each_peer() -> None:
-    make = ruled("group", 5, "concave", gap=1e-6, limit_s=2.0)
-    case = Case(
-        "group, 5",
-        make,
-        3,
-        1e9,  # a limit that no machine misses: a test does not measure
-        make,
-        solve_as_program,
-        ask_program,
-        (one_start(2), many_starts(1)),
-    )
-    ours, once, often = rows_of(case)
-    assert ours.held is True
-    assert "gap 1e-06 proven in 3" in ours.note
-    assert (ours.timing.repeats, once.timing.repeats, often.timing.repeats) == (3, 2, 1)
-    assert "2 instances: loses" in once.note
-    assert once.held is None
-
-
-def test_a_time_at_which_the_gap_was_not_reached_holds_no_limit() -> None:
-    make = ruled("group", 5, "S-shaped", gap=0.0, limit_s=0.2)
-    (ours,) = rows_of(Case("group, 5", make, 1, 100.0, make, solve_as_program, ask_program))
-    assert ours.ratio is not None
-    assert ours.ratio < 1.0
-    assert ours.held is False
-    assert "gap 0e+00 proven in 0" in ours.note
-
-
-def test_losses_are_shares_of_what_we_reach_and_quick_takes_a_tenth() -> None:
-    assert lost(4.0, 3.0) == 0.25
-    assert lost(-4.0, -5.0) == 0.25  # the least spend: a dearer plan
-    assert lost(4.0, 5.0) == -0.25
-    quick = Effort(quick=True)
-    assert [quick.instances(n) for n in (50, 5, 3, 2, 1, 0)] == [5, 2, 2, 2, 1, 0]
-    assert quick.seconds(20.0) == 5.0
-    assert (Effort().instances(50), Effort().seconds(20.0)) == (50, 20.0)
-    assert EFFORT.quick is False
