@@ -8,6 +8,7 @@ about 1e-7 and is repaired by whoever claims more. scipy is imported here, when 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = ["Answer", "ceiling_name", "farkas_support", "floor_name", "limit_name
 
 Array = NDArray[np.float64]
 SECONDS = 5.0
+_LEAST_SECONDS = 0.02
 TIMED_OUT = 1  # scipy's word for a limit of time or iterations
 
 
@@ -66,18 +68,20 @@ class _Model:
 
     def __init__(self, program: Program, kept: Collection[str]) -> None:
         self.program, self.kept = program, kept
-        self.scale = np.maximum(program.upper, 1e-9 * max(float(program.upper.max()), 1e-300))
-        self.low, self.high = (program.lower / self.scale), (program.upper / self.scale)
         # A ceiling that the budget left over stands for the budget and the floors together: where
         # any rule is left out, only those themselves count.
         partly = not set(limit_names(program)) <= set(kept)
-        far = _far(program) / self.scale
+        low, high, far = program.lower.copy(), program.upper.copy(), _far(program)
         for arm in range(program.arms):
             if (name := floor_name(program, arm)) and name not in kept:
-                self.low[arm] = 0.0
+                low[arm] = 0.0
             name = ceiling_name(program, arm)
             if name and (name not in kept or (partly and name.startswith("budget"))):
-                self.high[arm] = far[arm]
+                high[arm] = far[arm]
+        # By the ceilings that count: one of zero that is left out would make its rows' entries
+        # too small for HiGHS to see.
+        self.scale = np.maximum(high, 1e-9 * max(float(high.max()), 1e-300))
+        self.low, self.high = low / self.scale, high / self.scale
         self.columns = program.lower.size
         self.lower: list[float] = self.low.ravel().tolist()
         self.upper: list[float] = self.high.ravel().tolist()
@@ -180,6 +184,7 @@ def solve_linear(
     near: Array | None = None,
     cost: Array | None = None,
     discrete: bool = True,
+    deadline: float = np.inf,
 ) -> Answer | None:
     """A plan that keeps the rules named (None: all), or None where there is none.
 
@@ -193,6 +198,8 @@ def solve_linear(
         Minimise this (A, K) cost of the decisions instead.
     discrete
         Whether minima, lots and counts are kept (if named).
+    deadline
+        Of ``time.perf_counter``.
 
     Raises
     ------
@@ -213,12 +220,13 @@ def solve_linear(
     if model.entries:
         constraints = [LinearConstraint(model.matrix(), model.row_low, model.row_high)]
     size = max(max(model.cost), 1e-300)
+    seconds = min(max(deadline - time.perf_counter(), _LEAST_SECONDS), SECONDS)
     found = milp(
         np.array(model.cost) / (size if max(model.cost) > 0.0 else 1.0),
         integrality=np.array(model.whole),
         bounds=Bounds(np.array(model.lower), np.array(model.upper)),
         constraints=constraints,
-        options={"disp": False, "time_limit": SECONDS, "mip_rel_gap": 1e-6},
+        options={"disp": False, "time_limit": seconds, "mip_rel_gap": 1e-6},
     )
     if found.x is None:
         if found.status == TIMED_OUT:
