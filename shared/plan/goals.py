@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from shared.plan.moves import clock, known_draw, over_draws
 from shared.plan.plan import Plan, Search
-from shared.plan.score import finite, score
+from shared.plan.prices import priced
+from shared.plan.score import score
 from shared.plan.separable import bindings, current_score
 from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Problem, SolverOptions
+from shared.problem.plain_program import as_program
+from shared.problem.program import Program, Rows
 from shared.solve.goals.goals import solve_goal
 
 __all__ = ["make_plan"]
@@ -28,10 +31,9 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     timing = clock(problem)
     canonical, aim = canonicalise_goal(problem)
     found = solve_goal(canonical, aim, timing.options, None if start is None else start[:, 0])
-    prices = [
-        {"name": price.name, "value": finite(price.value), "unit": price.unit}
-        for price in found.prices
-    ]
+    worth = priced(
+        _as_program(canonical, aim), found.spend[:, None], goal=aim.goal, floors=aim.floors
+    )
     return Plan(
         problem=problem if not aim.free else replace(problem, budget=None),
         best=score(canonical, found.spend),
@@ -39,9 +41,19 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         certificate=found.certificate,
         search=Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms),
         held=bindings(canonical, found.spend),
-        prices=prices,
+        prices=worth.prices,
         moves=lambda: over_draws(problem, timing, _one_draw(problem, canonical, aim)),
+        notes=worth.notes,
     )
+
+
+def _as_program(canonical: Canonical, aim: Aim) -> Program:
+    """The goal's objective; a total that only stands for "enough" is no limit."""
+    program = replace(as_program(canonical), value=aim.value, cost=aim.cost)
+    if not aim.free:
+        return program
+    none = np.zeros(0)
+    return replace(program, rows=Rows(np.zeros((0, canonical.n)), none, none, ()))
 
 
 def _one_draw(

@@ -170,7 +170,8 @@ def _searched(
     if options.method != "piecewise":
         return search(space, options.method, options.seed)
     # Here, for a process that solves otherwise never needs scipy.
-    from shared.solve.named.by_pieces import as_program, search_pieces
+    from shared.problem.plain_program import as_program
+    from shared.solve.named.by_pieces import search_pieces
 
     best = max(plans, key=lambda plan: float(outcome(canonical, plan).sum()), default=None)
     found = search_pieces(
