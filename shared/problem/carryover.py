@@ -25,7 +25,7 @@ from shared.problem.model import Channel, Problem
 __all__ = ["Flow", "flow"]
 
 Array = NDArray[np.float64]
-TAIL = 1e-4
+TAIL = 1e-9  # less than a gap that anybody asks for
 LONGEST_TAIL = 520
 
 

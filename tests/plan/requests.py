@@ -93,12 +93,12 @@ def with_campaigns(rng: np.random.Generator, raw: Raw) -> None:
     ]
 
 
-def mixed(seed: int) -> Raw:
-    """Any features together, in lots."""
+def mixed(seed: int, *, careful: bool = False) -> Raw:
+    """Any features together, in lots; ``careful``: under a measure of risk."""
     rng = np.random.default_rng([seed, 77])
     periods = int(rng.choice([1, 1, 1, 2, 3]))
     count = {1: int(rng.integers(2, 5)), 2: int(rng.integers(2, 4)), 3: 2}[periods]
-    draws = int(rng.integers(2, 6)) if rng.random() < 0.2 else 0
+    draws = int(rng.integers(2, 6)) if careful or rng.random() < 0.2 else 0
     raw = lots(rng, count, int(rng.integers(3, 7 if periods == 1 else 6)), draws)
     if rng.random() < 0.25 and not draws and periods < 3:
         with_campaigns(rng, raw)
@@ -111,7 +111,7 @@ def mixed(seed: int) -> Raw:
     rules = [_rule(rng, raw, f"r{i}") for i in range(int(rng.choice([0, 0, 1, 2])))]
     if rules:
         raw["constraints"] = rules
-    _valued(rng, raw, draws)
+    _valued(rng, raw, careful)
     if rng.random() < 0.15:
         raw["test_reserve"] = 0.25
         for field in ("budget", "period_budgets"):
@@ -178,7 +178,7 @@ def _rule(rng: np.random.Generator, raw: Raw, name: str) -> Raw:
     return {"name": name, **kinds[int(rng.integers(len(kinds)))]}
 
 
-def _valued(rng: np.random.Generator, raw: Raw, draws: int) -> None:
+def _valued(rng: np.random.Generator, raw: Raw, careful: bool) -> None:
     """A goal, a careful measure or an interaction."""
     risks: list[Raw] = [
         {"measure": "mean_minus_sd", "aversion": 1.0},
@@ -186,7 +186,7 @@ def _valued(rng: np.random.Generator, raw: Raw, draws: int) -> None:
         {"measure": "worst_case"},
     ]
     pick = rng.random()
-    if draws and pick < 0.6:
+    if careful:
         raw["risk"] = risks[int(rng.integers(len(risks)))]
     elif pick < 0.15 and len(arms_of(raw)) == len(raw["channels"]):
         strength = float(rng.choice([-3000, 3000]))
