@@ -7,6 +7,7 @@ deletion filter keeps those without which the rest could hold. Names are the cal
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,43 +22,61 @@ from shared.problem.linear_model import (
     solve_linear,
 )
 from shared.problem.program import Program
-from shared.problem.repair import repair
+from shared.problem.repair import repair, rounded
 
 __all__ = ["feasible_point", "repair"]
 
 Array = NDArray[np.float64]
+_NAMING = 5.0  # seconds to name a conflict in, whatever the deadline
 
 
-def feasible_point(program: Program) -> Array:
+def feasible_point(program: Program, deadline: float = np.inf) -> Array:
     """Decisions (A, K) that keep every rule to rounding; what they are worth is not looked at.
+
+    Parameters
+    ----------
+    deadline
+        Of ``time.perf_counter``; a conflict is given some seconds more to be named.
 
     Raises
     ------
     Infeasible
         With the smallest conflict, by names, and what it misses by.
+    InputTooLarge
+        Where neither a plan nor its absence was found in time.
     """
-    middle = repair(program, 0.5 * (program.lower + program.upper))
-    if middle is not None:
-        return middle
-    found = solve_linear(program)
-    if found is not None:
-        plan = repair(program, found.u)
+    middle = 0.5 * (program.lower + program.upper)
+    plan = rounded(program, middle)
+    if plan is not None:
+        return plan
+    if program.discrete:
+        # Rows alone first: choices are mostly there to be rounded from it.
+        relaxed = solve_linear(program, discrete=False, deadline=deadline)
+        plan = None if relaxed is None else rounded(program, relaxed.u)
         if plan is not None:
             return plan
-    raise _infeasible(program)
+    found = solve_linear(program, deadline=deadline)
+    if found is not None:
+        plan = repair(program, found.u, deadline)
+        if plan is not None:
+            return plan
+    raise _infeasible(program, max(deadline, time.perf_counter() + _NAMING))
 
 
-def _infeasible(program: Program) -> Infeasible:
-    if solve_linear(program, discrete=False) is None:
+def _infeasible(program: Program, deadline: float) -> Infeasible:
+    if not _holds(program, limit_names(program), deadline, discrete=False):
         candidates = farkas_support(program)
-        if _holds(program, candidates, discrete=False):  # multipliers too small to be seen
+        if _holds(program, candidates, deadline, discrete=False):  # multipliers too small to see
             candidates = limit_names(program)
-        kept = _filtered(program, candidates, discrete=False)
-    elif not _holds(program, limit_names(program), discrete=True):
-        kept = _filtered(program, limit_names(program), discrete=True)
+        kept = _filtered(program, candidates, deadline, discrete=False)
+    elif not _holds(program, limit_names(program), deadline, discrete=True):
+        kept = _filtered(program, limit_names(program), deadline, discrete=True)
     else:  # missed by less than HiGHS can see
         kept = farkas_support(program)
-    elastic = solve_linear(program, kept, elastic=True)
+    try:
+        elastic = solve_linear(program, kept, elastic=True)
+    except InputTooLarge:
+        elastic = None
     missed = 0.0 if elastic is None else elastic.missed
     conflicts = [Conflict(name, _asks(program, name), missed) for name in kept]
     if not kept:
@@ -67,21 +86,23 @@ def _infeasible(program: Program) -> Infeasible:
     return Infeasible(f"{_and(kept)} {verb}{by}.", conflicts)
 
 
-def _holds(program: Program, names: Sequence[str], *, discrete: bool) -> bool:
+def _holds(program: Program, names: Sequence[str], deadline: float, *, discrete: bool) -> bool:
     try:
-        return solve_linear(program, names, discrete=discrete) is not None
+        return solve_linear(program, names, discrete=discrete, deadline=deadline) is not None
     except InputTooLarge:  # not shown to be in conflict
         return True
 
 
-def _filtered(program: Program, names: Sequence[str], *, discrete: bool) -> tuple[str, ...]:
+def _filtered(
+    program: Program, names: Sequence[str], deadline: float, *, discrete: bool
+) -> tuple[str, ...]:
     """Leave out, in halves and then one by one, whatever the conflict does not need."""
     kept, chunk = list(names), max(len(names) // 2, 1)
     while True:
         at = 0
         while at < len(kept):
             trial = kept[:at] + kept[at + chunk :]
-            if _holds(program, trial, discrete=discrete):
+            if _holds(program, trial, deadline, discrete=discrete):
                 at += chunk
             else:
                 kept = trial

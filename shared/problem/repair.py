@@ -8,31 +8,110 @@ from numpy.typing import NDArray
 from shared.problem.linear_model import solve_linear
 from shared.problem.program import Program
 
-__all__ = ["repair"]
+__all__ = ["repair", "rounded"]
 
 Array = NDArray[np.float64]
 MISS = 1e-10  # of the money at stake, by which a row may be missed
 ROUNDS = 40
+_MOVED = 2_000  # decisions on lots that are moved one by one
+_MOVES = 400
+_PAIRED = 128
 LARGEST = 4_000  # decisions up to which HiGHS is asked where shifting money does not do it
 
 
-def repair(program: Program, u: Array) -> Array | None:
+def repair(program: Program, u: Array, deadline: float = np.inf) -> Array | None:
     """The plan (A, K) on its boxes, minima, lots and counts, and on every row to 1e-9.
 
     Money moves as little as possible and stays away from decisions at an end; where that does not
-    do, a (mixed-integer) linear problem finds the nearest plan. None where there is none near.
+    do, a (mixed-integer) linear problem finds the nearest plan, until ``deadline`` (of
+    ``time.perf_counter``). None where there is none near.
     """
     if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
         return None
-    low, high, start = _pattern(program, u)
-    plan = _onto_rows(program, start, low, high)
+    plan = rounded(program, u)
     if plan is not None or u.size > LARGEST:
         return plan
-    found = solve_linear(program, near=u)
-    if found is None:
-        return None
-    low, high, start = _pattern(program, found.u)
+    found = solve_linear(program, near=u, deadline=deadline)
+    return None if found is None else _settled(program, found.u)
+
+
+def rounded(program: Program, u: Array) -> Array | None:
+    """The same without linear problems: each choice as ``u`` has it nearly, then lot by lot."""
+    plan = _settled(program, u)
+    if plan is not None or not np.any(program.lot > 0.0):
+        return plan
+    lots = _by_lots(program, u)
+    return None if lots is None else _settled(program, lots)
+
+
+def _settled(program: Program, u: Array) -> Array | None:
+    low, high, start = _pattern(program, u)
     return _onto_rows(program, start, low, high)
+
+
+def _by_lots(program: Program, u: Array) -> Array | None:
+    """Add and take away lots, one or a pair at a time, while rows are missed by less for it.
+
+    What decisions without lots can still make up for is left to them.
+    """
+    low, high, start = _pattern(program, u)
+    lot = np.broadcast_to(program.lot[:, None], u.shape).ravel()
+    some = np.flatnonzero((lot > 0.0) & (start.ravel() > 0.0) | (lot > 0.0) & _free(program))
+    if not some.size or some.size > _MOVED:
+        return None
+    x, size = start.ravel().copy(), lot[some]
+    floor = np.maximum(program.lower, program.least_active).ravel()[some]
+    roof = program.upper.ravel()[some]
+    moving = (lot <= 0.0) & (high.ravel() > low.ravel())
+    matrix, under, over = program.rows.matrix, program.rows.lower, program.rows.upper
+    scale = np.maximum(np.abs(matrix).max(axis=1, initial=0.0), 1e-300)
+    # By how much the other decisions can raise and lower each row.
+    up, down = (high.ravel() - x)[moving], (low.ravel() - x)[moving]
+    part = matrix[:, moving]
+    rise = (np.maximum(part, 0.0) @ up + np.minimum(part, 0.0) @ down) / scale
+    fall = (np.minimum(part, 0.0) @ up + np.maximum(part, 0.0) @ down) / scale
+    step = matrix[:, some] * size / scale[:, None]
+    below, above = under / scale - rise, over / scale - fall
+
+    def missed(at: Array) -> Array:
+        """(...,) what rows (m, ...) are missed by in all."""
+        shape = (-1, *(1,) * (at.ndim - 1))
+        lack = np.maximum(below.reshape(shape) - at, 0.0)
+        return np.asarray((lack + np.maximum(at - above.reshape(shape), 0.0)).sum(axis=0))
+
+    at = matrix @ x / scale
+    tiny = 1e-9 * max(program.scale, 1e-300)
+    for _ in range(_MOVES):
+        now = float(missed(at))
+        if now <= tiny:
+            return x.reshape(u.shape)
+        may = np.concatenate((x[some] + size <= roof + tiny, x[some] - size >= floor - tiny))
+        moves = np.concatenate((step, -step), axis=1)
+        after = np.where(may, missed(at[:, None] + moves), np.inf)
+        best = int(np.argmin(after))
+        chosen = [best]
+        if after[best] >= now - tiny:
+            few = np.argsort(after, kind="stable")[:_PAIRED]
+            both = missed(at[:, None, None] + moves[:, few, None] + moves[:, None, few])
+            both = np.where(may[few][:, None] & may[few], both, np.inf)
+            np.fill_diagonal(both, np.inf)
+            first, second = np.unravel_index(int(np.argmin(both)), both.shape)
+            if both[first, second] >= now - tiny:
+                return None
+            chosen = [int(few[first]), int(few[second])]
+        for move in chosen:
+            arm, sign = move % some.size, 1.0 if move < some.size else -1.0
+            x[some[arm]] = np.round(x[some[arm]] / size[arm] + sign) * size[arm]
+        at = matrix @ x / scale
+    return None
+
+
+def _free(program: Program) -> NDArray[np.bool_]:
+    """(A K,) decisions that may take any number of lots, whether they spend now or not."""
+    free = program.least_active <= 0.0
+    for rule in program.at_most:
+        free[list(rule.arms)] = False
+    return np.asarray(free.ravel())
 
 
 def _pattern(program: Program, u: Array) -> tuple[Array, Array, Array]:

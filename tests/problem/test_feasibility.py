@@ -14,6 +14,7 @@ from shared.problem.feasibility import feasible_point, repair
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Horizon, Problem
 from shared.problem.program import Program
+from shared.problem.repair import rounded
 
 
 def channel(name: str, **rest: object) -> Channel:
@@ -222,3 +223,27 @@ def test_a_large_plan_is_found_quickly(capfd: pytest.CaptureFixture[str]) -> Non
     program = lower(problem)
     assert holds(program, feasible_point(program))
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_lots_are_found_lot_by_lot_without_a_linear_problem(seed: int) -> None:
+    """A budget that only whole lots of many sizes meet, and a floor for half of the channels."""
+    rng = np.random.default_rng(seed)
+    lots = rng.integers(3, 40, 30).astype(float)
+    some = lots * rng.integers(0, 6, 30)
+    names = tuple(f"c{i}" for i in range(30))
+    program = lower(
+        Problem(
+            tuple(channel(n, increment=x) for n, x in zip(names, lots.tolist(), strict=True)),
+            budget=float(some.sum()),
+            constraints=(Constraint("half", names[:15], min_spend=float(some[:15].sum())),),
+        )
+    )
+    plan = rounded(program, np.full((30, 1), some.mean()))
+    assert plan is not None
+    assert holds(program, plan)
+
+
+def test_past_the_deadline_a_plan_that_needs_no_search_is_found_all_the_same() -> None:
+    problem = Problem(tuple(channel(f"c{i}", increment=7.0) for i in range(20)), budget=7.0 * 41)
+    assert holds(lower(problem), feasible_point(lower(problem), deadline=0.0))

@@ -46,9 +46,12 @@ def solve_by_name(
     began = time.perf_counter()
     known = [plan for plan in (start, known_plan(program)) if plan is not None]
     plans = [plan for plan in known if plan.shape == program.lower.shape]
-    plans = plans or [feasible_point(program)]
-    # The relaxation goes first: a search may use all the time there is, and a bound is owed.
-    relaxed = relax_program(program, program_box(program))
+    plans = plans or [feasible_point(program, began + 0.5 * options.time_limit_s)]
+    # The relaxation goes first: a search may use all the time there is, and a bound is owed. It
+    # holds wherever the clock stops it.
+    relaxed = relax_program(
+        program, program_box(program), deadline=began + 0.6 * options.time_limit_s
+    )
     proof = ProgramProof((ProgramLeaf(relaxed.mu, relaxed.nu),))
     found = _search(program, options, began + 0.85 * options.time_limit_s, plans)
     repaired = repair(program, found.point.reshape(program.lower.shape))

@@ -31,14 +31,17 @@ def cut(
     relaxed: RelaxedProgram,
     cutoff: float,
     *,
+    allowed: int,
     root: bool = False,
 ) -> tuple[ProgramBox, int]:
     """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
 
     The box that is left, and the slot of the proof that stands for it. Every cut is one more leaf
-    for whoever checks the proof, so on a part of the whole region only the longest are made.
+    for whoever checks the proof, so at most ``allowed`` are made, the longest, and on a part of
+    the whole region only long ones.
     """
     most_cuts, least_share = (100, 0.15) if root else (6, 0.6)
+    most_cuts = min(most_cuts, allowed // 2)
     program = enveloper.program
     if not np.isfinite(cutoff) or program.value <= 0.0:
         return box, slot
@@ -79,7 +82,9 @@ def cut(
             lost = loss > room
             least, most = np.where(lost, share, least), np.where(lost, most, share)
         if one:
-            for a in np.flatnonzero(matters.any(axis=1) & (least[:, 0] > least_share)).tolist():
+            arms = np.flatnonzero(matters.any(axis=1) & (least[:, 0] > least_share))
+            order = np.argsort(-least[arms, 0], kind="stable")[: allowed // 2]
+            for a in np.sort(arms[order]).tolist():
                 length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
                 at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
                 out, slot = _cut_decision(program, tree, slot, out, a, float(at), keep_above)

@@ -29,6 +29,7 @@ from shared.solve.program.found import Found, Tree
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
+from shared.solve.program.recheck_time import seconds_per_node
 
 __all__ = ["search_boxes"]
 
@@ -59,14 +60,23 @@ class _Search:
     iterations: int = 0
     slowest: float = 0.0
     patient: bool = True
+    per_node: float = 0.0
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
         return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
 
     def late(self) -> bool:
-        """Whether there is no time for one more relaxation."""
-        return time.perf_counter() + self.slowest >= self.deadline
+        """Whether there is no time for one more relaxation and for the recheck of the proof."""
+        recheck = self.per_node * len(self.tree.nodes)
+        return time.perf_counter() + self.slowest + recheck >= self.deadline
+
+    def most_cuts(self) -> int:
+        """How many cuts (two nodes of the proof each) half of the time left can recheck."""
+        if self.per_node <= 0.0 or not np.isfinite(self.deadline):
+            return len(self.program.names) * self.program.weight.size
+        left = self.deadline - time.perf_counter() - self.per_node * len(self.tree.nodes)
+        return int(max(0.25 * left / self.per_node, 0.0))
 
     def relax(self, box: ProgramBox, gap: float, cutoff: float = -np.inf) -> RelaxedProgram:
         began = time.perf_counter()
@@ -129,6 +139,7 @@ def search_boxes(
         Plans that need not be feasible: the best on the same sides is looked for.
     """
     search = _Search(program, Enveloper(program), program_box(program), gap, deadline)
+    search.per_node = seconds_per_node(program)
     search.patient = program.carry.size <= _LARGE and len(program.rows.names) <= 100
     for start in starts:
         search.offer(start, None)
@@ -194,7 +205,14 @@ def _solve(
         if relaxed.bound <= search.cutoff():
             return None
         smaller, slot = cut(
-            search.tree, search.enveloper, slot, box, relaxed, search.cutoff(), root=root
+            search.tree,
+            search.enveloper,
+            slot,
+            box,
+            relaxed,
+            search.cutoff(),
+            allowed=search.most_cuts(),
+            root=root,
         )
         if smaller is box:
             break

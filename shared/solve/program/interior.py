@@ -90,11 +90,11 @@ def relax_program(
         found = None
     if found is not None and found.status != "stopped":
         wild = patient and float(np.abs(state.mu).max(initial=0.0)) > _WILD
-        return _calmed(scaled, found) if wild and found.status == OPTIMAL else found
+        return _calmed(scaled, found, deadline) if wild and found.status == OPTIMAL else found
     if found is not None and (not patient or time.perf_counter() > deadline):
         return found
     # No interior, or hardly one: linear programs do not need it.
-    proof = impossible(scaled)
+    proof = impossible(scaled, deadline)
     if proof is not None:
         return proof
     other = relax_by_lines(scaled, deadline=deadline)
@@ -107,12 +107,14 @@ def relax_program(
     return better
 
 
-def _calmed(scaled: Scaled, found: RelaxedProgram) -> RelaxedProgram:
+def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedProgram:
     """The same answer by a linear program's multipliers where an interior point's have run away.
 
     Without an interior the multipliers have no end, and large ones lose the bound's digits.
     """
-    other = relax_by_lines(scaled)
+    if time.perf_counter() > deadline:
+        return found
+    other = relax_by_lines(scaled, deadline=deadline)
     size = float(np.abs(other.mu).max(initial=0.0))
     small = 1e-3 * float(np.abs(found.mu).max(initial=0.0))
     close = other.bound <= found.bound + 1e-6 * max(abs(found.bound), abs(found.value))

@@ -55,7 +55,7 @@ def impossible_row(scaled: Scaled) -> RelaxedProgram | None:
     return replace(shown, mu=mu, bound=shown.bound - price * amount, status=INFEASIBLE)
 
 
-def impossible(scaled: Scaled) -> RelaxedProgram | None:
+def impossible(scaled: Scaled, deadline: float = np.inf) -> RelaxedProgram | None:
     """Proof that no plan in the box meets the rows, or None where one does.
 
     The least sum of violations, by a linear program; its multipliers, scaled up until their bound
@@ -75,6 +75,7 @@ def impossible(scaled: Scaled) -> RelaxedProgram | None:
     eq = hstack((lp.links, csr_array((lp.links.shape[0], sides))), format="csr")
     found = _highs(
         np.concatenate((np.zeros(lp.links.shape[1]), np.ones(sides))),
+        deadline,
         A_ub=ub,
         b_ub=np.concatenate((scaled.row_upper[upper_rows], -scaled.row_lower[lower_rows])),
         A_eq=eq if eq.shape[0] else None,
@@ -152,6 +153,7 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
             break
         found = _highs(
             gains,
+            deadline,
             A_ub=vstack((fixed, *cuts), format="csr"),
             b_ub=np.concatenate((fixed_right, *rights)),
             A_eq=eq if eq.shape[0] else None,
@@ -191,12 +193,14 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
     return answer(scaled, zero, pieces, rise, slope, slope[-1], np.zeros(len(scaled.row_lower)))
 
 
-def _highs(gains: Array, **constraints: Any) -> Any:
+def _highs(gains: Array, deadline: float, **constraints: Any) -> Any:
     from scipy.optimize import linprog
 
     solve: Any = linprog
-    tolerances = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    return solve(gains, method="highs", options=tolerances, **constraints)
+    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    if np.isfinite(deadline):  # past it the linear program says that it was stopped
+        options["time_limit"] = max(deadline - time.perf_counter(), 0.05)
+    return solve(gains, method="highs", options=options, **constraints)
 
 
 class _Linear:
