@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +11,12 @@ import numpy as np
 from shared.curves.curveset import ChannelCurve, CurveSet, ReturnOnInvestment
 from shared.errors import InvalidInput
 from shared.fit.bayes.curves import observed_spend, responses, unspent_response
-from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.check.gate import judge, rows_needed
 from shared.fit.check.report import baseline_of, diagnose
 from shared.fit.check.validate import validate
-from shared.fit.check.verdicts import channel_evidence, collinear_groups
-from shared.fit.support import check_supported, family_of
+from shared.fit.check.verdicts import ChannelEvidence, channel_evidence, collinear_groups
+from shared.fit.design.design import arm_name
 from shared.history.table import History
 
 __all__ = ["FEWEST_ROWS", "FitResult", "fit_history"]
@@ -70,7 +70,6 @@ def fit_history(
     NotSupportedYet
         For parts of the spec that are not built, by pointer.
     """
-    check_supported(spec)
     if draws < 20:
         raise InvalidInput.at("/draws", "too_few_draws", "At least 20 draws are needed.")
     observed = int(np.isfinite(history.outcome).sum())
@@ -82,14 +81,20 @@ def fit_history(
             f"least {FEWEST_ROWS} are needed.",
         )
     tell = progress or _silent
-    family = family_of(spec)
     spent = int((history.spend.sum(axis=0) > 0).sum())
     tell("fit", 0.0)
-    posterior = fit_posterior(history, spec, seed=seed, draws=draws, family=family)
+    posterior = fit_posterior(history, spec, seed=seed, draws=draws)
     tell("validate", 0.5)
     # A fold's training window may be a fifth shorter than what the gate asks of the whole.
     least = int(0.6 * rows_needed(history.frequency, spent))
-    folds = validate(history, spec, seed=seed, family=family, least=least)
+    choice = dict(
+        zip(
+            (history.channels[c] for c in posterior.design.active),
+            zip(posterior.choice.saturations, posterior.choice.adstocks, strict=True),
+            strict=True,
+        )
+    )
+    folds = validate(history, spec, seed=seed, choice=choice, least=least)
     tell("judge", 0.9)
     names = tuple(history.channels[c] for c in posterior.design.active)
     groups = collinear_groups(posterior, names)
@@ -100,24 +105,7 @@ def fit_history(
         evidence = tuple(
             replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
         )
-    channels: list[ChannelCurve] = []
-    by_channel = dict(zip(posterior.design.active, range(len(names)), strict=True))
-    fitted = responses(posterior)
-    rng = np.random.default_rng([seed, 2])
-    for index, name in enumerate(history.channels):
-        place = by_channel.get(index)
-        seen = None if place is None else evidence[place]
-        channels.append(
-            ChannelCurve(
-                channel=name,
-                response=unspent_response(posterior, rng) if place is None else fitted[place],
-                observed_spend=observed_spend(history, index),
-                roi=None
-                if seen is None
-                else ReturnOnInvestment(mean=seen.roi_mean, interval=seen.roi_interval),
-                verdict="unspent" if seen is None else seen.verdict,
-            )
-        )
+    channels = _curves(history, posterior, evidence, np.random.default_rng([seed, 2]))
     curve_set = CurveSet(
         dataset="",
         version="",
@@ -126,7 +114,8 @@ def fit_history(
         frequency=history.frequency,
         currency=history.currency,
         outcome=history.outcome_name,
-        channels=tuple(channels),
+        channels=channels,
+        interactions=_interactions(posterior),
         baseline=baseline_of(posterior, seed),
         diagnostics=diagnose(
             history, posterior, folds, judgement, evidence, groups, previous, seed
@@ -134,6 +123,49 @@ def fit_history(
     )
     tell("judge", 1.0)
     return FitResult(curve_set=curve_set, promote=judgement.promote, reasons=judgement.reasons)
+
+
+def _curves(
+    history: History,
+    posterior: Posterior,
+    evidence: Sequence[ChannelEvidence],
+    rng: np.random.Generator,
+) -> tuple[ChannelCurve, ...]:
+    """One curve per arm with spend, and one from the prior per arm without, in their order."""
+    design, panel = posterior.design, history.panel()
+    fitted = dict(zip(design.arms, zip(responses(posterior), evidence, strict=True), strict=True))
+    out: list[ChannelCurve] = []
+    for geo in range(len(panel.geos)):
+        for place in range(len(panel.arms)):
+            name = arm_name(panel, geo, place)
+            found = next((pair for arm, pair in fitted.items() if arm.name == name), None)
+            spend = observed_spend(history, panel.spend[geo, :, place])
+            if found is None:
+                prior = unspent_response(posterior, rng)
+                out.append(ChannelCurve(name, prior, spend, roi=None, verdict="unspent"))
+                continue
+            response, seen = found
+            returned = ReturnOnInvestment(mean=seen.roi_mean, interval=seen.roi_interval)
+            out.append(ChannelCurve(name, response, spend, roi=returned, verdict=seen.verdict))
+    return tuple(out)
+
+
+def _interactions(posterior: Posterior) -> tuple[Mapping[str, Any], ...]:
+    """Each pair in each geo: mean strength with its 90 % interval, in outcome units."""
+    design, model = posterior.design, posterior.model
+    strength = model.unpack(posterior.draws).strength
+    return tuple(
+        {
+            "channels": [design.arms[i].name, design.arms[j].name],
+            "strength": float(strength[:, place].mean() * design.outcome_scale[design.arms[i].geo]),
+            "interval": [
+                float(x * design.outcome_scale[design.arms[i].geo])
+                for x in np.quantile(strength[:, place], [0.05, 0.95])
+            ],
+        }
+        for place, pair in enumerate(model.pairs)
+        for i, j in pair
+    )
 
 
 def _silent(stage: str, share: float) -> None:

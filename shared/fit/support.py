@@ -1,57 +1,102 @@
-"""What this fit builds of the spec: everything else is refused by name, never ignored."""
+"""What the spec asks of the model: families, interactions, kind; impossible wishes are named."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import Fault, NotSupportedYet
+from shared.errors import Fault, InvalidInput, NotSupportedYet
+from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.kernels import SATURATION_FAMILIES
 
-__all__ = ["check_supported", "family_of"]
+__all__ = ["KINDS", "Asked", "asked_of"]
 
-_ADSTOCK = ("auto", "geometric")
-_SATURATION = ("auto", "hill", "exponential")
+KINDS = ("bayesian",)
 
 
-def check_supported(spec: Mapping[str, Any]) -> None:
-    """Raise ``NotSupportedYet`` with a pointer for each thing asked that is not built yet."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Wishes of a spec; ``None`` as a family means that the fit is to choose.
+
+    Attributes
+    ----------
+    saturations, adstocks
+        By channel name; channels that are not in them follow ``saturation`` and ``adstock``.
+    interactions
+        Pairs of channel names.
+    wander
+        Whether the baseline may drift besides its trend (``model.time_varying_baseline``).
+    """
+
+    kind: str
+    saturation: str | None
+    adstock: str | None
+    saturations: Mapping[str, str | None]
+    adstocks: Mapping[str, str | None]
+    interactions: tuple[tuple[str, str], ...]
+    wander: bool
+
+    def saturation_of(self, channel: str) -> str | None:
+        """The family asked for a channel's saturation."""
+        return self.saturations.get(channel, self.saturation)
+
+    def adstock_of(self, channel: str) -> str | None:
+        """The family asked for a channel's adstock."""
+        return self.adstocks.get(channel, self.adstock)
+
+
+def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
+    """Read the wishes of a spec for a history with ``channels``.
+
+    Raises
+    ------
+    InvalidInput
+        Unknown families, and interactions of unknown channels, by pointer.
+    NotSupportedYet
+        A kind of model that is not built.
+    """
     faults: list[Fault] = []
-
-    def refuse(pointer: str, what: str) -> None:
-        faults.append(Fault(pointer, "not_supported_yet", f"{what} cannot be used in a fit yet."))
-
     model = spec.get("model") or {}
-    if spec.get("lift_tests"):
-        refuse("/lift_tests", "Calibration by lift tests")
-    if spec.get("geo"):
-        refuse("/geo", "A history by region (geo)")
-    kind = model.get("kind")
-    if kind not in (None, "bayesian"):
-        refuse("/model/kind", f"The model {kind!r}")
-    if model.get("interactions"):
-        refuse("/model/interactions", "Interactions between channels")
-    for where, holder in (("/model", model), *_channels(spec)):
-        for key, known in (("adstock", _ADSTOCK), ("saturation", _SATURATION)):
-            family = _family(holder.get(key))
-            if family is not None and family not in known:
-                refuse(f"{where}/{key}", f"The {key} {family!r}")
-        if where != "/model" and _family(holder.get("saturation")) not in (None, "auto"):
-            refuse(f"{where}/saturation", "A saturation chosen for one channel")
+    kind = model.get("kind") or "bayesian"
+    if kind not in KINDS:
+        raise NotSupportedYet.at(
+            "/model/kind", "not_supported_yet", f"The model {kind!r} cannot be used in a fit yet."
+        )
+
+    def family(holder: Mapping[str, Any], key: str, at: str) -> str | None:
+        value = holder.get(key)
+        name = value.get("family") if isinstance(value, Mapping) else value
+        known = SATURATION_FAMILIES if key == "saturation" else ADSTOCK_FAMILIES
+        if name is None or name == "auto":
+            return None
+        if name not in known:
+            text = f"A fit knows no {key} {name!r}: 'auto', {', '.join(map(repr, known))}."
+            faults.append(Fault(f"{at}/{key}", "unknown_family", text))
+        return str(name)
+
+    saturation, adstock = family(model, "saturation", "/model"), family(model, "adstock", "/model")
+    saturations: dict[str, str | None] = {}
+    adstocks: dict[str, str | None] = {}
+    for i, channel in enumerate(spec.get("channels") or ()):
+        name = str(channel.get("channel"))
+        if channel.get("saturation") is not None:
+            saturations[name] = family(channel, "saturation", f"/channels/{i}")
+        if channel.get("adstock") is not None:
+            adstocks[name] = family(channel, "adstock", f"/channels/{i}")
+    pairs: list[tuple[str, str]] = []
+    for i, pair in enumerate(model.get("interactions") or ()):
+        at = f"/model/interactions/{i}"
+        names = [str(name) for name in pair]
+        unknown = [name for name in names if name not in channels]
+        if unknown:
+            text = f"No channel is called {unknown[0]!r}."
+            faults.append(Fault(at, "unknown_channel", text))
+        elif len(names) != 2 or names[0] == names[1]:
+            faults.append(Fault(at, "not_a_pair", "An interaction is of two different channels."))
+        else:
+            pairs.append((names[0], names[1]))
     if faults:
-        raise NotSupportedYet(faults)
-
-
-def family_of(spec: Mapping[str, Any]) -> str:
-    """The saturation asked for: "auto" (chosen by evidence), "hill" or "exponential"."""
-    return _family((spec.get("model") or {}).get("saturation")) or "auto"
-
-
-def _channels(spec: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(f"/channels/{i}", channel) for i, channel in enumerate(spec.get("channels") or ())]
-
-
-def _family(value: Any) -> str | None:
-    """A family given as its name or as ``{"family": name}``."""
-    if isinstance(value, Mapping):
-        value = value.get("family")
-    return None if value is None else str(value)
+        raise InvalidInput(faults)
+    wander = bool(model.get("time_varying_baseline"))
+    return Asked(kind, saturation, adstock, saturations, adstocks, tuple(pairs), wander)

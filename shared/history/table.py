@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Finding", "History"]
+__all__ = ["Finding", "History", "Panel"]
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +29,37 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """A history by geo and by campaign: G geos, T periods, M arms (channels, or campaigns).
+
+    Attributes
+    ----------
+    geos
+        Names; one empty name where the history is national.
+    arms
+        (channel, campaign) of each arm; the campaign is "" where a channel is not split.
+    spend
+        Shape (G, T, M), money per period, >= 0.
+    exposure
+        Shape (G, T, M): what people were exposed to, in money: spend itself, or impressions times
+        the arm's mean price of one, so that its sum over the periods is that of the spend.
+    outcome
+        Shape (G, T), NaN where unknown.
+    controls
+        Shape (G, T, K), finite.
+    """
+
+    geos: tuple[str, ...]
+    arms: tuple[tuple[str, str], ...]
+    spend: Floats
+    exposure: Floats
+    outcome: Floats
+    controls: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """A national, channel-level history of T periods and C channels.
+    """A history of T periods and C channels, summed over geos and campaigns.
 
     Attributes
     ----------
@@ -46,6 +75,9 @@ class History:
         Shape (T, K), finite.
     events
         Per period: the label of its event, or "".
+    detail
+        The same by geo and campaign, or with exposures other than spend; None where there is no
+        more to know.
     """
 
     dates: tuple[date, ...]
@@ -59,3 +91,17 @@ class History:
     events: tuple[str, ...]
     currency: str | None = None
     findings: tuple[Finding, ...] = ()
+    detail: Panel | None = None
+
+    def panel(self) -> Panel:
+        """The history by geo and campaign: of one nameless geo and whole channels by default."""
+        if self.detail is not None:
+            return self.detail
+        return Panel(
+            geos=("",),
+            arms=tuple((channel, "") for channel in self.channels),
+            spend=self.spend[None],
+            exposure=self.spend[None],
+            outcome=self.outcome[None],
+            controls=self.controls[None],
+        )

@@ -17,6 +17,9 @@ from shared.history.table import History
 
 Floats = NDArray[np.float64]
 
+#: A spec that asks for Hill curves, so that no family has to be chosen.
+HILL = {"model": {"saturation": "hill"}}
+
 
 @dataclass(frozen=True)
 class Truth:

@@ -209,9 +209,9 @@ def test_too_few_rows_to_fit_at_all() -> None:
     assert caught.value.faults[0].code == "too_few_rows"
 
 
-def test_what_is_not_built_is_refused_before_any_work() -> None:
+def test_a_kind_of_model_that_is_not_built_is_refused() -> None:
     with pytest.raises(NotSupportedYet):
-        fit_history(simulated(rows=7)[0], {"geo": "region"})
+        fit_history(simulated(rows=60)[0], {"model": {"kind": "oracle"}})
 
 
 def test_an_outcome_that_is_not_money_gets_a_prior_on_its_own_scale() -> None:

@@ -1,4 +1,4 @@
-"""What is not built is refused by pointer, all of it at once; what is built passes."""
+"""What a spec wishes for is read, and what cannot be is named, all of it at once."""
 
 from __future__ import annotations
 
@@ -6,49 +6,39 @@ from typing import Any
 
 import pytest
 
-from shared.errors import NotSupportedYet
-from shared.fit.support import check_supported, family_of
+from shared.errors import InvalidInput
+from shared.fit.support import asked_of
 
 
 @pytest.mark.parametrize(
     ("spec", "pointers"),
     [
-        ({"lift_tests": [{"channel": "tv"}]}, ["/lift_tests"]),
-        ({"geo": "region"}, ["/geo"]),
-        ({"model": {"kind": "ridge"}}, ["/model/kind"]),
-        ({"model": {"interactions": [["tv", "search"]]}}, ["/model/interactions"]),
-        ({"model": {"adstock": "weibull_pdf"}}, ["/model/adstock"]),
-        ({"model": {"saturation": {"family": "logistic"}}}, ["/model/saturation"]),
+        ({"model": {"adstock": "weibull"}}, ["/model/adstock"]),
+        ({"model": {"saturation": {"family": "cubic"}}}, ["/model/saturation"]),
         (
-            {"channels": [{"channel": "tv"}, {"channel": "x", "adstock": {"family": "delayed"}}]},
+            {"channels": [{"channel": "tv"}, {"channel": "x", "adstock": {"family": "late"}}]},
             ["/channels/1/adstock"],
         ),
         (
-            {"channels": [{"channel": "tv", "saturation": "hill"}], "geo": "g"},
-            ["/geo", "/channels/0/saturation"],
+            {"model": {"interactions": [["tv", "tv"], ["tv", "post"], ["tv", "search"]]}},
+            ["/model/interactions/0", "/model/interactions/1"],
         ),
     ],
 )
-def test_refused_by_pointer(spec: dict[str, Any], pointers: list[str]) -> None:
-    with pytest.raises(NotSupportedYet) as caught:
-        check_supported(spec)
+def test_faults_by_pointer(spec: dict[str, Any], pointers: list[str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        asked_of(spec, ("tv", "search"))
     assert [fault.pointer for fault in caught.value.faults] == pointers
-    assert {fault.code for fault in caught.value.faults} == {"not_supported_yet"}
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        {"geo": None, "lift_tests": [], "model": None},
-        {"model": {"kind": "bayesian", "interactions": [], "adstock": "geometric"}},
-        {"model": {"saturation": "exponential"}, "channels": [{"channel": "tv", "spend": "tv"}]},
-    ],
-)
-def test_what_is_built_passes(spec: dict[str, Any]) -> None:
-    check_supported(spec)
-
-
-def test_the_saturation_asked_for() -> None:
-    assert family_of({}) == "auto"
-    assert family_of({"model": {"saturation": {"family": "exponential"}}}) == "exponential"
+def test_a_channel_may_differ_from_the_model() -> None:
+    asked = asked_of(
+        {
+            "model": {"saturation": "auto", "adstock": "delayed", "interactions": [["a", "b"]]},
+            "channels": [{"channel": "a", "saturation": "hill"}, {"channel": "b"}],
+        },
+        ("a", "b"),
+    )
+    assert (asked.saturation_of("a"), asked.saturation_of("b")) == ("hill", None)
+    assert asked.adstock_of("a") == "delayed"
+    assert asked.interactions == (("a", "b"),)

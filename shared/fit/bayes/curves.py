@@ -1,9 +1,9 @@
 """From posterior draws to the curves that are stored: money in, outcome units per period out.
 
-Draw number s of every channel is one joint draw. Draws differ in their decay as well, but a stored
+Draw number s of every arm is one joint draw. Draws differ in their adstock as well, but a stored
 draw is a saturation only: that loses nothing for sustained spend, because the adstock is normalised
 (weights that sum to one leave a constant spend as it is), so the response to x a period, every
-period, is the saturation at x whatever the decay.
+period, is the saturation at x whatever the carryover.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.adstock import Geometric
+from shared.curves.adstock import Adstock
 from shared.curves.curveset import ObservedSpend, Response
-from shared.curves.saturation import Exponential, Hill, Saturation
+from shared.fit.bayes.carryover import adstock_of
+from shared.fit.bayes.kernels import saturation_of
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD
 from shared.history.table import History
@@ -25,22 +26,29 @@ _LAST = {"day": 91, "week": 13, "month": 3}
 
 
 def responses(posterior: Posterior) -> tuple[Response, ...]:
-    """One response per active channel, in the design's order; see ``_response``."""
-    design = posterior.design
+    """One response per arm, in the design's order; see ``_response``."""
+    design, choice = posterior.design, posterior.choice
     natural = posterior.model.unpack(posterior.draws)
     tops = posterior.model.coefficients(posterior.draws)
-    decay = np.median(natural.decay, axis=0)
-    return tuple(
-        _response(
-            hill=bool(posterior.model.hill[c]),
-            tops=tops[:, c],
-            halves=natural.half[:, c] * design.spend_scale[c],
-            shapes=natural.shape[:, c],
-            at=float(design.mean_spend[c]),
-            decay=float(decay[c]),
+    out: list[Response] = []
+    for a, arm in enumerate(design.arms):
+        c = arm.channel
+        out.append(
+            _response(
+                family=choice.saturations[c],
+                tops=tops[:, a],
+                halves=natural.half[:, c] * design.spend_scale[a],
+                shapes=natural.shape[:, c],
+                at=float(design.mean_spend[a]),
+                adstock=adstock_of(
+                    choice.adstocks[c],
+                    float(np.median(natural.first[:, c])),
+                    float(np.median(natural.second[:, c])),
+                    design.lags.shape[2],
+                ),
+            )
         )
-        for c in range(len(design.active))
-    )
+    return tuple(out)
 
 
 def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response:
@@ -56,21 +64,20 @@ def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response
     returns = np.exp(np.median(prior.log_median) + np.median(prior.log_sd) * noise[0])
     halves = scale * np.exp(HALF_SD * noise[1])
     shapes = np.exp(SHAPE_MEAN + SHAPE_SD * noise[2])
-    hill = posterior.family == "hill"
-    unit = np.asarray(_saturation(hill, np.ones(count), halves, shapes).value(scale))
-    natural = posterior.model.unpack(posterior.draws)
+    unit = saturation_of(posterior.family, np.ones(count), halves, shapes).value(scale)
+    others = responses(posterior)
     return _response(
-        hill=hill,
-        tops=returns * scale / unit,
+        family=posterior.family,
+        tops=returns * scale / np.asarray(unit),
         halves=halves,
         shapes=shapes,
         at=scale,
-        decay=float(np.median(natural.decay)),
+        adstock=next(o.adstock for o in others if o.adstock is not None),
     )
 
 
 def _response(
-    *, hill: bool, tops: Floats, halves: Floats, shapes: Floats, at: float, decay: float
+    *, family: str, tops: Floats, halves: Floats, shapes: Floats, at: float, adstock: Adstock
 ) -> Response:
     """Draws, and the point curve that goes with them.
 
@@ -79,29 +86,20 @@ def _response(
     a channel and what is optimised (the mean over draws) are then the same where the money is.
     """
     half, shape = float(np.median(halves)), float(np.median(shapes))
-    mean = float(np.mean(_saturation(hill, tops, halves, shapes).value(at)))
-    level = float(_saturation(hill, 1.0, half, shape).value(at))
+    mean = float(np.mean(saturation_of(family, tops, halves, shapes).value(at)))
+    level = float(saturation_of(family, 1.0, half, shape).value(at))
     return Response(
-        saturation=_saturation(hill, mean / level, half, shape),
-        adstock=Geometric(decay=decay, normalised=True),
+        saturation=saturation_of(family, mean / level, half, shape),
+        adstock=adstock,
         draws=tuple(
-            _saturation(hill, float(t), float(h), float(s))
+            saturation_of(family, float(t), float(h), float(s))
             for t, h, s in zip(tops, halves, shapes, strict=True)
         ),
     )
 
 
-def _saturation(
-    hill: bool, top: float | Floats, half: float | Floats, shape: float | Floats
-) -> Saturation:
-    if hill:
-        return Hill(max_response=top, half_saturation=half, shape=shape)
-    return Exponential(max_response=top, rate=1.0 / half)
-
-
-def observed_spend(history: History, channel: int) -> ObservedSpend:
-    """Spend per period; ``last`` is the mean of the last 13 weeks (or a quarter)."""
-    spend = history.spend[:, channel]
+def observed_spend(history: History, spend: Floats) -> ObservedSpend:
+    """Of spend (T,) per period; ``last`` is the mean of the last 13 weeks (or a quarter)."""
     return ObservedSpend(
         min=float(spend.min()),
         mean=float(spend.mean()),

@@ -11,15 +11,14 @@ Little and Taylor, Robust statistical modeling using the t distribution, 1989).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.noise import DEGREES, Noise, update_noise
-from shared.fit.bayes.priors import ReturnPrior
-from shared.fit.design.features import Design
 
 __all__ = [
     "Mode",
@@ -146,13 +145,16 @@ def starting_points(model: MediaModel, count: int, rng: np.random.Generator) -> 
 
 
 def fit_noise(
-    design: Design, prior: ReturnPrior, hill: NDArray[np.bool_], start: Floats, rounds: int = 5
+    under: Callable[[Noise], MediaModel], start: Floats, observed: int, rounds: int = 5
 ) -> tuple[Noise, Floats]:
-    """Noise by expectation and maximisation around the mode, from ``start``; the last mode."""
-    noise = Noise(np.ones(int(design.observed.sum())), 0.0, DEGREES[-1])
+    """Noise by expectation and maximisation around the mode, from ``start``; the last mode.
+
+    ``under`` makes the model of a noise; ``observed`` is how many rows it has.
+    """
+    noise = Noise(np.ones(observed), 0.0, DEGREES[-1])
     theta = start
     for _ in range(rounds):
-        model = build_model(design, prior, hill, noise.weights, noise.correlation)
+        model = under(noise)
         theta = find_mode(model, theta[None]).theta
         found = _expected(model, theta)
         moved = np.max(np.abs(found.weights - noise.weights))
@@ -170,9 +172,10 @@ def _expected(model: MediaModel, theta: Floats) -> Noise:
     rows = model.design.baseline[seen]
     residual = model.design.outcome[seen] - media[0, seen] - rows @ gamma[0]
     sigma = float(np.exp(theta[-1]))
-    along = (model.whitener.apply(rows.T).T / model.whitener.root[:, None]) @ model.right.T
-    leverage = (along**2 / (model.singular**2 + sigma**2)).sum(axis=1) * sigma**2
-    return update_noise(residual, leverage, sigma, model.whitener)
+    marginal = model.marginal
+    along = (marginal.whitener.apply(rows.T).T / marginal.whitener.root[:, None]) @ marginal.right.T
+    leverage = (along**2 / (marginal.singular**2 + sigma**2)).sum(axis=1) * sigma**2
+    return update_noise(residual, leverage, sigma, marginal.whitener)
 
 
 def null_evidence(model: MediaModel) -> float:

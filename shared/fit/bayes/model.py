@@ -1,142 +1,166 @@
 """The log posterior of the media model, with its gradient, for many points at once.
 
-For row t of the training window, everything in units of the outcome's standard deviation::
+For period t of geo g, everything in units of the standard deviation of the geo's outcome::
 
-    outcome_t = baseline_t . gamma + sum_c media_ct + noise_t,   gamma ~ N(0, I)
-    media_ct  = exp(rho_c) * unit_c * S_ct / mean_t(S_ct)
-    S_ct      = hill(a_ct) or 1 - exp(-a_ct / k_c),   a_c = normalised geometric adstock of spend
-    noise_t   = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
+    outcome_gt = baseline_gt . gamma + sum_a media_at + sum_p strength_p S_it S_jt + noise_gt
+    media_at   = exp(rho_a) * unit_a * S_at / mean_t(S_at),     gamma ~ N(0, I)
+    S_at       = saturation of adstock of the exposure of arm a (``kernels``, ``carryover``)
+    noise_t    = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
 
-``rho`` is the log return on investment over the window and ``unit_c`` the outcome that a return of
-one would make of the mean spend. The linear part gamma is integrated out exactly: with the singular
-values s and left vectors U of the weighted baseline, the covariance of the weighted residual is
-sigma^2 I + U diag(s^2) U', whose inverse and determinant cost O(T p) (Rasmussen and Williams,
-Gaussian Processes for Machine Learning, 2006, appendix A.3, the matrix inversion lemma).
-Rows are whitened first (Cochrane and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with
-the first row). ``phi`` and ``weight_t``, the scale-mixture weights of Student-t innovations, are
-held fixed here; ``noise`` finds them.
+An arm is a channel, or a campaign below it, in one geo. ``rho`` is its log return on investment
+over the window: the channel's, and a deviation on each level of the hierarchy (``layout``).
+``unit_a`` is the outcome that a return of one would make of the arm's mean spend. Adstock, half-
+saturation (over the arm's spend scale) and shape are the channel's.
 
-A point theta has 4 C + 1 coordinates: rho, logit decay, log half-saturation (over the spend scale),
-log shape, log sigma. A channel with exponential saturation keeps its (unused) shape under the
-prior, so that points and evidence of all choices of families are comparable.
+The linear part gamma is integrated out exactly (``marginal``). Rows are whitened first (Cochrane
+and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with the first row). ``phi`` and
+``weight_t``, the scale-mixture weights of Student-t innovations, are held fixed here; ``noise``
+finds them. Lift tests are further terms of the likelihood (``lift``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes import kernels
+from shared.fit.bayes import carryover
+from shared.fit.bayes.forward import Arms, Forward, picked
+from shared.fit.bayes.layout import Choice, Layout, Prior, lay_out, log_half_normal, prior_of
+from shared.fit.bayes.lift import Lift
+from shared.fit.bayes.marginal import Marginal
 from shared.fit.bayes.noise import Whitener
-from shared.fit.bayes.priors import CARRYOVER, HALF_SD, SHAPE_MEAN, SHAPE_SD, ReturnPrior
-from shared.fit.design.features import Design
+from shared.fit.bayes.priors import STRENGTH, ReturnPrior
+from shared.fit.design.design import Design
 
 __all__ = ["MediaModel", "Unpacked", "build_model"]
 
 Floats = NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
 _LOG_2PI = float(np.log(2.0 * np.pi))
-_NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
-_CACHED = 48_000  # numbers of one (channel, point, row) array worked on at once
+_CACHED = 48_000  # numbers of one (arm, point, row) array worked on at once
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unpacked:
-    """Points in natural parameters: shapes (K, C), sigma (K,). Half in units of the spend scale."""
+    """Points in natural parameters, K of them.
+
+    Attributes
+    ----------
+    roi
+        (K, A) return of each arm.
+    first, second
+        (K, C) natural parameters of the adstock (``carryover``); the second may be meaningless.
+    half, shape
+        (K, C); half in units of the spend scale, shape 1 where a family has none.
+    strength
+        (K, P) of interactions, in outcome sd.
+    sigma
+        (K,) in outcome sd.
+    """
 
     roi: Floats
-    decay: Floats
+    first: Floats
+    second: Floats
     half: Floats
     shape: Floats
+    strength: Floats
     sigma: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MediaModel:
-    """One model on one design; ``hill`` (C,) says which channels are Hill, the rest exponential."""
+    """One model on one design.
+
+    Attributes
+    ----------
+    pairs
+        Arms (one of either channel in one geo) of each interaction in each geo: P lists of (i, j).
+    """
 
     design: Design
-    prior: ReturnPrior
-    hill: NDArray[np.bool_]
-    whitener: Whitener  # of the n observed rows
-    unit: Floats  # (C,)
-    left: Floats  # (n, r) U
-    singular: Floats  # (r,) s
-    right: Floats  # (r, p) V'
-    target: Floats  # (n,) whitened outcome
+    returns: ReturnPrior
+    layout: Layout
+    prior: Prior
+    pairs: tuple[Pairs, ...]
+    lifts: tuple[Lift, ...]
+    marginal: Marginal  # of the n observed rows
+    arms: Arms
+    geo: NDArray[np.int64]  # (A,)
+    unit: Floats  # (A,)
+    lags: Floats  # (A, train, L)
+    seen: NDArray[np.bool_]  # (G train,)
 
     @property
     def channels(self) -> int:
+        """C: active channels."""
         return len(self.design.active)
 
     @property
     def size(self) -> int:
         """Number of coordinates of a point."""
-        return 4 * self.channels + 1
+        return self.layout.size
 
     def prior_moments(self) -> tuple[Floats, Floats]:
         """Centre and sd (size,) of the prior of each coordinate (decay and sigma: about)."""
-        c = self.channels
-        a, b = CARRYOVER[self.design.frequency]
-        centre = np.concatenate(
-            [
-                self.prior.log_median,
-                np.full(c, np.log(a / b)),
-                np.zeros(c),
-                np.full(c, SHAPE_MEAN),
-                [-1.0],
-            ]
-        )
-        sd = np.concatenate(
-            [
-                self.prior.log_sd,
-                np.full(c, np.sqrt(1.0 / a + 1.0 / b)),
-                np.full(c, HALF_SD),
-                np.full(c, SHAPE_SD),
-                [0.7],
-            ]
-        )
-        return centre, sd
+        return self.prior.centre, self.prior.sd
 
     def unpack(self, theta: Floats) -> Unpacked:
         """Natural parameters of points (K, size)."""
-        c = self.channels
+        layout, lags = self.layout, self.design.lags.shape[2]
+        first, second = theta[:, layout.first], picked(theta, layout.second)
+        natural_first, natural_second = np.empty_like(first), np.empty_like(second)
+        for family in set(layout.choice.adstocks):
+            of = np.array([name == family for name in layout.choice.adstocks])
+            natural_first[:, of], natural_second[:, of] = carryover.natural(
+                family, first[:, of], second[:, of], lags
+            )
         return Unpacked(
-            roi=np.exp(theta[:, :c]),
-            decay=1.0 / (1.0 + np.exp(-theta[:, c : 2 * c])),
-            half=np.exp(theta[:, 2 * c : 3 * c]),
-            shape=np.exp(theta[:, 3 * c : 4 * c]),
-            sigma=np.exp(theta[:, -1]),
+            roi=np.exp(self._log_roi(theta)),
+            first=natural_first,
+            second=natural_second,
+            half=np.exp(theta[:, layout.half]),
+            shape=np.exp(picked(theta, layout.shape)),
+            strength=STRENGTH * theta[:, layout.pairs],
+            sigma=np.exp(theta[:, layout.sigma]),
         )
 
     def media(self, theta: Floats) -> Floats:
-        """Media of each channel in every row, shape (C, K, T), in outcome sd.
+        """Media of each arm in every period, shape (A, K, T), in its geo's outcome sd.
 
         The mean saturation that turns returns into coefficients is always the training window's.
         """
-        p = self.unpack(theta)
-        saturated = _saturate(self, p, self._adstock(p)[1])[0]
-        level = saturated[:, :, : self.design.train].mean(axis=2, keepdims=True)
-        scale = (p.roi.T * self.unit[:, None])[:, :, None] / np.maximum(level, 1e-300)
-        out: Floats = scale * saturated
+        saturated = self.arms.forward(theta, self.design.lags).saturated
+        out: Floats = self._scale(theta, saturated)[:, :, None] * saturated
+        return out
+
+    def interplay(self, theta: Floats) -> Floats:
+        """What each interaction adds in every row, shape (P, K, R), in outcome sd."""
+        saturated = self.arms.forward(theta, self.design.lags).saturated
+        strength = STRENGTH * theta[:, self.layout.pairs]
+        rows = np.zeros((len(self.pairs), theta.shape[0], self.design.outcome.size))
+        periods = self.design.periods
+        for place, pair in enumerate(self.pairs):
+            for i, j in pair:
+                at = slice(self.geo[i] * periods, (self.geo[i] + 1) * periods)
+                rows[place, :, at] = strength[:, place, None] * saturated[i] * saturated[j]
+        return rows
+
+    def signal(self, theta: Floats) -> Floats:
+        """All that media do in every row, interactions included, shape (K, R)."""
+        out = self._by_geo(self.media(theta))
+        if self.pairs:
+            out = out + self.interplay(theta).sum(axis=0)
         return out
 
     def coefficients(self, theta: Floats) -> Floats:
-        """Maximal response of each channel, shape (K, C), in outcome units per period."""
-        p = self.unpack(theta)
-        saturated = _saturate(self, p, self._adstock(p)[1])[0]
-        level = saturated[:, :, : self.design.train].mean(axis=2)
-        out: Floats = (p.roi * self.design.mean_spend) / np.maximum(level.T, 1e-300)
+        """Response of each arm at level one, shape (K, A), in outcome units per period."""
+        saturated = self.arms.forward(theta, self.design.lags).saturated
+        scale = self._scale(theta, saturated)
+        out: Floats = scale.T * self.design.outcome_scale[self.geo]
         return out
-
-    def _adstock(self, p: Unpacked) -> tuple[Floats, Floats]:
-        """Weights (C, K, L) and adstocked spend (C, K, T)."""
-        lag = np.arange(self.design.lags.shape[2])
-        weights = p.decay.T[:, :, None] ** lag
-        weights /= weights.sum(axis=2, keepdims=True)
-        return weights, np.matmul(weights, self.design.lags.transpose(0, 2, 1))
 
     def log_posterior(self, theta: Floats) -> tuple[Floats, Floats]:
         """Log posterior density (K,) of points (K, size), normalised prior, and gradient (K, size).
@@ -144,163 +168,204 @@ class MediaModel:
         The density is of theta itself (Jacobians of the logarithms and the logit included).
         """
         # A few points at a time: their arrays then stay in the processor's cache.
-        few = max(1, _CACHED // (self.channels * self.design.train))
+        few = max(1, _CACHED // (len(self.arms.families) * self.design.train))
         parts = [self._log_posterior(theta[k : k + few]) for k in range(0, len(theta), few)]
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([v for v, _ in parts]), np.concatenate([g for _, g in parts])
 
+    def log_likelihood_rows(self, theta: Floats, rng: np.random.Generator) -> Floats:
+        """Log density of every observed row given a full draw, shape (K, n): what LOO needs."""
+        gamma, media = self.linear_draws(theta, rng)
+        seen = self.design.observed
+        residual = self.marginal.residual(media[:, seen] + gamma @ self.design.baseline[seen].T)
+        sigma = np.exp(theta[:, -1])[:, None]
+        inner = -0.5 * (residual / sigma) ** 2 - np.log(sigma) - 0.5 * _LOG_2PI
+        out: Floats = inner + np.log(self.marginal.whitener.root)
+        return out
+
+    def _log_roi(self, theta: Floats) -> Floats:
+        """(K, A)"""
+        out = theta[:, self.layout.roi][:, self.arms.channel]
+        for level in self.layout.levels:
+            deviation = np.where(level.member >= 0, theta[:, level.member], 0.0)
+            out = out + np.exp(theta[:, level.spread])[:, None] * deviation
+        return out
+
+    def _scale(self, theta: Floats, saturated: Floats) -> Floats:
+        """(A, K) response at level one, in outcome sd."""
+        level = np.maximum(saturated[:, :, : self.design.train].mean(axis=2), _TINY)
+        out: Floats = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level
+        return out
+
+    def _by_geo(self, media: Floats) -> Floats:
+        """(K, rows of all geos) from (A, K, rows of one)."""
+        geos = len(self.design.geos)
+        if geos == 1:
+            return np.asarray(media.sum(axis=0))
+        return np.concatenate([media[self.geo == g].sum(axis=0) for g in range(geos)], axis=1)
+
     def _log_posterior(self, theta: Floats) -> tuple[Floats, Floats]:
-        d, c, train = self.design, self.channels, self.design.train
-        p = self.unpack(theta)
-        weights, adstock = self._adstock(p)
-        adstock = adstock[:, :, :train]
-        saturated, by_adstock, by_half, by_shape = _saturate(self, p, adstock)
-        level = np.maximum(saturated.mean(axis=2), 1e-300)
-        scale = p.roi.T * self.unit[:, None] / level  # (C, K)
-        seen = d.observed[:train]
-        media = np.einsum("ck,ckt->kt", scale, saturated)
-        residual = self.target - self.whitener.apply(media[:, seen])
-        value, solved, by_sigma = self._likelihood(residual, p.sigma)
-        push = np.zeros((theta.shape[0], train))  # d value / d media_kt
-        push[:, seen] = self.whitener.transposed(solved)
-        total = np.einsum("kt,ckt->ck", push, saturated)
-        by_saturated = scale[:, :, None] * (push[None] - (total / (level * train))[:, :, None])
-        lag = np.arange(weights.shape[2])
-        by_weights = np.matmul(by_saturated * by_adstock, d.lags[:, :train])
-        centred = lag - (weights * lag).sum(axis=2, keepdims=True)
-        gradient = np.empty_like(theta)
-        gradient[:, :c] = (scale * total).T
-        gradient[:, c : 2 * c] = ((by_weights * weights * centred).sum(axis=2)).T * (1 - p.decay)
-        gradient[:, 2 * c : 3 * c] = (by_saturated * by_half).sum(axis=2).T
-        gradient[:, 3 * c : 4 * c] = (by_saturated * by_shape).sum(axis=2).T
-        gradient[:, -1] = by_sigma
-        prior, prior_gradient = self._log_prior(theta, p)
+        layout, train = self.layout, self.design.train
+        forward = self.arms.forward(theta, self.lags)
+        saturated = forward.saturated
+        level = np.maximum(saturated.mean(axis=2), _TINY)
+        scale = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level  # (A, K)
+        media = self._by_geo(scale[:, :, None] * saturated)
+        strength = STRENGTH * theta[:, layout.pairs].T  # (P, K)
+        for place, pair in enumerate(self.pairs):
+            for i, j in pair:
+                at = slice(self.geo[i] * train, (self.geo[i] + 1) * train)
+                media[:, at] += strength[place][:, None] * saturated[i] * saturated[j]
+        residual = self.marginal.residual(media[:, self.seen])
+        value, solved, by_sigma = self.marginal.log_likelihood(
+            residual, np.exp(theta[:, layout.sigma])
+        )
+        push = np.zeros(media.shape)  # d value / d media
+        push[:, self.seen] = self.marginal.whitener.transposed(solved)
+        push = push.reshape(theta.shape[0], len(self.design.geos), train).transpose(1, 0, 2)
+        pushed = push[self.geo]  # (A, K, train)
+        by_scale = np.einsum("akt,akt->ak", pushed, saturated)
+        gradient = np.zeros_like(theta)
+        by_weights = np.zeros((len(self.arms.families), theta.shape[0], self.lags.shape[2]))
+        by_half = np.zeros((len(self.arms.families), theta.shape[0]))
+        by_shape = np.zeros_like(by_half)
+        for lift in self.lifts:
+            value += self._add_lift(lift, theta, scale, by_scale, by_weights, by_half, by_shape)
+        by_saturated = scale[:, :, None] * (pushed - (by_scale / (level * train))[:, :, None])
+        for place, pair in enumerate(self.pairs):
+            for i, j in pair:
+                both = pushed[i] * saturated[i] * saturated[j]
+                gradient[:, layout.pairs[place]] += STRENGTH * both.sum(axis=1)
+                by_saturated[i] += strength[place][:, None] * pushed[i] * saturated[j]
+                by_saturated[j] += strength[place][:, None] * pushed[i] * saturated[i]
+        by_weights += np.matmul(by_saturated * forward.by_adstock, self.lags)
+        by_half += (by_saturated * forward.by_half).sum(axis=2)
+        by_shape += (by_saturated * forward.by_shape).sum(axis=2)
+        self._collect(theta, gradient, forward, scale * by_scale, by_weights, by_half, by_shape)
+        gradient[:, layout.sigma] += by_sigma
+        prior, prior_gradient = self.prior.log_density(theta)
         return value + prior, gradient + prior_gradient
+
+    def _add_lift(
+        self,
+        lift: Lift,
+        theta: Floats,
+        scale: Floats,
+        by_scale: Floats,
+        by_weights: Floats,
+        by_half: Floats,
+        by_shape: Floats,
+    ) -> Floats:
+        """Log density (K,) of a test; its derivatives are added to those given, in place."""
+        forward = self.arms.some(lift.arms).forward(theta, lift.lags)
+        to_outcome = self.design.outcome_scale[self.geo[lift.arms]][:, None]
+        gained = (forward.saturated * lift.sign).sum(axis=2)  # (J, K)
+        expected = (scale[lift.arms] * to_outcome * gained).sum(axis=0)
+        off = (lift.change - expected) / lift.error
+        pull = off / lift.error * to_outcome  # (J, K) d value / d (scale gained)
+        by_scale[lift.arms] += pull * gained
+        by_saturated = (scale[lift.arms] * pull)[:, :, None] * lift.sign
+        by_weights[lift.arms] += np.matmul(by_saturated * forward.by_adstock, lift.lags)
+        by_half[lift.arms] += (by_saturated * forward.by_half).sum(axis=2)
+        by_shape[lift.arms] += (by_saturated * forward.by_shape).sum(axis=2)
+        out: Floats = -0.5 * off**2 - 0.5 * _LOG_2PI - float(np.log(lift.error))
+        return out
+
+    def _collect(
+        self,
+        theta: Floats,
+        gradient: Floats,
+        forward: Forward,
+        by_log_roi: Floats,
+        by_weights: Floats,
+        by_half: Floats,
+        by_shape: Floats,
+    ) -> None:
+        """Sum derivatives of arms (A, K, ...) into the gradient of their channels' coordinates."""
+        layout = self.layout
+        gradient[:, layout.roi] += self.arms.by_channel(by_log_roi).T
+        for level in layout.levels:
+            spread = np.exp(theta[:, level.spread])
+            for a in np.flatnonzero(level.member >= 0):
+                member = level.member[a]
+                gradient[:, member] += spread * by_log_roi[a]
+                gradient[:, level.spread] += spread * theta[:, member] * by_log_roi[a]
+        weights = self.arms.by_channel(by_weights)
+        gradient[:, layout.first] += (weights * forward.by_first).sum(axis=2).T
+        two = layout.second >= 0
+        if two.any():
+            second = (weights * forward.by_second).sum(axis=2).T
+            gradient[:, layout.second[two]] += second[:, two]
+        gradient[:, layout.half] += self.arms.by_channel(by_half).T
+        shaped = layout.shape >= 0
+        if shaped.any():
+            gradient[:, layout.shape[shaped]] += self.arms.by_channel(by_shape).T[:, shaped]
 
     def log_null(self, log_sigma: Floats) -> tuple[Floats, Floats]:
         """Log posterior (K,) and gradient of log sigma alone in the model without any media."""
         sigma = np.exp(log_sigma)
-        residual = np.broadcast_to(self.target, (log_sigma.size, self.target.size))
-        value, _, by_sigma = self._likelihood(residual, sigma)
-        prior, prior_gradient = _log_half_normal(log_sigma)
+        residual = np.broadcast_to(
+            self.marginal.target, (log_sigma.size, self.marginal.target.size)
+        )
+        value, _, by_sigma = self.marginal.log_likelihood(residual, sigma)
+        for lift in self.lifts:
+            off = lift.change / lift.error
+            value = value - 0.5 * off**2 - 0.5 * _LOG_2PI - float(np.log(lift.error))
+        prior, prior_gradient = log_half_normal(log_sigma)
         return value + prior, by_sigma + prior_gradient
 
-    def _likelihood(self, residual: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
-        """Log likelihood (K,), covariance^-1 residual (K, n), d value / d log sigma (K,)."""
-        n, rank = self.left.shape
-        variance = (sigma * sigma)[:, None]
-        projected = residual @ self.left
-        inside = self.singular**2 + variance  # (K, r)
-        outside = np.maximum((residual**2).sum(axis=1) - (projected**2).sum(axis=1), 0.0)
-        value = -0.5 * (
-            (projected**2 / inside).sum(axis=1)
-            + outside / variance[:, 0]
-            + np.log(inside).sum(axis=1)
-            + (n - rank) * np.log(variance[:, 0])
-            + n * _LOG_2PI
-            - 2.0 * self.whitener.log_determinant
-        )
-        solved = residual / variance + (projected * (1.0 / inside - 1.0 / variance)) @ self.left.T
-        by_variance = 0.5 * (
-            (projected**2 / inside**2).sum(axis=1)
-            + outside / variance[:, 0] ** 2
-            - (1.0 / inside).sum(axis=1)
-            - (n - rank) / variance[:, 0]
-        )
-        return value, solved, 2.0 * variance[:, 0] * by_variance
-
-    def _log_prior(self, theta: Floats, p: Unpacked) -> tuple[Floats, Floats]:
-        c = self.channels
-        centre, sd = self.prior_moments()
-        z = (theta - centre) / sd
-        normal = np.ones(self.size, dtype=bool)
-        normal[c : 2 * c] = False
-        normal[-1] = False
-        value = -0.5 * (z[:, normal] ** 2).sum(axis=1) - np.log(sd[normal]).sum()
-        value -= 0.5 * _LOG_2PI * normal.sum()
-        gradient = np.where(normal, -z / sd, 0.0)
-        a, b = CARRYOVER[self.design.frequency]
-        logit = theta[:, c : 2 * c]
-        # log Beta(d; a, b) + log d(1-d), with log d = -log(1 + e^-u)
-        value += (-a * np.logaddexp(0, -logit) - b * np.logaddexp(0, logit)).sum(axis=1)
-        value -= c * (lgamma(a) + lgamma(b) - lgamma(a + b))
-        gradient[:, c : 2 * c] = a * (1.0 - p.decay) - b * p.decay
-        noise, noise_gradient = _log_half_normal(theta[:, -1])
-        gradient[:, -1] = noise_gradient
-        return value + noise, gradient
-
     def linear_moments(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Posterior mean (K, p) of gamma given points, and media summed over channels (K, T)."""
-        media = self.media(theta).sum(axis=0)
-        residual = self.target - self.whitener.apply(media[:, self.design.observed])
-        variance = np.exp(2.0 * theta[:, -1])[:, None]
-        projected = residual @ self.left
-        return (projected * self.singular / (self.singular**2 + variance)) @ self.right, media
+        """Posterior mean (K, p) of gamma given points, and all that media do (K, R)."""
+        media = self.signal(theta)
+        residual = self.marginal.residual(media[:, self.design.observed])
+        return self.marginal.coefficients(residual, np.exp(theta[:, self.layout.sigma])), media
 
     def linear_draws(self, theta: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """One draw of gamma (K, p) a point, and media summed (K, T)."""
+        """One draw of gamma (K, p) a point, and all that media do (K, R)."""
         mean, media = self.linear_moments(theta)
-        sigma = np.exp(theta[:, -1])[:, None]
-        shrink = sigma / np.sqrt(self.singular**2 + sigma**2)  # posterior sd along V
-        noise = rng.standard_normal(mean.shape)
-        along = noise @ self.right.T
-        return mean + noise + (along * (shrink - 1.0)) @ self.right, media
-
-
-def _log_half_normal(log_sigma: Floats) -> tuple[Floats, Floats]:
-    """HalfNormal(1) of sigma as a density of its logarithm, and the gradient.
-
-    The factor exp(-(floor / sigma)^2) keeps a dozen rows from being fitted without any noise; its
-    effect on the normalisation is far below what evidence is read to.
-    """
-    square = np.exp(2.0 * log_sigma)
-    floor = _NOISE_FLOOR**2 / square
-    value = -0.5 * square + log_sigma + 0.5 * float(np.log(2.0 / np.pi)) - floor
-    return value, 1.0 - square + 2.0 * floor
-
-
-def _saturate(
-    model: MediaModel, p: Unpacked, adstock: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Saturation (C, K, T) and its derivatives by adstock, log half and log shape."""
-    half, shape, hill = p.half.T[:, :, None], p.shape.T[:, :, None], model.hill
-    if hill.all():
-        return kernels.hill(adstock, half, shape)
-    if not hill.any():
-        return kernels.exponential(adstock, half)
-    out = tuple(np.empty_like(adstock) for _ in range(4))
-    parts = (
-        (hill, kernels.hill(adstock[hill], half[hill], shape[hill])),
-        (~hill, kernels.exponential(adstock[~hill], half[~hill])),
-    )
-    for where, values in parts:
-        for target, value in zip(out, values, strict=True):
-            target[where] = value
-    return out[0], out[1], out[2], out[3]
+        return self.marginal.drawn(mean, np.exp(theta[:, self.layout.sigma]), rng), media
 
 
 def build_model(
     design: Design,
-    prior: ReturnPrior,
-    hill: NDArray[np.bool_],
+    returns: ReturnPrior,
+    choice: Choice,
     weights: Floats | None = None,
     correlation: float = 0.0,
+    *,
+    pairs: tuple[tuple[int, int], ...] = (),
+    lifts: tuple[Lift, ...] = (),
 ) -> MediaModel:
-    """Whiten and decompose the baseline once; ``weights`` (n,) of observed rows, default ones."""
+    """Whiten and decompose the baseline once.
+
+    Parameters
+    ----------
+    weights
+        (n,) of observed rows, default ones.
+    pairs
+        Channels (places among the active ones, each without campaigns) that interact.
+    """
     seen = design.observed
-    whitener = Whitener.of(seen, weights, correlation)
-    left, singular, right = np.linalg.svd(
-        whitener.apply(design.baseline[seen].T).T, full_matrices=False
-    )
+    whitener = Whitener.of(seen, weights, correlation, every=design.periods)
+    layout = lay_out(choice, design.arms, len(pairs))
+    channel, geo = design.channel_of_arm, design.geo_of_arm
+    arm = {(int(c), int(g)): a for a, (c, g) in enumerate(zip(channel, geo, strict=True))}
+    geos = range(len(design.geos))
     return MediaModel(
         design=design,
-        prior=prior,
-        hill=hill,
-        whitener=whitener,
-        unit=design.mean_spend / design.outcome_scale,
-        left=left,
-        singular=singular,
-        right=right,
-        target=whitener.apply(design.outcome[seen]),
+        returns=returns,
+        layout=layout,
+        prior=prior_of(layout, returns, design.frequency),
+        pairs=tuple(
+            tuple((arm[i, g], arm[j, g]) for g in geos if (i, g) in arm and (j, g) in arm)
+            for i, j in pairs
+        ),
+        lifts=lifts,
+        marginal=Marginal.of(whitener, design.baseline[seen], design.outcome[seen]),
+        arms=Arms(layout, channel, tuple(choice.saturations[c] for c in channel)),
+        geo=geo,
+        unit=design.mean_spend / design.outcome_scale[geo],
+        lags=np.ascontiguousarray(design.lags[:, : design.train]),
+        seen=seen[design.training],
     )

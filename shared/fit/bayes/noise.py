@@ -41,8 +41,8 @@ class Noise:
 class Whitener:
     """The map W with W noise ~ N(0, sigma^2 I): a difference to the row before, then a weight.
 
-    ``follows`` (n,) says which observed rows have the row before them observed too; the others
-    begin anew, with the stationary variance sigma^2 / (1 - phi^2).
+    ``follows`` (n,) says which observed rows have the row before them, of the same geo, observed
+    too; the others begin anew, with the stationary variance sigma^2 / (1 - phi^2).
     """
 
     root: Floats
@@ -51,11 +51,18 @@ class Whitener:
 
     @classmethod
     def of(
-        cls, observed: NDArray[np.bool_], weights: Floats | None, correlation: float
+        cls,
+        observed: NDArray[np.bool_],
+        weights: Floats | None,
+        correlation: float,
+        *,
+        every: int | None = None,
     ) -> Whitener:
-        """Of the rows of ``observed`` that are true."""
+        """Of the rows of ``observed`` that are true; a geo begins ``every`` so many rows."""
         rows = np.flatnonzero(observed)
         follows = np.concatenate([[False], np.diff(rows) == 1])
+        if every is not None:
+            follows &= rows % every != 0
         root = np.ones(rows.size) if weights is None else np.sqrt(weights)
         if correlation:
             root = np.where(follows, root, root * np.sqrt(1.0 - correlation**2))

@@ -19,7 +19,20 @@ from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
 
-__all__ = ["CARRYOVER", "HALF_SD", "SHAPE_MEAN", "SHAPE_SD", "ReturnPrior", "return_prior"]
+__all__ = [
+    "CARRYOVER",
+    "HALF_SD",
+    "PEAK",
+    "SHAPE_MEAN",
+    "SHAPE_SD",
+    "SPREAD",
+    "SPREAD_SD",
+    "STRENGTH",
+    "WEIBULL_SCALE",
+    "WEIBULL_SHAPE",
+    "ReturnPrior",
+    "return_prior",
+]
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +42,16 @@ CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
 HALF_SD = 0.6
 SHAPE_MEAN = 0.1
 SHAPE_SD = 0.35
+#: Logit of a delayed adstock's peak over the latest one ~ Normal: early, not at once.
+PEAK = (-1.0, 1.0)
+#: Log shape of a Weibull ~ Normal (mean, sd); log scale ~ Normal(log of these periods, 0.6).
+WEIBULL_SHAPE = {"weibull_pdf": (0.4, 0.4), "weibull_cdf": (0.0, 0.4)}
+WEIBULL_SCALE = {"day": 9.0, "week": 2.0, "month": 1.0}
+#: Spread of log returns between geos or campaigns of one channel: LogNormal(log 0.3, 0.5).
+SPREAD = 0.3
+SPREAD_SD = 0.5
+#: Prior sd of an interaction's strength, in standard deviations of the outcome.
+STRENGTH = 0.3
 
 _ROI_LOG_MEDIAN = 0.2
 _ROI_LOG_SD = 0.9

@@ -90,7 +90,7 @@ def judge(
             f"Its 90 % intervals held the outcome in only {rolling.coverage:.0%} of the last "
             f"{rolling.rows} {frequency}s."
         )
-    gain = posterior.evidence[posterior.family] - posterior.evidence["no_media"]
+    gain = posterior.evidence["chosen"] - posterior.evidence["no_media"]
     if gain < _MEDIA:
         why.append(
             "The history does not show that any channel has an effect: leaving all of them out "

@@ -21,18 +21,22 @@ Floats = NDArray[np.float64]
 
 
 def _decompose(posterior: Posterior, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean total over the training rows of each baseline group and each channel index."""
+    """Mean total over the training rows of each baseline group and each arm, by name."""
     design = posterior.design
     rng = np.random.default_rng([seed, 3])
     gamma = posterior.model.linear_draws(posterior.draws, rng)[0].mean(axis=0)
-    columns = design.baseline[: design.train] * gamma * design.outcome_scale
+    inside = design.training
+    columns = design.baseline[inside] * gamma * design.row_scale[inside, None]
     groups: dict[str, float] = {}
     for group, total in zip(design.baseline_groups, columns.sum(axis=0), strict=True):
         groups[group] = groups.get(group, 0.0) + float(total)
-    groups["intercept"] += design.outcome_centre * design.train
+    groups["intercept"] += float(design.outcome_centre.sum()) * design.train
+    if posterior.model.pairs:
+        both = posterior.model.interplay(posterior.draws)[:, :, inside].mean(axis=1)
+        groups["interactions"] = float((both * design.row_scale[inside]).sum())
     roi = posterior.model.unpack(posterior.draws).roi.mean(axis=0)
     media = roi * design.mean_spend * design.train
-    return groups, {str(c): float(m) for c, m in zip(design.active, media, strict=True)}
+    return groups, {arm.name: float(m) for arm, m in zip(design.arms, media, strict=True)}
 
 
 def baseline_of(posterior: Posterior, seed: int) -> dict[str, Any]:
@@ -61,14 +65,16 @@ def diagnose(
 ) -> dict[str, Any]:
     """Everything a reader needs to trust the curves or not."""
     design, mode = posterior.design, posterior.mode
-    names = [history.channels[c] for c in design.active]
+    names = [arm.name for arm in design.arms]
     mean, low, high = forecast(posterior, np.random.default_rng([seed, 4]))
-    seen = design.observed
+    seen = np.zeros(design.periods, dtype=bool)
+    seen[: design.train] = np.isfinite(history.outcome[: design.train])
     actual = history.outcome[seen]
     inside = (low[seen] <= actual) & (actual <= high[seen])
     by_group, by_channel = _decompose(posterior, seed)
     light = np.flatnonzero(posterior.noise.weights < 0.3)
-    dates = [history.dates[t].isoformat() for t in np.flatnonzero(seen)[light]]
+    rows = np.flatnonzero(design.observed)[light] % design.periods
+    dates = [history.dates[t].isoformat() for t in np.unique(rows)]
     return {
         "data": judgement.data,
         "promote": judgement.promote,
@@ -105,7 +111,7 @@ def diagnose(
             "kind": "bayesian",
             "method": "laplace_hmc",
             "saturation": posterior.family,
-            "adstock": "geometric",
+            "adstock": posterior.carryover,
             "lags": int(design.lags.shape[2]),
             "log_evidence": dict(posterior.evidence),
             "baseline_columns": list(design.baseline_names),
@@ -114,7 +120,8 @@ def diagnose(
             "distribution": "student_t",
             "degrees_of_freedom": posterior.noise.degrees,
             "correlation": posterior.noise.correlation,
-            "scale": float(np.median(np.exp(posterior.draws[:, -1]))) * design.outcome_scale,
+            "scale": float(np.median(np.exp(posterior.draws[:, -1])))
+            * float(design.outcome_scale.mean()),
             "outliers": dates,
         },
         "priors": {"basis": posterior.prior.basis, "why": posterior.prior.why},
@@ -123,14 +130,16 @@ def diagnose(
                 "channel": name,
                 "verdict": item.verdict,
                 "contraction": item.contraction,
-                "prior_given": given,
+                "prior_given": posterior.prior.given[arm.channel],
                 "prior_roi": list(item.prior_roi),
                 "posterior_roi": [item.roi_interval[0], item.roi_mean, item.roi_interval[1]],
-                "decay": list(item.decay),
+                "saturation": item.saturation,
+                "adstock": {"family": item.adstock}
+                | {key: list(values) for key, values in item.carryover.items()},
                 "half_saturation": list(item.half_saturation),
                 "shape": None if item.shape is None else list(item.shape),
             }
-            for name, item, given in zip(names, evidence, posterior.prior.given, strict=True)
+            for name, arm, item in zip(names, design.arms, evidence, strict=True)
         ],
         "collinear": [
             {"channels": list(members), "correlation": strength} for members, strength in groups
@@ -138,7 +147,7 @@ def diagnose(
         "decomposition": {
             "outcome": float(np.sum(actual)),
             "baseline": by_group,
-            "media": {history.channels[int(c)]: total for c, total in by_channel.items()},
+            "media": by_channel,
         },
         "change_since_previous": _moves(names, evidence, previous),
         "findings": [
@@ -193,7 +202,8 @@ def _warnings(
     if unspent:
         warn("unspent_channel", f"No spend in the history: {', '.join(unspent)}.")
     spend = history.spend[:, posterior.design.active]
-    level = [n for n, s in zip(names, spend.T, strict=True) if np.ptp(s) <= 1e-6 * s.max()]
+    spent = [history.channels[c] for c in posterior.design.active]
+    level = [n for n, s in zip(spent, spend.T, strict=True) if np.ptp(s) <= 1e-6 * s.max()]
     if level:
         warn(
             "constant_spend",

@@ -76,7 +76,12 @@ def horizon_of(rows: int, frequency: str) -> int:
 
 
 def validate(
-    history: History, spec: Mapping[str, Any], *, seed: int, family: str, least: int
+    history: History,
+    spec: Mapping[str, Any],
+    *,
+    seed: int,
+    choice: Mapping[str, tuple[str, str]],
+    least: int,
 ) -> tuple[Fold, ...]:
     """The folds, oldest first; only those that leave ``least`` observed rows to fit."""
     rows = len(history.dates)
@@ -90,7 +95,7 @@ def validate(
         tested = history.outcome[start : start + horizon]
         if varies and np.isfinite(tested).any():
             posterior = fit_posterior(
-                history, spec, seed=seed, train=start, draws=_DRAWS, family=family
+                history, spec, seed=seed, train=start, draws=_DRAWS, choice=choice
             )
             folds.append(_fold(history, posterior, start, start + horizon, seed))
     return tuple(folds)
@@ -107,7 +112,7 @@ def _fold(history: History, posterior: Posterior, start: int, stop: int, seed: i
         low=low[rows],
         high=high[rows],
         naive=naive_forecast(history.outcome, start, stop, history.frequency)[rows - start],
-        constant=np.full(rows.size, posterior.design.outcome_centre),
+        constant=np.full(rows.size, posterior.design.outcome_centre.sum()),
         converged=posterior.converged,
     )
 
@@ -120,11 +125,8 @@ def forecast(posterior: Posterior, rng: np.random.Generator) -> tuple[Floats, Fl
     degrees = posterior.noise.degrees
     scale = posterior.noise.spread * np.exp(draws[:, -1])[:, None]
     noise = scale * rng.standard_t(degrees, size=signal.shape)
-    low, high = np.quantile(signal + noise, [0.05, 0.95], axis=0)
-    to_money = design.outcome_scale
-    centre = design.outcome_centre
-    mean = signal.mean(axis=0)
-    return centre + to_money * mean, centre + to_money * low, centre + to_money * high
+    low, high = np.quantile(design.total(signal + noise), [0.05, 0.95], axis=0)
+    return design.total(signal.mean(axis=0)), low, high
 
 
 def naive_forecast(outcome: Floats, start: int, stop: int, frequency: str) -> Floats:

@@ -14,12 +14,15 @@ return: 0 where the data said nothing, towards 1 where they said it all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.carryover import PARAMETERS
 from shared.fit.bayes.posterior import Posterior
+from shared.fit.bayes.priors import SPREAD
 
 __all__ = ["ChannelEvidence", "channel_evidence", "collinear_groups"]
 
@@ -33,30 +36,35 @@ _TRADED = -0.6
 
 @dataclass(frozen=True, slots=True)
 class ChannelEvidence:
-    """Prior against posterior of one active channel; medians and 90 % ranges of natural units."""
+    """Prior against posterior of one arm; 90 % ranges with the median between, natural units."""
 
     verdict: str
     contraction: float
     roi_mean: float
     roi_interval: tuple[float, float]
     prior_roi: tuple[float, float, float]
-    decay: tuple[float, float, float]
+    saturation: str
+    adstock: str
+    carryover: Mapping[str, tuple[float, float, float]]
     half_saturation: tuple[float, float, float]
     shape: tuple[float, float, float] | None
 
 
 def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
-    """One entry per active channel, in the design's order."""
+    """One entry per arm, in the design's order."""
+    design, layout = posterior.design, posterior.model.layout
     natural = posterior.model.unpack(posterior.draws)
     out: list[ChannelEvidence] = []
-    for index in range(len(posterior.design.active)):
+    for index, arm in enumerate(design.arms):
+        place = arm.channel
         log_roi = np.log(natural.roi[:, index])
-        centre = float(posterior.prior.log_median[index])
-        sd = float(posterior.prior.log_sd[index])
+        centre = float(posterior.prior.log_median[place])
+        # A geo or a campaign may deviate from its channel.
+        sd = float(np.hypot(posterior.prior.log_sd[place], SPREAD * (len(layout.levels) > 0)))
+        saturation, adstock = layout.choice.saturations[place], layout.choice.adstocks[place]
         contraction = float(np.clip(1.0 - np.var(log_roi) / sd**2, 0.0, 1.0))
         shift = abs(float(np.mean(log_roi)) - centre) / sd
         low, _, high = _range(natural.roi[:, index])
-        hill = bool(posterior.model.hill[index])
         out.append(
             ChannelEvidence(
                 verdict=_word(contraction, shift),
@@ -68,11 +76,17 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
                     float(np.exp(centre)),
                     float(np.exp(centre + 1.645 * sd)),
                 ),
-                decay=_range(natural.decay[:, index]),
-                half_saturation=_range(
-                    natural.half[:, index] * float(posterior.design.spend_scale[index])
+                saturation=saturation,
+                adstock=adstock,
+                carryover=dict(
+                    zip(
+                        PARAMETERS[adstock],
+                        (_range(natural.first[:, place]), _range(natural.second[:, place])),
+                        strict=False,
+                    )
                 ),
-                shape=_range(natural.shape[:, index]) if hill else None,
+                half_saturation=_range(natural.half[:, place] * float(design.spend_scale[index])),
+                shape=_range(natural.shape[:, place]) if saturation == "hill" else None,
             )
         )
     return tuple(out)
@@ -101,9 +115,13 @@ def collinear_groups(
     count = len(names)
     if count < 2:
         return ()
-    media = posterior.model.media(posterior.mode.theta[None])[:, 0, posterior.design.observed]
-    media = posterior.model.whitener.apply(media)
-    left, singular = posterior.model.left, posterior.model.singular
+    marginal, design = posterior.model.marginal, posterior.design
+    by_arm = posterior.model.media(posterior.mode.theta[None])[:, 0]
+    whole = np.zeros((count, len(design.geos), design.periods))
+    for a, arm in enumerate(design.arms):
+        whole[arm.channel, arm.geo] += by_arm[a]
+    media = marginal.whitener.apply(whole.reshape(count, -1)[:, design.observed])
+    left, singular = marginal.left, marginal.singular
     left = left[:, singular > 1e-8 * singular.max()]
     # With about as many rows as baseline columns nothing would be left to correlate.
     if left.shape[1] < media.shape[1] // 2:
@@ -111,7 +129,7 @@ def collinear_groups(
     spread = np.linalg.norm(media, axis=1)
     safe = np.where(spread > 0, spread, 1.0)
     alike = (media / safe[:, None]) @ (media / safe[:, None]).T
-    log_roi = posterior.draws[:, :count]
+    log_roi = posterior.draws[:, posterior.model.layout.roi]
     deviation = log_roi - log_roi.mean(axis=0)
     sd = np.maximum(np.sqrt((deviation**2).mean(axis=0)), 1e-12)
     traded = (deviation.T @ deviation) / len(log_roi) / np.outer(sd, sd)

@@ -13,9 +13,9 @@ from tests.fit.histories import simulated, table
 @pytest.mark.parametrize("family", ["hill", "exponential"])
 def test_curves_reproduce_the_media_of_their_draws(family: str) -> None:
     history, _ = simulated(rows=60, channels=2)
-    posterior = fit_posterior(history, {}, seed=0, draws=20, family=family)
+    posterior = fit_posterior(history, {"model": {"saturation": family}}, seed=0, draws=20)
     media = posterior.model.media(posterior.draws) * posterior.design.outcome_scale
-    decay = posterior.model.unpack(posterior.draws).decay
+    decay = posterior.model.unpack(posterior.draws).first
     fitted = responses(posterior)
     lags = posterior.design.lags.shape[2]
     for c in range(2):
@@ -37,6 +37,6 @@ def test_a_channel_without_spend_returns_what_the_prior_says() -> None:
 
 def test_last_is_the_mean_of_the_last_quarter() -> None:
     spend = np.arange(40.0)[:, None] + 1
-    seen = observed_spend(table(np.arange(40.0), spend), 0)
+    seen = observed_spend(table(np.arange(40.0), spend), spend[:, 0])
     assert (seen.min, seen.max, seen.mean) == (1, 40, 20.5)
     assert seen.last == pytest.approx(np.mean(np.arange(28, 41)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.curves.saturation import Exponential, Hill
+from shared.curves.saturation import Hill
 from shared.fit.bayes import kernels
 
 SPEND = np.array([[0.0, 1e-12, 0.03, 0.4, 1.0, 2.5, 40.0, 1e6]])
@@ -18,20 +18,19 @@ def test_hill_is_the_hill_of_the_curves(shape: float) -> None:
     np.testing.assert_allclose(value[0], curve.value(SPEND[0]), rtol=1e-10, atol=1e-11)
 
 
-def test_exponential_is_the_exponential_of_the_curves() -> None:
-    value = kernels.exponential(SPEND, np.array([[0.7]]))[0]
-    curve = Exponential(max_response=1.0, rate=1 / 0.7)
-    np.testing.assert_allclose(value[0], curve.value(SPEND[0]), rtol=1e-12)
+@pytest.mark.parametrize("family", kernels.SATURATION_FAMILIES[1:])
+def test_kernels_are_the_curves_of_the_same_name(family: str) -> None:
+    value = kernels.saturate((family,), SPEND, np.array([[0.7]]), np.array([[1.0]]))[0]
+    curve = kernels.saturation_of(family, 1.0, 0.7, 1.0)
+    np.testing.assert_allclose(value[0], curve.value(SPEND[0]), rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["hill", "exponential"])
+@pytest.mark.parametrize("name", kernels.SATURATION_FAMILIES)
 def test_derivatives_match_central_differences(name: str) -> None:
     a, half, shape = np.array([[0.02, 0.6, 1.7, 5.0]]), np.array([[0.9]]), np.array([[1.4]])
 
     def kernel(a: np.ndarray, half: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, ...]:
-        if name == "hill":
-            return kernels.hill(a, half, shape)
-        return kernels.exponential(a, half)
+        return kernels.saturate((name,), a, half, shape)
 
     _, by_a, by_half, by_shape = kernel(a, half, shape)
     h = 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,11 @@ from shared.fit.bayes.laplace import (
     null_evidence,
     starting_points,
 )
+from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.model import MediaModel, build_model
+from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import return_prior
-from shared.fit.design.features import build_design
+from shared.fit.design.design import build_design
 from shared.history.table import History
 from tests.fit.histories import simulated
 
@@ -26,7 +29,16 @@ def model_of(history: History, hill: bool = True) -> MediaModel:
     design = build_design(history, None)
     total = float(np.nansum(history.outcome))
     prior = return_prior({}, "revenue", history.channels, history.spend.sum(), total)
-    return build_model(design, prior, np.full(len(history.channels), hill))
+    choice = Choice.same(len(history.channels), "hill" if hill else "exponential")
+    return build_model(design, prior, choice)
+
+
+def under(model: MediaModel) -> Callable[[Noise], MediaModel]:
+    """The same model under another noise."""
+    choice = model.layout.choice
+    return lambda noise: build_model(
+        model.design, model.returns, choice, noise.weights, noise.correlation
+    )
 
 
 def test_the_mode_is_a_maximum_that_every_start_finds() -> None:
@@ -83,16 +95,14 @@ def test_the_evidence_of_one_channel_is_near_the_integral_by_importance_sampling
 
 def test_outliers_lose_their_weight_and_clean_data_keep_theirs() -> None:
     history, _ = simulated(seed=4, noise=0.02)
-    design = build_design(history, None)
     model = model_of(history)
     start = starting_points(model, 1, np.random.default_rng(0))[0]
-    clean, _ = fit_noise(design, model.prior, model.hill, start)
+    clean, _ = fit_noise(under(model), start, 156)
     assert clean.weights.min() > 0.4
     outcome = history.outcome.copy()
     hit = [20, 77, 130]
     outcome[hit] *= 1.6
-    dirty = build_design(replace(history, outcome=outcome), None)
-    noise, _ = fit_noise(dirty, model.prior, model.hill, start)
+    noise, _ = fit_noise(under(model_of(replace(history, outcome=outcome))), start, 156)
     assert set(np.argsort(noise.weights)[:3].tolist()) == set(hit)
     assert noise.weights[hit].max() < 0.15
     assert noise.degrees < clean.degrees

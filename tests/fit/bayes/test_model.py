@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD, return_prior
-from shared.fit.design.features import build_design
+from shared.fit.design.design import build_design
 from tests.fit.histories import simulated
 
 Floats = NDArray[np.float64]
@@ -29,7 +30,9 @@ def model_of(
     design = build_design(history, None)
     seen = history.outcome[design.observed]
     prior = return_prior({}, "revenue", history.channels, history.spend.sum(), float(seen.sum()))
-    return build_model(design, prior, np.array(hill), weights, correlation)
+    families = tuple("hill" if yes else "exponential" for yes in hill)
+    choice = Choice(families, ("geometric",) * len(hill))
+    return build_model(design, prior, choice, weights, correlation)
 
 
 def points(model: MediaModel, count: int = 4, seed: int = 0) -> Floats:
@@ -85,11 +88,11 @@ def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out(
         likelihood = stats.multivariate_normal.logpdf(
             design.outcome[design.observed], media, covariance
         )
-        decay = p.decay[0]
-        prior = stats.norm.logpdf(theta[:c], model.prior.log_median, model.prior.log_sd).sum()
+        decay, hills = p.first[0], int((model.layout.shape >= 0).sum())
+        prior = stats.norm.logpdf(theta[:c], model.returns.log_median, model.returns.log_sd).sum()
         prior += (stats.beta.logpdf(decay, 2, 3) + np.log(decay * (1 - decay))).sum()
         prior += stats.norm.logpdf(theta[2 * c : 3 * c], 0, HALF_SD).sum()
-        prior += stats.norm.logpdf(theta[3 * c : 4 * c], SHAPE_MEAN, SHAPE_SD).sum()
+        prior += stats.norm.logpdf(theta[3 * c : 3 * c + hills], SHAPE_MEAN, SHAPE_SD).sum()
         prior += stats.halfnorm.logpdf(p.sigma[0]) + theta[-1] - (0.02 / p.sigma[0]) ** 2
         assert model.log_posterior(theta[None])[0][0] == pytest.approx(likelihood + prior, rel=1e-9)
 
@@ -134,7 +137,7 @@ def test_more_columns_than_rows_keep_the_prior_where_the_rows_are_silent() -> No
         [model.design.baseline, np.random.default_rng(0).normal(size=(70, 90))], 1
     )
     design = replace(model.design, baseline=wide)
-    model = build_model(design, model.prior, model.hill)
+    model = build_model(design, model.returns, model.layout.choice)
     theta = np.repeat(points(model, 1), 4000, axis=0)
     draws, _ = model.linear_draws(theta, np.random.default_rng(0))
     silent = np.linalg.svd(wide)[2][-1]  # orthogonal to every row

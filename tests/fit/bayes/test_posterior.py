@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from shared.fit.bayes.posterior import CLEAR, fit_posterior
-from tests.fit.histories import simulated, table
+from tests.fit.histories import HILL, simulated, table
 
 
 def test_the_saturation_asked_for_is_the_only_one_tried() -> None:
     history, _ = simulated(rows=50, channels=2)
-    found = fit_posterior(history, {}, seed=0, draws=20, family="exponential")
+    found = fit_posterior(history, {"model": {"saturation": "exponential"}}, seed=0, draws=20)
     assert found.family == "exponential"
-    assert set(found.evidence) == {"exponential", "no_media"}
-    assert not found.model.hill.any()
+    assert set(found.evidence) == {"asked", "chosen", "no_media"}
+    assert set(found.choice.saturations) == {"exponential"}
 
 
 def test_exponential_is_chosen_only_where_the_evidence_is_clear() -> None:
@@ -36,7 +36,7 @@ def test_exponential_is_chosen_only_where_the_evidence_is_clear() -> None:
 
 def test_training_on_the_first_rows_alone() -> None:
     history, _ = simulated(rows=80, channels=2)
-    found = fit_posterior(history, {}, seed=0, train=60, draws=20, family="hill")
+    found = fit_posterior(history, HILL, seed=0, train=60, draws=20)
     assert found.design.observed.sum() == 60
     assert found.draws.shape == (20, 9)
     assert found.converged
@@ -45,5 +45,5 @@ def test_training_on_the_first_rows_alone() -> None:
 @pytest.mark.parametrize("change", [{"drift": 9.0}, {"acceptance": 0.2}])
 def test_chains_that_did_not_settle_are_not_converged(change: dict[str, float]) -> None:
     history, _ = simulated(rows=50, channels=1)
-    found = fit_posterior(history, {}, seed=0, draws=20, family="hill")
+    found = fit_posterior(history, HILL, seed=0, draws=20)
     assert not replace(found, sample=replace(found.sample, **change)).converged

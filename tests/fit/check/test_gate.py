@@ -18,9 +18,12 @@ NAMES = ("a", "b")
 @pytest.fixture(scope="module")
 def posterior() -> Posterior:
     found = fit_posterior(
-        simulated(rows=60, channels=2)[0], {}, seed=0, draws=100, family="exponential"
+        simulated(rows=60, channels=2)[0],
+        {"model": {"saturation": "exponential"}},
+        seed=0,
+        draws=100,
     )
-    return replace(found, evidence={"exponential": -10.0, "no_media": -40.0})
+    return replace(found, evidence={"chosen": -10.0, "no_media": -40.0})
 
 
 def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: float = 2.0) -> Fold:
@@ -71,7 +74,7 @@ def test_large_errors_are_written_out(posterior: Posterior) -> None:
 
 
 def test_media_without_evidence(posterior: Posterior) -> None:
-    thin = replace(posterior, evidence={"exponential": -38.0, "no_media": -40.0})
+    thin = replace(posterior, evidence={"chosen": -38.0, "no_media": -40.0})
     found = judge(thin, [fold()], NAMES, [])
     assert not found.promote
     assert "+2.0 for media, 3 asked" in found.reasons[0]

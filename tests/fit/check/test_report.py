@@ -57,7 +57,8 @@ def test_prior_stands_beside_posterior(result: FitResult) -> None:
         assert low < middle < high
         assert channel["posterior_roi"][0] <= channel["posterior_roi"][1]
         assert 0 <= channel["contraction"] <= 1
-        assert 0 < channel["decay"][0] < channel["decay"][2] < 1
+        assert channel["adstock"]["family"] == "geometric"
+        assert 0 < channel["adstock"]["decay"][0] < channel["adstock"]["decay"][2] < 1
 
 
 def test_findings_of_the_history_are_carried_along(result: FitResult) -> None:

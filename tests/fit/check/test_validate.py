@@ -9,7 +9,7 @@ import pytest
 
 from shared.fit.bayes.posterior import fit_posterior
 from shared.fit.check.validate import forecast, horizon_of, naive_forecast, score, validate
-from tests.fit.histories import simulated
+from tests.fit.histories import HILL, simulated
 
 
 def test_scores_by_hand() -> None:
@@ -54,7 +54,7 @@ def test_naive_falls_back_where_last_year_has_a_gap() -> None:
 
 def test_folds_do_not_overlap_and_end_with_the_history() -> None:
     history, _ = simulated(rows=120)
-    folds = validate(history, {}, seed=0, family="hill", least=30)
+    folds = validate(history, HILL, seed=0, choice={}, least=30)
     assert [(f.start, f.stop) for f in folds] == [(94, 107), (107, 120)]
     assert all(f.converged for f in folds)
     assert [len(f.actual) for f in folds] == [13, 13]
@@ -64,15 +64,15 @@ def test_folds_do_not_overlap_and_end_with_the_history() -> None:
 
 def test_folds_that_leave_too_little_are_left_out() -> None:
     history, _ = simulated(rows=60)
-    assert len(validate(history, {}, seed=0, family="hill", least=40)) == 1
-    assert validate(history, {}, seed=0, family="hill", least=60) == ()
+    assert len(validate(history, HILL, seed=0, choice={}, least=40)) == 1
+    assert validate(history, HILL, seed=0, choice={}, least=60) == ()
 
 
 def test_forecasts_of_unseen_rows_are_good_and_their_intervals_honest() -> None:
     inside, r2 = [], []
     for seed in range(4):
         history, _ = simulated(seed=seed, rows=130, noise=0.03)
-        posterior = fit_posterior(history, {}, seed=0, train=104, draws=100, family="hill")
+        posterior = fit_posterior(history, HILL, seed=0, train=104, draws=100)
         mean, low, high = forecast(posterior, np.random.default_rng(0))
         actual = history.outcome[104:]
         inside.append(np.mean((low[104:] <= actual) & (actual <= high[104:])))
@@ -85,8 +85,12 @@ def test_what_comes_after_the_split_is_not_used() -> None:
     history, _ = simulated(rows=90)
     outcome = history.outcome.copy()
     outcome[70:] *= 3
-    one = fit_posterior(history, {}, seed=0, train=70, draws=20, family="hill")
+    one = fit_posterior(history, HILL, seed=0, train=70, draws=20)
     two = fit_posterior(
-        replace(history, outcome=outcome), {}, seed=0, train=70, draws=20, family="hill"
+        replace(history, outcome=outcome),
+        HILL,
+        seed=0,
+        train=70,
+        draws=20,
     )
     np.testing.assert_array_equal(one.draws, two.draws)

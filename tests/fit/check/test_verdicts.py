@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.check.verdicts import channel_evidence, collinear_groups
-from tests.fit.histories import simulated
+from tests.fit.histories import HILL, simulated
 
 Floats = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
 def posterior() -> Posterior:
-    return fit_posterior(simulated(rows=80, channels=3)[0], {}, seed=0, draws=200, family="hill")
+    return fit_posterior(simulated(rows=80, channels=3)[0], HILL, seed=0, draws=200)
 
 
 def with_log_roi(posterior: Posterior, log_roi: Floats) -> Posterior:
@@ -60,7 +60,7 @@ def test_spend_that_moves_together_is_one_group() -> None:
     history, _ = simulated(rows=80, channels=3)
     spend = history.spend.copy()
     spend[:, 1] = 3 * spend[:, 2] * np.exp(0.01 * np.random.default_rng(0).normal(size=80))
-    posterior = fit_posterior(replace(history, spend=spend), {}, seed=0, draws=60, family="hill")
+    posterior = fit_posterior(replace(history, spend=spend), HILL, seed=0, draws=60)
     groups = collinear_groups(posterior, ("a", "b", "c"))
     assert any({"b", "c"} <= set(members) for members, _ in groups)
 

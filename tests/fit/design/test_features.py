@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
-from shared.fit.design.features import LAGS, build_design, lagged
+from shared.fit.design.design import LAGS, build_design, lagged
 from tests.fit.histories import simulated, table, weekly_dates
 
 

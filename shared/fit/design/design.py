@@ -1,0 +1,220 @@
+"""From a history to the arrays of the model: scaled, lagged exposure of arms, and the baseline.
+
+An arm is a channel, or a campaign below it, in one geo. Rows are the periods of every geo, geo by
+geo. Nothing here looks ahead: every scale, centre and padding comes from the first ``train``
+periods, so a fit for validation cannot learn anything from the periods it is tested on; a test
+changes the future and checks that the past's arrays do not move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import InvalidInput
+from shared.fit.design.baseline import baseline_columns
+from shared.history.table import History, Panel
+
+__all__ = ["LAGS", "Arm", "Design", "arm_name", "build_design", "lagged"]
+
+Floats = NDArray[np.float64]
+
+#: Lags of the adstock by frequency: a quarter of weeks, eight weeks of days, half a year of months.
+LAGS = {"day": 56, "week": 13, "month": 6}
+
+# The weeks before the first row are unknown; the mean of the first rows is the best guess of them.
+# Assuming zero spend instead is one of the costliest mistakes of such fits.
+_PADDING_ROWS = {"day": 28, "week": 6, "month": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One thing that money is spent on: ``channel`` is a place in the design's ``active``.
+
+    ``name`` is the curve's: "tv", "tv/brand" for a campaign, "north|tv" in a geo.
+    """
+
+    name: str
+    channel: int
+    geo: int
+    campaign: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What the model sees: A arms of C active channels, T periods, G geos, R = G T rows.
+
+    The first ``train`` periods are for fitting.
+
+    Attributes
+    ----------
+    arms
+        A of them: those with any spend in the training periods.
+    lags
+        Shape (A, T, L): exposure of the arms over their scale, lag 0 first.
+    active
+        Indices into the history's channels of those with any spend in the training periods.
+    spend_scale
+        Shape (A,): mean of the non-zero spend in the training periods, in money per period.
+    mean_spend
+        Shape (A,): mean spend over the training periods, zeros included, in money per period.
+    baseline
+        Shape (R, p): intercept, trend, seasonality, controls, events, times their prior sd.
+    baseline_names, baseline_groups
+        Name of each column, and the group it is reported under.
+    outcome
+        Shape (R,): (outcome - centre) / scale of its geo, NaN where the source had none.
+    outcome_centre, outcome_scale
+        Shape (G,), in outcome units.
+    observed
+        Shape (R,), bool: training rows with an outcome: the rows of the likelihood.
+    """
+
+    geos: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    lags: Floats
+    active: tuple[int, ...]
+    spend_scale: Floats
+    mean_spend: Floats
+    baseline: Floats
+    baseline_names: tuple[str, ...]
+    baseline_groups: tuple[str, ...]
+    outcome: Floats
+    outcome_centre: Floats
+    outcome_scale: Floats
+    observed: NDArray[np.bool_]
+    train: int
+    frequency: str
+
+    @property
+    def periods(self) -> int:
+        """T, those to be forecast included."""
+        return int(self.lags.shape[1])
+
+    @property
+    def channel_of_arm(self) -> NDArray[np.int64]:
+        """(A,) place of each arm's channel in ``active``."""
+        return np.array([arm.channel for arm in self.arms], dtype=np.int64)
+
+    @property
+    def geo_of_arm(self) -> NDArray[np.int64]:
+        """(A,) geo of each arm."""
+        return np.array([arm.geo for arm in self.arms], dtype=np.int64)
+
+    @property
+    def training(self) -> NDArray[np.bool_]:
+        """(R,) whether a row belongs to the training periods."""
+        return np.tile(np.arange(self.periods) < self.train, len(self.geos))
+
+    @property
+    def row_scale(self) -> Floats:
+        """(R,) outcome units of one unit of the model, row by row."""
+        return np.repeat(self.outcome_scale, self.periods)
+
+    def total(self, values: Floats, *, centred: bool = False) -> Floats:
+        """Outcome summed over the geos, shape (..., T), of values in model units (..., R).
+
+        Parameters
+        ----------
+        centred
+            Whether the values are differences, so that no geo's centre is to be added.
+        """
+        by_geo = values.reshape(*values.shape[:-1], len(self.geos), self.periods)
+        out = by_geo * self.outcome_scale[:, None]
+        if not centred:
+            out = out + self.outcome_centre[:, None]
+        return np.asarray(out.sum(axis=-2))
+
+
+def lagged(spend: Floats, lags: int, padding: Floats) -> Floats:
+    """Shape (C, T, L) from spend of shape (T, C); rows before the first hold ``padding`` (C,)."""
+    rows, channels = spend.shape
+    padded = np.concatenate([np.tile(padding, (lags - 1, 1)), spend])
+    out = np.empty((channels, rows, lags))
+    for lag in range(lags):
+        out[:, :, lag] = padded[lags - 1 - lag : lags - 1 - lag + rows].T
+    return out
+
+
+def build_design(
+    history: History,
+    holidays_country: str | None,
+    train: int | None = None,
+    *,
+    wander: bool = False,
+) -> Design:
+    """Scale, lag and lay out a history; ``train`` periods (default all) set every scale.
+
+    Raises
+    ------
+    InvalidInput
+        Where no channel has spend, the outcome does not vary, or the country is not known.
+    """
+    panel = history.panel()
+    rows, geos = len(history.dates), len(panel.geos)
+    train = rows if train is None else train
+    spent = panel.spend[:, :train].sum(axis=1)  # (G, M)
+    places = {name: c for c, name in enumerate(history.channels)}
+    of_channel = [places[channel] for channel, _ in panel.arms]
+    used = sorted({of_channel[m] for m in np.flatnonzero(spent.sum(axis=0) > 0).tolist()})
+    if not used:
+        raise InvalidInput.at(
+            "/channels", "no_spend", "No channel has any spend, so there is nothing to fit."
+        )
+    cells = [(g, m) for g in range(geos) for m in range(len(panel.arms)) if spent[g, m] > 0]
+    arms = tuple(
+        Arm(arm_name(panel, g, m), used.index(of_channel[m]), g, panel.arms[m][1]) for g, m in cells
+    )
+    spend = np.stack([panel.spend[g, :train, m] for g, m in cells])  # (A, train)
+    exposure = np.stack([panel.exposure[g, :, m] for g, m in cells], axis=1)  # (T, A)
+    spend_scale = spend.sum(axis=1) / np.maximum((spend > 0).sum(axis=1), 1)
+    padding = exposure[:train][: _PADDING_ROWS[history.frequency]].mean(axis=0)
+    observed = np.zeros((geos, rows), dtype=bool)
+    observed[:, :train] = np.isfinite(panel.outcome[:, :train])
+    centre, scale = np.zeros(geos), np.ones(geos)
+    for g in range(geos):
+        centre[g], scale[g] = _outcome_scale(history, panel, g, panel.outcome[g, observed[g]])
+    baseline = baseline_columns(
+        history, panel, holidays_country, train, np.abs(centre) / scale, wander=wander
+    )
+    lags = min(LAGS[history.frequency], max(train // 2, 1))
+    return Design(
+        geos=panel.geos,
+        arms=arms,
+        lags=lagged(exposure / spend_scale, lags, padding / spend_scale),
+        active=tuple(used),
+        spend_scale=spend_scale,
+        mean_spend=spend.mean(axis=1),
+        baseline=baseline.columns,
+        baseline_names=baseline.names,
+        baseline_groups=baseline.groups,
+        outcome=((panel.outcome - centre[:, None]) / scale[:, None]).ravel(),
+        outcome_centre=centre,
+        outcome_scale=scale,
+        observed=observed.ravel(),
+        train=train,
+        frequency=history.frequency,
+    )
+
+
+def _outcome_scale(history: History, panel: Panel, geo: int, seen: Floats) -> tuple[float, float]:
+    """Mean and standard deviation of a geo's outcome in training."""
+    scale = float(np.std(seen)) if seen.size else 0.0
+    if not scale > 1e-9 * max(1.0, float(np.max(np.abs(seen), initial=0.0))):
+        where = f" in {panel.geos[geo]}" if panel.geos[geo] else ""
+        raise InvalidInput.at(
+            "/outcome",
+            "constant_outcome",
+            f"The outcome {history.outcome_name!r} never varies{where}, so no effect can be seen "
+            "in it.",
+        )
+    return float(np.mean(seen)), scale
+
+
+def arm_name(panel: Panel, geo: int, arm: int) -> str:
+    """ "tv", "tv/brand" for a campaign, "north|tv" in a geo."""
+    channel, campaign = panel.arms[arm]
+    where = f"{panel.geos[geo]}|" if panel.geos[geo] else ""
+    return f"{where}{channel}/{campaign}" if campaign else f"{where}{channel}"

@@ -1,0 +1,107 @@
+"""Whole fits of geos, campaigns, interactions and lift tests: what was simulated is found again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.fit.pipeline import fit_history
+from shared.history.table import Panel
+from tests.fit.bayes.test_hierarchy import lift
+from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
+
+
+def test_a_lift_test_moves_a_curve_and_narrows_it() -> None:
+    history, truth = simulated(seed=7, rows=80, noise=0.15)
+    weeks, row = 4, 40
+    extra = float(history.spend[:, 0].mean())
+    base = history.spend[row : row + weeks, 0]
+    gained = float(np.sum(truth.response(0, base + extra) - truth.response(0, base)))
+    test = lift(
+        history,
+        row,
+        weeks,
+        spend_change=weeks * extra,
+        outcome_change=gained,
+        standard_error=0.05 * gained,
+    )
+    free = fit_history(history, HILL, draws=100).curve_set.channels[0]
+    told = fit_history(history, {**HILL, "lift_tests": [test]}, draws=100).curve_set.channels[0]
+    assert free.roi is not None
+    assert told.roi is not None
+    assert free.roi.interval is not None
+    assert told.roi.interval is not None
+    assert np.diff(np.log(told.roi.interval)) < 0.8 * np.diff(np.log(free.roi.interval))
+    true_roi = truth.roi[0]
+    assert told.roi.interval[0] < true_roi < told.roi.interval[1]
+
+
+def simulated_panel(seed: int = 0, rows: int = 104, geos: int = 3) -> tuple[Panel, Truth]:
+    """The same curves per head in geos of different sizes."""
+    history, truth = simulated(seed=seed, rows=rows, channels=2, noise=0.03)
+    rng = np.random.default_rng(seed)
+    size = np.linspace(0.5, 1.5, geos)
+    spend = size[:, None, None] * history.spend * np.exp(0.4 * rng.normal(size=(geos, rows, 2)))
+    level = float(np.mean(history.outcome))
+    outcome = np.empty((geos, rows))
+    for g in range(geos):
+        carried = np.zeros((rows, 2))
+        before = spend[g].mean(axis=0)
+        for t in range(rows):
+            before = truth.decay * before + (1 - truth.decay) * spend[g, t]
+            carried[t] = before
+        media = sum(truth.response(c, carried[:, c] / size[g]) for c in range(2))
+        noise = 0.02 * level * rng.standard_normal(rows)
+        outcome[g] = size[g] * (0.6 * level + media + noise)
+    arms = (("a", ""), ("b", ""))
+    names = tuple(f"region {g}" for g in range(geos))
+    return Panel(names, arms, spend, spend, outcome, np.zeros((geos, rows, 0))), truth
+
+
+def test_geos_pool_and_each_gets_its_curves() -> None:
+    panel, truth = simulated_panel()
+    history = table(panel.outcome.sum(axis=0), panel.spend.sum(axis=0))
+    found = fit_history(replace(history, detail=panel), HILL, draws=100).curve_set
+    names = [curve.channel for curve in found.channels]
+    assert names == [f"region {g}|{c}" for g in range(3) for c in "ab"]
+    size = np.linspace(0.5, 1.5, 3)
+    for curve, (g, c) in zip(found.channels, np.ndindex(3, 2), strict=True):
+        at = float(panel.spend[g, :, c].mean())
+        true = float(size[g] * truth.response(c, at / size[g]))
+        draws = [float(draw.value(at)) for draw in curve.response.draws]
+        assert np.quantile(draws, 0.01) < true < np.quantile(draws, 0.99)
+
+
+def test_campaigns_get_curves_of_their_own_that_lean_on_the_channel() -> None:
+    history, _ = simulated(seed=3, rows=104, channels=2, noise=0.03)
+    rng = np.random.default_rng(0)
+    share = np.clip(0.5 + 0.3 * np.sin(np.arange(104) / 3) + 0.1 * rng.normal(size=104), 0.05, 0.95)
+    parts = [history.spend[:, 0] * share, history.spend[:, 0] * (1 - share), history.spend[:, 1]]
+    spend = np.stack(parts, axis=1)[None]
+    arms = (("a", "brand"), ("a", "sale"), ("b", ""))
+    panel = Panel(("",), arms, spend, spend, history.outcome[None], history.controls[None])
+    found = fit_history(replace(history, detail=panel), HILL, draws=100).curve_set
+    assert [curve.channel for curve in found.channels] == ["a/brand", "a/sale", "b"]
+    brand, sale = (curve.roi.mean for curve in found.channels[:2] if curve.roi is not None)
+    assert 0.4 < brand / sale < 2.5
+
+
+@pytest.mark.parametrize(("strength", "low", "high"), [(0.0, -0.25, 0.25), (0.9, 0.2, 2.0)])
+def test_synergy_is_found_where_it_is_and_shrunk_where_it_is_not(
+    strength: float, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(5)
+    rows = 208
+    spend = 1e3 * np.exp(0.6 * rng.normal(size=(rows, 2)))
+    levels = spend / (1e3 + spend)
+    scale = 1e4
+    media = scale * (levels.sum(axis=1) + 4 * strength * levels[:, 0] * levels[:, 1])
+    outcome = 5 * scale + media + 0.05 * scale * rng.standard_normal(rows)
+    spec = {"model": {"interactions": [["a", "b"]], "saturation": "hill"}}
+    history = table(outcome, spend, dates=weekly_dates(rows))
+    pair = fit_history(history, spec, draws=100).curve_set.interactions[0]
+    assert pair["channels"] == ["a", "b"]
+    assert low * scale < pair["strength"] < 4 * high * scale
+    assert pair["interval"][0] < pair["strength"] < pair["interval"][1]
