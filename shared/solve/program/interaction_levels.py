@@ -48,10 +48,12 @@ class Plans(Protocol):
 
 
 def fits(program: Program) -> bool:
-    """Whether a program is one budget over boxes with interactions."""
+    """Whether a program is one budget over boxes with interactions of curves without corners."""
     single = program.columns == 1 and program.weight.shape[1] == 1
+    cornered = program.curves.tables or (program.draws is not None and program.draws.tables)
     return (
         single
+        and not cornered
         and not program.discrete
         and len(program.rows.names) == 1
         and bool(np.all(program.carry > 0.0))
