@@ -154,7 +154,13 @@ class _OfPrograms:
         return score_program(self.by_period, spend)
 
     def objective(self, spend: Floats) -> float:
-        return self.by_period.objective(spend)
+        if self.problem.risk.measure == "expected":
+            return self.by_period.objective(spend)
+        from shared.problem.risk_program import worth
+
+        program = self.by_period
+        aim = Aim(value=program.value, cost=program.cost)
+        return worth(program, aim, self.problem.risk, spend)
 
     def held(self, spend: Floats) -> list[list[str]]:
         from shared.plan.general import bindings
@@ -176,8 +182,7 @@ class _OfPrograms:
         yield from self._rows(spend, slack)
         yield from self._choices(spend, slack)
         if self.problem.goal.goal in GOALS:
-            aim = aim_of(self.problem.goal)
-            yield from _missed(aim, program.outcome(spend), float(spend.sum()))
+            yield from self._targets(spend)
         if self.program.columns == 1 and program.periods > 1:
             spread = self.program.spread[:, :, 0]
             size = np.maximum((spread * spread).sum(axis=1), 1e-300)
@@ -186,6 +191,19 @@ class _OfPrograms:
             if off > slack:
                 mode = self.problem.horizon.mode
                 yield f"horizon.{mode}", off, f"The plan is not one of mode {mode}."
+
+    def _targets(self, spend: Floats) -> Iterator[Broken]:
+        aim, program, risk = aim_of(self.problem.goal), self.by_period, self.problem.risk
+        if risk.measure == "expected" or not aim.floors:
+            yield from _missed(aim, program.outcome(spend), float(spend.sum()))
+            return
+        from shared.problem.risk_program import surplus
+
+        over = surplus(program, aim, risk, spend)
+        for floor, more in zip(aim.floors, over, strict=True):
+            asked = floor.constant + floor.per_money * float(spend.sum())
+            if -more > TOLERANCE * max(asked, asked + more):
+                yield floor.name, -more, f"The plan misses its {floor.name} by so much outcome."
 
     def _rows(self, spend: Floats, slack: float) -> Iterator[Broken]:
         rows = self.by_period.rows

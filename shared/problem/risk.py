@@ -22,6 +22,7 @@ problem like the expected one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -39,11 +40,14 @@ __all__ = [
     "MEASURES",
     "RiskProof",
     "admissible",
+    "check_figures",
     "check_risk",
+    "markov",
     "measure",
     "most_weight",
     "one_draw",
     "reweighted",
+    "scaled_draws",
     "weights_at",
 ]
 
@@ -72,6 +76,24 @@ def check_risk(canonical: Canonical, risk: Risk) -> DrawStack:
     InvalidInput
         An unknown measure, a level outside (0, 1), a negative aversion, or no draws to weigh.
     """
+    check_figures(risk)
+    if canonical.draws is None:
+        raise InvalidInput.at(
+            "/risk/measure",
+            "no_draws",
+            f"{risk.measure} weighs the draws of the responses; these responses have none.",
+        )
+    return canonical.draws
+
+
+def check_figures(risk: Risk) -> None:
+    """Refuse an unknown measure, a level outside (0, 1) and a negative aversion.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the figure.
+    """
     if risk.measure not in MEASURES:
         raise InvalidInput.at(
             "/risk/measure", "unknown_measure", f"There is no risk measure {risk.measure!r}."
@@ -80,13 +102,6 @@ def check_risk(canonical: Canonical, risk: Risk) -> DrawStack:
         raise InvalidInput.at("/risk/level", "out_of_range", "level must lie between 0 and 1.")
     if not 0.0 <= risk.aversion < np.inf:
         raise InvalidInput.at("/risk/aversion", "negative", "aversion must not be negative.")
-    if canonical.draws is None:
-        raise InvalidInput.at(
-            "/risk/measure",
-            "no_draws",
-            f"{risk.measure} weighs the draws of the responses; these responses have none.",
-        )
-    return canonical.draws
 
 
 def measure(risk: Risk, outcomes: Array) -> float:
@@ -152,6 +167,11 @@ def reweighted(canonical: Canonical, weights: Array) -> Canonical:
     """
     draws = canonical.draws
     assert draws is not None
+    return replace(canonical, draws=scaled_draws(draws, weights))
+
+
+def scaled_draws(draws: DrawStack, weights: Array) -> DrawStack:
+    """Draws whose plain mean is ``sum of weights * draw``; see :func:`reweighted`."""
     kept = np.flatnonzero(weights > 0.0)
     scale = weights[kept] * kept.size
     groups = tuple(Group(g.columns, _scaled(g.curve, kept, scale)) for g in draws.groups)
@@ -162,7 +182,16 @@ def reweighted(canonical: Canonical, weights: Array) -> Canonical:
             for s, by in zip(kept.tolist(), scale.tolist(), strict=True)
         )
         tables.append((column, picked, mean_table(picked)))
-    return replace(canonical, draws=DrawStack(kept.size, draws.n, groups, tuple(tables)))
+    return DrawStack(kept.size, draws.n, groups, tuple(tables))
+
+
+def markov(risk: Risk, count: int) -> float:
+    """How many times the mean a quantile can be at most, outcomes not being negative.
+
+    The quantile is at most order statistic number ``above`` (from 0), and so are all from there.
+    """
+    above = min(math.ceil(risk.level * (count - 1) + 1e-9), count - 1)
+    return count / (count - above)
 
 
 def one_draw(canonical: Canonical, draw: int) -> Canonical:

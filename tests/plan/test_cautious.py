@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from shared.errors import NotSupportedYet
 from shared.plan.optimize import answer, make_plan
+from shared.plan.yardstick import violations, yardstick
 from shared.problem.canonical import canonicalise
-from shared.problem.model import Constraint, Risk, SolverOptions
+from shared.problem.model import (
+    Constraint,
+    Goal,
+    Horizon,
+    Interaction,
+    Risk,
+    SolverOptions,
+)
 from shared.problem.risk import measure
 from tests.plan.problems import s_shaped_with_draws
 
@@ -52,9 +60,48 @@ def test_the_budget_price_agrees_with_a_solved_difference() -> None:
     assert np.all(np.isfinite(here.best.spend))
 
 
-def test_caution_over_constraints_is_refused_not_ignored() -> None:
-    rule = Constraint("both", ("tv", "social"), max_spend=80.0)
-    problem = replace(s_shaped_with_draws(), risk=RISKS[1], constraints=(rule,))
-    with pytest.raises(NotSupportedYet) as refused:
-        make_plan(problem)
-    assert refused.value.faults[0].pointer == "/risk/measure"
+CHANGES: dict[str, dict[str, Any]] = {
+    "rule": {"constraints": (Constraint("both", ("tv", "social"), max_spend=60.0),)},
+    "profit": {"goal": Goal("maximize_profit", value_per_outcome=0.5)},
+    "roas": {"goal": Goal("maximize_outcome", target_roas=8.05), "spend_all": False},
+    "least_spend": {"goal": Goal("minimize_spend", target_outcome=600.0)},
+    "interaction": {"interactions": (Interaction(("tv", "social"), 100.0),)},
+    "time_varying": {"horizon": Horizon(2), "budget": 200.0},
+    "constant": {"horizon": Horizon(2, "constant"), "budget": 200.0},
+    "fixed_shares": {"horizon": Horizon(2, "fixed_shares"), "budget": 200.0},
+    "sequential": {"horizon": Horizon(2, "sequential"), "budget": 200.0},
+}
+SOME = [
+    pytest.param(name, risk, marks=() if (i + j) % 4 == 0 else pytest.mark.slow)
+    for i, name in enumerate(CHANGES)
+    for j, risk in enumerate(RISKS)
+]
+"""All measures of all problems under ``-m slow``, each problem by one of them otherwise."""
+
+QUICK = SolverOptions(gap=1e-4, time_limit_s=0.7)
+
+
+@pytest.mark.parametrize(("name", "risk"), SOME, ids=lambda p: p if isinstance(p, str) else "")
+def test_every_problem_is_read_by_the_measure(name: str, risk: Risk) -> None:
+    """No worse than the expected plan by the measure, within the rules, below the bound."""
+    problem = replace(s_shaped_with_draws(20), risk=risk, options=QUICK, **CHANGES[name])
+    found = make_plan(problem)
+    measured = yardstick(problem)
+    assert violations(measured, found.best.spend) == []
+    reached = measured.objective(found.best.spend)
+    assert found.certificate.proven
+    assert found.certificate.objective == pytest.approx(reached, rel=1e-9)
+    assert reached <= found.certificate.upper_bound
+    if name not in ("sequential", "least_spend"):
+        plain = make_plan(replace(problem, risk=Risk()))
+        # Rounding of a budget, and of a target met to a hair, is all that may be lost.
+        assert reached >= measured.objective(plain.best.spend) * (1 - 1e-6)
+
+
+def test_least_spend_under_a_measure_costs_more_than_in_expectation() -> None:
+    changes = CHANGES["least_spend"]
+    problem = replace(s_shaped_with_draws(20), risk=RISKS[2], options=QUICK, **changes)
+    found, plain = make_plan(problem), make_plan(replace(problem, risk=Risk()))
+    assert found.best.draws is not None
+    assert float(found.best.draws.sum(axis=(1, 2)).min()) >= 600.0 * (1 - 1e-8)
+    assert float(found.best.spend.sum()) > float(plain.best.spend.sum())

@@ -166,7 +166,7 @@ def _mean_table(curve: Any, weights: Array | None, low: float, high: float, turn
         if weights is None:
             return value.mean(axis=1), slope.mean(axis=1)
         with np.errstate(invalid="ignore"):
-            return value @ weights, np.where(weights > 0.0, slope * weights, 0.0).sum(axis=1)
+            return value @ weights, np.where(weights != 0.0, slope * weights, 0.0).sum(axis=1)
 
     return table_of_function(both, low, high, turns)
 

@@ -19,10 +19,8 @@ from shared.problem.model import Risk, SolverOptions
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import (
     RiskProof,
-    admissible,
     check_risk,
     measure,
-    most_weight,
     one_draw,
     reweighted,
     weights_at,
@@ -33,6 +31,7 @@ from shared.solve.dispatch import solve
 from shared.solve.one_budget.dual import relax, settle
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.risk.risk_ascent import ascend
+from shared.solve.risk.weights import master, nonnegative, tidy
 
 __all__ = ["RiskSolved", "solve_risk"]
 
@@ -196,7 +195,7 @@ def _coherent(search: _Search, starts: list[Array]) -> None:
         search.weights = at_best
         search.prove(at_best, np.inf)
         if not search.done() and np.any(at_best < 0.0):
-            search.prove(_positive(search.risk, at_best), 0.4 * search.options.time_limit_s)
+            search.prove(nonnegative(search.risk, at_best), 0.4 * search.options.time_limit_s)
         return
     limit = 0.3 * search.options.time_limit_s
     search.weights = tidy(search.risk, search.weights)
@@ -204,7 +203,7 @@ def _coherent(search: _Search, starts: list[Array]) -> None:
     for _ in range(_ROUNDS):
         if search.done():
             break
-        weights = _master(search.risk, search.known, count)
+        weights = master(search.risk, search.known, count)
         if weights is None:
             break
         # Halfway to the best plan's own weights: cutting planes alone swing from end to end.
@@ -212,56 +211,6 @@ def _coherent(search: _Search, starts: list[Array]) -> None:
         plan = search.prove(tidy(search.risk, 0.5 * (weights + own)), limit)
         if not search.done():
             search.climb(plan)
-
-
-def _positive(risk: Risk, weights: Array) -> Array:
-    """Nearby weights of the same set without negative ones."""
-    out = np.maximum(weights, 0.0)
-    out = out / float(out.sum())
-    even = np.full(out.size, 1.0 / out.size)
-    for _ in range(60):
-        if admissible(risk, out, out.size):
-            break
-        out = 0.9 * out + 0.1 * even
-        out /= float(out.sum())
-    return out
-
-
-def tidy(risk: Risk, weights: Array) -> Array:
-    """Weights of a tail made to fit their set exactly, draws that hardly count left out."""
-    top = most_weight(risk, weights.size)
-    out = np.clip(weights, 0.0, top)
-    out[out < 1e-10 * top] = 0.0
-    for _ in range(50):
-        missing = 1.0 - float(out.sum())
-        if abs(missing) <= 4e-16:
-            break
-        room = np.where(out > 0.0, top - out if missing > 0.0 else out, 0.0)
-        if not float(room.sum()) > 0.0:
-            room = top - out
-        out = np.clip(out + missing * room / float(room.sum()), 0.0, top)
-    return out
-
-
-def _master(risk: Risk, known: list[Array], count: int) -> Array | None:
-    """Weights at which the plans known so far reach least: a linear programme."""
-    from scipy.optimize import linprog
-
-    rows = np.stack(known[-60:])
-    size = max(float(np.abs(rows).max()), 1e-300)
-    cost = np.append(np.zeros(count), 1.0)
-    found = linprog(
-        cost,
-        A_ub=np.column_stack((rows / size, -np.ones(len(rows)))),
-        b_ub=np.zeros(len(rows)),
-        A_eq=np.append(np.ones(count), 0.0)[None, :],
-        b_eq=[1.0],
-        bounds=[(0.0, most_weight(risk, count))] * count + [(None, None)],
-        method="highs",
-    )
-    if found.status != 0 or found.x is None:
-        return None
-    return tidy(risk, np.asarray(found.x[:count]))
 
 
 def _quantile(search: _Search, expected: Array, proof: Proof) -> None:

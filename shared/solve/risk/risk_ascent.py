@@ -24,7 +24,7 @@ from shared.problem.canonical import Canonical
 from shared.problem.model import Risk
 from shared.problem.risk import most_weight
 
-__all__ = ["Ascent", "ascend"]
+__all__ = ["TAILS", "Ascent", "Smooth", "ascend", "smooth"]
 
 Array = NDArray[np.float64]
 _STEPS = 15
@@ -41,7 +41,7 @@ class Ascent:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Smooth:
+class Smooth:
     """Value, weights (S,), and minus the second derivative along columns of a Jacobian."""
 
     value: float
@@ -92,7 +92,7 @@ def ascend(
     # From a smoothing that blurs a hundredth of the outcome to a gap of 1e-8 of it.
     mu = 1e-2 * size * (most_weight(risk, draws.draws) if risk.measure in TAILS else 1e-2)
     last = 1e-9 * size / draws.draws
-    best = _smooth(risk, draws.value(x).sum(axis=1), mu)
+    best = smooth(risk, draws.value(x).sum(axis=1), mu)
     if free.size < 1 + canonical.spend_all or (
         not canonical.spend_all and x.sum() >= canonical.budget
     ):
@@ -104,7 +104,7 @@ def ascend(
     price = 0.0
     while True:
         for _ in range(_STEPS):
-            now = _smooth(risk, draws.value(x).sum(axis=1), mu)
+            now = smooth(risk, draws.value(x).sum(axis=1), mu)
             slope, bend = draws.slope(x), _bend(draws, now.weights, x, high)
             part = now.curvature(slope[:, free])
             room_low, room_high = (x - low)[free], (high - x)[free]
@@ -123,7 +123,7 @@ def ascend(
             for _ in range(25):
                 trial = x.copy()
                 trial[free] += scale * step
-                there = _smooth(risk, draws.value(trial).sum(axis=1), mu).value
+                there = smooth(risk, draws.value(trial).sum(axis=1), mu).value
                 rooms = (trial - low)[free], (high - trial)[free]
                 rest = canonical.budget - float(trial.sum())
                 merit = _merit(there, *rooms, mu, rest, canonical.spend_all)
@@ -139,7 +139,7 @@ def ascend(
         if mu <= last or time.perf_counter() >= deadline:
             break
         mu *= 0.2
-    weights = _smooth(risk, draws.value(x).sum(axis=1), mu).weights
+    weights = smooth(risk, draws.value(x).sum(axis=1), mu).weights
     return Ascent(x, weights, max(price, 0.0))
 
 
@@ -236,7 +236,7 @@ def _bend(draws: _Draws, weights: Array, x: Array, high: Array) -> Array:
     return np.asarray(weights @ change / (2.0 * step))
 
 
-def _smooth(risk: Risk, outcomes: Array, mu: float) -> _Smooth:
+def smooth(risk: Risk, outcomes: Array, mu: float) -> Smooth:
     count = outcomes.size
     if risk.measure in ("expected", "mean_minus_sd"):
         aversion = risk.aversion if risk.measure == "mean_minus_sd" else 0.0
@@ -248,7 +248,7 @@ def _smooth(risk: Risk, outcomes: Array, mu: float) -> _Smooth:
         bend = np.full(count, aversion / (count * spread))
         rank = math.sqrt(aversion / spread) / count
         ones = np.stack([np.full(count, rank), rank * away / spread])
-        return _Smooth(mean - aversion * spread, weights, bend, ones)
+        return Smooth(mean - aversion * spread, weights, bend, ones)
     most = most_weight(risk, count)
     eta = _eta(outcomes, most, mu)
     over = eta - outcomes
@@ -262,7 +262,7 @@ def _smooth(risk: Risk, outcomes: Array, mu: float) -> _Smooth:
     bend = np.maximum(bend, 0.0)
     value = eta - float((most * slack - mu * np.log(gap) - mu * np.log(slack)).sum())
     total = max(float(bend.sum()), 1e-300)
-    return _Smooth(value, weights, bend, (bend / math.sqrt(total))[None, :])
+    return Smooth(value, weights, bend, (bend / math.sqrt(total))[None, :])
 
 
 def _eta(outcomes: Array, most: float, mu: float) -> float:
@@ -271,16 +271,25 @@ def _eta(outcomes: Array, most: float, mu: float) -> float:
     low, high = float(outcomes.min()) - reach, float(outcomes.max()) + reach
     if most * outcomes.size <= 1.0 + 1e-12:
         return high
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        over = middle - outcomes
+    eta = float(np.quantile(outcomes, min(1.0 / (most * outcomes.size), 1.0)))
+    for _ in range(100):
+        over = eta - outcomes
         root = np.sqrt((most * over) ** 2 + 4.0 * mu**2)
         small = (4.0 * mu**2 / (root + most * np.abs(over)) + 2.0 * mu) / (2.0 * most)
-        total = float((mu / np.where(over > 0.0, small, small - over)).sum())
+        gap = np.where(over > 0.0, small, small - over)
+        total = float((mu / gap).sum())
         if total > 1.0:
-            high = middle
+            high = eta
         else:
-            low = middle
-        if high - low <= 1e-15 * max(abs(high), abs(low)):
+            low = eta
+        if high - low <= 1e-15 * max(abs(high), abs(low)) or abs(total - 1.0) <= 1e-15:
             break
-    return 0.5 * (low + high)
+        # Newton on the logarithm, which bends less; halving where that leaves the bracket.
+        rise = float((mu * np.maximum(1.0 - most * over / root, 0.0) / (2.0 * gap**2)).sum())
+        step = math.log(total) * total / rise if rise > 0.0 else math.inf
+        before, eta = eta, eta - step
+        if not low < eta < high:
+            eta = 0.5 * (low + high)
+        if abs(eta - before) <= 1e-16 * abs(before):
+            break
+    return eta

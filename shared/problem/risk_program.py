@@ -1,0 +1,197 @@
+"""Measures of risk on general programs: a plan's outcome by draw, and programs of weighed draws.
+
+Draw s of a plan brings ``F_s(u) = sum of the responses in draw s + interactions`` (interactions
+work at the levels of the mean curves in every draw, as everywhere). A measure rho of the outcome
+takes the place of the mean in the objective,
+
+    maximise   value * rho(F(u)) - cost * spend(u),
+
+and a floor holds either in expectation (efficiency targets) or in the measure itself (the target of
+the least spend, whose objective has no outcome that the measure could read).
+
+Every measure but the quantile is the least weighted mean over a set of weights q
+(:mod:`shared.problem.risk`), so for any q of the set and any theta >= 0 (one a floor), every plan
+that meets the floors has
+
+    value rho(F) - cost S <= value F_q - cost S
+                             + sum of theta (F_q or E F - constant - per_money S),
+
+and the right side is a program again, whose draws weigh ``(value q + sum of theta (q or even)) /
+(value + sum of theta)``. A quantile at a level is at most the mean over the share of draws that lie
+at or above it, as responses are not negative (Markov): a program of draws that are all scaled up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.stack import DrawStack
+from shared.errors import InvalidInput
+from shared.problem.aim import Aim
+from shared.problem.model import Risk
+from shared.problem.program import Program
+from shared.problem.program_proof import ProgramProof
+from shared.problem.risk import check_figures, markov, measure, scaled_draws
+
+__all__ = [
+    "RiskProgramProof",
+    "between",
+    "caution",
+    "check_program_risk",
+    "in_measure",
+    "missed",
+    "outcomes",
+    "relaxed",
+    "surplus",
+    "weighed",
+    "worth",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskProgramProof:
+    """What bounds a measure over a program.
+
+    Attributes
+    ----------
+    weights
+        (S,) of the draws, in the measure's set; for a quantile even ones.
+    theta
+        A multiplier of each floor of the aim.
+    proof
+        For the program that these make.
+    """
+
+    weights: Array
+    theta: tuple[float, ...]
+    proof: ProgramProof
+
+
+def check_program_risk(program: Program, risk: Risk) -> DrawStack:
+    """The draws that a measure needs.
+
+    Raises
+    ------
+    InvalidInput
+        An unknown measure, a level outside (0, 1), a negative aversion, or no draws to weigh.
+    """
+    check_figures(risk)
+    if program.draws is None:
+        raise InvalidInput.at(
+            "/risk/measure",
+            "no_draws",
+            f"{risk.measure} weighs the draws of the responses; these responses have none.",
+        )
+    return program.draws
+
+
+def in_measure(aim: Aim) -> tuple[bool, ...]:
+    """Whether each floor holds in the measure itself rather than in expectation."""
+    return tuple(aim.value == 0.0 and floor.constant > 0.0 for floor in aim.floors)
+
+
+def caution(aim: Aim, theta: tuple[float, ...]) -> float:
+    """The share of the outcome's value that is read by the measure; the rest is a plain mean."""
+    kinds = in_measure(aim)
+    own = aim.value + sum(t for t, kind in zip(theta, kinds, strict=True) if kind)
+    whole = aim.value + sum(theta)
+    return own / whole if whole > 0.0 else 1.0
+
+
+def outcomes(program: Program, u: Array) -> Array:
+    """(S,) outcome over the horizon in each draw, interactions included."""
+    z = program.adstocked(np.maximum(u, 0.0))
+    draws = program.response_draws(z)
+    if draws is None:
+        raise ValueError("A risk measure needs draws.")
+    return np.asarray(draws.sum(axis=(1, 2)) + between(program, z))
+
+
+def between(program: Program, z: Array) -> float:
+    """What interactions bring at adstocked spend ``z`` (A, H); the same in every draw."""
+    if not program.pairs:
+        return 0.0
+    level, total = program.saturation(z), 0.0
+    for pair in program.pairs:
+        both = level[pair.first] * level[pair.second] * program.weight[pair.first]
+        total += pair.strength * float(both.sum())
+    return total
+
+
+def relaxed(
+    program: Program, aim: Aim, risk: Risk, weights: Array, theta: tuple[float, ...]
+) -> tuple[Program, float]:
+    """The program whose plans bound the measure's, and the constant to take off its objective.
+
+    Raises
+    ------
+    ValueError
+        Multipliers that are negative, not finite, or not one a floor.
+    """
+    if len(theta) != len(aim.floors) or not all(0.0 <= t < math.inf for t in theta):
+        raise ValueError("One multiplier a floor, none negative.")
+    count = weights.size
+    even = np.full(count, 1.0 / count)
+    own = markov(risk, count) * even if risk.measure == "quantile" else weights
+    value, share = aim.value + sum(theta), caution(aim, theta)
+    mixed = share * own + (1.0 - share) * even
+    cost, less = aim.cost, 0.0
+    for t, floor in zip(theta, aim.floors, strict=True):
+        cost, less = cost + t * floor.per_money, less + t * floor.constant
+    if value == 0.0:
+        mixed = even
+    return weighed(replace(program, value=value, cost=cost), mixed), less
+
+
+def weighed(program: Program, weights: Array) -> Program:
+    """The program whose outcome is the sum of ``weights * draws`` (S,), of either sign.
+
+    Raises
+    ------
+    ValueError
+        Uneven weights with interactions, which work at the levels of the plain mean.
+    """
+    draws = program.draws
+    if draws is None:
+        raise ValueError("A risk measure needs draws.")
+    if program.pairs and float(np.ptp(weights)) > 1e-12 * float(np.abs(weights).max()):
+        raise ValueError("Interactions work at the levels of the plain mean.")
+    if np.all(weights >= 0.0):
+        # Draws without weight are left out, and the others scaled: less to average.
+        return replace(program, draws=scaled_draws(draws, weights), draw_weights=None)
+    return replace(program, draw_weights=np.asarray(weights, dtype=np.float64))
+
+
+def worth(program: Program, aim: Aim, risk: Risk, u: Array) -> float:
+    """The objective of a plan under the measure."""
+    spend = float(program.spend(u).sum())
+    return aim.value * measure(risk, outcomes(program, u)) - aim.cost * spend
+
+
+def surplus(program: Program, aim: Aim, risk: Risk, u: Array) -> tuple[float, ...]:
+    """By how much outcome each floor is exceeded; negative where it is missed."""
+    each, spend = outcomes(program, u), float(program.spend(u).sum())
+    return tuple(
+        (measure(risk, each) if kind else float(each.mean()))
+        - floor.constant
+        - floor.per_money * spend
+        for kind, floor in zip(in_measure(aim), aim.floors, strict=True)
+    )
+
+
+def missed(program: Program, aim: Aim, risk: Risk, u: Array) -> float:
+    """The largest relative miss of a floor; 0 where all are met."""
+    if not aim.floors:
+        return 0.0
+    each, spend = outcomes(program, u), float(program.spend(u).sum())
+    read, plain = measure(risk, each), float(each.mean())
+    return max(
+        floor.missed(read if kind else plain, spend)
+        for kind, floor in zip(in_measure(aim), aim.floors, strict=True)
+    )
