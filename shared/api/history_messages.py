@@ -8,7 +8,16 @@ from pydantic import Field
 
 from shared.api.curve_messages import WHOLE, Message, Name, Plain
 
-__all__ = ["FitRequest", "LiftTest", "Model", "Prior", "Spec", "SpecChannel"]
+__all__ = [
+    "Feature",
+    "FitRequest",
+    "LiftTest",
+    "Model",
+    "Prior",
+    "Spec",
+    "SpecChannel",
+    "SpecOutcome",
+]
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
@@ -21,6 +30,11 @@ class SpecChannel(Plain):
     channel: Name
     spend: Name | None = Field(None, description="Column of the spend; wide histories need it.")
     impressions: Name | None = None
+    exposure: Literal["spend", "impressions"] | None = Field(
+        None, description="What works on people: the money, or the impressions that it bought."
+    )
+    saturation: Name | None = Field(None, description="Family to fit; chosen where left out.")
+    adstock: Name | None = Field(None, description="Family to fit; chosen where left out.")
 
 
 class Prior(Plain):
@@ -40,6 +54,34 @@ class LiftTest(Plain):
     spend_change: Finite
     outcome_change: Finite
     standard_error: Spread
+    geo: Name | None = Field(None, description="Where it was run; everywhere by default.")
+
+
+class SpecOutcome(Plain):
+    """One of several outcomes that are added up at what one unit of each is worth."""
+
+    column: Name
+    value: Finite
+
+
+class Feature(Plain):
+    """A control derived from a column: known at its date, so that no forecast looks ahead."""
+
+    name: Name
+    kind: Literal[
+        "lag",
+        "lead",
+        "moving_average",
+        "cumulative",
+        "difference",
+        "share_of_voice",
+        "spend_ratio",
+        "lagged_outcome",
+    ]
+    column: Name | None = None
+    window: Annotated[int, Field(ge=1, le=1000)] | None = None
+    periods: Annotated[int, Field(ge=1, le=1000)] | None = None
+    of: list[Name] | None = Field(None, max_length=1000)
 
 
 class Model(Plain):
@@ -48,7 +90,12 @@ class Model(Plain):
     kind: Name | None = None
     saturation: Name | None = None
     adstock: Name | None = None
-    interactions: list[list[Name]] | None = Field(None, max_length=1000)
+    interactions: Literal["auto"] | list[list[Name]] | None = Field(
+        None, description="Pairs of channels, or every pair ('auto'), shrunk towards none."
+    )
+    time_varying_baseline: bool | None = None
+    campaigns: bool | None = Field(None, description="Curves by campaign where there are any.")
+    noise: Literal["auto", "gaussian", "student_t"] | None = None
 
 
 class Spec(Plain):
@@ -69,6 +116,9 @@ class Spec(Plain):
     priors: list[Prior] | None = Field(None, max_length=10_000)
     lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
     model: Model | None = None
+    outcomes: list[SpecOutcome] | None = Field(None, min_length=1, max_length=100)
+    features: list[Feature] | None = Field(None, max_length=100)
+    challengers: bool | None = None
 
 
 class FitRequest(Message):

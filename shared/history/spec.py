@@ -10,7 +10,7 @@ from shared.history.faults import FaultLog, escape, near_misses
 from shared.history.periods import FREQUENCIES
 from shared.history.reading import Table
 
-__all__ = ["ChannelRole", "Spec", "check_columns", "read_spec"]
+__all__ = ["EXPOSURES", "ChannelRole", "Spec", "check_columns", "read_spec"]
 
 _FIELDS = (
     "date",
@@ -25,17 +25,42 @@ _FIELDS = (
     "priors",
     "lift_tests",
     "model",
+    "outcomes",
+    "features",
+    "challengers",
 )
-_FOR_THE_FIT = ("holidays_country", "priors", "lift_tests", "model")
+_FOR_THE_FIT = (
+    "holidays_country",
+    "priors",
+    "lift_tests",
+    "model",
+    "outcomes",
+    "features",
+    "challengers",
+)
+_OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock")
+EXPOSURES = ("spend", "impressions")
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRole:
-    """A channel and its columns; of a long table's channels both columns are None."""
+    """A channel and its columns; of a long table's channels both columns are None.
+
+    ``exposure`` says what works on people: the spend, or the impressions it bought. ``saturation``
+    and ``adstock`` are families that the fit is to use, as given.
+    """
 
     channel: str
     spend: str | None = None
     impressions: str | None = None
+    exposure: str | None = None
+    saturation: Any = None
+    adstock: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; what is not said is left out."""
+        given = {key: getattr(self, key) for key in _OF_A_CHANNEL}
+        return {key: value for key, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +90,7 @@ class Spec:
             "date": self.date,
             "outcome": self.outcome,
             "frequency": self.frequency,
-            "channels": self.channels
-            and [
-                {"channel": role.channel}
-                | ({"spend": role.spend} if role.spend else {})
-                | ({"impressions": role.impressions} if role.impressions else {})
-                for role in self.channels
-            ],
+            "channels": self.channels and [role.to_dict() for role in self.channels],
             "controls": None if self.controls is None else list(self.controls),
         }
         out = {key: value for key, value in out.items() if value is not None}
@@ -163,12 +182,12 @@ def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, .
             faults.add(at, "wrong_type", "A channel must be an object.")
             continue
         for key in item:
-            if key not in ("channel", "spend", "impressions"):
+            if key not in _OF_A_CHANNEL:
                 faults.add(
                     f"{at}/{escape(str(key))}",
                     "unknown_field",
-                    f"A channel of the spec has no field '{key}': "
-                    "'channel', 'spend' and 'impressions'.",
+                    f"A channel of the spec has no field '{key}'. "
+                    f"{near_misses(str(key), _OF_A_CHANNEL)}",
                 )
         name = _text(item, "channel", faults, at)
         if name is None:
@@ -184,9 +203,18 @@ def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, .
         if name in names:
             faults.add(f"{at}/channel", "duplicate_channel", f"Channel '{name}' is there twice.")
         names.add(name)
+        exposure = _text(item, "exposure", faults, at)
+        if exposure is not None and exposure not in EXPOSURES:
+            text = f"'{exposure}' is no exposure: 'spend' or 'impressions'."
+            faults.add(f"{at}/exposure", "unknown_value", text)
         out.append(
             ChannelRole(
-                name, _text(item, "spend", faults, at), _text(item, "impressions", faults, at)
+                name,
+                _text(item, "spend", faults, at),
+                _text(item, "impressions", faults, at),
+                exposure,
+                item.get("saturation"),
+                item.get("adstock"),
             )
         )
     return tuple(out)
