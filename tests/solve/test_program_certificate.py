@@ -294,3 +294,18 @@ def test_a_plan_feasible_to_tolerance_only_never_exceeds_its_bound() -> None:
     found = certify_program(program, one, proof)
     assert not found.proven
     assert found.upper_bound < 1e-9 < found.objective
+
+
+def test_a_plan_that_rounding_alone_makes_infeasible_is_proven() -> None:
+    """Bounds that lock all money a hair above the budget leave no plan that keeps all exactly."""
+    program, plan, mu, nu = stationary()
+    locked = plan * (1 + 1e-11)
+    program = replace(program, lower=locked, upper=locked)
+    found = certify_program(program, locked, ProgramProof((ProgramLeaf(mu, nu),)))
+    assert found.proven
+    assert found.upper_bound == pytest.approx(found.objective)
+    # Where no plan holds by far, nothing is proven of one that does not either.
+    locked = 1.5 * plan
+    program = replace(program, lower=locked, upper=locked)
+    found = certify_program(program, locked, ProgramProof((ProgramLeaf(mu, nu),)))
+    assert not found.proven
