@@ -80,7 +80,7 @@ class _Model:
                 high[arm] = far[arm]
         # By the ceilings that count: one of zero that is left out would make its rows' entries
         # too small for HiGHS to see.
-        self.scale = np.maximum(high, 1e-9 * max(float(high.max()), 1e-300))
+        self.scale = np.maximum(high, 1e-9 * (float(high.max()) or program.scale))
         self.low, self.high = low / self.scale, high / self.scale
         self.columns = program.lower.size
         self.lower: list[float] = self.low.ravel().tolist()

@@ -98,3 +98,18 @@ def test_infeasible_by_a_hair_is_named_and_feasible_by_a_hair_is_solved(hair: fl
     }
     assert found.value.conflicts[0].missed_by == pytest.approx(500.0 * hair, rel=1e-3)
     assert solved(under)["certificate"]["proven"]
+
+
+def test_a_budget_that_nothing_may_take_is_named() -> None:
+    """Where every ceiling is zero there is none to scale by."""
+    raw = tangled(0)
+    plain = {"response": raw["channels"][0]["response"]}
+    raw = {
+        "channels": [{"channel": n, "max_spend": 0.0, **plain} for n in "ab"],
+        "constraints": [{"name": "few", "channels": ["a", "b"], "max_active": 2}],
+        "budget": 5_000.0,
+    }
+    with pytest.raises(Infeasible) as found:
+        solved(raw)
+    assert {c.name for c in found.value.conflicts} == {"a.max_spend", "b.max_spend", "budget"}
+    assert found.value.conflicts[0].missed_by == pytest.approx(5_000.0)
