@@ -181,7 +181,10 @@ class Program:
 
     def slopes(self, u: Array) -> Array:
         """(A, H) derivative of the weighted response in z; inf at 0 on some curves."""
-        z = self.adstocked(u)
+        return self.slopes_at(self.adstocked(u))
+
+    def slopes_at(self, z: Array) -> Array:
+        """(A, H) the same at adstocked spend ``z``."""
         with np.errstate(invalid="ignore"):
             out = self.weight * self._mean_slope(z)
         return _array(np.where(self.weight == 0.0, 0.0, out))

@@ -16,6 +16,12 @@ or any convex mix of them, so it only changes the weights w; or, around any leve
 
 which adds a square of the level to each arm's term, and is exact where the levels are p and q.
 
+A region may also end in a ``ProgramArms``: with the rows priced by ``mu``, what is left of the sum
+above is one problem for each arm, so every arm may have a tree of its own, and the bound adds up
+the largest leaf of each. A few leaves per arm then say what the product of all of them would have
+to say in one tree (Geoffrion, Mathematical Programming Study 2, 1974, "Lagrangean relaxation for
+integer programming"). It holds where neither pairs nor counts tie the arms together.
+
 Nobody has to believe the boxes: ``shared.problem.region`` derives them on the way down.
 """
 
@@ -27,6 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ArmLeaf",
+    "ArmNode",
+    "ProgramArms",
     "ProgramLeaf",
     "ProgramNode",
     "ProgramProof",
@@ -97,7 +106,33 @@ class SplitActive:
     on: int
 
 
-ProgramNode = ProgramLeaf | SplitDecision | SplitArgument | SplitActive
+@dataclass(frozen=True, slots=True, eq=False)
+class ArmLeaf:
+    """One arm's region ends here: ``nu`` (H,) prices its adstocked spend, in outcome."""
+
+    nu: Array
+
+
+ArmNode = ArmLeaf | SplitDecision | SplitArgument
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProgramArms:
+    """The region ends in one tree for each arm.
+
+    Attributes
+    ----------
+    mu
+        (m,) price of each row, as in :class:`ProgramLeaf`.
+    trees
+        One for each arm; number 0 is its root. Splits speak of that arm alone and call it 0.
+    """
+
+    mu: Array
+    trees: tuple[tuple[ArmNode, ...], ...]
+
+
+ProgramNode = ProgramLeaf | ProgramArms | SplitDecision | SplitArgument | SplitActive
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,20 +102,15 @@ class Bounder:
         some = [i for i, each in enumerate(tasks) if self._meets_rows(each.region)]
         if not some:
             return out
-        program, rows = self.program, self.program.rows
+        program = self.program
         terms = linearise(program, self.maxima, tasks[some[0]].leaf, tasks[some[0]].region)
         if loose and terms.squares is not None:
             terms = replace(terms, squares=replace(terms.squares, rounds=1))
         boxes = _Boxes.of([tasks[i].region for i in some])
         mu, nu = np.stack([tasks[i].mu for i in some]), np.stack([tasks[i].nu for i in some])
-        shape = (len(some), *program.lower.shape)
-        side = mu * np.where(mu > 0.0, rows.upper, np.where(mu < 0.0, rows.lower, 0.0))
-        money = program.cost * self.money
-        price = money + (mu @ rows.matrix).reshape(shape)
-        price_size = money + (np.abs(mu) @ np.abs(rows.matrix)).reshape(shape)
-        best = self._arms(terms, nu, price, price_size, boxes, loose)
+        side, best = self._added(terms, mu, nu, boxes, loose)
         chosen, size = self._choose(best, boxes)
-        size = size + np.abs(side).sum(axis=1) + best.size
+        size = size + np.abs(side).sum(axis=1) + best.size.sum(axis=1)
         extra, fixed = 0.0, np.zeros(0)
         if program.pairs:
             fixed, extra = program.value * terms.constant, program.value * terms.extra
@@ -128,6 +123,44 @@ class Bounder:
         whole = np.array(sums) + rounding
         out[some] = np.where(np.isnan(whole), np.inf, whole)  # comparisons would pass over it
         return out
+
+    def _added(
+        self, terms: Terms, mu: Array, nu: Array, boxes: _Boxes, loose: bool
+    ) -> tuple[Array, _Best]:
+        """(L, m) what the rows' prices add, and what the arms do."""
+        program, rows = self.program, self.program.rows
+        side = mu * np.where(mu > 0.0, rows.upper, np.where(mu < 0.0, rows.lower, 0.0))
+        money = program.cost * self.money
+        price = money + (mu @ rows.matrix).reshape(len(mu), *program.lower.shape)
+        price_size = np.abs(mu) @ np.abs(rows.matrix)
+        price_size = money + price_size.reshape(price.shape)
+        return side, self._arms(terms, nu, price, price_size, boxes, loose)
+
+    def apart(self, tasks: Sequence[Task]) -> float:
+        """The bound where each arm may be in any of the tasks' regions, whatever the others are.
+
+        The tasks share their ``mu``; nothing but the rows may tie the arms to one another.
+        """
+        program, step = self.program, self.together
+        if program.pairs or program.at_most or not tasks:
+            raise ValueError("The arms cannot be told apart.")
+        top = np.full(program.arms, -np.inf)
+        size = np.zeros(program.arms)
+        terms = linearise(program, self.maxima, tasks[0].leaf, tasks[0].region)
+        side = np.zeros((1, 0))
+        for i in range(0, len(tasks), step):
+            some = tasks[i : i + step]
+            boxes = _Boxes.of([each.region for each in some])
+            mu, nu = np.stack([tasks[0].mu] * len(some)), np.stack([each.nu for each in some])
+            side, best = self._added(terms, mu, nu, boxes, loose=False)
+            chosen, _ = self._choose(best, boxes)
+            top = np.maximum(top, np.where(np.isnan(chosen), np.inf, chosen).max(axis=0))
+            size = np.maximum(size, (best.size + np.abs(chosen)).max(axis=0))
+        total = float(size.sum() + np.abs(side[0]).sum())
+        if not math.isfinite(total):
+            return math.inf
+        whole = math.fsum((*side[0].tolist(), *top.tolist()))
+        return whole + self.operations * EPS * total
 
     def _multipliers(self, leaf: ProgramLeaf) -> tuple[Array, Array]:
         """Multipliers of the right signs: any are valid, so wrong ones are set to nothing."""
@@ -192,13 +225,13 @@ class Bounder:
     ) -> tuple[Array, Array]:
         """By arm (L, A) the maxima over u and over z, each on its own, joined by ``nu``.
 
-        Arms that are ``known`` are left out (inf); and (L,) the size of what was added up.
+        Arms that are ``known`` are left out (inf); and (L, A) the size of what was added up.
         """
         program, value = self.program, self.program.value
         inner = value * _inner(nu, program.carry)
         inner_size = value * _inner(np.abs(nu), program.carry)
         gain = inner - price
-        size = ((inner_size + price_size) * boxes.u_upper).sum(axis=(1, 2))
+        size = ((inner_size + price_size) * boxes.u_upper).sum(axis=2)
         if np.all(known):
             return np.full(known.shape, np.inf), size
         over_u = np.maximum(gain * boxes.u_lower, gain * boxes.u_upper)
@@ -207,7 +240,7 @@ class Bounder:
         over_z = value * self._tops(terms.weight, terms.squares, ask, boxes, loose)
         links = value * nu * program.carry_in
         sizes = np.abs(over_z) + np.abs(links) + value * np.abs(nu) * boxes.z_upper
-        size = size + np.where(known[:, :, None], 0.0, sizes).sum(axis=(1, 2))
+        size = size + np.where(known[:, :, None], 0.0, sizes).sum(axis=2)
         arms = over_u.sum(axis=2) + over_z.sum(axis=2) + links.sum(axis=2)
         return np.where(known, np.inf, arms), size
 
@@ -347,7 +380,7 @@ class _Boxes:
 class _Best:
     """(L, A) the most an arm adds while it spends something, and while it spends nothing.
 
-    ``size`` (L,) is that of all terms that were added up for it.
+    ``size`` (L, A) is that of all terms that were added up for it.
     """
 
     on: Array

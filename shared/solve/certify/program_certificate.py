@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitActive
+from shared.problem.program_proof import ProgramArms, ProgramLeaf, ProgramProof, SplitActive
 from shared.problem.region import HAIR, Region, halves, holds, root_region
 from shared.solve.certify.certificate import ALLOWED, Certificate, covering
+from shared.solve.certify.program_arms import bound_arms
 from shared.solve.certify.program_bound import Bounder, Task
 
 __all__ = ["bound_program", "certify_program", "program_violation"]
@@ -128,6 +129,11 @@ def _bound(
                 tasks.append(bounder.task(node, region))
                 if len(tasks) * program.weight.size >= _CELLS:
                     best, tasks = max(best, bounder.largest(tasks, max(best, enough))), []
+                if holds(region, u):
+                    prices.append(np.asarray(node.mu, dtype=float))
+                continue
+            if isinstance(node, ProgramArms):
+                best = max(best, bound_arms(bounder, node, region))
                 if holds(region, u):
                     prices.append(np.asarray(node.mu, dtype=float))
                 continue

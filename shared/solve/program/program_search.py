@@ -17,6 +17,7 @@ from shared.solve.program.box_primal import allowed
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.column_search import search_columns
 from shared.solve.program.found import Found
+from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.program.solved_program import SolvedProgram, known_plan
 
 __all__ = ["SolvedProgram", "known_plan", "solve_program"]
@@ -96,6 +97,10 @@ def _search(
     whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
     if whole and program.columns == 1 and program.weight.shape[1] == 1:
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
+    if falls_apart(program) and not _concave(program):
+        found = search_prices(program, gap=options.gap, deadline=deadline, starts=starts)
+        if found is not None:
+            return found
     proposals: tuple[Array, ...] = ()
     if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
         # The integer programme finds whole choices that the boxes alone find slowly.
@@ -115,7 +120,7 @@ def _from_feasible(
     """Where the search met no plan: any plan there is (or the conflict, raised), and on from it."""
     from shared.problem.feasibility import feasible_point
 
-    point = feasible_point(program)
+    point = feasible_point(program, deadline)
     if time.perf_counter() < deadline:
         again = _search(program, options, deadline, (point,))
         if again.u is not None:

@@ -1,0 +1,121 @@
+"""The bound of a region whose rows are priced: a tree for each arm, the worst leaves added up.
+
+Regions are derived on the way down each tree, by the arm's own carryover alone; nothing that a
+solver says about them is believed. See :class:`shared.problem.program_proof.ProgramArms`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.problem.program_proof import (
+    ArmLeaf,
+    ArmNode,
+    ProgramArms,
+    ProgramLeaf,
+    SplitArgument,
+    SplitDecision,
+)
+from shared.problem.region import Region, halves
+from shared.solve.certify.program_bound import Bounder, Task
+
+__all__ = ["bound_arms"]
+
+Array = NDArray[np.float64]
+
+
+def bound_arms(bounder: Bounder, node: ProgramArms, region: Region) -> float:
+    """No plan of the region has more; ``inf`` where the prices prove nothing.
+
+    Raises
+    ------
+    ValueError, IndexError, TypeError
+        Where the trees are another program's, do not cover their arms, or pairs or counts tie the
+        arms together.
+    """
+    program = bounder.program
+    if len(node.trees) != program.arms:
+        raise ValueError("Trees of another program.")
+    ends = [_ends(_alone(program, a), node.trees[a], _row(region, a)) for a in range(program.arms)]
+    if any(not leaves for leaves in ends):
+        return -math.inf  # one arm has nothing that it may do: no plan is here
+    return bounder.apart(_side_by_side(bounder, node, ends))
+
+
+def _alone(program: Program, a: int) -> Program:
+    """What a region of one arm depends on; nothing else of the arms may be read from it."""
+    own = slice(a, a + 1)
+    return replace(
+        program,
+        names=program.names[own],
+        lower=program.lower[own],
+        upper=program.upper[own],
+        least_active=program.least_active[own],
+        lot=program.lot[own],
+        spread=program.spread[own],
+        carry=program.carry[own],
+        carry_in=program.carry_in[own],
+        weight=program.weight[own],
+    )
+
+
+def _row(region: Region, a: int) -> Region:
+    own = slice(a, a + 1)
+    return Region(
+        region.u_lower[own],
+        region.u_upper[own],
+        region.z_lower[own],
+        region.z_upper[own],
+        region.active[own],
+    )
+
+
+def _ends(alone: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple[Array, Region]]:
+    """The prices (H,) and regions of one arm at the leaves of its tree."""
+    out: list[tuple[Array, Region]] = []
+    seen: set[int] = set()
+    walk: list[tuple[int, Region]] = [(0, root)]
+
+    while walk:
+        at, region = walk.pop()
+        if not 0 <= at < len(tree) or at in seen:
+            raise IndexError("A node that is not there, or has two parents.")
+        seen.add(at)
+        node = tree[at]
+        if isinstance(node, ArmLeaf):
+            nu = np.asarray(node.nu, dtype=float)
+            if nu.shape != alone.carry_in.shape[1:]:
+                raise ValueError("Prices of another program.")
+            out.append((nu, region))
+            continue
+        if not isinstance(node, SplitDecision | SplitArgument) or node.arm != 0:
+            raise TypeError("A split that an arm's tree may not have.")
+        for child, part in zip((node.below, node.above), halves(alone, region, node), strict=True):
+            if part is not None:
+                walk.append((child, part))
+    return out
+
+
+def _side_by_side(
+    bounder: Bounder, node: ProgramArms, ends: list[list[tuple[Array, Region]]]
+) -> list[Task]:
+    """As many whole regions as the longest tree has leaves: all arms are bounded at once."""
+    out = []
+    for j in range(max(map(len, ends))):
+        each = [leaves[min(j, len(leaves) - 1)] for leaves in ends]
+        parts = [part for _, part in each]
+        whole = Region(
+            np.concatenate([part.u_lower for part in parts]),
+            np.concatenate([part.u_upper for part in parts]),
+            np.concatenate([part.z_lower for part in parts]),
+            np.concatenate([part.z_upper for part in parts]),
+            np.concatenate([part.active for part in parts]),
+        )
+        leaf = ProgramLeaf(np.asarray(node.mu, dtype=float), np.stack([nu for nu, _ in each]))
+        out.append(bounder.task(leaf, whole))
+    return out

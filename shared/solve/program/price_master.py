@@ -1,0 +1,153 @@
+"""Prices of a program's rows from the plans that its arms have proposed, and mixes of those plans.
+
+The dual of a program in its rows' prices is a sum over arms of convex functions; every plan that an
+arm may follow is a line below its own. Lines seen so far make a linear programme, the lowest point
+of which is where to look next, and the dual of that mixes plans so that the rows hold (Dantzig and
+Wolfe, Operations Research 8, 1960; the step is kept short as in a box step method, Marsten, Hogan
+and Blankenship, Operations Research 23, 1975).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.solve.program.price_trees import ArmTrees, OpenLeaf
+from shared.solve.program.program_box import ProgramBox
+
+__all__ = ["Advice", "PlanPool"]
+
+Array = NDArray[np.float64]
+_KEPT = 400  # plans of one arm
+_LINES = 25  # of each arm that are asked, the highest at today's prices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Advice:
+    """Where to price next (m,), what the lines promise there, and the mix of plans behind it.
+
+    ``mix`` has for each arm (share, plan (K,)), largest share first; ``leaves`` are those among
+    whose plans only the relaxation believes in: split, they may give way to better prices.
+    """
+
+    mu: Array
+    value: float
+    mix: tuple[tuple[tuple[float, Array], ...], ...]
+    leaves: tuple[OpenLeaf, ...]
+
+
+@dataclass(slots=True, eq=False)
+class PlanPool:
+    """Plans (K,) by arm, with what they are worth (costs taken off) and what they use of rows."""
+
+    program: Program
+    plans: list[list[Array]] = field(default_factory=list)
+    worth: list[list[float]] = field(default_factory=list)
+    seen: set[tuple[int, bytes]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.plans = [[] for _ in range(self.program.arms)]
+        self.worth = [[] for _ in range(self.program.arms)]
+
+    def add(self, u: Array) -> None:
+        """One plan (K,) for each arm, those already here left out."""
+        program = self.program
+        bring = program.value * program.response(program.adstocked(u)).sum(axis=1)
+        bring -= program.cost * program.spend(u).sum(axis=1)
+        for a, worth in enumerate(bring.tolist()):
+            key = (a, np.round(u[a] / max(program.scale, 1e-300), 7).tobytes())
+            if key in self.seen or len(self.plans[a]) >= _KEPT:
+                continue
+            self.seen.add(key)
+            self.plans[a].append(u[a].copy())
+            self.worth[a].append(worth)
+
+    def advise(self, trees: ArmTrees, box: ProgramBox, reach: float) -> Advice | None:
+        """The lowest point of all lines within ``reach`` (relative) of the trees' prices."""
+        from scipy.optimize import linprog
+
+        program, rows = self.program, self.program.rows
+        arm, plan, level, source = self._lines(trees, box)
+        use = np.stack([self._use(a, u) for a, u in zip(arm.tolist(), plan, strict=True)])
+        m, n = len(rows.names), program.arms
+        # Prices in the unit of the largest: the steps are relative to it.
+        unit = max(float(np.abs(trees.mu).max(initial=0.0)), 1e-300)
+        size = np.maximum(np.abs(rows.matrix).max(axis=1, initial=0.0), 1e-300)
+        unit_of = unit / size * size.max(initial=1.0)
+        money = max(abs(trees.bound()), 1e-300)
+        lines = np.zeros((arm.size, 2 * m + n))
+        lines[:, :m] = -use * unit_of / money
+        lines[:, m : 2 * m] = use * unit_of / money
+        lines[np.arange(arm.size), 2 * m + arm] = -1.0
+        up, down = np.isfinite(rows.upper), np.isfinite(rows.lower)
+        cost = np.concatenate(
+            (
+                np.where(up, rows.upper, 0.0) * unit_of / money,
+                -np.where(down, rows.lower, 0.0) * unit_of / money,
+                np.ones(n),
+            )
+        )
+        now = trees.mu / unit_of
+        step = reach * np.maximum(np.abs(now), 0.1)
+        least, most = now - step, now + step
+        # mu is the difference of what an upper and a lower side charge; both are never negative.
+        high = np.concatenate(
+            (np.where(up, np.maximum(most, 0.0), 0.0), np.where(down, np.maximum(-least, 0.0), 0.0))
+        )
+        low = np.minimum(np.concatenate((np.maximum(least, 0.0), np.maximum(-most, 0.0))), high)
+        bounds = [*zip(low.tolist(), high.tolist(), strict=True), *[(None, None)] * n]
+        solve: Any = linprog
+        answer = solve(cost, A_ub=lines, b_ub=-level / money, bounds=bounds, method="highs")
+        if answer.x is None or answer.status != 0:
+            return None
+        mu = (answer.x[:m] - answer.x[m : 2 * m]) * unit_of
+        share = np.maximum(-np.asarray(answer.ineqlin.marginals), 0.0)
+        mix: list[tuple[tuple[float, Array], ...]] = []
+        for a in range(n):
+            own = np.flatnonzero((arm == a) & (share > 1e-9)).tolist()
+            own.sort(key=lambda i: -share[i])
+            mix.append(tuple((float(share[i]), plan[i]) for i in own))
+        believed = [source[i] for i in np.flatnonzero(share > 1e-3).tolist()]
+        leaves = tuple(leaf for leaf in believed if leaf is not None and leaf.split is not None)
+        return Advice(mu, float(answer.fun) * money, tuple(mix), leaves)
+
+    def _lines(
+        self, trees: ArmTrees, box: ProgramBox
+    ) -> tuple[NDArray[np.intp], list[Array], Array, list[OpenLeaf | None]]:
+        """Arms, plans and levels at no price: of the plans in the box, and of the open leaves."""
+        program = self.program
+        arm: list[int] = []
+        plan: list[Array] = []
+        level: list[float] = []
+        source: list[OpenLeaf | None] = []
+        slack = 1e-9 * max(program.scale, 1e-300)
+        priced = (trees.mu @ program.rows.matrix).reshape(program.lower.shape)
+        for a in range(program.arms):
+            if self.plans[a]:
+                u = np.stack(self.plans[a])
+                z = u @ program.carry[a].T + program.carry_in[a]
+                inside = np.all(
+                    (z >= box.z_lower[a] - slack) & (z <= box.z_upper[a] + slack), axis=1
+                )
+                level_now = np.array(self.worth[a]) - u @ priced[a]
+                order = np.argsort(np.where(inside, -level_now, np.inf), kind="stable")
+                for i in order[: min(_LINES, int(inside.sum()))].tolist():
+                    arm.append(a)
+                    plan.append(self.plans[a][i])
+                    level.append(self.worth[a][i])
+                    source.append(None)
+            for leaf in sorted(trees.leaves[a], key=lambda x: -x.bound)[:_LINES]:
+                arm.append(a)
+                plan.append(leaf.u)
+                source.append(leaf)
+                level.append(leaf.bound + float((self._use(a, leaf.u) * trees.mu).sum()))
+        return np.array(arm, dtype=np.intp), plan, np.array(level), source
+
+    def _use(self, a: int, u: Array) -> Array:
+        """(m,) what an arm's plan uses of each row."""
+        k = self.program.columns
+        return np.asarray(self.program.rows.matrix[:, a * k : (a + 1) * k] @ u)

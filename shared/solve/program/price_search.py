@@ -1,0 +1,285 @@
+"""Plans over time with S-shaped curves: price the rows, plan each arm on its own, mix, branch.
+
+At the rows' best prices the arms fall apart, and what their plans cannot say together is small: at
+most one plan for each row is torn (Shapley and Folkman; Starr, Econometrica 37, 1969). So each arm
+has a tree of its own (``price_trees``), prices come from the plans met (``price_master``), and only
+where that leaves a gap is the program itself split, at the adstocked spend about which an arm's
+mixed plans disagree most.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.problem.program_proof import ProgramArms, SplitArgument
+from shared.solve.program.ascent import ascend
+from shared.solve.program.box_primal import allowed
+from shared.solve.program.found import Found, Tree
+from shared.solve.program.interior import relax_program
+from shared.solve.program.price_master import Advice, PlanPool
+from shared.solve.program.price_trees import ArmTrees
+from shared.solve.program.program_box import ProgramBox, program_box
+from shared.solve.program.relaxed import INFEASIBLE
+
+__all__ = ["falls_apart", "search_prices"]
+
+Array = NDArray[np.float64]
+_ARMS_PER_ROW = 4  # with fewer, what the rows tear weighs more than what the arms gain apart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    slot: int
+    box: ProgramBox
+    trees: ArmTrees
+    advice: Advice | None
+
+
+@dataclass(slots=True, eq=False)
+class _Search:
+    program: Program
+    gap: float
+    deadline: float
+    pool: PlanPool
+    tree: Tree = field(default_factory=Tree)
+    best: Array | None = None
+    value: float = -np.inf
+    prices: Array | None = None
+    iterations: int = 0
+    tried: set[bytes] = field(default_factory=set)
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+        return self.value + 0.7 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
+
+    def late(self) -> bool:
+        """Whether time is out."""
+        return time.perf_counter() >= self.deadline
+
+    def offer(self, u: Array, mu: Array | None) -> None:
+        """Take a plan (A, K) that is better than the best, if it is allowed."""
+        inside = np.clip(u, self.program.lower, self.program.upper)
+        value = self.program.objective(inside)
+        if not allowed(self.program, inside):
+            return
+        self.pool.add(inside)
+        if value > self.value:
+            self.best, self.value = inside, value
+            if mu is not None:
+                self.prices = mu
+
+    def climb(self, u: Array, mu: Array) -> None:
+        """The local best from a plan that need not keep the rows; each start once."""
+        key = np.round(u / max(self.program.scale, 1e-300), 4).tobytes()
+        if key in self.tried or self.late():
+            return
+        self.tried.add(key)
+        found = ascend(self.program, u, mu, deadline=self.deadline)
+        if found is not None:
+            self.offer(*found)
+
+
+def falls_apart(program: Program) -> bool:
+    """Whether nothing but a few rows ties arms together, and each has several periods to plan."""
+    return (
+        program.columns > 1
+        and program.draws is None
+        and not program.curves.tables
+        and not program.discrete
+        and not program.pairs
+        and program.value > 0.0
+        and bool(np.all(program.weight >= 0.0))
+        and 0 < _ARMS_PER_ROW * len(program.rows.names) <= program.arms
+    )
+
+
+def search_prices(
+    program: Program,
+    *,
+    gap: float,
+    deadline: float,
+    starts: tuple[Array, ...] = (),
+    node_limit: int = 100_000,
+) -> Found | None:
+    """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline``.
+
+    None where its relaxation has no plan: others say why.
+
+    Parameters
+    ----------
+    deadline
+        Of ``time.perf_counter``.
+    starts
+        Feasible plans (A, K): the answer is never worse than any of them.
+    """
+    search = _Search(program, gap, deadline, PlanPool(program))
+    box = program_box(program)
+    relaxed = relax_program(program, box, gap=1e-6, patient=False, deadline=deadline)
+    if relaxed.status == INFEASIBLE:
+        return None
+    search.iterations += relaxed.iterations
+    search.tree.leaf(relaxed.mu, relaxed.nu)
+    for start in starts:
+        search.offer(start, None)
+    search.climb(relaxed.u, relaxed.mu)
+    trees = ArmTrees.planted(program, box, relaxed.mu, relaxed.nu)
+    trees.relax([leaf for own in trees.leaves for leaf in own])
+    heap: list[tuple[float, int, _Open]] = []
+    first = _settled(search, 0, box, trees, root=True)
+    if first is not None:
+        heapq.heappush(heap, (-first.trees.bound(), 0, first))
+    nodes = 1
+    while heap and not search.late() and nodes < node_limit:
+        bound, _, node = heapq.heappop(heap)
+        children = None if -bound <= search.cutoff() else _split(search, node)
+        if children is None:
+            heapq.heappush(heap, (bound, -1, node))
+            break
+        for child in children:
+            nodes += 1
+            heapq.heappush(heap, (-child.trees.bound(), nodes, child))
+    return Found(
+        u=search.best,
+        prices=relaxed.mu if search.prices is None else search.prices,
+        proof=search.tree.proof(),
+        nodes=nodes,
+        iterations=search.iterations,
+        bound=max(-heap[0][0], search.value) if heap else search.cutoff(),
+        finished=not heap or -heap[0][0] <= search.cutoff(),
+    )
+
+
+def _settled(
+    search: _Search, slot: int, box: ProgramBox, trees: ArmTrees, *, root: bool = False
+) -> _Open | None:
+    """The best prices for a region, and plans from them; None where nothing better is in it."""
+    before = trees.iterations
+    least = trees
+    reach, advice = 0.3, None
+    for turn in range(12 if root else 5):
+        _grow(search, trees)
+        search.pool.add(trees.plans)
+        if turn == 0 or trees.bound() <= least.bound():
+            least = trees
+        else:
+            reach *= 0.4
+        search.tree.set(slot, ProgramArms(least.mu, tuple(tuple(own) for own in least.nodes)))
+        if least.bound() <= search.cutoff() or search.late():
+            break
+        found = search.pool.advise(least, box, reach)
+        if found is None:
+            break
+        advice = found
+        if root or turn == 0:
+            _mixed(search, advice, most=4 if root else 1)
+        small = 0.05 * search.gap * abs(search.value) if np.isfinite(search.value) else 0.0
+        if least.bound() <= search.cutoff():
+            break
+        if least.bound() - advice.value <= small:
+            # Where only the relaxation believes in a plan that holds the prices, it has to go.
+            slack = np.full(search.program.arms, _slack(search))
+            trees = least.moved(advice.mu, _slack(search))
+            own = {(x.arm, x.slot) for x in advice.leaves}
+            again = [x for each in trees.leaves for x in each if (x.arm, x.slot) in own]
+            if not again or not trees.grow(slack, len(again), again):
+                break
+        else:
+            trees = least.moved(advice.mu, _slack(search))
+    search.iterations += trees.iterations - before
+    if least.bound() <= search.cutoff():
+        return None
+    return _Open(slot, box, least, advice)
+
+
+def _slack(search: _Search) -> float:
+    size = abs(search.value) if np.isfinite(search.value) else 0.0
+    return 0.1 * search.gap * size / search.program.arms
+
+
+def _grow(search: _Search, trees: ArmTrees) -> None:
+    """Split leaves until the arms are settled, or the region is out of the running."""
+    slack = np.full(search.program.arms, _slack(search))
+    for _ in range(60):
+        excess = float(np.maximum(trees.bounds() - trees.worth, 0.0).sum())
+        enough = 0.2 * search.gap * abs(search.value)
+        if trees.bound() <= search.cutoff() or search.late() or excess <= enough:
+            return
+        if not trees.grow(slack, 24):
+            return
+
+
+def _mixed(search: _Search, advice: Advice, most: int) -> None:
+    """Climb from plans that take one of the mixed plans for each arm, the likeliest first."""
+    torn = [a for a, each in enumerate(advice.mix) if len(each) > 1 and each[1][0] > 0.02]
+    torn.sort(key=lambda a: advice.mix[a][0][0])
+    plan = search.program.lower.copy()
+    for a, each in enumerate(advice.mix):
+        if each:
+            plan[a] = each[0][1]
+    mean = plan.copy()
+    for a in torn:
+        mean[a] = sum(share * u for share, u in advice.mix[a])
+    choices = sorted(
+        product(*(range(min(len(advice.mix[a]), 3)) for a in torn[:4])),
+        key=lambda pick: (
+            -float(np.prod([advice.mix[a][i][0] for a, i in zip(torn[:4], pick, strict=True)]))
+        ),
+    )
+    for pick in choices[:most]:
+        start = plan.copy()
+        for a, i in zip(torn[:4], pick, strict=True):
+            start[a] = advice.mix[a][i][1]
+        search.climb(start, advice.mu)
+    search.climb(mean, advice.mu)
+
+
+def _split(search: _Search, node: _Open) -> list[_Open] | None:
+    """Two children, apart where an arm's mixed plans disagree most; None where none do."""
+    program = search.program
+    if node.advice is None:
+        return None
+    worst, where = 0.0, None
+    for a, each in enumerate(node.advice.mix):
+        if len(each) < 2:
+            continue
+        share = np.array([s for s, _ in each])
+        z = np.stack([program.carry[a] @ u + program.carry_in[a] for _, u in each])
+        low, high = node.box.z_lower[a], node.box.z_upper[a]
+        z = np.clip(z, low, np.maximum(low, high))
+        mean = (share[:, None] * z).sum(axis=0) / share.sum()
+        apart = (share[:, None] * np.abs(z - mean)).sum(axis=0)
+        span = np.ptp(z, axis=0)
+        apart = np.where(span > 1e-6 * max(program.scale, 1e-300), apart, 0.0)
+        h = int(np.argmax(apart))
+        dear = float(node.trees.push[a].max())
+        score = float(share.sum() - share.max()) * float(apart.sum()) * dear
+        if score > worst:
+            margin = 0.1 * float(span[h])
+            near, far = float(z[:, h].min()) + margin, float(z[:, h].max()) - margin
+            worst, where = score, (a, h, float(np.clip(mean[h], near, far)))
+    if where is None:
+        return None
+    a, h, at = where
+    leaf = search.tree.nodes[node.slot]
+    first = len(search.tree.nodes)
+    search.tree.nodes += [leaf, leaf]
+    search.tree.set(node.slot, SplitArgument(a, h, at, first, first + 1))
+    out = []
+    for slot, part in (
+        (first, node.box.with_argument(a, h, upper=at)),
+        (first + 1, node.box.with_argument(a, h, lower=at)),
+    ):
+        part = part.tightened(program)
+        if part.empty:
+            continue
+        child = _settled(search, slot, part, node.trees.within(a, part, _slack(search)))
+        if child is not None:
+            out.append(child)
+    return out

@@ -1,0 +1,326 @@
+"""Programs with their rows priced: one search tree for each arm, all arms in one relaxation.
+
+With prices ``mu`` for the rows, what is left of a program falls apart into its arms, each of which
+buys its plan on its own. An S-curve with carryover is torn only where it changes from quiet to
+loud, so a few leaves settle one arm; one tree for all arms at once would need the product of them.
+Leaves of every arm stand side by side as the arms of one larger program without rows, so that one
+run of the interior point relaxes them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program, Rows
+from shared.problem.program_proof import ArmLeaf, ArmNode, SplitArgument
+from shared.solve.program.interior import relax_program
+from shared.solve.program.program_box import ProgramBox
+from shared.solve.program.program_envelope import Enveloper
+
+__all__ = ["ArmTrees", "OpenLeaf"]
+
+Array = NDArray[np.float64]
+_TOGETHER = 80_000  # links of carryover that are relaxed in one run
+
+
+@dataclass(slots=True, eq=False)
+class OpenLeaf:
+    """A leaf of one arm's tree: its box, its prices (H,), what they prove, and where it is torn.
+
+    ``bound`` is of value less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth``
+    what that is really worth, ``torn`` by how much the relaxation overstates its worst response.
+    """
+
+    arm: int
+    slot: int
+    box: ProgramBox
+    nu: Array
+    bound: float
+    u: Array
+    worth: float = -np.inf
+    torn: float = np.inf
+    split: tuple[int, float] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ArmTrees:
+    """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``."""
+
+    program: Program
+    mu: Array
+    leaves: list[list[OpenLeaf]]
+    nodes: list[list[ArmNode]]
+    plans: Array
+    worth: Array
+    calls: int = 0
+    iterations: int = 0
+    push: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.push = _push(self.program, self.mu)
+
+    @classmethod
+    def planted(cls, program: Program, box: ProgramBox, mu: Array, nu: Array) -> ArmTrees:
+        """One leaf for each arm."""
+        trees = cls(program, mu, [], [], program.lower.copy(), np.full(program.arms, -np.inf))
+        for a in range(program.arms):
+            leaf = OpenLeaf(a, 0, _row(box, a), nu[a], np.inf, box.u_lower[a])
+            trees.leaves.append([leaf])
+            trees.nodes.append([ArmLeaf(nu[a])])
+        trees.offer(box.u_lower)
+        return trees
+
+    def bounds(self) -> Array:
+        """(A,) the most that each arm can be worth."""
+        return np.array([max((x.bound for x in own), default=-np.inf) for own in self.leaves])
+
+    def rows_value(self) -> float:
+        """What the rows' prices add to the arms."""
+        rows, mu = self.program.rows, self.mu
+        side = np.where(mu > 0.0, rows.upper, np.where(mu < 0.0, rows.lower, 0.0))
+        return float((mu * side).sum())
+
+    def bound(self) -> float:
+        """No plan has a higher objective."""
+        return self.rows_value() + float(self.bounds().sum())
+
+    def offer(self, u: Array) -> None:
+        """Plans (A, K) of which each arm keeps its own where that is worth more."""
+        worth = _worth(self.program, u, self.push)
+        better = worth > self.worth
+        self.plans = np.where(better[:, None], u, self.plans)
+        self.worth = np.where(better, worth, self.worth)
+
+    def moved(self, mu: Array, slack: float) -> ArmTrees:
+        """The same trees at other prices; leaves that come within ``slack`` of the top are relaxed
+        anew, the rest keep their prices of adstocked spend."""
+        other = ArmTrees(
+            self.program,
+            mu,
+            [[replace(leaf) for leaf in own] for own in self.leaves],
+            [list(own) for own in self.nodes],
+            self.plans,
+            np.full(self.program.arms, -np.inf),
+            self.calls,
+            self.iterations,
+        )
+        other.offer(self.plans)
+        every = [leaf for own in other.leaves for leaf in own]
+        bound, nu = other._closed(every, [leaf.nu for leaf in every])
+        for leaf, top, price in zip(every, bound.tolist(), nu, strict=True):
+            leaf.bound, leaf.nu = top, price
+            other.nodes[leaf.arm][leaf.slot] = ArmLeaf(price)
+        other.relax([leaf for leaf in every if leaf.bound > other.worth[leaf.arm] + slack])
+        return other
+
+    def within(self, arm: int, box: ProgramBox, slack: float) -> ArmTrees:
+        """The same trees where one arm keeps to a part of its box."""
+        plans, row = self.plans.copy(), _row(box, arm)
+        leaves = [[replace(leaf) for leaf in own] for own in self.leaves]
+        nodes = [list(own) for own in self.nodes]
+        alone = self._beside(leaves[arm][:1])
+        kept: list[OpenLeaf] = []
+        for leaf in leaves[arm]:
+            both = ProgramBox(
+                np.maximum(leaf.box.u_lower, row.u_lower),
+                np.minimum(leaf.box.u_upper, row.u_upper),
+                np.maximum(leaf.box.z_lower, row.z_lower),
+                np.minimum(leaf.box.z_upper, row.z_upper),
+            ).tightened(alone)
+            if not both.empty:
+                u = np.clip(leaf.u, both.u_lower[0], both.u_upper[0])
+                kept.append(replace(leaf, box=both, u=u))
+        leaves[arm] = kept
+        z = self.program.adstocked(plans)[arm]
+        hair = 1e-9 * max(self.program.scale, 1e-300)
+        worth = self.worth.copy()
+        if np.any((z < row.z_lower - hair) | (z > row.z_upper + hair)):
+            worth[arm] = -np.inf
+        other = ArmTrees(
+            self.program, self.mu, leaves, nodes, plans, worth, self.calls, self.iterations
+        )
+        if kept:
+            bound, nu = other._closed(kept, [leaf.nu for leaf in kept])
+            for leaf, top, price in zip(kept, bound.tolist(), nu, strict=True):
+                if top < leaf.bound:
+                    leaf.bound, leaf.nu = top, price
+                    nodes[arm][leaf.slot] = ArmLeaf(price)
+            other.relax([leaf for leaf in kept if leaf.bound > worth[arm] + slack])
+        return other
+
+    def relax(self, leaves: Sequence[OpenLeaf]) -> None:
+        """Better prices for some leaves, plans from them, and where to split them."""
+        each = max(_TOGETHER // self.program.carry[0].size, 4)
+        for i in range(0, len(leaves), each):
+            self._relax(leaves[i : i + each])
+
+    def _relax(self, leaves: Sequence[OpenLeaf]) -> None:
+        sides = self._beside(leaves)
+        box = ProgramBox(
+            np.stack([x.box.u_lower[0] for x in leaves]),
+            np.stack([x.box.u_upper[0] for x in leaves]),
+            np.stack([x.box.z_lower[0] for x in leaves]),
+            np.stack([x.box.z_upper[0] for x in leaves]),
+        ).tightened(sides)
+        low, high = np.minimum(box.u_lower, box.u_upper), box.u_upper
+        box = ProgramBox(low, high, np.minimum(box.z_lower, box.z_upper), box.z_upper)
+        enveloper = Enveloper(sides)
+        found = relax_program(sides, box, enveloper=enveloper, gap=1e-6, patient=False)
+        self.calls, self.iterations = self.calls + 1, self.iterations + found.iterations
+        envelope = enveloper.envelope(box)
+        # A leaf that is hardly there may lead the interior point astray; its old prices stay valid.
+        u = np.where(np.isfinite(found.u), found.u, box.u_lower)
+        u = np.maximum(np.clip(u, box.u_lower, box.u_upper), 0.0)
+        z = np.maximum(np.clip(sides.adstocked(u), box.z_lower, box.z_upper), 0.0)
+        excess = sides.value * (envelope.at(z) - sides.response(z))
+        excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
+        worth = _worth(sides, u, sides.spread[:, 0])
+        line = envelope.length[:-1].sum(axis=0)
+        bound, nu = self._closed(leaves, list(np.nan_to_num(found.nu, posinf=0.0, neginf=0.0)))
+        for i, leaf in enumerate(leaves):
+            if bound[i] < leaf.bound:
+                leaf.bound, leaf.nu = float(bound[i]), nu[i]
+            leaf.u, leaf.worth = u[i], float(worth[i])
+            h = int(np.argmax(excess[i]))
+            start = float(box.z_lower[i, h])
+            stop = float(min(start + line[i, h], box.z_upper[i, h]))
+            margin = 0.1 * (stop - start)
+            leaf.torn = float(excess[i].sum())
+            leaf.split = None
+            if excess[i, h] > 0.0 and start < stop:
+                leaf.split = h, float(np.clip(z[i, h], start + margin, stop - margin))
+            self.nodes[leaf.arm][leaf.slot] = ArmLeaf(leaf.nu)
+            if leaf.worth > self.worth[leaf.arm]:
+                self.worth[leaf.arm] = leaf.worth
+                self.plans[leaf.arm] = leaf.u
+
+    def grow(self, slack: Array, most: int, also: Sequence[OpenLeaf] = ()) -> int:
+        """Split the leaves that stand out furthest above their arm's best plan, and ``also``
+        others; how many are new."""
+        chosen = [x for x in also if x.split and x.bound > x.worth + slack[x.arm]]
+        if chosen:
+            return self._divide(chosen, slack, keen=True)
+        for a, own in enumerate(self.leaves):
+            above = [x for x in own if x.split and x.bound > self.worth[a] + slack[a]]
+            chosen += sorted(above, key=lambda x: -x.bound)[: max(most // 8, 1)]
+        chosen.sort(key=lambda x: self.worth[x.arm] + slack[x.arm] - x.bound)
+        return self._divide(chosen[:most], slack)
+
+    def _divide(self, chosen: list[OpenLeaf], slack: Array, *, keen: bool = False) -> int:
+        """Put two leaves in the place of each; ``keen``: relax them however low they are."""
+        kids: list[OpenLeaf] = []
+        for leaf in chosen:
+            assert leaf.split is not None
+            h, at = leaf.split
+            nodes = self.nodes[leaf.arm]
+            first = len(nodes)
+            nodes += [ArmLeaf(leaf.nu), ArmLeaf(leaf.nu)]
+            nodes[leaf.slot] = SplitArgument(0, h, at, first, first + 1)
+            self.leaves[leaf.arm].remove(leaf)
+            alone = self._beside([leaf])
+            for slot, box in (
+                (first, leaf.box.with_argument(0, h, upper=at)),
+                (first + 1, leaf.box.with_argument(0, h, lower=at)),
+            ):
+                part = box.tightened(alone)
+                if not part.empty:
+                    u = np.clip(leaf.u, part.u_lower[0], part.u_upper[0])
+                    kids.append(OpenLeaf(leaf.arm, slot, part, leaf.nu, leaf.bound, u))
+        for kid in kids:
+            self.leaves[kid.arm].append(kid)
+        if kids:
+            bound, nu = self._closed(kids, [kid.nu for kid in kids])
+            for kid, top, price in zip(kids, bound.tolist(), nu, strict=True):
+                if top < kid.bound:
+                    kid.bound, kid.nu = top, price
+                    self.nodes[kid.arm][kid.slot] = ArmLeaf(price)
+            self.relax([x for x in kids if keen or x.bound > self.worth[x.arm] + slack[x.arm]])
+        return len(kids)
+
+    def _beside(self, leaves: Sequence[OpenLeaf]) -> Program:
+        """The leaves as arms of one program; what the rows charge is its cost."""
+        program = self.program
+        at = np.array([leaf.arm for leaf in leaves], dtype=np.intp)
+        count, columns = at.size, program.columns
+        none = np.zeros((count, columns))
+        return replace(
+            program,
+            names=tuple(map(str, range(count))),
+            lower=program.lower[at],
+            upper=program.upper[at],
+            least_active=none,
+            lower_by=("",) * count,
+            upper_by=("",) * count,
+            lot=np.zeros(count),
+            rows=Rows(np.zeros((0, count * columns)), np.zeros(0), np.zeros(0), ()),
+            spread=self.push[at][:, None, :],
+            cost=1.0,
+            carry=program.carry[at],
+            carry_in=program.carry_in[at],
+            weight=program.weight[at],
+            curves=program.curves.take(at),
+            current=None,
+        )
+
+    def _closed(self, leaves: Sequence[OpenLeaf], nu: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """(L,) what prices of adstocked spend prove, and the prices, lowered where that is better.
+
+        A decision may be as large as the budget: where it gains by ever so little, so does the
+        bound by much. Prices a hair lower gain nothing anywhere.
+        """
+        program = self.program
+        at = np.array([leaf.arm for leaf in leaves], dtype=np.intp)
+        price, carry, push = np.stack(nu), program.carry[at], self.push[at]
+        inner = program.value * np.einsum("lh,lhk->lk", price, carry)
+        tight = (inner > push) & (push > 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(tight, push / inner, 1.0).min(axis=1)
+        lowered = price * share[:, None]
+        first, second = self._prove(leaves, at, price), self._prove(leaves, at, lowered)
+        better = second < first
+        return np.where(better, second, first), list(np.where(better[:, None], lowered, price))
+
+    def _prove(self, leaves: Sequence[OpenLeaf], at: NDArray[np.intp], nu: Array) -> Array:
+        program, value = self.program, self.program.value
+        low, high = (
+            np.stack([getattr(x.box, n)[0] for x in leaves]) for n in ("u_lower", "u_upper")
+        )
+        gain = value * np.einsum("lh,lhk->lk", nu, program.carry[at]) - self.push[at]
+        total = np.maximum(gain * low, gain * high).sum(axis=1)
+        total = total + value * (nu * program.carry_in[at]).sum(axis=1)
+        start, stop = (
+            np.stack([getattr(x.box, n)[0] for x in leaves]) for n in ("z_lower", "z_upper")
+        )
+        weight, curves = program.weight[at], program.curves.take(at)
+
+        def worth(z: Array) -> Array:
+            return np.asarray(weight * curves.value(np.ascontiguousarray(z.T)).T - nu * z)
+
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            slope = nu / weight
+            lively = (weight > 0.0) & (slope > 0.0)
+            inner = curves.at_slope(np.ascontiguousarray(np.where(lively, slope, 1.0).T)).T
+        inner = np.where(lively & np.isfinite(inner), np.clip(inner, start, stop), start)
+        best = np.maximum(np.maximum(worth(start), worth(stop)), worth(inner))
+        return np.asarray(total + value * best.sum(axis=1))
+
+
+def _push(program: Program, mu: Array) -> Array:
+    """(A, K) what a unit of each decision costs: its money and the rows' prices."""
+    rows = (mu @ program.rows.matrix).reshape(program.lower.shape)
+    return np.asarray(program.cost * program.spread.sum(axis=1) + rows)
+
+
+def _worth(program: Program, u: Array, push: Array) -> Array:
+    """(A,) what plans bring, less what they cost."""
+    response = program.response(program.adstocked(u)).sum(axis=1)
+    return np.asarray(program.value * response - (push * u).sum(axis=1))
+
+
+def _row(box: ProgramBox, a: int) -> ProgramBox:
+    own = slice(a, a + 1)
+    return ProgramBox(box.u_lower[own], box.u_upper[own], box.z_lower[own], box.z_upper[own])

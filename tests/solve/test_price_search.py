@@ -1,0 +1,188 @@
+"""S-shaped plans over time: arms apart at the rows' prices, and proofs that say so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from programs import random_program
+
+from benchmarks.classes import planned
+from shared.problem.lower import lower
+from shared.problem.program import AtMost, Program, Rows
+from shared.problem.program_proof import (
+    ArmLeaf,
+    ArmNode,
+    ProgramArms,
+    ProgramProof,
+    SplitActive,
+    SplitArgument,
+    SplitDecision,
+)
+from shared.solve.certify.program_certificate import certify_program
+from shared.solve.program.ascent import ascend
+from shared.solve.program.price_search import falls_apart, search_prices
+
+pytest.importorskip("scipy")
+
+
+def _plan(n: int, periods: int, seed: int) -> Program:
+    make = planned(n, periods, "S-shaped", gap=1e-4, limit_s=20.0)
+    return lower(make(np.random.default_rng(seed)))
+
+
+def _random_tree(rng: np.random.Generator, program: Program, a: int) -> tuple[ArmNode, ...]:
+    """Splits anywhere, prices of any sign: whatever a careless solver could write down."""
+    nodes: list[ArmNode] = [ArmLeaf(rng.normal(0.3, 0.5, program.weight.shape[1]))]
+    top = program.adstocked(program.upper)[a]
+    for _ in range(int(rng.integers(0, 4))):
+        slot = int(rng.choice([i for i, x in enumerate(nodes) if isinstance(x, ArmLeaf)]))
+        first = len(nodes)
+        nodes += [ArmLeaf(rng.normal(0.3, 0.5, program.weight.shape[1])) for _ in range(2)]
+        if rng.random() < 0.5:
+            h = int(rng.integers(program.weight.shape[1]))
+            nodes[slot] = SplitArgument(0, h, float(rng.uniform(0, top[h])), first, first + 1)
+        else:
+            k = int(rng.integers(program.columns))
+            at = float(rng.uniform(0, program.upper[a, k]))
+            nodes[slot] = SplitDecision(0, k, at, first, first + 1)
+    return tuple(nodes)
+
+
+def _attack(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program, plan = random_program(rng)
+    tied = bool(program.pairs or program.at_most)
+    trees = tuple(_random_tree(rng, program, a) for a in range(program.arms))
+    mu = rng.normal(0.0, 0.5, len(program.rows.names))
+    found = certify_program(program, plan, ProgramProof((ProgramArms(mu, trees),)))
+    if tied:
+        assert not found.proven
+        return
+    if found.proven:
+        assert found.upper_bound >= program.objective(plan) - 1e-9 * abs(program.objective(plan))
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_no_tree_of_arms_proves_less_than_a_plan_is_worth(seed: int) -> None:
+    _attack(seed)
+
+
+@pytest.mark.slow
+def test_no_tree_of_arms_proves_less_than_a_plan_is_worth_many_times() -> None:
+    for seed in range(1_000, 6_000):
+        _attack(seed)
+
+
+def test_trees_below_a_split_bound_their_side_only() -> None:
+    program = _plan(3, 4, 5)
+    rng = np.random.default_rng(0)
+    u = program.upper * rng.random(program.upper.shape)
+    u *= program.rows.upper[0] / (program.rows.matrix @ u.ravel())[0]
+    leaf = ProgramArms(np.array([0.5]), tuple((ArmLeaf(np.full(4, 0.4)),) for _ in range(3)))
+    z = float(program.adstocked(u)[1, 2])
+    split = SplitArgument(1, 2, 0.5 * z, 1, 2)
+    whole = certify_program(program, u, ProgramProof((leaf,)))
+    parts = certify_program(program, u, ProgramProof((split, leaf, leaf)))
+    assert whole.proven
+    assert program.objective(u) <= parts.upper_bound <= whole.upper_bound * (1.0 + 1e-12)
+
+
+@pytest.mark.parametrize("fault", ["few", "loop", "far", "other arm", "active", "prices", "nan"])
+def test_trees_that_are_none_prove_nothing(fault: str) -> None:
+    program = _plan(3, 4, 5)
+    leaf = ArmLeaf(np.full(4, 0.4))
+    tree: tuple[object, ...] = (SplitArgument(0, 1, 0.5, 1, 2), leaf, leaf)
+    if fault == "loop":
+        tree = (SplitArgument(0, 1, 0.5, 0, 2), leaf, leaf)
+    elif fault == "far":
+        tree = (SplitArgument(0, 1, 0.5, 1, 7), leaf, leaf)
+    elif fault == "other arm":
+        tree = (SplitArgument(1, 1, 0.5, 1, 2), leaf, leaf)
+    elif fault == "active":
+        tree = (SplitActive(0, 1, 2), leaf, leaf)
+    elif fault == "prices":
+        tree = (SplitArgument(0, 1, 0.5, 1, 2), leaf, ArmLeaf(np.full(3, 0.4)))
+    elif fault == "nan":
+        tree = (SplitArgument(0, 1, 0.5, 1, 2), leaf, ArmLeaf(np.full(4, np.nan)))
+    trees = ((leaf,), tree) if fault == "few" else ((leaf,), tree, (leaf,))
+    node = ProgramArms(np.array([0.5]), trees)  # type: ignore[arg-type]
+    u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
+    assert not certify_program(program, u, ProgramProof((node,))).proven
+
+
+def test_counts_tie_arms_together() -> None:
+    program = replace(_plan(3, 4, 5), at_most=(AtMost("few", (0, 1, 2), 1),))
+    assert not falls_apart(program)
+
+
+def _solved(program: Program, gap: float, seconds: float = 30.0) -> tuple[np.ndarray, float]:
+    found = search_prices(program, gap=gap, deadline=time.perf_counter() + seconds)
+    assert found is not None
+    assert found.u is not None
+    certificate = certify_program(program, found.u, found.proof)
+    assert certificate.proven
+    assert certificate.relative_gap <= gap
+    assert program.violation(found.u) <= 1e-8
+    return found.u, certificate.upper_bound
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_plan_of_a_grid_beats_two_channels_over_three_periods(seed: int) -> None:
+    program = _plan(2, 3, seed)
+    u, bound = _solved(program, 1e-4)
+    parts = 7
+    money = float(program.rows.upper[0])
+    best = max(
+        program.objective(np.array(each).reshape(2, 3) * money / parts)
+        for each in product(range(parts + 1), repeat=6)
+        if sum(each) == parts
+    )
+    assert best <= bound
+    assert best <= program.objective(u) * (1.0 + 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_climbs_never_beat_the_answer_by_more_than_its_gap(seed: int) -> None:
+    program = _plan(4, 5, seed)
+    u, bound = _solved(program, 1e-4)
+    rng = np.random.default_rng(seed)
+    money = float(program.rows.upper[0])
+    for _ in range(12):
+        on = rng.random(program.lower.shape) < rng.uniform(0.2, 0.9)
+        start = rng.dirichlet(np.ones(u.size)).reshape(u.shape) * (on + 1e-3)
+        climbed = ascend(program, start * money / start.sum(), np.zeros(1))
+        if climbed is not None:
+            other = program.objective(climbed[0])
+            assert other <= bound
+            assert other <= program.objective(u) * (1.0 + 1e-4)
+
+
+def test_a_budget_of_the_first_half_has_a_price_of_its_own() -> None:
+    program = _plan(8, 4, 1)
+    half = np.zeros((8, 4))
+    half[:, :2] = 1.0
+    most = 0.4 * float(program.rows.upper[0])
+    rows = Rows(
+        np.vstack((program.rows.matrix, half.ravel())),
+        np.append(program.rows.lower, -np.inf),
+        np.append(program.rows.upper, most),
+        (*program.rows.names, "first half"),
+    )
+    program = replace(program, rows=rows)
+    assert falls_apart(program)
+    u, _ = _solved(program, 1e-2)
+    assert u[:, :2].sum() <= most * (1.0 + 1e-8)
+
+
+def test_a_start_is_never_lost() -> None:
+    program = _plan(4, 4, 2)
+    start, _ = _solved(program, 1e-4)
+    found = search_prices(program, gap=1e-4, deadline=time.perf_counter(), starts=(start,))
+    assert found is not None
+    assert found.u is not None
+    assert program.objective(found.u) >= program.objective(start)
+    assert certify_program(program, found.u, found.proof).upper_bound >= program.objective(start)
