@@ -82,7 +82,11 @@ def relax_levels(
     value, price, at, _ = found
     gain = best.over(levels, u) - price * levels.row[:, None] * u
     leaf = ProgramLeaf(
-        np.array([price]), best.leaf.nu, best.leaf.planes, best.leaf.centres, best.leaf.shares
+        levels.prices(price),
+        best.leaf.nu,
+        best.leaf.planes,
+        best.leaf.centres,
+        best.leaf.shares,
     )
     return Relaxed(value + best.rest, price, at, gain, u, leaf)
 
@@ -157,8 +161,7 @@ def _dual(
     levels: Levels, term: Array, u: Array, price: float
 ) -> tuple[float, float, Array, NDArray[np.intp]]:
     """The least of ``sum max (term - p row u) + p side`` over p: value, p, plan, and maxima."""
-    rows, cost = levels.program.rows, levels.row[:, None] * u
-    upper, lower = float(rows.upper[0]), float(rows.lower[0])
+    cost, upper, lower = levels.row[:, None] * u, levels.cap, levels.floor
     arms = np.arange(u.shape[0])
 
     def values(p: Array) -> Array:
@@ -168,7 +171,8 @@ def _dual(
 
     unit = abs(price)
     if unit <= 0.0:
-        unit = float(np.ptp(term, axis=1).max()) / max(float(np.ptp(cost, axis=1).max()), 1e-300)
+        reach = float(np.ptp(cost, axis=1).max())
+        unit = float(np.ptp(term, axis=1).max()) / reach if reach > 0.0 else 1.0
     grid = unit * _GEOMETRIC
     if not np.isfinite(lower):
         grid = grid[grid >= 0.0]
@@ -182,7 +186,7 @@ def _dual(
         grid = grid * 16.0
     low, high = grid[max(pick - 1, 0)], grid[min(pick + 1, grid.size - 1)]
     best, at = float(value[pick]), float(grid[pick])
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if high > low else 0):
         grid = np.linspace(low, high, _PRICES)
         value = values(grid)
         pick = int(value.argmin())

@@ -1,7 +1,7 @@
-"""Branch and bound over one budget with interactions, on tables of levels of saturation.
+"""Branch and bound over at most one budget with interactions, on tables of levels of saturation.
 
-One decision an arm, one period, one row, nothing whole: a region's dual has one multiplier and,
-with every term tabulated on its range, a bound costs as much as a few sums. Tables are for the
+One decision an arm, one period, at most one row, nothing whole: a region's dual has one multiplier
+and, with every term tabulated on its range, a bound costs as much as a few sums. Tables are for the
 search only: what its tree and multipliers prove is the certificate's to say, so every region that
 the tables would close is asked of the certificate's own bound, and split where that is not enough.
 """
@@ -55,7 +55,7 @@ def fits(program: Program) -> bool:
         single
         and not cornered
         and not program.discrete
-        and len(program.rows.names) == 1
+        and len(program.rows.names) <= 1
         and bool(np.all(program.carry > 0.0))
         and bool(np.all(program.rows.matrix >= 0.0))
     )
@@ -89,7 +89,7 @@ class Regions:
     def climb(self, u: Array, low: Array, high: Array) -> None:
         """Look for the locally best plan of a box around one that keeps the row."""
         plan, price = self.levels.climb(u, low, high)
-        if self.plans.offer(plan[:, None], np.array([price])):
+        if self.plans.offer(plan[:, None], self.levels.prices(price)):
             self.price = price
 
     def run(self, low: Array, high: Array, limit: int) -> tuple[float, int]:
@@ -118,10 +118,10 @@ class Regions:
 
     def solve(self, low: Array, high: Array, slot: int, parent: _Region | None) -> _Region | None:
         """Bound a region, write its leaf down; None where nothing better can be there."""
-        rows, row = self.levels.program.rows, self.levels.row
-        if float(row @ low) > rows.upper[0] * (1 + 1e-12) + 1e-300:
+        row = self.levels.row
+        if float(row @ low) > self.levels.cap * (1 + 1e-12) + 1e-300:
             return None
-        if float(row @ high) < rows.lower[0] * (1 - 1e-12):
+        if float(row @ high) < self.levels.floor * (1 - 1e-12):
             return None
         low, high, slot = self._narrowed(low, high, slot)
         found = self._bounded(low, high, parent)
@@ -158,12 +158,12 @@ class Regions:
 
     def _narrowed(self, low: Array, high: Array, slot: int) -> tuple[Array, Array, int]:
         """What the row leaves of a box, by splits whose other side holds no plan."""
-        row, rows = self.levels.row, self.levels.program.rows
+        row, cap, floor = self.levels.row, self.levels.cap, self.levels.floor
         low, high = low.copy(), high.copy()
         for arm in np.flatnonzero(row > 0.0).tolist():
-            left = float(rows.upper[0]) - (float(row @ low) - row[arm] * low[arm])
+            left = cap - (float(row @ low) - row[arm] * low[arm])
             most = left / row[arm] * (1.0 + 1e-9)
-            need = float(rows.lower[0]) - (float(row @ high) - row[arm] * high[arm])
+            need = floor - (float(row @ high) - row[arm] * high[arm])
             least = need / row[arm] * (1.0 - 1e-9)
             width = high[arm] - low[arm]
             if low[arm] < most < high[arm] - 0.02 * width:
@@ -214,7 +214,7 @@ class Regions:
         at, before = found.at, self.plans.value
         value = self.levels.worth(at)
         if value > before:
-            self.plans.offer(at[:, None], np.array([found.price]))
+            self.plans.offer(at[:, None], self.levels.prices(found.price))
         close = value > before - 0.05 * abs(before)
         if close and self.climbs < _CLIMBS and found.bound > self.plans.cutoff():
             self.climbs += 1

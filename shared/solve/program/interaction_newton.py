@@ -26,11 +26,12 @@ _HALVES = 30  # of a step that does not go up
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels:
-    """A program of one decision an arm, one period and one row, by levels of saturation.
+    """A program of one decision an arm, one period and at most one row, by levels of saturation.
 
     ``own`` (A,) is what a full level brings, ``coupling`` (A, A) symmetric what two full levels
     bring together, ``money`` and ``row`` (A,) what a unit of a decision costs in the objective and
-    in the row, ``carry`` and ``base`` (A,) make adstocked spend of a decision.
+    in the row (which keeps ``floor`` to ``cap``; all zero without a row), ``carry`` and ``base``
+    (A,) make adstocked spend of a decision.
     """
 
     program: Program
@@ -40,14 +41,16 @@ class Levels:
     coupling: Array
     sizes: Array
     row: Array
+    floor: float
+    cap: float
     money: Array
     carry: Array
     base: Array
 
     @classmethod
     def of(cls, program: Program, enveloper: Enveloper) -> Levels:
-        """The view of a program with one column, one period and one row."""
-        arms, weight = program.arms, program.weight[:, 0]
+        """The view of a program with one column, one period and at most one row."""
+        arms, weight, rows = program.arms, program.weight[:, 0], program.rows
         top = program.supremum()
         top = np.where(np.isfinite(top) & (top > 0.0), top, 1.0)
         coupling, sizes = np.zeros((arms, arms)), np.zeros((arms, arms))
@@ -63,11 +66,17 @@ class Levels:
             own=program.value * weight * top,
             coupling=coupling,
             sizes=sizes,
-            row=program.rows.matrix[0],
+            row=rows.matrix[0] if rows.names else np.zeros(arms),
+            floor=float(rows.lower[0]) if rows.names else -np.inf,
+            cap=float(rows.upper[0]) if rows.names else np.inf,
             money=program.cost * program.spread.sum(axis=1)[:, 0],
             carry=program.carry[:, 0, 0],
             base=program.carry_in[:, 0],
         )
+
+    def prices(self, price: float) -> Array:
+        """(m,) the row's price as multipliers of a proof."""
+        return np.array([price] * len(self.program.rows.names))
 
     def at(self, u: Array) -> Array:
         """(A, n) levels at decisions (A, n)."""
@@ -96,18 +105,16 @@ class Levels:
 
     def even(self, low: Array, high: Array) -> Array | None:
         """The plan between the ends of a box (A,) that spends all of the row; None without one."""
-        rows = self.program.rows
         least, most = float(self.row @ low), float(self.row @ high)
-        wanted = min(most, float(rows.upper[0]))
-        if wanted < least or wanted < float(rows.lower[0]) * (1.0 - 1e-12):
+        wanted = min(most, self.cap)
+        if wanted < least or wanted < self.floor * (1.0 - 1e-12):
             return None
         share = (wanted - least) / (most - least) if most > least else 0.0
         return np.asarray(low + share * (high - low))
 
     def climb(self, u: Array, low: Array, high: Array) -> tuple[Array, float]:
         """A locally best plan of the box, from one that keeps the row; and the row's price."""
-        rows = self.program.rows
-        cap, floor = float(rows.upper[0]), float(rows.lower[0])
+        cap, floor = self.cap, self.floor
         u = np.clip(u, low, high)
         now, price, slack = self.worth(u), 0.0, 1e-13
         for _ in range(_STEPS):
@@ -153,10 +160,10 @@ class Levels:
             room = np.where(step > 0.0, (high - u) / step, (low - u) / step)
         room = np.where(step == 0.0, 1.0, room)
         reach = min(1.0, float(room.min()))
-        rate, rows = float(self.row @ step), self.program.rows
+        rate = float(self.row @ step)
         spent = float(self.row @ u)
         if abs(rate) > 1e-12 * float(self.row @ np.abs(step)):
-            side = float(rows.upper[0]) if rate > 0.0 else float(rows.lower[0])
+            side = self.cap if rate > 0.0 else self.floor
             reach = min(reach, max((side - spent) / rate, 0.0))
         for _ in range(_HALVES):
             plan = np.clip(u + reach * step, low, high)

@@ -130,7 +130,7 @@ def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Fou
     bound, nodes = regions.run(low, high, _NODES)
     return Found(
         u=search.best,
-        prices=np.zeros(1) if search.prices is None else search.prices,
+        prices=levels.prices(0.0) if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
         iterations=regions.climbs,
