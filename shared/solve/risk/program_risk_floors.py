@@ -17,7 +17,7 @@ from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Aim
 from shared.problem.risk_program import in_measure, missed, surplus
 from shared.solve.program.program_targets import solve_program_aim
-from shared.solve.risk.program_risk import RiskSearch, solve_risk_program
+from shared.solve.risk.program_risk_search import RiskSearch, search_plain
 from shared.solve.risk.weights import nonnegative, tidy
 
 __all__ = ["meet_floors"]
@@ -46,14 +46,16 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     """Offer a plan that meets all floors; multipliers to begin with."""
     program, aim, options = search.program, search.aim, search.options
     kinds = in_measure(aim)
-    short = replace(options, time_limit_s=0.25 * options.time_limit_s)
+    short = replace(options, time_limit_s=0.2 * options.time_limit_s)
     if any(kinds):
         own = aim.floors[kinds.index(True)]
-        rich = solve_risk_program(
-            replace(program, value=1.0, cost=0.0), Aim(), search.risk, short, search.u
-        )
+        rich = RiskSearch(replace(program, value=1.0, cost=0.0), Aim(), search.risk, short)
+        search_plain(rich)
+        search.nodes, search.iterations = rich.nodes, rich.iterations
+        assert rich.certificate is not None
+        assert rich.u is not None
         if rich.certificate.upper_bound < own.constant * (1.0 - 1e-12):
-            best = rich.certificate.objective
+            best = rich.value
             message = (
                 f"{own.name} is {own.asked:,.6g}; the best reachable, read by "
                 f"{search.risk.measure} over the draws, is {best:,.6g}."
@@ -65,7 +67,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
         search.offer(rich.u)
         if len(aim.floors) == 1:
             return (0.0,)
-    found = solve_program_aim(program, aim, replace(short, gap=1e-4), search.u)
+    found = solve_program_aim(program, aim, replace(short, method="auto", gap=1e-2), search.u)
     search.nodes += found.nodes
     search.offer(found.u)
     return (0.0,) * len(aim.floors)
@@ -81,6 +83,8 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     weights = search.own_weights(best)
     if value > 0.0 and search.risk.measure != "quantile":
         starts = [best] if search.short is None else [best, search.short]
+        if not search.bent:
+            starts = [max(starts, key=lambda u: search.reads(u, theta))]
         for start in starts:
             plan, there = search.rise(start, theta)
             if search.reads(plan, theta) >= search.reads(best, theta):
