@@ -24,7 +24,7 @@ from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.program_certificate import certify_program
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.interaction_terms import linear_weights
-from shared.solve.program.program_search import SolvedProgram, solve_program
+from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
 
 __all__ = ["bindings", "make_plan", "score_program", "shared_outcome"]
 
@@ -116,6 +116,9 @@ def _in_turn(problem: Problem, program: Program) -> _Found:
     half = problem.options.time_limit_s / 2.0
     each = replace(problem.options, time_limit_s=half / problem.horizon.periods)
     u = decide_in_turn(program, lambda step: solve_program(step, each).u)
+    today = known_plan(program)
+    if today is not None and program.objective(today) > program.objective(u):
+        u = today  # short sight can do worse than staying where one is
     solved = solve_program(program, replace(problem.options, time_limit_s=half), u)
     ahead = _certified(program, solved)
     return replace(
@@ -167,10 +170,18 @@ def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOption
             one = program.draws.one(draw)
             task = replace(program, curves=one, draws=None, draw_weights=None)
         # Not from today's plan, nor from anybody's: see shared.plan.moves.
-        if problem.horizon.mode == "sequential" and problem.horizon.periods > 1:
+        in_turn = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
+        if in_turn and not _aim(problem).floors:  # the steps without the bound
             each = replace(options, time_limit_s=options.time_limit_s / problem.horizon.periods)
-            u = decide_in_turn(task, lambda step: solve_program(step, each).u)
-            return np.asarray(task.spend(u).sum(axis=1))
+            steps: list[SolvedProgram] = []
+
+            def decide(step: Program) -> Floats:
+                steps.append(solve_program(step, each))
+                return steps[-1].u
+
+            u = decide_in_turn(task, decide)
+            done = all(step.finished for step in steps)
+            return np.asarray(task.spend(u).sum(axis=1)) if done else None
         found = _found(alone, replace(task, current=None), None)
         return np.asarray(task.spend(found.u).sum(axis=1)) if found.finished else None
 

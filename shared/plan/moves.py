@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 DRAWS = 32
 """Draws solved again: enough for a 90 % interval, few enough to stay quick."""
 
-GAP = 1e-4
+GAP = 1e-3
 """Gap of those solves: where a draw's optimum lies, not what it is worth to nine digits."""
 
 PLAN_SHARE = 0.7
