@@ -45,6 +45,7 @@ __all__ = [
     "SensitivityRequest",
     "Solver",
     "Sweep",
+    "Weights",
 ]
 
 MAX_CHANNELS = 10_000
@@ -57,6 +58,7 @@ MAX_SCENARIOS = 100
 MAX_SWEEP = 200
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, le=1e9)]
 Amount = Annotated[float, Field(ge=-1e15, le=1e15)]
 Spends = Annotated[list[Money], Field(max_length=MAX_PERIODS)]
 
@@ -141,17 +143,36 @@ class ChannelSpend(CampaignSpend):
     )
 
 
+class Weights(Message):
+    """What several objectives count in one sum, each per unit of its own."""
+
+    outcome: Weight | None = Field(None, description="Of one outcome.")
+    profit: Weight | None = Field(
+        None, description="Of one unit of profit: value_per_outcome times the outcome, less spend."
+    )
+    spend: Weight | None = Field(None, description="Taken off for each unit of money spent.")
+    reach: Weight | None = Field(
+        None, description="Of one person reached, under max_frequency; in place of outcome."
+    )
+    long_term: Weight | None = Field(
+        None, description="Of one outcome that carryover brings after the horizon."
+    )
+
+
 class Objective(Message):
     """What is to be best."""
 
-    goal: Literal["maximize_outcome", "maximize_profit", "minimize_spend", "maximize_reach"] = (
-        "maximize_outcome"
-    )
+    goal: Literal[
+        "maximize_outcome", "maximize_profit", "minimize_spend", "maximize_reach", "weighted_sum"
+    ] = "maximize_outcome"
     value_per_outcome: Positive | None = Field(
-        None, description="Money that one outcome is worth; for maximize_profit."
+        None,
+        description="Money that one outcome is worth; for maximize_profit and a weight of profit.",
     )
     target_outcome: Positive | None = Field(
-        None, description="Outcome over the horizon to be reached; for minimize_spend."
+        None,
+        description="Outcome over the horizon to be reached: what minimize_spend is for, beside "
+        "any other goal a further requirement.",
     )
     max_frequency: Positive | None = Field(
         None, description="Most often that a person is to be reached; for maximize_reach."
@@ -162,6 +183,9 @@ class Objective(Message):
     target_cpa: Positive | None = Field(None, description="Money per outcome must be at most this.")
     long_term_weight: Share | None = Field(
         None, description="Weight of the outcome that carryover brings after the horizon."
+    )
+    weights: Weights | None = Field(
+        None, description="For weighted_sum: what each objective counts; at least one above 0."
     )
 
 

@@ -16,10 +16,10 @@ FIELD_OF_GOAL = {
     "minimize_spend": "target_outcome",
     "maximize_reach": "max_frequency",
 }
-"""The one field that each goal cannot do without, and that no other goal has a use for."""
+"""The one field that each goal cannot do without."""
 
-FREE_GOALS = ("maximize_profit", "minimize_spend")
-"""Goals that say themselves how much is worth spending."""
+EVERYWHERE = ("target_outcome",)
+"""Fields that every goal has a use for."""
 
 LARGEST = 1e15
 MAX_PRIOR = 520
@@ -39,7 +39,7 @@ def budget_faults(raw: Json) -> Iterator[Fault]:
     """Budgets that are missing, of the wrong length, or that contradict what else is asked for."""
     objective = part(raw, "objective")
     targets = [number(objective, key) for key in ("target_roas", "target_cpa")]
-    if _goal(raw) not in FREE_GOALS and not any(targets) and not _has_budget(raw):
+    if not _says_how_much(objective, _goal(raw)) and not any(targets) and not _has_budget(raw):
         message = "budget is required: without one, the best outcome has no limit."
         yield Fault("/budget", "required", message)
     by_period = raw.get("period_budgets")
@@ -62,13 +62,26 @@ def budget_faults(raw: Json) -> Iterator[Fault]:
         yield Fault("/test_reserve", "needs_budget", message)
 
 
+def _says_how_much(objective: Json, goal: Any) -> bool:
+    """Whether the goal itself limits what is worth spending."""
+    weights = part(objective, "weights")
+    costs = goal == "weighted_sum" and (number(weights, "profit") or number(weights, "spend"))
+    return goal in ("maximize_profit", "minimize_spend") or bool(costs)
+
+
 def goal_faults(raw: Json) -> Iterator[Fault]:
     """A goal without what it needs, or fields that another goal would need."""
     objective, goal = part(raw, "objective"), _goal(raw)
+    weighted = goal == "weighted_sum"
+    yield from _weight_faults(objective, weighted=weighted)
     for other, field in FIELD_OF_GOAL.items():
+        if weighted and field != "target_outcome":
+            continue
         if goal == other and objective.get(field) is None:
             message = f"The goal {goal} needs {field}."
             yield Fault(pointer_to("objective", field), "required", message)
+        elif field in EVERYWHERE:
+            continue
         elif goal != other and objective.get(field) is not None and isinstance(goal, str):
             message = f"{field} is for the goal {other}; the goal here is {goal}."
             yield Fault(pointer_to("objective", field), "not_used", message)
@@ -77,13 +90,50 @@ def goal_faults(raw: Json) -> Iterator[Fault]:
             "spend_all true leaves nothing to minimise: leave it out, and the budget is a cap."
         )
         yield Fault("/spend_all", "contradiction", message)
-    periods = periods_of(raw)
-    if number(objective, "long_term_weight") and periods == 1:
-        message = (
-            f"long_term_weight needs a horizon of 2 periods or more: {ONE_PERIOD}, so all its "
-            "carryover counts already."
-        )
-        yield Fault("/objective/long_term_weight", "needs_periods", message)
+    later = {
+        "long_term_weight": not weighted and number(objective, "long_term_weight"),
+        "weights/long_term": number(part(objective, "weights"), "long_term"),
+    }
+    for field, weight in later.items():
+        if weight and periods_of(raw) == 1:
+            message = (
+                f"{field.rpartition('/')[2]} needs a horizon of 2 periods or more: {ONE_PERIOD}, "
+                "so all its carryover counts already."
+            )
+            yield Fault(f"/objective/{field}", "needs_periods", message)
+
+
+def _weight_faults(objective: Json, *, weighted: bool) -> Iterator[Fault]:
+    """Weights without their goal, a goal without its weights, and weights of nothing."""
+    if not weighted:
+        if objective.get("weights") is not None:
+            message = "weights are for the goal weighted_sum."
+            yield Fault("/objective/weights", "not_used", message)
+        return
+    if objective.get("weights") is None:
+        yield Fault("/objective/weights", "required", "The goal weighted_sum needs weights.")
+        return
+    weights = part(objective, "weights")
+    have = {name: number(weights, name) for name in ("outcome", "profit", "reach")}
+    if not any(have.values()) and all(weights.get(name) in (None, 0) for name in have):
+        message = "At least one of the weights outcome, profit and reach must be above 0."
+        yield Fault("/objective/weights", "nothing_wanted", message)
+    if have["reach"] and (have["outcome"] or have["profit"]):
+        message = "A curve is one of reach or of outcome: weigh reach, or outcome and profit."
+        yield Fault("/objective/weights/reach", "conflict", message)
+    for field, weight, why in (
+        ("value_per_outcome", "profit", "profit is value_per_outcome times the outcome less spend"),
+        ("max_frequency", "reach", "reach is counted under a frequency cap"),
+    ):
+        if have[weight] and objective.get(field) is None:
+            message = f"A weight of {weight} needs {field}: {why}."
+            yield Fault(pointer_to("objective", field), "required", message)
+        elif not have[weight] and objective.get(field) is not None:
+            message = f"{field} is for a weight of {weight}, and there is none."
+            yield Fault(pointer_to("objective", field), "not_used", message)
+    if objective.get("long_term_weight") is not None:
+        message = "In a weighted sum the long term has its weight in weights.long_term."
+        yield Fault("/objective/long_term_weight", "not_used", message)
 
 
 def horizon_faults(raw: Json) -> Iterator[Fault]:

@@ -54,6 +54,7 @@ _BASE_LEFT_OUT = (
     "channels.period_weights",
     "objective.long_term_weight",
     "objective.max_frequency",
+    "objective.weights",
     "horizon.pacing",
 )
 
@@ -152,7 +153,10 @@ def tools() -> tuple[Tool, ...]:
             "POST",
             "/evaluate",
             strict_schema(
-                EvaluateRequest, leave_out=_left_out("problem.", *_plan_left_out("plan"))
+                EvaluateRequest,
+                leave_out=_left_out(
+                    "problem.", "problem.objective.weights", *_plan_left_out("plan")
+                ),
             ),
         ),
         Tool(

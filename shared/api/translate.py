@@ -13,6 +13,7 @@ import numpy as np
 from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
 from shared.api.messages import Channel, Constraint, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
+from shared.api.messages import Weights as WeightsMessage
 from shared.api.pointers import pointer_to
 from shared.api.question_faults import no_draws
 from shared.api.reading import first, refuse
@@ -21,7 +22,15 @@ from shared.curves.curveset import CurveSet
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Constraint as Rule
-from shared.problem.model import Goal, Horizon, Interaction, Problem, Risk, SolverOptions
+from shared.problem.model import (
+    Goal,
+    Horizon,
+    Interaction,
+    Problem,
+    Risk,
+    SolverOptions,
+    Weights,
+)
 
 __all__ = ["problem_of"]
 
@@ -123,6 +132,19 @@ def _goal(message: OptimizeRequest) -> Goal:
         target_roas=objective.target_roas,
         target_cpa=objective.target_cpa,
         long_term_weight=objective.long_term_weight or 0.0,
+        weights=_weights(objective.weights),
+    )
+
+
+def _weights(message: WeightsMessage | None) -> Weights:
+    if message is None:
+        return Weights()
+    return Weights(
+        outcome=message.outcome or 0.0,
+        profit=message.profit or 0.0,
+        spend=message.spend or 0.0,
+        reach=message.reach or 0.0,
+        long_term=message.long_term or 0.0,
     )
 
 

@@ -94,7 +94,11 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
     data = {k: certificate[k] for k in ("objective", key, "relative_gap", "proven")}
     if not certificate["proven"] or bound is None or gap is None:
         return _say("not_proven", "How far this is from the best possible is not proven.", **data)
-    verb = {"minimize_spend": "reach the target for less than", "maximize_profit": "earn more than"}
+    verb = {
+        "minimize_spend": "reach the target for less than",
+        "maximize_profit": "earn more than",
+        "weighted_sum": "have a weighted sum above",
+    }
     text = (
         f"No plan within the limits can {verb.get(problem.goal.goal, 'bring more than')} "
         f"{number(bound)}{_as_read(problem)}"
@@ -188,7 +192,9 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
     price = next((p["value"] for p in prices if p["name"] == "budget"), None)
     if price is None or problem.budget is None or problem.goal.goal == "minimize_spend":
         return []
-    gained = "profit" if problem.goal.goal == "maximize_profit" else unit_of(problem)
+    gained = {"maximize_profit": "profit", "weighted_sum": "to the weighted sum"}.get(
+        problem.goal.goal, unit_of(problem)
+    )
     if price > 0:
         text = f"One more unit of budget would add {number(price)} {gained}."
     elif price < 0:

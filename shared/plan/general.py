@@ -146,14 +146,16 @@ def _cautiously(problem: Problem, program: Program, aim: Aim, start: Floats | No
 
 
 def _meeting_targets(problem: Problem, program: Program, aim: Aim, start: Floats | None) -> _Found:
-    from shared.solve.program.program_targets import solve_program_aim
+    from shared.plan.targeted import meet_targets
 
-    found = solve_program_aim(program, aim, problem.options, start)
+    found = meet_targets(problem, program, aim, start)
     return _Found(
         u=found.u,
         certificate=found.certificate,
-        search=Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms),
+        search=found.search,
         finished=found.certificate.relative_gap <= problem.options.gap,
+        ahead=found.ahead,
+        notes=() if found.ahead is None else (_in_turn_note(*found.reached),),
     )
 
 
@@ -193,7 +195,7 @@ def _refuse(problem: Problem) -> None:
     over_time = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
     targets = problem.goal.goal in GOALS and bool(aim_of(problem.goal).floors)
     unbuilt = {
-        "/horizon/mode": over_time and targets,
+        "/horizon/mode": over_time and targets and problem.risk.measure != "expected",
     }
     for pointer, asked in unbuilt.items():
         if asked:

@@ -15,6 +15,7 @@ from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
 from shared.problem.aim import GOALS
 from shared.problem.model import Problem
+from shared.solve.named.search import BY_NAME
 
 __all__ = ["answer", "certificate_of", "make_plan", "rows_of"]
 
@@ -42,7 +43,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     if problem.separable:
         return separable.make_plan(problem, start)
     # Imported where used: the common question does not wait for solvers that it does not need.
-    if problem.boxed and problem.goal.goal in GOALS:
+    if problem.boxed and problem.goal.goal in GOALS and problem.options.method not in BY_NAME:
         from shared.plan import goals
 
         return goals.make_plan(problem, start)

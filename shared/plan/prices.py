@@ -32,7 +32,7 @@ STATIONARY = 1e-4
 DOUBTFUL = 2e-2
 """Beyond this the plan is not yet stationary, and its prices are called approximate."""
 
-UNITS = {"minimize_spend": "money", "maximize_profit": "profit"}
+UNITS = {"minimize_spend": "money", "maximize_profit": "profit", "weighted_sum": "weighted sum"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,33 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.aim import Aim
 from shared.problem.program import Program, Rows
 
-__all__ = ["decide_in_turn", "step"]
+__all__ = ["aim_in_turn", "decide_in_turn", "step"]
 
 Floats = NDArray[np.float64]
+
+
+def aim_in_turn(program: Program, aim: Aim, period: int, spent: Floats) -> Aim:
+    """What is asked of one ``period`` (from 0), given what was ``spent`` (A, T) before it.
+
+    An outcome still to be reached is asked for in even parts; an efficiency is asked of everything
+    up to this period.
+    """
+    past = spent.copy()
+    past[:, period:] = 0.0
+    weight = program.weight.copy()
+    weight[:, period:] = 0.0
+    brought = replace(program, weight=weight).outcome(past)
+    costs, left = float(past.sum()), float(program.periods - period)
+    floors = tuple(
+        replace(floor, constant=max(floor.constant - brought, 0.0) / left)
+        if floor.per_money == 0.0
+        else replace(floor, constant=floor.constant + floor.per_money * costs - brought)
+        for floor in aim.floors
+    )
+    return replace(aim, floors=floors)
 
 
 def decide_in_turn(program: Program, solve: Callable[[Program], Floats]) -> Floats:

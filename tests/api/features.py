@@ -223,6 +223,45 @@ EXAMPLES: dict[str, Example] = {
     "target_cpa": Example(
         goal("maximize_outcome", target_cpa=0.5), {"target_cpa": "/objective/target_cpa"}
     ),
+    "two targets": Example(
+        goal("minimize_spend", target_outcome=90000, target_roas=1.9),
+        {"minimize_spend": "/objective/goal", "target_roas": "/objective/target_roas"},
+    ),
+    "two targets beside a rule": Example(
+        goal("maximize_profit", value_per_outcome=0.6, target_outcome=90000, target_cpa=0.6)
+        | {"constraints": [{"name": "rule", "channels": ["tv", "radio"], "min_share": 0.6}]},
+        {"maximize_profit": "/objective/goal", "target_cpa": "/objective/target_cpa", **RULES},
+    ),
+    "a target by slsqp": Example(
+        goal("maximize_outcome", target_roas=2.5)
+        | {"solver": {"method": "slsqp", "gap": 1e-3, "time_limit_s": 3}},
+        {"target_roas": "/objective/target_roas"},
+    ),
+    "a target in turn": Example(
+        over(3, "sequential", budget=None, objective={"target_roas": 2.5, "target_outcome": 1.5e5}),
+        {**horizon("sequential"), "target_roas": "/objective/target_roas"},
+    ),
+    "weighted_sum": Example(
+        goal(
+            "weighted_sum",
+            value_per_outcome=0.6,
+            weights={"outcome": 0.2, "profit": 1.0, "spend": 0.1},
+        ),
+        {"weighted_sum": "/objective/goal"},
+    ),
+    "weighted_sum over time": Example(
+        over(
+            2,
+            objective={
+                "goal": "weighted_sum",
+                "weights": {"outcome": 1.0, "spend": 0.8, "long_term": 0.5},
+                "target_roas": 1.5,
+            },
+            spend_all=False,
+            solver={"gap": 1e-2},
+        ),
+        {**OVER, "weighted_sum": "/objective/goal", "target_roas": "/objective/target_roas"},
+    ),
     "long_term_weight": Example(
         over(2, objective={"long_term_weight": 0.5}, solver={"gap": 1e-2}),
         {**OVER, "long_term_weight": "/objective/long_term_weight"},

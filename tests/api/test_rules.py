@@ -42,13 +42,32 @@ def test_a_sound_request_has_no_fault(name: str) -> None:
             goal("maximize_outcome", 10, value_per_outcome=1, target_outcome=2, max_frequency=3),
             {
                 "/objective/value_per_outcome": "not_used",
-                "/objective/target_outcome": "not_used",
                 "/objective/max_frequency": "not_used",
             },
         ),
+        (goal("maximize_profit", value_per_outcome=1, target_outcome=2), {}),
+        # A weighted sum: its weights, and what they need.
+        (goal("weighted_sum", 10), {"/objective/weights": "required"}),
+        (goal("weighted_sum", 10, weights={}), {"/objective/weights": "nothing_wanted"}),
+        (goal("weighted_sum", 10, weights={"spend": 1}), {"/objective/weights": "nothing_wanted"}),
+        (goal("maximize_outcome", 10, weights={"outcome": 1}), {"/objective/weights": "not_used"}),
+        (goal("weighted_sum", weights={"outcome": 1}), {"/budget": "required"}),
+        (goal("weighted_sum", weights={"outcome": 1, "spend": 0.1}), {}),
         (
-            goal("maximize_profit", value_per_outcome=1, target_outcome=2),
-            {"/objective/target_outcome": "not_used"},
+            goal("weighted_sum", 10, weights={"profit": 1, "long_term": 1}, long_term_weight=1),
+            {
+                "/objective/value_per_outcome": "required",
+                "/objective/long_term_weight": "not_used",
+                "/objective/weights/long_term": "needs_periods",
+            },
+        ),
+        (
+            goal("weighted_sum", 10, weights={"outcome": 1, "reach": 1}, value_per_outcome=2),
+            {
+                "/objective/weights/reach": "conflict",
+                "/objective/max_frequency": "required",
+                "/objective/value_per_outcome": "not_used",
+            },
         ),
         (
             goal("minimize_spend", 10, target_outcome=2) | {"spend_all": True},

@@ -66,7 +66,8 @@ def test_an_open_feature_is_solved_and_its_limits_hold(api: Client, name: str) -
     if "interactions" not in raw:
         total = sum(row.outcome for row in found.allocation)
         assert total == pytest.approx(found.totals.outcome, rel=1e-6)
-    if "budget" in raw and raw.get("objective", {}).get("goal") != "minimize_spend":
+    capped = raw.get("spend_all") is False
+    if "budget" in raw and not capped and raw.get("objective", {}).get("goal") != "minimize_spend":
         budget = raw["budget"] * (1 - raw.get("test_reserve", 0))
         assert found.totals.spend == pytest.approx(budget, abs=0.005)
 
@@ -247,6 +248,53 @@ def _(found: OptimizeAnswer) -> None:
 def _(found: OptimizeAnswer) -> None:
     assert found.totals.cpa is not None
     assert found.totals.cpa <= 0.5 * (1 + 1e-6)
+
+
+@check("two targets")
+def _(found: OptimizeAnswer) -> None:
+    assert found.totals.outcome >= 90000 * (1 - 1e-6)
+    assert found.totals.roas is not None
+    assert found.totals.roas >= 1.9 * (1 - 1e-6)
+    assert found.certificate.objective == pytest.approx(found.totals.spend)
+
+
+@check("two targets beside a rule")
+def _(found: OptimizeAnswer) -> None:
+    assert found.totals.outcome >= 90000 * (1 - 1e-6)
+    assert found.totals.cpa is not None
+    assert found.totals.cpa <= 0.6 * (1 + 1e-6)
+    assert together(found) >= 0.6 * found.totals.spend - 0.1
+
+
+@check("a target by slsqp")
+def _(found: OptimizeAnswer) -> None:
+    assert found.certificate.method == "slsqp"
+    assert found.totals.roas is not None
+    assert found.totals.roas >= 2.5 * (1 - 1e-6)
+
+
+@check("a target in turn")
+def _(found: OptimizeAnswer) -> None:
+    assert found.totals.outcome >= 1.5e5 * (1 - 1e-6)
+    assert found.totals.roas is not None
+    assert found.totals.roas >= 2.5 * (1 - 1e-6)
+    assert "foresight" in [warning.code for warning in found.warnings]
+
+
+@check("weighted_sum")
+def _(found: OptimizeAnswer) -> None:
+    profit = 0.6 * found.totals.outcome - found.totals.spend
+    total = 0.2 * found.totals.outcome + profit - 0.1 * found.totals.spend
+    assert found.certificate.objective == pytest.approx(total)
+    for row in found.allocation:
+        if row.spend > 0 and not row.binding:
+            assert row.marginal_return == pytest.approx(1.1 / 0.8, rel=1e-3)
+
+
+@check("weighted_sum over time")
+def _(found: OptimizeAnswer) -> None:
+    # The long term adds to what the totals count.
+    assert found.certificate.objective > found.totals.outcome - 0.8 * found.totals.spend
 
 
 @check("mean_minus_sd", "quantile", "cvar", "worst_case")

@@ -193,7 +193,11 @@ def _best(canonical: Canonical, floor: Floor, options: SolverOptions) -> float:
 def _prices(canonical: Canonical, aim: Aim, spend: Array, price: float) -> tuple[TargetPrice, ...]:
     """Stationarity: ``price (value + theta) = cost + theta per_money + the budget's own price``."""
     brings, costs = float(outcome(canonical, spend).sum()), float(spend.sum())
-    unit = {"minimize_spend": "money", "maximize_profit": "profit"}.get(aim.goal, "outcome")
+    unit = {
+        "minimize_spend": "money",
+        "maximize_profit": "profit",
+        "weighted_sum": "weighted sum",
+    }.get(aim.goal, "outcome")
     out: list[TargetPrice] = []
     free = 0.0
     held = [f for f in aim.floors if _binds(f, brings, costs) and price != f.per_money]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import known_plan
-from shared.solve.program.target_dual import Descended, descend
+from shared.solve.program.target_by_name import search_by_name
+from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
 from shared.solve.program.target_search import Line, Part, TargetSearch
 
@@ -80,18 +82,30 @@ def solve_program_aim(
         if plan is not None:
             search.offer(search.measured(plan))
     lines = first_plan(search)
+    if options.method in BY_NAME and search.best is not None:
+        proof, top, why = search_by_name(search, lines)
+        return _answer(search, proof, top, options.method, why, began)
     proof, top = branch(search, lines)
     if search.best is None:
         raise unmet(search, timed_out=True)
-    certificate = certify_program_aim(program, aim, search.best.u, proof)
     why = "Each target joins the objective at the least price at which the best plan meets it."
     if len(proof.nodes) > 1:
         why += " The best plan jumps there, so the plans are split and each part has prices."
-    if certificate.relative_gap > options.gap:
-        why += " The time limit came first, so a gap is stated."
+    method = "branch_and_bound" if len(proof.nodes) > 1 else top.solved.method
+    out = _answer(search, proof, top, method, why, began)
+    if out.certificate.relative_gap > options.gap:
+        out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
+    return out
+
+
+def _answer(
+    search: TargetSearch, proof: AimProof, top: Descended, method: str, why: str, began: float
+) -> ProgramAimSolved:
+    assert search.best is not None
+    certificate = certify_program_aim(search.program, search.aim, search.best.u, proof)
     return ProgramAimSolved(
         u=search.best.u,
-        method="branch_and_bound" if len(proof.nodes) > 1 else top.solved.method,
+        method=method,
         why=why,
         iterations=search.iterations,
         nodes=search.nodes,
@@ -111,7 +125,7 @@ def branch(
     Also what is known of the part that holds the best plan.
     """
     whole = Part(search.program.lower, search.program.upper)
-    root = descend(search, whole, np.zeros(len(search.counts)), lines)
+    root = descend(search, whole, first_guess(search), lines)
     nodes: list[AimNode] = [root.leaf]
     heap = [(-root.bound, 0, _Node(0, whole, root))]
     parts = [(whole, root)]

@@ -19,7 +19,7 @@ from shared.problem.aim_proof import AimLeaf
 from shared.solve.program.program_search import SolvedProgram
 from shared.solve.program.target_search import Line, Part, TargetSearch
 
-__all__ = ["Descended", "descend"]
+__all__ = ["Descended", "descend", "first_guess"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 30
@@ -130,7 +130,7 @@ def _bracket(
             break
         if high is None:
             # Where lines of plans known before meet it, their crossing is a better guess.
-            theta = max(theta, 1e-300 + _first(descent)) * up
+            theta = max(theta, 1e-300 + _first(descent.search)) * up
             up = min(up * up, 1e4)
         elif theta == 0.0:
             break
@@ -140,13 +140,19 @@ def _bracket(
     return low, high
 
 
-def _first(descent: _Descent) -> float:
+def _first(search: TargetSearch) -> float:
     """What one outcome is worth roughly: where doubling starts."""
-    program, aim = descent.search.program, descent.search.aim
+    program, aim = search.program, search.aim
     if aim.value > 0.0:
         return 0.5 * aim.value
     money = float(program.spend(program.upper).sum())
     return 0.5 * aim.cost * money / max(abs(program.outcome(program.upper)), 1e-300)
+
+
+def first_guess(search: TargetSearch) -> Array:
+    """Multipliers to start from: none, but where the outcome has no worth of its own."""
+    first = 0.0 if search.aim.value > 0.0 else 2.0 * _first(search)
+    return np.full(len(search.counts), first)
 
 
 def _crossing(short: Line, good: Line) -> float | None:
@@ -157,7 +163,7 @@ def _crossing(short: Line, good: Line) -> float | None:
 
 def _several(descent: _Descent, guess: Array) -> None:
     """Kelley's method in a box that grows while the lowest point is on its wall."""
-    size = np.maximum(2.0 * guess, 2.0 * _first(descent))
+    size = np.maximum(2.0 * guess, 2.0 * _first(descent.search))
     theta = guess
     for _ in range(3 * _ROUNDS):
         descent.at(theta)
