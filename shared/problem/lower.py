@@ -119,7 +119,9 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
         low, high = arm_bounds(arm, periods, _reach_cap(problem, arm))
         floors.append(low[1])
         roofs.append(high[1])
-        box.lower[a], box.upper[a] = _in_decisions(arm, moved.spread[a], low, high)
+        box.lower[a], box.upper[a] = _in_decisions(
+            arm, moved.spread[a], low, high, bool(problem.period_budgets)
+        )
         least = arm.channel.minimum_if_active
         if least > 0.0 and not arm.channel.locked:
             per_u = moved.spread[a].sum(axis=0)
@@ -167,13 +169,15 @@ def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, bo
 
 
 def _in_decisions(
-    arm: Arm, spread: Array, low: tuple[float, str], high: tuple[float, str]
+    arm: Arm, spread: Array, low: tuple[float, str], high: tuple[float, str], planned: bool
 ) -> tuple[Array, Array]:
-    """Bounds on spend per period as bounds on u (K,)."""
+    """Bounds on spend per period as bounds on u (K,); ``planned``: periods have own budgets."""
     if spread.shape[1] > 1 or np.all(spread == 1.0):
         return np.full(spread.shape[1], low[0]), np.full(spread.shape[1], high[0])
     budgets = spread[:, 0]
     some = budgets > 0.0
+    if low[0] > 0.0 and not np.all(some):
+        raise _of_nothing(arm, low, int(np.argmin(some)), planned)
     if not np.any(some):
         return np.zeros(1), np.zeros(1)
     least, most = budgets[some].min(), budgets[some].max()
@@ -190,6 +194,20 @@ def _in_decisions(
             ],
         )
     return np.array([min(share_low, share_high)]), np.array([share_high])
+
+
+def _of_nothing(arm: Arm, low: tuple[float, str], period: int, planned: bool) -> Infeasible:
+    """A floor in a period without any money to share."""
+    floor, budget = f"{arm.name}.{low[1]}", f"budget[{period + 1}]" if planned else "budget"
+    return Infeasible(
+        f"{floor} asks for {low[0]:,.2f} in every period, and period {period + 1} has no budget to "
+        "take a share of.",
+        [
+            *_conflict(floor, f"at least {low[0]:,.2f}", low[0]),
+            *_conflict(budget, "nothing to be spent", low[0]),
+            *_conflict("horizon.fixed_shares", "one share for every period", low[0]),
+        ],
+    )
 
 
 def _conflict(name: str, asks: str, missed: float) -> list[Conflict]:

@@ -338,3 +338,17 @@ def test_a_budget_only_caps_the_least_spend() -> None:
     program = lower(Problem((channel(),), budget=90.0, goal=goal))
     assert by_name(program, "budget")[0][1:] == (-np.inf, 90.0)
     assert (program.value, program.cost) == (0.0, 1.0)
+
+
+def test_a_floor_cannot_be_a_share_of_nothing() -> None:
+    problem = Problem(
+        (channel(min_spend=4.0), channel("other")),
+        budget=None,
+        period_budgets=(50.0, 0.0),
+        horizon=Horizon(2, "fixed_shares"),
+    )
+    with pytest.raises(Infeasible) as told:
+        lower(problem)
+    named = [conflict.name for conflict in told.value.conflicts]
+    assert named[0].endswith(".min_spend")
+    assert named[1:] == ["budget[2]", "horizon.fixed_shares"]

@@ -20,6 +20,7 @@ __all__ = ["Scaled", "scale_program"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_NOTHING = 1e-100  # an objective that rises by less does not rise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +80,10 @@ class Scaled:
         rise, slope, bend = self.envelope.evaluate(pieces * self.z_unit)
         worth = self.program.value / self.money
         unit = worth * self.z_unit
-        return (
-            worth * rise,
-            np.minimum(slope * unit, 1e150),
-            np.minimum(bend * (unit * self.z_unit), 1e150),
-        )
+        with np.errstate(over="ignore"):  # capped: where spend is next to nothing, slopes are huge
+            slope = np.minimum(slope * unit, 1e150)
+            bend = np.minimum(bend * (unit * self.z_unit), 1e150)
+        return worth * rise, slope, bend
 
     def signed(self, mu: Array) -> Array:
         """Row prices (m,) without the sign that an open side forbids."""
@@ -257,4 +257,6 @@ def _money(program: Program, envelope: ProgramEnvelope, cost: Array) -> float:
     box: ProgramBox = envelope.box
     rise = np.abs(envelope.at(box.z_upper) - envelope.base)
     money = program.value * float(rise.sum())
-    return money if money > 0.0 else max(float(np.abs(cost).sum()), 1e-300)
+    if money < _NOTHING:  # nothing can be gained: the unit is that of the costs, or any
+        money = float(np.abs(cost).sum())
+    return money if money >= _NOTHING else 1.0
