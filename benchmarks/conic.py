@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -77,10 +78,12 @@ def clarabel(problem: Problem, program: Program, seconds: float = 30.0) -> Array
             rules.append(rule(np.flatnonzero(rows)))
     worth = program.value * sum(terms)
     task = cp.Problem(cp.Maximize(worth - program.cost * cp.sum(cp.multiply(money, u))), rules)
-    try:
-        task.solve(solver=cp.CLARABEL, time_limit=seconds)
-    except cp.SolverError:
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an answer cut short by its time is judged by its loss
+        try:
+            task.solve(solver=cp.CLARABEL, time_limit=seconds)
+        except cp.SolverError:
+            return None
     return None if u.value is None else np.asarray(u.value, dtype=np.float64)
 
 

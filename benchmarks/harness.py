@@ -51,7 +51,7 @@ class Effort:
     """
 
     quick: bool = False
-    peer_seconds: float = 15.0
+    peer_seconds: float = 12.0
 
     def instances(self, full: int) -> int:
         """``full``, or a tenth of it, but not under two (one where one was asked for)."""

@@ -34,24 +34,26 @@ def slsqp(question: Question, *, starts: int = 1, seconds: float = 30.0) -> Arra
         if time.process_time() >= deadline:
             break
         start = question.even if starts == 1 else question.start(rng)
-        plan = question.tidy(_slsqp(question, start, deadline))
-        if plan is not None:
-            plans.append(plan)
+        tidied = (question.tidy(x) for x in _slsqp(question, start, deadline))
+        plans += [plan for plan in tidied if plan is not None]
     return max(plans, key=question.value, default=None)
 
 
-def _slsqp(question: Question, start: Array, deadline: float) -> Array:
+def _slsqp(question: Question, start: Array, deadline: float) -> list[Array]:
+    """What it found; where it was stopped, its start and the last step that it had taken."""
     from scipy.optimize import minimize
 
     start = np.clip(start, question.lower, question.upper)
     size = abs(question.value(start)) or 1.0
-    last = [start]
+    had = [start]
 
     def objective(x: Array) -> float:
         if time.process_time() > deadline:
             raise _Late
-        last[0] = np.array(x)
         return -question.value(x) / size
+
+    def keep(x: Array) -> None:
+        had[1:] = [np.array(x)]
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -63,11 +65,12 @@ def _slsqp(question: Question, start: Array, deadline: float) -> Array:
                 bounds=list(zip(question.lower, question.upper, strict=True)),
                 constraints=_constraints(question),
                 method="SLSQP",
+                callback=keep,
                 options={"maxiter": 1000, "ftol": 1e-9},
             )
         except _Late:
-            return last[0]
-    return np.asarray(found.x) if np.all(np.isfinite(found.x)) else start
+            return had
+    return [np.asarray(found.x) if np.all(np.isfinite(found.x)) else start]
 
 
 def _constraints(question: Question) -> list[dict[str, object]]:

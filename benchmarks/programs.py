@@ -54,7 +54,6 @@ def _enter(
     gap: float,
     limit: float,
     *,
-    instances: int = 50,
     told: bool = False,
     large: bool = False,
 ) -> None:
@@ -62,11 +61,11 @@ def _enter(
     peers: tuple[Peer[Problem], ...] = () if large else scipy_peers()
     if told:
         peers = (*peers, conic.peer(_conic))
-    case = Case(name, make, warm, instances, gap, limit, solve_as_program, ask_program, peers)
+    case = Case(name, make, warm, 50, gap, limit, solve_as_program, ask_program, peers)
     enter(section, case)
 
 
-def _rules(n: int, gap: float, limit: float, allowed: float, instances: int = 50) -> None:
+def _rules(n: int, gap: float, limit: float, allowed: float) -> None:
     for rule in RULES:
         if (rule == "lots") != (gap == 1e-4):
             continue
@@ -78,23 +77,21 @@ def _rules(n: int, gap: float, limit: float, allowed: float, instances: int = 50
                 ruled(rule, 6, shape, gap=gap, limit_s=1.0),
                 gap,
                 limit,
-                instances=instances,
                 told=shape == "concave" and rule in CONTINUOUS,
             )
 
 
 def _plans() -> None:
-    # arms, periods, shape, mode, gap, limit, time allowed, instances
+    # arms, periods, shape, mode, gap, limit, time allowed
     table = (
-        (20, 52, "concave", "time_varying", 1e-8, 0.1, 10.0, 50),
-        (100, 104, "concave", "time_varying", 1e-8, 1.0, 10.0, 50),
-        # Up to 30 seconds an instance: twenty of them.
-        (9, 12, "S-shaped", "time_varying", 1e-4, 30.0, 30.0, 20),
-        (20, 52, "S-shaped", "time_varying", 1e-3, 5.0, 5.0, 50),
-        (20, 52, "concave", "fixed_shares", 1e-6, 0.3, 2.0, 50),
-        (20, 52, "S-shaped", "fixed_shares", 1e-6, 0.3, 2.0, 50),
+        (20, 52, "concave", "time_varying", 1e-8, 0.1, 10.0),
+        (100, 104, "concave", "time_varying", 1e-8, 1.0, 10.0),
+        (9, 12, "S-shaped", "time_varying", 1e-4, 30.0, 30.0),
+        (20, 52, "S-shaped", "time_varying", 1e-3, 5.0, 5.0),
+        (20, 52, "concave", "fixed_shares", 1e-6, 0.3, 2.0),
+        (20, 52, "S-shaped", "fixed_shares", 1e-6, 0.3, 2.0),
     )
-    for n, periods, shape, mode, gap, limit, allowed, count in table:
+    for n, periods, shape, mode, gap, limit, allowed in table:
         what = "fixed shares" if mode == "fixed_shares" else "adstock plan"
         _enter(
             "plans",
@@ -103,7 +100,6 @@ def _plans() -> None:
             planned(3, 4, shape, mode, gap=gap, limit_s=1.0),
             gap,
             limit,
-            instances=count,
             told=shape == "concave",
             large=n * periods > 5_000,
         )
@@ -126,6 +122,6 @@ def _interactions() -> None:
 
 _rules(50, 1e-6, 0.5, 2.0)
 _rules(50, 1e-4, 5.0, 5.0)
-_rules(500, 1e-3, 20.0, 20.0, instances=20)
+_rules(500, 1e-3, 20.0, 20.0)
 _plans()
 _interactions()

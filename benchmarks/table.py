@@ -76,22 +76,24 @@ def render(rows: Iterable[Row]) -> str:
 class Sheet:
     """The rows so far; with a ``path`` they are read from it, and each new one is written at once.
 
-    A row is known by its class and by who. Rows that broke are not read back: they run again.
+    A row is known by its class and by who. Rows that broke are not read back: they run again. Text
+    above the table stays as it is.
 
     Raises
     ------
     ValueError
-        The file holds something else than such a table.
+        The file holds something else than such a table at its end.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
+        self._above = ""
         self.rows: list[Row] = []
         if path is not None and path.exists() and (text := path.read_text("utf-8")).strip():
-            lines = text.splitlines()
-            if lines[0] != _line(HEAD):
-                raise ValueError(f"{path} is not a table of this version; move it away")
-            found = [_read(line) for line in lines[2:] if line.strip()]
+            self._above, head, table = text.partition(_line(HEAD))
+            if not head:
+                raise ValueError(f"{path} has no table of this version; move it away")
+            found = [_read(line) for line in table.splitlines()[2:] if line.strip()]
             self.rows = [row for row in found if row.verdict != BROKE]
         self._write()
 
@@ -113,7 +115,7 @@ class Sheet:
         if self._path is not None:
             # Through a second file: stopped at any moment, what is there is whole.
             draft = self._path.with_name(self._path.name + ".part")
-            draft.write_text(render(self.rows), "utf-8")
+            draft.write_text(self._above + render(self.rows), "utf-8")
             draft.replace(self._path)
 
 

@@ -75,6 +75,9 @@ def test_peers_stop_at_their_time_with_what_they_have(starts: int) -> None:
         assert plan is not None
         assert plan.sum() == pytest.approx(problem.budget)
         assert np.all(plan >= 0.0)
+    once = slsqp(question, seconds=0.05)
+    assert once is not None
+    assert question.value(once) >= question.value(question.even)  # stopped, it still has its start
 
 
 def test_evolution_comes_near_the_optimum_of_a_small_problem() -> None:

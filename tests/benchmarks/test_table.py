@@ -40,9 +40,19 @@ def test_what_broke_is_said_but_runs_again(tmp_path: Path) -> None:
 def test_another_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.md"
     path.write_text("# Notes\n", "utf-8")
-    with pytest.raises(ValueError, match="not a table"):
+    with pytest.raises(ValueError, match="no table"):
         Sheet(path)
     assert path.read_text("utf-8") == "# Notes\n"
+
+
+def test_text_above_the_table_stays(tmp_path: Path) -> None:
+    path = tmp_path / "results.md"
+    path.write_text("# Results\n\n" + render([Row("a")]), "utf-8")
+    Sheet(path).add(Row("b"))
+    assert path.read_text("utf-8") == "# Results\n\n" + render([Row("a"), Row("b")])
+    path.write_text(render([Row("a")]) + "afterwords\n", "utf-8")
+    with pytest.raises(ValueError, match="not a row"):
+        Sheet(path)
 
 
 def test_durations_have_three_figures() -> None:
