@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.errors import NotSupportedYet
 from shared.plan.moves import clock, known_draw, over_draws
+from shared.plan.pair_notes import levels_in_draws
 from shared.plan.plan import Plan, Search
 from shared.plan.prices import BINDING_TOLERANCE, priced, tight_rows
 from shared.plan.score import Score
@@ -65,7 +66,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         held=bindings(program, found.u),
         prices=worth.prices,
         moves=lambda: over_draws(problem, timing, _one_draw(problem, program)),
-        notes=(*found.notes, *worth.notes),
+        notes=(*found.notes, *worth.notes, *levels_in_draws(by_period, program.spend(found.u))),
     )
 
 

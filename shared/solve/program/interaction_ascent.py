@@ -53,10 +53,19 @@ class Ascent:
     iterations: int = 0
     slowest: float = 0.0
     sized: bool = False
+    # What rounding leaves of a bound: a plan that is worth nothing is not told from one of these.
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        top = self.program.supremum()
+        reach = np.where(np.isfinite(top), top, 0.0)[:, None] * self.program.weight
+        self.least = 1e-13 * self.program.value * float(reach.sum())
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
-        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
+        if not np.isfinite(self.value):
+            return -np.inf
+        return self.value + max(0.5 * self.gap * abs(self.value), self.least)
 
     def late(self) -> bool:
         """Whether there is no time for one more region."""
