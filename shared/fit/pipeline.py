@@ -10,13 +10,13 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, ReturnOnInvestment
 from shared.errors import InvalidInput
-from shared.fit.bayes.curves import observed_spend, responses, unspent_response
-from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.check.gate import judge, rows_needed
 from shared.fit.check.report import baseline_of, diagnose
 from shared.fit.check.validate import validate
-from shared.fit.check.verdicts import ChannelEvidence, channel_evidence, collinear_groups
 from shared.fit.design.design import arm_name
+from shared.fit.design.observed import observed_spend
+from shared.fit.fitted import ChannelEvidence, Fitted
+from shared.fit.kinds import fit_window
 from shared.history.table import History
 
 __all__ = ["FEWEST_ROWS", "FitResult", "fit_history"]
@@ -83,29 +83,21 @@ def fit_history(
     tell = progress or _silent
     spent = int((history.spend.sum(axis=0) > 0).sum())
     tell("fit", 0.0)
-    posterior = fit_posterior(history, spec, seed=seed, draws=draws)
+    fitted = fit_window(history, spec, seed=seed, draws=draws)
     tell("validate", 0.5)
     # A fold's training window may be a fifth shorter than what the gate asks of the whole.
     least = int(0.6 * rows_needed(history.frequency, spent))
-    choice = dict(
-        zip(
-            (history.channels[c] for c in posterior.design.active),
-            zip(posterior.choice.saturations, posterior.choice.adstocks, strict=True),
-            strict=True,
-        )
-    )
-    folds = validate(history, spec, seed=seed, choice=choice, least=least)
+    folds = validate(history, spec, seed=seed, choice=fitted.choice, least=least)
     tell("judge", 0.9)
-    names = tuple(history.channels[c] for c in posterior.design.active)
-    groups = collinear_groups(posterior, names)
-    evidence = channel_evidence(posterior)
-    judgement = judge(posterior, folds, names, [group for group, _ in groups])
+    names = tuple(history.channels[c] for c in fitted.design.active)
+    groups, evidence = fitted.groups(), fitted.evidence()
+    judgement = judge(fitted, folds, names, [group for group, _ in groups])
     if judgement.data != "enough":
         # Nothing could be checked, so no channel's curve is called good, however sure it looks.
         evidence = tuple(
             replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
         )
-    channels = _curves(history, posterior, evidence, np.random.default_rng([seed, 2]))
+    channels = _curves(history, fitted, evidence, np.random.default_rng([seed, 2]))
     curve_set = CurveSet(
         dataset="",
         version="",
@@ -115,11 +107,9 @@ def fit_history(
         currency=history.currency,
         outcome=history.outcome_name,
         channels=channels,
-        interactions=_interactions(posterior),
-        baseline=baseline_of(posterior, seed),
-        diagnostics=diagnose(
-            history, posterior, folds, judgement, evidence, groups, previous, seed
-        ),
+        interactions=fitted.interactions(),
+        baseline=baseline_of(fitted),
+        diagnostics=diagnose(history, fitted, folds, judgement, evidence, groups, previous, seed),
     )
     tell("judge", 1.0)
     return FitResult(curve_set=curve_set, promote=judgement.promote, reasons=judgement.reasons)
@@ -127,45 +117,28 @@ def fit_history(
 
 def _curves(
     history: History,
-    posterior: Posterior,
+    fitted: Fitted,
     evidence: Sequence[ChannelEvidence],
     rng: np.random.Generator,
 ) -> tuple[ChannelCurve, ...]:
     """One curve per arm with spend, and one from the prior per arm without, in their order."""
-    design, panel = posterior.design, history.panel()
-    fitted = dict(zip(design.arms, zip(responses(posterior), evidence, strict=True), strict=True))
+    panel = history.panel()
+    names = [arm.name for arm in fitted.design.arms]
+    known = dict(zip(names, zip(fitted.responses(), evidence, strict=True), strict=True))
     out: list[ChannelCurve] = []
     for geo in range(len(panel.geos)):
         for place in range(len(panel.arms)):
             name = arm_name(panel, geo, place)
-            found = next((pair for arm, pair in fitted.items() if arm.name == name), None)
+            found = known.get(name)
             spend = observed_spend(history, panel.spend[geo, :, place])
             if found is None:
-                prior = unspent_response(posterior, rng)
+                prior = fitted.unspent(rng)
                 out.append(ChannelCurve(name, prior, spend, roi=None, verdict="unspent"))
                 continue
             response, seen = found
             returned = ReturnOnInvestment(mean=seen.roi_mean, interval=seen.roi_interval)
             out.append(ChannelCurve(name, response, spend, roi=returned, verdict=seen.verdict))
     return tuple(out)
-
-
-def _interactions(posterior: Posterior) -> tuple[Mapping[str, Any], ...]:
-    """Each pair in each geo: mean strength with its 90 % interval, in outcome units."""
-    design, model = posterior.design, posterior.model
-    strength = model.unpack(posterior.draws).strength
-    return tuple(
-        {
-            "channels": [design.arms[i].name, design.arms[j].name],
-            "strength": float(strength[:, place].mean() * design.outcome_scale[design.arms[i].geo]),
-            "interval": [
-                float(x * design.outcome_scale[design.arms[i].geo])
-                for x in np.quantile(strength[:, place], [0.05, 0.95])
-            ],
-        }
-        for place, pair in enumerate(model.pairs)
-        for i, j in pair
-    )
 
 
 def _silent(stage: str, share: float) -> None:

@@ -12,17 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock
-from shared.curves.curveset import ObservedSpend, Response
+from shared.curves.curveset import Response
 from shared.fit.bayes.carryover import adstock_of
 from shared.fit.bayes.kernels import saturation_of
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD
-from shared.history.table import History
 
-__all__ = ["observed_spend", "responses", "unspent_response"]
+__all__ = ["responses", "unspent_response"]
 
 Floats = NDArray[np.float64]
-_LAST = {"day": 91, "week": 13, "month": 3}
 
 
 def responses(posterior: Posterior) -> tuple[Response, ...]:
@@ -95,14 +93,4 @@ def _response(
             saturation_of(family, float(t), float(h), float(s))
             for t, h, s in zip(tops, halves, shapes, strict=True)
         ),
-    )
-
-
-def observed_spend(history: History, spend: Floats) -> ObservedSpend:
-    """Of spend (T,) per period; ``last`` is the mean of the last 13 weeks (or a quarter)."""
-    return ObservedSpend(
-        min=float(spend.min()),
-        mean=float(spend.mean()),
-        max=float(spend.max()),
-        last=float(spend[-_LAST[history.frequency] :].mean()),
     )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes.posterior import Posterior
 from shared.fit.check.validate import Fold, Scores, score
+from shared.fit.fitted import Fitted
 
 __all__ = ["Judgement", "judge", "rows_needed"]
 
@@ -44,14 +44,14 @@ def rows_needed(frequency: str, active_channels: int) -> int:
 
 
 def judge(
-    posterior: Posterior,
+    fitted: Fitted,
     folds: Sequence[Fold],
     names: Sequence[str],
     groups: Sequence[Sequence[str]],
 ) -> Judgement:
     """Apply the gate to a fit of all rows and to its folds."""
-    frequency = posterior.design.frequency
-    observed = int(posterior.design.observed.sum())
+    frequency = fitted.design.frequency
+    observed = int(fitted.design.observed.sum()) // len(fitted.design.geos)
     needed = rows_needed(frequency, len(names))
     if observed < needed or not folds:
         return Judgement(
@@ -68,7 +68,7 @@ def judge(
     naive = _scores(folds, "naive")
     constant = _scores(folds, "constant")
     why: list[str] = []
-    if not posterior.converged or not all(fold.converged for fold in folds):
+    if not fitted.converged or not all(fold.converged for fold in folds):
         why.append(
             "The fit did not converge: the search for its most probable curves, or the draws "
             "around them, did not settle."
@@ -90,8 +90,8 @@ def judge(
             f"Its 90 % intervals held the outcome in only {rolling.coverage:.0%} of the last "
             f"{rolling.rows} {frequency}s."
         )
-    gain = posterior.evidence["chosen"] - posterior.evidence["no_media"]
-    if gain < _MEDIA:
+    gain = fitted.media_evidence
+    if gain is not None and gain < _MEDIA:
         why.append(
             "The history does not show that any channel has an effect: leaving all of them out "
             f"explains the outcome about as well (log evidence {gain:+.1f} for media, "
@@ -100,7 +100,7 @@ def judge(
     checked = (
         f"It converged; the typical error of its forecasts over the last {rolling.rows} "
         f"{frequency}s is {_amount(rolling.rmse)}, against {_amount(naive.rmse)} of a seasonal "
-        f"naive forecast; log evidence {gain:+.1f} for an effect of media."
+        f"naive forecast{_for_media(gain)}."
     )
     return Judgement(
         data="enough",
@@ -111,6 +111,10 @@ def judge(
         naive=naive,
         constant=constant,
     )
+
+
+def _for_media(gain: float | None) -> str:
+    return "" if gain is None else f"; log evidence {gain:+.1f} for an effect of media"
 
 
 def _scores(folds: Sequence[Fold], which: str) -> Scores:

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
-from shared.fit.bayes.posterior import Posterior
 from shared.fit.check.gate import Judgement
-from shared.fit.check.validate import Fold, forecast, score
-from shared.fit.check.verdicts import ChannelEvidence
+from shared.fit.check.validate import Fold, score
+from shared.fit.fitted import ChannelEvidence, Fitted, Group
 from shared.history.table import History
 
 __all__ = ["baseline_of", "diagnose"]
@@ -20,29 +19,23 @@ __all__ = ["baseline_of", "diagnose"]
 Floats = NDArray[np.float64]
 
 
-def _decompose(posterior: Posterior, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean total over the training rows of each baseline group and each arm, by name."""
-    design = posterior.design
-    rng = np.random.default_rng([seed, 3])
-    gamma = posterior.model.linear_draws(posterior.draws, rng)[0].mean(axis=0)
-    inside = design.training
-    columns = design.baseline[inside] * gamma * design.row_scale[inside, None]
-    groups: dict[str, float] = {}
-    for group, total in zip(design.baseline_groups, columns.sum(axis=0), strict=True):
-        groups[group] = groups.get(group, 0.0) + float(total)
-    groups["intercept"] += float(design.outcome_centre.sum()) * design.train
-    if posterior.model.pairs:
-        both = posterior.model.interplay(posterior.draws)[:, :, inside].mean(axis=1)
-        groups["interactions"] = float((both * design.row_scale[inside]).sum())
-    roi = posterior.model.unpack(posterior.draws).roi.mean(axis=0)
-    media = roi * design.mean_spend * design.train
-    return groups, {arm.name: float(m) for arm, m in zip(design.arms, media, strict=True)}
+_MEDIA = "media:"
 
 
-def baseline_of(posterior: Posterior, seed: int) -> dict[str, Any]:
+def _decompose(fitted: Fitted) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean total over the training periods of each part of the baseline and of each arm."""
+    totals = {
+        name: float(values[: fitted.design.train].sum())
+        for name, values in fitted.over_time().items()
+    }
+    media = {k.removeprefix(_MEDIA): v for k, v in totals.items() if k.startswith(_MEDIA)}
+    return {k: v for k, v in totals.items() if not k.startswith(_MEDIA)}, media
+
+
+def baseline_of(fitted: Fitted) -> dict[str, Any]:
     """Outcome per period without any media, and the share of the outcome that it is."""
-    groups, media = _decompose(posterior, seed)
-    rows = posterior.design.train
+    groups, media = _decompose(fitted)
+    rows = fitted.design.train
     total = sum(groups.values())
     whole = total + sum(media.values())
     return {
@@ -55,26 +48,24 @@ def baseline_of(posterior: Posterior, seed: int) -> dict[str, Any]:
 
 def diagnose(
     history: History,
-    posterior: Posterior,
+    fitted: Fitted,
     folds: Sequence[Fold],
     judgement: Judgement,
     evidence: Sequence[ChannelEvidence],
-    groups: Sequence[tuple[tuple[str, ...], float]],
+    groups: Sequence[Group],
     previous: CurveSet | None,
     seed: int,
 ) -> dict[str, Any]:
     """Everything a reader needs to trust the curves or not."""
-    design, mode = posterior.design, posterior.mode
+    design, own = fitted.design, fitted.diagnostics()
     names = [arm.name for arm in design.arms]
-    mean, low, high = forecast(posterior, np.random.default_rng([seed, 4]))
+    mean, low, high = fitted.forecast(np.random.default_rng([seed, 4]))
     seen = np.zeros(design.periods, dtype=bool)
     seen[: design.train] = np.isfinite(history.outcome[: design.train])
     actual = history.outcome[seen]
     inside = (low[seen] <= actual) & (actual <= high[seen])
-    by_group, by_channel = _decompose(posterior, seed)
-    light = np.flatnonzero(posterior.noise.weights < 0.3)
-    rows = np.flatnonzero(design.observed)[light] % design.periods
-    dates = [history.dates[t].isoformat() for t in np.unique(rows)]
+    by_group, by_channel = _decompose(fitted)
+    dates = [history.dates[t].isoformat() for t in own["noise"]["outliers"]]
     return {
         "data": judgement.data,
         "promote": judgement.promote,
@@ -98,48 +89,23 @@ def diagnose(
             }
             for fold in folds
         ],
-        "convergence": {
-            "converged": posterior.converged,
-            "newton_decrement": mode.decrement if np.isfinite(mode.decrement) else None,
-            "starts": mode.starts,
-            "starts_agreeing": mode.agreeing,
-            "draws": len(posterior.draws),
-            "acceptance": posterior.sample.acceptance,
-            "drift": posterior.sample.drift,
-        },
-        "model": {
-            "kind": "bayesian",
-            "method": "laplace_hmc",
-            "saturation": posterior.family,
-            "adstock": posterior.carryover,
-            "lags": int(design.lags.shape[2]),
-            "log_evidence": dict(posterior.evidence),
-            "baseline_columns": list(design.baseline_names),
-        },
-        "noise": {
-            "distribution": "student_t",
-            "degrees_of_freedom": posterior.noise.degrees,
-            "correlation": posterior.noise.correlation,
-            "scale": float(np.median(np.exp(posterior.draws[:, -1])))
-            * float(design.outcome_scale.mean()),
-            "outliers": dates,
-        },
-        "priors": {"basis": posterior.prior.basis, "why": posterior.prior.why},
+        **own,
+        "noise": {**own["noise"], "outliers": dates},
         "channels": [
             {
                 "channel": name,
                 "verdict": item.verdict,
                 "contraction": item.contraction,
-                "prior_given": posterior.prior.given[arm.channel],
-                "prior_roi": list(item.prior_roi),
-                "posterior_roi": [item.roi_interval[0], item.roi_mean, item.roi_interval[1]],
+                "prior_given": item.prior_given,
+                "prior_roi": _listed(item.prior_roi),
+                "posterior_roi": _around(item.roi_mean, item.roi_interval),
                 "saturation": item.saturation,
                 "adstock": {"family": item.adstock}
                 | {key: list(values) for key, values in item.carryover.items()},
-                "half_saturation": list(item.half_saturation),
-                "shape": None if item.shape is None else list(item.shape),
+                "half_saturation": _listed(item.half_saturation),
+                "shape": _listed(item.shape),
             }
-            for name, arm, item in zip(names, design.arms, evidence, strict=True)
+            for name, item in zip(names, evidence, strict=True)
         ],
         "collinear": [
             {"channels": list(members), "correlation": strength} for members, strength in groups
@@ -153,8 +119,17 @@ def diagnose(
         "findings": [
             {"code": finding.code, "message": finding.message} for finding in history.findings
         ],
-        "warnings": _warnings(history, posterior, evidence, groups, names, dates),
+        "warnings": _warnings(history, fitted, evidence, groups, names, dates),
     }
+
+
+def _listed(values: tuple[float, ...] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def _around(mean: float, interval: tuple[float, float] | None) -> list[float | None]:
+    low, high = (None, None) if interval is None else interval
+    return [low, mean, high]
 
 
 def _moves(
@@ -173,9 +148,9 @@ def _moves(
 
 def _warnings(
     history: History,
-    posterior: Posterior,
+    fitted: Fitted,
     evidence: Sequence[ChannelEvidence],
-    groups: Sequence[tuple[tuple[str, ...], float]],
+    groups: Sequence[Group],
     names: Sequence[str],
     outliers: Sequence[str],
 ) -> list[dict[str, str]]:
@@ -184,8 +159,9 @@ def _warnings(
     def warn(code: str, message: str) -> None:
         out.append({"code": code, "message": message})
 
-    if posterior.prior.basis != "money":
-        warn("prior_by_share", posterior.prior.why)
+    priors = fitted.diagnostics()["priors"]
+    if priors.get("basis") == "share":
+        warn("prior_by_share", priors["why"])
     for members, strength in groups:
         warn(
             "collinear_channels",
@@ -198,11 +174,11 @@ def _warnings(
             f"The history says next to nothing about {', '.join(told)}: their curves are what was "
             "believed before.",
         )
-    unspent = [n for i, n in enumerate(history.channels) if i not in posterior.design.active]
+    unspent = [n for i, n in enumerate(history.channels) if i not in fitted.design.active]
     if unspent:
         warn("unspent_channel", f"No spend in the history: {', '.join(unspent)}.")
-    spend = history.spend[:, posterior.design.active]
-    spent = [history.channels[c] for c in posterior.design.active]
+    spend = history.spend[:, fitted.design.active]
+    spent = [history.channels[c] for c in fitted.design.active]
     level = [n for n, s in zip(spent, spend.T, strict=True) if np.ptp(s) <= 1e-6 * s.max()]
     if level:
         warn(

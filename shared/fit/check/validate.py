@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes.posterior import Posterior, fit_posterior
+from shared.fit.fitted import Fitted
+from shared.fit.kinds import fit_window
 from shared.history.table import History
 
-__all__ = ["Fold", "Scores", "forecast", "horizon_of", "naive_forecast", "score", "validate"]
+__all__ = ["Fold", "Scores", "horizon_of", "naive_forecast", "score", "validate"]
 
 Floats = NDArray[np.float64]
 SEASON = {"day": 364, "week": 52, "month": 12}
@@ -94,16 +95,14 @@ def validate(
         varies = enough and float(np.nanstd(before)) > 0 and bool(history.spend[:start].any())
         tested = history.outcome[start : start + horizon]
         if varies and np.isfinite(tested).any():
-            posterior = fit_posterior(
-                history, spec, seed=seed, train=start, draws=_DRAWS, choice=choice
-            )
-            folds.append(_fold(history, posterior, start, start + horizon, seed))
+            fitted = fit_window(history, spec, seed=seed, train=start, draws=_DRAWS, choice=choice)
+            folds.append(_fold(history, fitted, start, start + horizon, seed))
     return tuple(folds)
 
 
-def _fold(history: History, posterior: Posterior, start: int, stop: int, seed: int) -> Fold:
+def _fold(history: History, fitted: Fitted, start: int, stop: int, seed: int) -> Fold:
     rows = np.arange(start, stop)[np.isfinite(history.outcome[start:stop])]
-    mean, low, high = forecast(posterior, np.random.default_rng([seed, start, 1]))
+    mean, low, high = fitted.forecast(np.random.default_rng([seed, start, 1]))
     return Fold(
         start=start,
         stop=stop,
@@ -112,21 +111,9 @@ def _fold(history: History, posterior: Posterior, start: int, stop: int, seed: i
         low=low[rows],
         high=high[rows],
         naive=naive_forecast(history.outcome, start, stop, history.frequency)[rows - start],
-        constant=np.full(rows.size, posterior.design.outcome_centre.sum()),
-        converged=posterior.converged,
+        constant=np.full(rows.size, fitted.design.outcome_centre.sum()),
+        converged=fitted.converged,
     )
-
-
-def forecast(posterior: Posterior, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Mean and 90 % predictive interval of the outcome in every row, each of shape (T,)."""
-    design, draws = posterior.design, posterior.draws
-    gamma, media = posterior.model.linear_draws(draws, rng)
-    signal = gamma @ design.baseline.T + media
-    degrees = posterior.noise.degrees
-    scale = posterior.noise.spread * np.exp(draws[:, -1])[:, None]
-    noise = scale * rng.standard_t(degrees, size=signal.shape)
-    low, high = np.quantile(design.total(signal + noise), [0.05, 0.95], axis=0)
-    return design.total(signal.mean(axis=0)), low, high
 
 
 def naive_forecast(outcome: Floats, start: int, stop: int, frequency: str) -> Floats:

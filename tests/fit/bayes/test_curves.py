@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.bayes.curves import observed_spend, responses, unspent_response
+from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.design.observed import observed_spend
 from tests.fit.histories import simulated, table
 
 

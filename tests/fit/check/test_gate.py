@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from shared.fit.bayes.posterior import Posterior, fit_posterior
+from shared.fit.bayes.fit import BayesianFit, fit_bayesian
 from shared.fit.check.gate import judge, rows_needed
 from shared.fit.check.validate import Fold
 from tests.fit.histories import simulated
@@ -15,15 +16,19 @@ from tests.fit.histories import simulated
 NAMES = ("a", "b")
 
 
+def changed(fit: BayesianFit, **parts: Any) -> BayesianFit:
+    return replace(fit, posterior=replace(fit.posterior, **parts))
+
+
 @pytest.fixture(scope="module")
-def posterior() -> Posterior:
-    found = fit_posterior(
+def posterior() -> BayesianFit:
+    found = fit_bayesian(
         simulated(rows=60, channels=2)[0],
         {"model": {"saturation": "exponential"}},
         seed=0,
         draws=100,
     )
-    return replace(found, evidence={"chosen": -10.0, "no_media": -40.0})
+    return changed(found, evidence={"chosen": -10.0, "no_media": -40.0})
 
 
 def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: float = 2.0) -> Fold:
@@ -43,7 +48,7 @@ def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: f
     )
 
 
-def test_all_well(posterior: Posterior) -> None:
+def test_all_well(posterior: BayesianFit) -> None:
     found = judge(posterior, [fold()], NAMES, [])
     assert found.promote
     assert found.data == "enough"
@@ -54,7 +59,7 @@ def test_all_well(posterior: Posterior) -> None:
     assert found.rolling.coverage == 1.0
 
 
-def test_each_fault_has_its_sentence(posterior: Posterior) -> None:
+def test_each_fault_has_its_sentence(posterior: BayesianFit) -> None:
     cases = [
         (fold(naive=0.5), "worse than a seasonal naive forecast: typical error 1 against 0.5"),
         (fold(constant=0.5), "worse than always forecasting the mean"),
@@ -68,27 +73,27 @@ def test_each_fault_has_its_sentence(posterior: Posterior) -> None:
         assert sentence in found.reasons[0]
 
 
-def test_large_errors_are_written_out(posterior: Posterior) -> None:
+def test_large_errors_are_written_out(posterior: BayesianFit) -> None:
     found = judge(posterior, [fold(naive=182345.6)], NAMES, [])
     assert "against 182,346 of a seasonal naive forecast" in found.reasons[0]
 
 
-def test_media_without_evidence(posterior: Posterior) -> None:
-    thin = replace(posterior, evidence={"chosen": -38.0, "no_media": -40.0})
+def test_media_without_evidence(posterior: BayesianFit) -> None:
+    thin = changed(posterior, evidence={"chosen": -38.0, "no_media": -40.0})
     found = judge(thin, [fold()], NAMES, [])
     assert not found.promote
     assert "+2.0 for media, 3 asked" in found.reasons[0]
 
 
-def test_chains_that_wander_are_not_converged(posterior: Posterior) -> None:
-    wandering = replace(posterior, sample=replace(posterior.sample, drift=2.0))
-    stuck = replace(posterior, sample=replace(posterior.sample, acceptance=0.1))
-    saddle = replace(posterior, mode=replace(posterior.mode, decrement=float("inf")))
+def test_chains_that_wander_are_not_converged(posterior: BayesianFit) -> None:
+    wandering = changed(posterior, sample=replace(posterior.posterior.sample, drift=2.0))
+    stuck = changed(posterior, sample=replace(posterior.posterior.sample, acceptance=0.1))
+    saddle = changed(posterior, mode=replace(posterior.posterior.mode, decrement=float("inf")))
     for bad in (wandering, stuck, saddle):
         assert "did not converge" in judge(bad, [fold()], NAMES, []).reasons[0]
 
 
-def test_too_few_rows_name_what_would_help(posterior: Posterior) -> None:
+def test_too_few_rows_name_what_would_help(posterior: BayesianFit) -> None:
     names = tuple("abcdefghijklm")  # 13 channels need 64 weeks, there are 60
     found = judge(posterior, [fold()], names, [("a", "c", "d")])
     assert (found.data, found.promote) == ("not enough", False)
@@ -98,7 +103,7 @@ def test_too_few_rows_name_what_would_help(posterior: Posterior) -> None:
     assert found.holdout is None
 
 
-def test_no_fold_is_no_promotion(posterior: Posterior) -> None:
+def test_no_fold_is_no_promotion(posterior: BayesianFit) -> None:
     found = judge(posterior, [], NAMES, [])
     assert not found.promote
     assert found.reasons[1] == "About 1 more week would make a first check possible."

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.bayes.posterior import fit_posterior
-from shared.fit.check.validate import forecast, horizon_of, naive_forecast, score, validate
+from shared.fit.check.validate import horizon_of, naive_forecast, score, validate
 from tests.fit.histories import HILL, simulated
 
 
@@ -72,8 +73,8 @@ def test_forecasts_of_unseen_rows_are_good_and_their_intervals_honest() -> None:
     inside, r2 = [], []
     for seed in range(4):
         history, _ = simulated(seed=seed, rows=130, noise=0.03)
-        posterior = fit_posterior(history, HILL, seed=0, train=104, draws=100)
-        mean, low, high = forecast(posterior, np.random.default_rng(0))
+        posterior = fit_bayesian(history, HILL, seed=0, train=104, draws=100)
+        mean, low, high = posterior.forecast(np.random.default_rng(0))
         actual = history.outcome[104:]
         inside.append(np.mean((low[104:] <= actual) & (actual <= high[104:])))
         r2.append(score(actual, mean[104:]).r2)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shared.fit.bayes.evidence import channel_evidence, collinear_groups
 from shared.fit.bayes.posterior import Posterior, fit_posterior
-from shared.fit.check.verdicts import channel_evidence, collinear_groups
 from tests.fit.histories import HILL, simulated
 
 Floats = NDArray[np.float64]

@@ -1,21 +1,6 @@
-"""What the data said about each channel, beyond what was believed before.
-
-A channel's verdict is one word. ``contraction`` is 1 - var(posterior) / var(prior) of its log
-return: 0 where the data said nothing, towards 1 where they said it all.
-
-==============  ===================================================================================
-``good``        the data settle the return: contraction of at least 0.7
-``weak``        they narrow it or move it, but not by much
-``prior``       contraction under 0.25, and the middle moved by less than half the prior's sd:
-                the curve is what was believed before
-``unspent``     no spend in the history: nothing to learn from, no return stated
-==============  ===================================================================================
-"""
+"""What the data said about each arm beyond the prior, and which channels they cannot tell apart."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +8,9 @@ from numpy.typing import NDArray
 from shared.fit.bayes.carryover import PARAMETERS
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import SPREAD
+from shared.fit.fitted import ChannelEvidence, Group
 
-__all__ = ["ChannelEvidence", "channel_evidence", "collinear_groups"]
+__all__ = ["channel_evidence", "collinear_groups"]
 
 Floats = NDArray[np.float64]
 _GOOD = 0.7
@@ -32,22 +18,6 @@ _PRIOR = 0.25
 _MOVED = 0.5
 _CORRELATED = 0.9
 _TRADED = -0.6
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEvidence:
-    """Prior against posterior of one arm; 90 % ranges with the median between, natural units."""
-
-    verdict: str
-    contraction: float
-    roi_mean: float
-    roi_interval: tuple[float, float]
-    prior_roi: tuple[float, float, float]
-    saturation: str
-    adstock: str
-    carryover: Mapping[str, tuple[float, float, float]]
-    half_saturation: tuple[float, float, float]
-    shape: tuple[float, float, float] | None
 
 
 def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
@@ -76,6 +46,7 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
                     float(np.exp(centre)),
                     float(np.exp(centre + 1.645 * sd)),
                 ),
+                prior_given=posterior.prior.given[place],
                 saturation=saturation,
                 adstock=adstock,
                 carryover=dict(
@@ -103,9 +74,7 @@ def _range(values: Floats) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def collinear_groups(
-    posterior: Posterior, names: tuple[str, ...]
-) -> tuple[tuple[tuple[str, ...], float], ...]:
+def collinear_groups(posterior: Posterior, names: tuple[str, ...]) -> tuple[Group, ...]:
     """Channels that the data cannot tell apart, by name, with the correlation that says so.
 
     Two channels belong together where their media in the training rows, less what the baseline
@@ -134,7 +103,7 @@ def collinear_groups(
     sd = np.maximum(np.sqrt((deviation**2).mean(axis=0)), 1e-12)
     traded = (deviation.T @ deviation) / len(log_roi) / np.outer(sd, sd)
     linked = (alike > _CORRELATED) | (traded < _TRADED)
-    groups: list[tuple[tuple[str, ...], float]] = []
+    groups: list[Group] = []
     left_over = set(range(count))
     while left_over:
         group, edge = set(), {min(left_over)}

@@ -1,0 +1,103 @@
+"""What every kind of fit can be asked, whatever model it is: all that judging and storing needs.
+
+An arm's verdict is one word. ``contraction`` is 1 - var(posterior) / var(prior) of its log return:
+0 where the data said nothing, towards 1 where they said it all; None where a model has no prior.
+
+==============  ===================================================================================
+``good``        the data settle the return: contraction of at least 0.7
+``weak``        they narrow it or move it, but not by much
+``prior``       contraction under 0.25, and the middle moved by less than half the prior's sd:
+                the curve is what was believed before
+``unspent``     no spend in the history: nothing to learn from, no return stated
+==============  ===================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.curveset import Response
+from shared.fit.design.design import Design
+
+__all__ = ["ChannelEvidence", "Fitted", "Group"]
+
+Floats = NDArray[np.float64]
+
+#: Names of channels that the data cannot tell apart, and the correlation that says so.
+Group = tuple[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEvidence:
+    """What is known of one arm; 90 % ranges with the median between, in natural units.
+
+    What a model does not have is None: a prior, an interval, a half-saturation, a shape.
+    """
+
+    verdict: str
+    contraction: float | None
+    roi_mean: float
+    roi_interval: tuple[float, float] | None
+    prior_roi: tuple[float, float, float] | None
+    prior_given: bool
+    saturation: str
+    adstock: str
+    carryover: Mapping[str, tuple[float, float, float]]
+    half_saturation: tuple[float, float, float] | None
+    shape: tuple[float, float, float] | None
+
+
+class Fitted(Protocol):
+    """One model fitted to the first ``design.train`` periods of a history of T periods."""
+
+    @property
+    def design(self) -> Design:
+        """The arrays that it was fitted to; arms in the order of all that follows."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether what was searched for was found."""
+
+    @property
+    def choice(self) -> Mapping[str, tuple[str, str]]:
+        """(saturation, adstock) of each active channel, for folds to take over."""
+
+    @property
+    def media_evidence(self) -> float | None:
+        """Log Bayes factor of media with an effect against none; None where a model has none."""
+
+    def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Mean and 90 % predictive interval of the outcome in every period, each (T,)."""
+
+    def over_time(self) -> Mapping[str, Floats]:
+        """Mean of every part of the outcome in every period (T,), geos added up.
+
+        Parts of the baseline are named by their group ("trend", "seasonality", ...; "intercept"
+        holds the level), media by their arm, with "media:" before it.
+        """
+
+    def evidence(self) -> tuple[ChannelEvidence, ...]:
+        """One entry per arm."""
+
+    def groups(self) -> tuple[Group, ...]:
+        """Channels that cannot be told apart."""
+
+    def responses(self) -> tuple[Response, ...]:
+        """One response per arm, with joint draws where the model has them."""
+
+    def unspent(self, rng: np.random.Generator) -> Response:
+        """The curve of an arm without any spend."""
+
+    def interactions(self) -> tuple[Mapping[str, Any], ...]:
+        """Pairs of arms with their strength and its 90 % interval, in outcome units per period."""
+
+    def diagnostics(self) -> Mapping[str, Any]:
+        """What is particular to the model: at least "convergence", "model", "noise", "priors".
+
+        ``noise.outliers`` lists rows (numbers of periods) that count for little.
+        """
