@@ -199,8 +199,14 @@ def test_any_features_together_are_solved_as_counting_says(block: int) -> None:
         compare(mixed(seed))
 
 
+@pytest.mark.parametrize("block", range(2))
+def test_careful_measures_are_solved_as_counting_says(block: int) -> None:
+    for seed in range(8 * block, 8 * block + 8):
+        compare(mixed(seed, careful=True))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_any_features_together_are_solved_as_counting_says_400_times(block: int) -> None:
     for seed in range(1_000 + 20 * block, 1_000 + 20 * block + 20):
-        compare(mixed(seed))
+        compare(mixed(seed, careful=block % 4 == 0))
