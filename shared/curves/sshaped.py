@@ -82,6 +82,8 @@ class Hill(Saturation):
         if few is not None:
             return few
         s = np.asarray(self.shape, float)
+        bent = s > 1.0
+        some_bent = bool(np.any(bent))
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             target = (
                 np.log(np.asarray(slope, float))
@@ -92,17 +94,20 @@ class Hill(Saturation):
             start = np.minimum(start, np.where(target < 0.0, -target / (s + 1.0), np.inf))
             shallow = np.where((s < 1.0) & (target > 0.0), -target / (1.0 - s), np.inf)
             t = np.minimum(start, shallow)
-            low = np.where(s > 1.0, np.log((s - 1.0) / (s + 1.0)) / s, -np.inf)
-            t = np.maximum(t, low)
-            # Nowhere that steep: the answer is the inflection, and there is nothing to iterate.
-            at_low = np.exp(-np.abs(s * low))
-            peak = (s - 1.0) * low - 2.0 * np.log1p(at_low)
-            t = np.where((s > 1.0) & (target >= peak), low, t)
+            low = np.asarray(-np.inf)
+            if some_bent:
+                low = np.where(bent, np.log((s - 1.0) / (s + 1.0)) / s, -np.inf)
+                t = np.maximum(t, low)
+                # Nowhere that steep: the answer is the inflection, nothing is to be iterated.
+                at_low = np.exp(-np.abs(s * low))
+                peak = (s - 1.0) * low - 2.0 * np.log1p(at_low)
+                t = np.where(bent & (target >= peak), low, t)
+                # Just under the steepest point the root is nearly double, Newton would only halve.
+                # There h <= peak - (s^2 - 1)/4 (t - low)^2 as far as -low: one more start on the
+                # right.
+                parabola = low + 2.0 * np.sqrt(np.maximum(peak - target, 0.0) / (s * s - 1.0))
+                t = np.where(bent & (parabola <= -low), np.minimum(t, parabola), t)
             t = np.where(s == 1.0, -1e3, t)  # solved in closed form below
-            # Just under the steepest point the root is nearly double and Newton would only halve.
-            # There h <= peak - (s^2 - 1)/4 (t - low)^2 as far as -low: another start on the right.
-            parabola = low + 2.0 * np.sqrt(np.maximum(peak - target, 0.0) / (s * s - 1.0))
-            t = np.where((s > 1.0) & (parabola <= -low), np.minimum(t, parabola), t)
             for _ in range(40):
                 e = np.exp(-np.abs(s * t))
                 q = np.where(t >= 0.0, 1.0, e) / (1.0 + e)
@@ -114,13 +119,15 @@ class Hill(Saturation):
                 moved = t - following
                 t = following
                 # Newton squares the error (over the distance to the bend): this step was the last.
-                if not np.any(moved * moved > 1e-17 * np.where(s > 1.0, t - low, 1.0)):
+                reach = np.where(bent, t - low, 1.0) if some_bent else 1.0
+                if not np.any(moved * moved > 1e-17 * reach):
                     break
             x = self.half_saturation * np.exp(t)
             if np.any(s == 1.0):  # Michaelis-Menten: in closed form, and better so near 0
                 root = np.maximum(np.exp(-0.5 * target) - 1.0, 0.0)
                 x = np.where(s == 1.0, self.half_saturation * root, x)
-        return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), self.inflection()))
+        least = self.inflection() if some_bent else 0.0
+        return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), least))
 
     def _few_at_slope(self, slope: Array) -> Array | None:
         """The same one by one, faster for few curves; None for many, and where it is extreme."""
