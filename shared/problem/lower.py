@@ -46,12 +46,12 @@ def lower(problem: Problem) -> Program:
     InvalidInput
         Names that do not exist, figures that are missing, a free budget that nothing limits.
     NotSupportedYet
-        What has no linear form: lots of shares, lots or minima of a channel above its campaigns.
+        What has no form yet: lots or minima of a channel above its campaigns.
     InputTooLarge
         More rules than fit into memory.
     """
     arms = arms_of(problem)
-    _refuse_unbuilt(problem, arms)
+    _refuse_unbuilt(problem)
     moved = flow(problem, arms)
     rows = linear_rows(problem, arms, moved.spread[0])
     box = _box(problem, arms, moved, rows)
@@ -129,7 +129,7 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
                 per_u = np.min(moved.spread[a], axis=0, where=moved.spread[a] > 0, initial=np.inf)
             box.least[a] = least / np.where(per_u > 0.0, per_u, 1.0)
         if not arm.channel.locked:
-            box.lot[a] = arm.channel.increment
+            box.lot[a] = _lot(arm, moved.spread[a])
     ceiling = budget_ceiling(rows, box.lower)
     curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
@@ -196,6 +196,45 @@ def _in_decisions(
     return np.array([min(share_low, share_high)]), np.array([share_high])
 
 
+def _lot(arm: Arm, spread: Array) -> float:
+    """Step of u at which an arm's spend is whole lots in every period; 0 for any amount.
+
+    A share s of budgets b_t is whole lots in all periods where s is a multiple of lot / g, with g
+    the largest amount that all budgets are multiples of. So the step is ``lot / g``.
+    """
+    lot = arm.channel.increment
+    if lot <= 0.0 or spread.shape[1] > 1 or np.all(spread == 1.0):
+        return lot
+    budgets = spread[:, 0][spread[:, 0] > 0.0]
+    if not budgets.size:
+        return lot
+    measure = _common_measure(budgets)
+    # Less than a lot in common: one lot more somewhere is more than the whole budget elsewhere.
+    if measure * (1.0 + 1e-9) < lot:
+        raise InvalidInput.at(
+            f"{arm.pointer}/increment",
+            "no_common_lot",
+            f"{arm.name}: one share of every period's budget can be whole lots of {lot:,.2f} in "
+            f"each only where the budgets are multiples of them; these have {measure:,.4g} in "
+            "common. Use mode time_varying, other budgets or smaller lots.",
+        )
+    return lot / measure
+
+
+def _common_measure(amounts: Array) -> float:
+    """The largest number that all ``amounts`` are whole multiples of, by Euclid's algorithm."""
+    rounding = 1e-9 * float(amounts.max())
+    measure = 0.0
+    for amount in amounts.tolist():
+        larger, smaller = max(measure, amount), min(measure, amount)
+        while smaller > rounding:
+            rest = larger % smaller
+            # What is a hair below a multiple is one.
+            larger, smaller = smaller, min(rest, smaller - rest)
+        measure = larger
+    return measure
+
+
 def _of_nothing(arm: Arm, low: tuple[float, str], period: int, planned: bool) -> Infeasible:
     """A floor in a period without any money to share."""
     floor, budget = f"{arm.name}.{low[1]}", f"budget[{period + 1}]" if planned else "budget"
@@ -257,13 +296,8 @@ def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> 
     return tuple(a for name in names for a in members(arms, places[name]))
 
 
-def _refuse_unbuilt(problem: Problem, arms: Sequence[Arm]) -> None:
-    shares = problem.horizon.mode == "fixed_shares" and problem.horizon.periods > 1
-    faults = [
-        (f"{arm.pointer}/increment", f"{arm.name}: lots of a fixed share")
-        for arm in arms
-        if shares and arm.channel.increment > 0.0
-    ]
+def _refuse_unbuilt(problem: Problem) -> None:
+    faults: list[tuple[str, str]] = []
     for i, channel in enumerate(problem.channels):
         if channel.campaigns:
             faults += [

@@ -58,9 +58,9 @@ def over(periods: int, mode: str = "time_varying", **changes: Any) -> dict[str, 
     return three(**{"budget": budget, "horizon": horizon, "solver": quick, **changes})
 
 
-def drawn(**changes: Any) -> dict[str, Any]:
-    """The same with draws that differ."""
-    raw = three(**changes)
+def drawn(raw: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A request with draws that differ."""
+    raw = three(**changes) if raw is None else raw | changes
     for place, channel in enumerate(raw["channels"]):
         curve = {k: v for k, v in channel["response"]["saturation"].items() if k != "family"}
         channel["response"]["draws"] = [
@@ -96,6 +96,18 @@ def goal(
 
 def risk(measure: str, **fields: Any) -> dict[str, Any]:
     return drawn(risk={"measure": measure, **fields})
+
+
+def cautious(
+    raw: dict[str, Any], measure: str, lots: dict[str, float] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Any request read by a measure of risk."""
+    quick = {"solver": {"gap": 1e-2, "time_limit_s": 3}, "risk": {"measure": measure}}
+    out = drawn({**raw, **quick, **changes})
+    for channel in out["channels"]:
+        if channel["channel"] in (lots or {}):
+            channel["increment"] = (lots or {})[channel["channel"]]
+    return out
 
 
 def reach(most: float, rate: float) -> dict[str, Any]:
@@ -272,6 +284,18 @@ EXAMPLES: dict[str, Example] = {
         over(3, "fixed_shares", budget=None, period_budgets=[50000, 70000, 60000]),
         {**horizon("fixed_shares"), "period_budgets": "/period_budgets"},
     ),
+    "lots of fixed shares": Example(
+        over(
+            3,
+            "fixed_shares",
+            budget=None,
+            period_budgets=[50000, 70000, 60000],
+            tv={"increment": 2500},
+            radio={"increment": 500},
+            search={"increment": 500},
+        ),
+        {**horizon("fixed_shares"), "increment": "/channels/0/increment"},
+    ),
     "sequential": Example(over(4, "sequential"), horizon("sequential")),
     "prior_spend": Example(
         over(3, horizon={"prior_spend": {"tv": [20000, 40000], "radio": 10000}}),
@@ -284,6 +308,35 @@ EXAMPLES: dict[str, Example] = {
     "quantile": Example(risk("quantile", level=0.2), {"quantile": "/risk/measure"}),
     "cvar": Example(risk("cvar", level=0.2), {"cvar": "/risk/measure"}),
     "worst_case": Example(risk("worst_case"), {"worst_case": "/risk/measure"}),
+    "cvar beside a rule and lots": Example(
+        cautious(
+            rule(max_share=0.7) | {"spend_all": False}, "cvar", lots={"tv": 2500, "radio": 500}
+        ),
+        {"cvar": "/risk/measure", "increment": "/channels/0/increment", **RULES},
+    ),
+    "worst_case over time": Example(
+        cautious(over(2), "worst_case"), {**OVER, "worst_case": "/risk/measure"}
+    ),
+    "mean_minus_sd of profit": Example(
+        cautious(goal("maximize_profit", value_per_outcome=0.6), "mean_minus_sd"),
+        {"maximize_profit": "/objective/goal", "mean_minus_sd": "/risk/measure"},
+    ),
+    "cvar of a target": Example(
+        cautious(goal("maximize_outcome", target_roas=2.2), "cvar"),
+        {"target_roas": "/objective/target_roas", "cvar": "/risk/measure"},
+    ),
+    "worst_case of the least spend": Example(
+        cautious(goal("minimize_spend", target_outcome=70000), "worst_case"),
+        {"minimize_spend": "/objective/goal", "worst_case": "/risk/measure"},
+    ),
+    "quantile in turn": Example(
+        cautious(over(2, "sequential"), "quantile"),
+        {**horizon("sequential"), "quantile": "/risk/measure"},
+    ),
+    "cvar by slsqp": Example(
+        cautious(three(), "cvar", solver={"method": "slsqp", "gap": 1e-2, "time_limit_s": 3}),
+        {"cvar": "/risk/measure"},
+    ),
 }
 
 OPEN = {name: example for name, example in EXAMPLES.items() if not example.shut}

@@ -142,6 +142,13 @@ def _(found: OptimizeAnswer) -> None:
         assert sum(spends(row)[t] for row in found.allocation) == pytest.approx(budget, abs=0.01)
 
 
+@check("lots of fixed shares")
+def _(found: OptimizeAnswer) -> None:
+    for name, lot in (("tv", 2500), ("search", 500), ("radio", 500)):
+        for amount in spends(by_name(found)[name]):
+            assert amount / lot == pytest.approx(round(amount / lot), abs=1e-6)
+
+
 @check("fixed_shares")
 def _(found: OptimizeAnswer) -> None:
     for t, budget in enumerate((50000, 70000, 60000)):

@@ -85,7 +85,7 @@ def test_the_tail_ends_where_nothing_is_left() -> None:
     assert tail(None) == 0
     assert tail(Geometric(0.0)) == 0
     assert tail(Delayed(0.5, 2.0, 6)) == 5
-    assert 0.6 ** tail(Geometric(0.6)) <= 1e-4 < 0.6 ** (tail(Geometric(0.6)) - 1)
+    assert 0.6 ** tail(Geometric(0.6)) <= 1e-9 < 0.6 ** (tail(Geometric(0.6)) - 1)
 
 
 def test_without_weight_nothing_after_the_plan_counts() -> None:
@@ -264,8 +264,13 @@ def test_a_frequency_cap_is_a_ceiling_on_spend() -> None:
             InvalidInput,
         ),
         (
-            Problem((channel(increment=1.0),), budget=9.0, horizon=Horizon(3, "fixed_shares")),
-            NotSupportedYet,
+            Problem(
+                (channel(increment=7.0),),
+                budget=None,
+                period_budgets=(20.0, 25.0),
+                horizon=Horizon(2, "fixed_shares"),
+            ),
+            InvalidInput,
         ),
         (
             Problem(
@@ -352,3 +357,32 @@ def test_a_floor_cannot_be_a_share_of_nothing() -> None:
     named = [conflict.name for conflict in told.value.conflicts]
     assert named[0].endswith(".min_spend")
     assert named[1:] == ["budget[2]", "horizon.fixed_shares"]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "lot", "step"),
+    [
+        ((30.0, 30.0, 30.0), 3.0, 0.1),
+        ((40.0, 100.0), 5.0, 0.25),
+        ((0.0, 0.3, 0.2), 0.05, 0.5),
+        ((50_000.0, 70_000.0, 60_000.0), 2_500.0, 0.25),
+    ],
+)
+def test_lots_of_a_fixed_share_are_whole_in_every_period(
+    budgets: tuple[float, ...], lot: float, step: float
+) -> None:
+    program = lower(
+        Problem(
+            (channel(increment=lot),),
+            budget=None,
+            period_budgets=budgets,
+            horizon=Horizon(len(budgets), "fixed_shares"),
+        )
+    )
+    assert program.lot == pytest.approx([step])
+    # Each step is whole lots in all periods, and no smaller one is.
+    lots = program.lot[0] * np.array(budgets) / lot
+    assert lots == pytest.approx(np.round(lots))
+    for part in (2, 3, 5, 7):
+        less = lots / part
+        assert np.abs(less - np.round(less)).max() > 1e-6
