@@ -24,6 +24,7 @@ from shared.solve.program.columns import Columns, Master, Mixed
 from shared.solve.program.found import Found, Tree
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
+from shared.solve.program.recheck_time import seconds_per_node
 
 __all__ = ["search_columns"]
 
@@ -51,13 +52,15 @@ class _Search:
     prices: Array | None = None
     tried: set[bytes] = field(default_factory=set)
     looks: int = 0
+    per_node: float = 0.0
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
         return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
 
     def late(self) -> bool:
-        return time.perf_counter() >= self.deadline
+        """Whether all the time is needed to recheck the proof."""
+        return time.perf_counter() + self.per_node * len(self.tree.nodes) >= self.deadline
 
     def offer(self, u: Array, mu: Array | None) -> None:
         """Take a plan (A,) that is better than the best, if it is allowed."""
@@ -89,6 +92,7 @@ class _Search:
             gap=min(1e-9, 0.01 * self.gap),
             cutoff=self.value,
             patient=self.best is None,
+            deadline=self.deadline,
         )
         if found.status == "infeasible":
             return
@@ -122,6 +126,7 @@ def search_columns(
     root = Domain.of(program)
     master = Master(program, functions, Columns(functions, root))
     search = _Search(program, functions, master, root, gap, deadline)
+    search.per_node = seconds_per_node(program)
     for start in starts:
         search.offer(start[:, 0], None)
         master.columns.add(np.arange(program.arms), start[:, 0])
