@@ -177,7 +177,9 @@ def compare(raw: Raw, tight: float = 1e-6) -> None:
         assert not proof["proven"]
         return
     assert proof["proven"]
-    assert bound >= best - 1e-9 * size, (bound, best, where)
+    # Of a carryover without end a last part is left out (shared.problem.carryover.TAIL).
+    hair = 1e-6 if raw.get("objective", {}).get("long_term_weight") else 1e-9
+    assert bound >= best - hair * size, (bound, best, where)
     assert reached >= best - max(tight * size, proof["gap"]), (reached, best, where, plan)
     if found["status"] == "optimal":
         assert reached >= best - tight * size, (reached, best, where, plan)

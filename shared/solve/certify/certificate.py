@@ -206,6 +206,8 @@ def narrowed(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | Non
     """The box that a cut leaves of ``lower .. upper``; None where it is no cut of it."""
     channels = node.channels
     shape = channels.shape
+    if channels.dtype.kind not in "iu":
+        return None
     if node.lower.shape != shape or node.upper.shape != shape or channels.ndim != 1:
         return None
     if np.any(channels < 0) or np.any(channels >= lower.size):
