@@ -26,6 +26,7 @@ from shared.problem.program import Program
 from shared.problem.risk_program import worth
 from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.solve.named.search import BY_NAME
 from shared.solve.program.solved_program import known_plan
 from shared.solve.risk.program_risk import RiskProgramSolved, solve_risk_program
 from shared.solve.risk.risk import solve_risk
@@ -36,9 +37,13 @@ Floats = NDArray[np.float64]
 
 
 def is_cautious(problem: Problem) -> bool:
-    """Whether only the risk measure keeps a problem from the plain form of one budget."""
+    """Whether only the risk measure keeps a problem from the plain form of one budget.
+
+    Methods by name search the general form.
+    """
     expected = replace(problem, risk=Risk())
-    return problem.risk.measure != "expected" and expected.separable
+    cautious = problem.risk.measure != "expected" and problem.options.method not in BY_NAME
+    return cautious and expected.separable
 
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:

@@ -304,7 +304,31 @@ def _(found: OptimizeAnswer) -> None:
     assert found.certificate.objective > found.totals.outcome - 0.8 * found.totals.spend
 
 
-@check("mean_minus_sd", "quantile", "cvar", "worst_case")
+@check("cvar of a target")
+def _(found: OptimizeAnswer) -> None:
+    # The target holds in expectation, the objective is the tail's mean.
+    assert found.totals.outcome >= 2.2 * found.totals.spend * (1 - 1e-6)
+    assert found.certificate.objective < found.totals.outcome
+
+
+@check("worst_case of the least spend")
+def _(found: OptimizeAnswer) -> None:
+    # The target holds in the worst draw, so more is expected.
+    assert found.totals.outcome > 70000
+    assert found.certificate.lower_bound is not None
+    assert found.certificate.lower_bound <= found.certificate.objective
+
+
+@check(
+    "mean_minus_sd",
+    "quantile",
+    "cvar",
+    "worst_case",
+    "cvar beside a rule and lots",
+    "worst_case over time",
+    "quantile in turn",
+    "cvar by slsqp",
+)
 def _(found: OptimizeAnswer) -> None:
     # What a careful measure counts on is less than what is expected.
     assert found.certificate.objective < found.totals.outcome

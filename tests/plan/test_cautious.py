@@ -20,6 +20,7 @@ from shared.problem.model import (
     SolverOptions,
 )
 from shared.problem.risk import measure
+from shared.solve.named.search import BY_NAME
 from tests.plan.problems import s_shaped_with_draws
 
 RISKS = (
@@ -78,7 +79,7 @@ SOME = [
 ]
 """All measures of all problems under ``-m slow``, each problem by one of them otherwise."""
 
-QUICK = SolverOptions(gap=1e-4, time_limit_s=0.7)
+QUICK = SolverOptions(gap=1e-4, time_limit_s=2.0)
 
 
 @pytest.mark.parametrize(("name", "risk"), SOME, ids=lambda p: p if isinstance(p, str) else "")
@@ -105,3 +106,22 @@ def test_least_spend_under_a_measure_costs_more_than_in_expectation() -> None:
     assert found.best.draws is not None
     assert float(found.best.draws.sum(axis=(1, 2)).min()) >= 600.0 * (1 - 1e-8)
     assert float(found.best.spend.sum()) > float(plain.best.spend.sum())
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+def test_a_method_by_name_searches_the_measure(method: str) -> None:
+    risk = RISKS[1]
+    options = SolverOptions(method=method, gap=1e-4, time_limit_s=1.0, seed=3)
+    problem = replace(s_shaped_with_draws(12), risk=risk, options=options)
+    found = make_plan(problem)
+    measured = yardstick(problem)
+    exact = make_plan(replace(problem, options=QUICK))
+    assert found.search.method == method
+    assert found.certificate.proven
+    assert violations(measured, found.best.spend) == []
+    reached = measured.objective(found.best.spend)
+    assert found.certificate.objective == pytest.approx(reached, rel=1e-9)
+    assert reached <= min(found.certificate.upper_bound, exact.certificate.upper_bound) * (1 + 1e-9)
+    assert reached >= 0.9 * exact.certificate.objective
+    assert found.current is not None
+    assert reached >= measured.objective(found.current.spend) * (1 - 1e-9)

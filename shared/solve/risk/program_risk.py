@@ -15,9 +15,11 @@ from shared.problem.program import Program
 from shared.problem.risk_program import RiskProgramProof
 from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import known_plan
+from shared.solve.risk.by_name import search_measure
 from shared.solve.risk.program_risk_floors import meet_floors
-from shared.solve.risk.program_risk_search import RiskSearch, search_plain
+from shared.solve.risk.program_risk_search import RiskSearch, bound_named, search_plain
 
 __all__ = ["RiskProgramSolved", "solve_risk_program"]
 
@@ -73,17 +75,14 @@ def solve_risk_program(
     for plan in (known_plan(program), start):
         if plan is not None and plan.shape == program.lower.shape:
             search.offer(plan)
-    if aim.floors:
-        meet_floors(search)
-    else:
-        search_plain(search)
+    note = _by_name(search) if options.method in BY_NAME else _exactly(search)
     if search.u is None or search.proof is None:
         raise _not_found(aim)
     certificate = certify_risk_program(program, aim, risk, search.u, search.proof)
     return RiskProgramSolved(
         u=search.u,
-        method="branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian",
-        why=_why(risk, certificate.relative_gap <= options.gap),
+        method=_method(search),
+        why=note or _why(risk, certificate.relative_gap <= options.gap),
         iterations=search.iterations,
         nodes=search.nodes,
         proof=search.proof,
@@ -93,6 +92,40 @@ def solve_risk_program(
         weights=search.own_weights(search.u),
         solve_ms=1e3 * (time.perf_counter() - began),
     )
+
+
+def _exactly(search: RiskSearch) -> str:
+    if search.aim.floors:
+        meet_floors(search)
+    else:
+        search_plain(search)
+    return ""
+
+
+def _by_name(search: RiskSearch) -> str:
+    """Search by the method asked for; a sentence on it."""
+    if not search.aim.floors:
+        whole = search.deadline
+        search.deadline = whole - 0.4 * search.left()
+        note = search_measure(search)
+        search.deadline = whole
+        bound_named(search)
+        return f"Asked for by name. {note} The bound is that of weighed draws."
+    whole, search.named = search.deadline, False
+    search.deadline = whole - 0.4 * search.left()
+    meet_floors(search)
+    search.deadline = whole
+    note = search_measure(search, () if search.proof is None else search.proof.theta)
+    return (
+        f"Asked for by name. {note} The targets' multipliers are the exact solver's, and so is the "
+        "plan where that of the search is worse."
+    )
+
+
+def _method(search: RiskSearch) -> str:
+    if search.options.method in BY_NAME:
+        return search.options.method
+    return "branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian"
 
 
 def _why(risk: Risk, closed: bool) -> str:

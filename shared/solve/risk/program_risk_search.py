@@ -28,12 +28,13 @@ from shared.problem.risk_program import (
 )
 from shared.solve.certify.certificate import Certificate
 from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import solve_program
 from shared.solve.risk.exchange import exchange
 from shared.solve.risk.program_ascent import climb
 from shared.solve.risk.weights import master, nonnegative, tidy
 
-__all__ = ["RiskSearch", "search_plain"]
+__all__ = ["RiskSearch", "bound_named", "search_plain"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 12
@@ -56,6 +57,7 @@ class RiskSearch:
         self.known: list[Array] = []
         self.nodes = self.iterations = 0
         self.short: Array | None = None
+        self.named = options.method in BY_NAME
         # Where all curves are concave, to hold what is not spent on would only be in the way.
         draws = check_program_risk(program, risk)
         self.bent = bool(np.any(draws.inflections() > 0.0)) or program.discrete
@@ -132,7 +134,8 @@ class RiskSearch:
         found = solve_program(task, options, self.u)
         self.nodes += found.nodes
         self.iterations += found.iterations
-        self.offer(found.u)
+        if not self.named:  # a plan that a method by name did not find is not its answer
+            self.offer(found.u)
         proof = RiskProgramProof(weights, theta, found.proof)
         plan = found.u if self.u is None else self.u
         checked = certify_risk_program(self.program, self.aim, self.risk, plan, proof)
@@ -151,7 +154,7 @@ def search_plain(search: RiskSearch) -> None:
     """Find and bound the best plan where there are no floors."""
     limit = 0.25 * search.options.time_limit_s
     # The plain mean bounds every measure, and its best plan is where the others begin.
-    plan = search.prove(search.even, (), limit)
+    plan = search.prove(search.even, (), 1.6 * limit)
     if search.risk.measure == "quantile":
         mean = replace(search.options, method="auto", time_limit_s=limit)
         search.offer(solve_program(search.program, mean).u)
@@ -182,6 +185,15 @@ def search_plain(search: RiskSearch) -> None:
             found, there = search.rise(plan)
             if search.offer(found):
                 search.prove(tidy(search.risk, there), (), limit)
+
+
+def bound_named(search: RiskSearch) -> None:
+    """Bound what a method by name has found, in the time that is left to it."""
+    assert search.u is not None
+    search.prove(search.even, (), 0.5 * search.left())
+    if not search.program.pairs and search.risk.measure != "quantile":
+        weights = tidy(search.risk, search.own_weights(search.u))
+        search.prove(weights, (), search.left())
 
 
 def _exchange(search: RiskSearch, share: float) -> None:
