@@ -168,8 +168,10 @@ class ArmMaxima:
         lot = float(self.program.lot[arm])
         # A lot missed by a hair counts as met; a minimum between two lots is met by the next.
         first, last = np.ceil(low / lot - HAIR), np.floor(high / lot + HAIR)
-        asked, which = np.unique(np.stack((price, first, last)), axis=1, return_inverse=True)
-        return self._over_lots(arm, lot, weight, *asked)[which.reshape(-1)]
+        asked = np.stack((price, first, last))  # most leaves ask what the one before them did
+        new = np.ones(price.size, dtype=bool)
+        new[1:] = np.any(asked[:, 1:] != asked[:, :-1], axis=0)
+        return self._over_lots(arm, lot, weight, *asked[:, new])[np.cumsum(new) - 1]
 
     def _over_lots(
         self, arm: int, lot: float, weight: Array, price: Array, first: Array, last: Array
