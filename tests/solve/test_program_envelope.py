@@ -11,7 +11,7 @@ from shared.curves.saturation import Exponential, Hill, Sigmoid, Tabulated
 from shared.problem.program import Program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
-from shared.solve.program.program_tables import hull_lines
+from shared.solve.program.program_tables import Means, hull_lines
 
 
 def some(rng: np.random.Generator, kind: str, draws: int = 0) -> tuple[Program, ProgramBox]:
@@ -183,3 +183,19 @@ def test_a_table_is_zero_or_at_least_so_much_too() -> None:
     envelope = Enveloper(p).envelope(ProgramBox(p.lower, p.upper, p.lower, p.upper))
     got = [float(envelope.at(np.array([[z]]))[0, 0]) for z in (0.0, 1.0, 2.0, 3.0, 4.0)]
     assert got == pytest.approx([0.0, 11 / 6, 11 / 3, 13 / 3, 5.0])
+
+
+def test_a_mean_of_steep_curves_that_may_take_nothing_is_nothing() -> None:
+    """Its only knot is infinitely steep; what is looked up there is zero and no warning."""
+    curves = [Hill(3.0, 1.0, 0.7), Hill(2.0, 1.0, 1.0)]
+    p = program(
+        curves,
+        np.zeros((2, 2)),
+        np.array([[0.0, 0.0], [4.0, 4.0]]),
+        rows(width=4),
+        draws=[[c, c] for c in curves],
+    )
+    value, _, bend = Means(p).at(np.array([[0.0, 0.0], [0.0, 1.0]]))
+    assert value[0].tolist() == [0.0, 0.0]
+    assert bend[0].tolist() == [0.0, 0.0]
+    assert value[1] == pytest.approx([0.0, 1.0], rel=1e-6)

@@ -130,8 +130,9 @@ class Means:
         after = np.minimum(low + 1, self.last[arms])
         x0, p0 = self.spend[low], self.slope[low]
         run = self.spend[after] - x0
-        fall = p0 - self.slope[after]
         with np.errstate(divide="ignore", invalid="ignore"):
+            # A lone knot may be infinitely steep: it falls to nowhere.
+            fall = np.where(run > 0.0, p0 - self.slope[after], 0.0)
             bend = np.where(run > 0.0, fall / run, 0.0)
         step = np.clip(z - x0, 0.0, run)
         slope = p0 - bend * step
