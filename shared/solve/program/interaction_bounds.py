@@ -7,7 +7,7 @@ row's price. Terms are tabulated, and once more finely where their maxima are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from shared.problem.program_proof import ProgramLeaf
 from shared.solve.program.interaction_newton import Levels
 
-__all__ = ["Relaxed", "relax_levels", "shares_over"]
+__all__ = ["Relaxed", "relax_levels"]
 
 Array = NDArray[np.float64]
 
 _GRID = 49  # points on each arm's range, and again around its maximum
 _PRICES = 25  # tried at once
 _ROUNDS = 7  # each of which narrows the price
+_ROUGH = 4  # of them while ways are compared
 _ZOOMS = 2
+_PLAYS = 8  # of planes against plans
 _TURNS = 25  # of the power iteration
 _POWERS = 4.0 ** np.arange(-6.0, 7.0)
 _GEOMETRIC = np.concatenate((-_POWERS[::-1], [0.0], _POWERS))
@@ -51,53 +53,63 @@ class _Terms:
     rest: float
     leaf: ProgramLeaf
 
-    def over(self, levels: Levels, u: Array) -> Array:
-        x = levels.at(u)
+    def over(self, levels: Levels, u: Array, x: Array) -> Array:
         square = 0.5 * self.curve[:, None] * (x - self.centre[:, None]) ** 2
         return np.asarray(self.slope[:, None] * x + square - levels.money[:, None] * u)
 
 
 def relax_levels(
-    levels: Levels, low: Array, high: Array, centres: list[tuple[Array, float]], price: float
+    levels: Levels,
+    low: Array,
+    high: Array,
+    centres: list[tuple[Array, float]],
+    price: float,
+    enough: float = -np.inf,
 ) -> Relaxed:
     """The least bound over the region (A,) among squares around each of ``centres`` (a plan and
-    its row's price) and planes; ``price`` is where the search for the row's price begins."""
+    its row's price), planes, and some of either; no more is tried where it is ``enough``.
+
+    ``price`` is where the search for the row's price begins.
+    """
     share = np.linspace(0.0, 1.0, _GRID) ** 1.5
     u = low[:, None] + share * (high - low)[:, None]
     x = levels.at(u)
-    ways = [_planes(levels, x[:, 0], x[:, -1], centres[0][0])]
+    pairs = _Pairs.of(levels, x[:, 0], x[:, -1])
+    centre = levels.at(centres[0][0][:, None])[:, 0]
+    ways = [pairs.terms(centre, pairs.lower_planes(centre), None)]
     for plan, worth in centres:
-        ways += _squares(levels, u, x, plan, worth)
-    best, bounds = ways[0], []
-    for way in ways:
-        term = way.over(levels, u)
-        found = _dual(levels, term, u, price)
-        bounds.append((found[0] + way.rest, found))
-    pick = int(np.argmin([bound for bound, _ in bounds]))
-    best, found = ways[pick], bounds[pick][1]
+        ways += _squares(levels, pairs, u, x, plan, worth)
+    all_found = [_dual(levels, way.over(levels, u, x), u, price, _ROUGH) for way in ways]
+    bounds = [found[0] + way.rest for found, way in zip(all_found, ways, strict=True)]
+    pick = int(np.argmin(bounds))
+    best, found, bound = ways[pick], all_found[pick], bounds[pick]
+    if bound > enough:
+        # Mixes of both planes, put in turn against the relaxed plan and it against them: the mean
+        # of what either did approaches the best mix (Robinson, 1951, "An iterative method").
+        mix, other = pairs.lower_planes(centre), all_found[0]
+        for turn in range(_PLAYS):
+            lower = pairs.lower_planes(levels.at(other[2][:, None])[:, 0])
+            mix = mix + (lower - mix) / (turn + 2.0)
+            way = pairs.terms(centre, mix, None)
+            other = _dual(levels, way.over(levels, u, x), u, other[1], _ROUGH)
+            if other[0] + way.rest < bound:
+                best, found, bound = way, other, other[0] + way.rest
     for _ in range(_ZOOMS):
         _, price, _, picked = found
         u = _finer(u, picked, low, high)
-        found = _dual(levels, best.over(levels, u), u, price)
+        x = levels.at(u)
+        found = _dual(levels, best.over(levels, u, x), u, price)
     value, price, at, _ = found
-    gain = best.over(levels, u) - price * levels.row[:, None] * u
-    leaf = ProgramLeaf(
-        levels.prices(price),
-        best.leaf.nu,
-        best.leaf.planes,
-        best.leaf.centres,
-        best.leaf.shares,
-    )
+    gain = best.over(levels, u, x) - price * levels.row[:, None] * u
+    leaf = replace(best.leaf, mu=levels.prices(price))
     return Relaxed(value + best.rest, price, at, gain, u, leaf)
 
 
-def shares_over(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> Array:
-    """(A,) weights v: each interaction's squares have t = v_b / v_a.
+def bearing(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> Array:
+    """(A,) how much squares around a plan may bend an arm's term up.
 
-    An arm's term stays largest at ``plan`` while its squares bend up by less than twice the loss
-    from there, over the square of the way in levels, at every point of its range. With those
-    curvatures C and the interactions' sizes G, v is the leading eigenvector of C^-1 G (Perron and
-    Frobenius): it leaves every arm with the same share of what it can bear.
+    It stays largest at ``plan`` while they bend up by less than twice the loss from there, over the
+    square of the way in levels, at every point of its range.
     """
     here = levels.at(plan[:, None])
     push = levels.own + levels.coupling @ here[:, 0]
@@ -110,55 +122,109 @@ def shares_over(levels: Levels, u: Array, x: Array, plan: Array, price: float) -
     some = np.maximum(levels.own, 1e-300)
     # An arm that can bear nothing takes as little as may be.
     bear = np.clip(bear, 1e-3 * some, 1e9 * some)
-    v = np.ones(plan.size)
-    for _ in range(_TURNS):
-        v = 0.2 * v + (levels.sizes @ v) / bear
-        v = np.maximum(v / v.max(), 1e-6)
-    return v
+    return np.asarray(bear)
 
 
-def _squares(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> list[_Terms]:
-    """Squares around a plan, shared out by what the arms can bear, and by how wide they range."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """Pairs as arrays (P,), with the ends of their levels."""
+
+    levels: Levels
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    size: Array
+    # Corners (x, y) at which either plane touches.
+    corners: tuple[tuple[Array, Array], tuple[Array, Array]]
+
+    @classmethod
+    def of(cls, levels: Levels, low: Array, high: Array) -> _Pairs:
+        program = levels.program
+        first = np.array([pair.first for pair in program.pairs])
+        second = np.array([pair.second for pair in program.pairs])
+        strength = np.array([pair.strength for pair in program.pairs])
+        size = program.value * strength * program.weight[first, 0]
+        up = size >= 0.0
+        near = np.where(up, high[second], low[second])
+        far = np.where(up, low[second], high[second])
+        return cls(levels, first, second, size, ((low[first], near), (high[first], far)))
+
+    def lower_planes(self, at: Array) -> Array:
+        """(P,) one where the first plane is the lower one at levels ``at``, else zero."""
+        s, r = at[self.first], at[self.second]
+        one, two = (self.size * (y * s + x * r - x * y) for x, y in self.corners)
+        return np.asarray(one < two, dtype=float)
+
+    def terms(self, centre: Array, mix: Array, share: Array | None) -> _Terms:
+        """Squares around ``centre`` where ``share`` (P,) is positive, mixes of planes elsewhere."""
+        levels, size = self.levels, self.size
+        (x1, y1), (x2, y2) = self.corners
+        to_first, to_second = mix * y1 + (1 - mix) * y2, mix * x1 + (1 - mix) * x2
+        rest = mix * x1 * y1 + (1 - mix) * x2 * y2
+        slope, curve = levels.own.copy(), np.zeros(centre.size)
+        if share is not None:
+            square = share > 0.0
+            s, r = centre[self.first], centre[self.second]
+            to_first, to_second = np.where(square, r, to_first), np.where(square, s, to_second)
+            rest = np.where(square, s * r, rest)
+            bent = np.where(square, np.abs(size), 0.0)
+            safe = np.where(square, share, 1.0)
+            np.add.at(curve, self.first, bent * safe)
+            np.add.at(curve, self.second, bent / safe)
+        np.add.at(slope, self.first, size * to_first)
+        np.add.at(slope, self.second, size * to_second)
+        nu = np.zeros(levels.program.weight.shape)
+        shares = None if share is None else share[:, None]
+        leaf = ProgramLeaf(np.zeros(0), nu, mix[:, None], None, shares)
+        return _Terms(slope, curve, centre, -float(size @ rest), leaf)
+
+    def leading(self, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """(P,) shares for the pairs ``some``, and (A,) what their squares ask of what arms bear.
+
+        With what arms can bear C and the sizes G of these pairs, v is the leading eigenvector of
+        C^-1 G (Perron and Frobenius): t = v_b / v_a leaves every arm with the same part.
+        """
+        sizes = np.zeros((bear.size, bear.size))
+        np.add.at(sizes, (self.first[some], self.second[some]), np.abs(self.size[some]))
+        np.add.at(sizes, (self.second[some], self.first[some]), np.abs(self.size[some]))
+        v = np.ones(bear.size)
+        for _ in range(_TURNS):
+            v = 0.2 * v + (sizes @ v) / bear
+            v = np.maximum(v / v.max(), 1e-6)
+        share = np.where(some, v[self.second] / v[self.first], 0.0)
+        return share, (sizes @ v) / v / bear
+
+
+def _squares(
+    levels: Levels, pairs: _Pairs, u: Array, x: Array, plan: Array, price: float
+) -> list[_Terms]:
+    """Squares around a plan, shared out by what the arms can bear, and by how wide they range; and
+    planes for those pairs whose squares would be more than that."""
     centre = levels.at(plan[:, None])[:, 0]
-    slope = levels.own + levels.coupling @ centre
-    # A product's own constant: counted once for each pair.
-    rest = -0.5 * float(centre @ levels.coupling @ centre)
     near = (levels.carry * plan + levels.base)[:, None]
-    program, out = levels.program, []
-    for v in (
-        shares_over(levels, u, x, plan, price),
-        1.0 / np.maximum(x[:, -1] - x[:, 0], 1e-6),
-    ):
-        shares = np.array([[v[p.second] / v[p.first]] for p in program.pairs])
-        nu = np.zeros(program.weight.shape)
-        leaf = ProgramLeaf(np.zeros(1), nu, None, near, shares)
-        out.append(_Terms(slope, (levels.sizes @ v) / v, centre, rest, leaf))
-    return out
+    bear = bearing(levels, u, x, plan, price)
+    every = np.ones(pairs.size.size, dtype=bool)
+    share, asked = pairs.leading(bear, every)
+    shares = [share]
+    if float(asked.max()) > 1.0:
+        wide = 1.0 / np.maximum(x[:, -1] - x[:, 0], 1e-6)
+        shares.append(wide[pairs.second] / wide[pairs.first])
+        some = every.copy()
+        while float(asked.max()) > 1.0 and int(some.sum()) > 1:
+            load = np.abs(pairs.size) * (asked[pairs.first] + asked[pairs.second])
+            some[int(np.where(some, load, -1.0).argmax())] = False
+            share, asked = pairs.leading(bear, some)
+        shares.append(share)
+    mix = pairs.lower_planes(centre)
+    return [_around(pairs.terms(centre, mix, each), near) for each in shares]
 
 
-def _planes(levels: Levels, low: Array, high: Array, plan: Array) -> _Terms:
-    """For each interaction the plane that is lower at ``plan``."""
-    program = levels.program
-    centre = levels.at(plan[:, None])[:, 0]
-    slope, rest = levels.own.copy(), 0.0
-    mixes = np.zeros((len(program.pairs), 1))
-    for i, pair in enumerate(program.pairs):
-        a, b = pair.first, pair.second
-        size = program.value * pair.strength * program.weight[a, 0]
-        ends = (high[b], low[b]) if size >= 0.0 else (low[b], high[b])
-        corners = ((low[a], ends[0]), (high[a], ends[1]))
-        heights = [size * (y * centre[a] + x * centre[b] - x * y) for x, y in corners]
-        mixes[i, 0] = float(heights[0] < heights[1])
-        x, y = corners[0] if mixes[i, 0] else corners[1]
-        slope[a] += size * y
-        slope[b] += size * x
-        rest -= size * x * y
-    leaf = ProgramLeaf(np.zeros(1), np.zeros(program.weight.shape), mixes)
-    return _Terms(slope, np.zeros(centre.size), centre, rest, leaf)
+def _around(terms: _Terms, near: Array) -> _Terms:
+    """With the plan that the squares are around written into the leaf."""
+    return replace(terms, leaf=replace(terms.leaf, centres=near))
 
 
 def _dual(
-    levels: Levels, term: Array, u: Array, price: float
+    levels: Levels, term: Array, u: Array, price: float, rounds: int = _ROUNDS
 ) -> tuple[float, float, Array, NDArray[np.intp]]:
     """The least of ``sum max (term - p row u) + p side`` over p: value, p, plan, and maxima."""
     cost, upper, lower = levels.row[:, None] * u, levels.cap, levels.floor
@@ -186,7 +252,7 @@ def _dual(
         grid = grid * 16.0
     low, high = grid[max(pick - 1, 0)], grid[min(pick + 1, grid.size - 1)]
     best, at = float(value[pick]), float(grid[pick])
-    for _ in range(_ROUNDS if high > low else 0):
+    for _ in range(rounds if high > low else 0):
         grid = np.linspace(low, high, _PRICES)
         value = values(grid)
         pick = int(value.argmin())

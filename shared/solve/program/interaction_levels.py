@@ -144,7 +144,7 @@ class Regions:
         best: Relaxed | None = None
         for turn in range(_ROUNDS):
             centres = [(at, price), *known] if turn == 0 else [(at, price)]
-            found = relax_levels(self.levels, low, high, centres, price)
+            found = relax_levels(self.levels, low, high, centres, price, self.plans.cutoff())
             if best is None or found.bound < best.bound:
                 best = found
             if best.bound <= self.plans.cutoff():

@@ -81,7 +81,10 @@ class Levels:
     def at(self, u: Array) -> Array:
         """(A, n) levels at decisions (A, n)."""
         z = self.carry[:, None] * u + self.base[:, None]
-        return self.enveloper.curve(z, np.ones((z.shape[0], 1)))[0] / self.top[:, None]
+        if self.enveloper.means is not None:
+            return self.enveloper.means.at(z)[0] / self.top[:, None]
+        value = self.program.curves.value(np.ascontiguousarray(z.T)).T
+        return np.asarray(value / self.top[:, None])
 
     def worth(self, u: Array) -> float:
         """The objective at decisions (A,)."""
