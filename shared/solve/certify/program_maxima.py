@@ -171,7 +171,8 @@ class ArmMaxima:
         asked = np.stack((price, first, last))  # most leaves ask what the one before them did
         new = np.ones(price.size, dtype=bool)
         new[1:] = np.any(asked[:, 1:] != asked[:, :-1], axis=0)
-        return self._over_lots(arm, lot, weight, *asked[:, new])[np.cumsum(new) - 1]
+        top = self._over_lots(arm, lot, weight, price[new], first[new], last[new])
+        return np.asarray(top[np.cumsum(new) - 1])
 
     def _over_lots(
         self, arm: int, lot: float, weight: Array, price: Array, first: Array, last: Array
