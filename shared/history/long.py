@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.cells import Cells
 from shared.history.faults import FaultLog, near_misses
 from shared.history.numbers import read_numbers
 from shared.history.reading import Table
@@ -31,30 +32,36 @@ __all__ = ["LongTable", "OutcomeTable", "is_long", "read_long", "read_outcomes"]
 
 Floats = NDArray[np.float64]
 
+UNNAMED = "other"
+"""Campaign of the spend of a split channel that names none."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LongTable:
-    """A long table read, checked and summed to one row a date.
+    """A long table read and checked, one row a date and geo, one column an arm.
 
-    ``spend`` has shape (len(dates), C); ``outcome`` is the sum of an outcome column among the rows,
-    None where there is none.
+    The outcome of ``cells`` is the sum of an outcome column among the rows where ``has_outcome``.
     """
 
-    dates: tuple[date, ...]
-    channels: tuple[str, ...]
-    spend: Floats
-    outcome: Floats | None
+    cells: Cells
+    has_outcome: bool
     frequency: str
     spec: Spec
     geos: tuple[str, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """In order, each once."""
+        return tuple(sorted(set(self.cells.dates)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeTable:
-    """Outcomes beside a long history."""
+    """Outcomes beside a long history; ``geos`` names the geos where there are several."""
 
     dates: tuple[date, ...]
+    row_geos: tuple[str, ...]
     outcome: Floats
     controls: Floats
     events: tuple[str, ...]
@@ -91,7 +98,7 @@ def is_long(table: Table, spec: Spec) -> bool:
 
 
 def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
-    """Read a long table; campaigns are summed to their channel.
+    """Read a long table.
 
     Parameters
     ----------
@@ -141,7 +148,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     faults.stop_if_any()
 
     findings += left_out
-    findings += _about_names(names, campaigns)
+    findings += _about_names(names)
     empty = np.isnan(numbers[columns["spend"]])
     if empty.any():
         findings.append(
@@ -151,9 +158,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
                 {"count": int(empty.sum())},
             )
         )
-    days = sorted({day for day in dated.dates if day is not None})
-    spend, outcome = _sum(dated, days, names, channels, numbers, columns["spend"], own.outcome)
-    if outcome is not None:
+    where = [geo if several(geos) else "" for geo in geos]
+    cells = _cells(dated, where, names, campaigns, channels, numbers, columns, own.outcome)
+    if own.outcome:
         findings.append(
             Finding(
                 "outcome_from_rows",
@@ -165,21 +172,25 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         )
     if "geo" in columns and not several(geos):
         findings.append(one_geo(columns["geo"], geos[0]))
+    given = {role.channel: role for role in spec.channels or ()}
     spec = replace(
         spec,
         date=dated.column,
         frequency=frequency,
         outcome=spec.outcome or own.outcome,
         channels=tuple(
-            ChannelRole(name, columns["spend"], columns.get("impressions")) for name in channels
+            replace(
+                given.get(name, ChannelRole(name)),
+                spend=columns["spend"],
+                impressions=columns.get("impressions"),
+            )
+            for name in channels
         ),
         geo=columns["geo"] if several(geos) else "",
     )
     return LongTable(
-        tuple(days),
-        channels,
-        spend,
-        outcome,
+        cells,
+        bool(own.outcome),
         frequency,
         spec,
         several(geos),
@@ -228,18 +239,9 @@ def _channels(
     ]
 
 
-def _about_names(names: Sequence[str], campaigns: Sequence[str]) -> list[Finding]:
-    """Campaigns that were summed, and channels that differ in letter case only."""
+def _about_names(names: Sequence[str]) -> list[Finding]:
+    """Channels that differ in letter case only."""
     found = []
-    if any(campaigns):
-        arms = set(zip(names, campaigns, strict=True))
-        found.append(
-            Finding(
-                "campaigns_summed",
-                f"{len(arms)} campaigns were summed to {len(set(names))} channels.",
-                {"campaigns": len(arms), "channels": len(set(names))},
-            )
-        )
     spellings: dict[str, set[str]] = defaultdict(set)
     for name in set(names):
         spellings[name.casefold()].add(name)
@@ -257,33 +259,63 @@ def _about_names(names: Sequence[str], campaigns: Sequence[str]) -> list[Finding
     return found
 
 
-def _sum(
+def _cells(
     dated: Dated,
-    days: Sequence[date],
+    geos: Sequence[str],
     names: Sequence[str],
+    campaigns: Sequence[str],
     channels: Sequence[str],
     numbers: dict[str, Floats],
-    spend_column: str,
+    columns: dict[str, str],
     outcome_column: str | None,
-) -> tuple[Floats, Floats | None]:
-    """Spend by date and channel, shape (len(days), C), and the summed outcome by date."""
-    place = {day: t for t, day in enumerate(days)}
-    arm = {name: c for c, name in enumerate(channels)}
-    at = np.array([place[day] for day in dated.dates if day is not None])
-    of = np.array([arm.get(name, -1) for name in names])
-    used = of >= 0
-    spend = np.zeros((len(days), len(channels)))
-    np.add.at(spend, (at[used], of[used]), np.nan_to_num(numbers[spend_column][used], nan=0.0))
-    if outcome_column is None:
-        return spend, None
-    outcome = np.zeros(len(days))
-    values = numbers[outcome_column]
-    known = np.isfinite(values)
-    np.add.at(outcome, at[known], values[known])
-    seen = np.zeros(len(days), dtype=bool)
-    seen[at[known]] = True
-    outcome[~seen] = np.nan
-    return spend, outcome
+) -> Cells:
+    """Rows of one date and geo brought together; rows of channels that are not used are left out.
+
+    A channel is split where it has several campaigns; a single one is the channel itself.
+    """
+    own: dict[str, set[str]] = {channel: set() for channel in channels}
+    for name, campaign in zip(names, campaigns, strict=True):
+        if name in own:
+            own[name].add(campaign)
+    arms = tuple(
+        (channel, campaign if len(own[channel]) > 1 else "")
+        for channel in channels
+        for campaign in sorted(own[channel])
+    )
+    # What of a channel has no campaign's name stands beside its campaigns under one of its own.
+    arms = tuple((c, campaign or (UNNAMED if len(own[c]) > 1 else "")) for c, campaign in arms)
+    column = {arm: m for m, arm in enumerate(arms)}
+    days = [day for day in dated.dates if day is not None]
+    keys = sorted(set(zip(days, geos, strict=True)))
+    place = {key: t for t, key in enumerate(keys)}
+    spend = np.full((len(keys), len(arms)), np.nan)
+    impressions = np.full_like(spend, np.nan)
+    outcome = np.full(len(keys), np.nan)
+    values = numbers[columns["spend"]]
+    seen = numbers[columns["impressions"]] if "impressions" in columns else None
+    for row, key in enumerate(zip(days, geos, strict=True)):
+        t, name = place[key], names[row]
+        if outcome_column is not None and np.isfinite(numbers[outcome_column][row]):
+            outcome[t] = np.nan_to_num(outcome[t]) + numbers[outcome_column][row]
+        if name not in own:
+            continue
+        split = len(own[name]) > 1
+        m = column[name, (campaigns[row] or UNNAMED) if split else ""]
+        spend[t, m] = np.nan_to_num(spend[t, m]) + np.nan_to_num(values[row])
+        if seen is not None and np.isfinite(seen[row]):
+            impressions[t, m] = np.nan_to_num(impressions[t, m]) + seen[row]
+    # In a long table a date without a row of an arm is a date without spend.
+    return Cells(
+        dates=[day for day, _ in keys],
+        geos=[geo for _, geo in keys],
+        arms=arms,
+        spend=np.nan_to_num(spend),
+        impressions=impressions,
+        outcome=outcome,
+        control_names=(),
+        controls=np.empty((len(keys), 0)),
+        events=[""] * len(keys),
+    )
 
 
 def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
@@ -314,6 +346,7 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     controls = [numbers[name] for name in own.controls or ()]
     return OutcomeTable(
         dates=tuple(day for day in dated.dates if day is not None),
+        row_geos=tuple(geos),
         outcome=numbers[own.outcome or ""],
         controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
         events=tuple(labels),

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import InvalidInput, NotSupportedYet
+from shared.errors import InvalidInput
+from shared.history.cells import Cells, national, panel_of
 from shared.history.faults import FaultLog
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_number
@@ -21,7 +22,7 @@ from shared.history.reading import Table, read_table
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
 from shared.history.table import Finding, History
-from shared.history.tidy import Rows, to_history
+from shared.history.tidy import to_history
 from shared.history.wide import read_wide
 
 __all__ = ["Parsed", "Upload", "check_upload", "parse"]
@@ -94,27 +95,23 @@ def parse(
     InvalidInput
         Every fault, pointers into the spec (``/channels/0/spend``), the spend table
         (``/rows/7/date``) and the outcomes (``/outcomes/rows/7/revenue``).
-    NotSupportedYet
-        Several geos: they can be stored, not fitted.
     """
     roles = read_spec(spec)
     table = read_table(history)
     if not is_long(table, roles):
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
-        _refuse_geos(wide.geos)
-        return _parsed(wide.rows, wide.frequency, wide.spec, wide.findings, table, "wide")
+        return _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
     beside = None if outcomes is None else read_table(outcomes, "/outcomes")
     long, result = _read_both(table, beside, roles)
-    _refuse_geos(long.geos or (result.geos if result else ()))
-    if result is None and long.outcome is None:
+    if result is None and not long.has_outcome:
         raise InvalidInput.at(
             "/outcomes",
             "no_outcomes",
             "A long history needs its outcomes: a table of date and outcome beside it.",
         )
-    rows, frequency, merged, found = _combine(long, result)
-    return _parsed(rows, frequency, merged, found, table, "long")
+    cells, frequency, merged, found = _combine(long, result)
+    return _parsed(cells, frequency, merged, found, table, "long")
 
 
 def check_upload(
@@ -142,38 +139,34 @@ def check_upload(
     if not is_long(table, roles):
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
-        found = wide.findings
-        if not wide.geos:
-            found = _parsed(
-                wide.rows, wide.frequency, wide.spec, wide.findings, table, "wide"
-            ).findings
-        return _upload(rows, wide.rows.dates, wide.frequency, "wide", wide.spec, found)
+        whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
+        found = whole.findings
+        return _upload(rows, wide.cells.dates, wide.frequency, "wide", wide.spec, found)
     beside = None if outcomes is None else read_table(outcomes, "/outcomes")
     long, result = _read_both(table, beside, roles)
-    geos = long.geos or (result.geos if result else ())
-    if not geos and (result is not None or long.outcome is not None):
+    if result is not None or long.has_outcome:
         tidy, frequency, merged, found = _combine(long, result)
         found = _parsed(tidy, frequency, merged, found, table, "long").findings
         return _upload(rows, tidy.dates, frequency, "long", merged, found)
-    merged, found = long.spec, long.findings
-    if result is not None:
-        merged, found = _merge(long.spec, result.spec), (*found, *result.findings)
-    elif long.outcome is None:
-        next_step = "Upload the outcomes next: the rows of this history hold spend only."
-        found = (*found, Finding("outcomes_missing", next_step, {}))
-    return _upload(rows, long.dates, long.frequency, "long", merged, found)
+    next_step = "Upload the outcomes next: the rows of this history hold spend only."
+    found = (*long.findings, Finding("outcomes_missing", next_step, {}))
+    return _upload(rows, long.dates, long.frequency, "long", long.spec, found)
 
 
 def _parsed(
-    rows: Rows,
+    cells: Cells,
     frequency: str,
     spec: Spec,
     findings: Sequence[Finding],
     table: Table,
     layout: str,
 ) -> Parsed:
-    history = to_history(rows, frequency, spec, findings, long=layout == "long")
-    history = replace(history, findings=(*history.findings, *suspicions(history)))
+    history = to_history(national(cells), frequency, spec, findings, long=layout == "long")
+    exposed = {role.channel for role in spec.channels or () if role.exposure == "impressions"}
+    split = (spec.fit.get("model") or {}).get("campaigns") is not False
+    detail, more = panel_of(cells, history, exposed, split=split)
+    found = (*history.findings, *suspicions(history), *more)
+    history = replace(history, findings=found, detail=detail)
     return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)
 
 
@@ -197,17 +190,6 @@ def _no_outcomes_beside_wide(outcomes: Source | None) -> None:
             "outcomes_beside_wide",
             "The history is wide (one spend column a channel) and holds its outcome itself; a "
             "table of outcomes belongs to a long one (rows of date, channel, spend).",
-        )
-
-
-def _refuse_geos(geos: Sequence[str]) -> None:
-    if geos:
-        raise NotSupportedYet.at(
-            "/geo",
-            "not_supported_yet",
-            f"The history has {len(geos)} geos ({', '.join(geos[:5])}"
-            f"{', ...' if len(geos) > 5 else ''}); it can be stored, but fits by geo are not built "
-            "yet.",
         )
 
 
@@ -246,66 +228,107 @@ def _merge(long: Spec, outcomes: Spec) -> Spec:
 
 def _combine(
     long: LongTable, result: OutcomeTable | None
-) -> tuple[Rows, str, Spec, tuple[Finding, ...]]:
+) -> tuple[Cells, str, Spec, tuple[Finding, ...]]:
     """A long history with its outcomes, or with the outcome among its own rows."""
     if result is not None:
-        rows, more = _join(long, result)
+        cells, more = _join(long, result)
         merged = _merge(long.spec, result.spec)
-        return rows, long.frequency, merged, (*long.findings, *result.findings, *more)
-    outcome = np.full(len(long.dates), np.nan) if long.outcome is None else long.outcome
-    nothing = np.empty((len(long.dates), 0))
-    events = [""] * len(long.dates)
-    rows = Rows(long.dates, outcome, long.channels, long.spend, (), nothing, events)
-    return rows, long.frequency, long.spec, long.findings
+        return cells, long.frequency, merged, (*long.findings, *result.findings, *more)
+    return long.cells, long.frequency, long.spec, long.findings
 
 
-def _join(long: LongTable, result: OutcomeTable) -> tuple[Rows, list[Finding]]:
+def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     """Both tables where their ranges of dates overlap; what falls outside is reported.
 
     Within the overlap a date without spend rows is a date without spend, and one without an
-    outcome carries spend and is not fitted.
+    outcome carries spend and is not fitted. Spend by geo beside a national outcome is added up.
     """
     faults = FaultLog()
-    first = max(min(long.dates), min(result.dates))
-    last = min(max(long.dates), max(result.dates))
-    spend_of = {day: t for t, day in enumerate(long.dates) if first <= day <= last}
-    outcome_of = {day: t for t, day in enumerate(result.dates) if first <= day <= last}
-    if not set(spend_of) & set(outcome_of):
+    days = set(long.dates)
+    first = max(min(days), min(result.dates))
+    last = min(max(days), max(result.dates))
+    spent = {day for day in days if first <= day <= last}
+    told = {day for day in result.dates if first <= day <= last}
+    if not spent & told:
         faults.add(
             "/outcomes",
             "no_common_dates",
-            f"Spend ({min(long.dates)} to {max(long.dates)}) and outcomes ({min(result.dates)} to "
+            f"Spend ({min(days)} to {max(days)}) and outcomes ({min(result.dates)} to "
             f"{max(result.dates)}) have no date in common.",
         )
-    faults.stop_if_any()
-    days = sorted(set(spend_of) | set(outcome_of))
-    spend = np.zeros((len(days), len(long.channels)))
-    outcome = np.full(len(days), np.nan)
-    controls = np.full((len(days), result.controls.shape[1]), np.nan)
-    events = [""] * len(days)
-    for t, day in enumerate(days):
-        if day in spend_of:
-            spend[t] = long.spend[spend_of[day]]
-        if day in outcome_of:
-            outcome[t] = result.outcome[outcome_of[day]]
-            controls[t] = result.controls[outcome_of[day]]
-            events[t] = result.events[outcome_of[day]]
-    found = []
-    only_spend = len(long.dates) - len(set(spend_of) & set(outcome_of))
-    only_outcome = len(result.dates) - len(set(spend_of) & set(outcome_of))
-    if only_spend or only_outcome:
-        found.append(
-            Finding(
-                "dates_differ",
-                f"{only_spend} dates have spend and no outcome, {only_outcome} an outcome and no "
-                f"spend. Used: {first} to {last}.",
-                {
-                    "spend_only": only_spend,
-                    "outcome_only": only_outcome,
-                    "first": first.isoformat(),
-                    "last": last.isoformat(),
-                },
-            )
+    if result.geos and set(result.geos) != set(long.geos):
+        unknown = sorted(set(result.geos) ^ set(long.geos))
+        faults.add(
+            "/outcomes",
+            "geos_differ",
+            f"Spend and outcomes are not of the same geos: {', '.join(map(repr, unknown[:5]))}.",
         )
-    names = result.spec.controls or ()
-    return Rows(days, outcome, long.channels, spend, names, controls, events), found
+    faults.stop_if_any()
+    found: list[Finding] = []
+    by_geo = bool(result.geos)
+    if long.geos and not by_geo:
+        text = f"The outcome is national: spend of {len(long.geos)} geos was added up."
+        found.append(Finding("geos_summed", text, {"geos": list(long.geos)[:100]}))
+    found += _outside(len(days), len(set(result.dates)), len(spent & told), first, last)
+    old = long.cells
+    row_of = {
+        (day, result.row_geos[t] if by_geo else ""): t
+        for t, day in enumerate(result.dates)
+        if day in told
+    }
+    spend_keys = {
+        (day, geo if by_geo else "")
+        for day, geo in zip(old.dates, old.geos, strict=True)
+        if day in spent
+    }
+    keys = sorted(spend_keys | set(row_of))
+    place = {key: t for t, key in enumerate(keys)}
+    spend = np.zeros((len(keys), len(old.arms)))
+    impressions = np.full_like(spend, np.nan)
+    for row, (day, geo) in enumerate(zip(old.dates, old.geos, strict=True)):
+        if day in spent:
+            t = place[day, geo if by_geo else ""]
+            spend[t] += old.spend[row]
+            has = np.isfinite(old.impressions[row])
+            impressions[t, has] = np.nan_to_num(impressions[t, has]) + old.impressions[row, has]
+    outcome = np.full(len(keys), np.nan)
+    controls = np.full((len(keys), result.controls.shape[1]), np.nan)
+    events = [""] * len(keys)
+    for key, row in row_of.items():
+        t = place[key]
+        outcome[t], controls[t] = result.outcome[row], result.controls[row]
+        events[t] = result.events[row]
+    return (
+        Cells(
+            dates=[day for day, _ in keys],
+            geos=[geo for _, geo in keys],
+            arms=old.arms,
+            spend=spend,
+            impressions=impressions,
+            outcome=outcome,
+            control_names=result.spec.controls or (),
+            controls=controls,
+            events=events,
+        ),
+        found,
+    )
+
+
+def _outside(spent: int, told: int, common: int, first: date, last: date) -> list[Finding]:
+    """How many dates only one of the tables has."""
+    only_spend, only_outcome = spent - common, told - common
+    if not (only_spend or only_outcome):
+        return []
+    return [
+        Finding(
+            "dates_differ",
+            f"{only_spend} dates have spend and no outcome, {only_outcome} an outcome and no "
+            f"spend. Used: {first} to {last}.",
+            {
+                "spend_only": only_spend,
+                "outcome_only": only_outcome,
+                "first": first.isoformat(),
+                "last": last.isoformat(),
+            },
+        )
+    ]

@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.cells import Cells
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
 from shared.history.numbers import is_empty, read_numbers
@@ -18,7 +19,7 @@ from shared.history.roles import find_date, guess_roles
 from shared.history.spec import Spec, check_columns
 from shared.history.suspicions import find_total
 from shared.history.table import Finding
-from shared.history.tidy import Rows, add_duplicates, add_negative
+from shared.history.tidy import add_duplicates, add_negative
 
 __all__ = [
     "Dated",
@@ -49,7 +50,7 @@ class Dated:
 class WideTable:
     """A wide table read and checked. ``geos`` names the geos where there are several."""
 
-    rows: Rows
+    cells: Cells
     frequency: str
     spec: Spec
     geos: tuple[str, ...]
@@ -202,11 +203,17 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         spend, roles = spend[:, kept], tuple(roles[c] for c in kept)
         spec = replace(spec, channels=roles)
     controls = [numbers[name] for name in spec.controls or ()]
-    rows = Rows(
+    seen = [
+        numbers[role.impressions] if role.impressions else np.full(len(spend), np.nan)
+        for role in roles
+    ]
+    cells = Cells(
         dates=[day for day in dated.dates if day is not None],
-        outcome=numbers[spec.outcome or ""],
-        channels=tuple(role.channel for role in roles),
+        geos=geos if several(geos) else [""] * len(geos),
+        arms=tuple((role.channel, "") for role in roles),
         spend=spend,
+        impressions=np.column_stack(seen),
+        outcome=numbers[spec.outcome or ""],
         control_names=spec.controls or (),
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
@@ -215,7 +222,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         findings.append(one_geo(spec.geo, geos[0]))
         spec = replace(spec, geo="")
     spec = replace(spec, frequency=frequency)
-    return WideTable(rows, frequency, spec, several(geos), tuple(findings))
+    return WideTable(cells, frequency, spec, several(geos), tuple(findings))
 
 
 def one_geo(column: str, geo: str) -> Finding:

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from shared.errors import InvalidInput, NotSupportedYet
+from shared.errors import InvalidInput
 from shared.history.parse import check_upload, parse
 
 HEADER = "date,channel,campaign,spend"
@@ -39,7 +39,7 @@ def messages(findings, code):
     return [finding.message for finding in findings if finding.code == code]
 
 
-def test_campaigns_are_summed_and_outcomes_joined():
+def test_campaigns_are_told_apart_and_outcomes_joined():
     parsed = parse(None, table(*ROWS), OUTCOMES)
     history = parsed.history
     assert (parsed.layout, parsed.rows) == ("long", 5)
@@ -48,8 +48,8 @@ def test_campaigns_are_summed_and_outcomes_joined():
     np.testing.assert_array_equal(history.outcome, [100, 110, 120])
     np.testing.assert_array_equal(history.controls, [[0], [0.5], [0]])
     assert history.events == ("new_year", "", "")
-    assert messages(parsed.findings, "campaigns_summed") == [
-        "3 campaigns were summed to 2 channels."
+    assert messages(parsed.findings, "campaigns_kept") == [
+        "3 campaigns of 2 channels get curves of their own, each leaning on its channel's."
     ]
     assert parsed.spec == {
         "date": "date",
@@ -247,10 +247,6 @@ def test_empty_spend_cells():
 def test_geos():
     header = "date,channel,spend,geo"
     rows = [f"{date(2024, 1, d)},tv,{d},{geo}" for d in (1, 8, 15) for geo in ("north", "south")]
-    assert faults(table(*rows, header=header), error=NotSupportedYet)[0][:2] == (
-        "/geo",
-        "not_supported_yet",
-    )
     upload = check_upload(None, table(*rows, header=header))
     assert upload.spec["geo"] == "geo"
     outcomes = b"date,geo,revenue\n2024-01-01,north,1\n2024-01-01,south,2\n2024-01-08,north,3\n"

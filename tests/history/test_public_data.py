@@ -108,7 +108,7 @@ def test_spend_adds_up_to_the_files():
     lines = (DATA / "visible_synth/dev_campaign_daily_4ch_14c/history.csv").read_text().split("\n")
     total = sum(float(line.split(",")[5]) for line in lines[1:] if line)
     assert parsed.history.spend.sum() == pytest.approx(total, rel=1e-12)
-    assert "campaigns_summed" in codes(parsed)
+    assert "campaigns_kept" in codes(parsed)
 
 
 def test_events_labelled_na_are_none():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import InvalidInput, MalformedInput, NotSupportedYet
+from shared.errors import InvalidInput, MalformedInput
 from shared.history.faults import MAX_FAULTS
 from shared.history.parse import check_upload, parse
 
@@ -333,20 +333,10 @@ def test_a_total_declared_as_a_channel():
     ]
 
 
-def test_several_geos_are_stored_but_not_fitted():
+def test_a_period_twice_in_one_geo_is_named():
     header = "date,geo,revenue,spend_tv"
     rows = [f"2024-01-{d:02d},{geo},100,{d}" for d in (1, 8, 15) for geo in ("north", "south")]
     history = table(*rows, header=header)
-    assert faults(history, {"geo": "geo"}, error=NotSupportedYet) == [
-        (
-            "/geo",
-            "not_supported_yet",
-            (
-                "The history has 2 geos (north, south); it can be stored, but fits by geo are not "
-                "built yet."
-            ),
-        )
-    ]
     upload = check_upload({"geo": "geo"}, history)
     assert (upload.rows, upload.periods, upload.spec["geo"]) == (6, 3, "geo")
     doubled = table(*rows, rows[1], header=header)

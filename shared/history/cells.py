@@ -1,0 +1,171 @@
+"""A table by geo and campaign: summed to a national history, or laid out as a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.history.periods import period_number
+from shared.history.table import Finding, History, Panel
+from shared.history.tidy import Rows
+
+__all__ = ["MOST_CELLS", "Cells", "national", "panel_of"]
+
+Floats = NDArray[np.float64]
+
+MOST_CELLS = 240
+"""Arms times geos beyond which campaigns are summed: a fit of more would not end in a night."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """One row a period and geo, in any order, possibly with gaps; R rows, M arms.
+
+    Attributes
+    ----------
+    geos
+        Of each row; "" where the table is national.
+    arms
+        (channel, campaign) of each column of spend; the campaign is "" for whole channels.
+    spend, impressions
+        Shape (R, M), NaN for empty cells (of impressions also where there are none).
+    outcome
+        Shape (R,), NaN where unknown.
+    controls
+        Shape (R, K), NaN for empty cells.
+    events
+        The label of each row's event, or "".
+    """
+
+    dates: Sequence[date]
+    geos: Sequence[str]
+    arms: tuple[tuple[str, str], ...]
+    spend: Floats
+    impressions: Floats
+    outcome: Floats
+    control_names: tuple[str, ...]
+    controls: Floats
+    events: Sequence[str]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """In order of their first arm."""
+        return tuple(dict.fromkeys(channel for channel, _ in self.arms))
+
+    @property
+    def detailed(self) -> bool:
+        """Whether there are several geos, or campaigns below a channel."""
+        return len(set(self.geos)) > 1 or any(campaign for _, campaign in self.arms)
+
+
+def national(cells: Cells) -> Rows:
+    """Sums over geos and campaigns, one row a period.
+
+    An outcome is known where it is known in every geo; a control is the mean over the geos; spend
+    is empty (NaN) only where every cell of it is.
+    """
+    days = sorted(set(cells.dates))
+    place = {day: t for t, day in enumerate(days)}
+    at = np.array([place[day] for day in cells.dates])
+    geos = len(set(cells.geos))
+    channels = cells.channels
+    spend = np.zeros((len(days), len(channels)))
+    full = np.zeros_like(spend)
+    for m, (channel, _) in enumerate(cells.arms):
+        c = channels.index(channel)
+        known = np.isfinite(cells.spend[:, m])
+        np.add.at(spend[:, c], at[known], cells.spend[known, m])
+        np.add.at(full[:, c], at[known], 1.0)
+    spend[full == 0] = np.nan
+    known = np.isfinite(cells.outcome)
+    outcome = np.zeros(len(days))
+    np.add.at(outcome, at[known], cells.outcome[known])
+    outcome[np.bincount(at[known], minlength=len(days)) < geos] = np.nan
+    controls = np.full((len(days), len(cells.control_names)), np.nan)
+    for k in range(controls.shape[1]):
+        has = np.isfinite(cells.controls[:, k])
+        count = np.bincount(at[has], minlength=len(days))
+        total = np.bincount(at[has], weights=cells.controls[has, k], minlength=len(days))
+        controls[count > 0, k] = total[count > 0] / count[count > 0]
+    events = [""] * len(days)
+    for t, label in zip(at.tolist(), cells.events, strict=True):
+        events[t] = events[t] or label
+    return Rows(days, outcome, channels, spend, cells.control_names, controls, events)
+
+
+def panel_of(
+    cells: Cells, history: History, exposed: Collection[str], *, split: bool = True
+) -> tuple[Panel | None, list[Finding]]:
+    """The cells on the history's periods; None where the history says it all.
+
+    Parameters
+    ----------
+    exposed
+        Channels whose impressions, not their spend, work on people.
+    split
+        Whether campaigns are kept apart.
+    """
+    found: list[Finding] = []
+    geos = tuple(sorted(set(cells.geos)))
+    campaigns = len({arm for arm in cells.arms if arm[1]})
+    if split and campaigns and len(cells.arms) * len(geos) > MOST_CELLS:
+        found.append(
+            Finding(
+                "campaigns_summed",
+                f"{len(cells.arms)} campaigns in {len(geos)} geos are more than the "
+                f"{MOST_CELLS} curves that one fit can tell apart: they were summed to "
+                f"{len(cells.channels)} channels.",
+                {"campaigns": len(cells.arms), "channels": len(cells.channels)},
+            )
+        )
+        split = False
+    if len(geos) == 1 and not (split and campaigns) and not exposed:
+        return None, found
+    first = min(history.dates)
+    start = period_number(first, history.frequency)
+    time = np.array([period_number(day, history.frequency) - start for day in cells.dates])
+    inside = (time >= 0) & (time < len(history.dates))
+    geo = np.array([geos.index(name) for name in cells.geos])
+    arms = cells.arms if split else tuple((channel, "") for channel in cells.channels)
+    shape = (len(geos), len(history.dates), len(arms))
+    spend, impressions = np.zeros(shape), np.zeros(shape)
+    for m, (channel, campaign) in enumerate(cells.arms):
+        to = arms.index((channel, campaign if split else ""))
+        for values, target in ((cells.spend, spend), (cells.impressions, impressions)):
+            known = inside & np.isfinite(values[:, m])
+            np.add.at(target[:, :, to], (geo[known], time[known]), values[known, m])
+    outcome = np.full(shape[:2], np.nan)
+    outcome[geo[inside], time[inside]] = cells.outcome[inside]
+    controls = np.full((*shape[:2], len(cells.control_names)), np.nan)
+    controls[geo[inside], time[inside]] = cells.controls[inside]
+    for g, k in np.ndindex(len(geos), controls.shape[2]):
+        column = controls[g, :, k]
+        missing = np.isnan(column)
+        # A geo without any value of a control takes the nation's.
+        column[missing] = (
+            history.controls[missing, k]
+            if missing.all()
+            else np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), column[~missing])
+        )
+    exposure = spend.copy()
+    for m, (channel, _) in enumerate(arms):
+        if channel in exposed and impressions[:, :, m].sum() > 0:
+            # At the arm's mean price in each geo, so that exposure adds up to what was spent.
+            for g in range(len(geos)):
+                shown = impressions[g, :, m].sum()
+                if shown > 0:
+                    exposure[g, :, m] = impressions[g, :, m] * spend[g, :, m].sum() / shown
+    if campaigns and split:
+        found.append(
+            Finding(
+                "campaigns_kept",
+                f"{len(arms)} campaigns of {len(cells.channels)} channels get curves of their own, "
+                "each leaning on its channel's.",
+                {"campaigns": len(arms), "channels": len(cells.channels)},
+            )
+        )
+    return Panel(geos, arms, spend, exposure, outcome, controls), found
