@@ -112,11 +112,12 @@ def differential_evolution(question: Question, *, seconds: float = 20.0) -> Arra
     deadline = time.process_time() + seconds
     spending = np.isfinite(question.high) & np.all(question.matrix > 0, axis=1)
     exact = np.flatnonzero(spending & (question.low == question.high))
-    capped = np.flatnonzero(spending)
+    # Under a target, spending less is what is sought: all of a cap would be one and the same plan.
+    capped = np.flatnonzero(spending & (question.floor is None))
     size = abs(question.value(question.even)) or 1.0
     scale = max(float(question.money @ question.even), 1e-300)
     floor = question.floor
-    best, least = question.even, np.inf
+    best, least = question.even, (True, np.inf)
 
     def onto(x: Array) -> Array:
         for i in (*exact[:1], *capped[:1])[:1]:
@@ -133,9 +134,10 @@ def differential_evolution(question: Question, *, seconds: float = 20.0) -> Arra
         product = question.matrix @ plan
         over = np.maximum(product - question.high, 0.0) + np.maximum(question.low - product, 0.0)
         short = 0.0 if floor is None else max(-floor(plan), 0.0) / size
-        out = -question.value(plan) / size + 10.0 * (float(over.sum()) / scale + short)
-        if out < least:
-            best, least = np.array(plan), out
+        broken = float(over.sum()) / scale + short
+        out = -question.value(plan) / size + 10.0 * broken
+        if (broken > 1e-9, out) < least:  # kept: the best that breaks nothing, if there is one
+            best, least = np.array(plan), (broken > 1e-9, out)
         return out
 
     with warnings.catch_warnings(), np.errstate(all="ignore"), suppress(_Late):

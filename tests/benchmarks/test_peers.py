@@ -100,9 +100,11 @@ def test_a_target_missed_is_no_plan() -> None:
     make = goal_of("least spend", 5, "concave", gap=1e-6, limit_s=1.0)
     question = question_of_aim(*canonicalise_goal(draw(make, 1)[0]))
     assert question.tidy(np.zeros(5)) is None
-    found = slsqp(question)
+    found, evolved = slsqp(question), differential_evolution(question, seconds=2.0)
     assert found is not None
     assert question.value(found) < 0.0
+    assert evolved is not None
+    assert abs(lost(question.value(found), question.value(evolved))) < 0.1
 
 
 @pytest.mark.skipif(not conic.installed(), reason="cvxpy or Clarabel is not installed")
