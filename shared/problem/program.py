@@ -195,8 +195,9 @@ class Program:
         return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
 
     def saturation(self, z: Array) -> Array:
-        """(A, H) level of saturation, 0 to 1; only for curves that have a ceiling."""
-        return _array(self._mean(z) / self.supremum()[:, None])
+        """(A, H) level of saturation, 0 to 1; 0 for a curve that brings nothing or has no ceiling."""
+        value, top = self._mean(z), self.supremum()[:, None]
+        return _array(np.divide(value, top, out=np.zeros_like(value), where=top > 0.0))
 
     def violation(self, u: Array) -> float:
         """Largest violation of a bound or a row, relative to ``scale`` (the money at stake)."""

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from searches import one_period, over_time
 
+from shared.curves.saturation import Hill
+from shared.curves.stack import stack
 from shared.problem.model import SolverOptions
-from shared.problem.program import Pair, Program
+from shared.problem.program import Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof
 from shared.solve.certify.program_certificate import certify_program
 from shared.solve.program.program_search import solve_program
@@ -109,6 +111,37 @@ def test_synergy_draws_money_and_cannibalisation_drives_it_away() -> None:
     ]
     assert outcomes[1] < plain.objective(alone.u) < outcomes[0]
     assert worth[1].max() >= worth[0].max() - 1e-9
+
+
+@pytest.mark.parametrize("size", [2.0, 6.0])
+def test_strong_interactions_leave_no_gap(size: float) -> None:
+    """Several times what either arm brings alone: planes take over where curves bear no squares."""
+    program = paired(one_period(2, 6, 180.0, s_shaped=False), 2, 6, size)
+    solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=20.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert certificate.proven
+    assert certificate.relative_gap <= 1e-6
+
+
+def test_an_idle_arm_beside_a_pair_does_no_harm() -> None:
+    plain = one_period(2, 3, 90.0, s_shaped=False)
+    curves = [Hill(200.0, 30.0, 0.8), Hill(100.0, 20.0, 1.0), Hill(0.0, 20.0, 1.0)]
+    program = replace(plain, curves=stack(curves), pairs=(Pair(0, 1, 50.0),))
+    solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert certificate.relative_gap <= 1e-6
+    assert solved.u[2, 0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_pairs_without_a_budget_are_bounded_as_closely() -> None:
+    """Profit: nothing but the cost of money holds the plan."""
+    plain = paired(one_period(3, 4, 400.0), 3, 4, 0.5)
+    rows = Rows(np.zeros((0, 4)), np.zeros(0), np.zeros(0), ())
+    program = replace(plain, rows=rows, value=0.8, cost=1.0)
+    solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=20.0))
+    certificate = certify_program(program, solved.u, solved.proof)
+    assert certificate.objective > 0.0
+    assert certificate.relative_gap <= 1e-6
 
 
 def test_squares_of_nonsense_prove_nothing() -> None:

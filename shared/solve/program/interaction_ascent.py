@@ -24,6 +24,7 @@ from shared.solve.program.interaction_terms import (
     arm_prices,
     best_along,
     linear_weights,
+    planes_at,
     shares_at,
 )
 from shared.solve.program.interior import RelaxedProgram, relax_program
@@ -150,7 +151,7 @@ class Ascent:
         best = self.squares(region, z, mu, nu)
         bound = self.bounder.bound(best, region, self.cutoff())
         if bound > self.cutoff():
-            other = ProgramLeaf(mu, nu)
+            other = ProgramLeaf(mu, nu, planes_at(self.program, region, z))
             flat = self.bounder.bound(other, region, self.cutoff())
             if flat < bound:
                 return other, flat
@@ -160,7 +161,7 @@ class Ascent:
         """Squares around ``z``, shared out as the terms can bear them over the region."""
         price = arm_prices(self.program, mu, nu)
         shares = shares_at(self.program, self.enveloper(z), region, z, price)
-        return ProgramLeaf(mu, nu, None, z, shares)
+        return ProgramLeaf(mu, nu, planes_at(self.program, region, z), z, shares)
 
     def around_best(self, region: Region) -> tuple[ProgramLeaf, float] | None:
         """Squares around the best plan at its own prices; None where those are not known."""

@@ -10,7 +10,15 @@ from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument
 from shared.problem.region import Region
 from shared.solve.program.program_envelope import Enveloper
 
-__all__ = ["arm_prices", "best_along", "linear_weights", "shares_at", "whole_split", "widest_cell"]
+__all__ = [
+    "arm_prices",
+    "best_along",
+    "linear_weights",
+    "planes_at",
+    "shares_at",
+    "whole_split",
+    "widest_cell",
+]
 
 Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
@@ -56,7 +64,8 @@ def shares_at(
     A term stays largest at ``z`` while its squares bend up by less than twice the loss from there
     over the square of the way in levels, at every point of its range. With those curvatures C and
     the sizes G of the interactions, t = v_b / v_a of the leading eigenvector v of C^-1 G leaves
-    every arm with the same share of what it can bear (Perron and Frobenius).
+    every arm with the same share of what it can bear (Perron and Frobenius). Interactions for which
+    that is too little have 0, which leaves them to planes.
 
     Parameters
     ----------
@@ -82,19 +91,64 @@ def shares_at(
     apart = (level - here) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=2)
-    some = np.maximum(np.abs(weight) * top, 1e-300)
+    unit = np.maximum(np.abs(weight) * top, 1e-300)
     # An arm that can bear nothing takes as little as may be.
-    bear = np.clip(bear, 1e-3 * some, 1e9 * some)
-    v = np.ones(weight.shape)
+    bear = np.clip(bear, 1e-3 * unit, 1e9 * unit)
+    some = np.ones((len(program.pairs), weight.shape[1]), dtype=bool)
+    out, asked = _leading(program, bear, some)
+    for _ in range(len(program.pairs) - 1):
+        heavy = asked.max(axis=0) > 1.0
+        if not np.any(heavy):
+            break
+        # Of the pairs that ask for more than can be borne the heaviest is left to planes.
+        load = np.array(
+            [
+                np.abs(pair.strength * program.weight[pair.first])
+                * (asked[pair.first] + asked[pair.second])
+                for pair in program.pairs
+            ]
+        )
+        pick = np.where(some, load, -1.0).argmax(axis=0)
+        some[pick[heavy], np.flatnonzero(heavy)] = False
+        out, asked = _leading(program, bear, some)
+    return out
+
+
+def _leading(program: Program, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """(P, H) shares for the pairs ``some``, 0 for others, and (A, H) what of ``bear`` they ask."""
+    sizes = [
+        np.where(own, np.abs(pair.strength * program.weight[pair.first]), 0.0)
+        for pair, own in zip(program.pairs, some, strict=True)
+    ]
+
+    def coupled(v: Array) -> Array:
+        out = np.zeros_like(v)
+        for pair, size in zip(program.pairs, sizes, strict=True):
+            out[pair.first] += size * v[pair.second]
+            out[pair.second] += size * v[pair.first]
+        return out
+
+    v = np.ones(bear.shape)
     for _ in range(_POWER):
-        new = 0.2 * v
-        for pair in program.pairs:
-            a, b = pair.first, pair.second
-            size = np.abs(pair.strength * program.weight[a])
-            new[a] += size * v[b] / bear[a]
-            new[b] += size * v[a] / bear[b]
+        new = 0.2 * v + coupled(v) / bear
         v = np.maximum(new / np.maximum(new.max(axis=0), 1e-300), 1e-9)
-    return np.array([v[p.second] / v[p.first] for p in program.pairs])
+    shares = np.array([v[p.second] / v[p.first] for p in program.pairs])
+    return np.where(some, shares, 0.0), coupled(v) / v / bear
+
+
+def planes_at(program: Program, region: Region, z: Array) -> Array:
+    """(P, H) for each interaction the plane that is lower at adstocked spend ``z``: 1 the first."""
+    low, high, at = (program.saturation(x) for x in (region.z_lower, region.z_upper, z))
+    out = []
+    for pair in program.pairs:
+        a, b = pair.first, pair.second
+        near, far = (high[b], low[b]) if pair.strength >= 0.0 else (low[b], high[b])
+        one, two = (
+            pair.strength * (y * at[a] + x * at[b] - x * y)
+            for x, y in ((low[a], near), (high[a], far))
+        )
+        out.append(np.where(one < two, 1.0, 0.0))
+    return np.array(out)
 
 
 def widest_cell(
