@@ -195,7 +195,7 @@ class Program:
         return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
 
     def saturation(self, z: Array) -> Array:
-        """(A, H) level of saturation, 0 to 1; 0 for a curve that brings nothing or has no ceiling."""
+        """(A, H) level of saturation, 0 to 1; 0 where a curve brings nothing or has no ceiling."""
         value, top = self._mean(z), self.supremum()[:, None]
         return _array(np.divide(value, top, out=np.zeros_like(value), where=top > 0.0))
 
