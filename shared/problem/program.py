@@ -225,8 +225,9 @@ class Program:
             return self.curves.slope(points).T
         if self.draw_weights is None:
             return self.draws.mean_slope(points).T
-        each = np.stack([self.draws.slope(row) for row in points])
-        return _array(np.einsum("hsa,s->ah", each, self.draw_weights))
+        used = self.draw_weights != 0.0  # no weight of an infinite slope is no number
+        each = np.stack([self.draws.slope(row)[used] for row in points])
+        return _array(np.einsum("hsa,s->ah", each, self.draw_weights[used]))
 
 
 def _array(values: Any) -> Array:

@@ -9,6 +9,7 @@ from problems import ALL, curve, shaken
 
 from shared.curves.saturation import Exponential, Hill, Sigmoid, Tabulated
 from shared.problem.program import Program
+from shared.solve.program.arms import mean_slope
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
 from shared.solve.program.program_tables import Means, hull_lines
@@ -199,3 +200,17 @@ def test_a_mean_of_steep_curves_that_may_take_nothing_is_nothing() -> None:
     assert value[0].tolist() == [0.0, 0.0]
     assert bend[0].tolist() == [0.0, 0.0]
     assert value[1] == pytest.approx([0.0, 1.0], rel=1e-6)
+
+
+def test_a_draw_without_weight_has_no_say_in_a_slope() -> None:
+    """At no money its slope may be infinite, and nothing times that is no number."""
+    p = program(
+        [Exponential(2.0, 1.0)],
+        np.zeros((1, 1)),
+        np.ones((1, 1)),
+        rows(width=1),
+        draws=[[Hill(3.0, 1.0, 0.7), Hill(2.0, 1.0, 1.0)]],
+        draw_weights=np.array([0.0, 1.0]),
+    )
+    assert p.slopes(np.zeros((1, 1))) == pytest.approx(2.0)
+    assert mean_slope(p, np.zeros((1, 1))) == pytest.approx(2.0)

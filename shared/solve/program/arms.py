@@ -137,7 +137,9 @@ def mean_slope(program: Program, points: Array) -> Array:
         return program.curves.slope(points)
     if program.draw_weights is None:
         return program.draws.mean_slope(points)
-    return np.stack([program.draw_weights @ program.draws.slope(row) for row in points])
+    used = program.draw_weights != 0.0  # no weight of an infinite slope is no number
+    weights = program.draw_weights[used]
+    return np.stack([weights @ program.draws.slope(row)[used] for row in points])
 
 
 class ArmFunctions:
