@@ -186,3 +186,19 @@ def test_a_start_is_never_lost() -> None:
     assert found.u is not None
     assert program.objective(found.u) >= program.objective(start)
     assert certify_program(program, found.u, found.proof).upper_bound >= program.objective(start)
+
+
+def test_wild_prices_of_a_leaf_that_hardly_matters_cost_nothing() -> None:
+    program = _plan(3, 4, 5)
+    u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
+    calm, wild = ArmLeaf(np.full(4, 0.4)), ArmLeaf(np.array([1e11, 0.4, 0.4, 0.4]))
+    split = SplitArgument(0, 0, 1e-9, 1, 2)
+    tree = (split, calm, calm)
+    plain = ProgramArms(np.array([0.5]), ((calm,), tree, (calm,)))
+    # Adstocked spend above its least by so much costs so much that nothing there is worth it.
+    dear = SplitArgument(0, 0, 0.9 * float(program.upper.max()), 1, 2)
+    other = ProgramArms(np.array([0.5]), ((calm,), (dear, calm, wild), (calm,)))
+    bounds = [
+        certify_program(program, u, ProgramProof((node,))).upper_bound for node in (plain, other)
+    ]
+    assert all(bound >= program.objective(u) for bound in bounds)

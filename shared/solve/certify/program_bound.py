@@ -145,7 +145,6 @@ class Bounder:
         if program.pairs or program.at_most or not tasks:
             raise ValueError("The arms cannot be told apart.")
         top = np.full(program.arms, -np.inf)
-        size = np.zeros(program.arms)
         terms = linearise(program, self.maxima, tasks[0].leaf, tasks[0].region)
         side = np.zeros((1, 0))
         for i in range(0, len(tasks), step):
@@ -154,9 +153,10 @@ class Bounder:
             mu, nu = np.stack([tasks[0].mu] * len(some)), np.stack([each.nu for each in some])
             side, best = self._added(terms, mu, nu, boxes, loose=False)
             chosen, _ = self._choose(best, boxes)
+            # Each leaf by its own size: the prices of one that hardly matters may be wild.
+            chosen = chosen + self.operations * EPS * (best.size + np.abs(chosen))
             top = np.maximum(top, np.where(np.isnan(chosen), np.inf, chosen).max(axis=0))
-            size = np.maximum(size, (best.size + np.abs(chosen)).max(axis=0))
-        total = float(size.sum() + np.abs(side[0]).sum())
+        total = float(np.abs(top).sum() + np.abs(side[0]).sum())
         if not math.isfinite(total):
             return math.inf
         whole = math.fsum((*side[0].tolist(), *top.tolist()))

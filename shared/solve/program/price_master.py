@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
+from shared.problem.region import Region
 from shared.solve.program.price_trees import ArmTrees, OpenLeaf
-from shared.solve.program.program_box import ProgramBox
 
 __all__ = ["Advice", "PlanPool"]
 
@@ -66,12 +66,12 @@ class PlanPool:
             self.plans[a].append(u[a].copy())
             self.worth[a].append(worth)
 
-    def advise(self, trees: ArmTrees, box: ProgramBox, reach: float) -> Advice | None:
+    def advise(self, trees: ArmTrees, region: Region, reach: float) -> Advice | None:
         """The lowest point of all lines within ``reach`` (relative) of the trees' prices."""
         from scipy.optimize import linprog
 
         program, rows = self.program, self.program.rows
-        arm, plan, level, source = self._lines(trees, box)
+        arm, plan, level, source = self._lines(trees, region)
         use = np.stack([self._use(a, u) for a, u in zip(arm.tolist(), plan, strict=True)])
         m, n = len(rows.names), program.arms
         # Prices in the unit of the largest: the steps are relative to it.
@@ -112,13 +112,13 @@ class PlanPool:
             own.sort(key=lambda i: -share[i])
             mix.append(tuple((float(share[i]), plan[i]) for i in own))
         believed = [source[i] for i in np.flatnonzero(share > 1e-3).tolist()]
-        leaves = tuple(leaf for leaf in believed if leaf is not None and leaf.split is not None)
+        leaves = tuple(leaf for leaf in believed if leaf is not None)
         return Advice(mu, float(answer.fun) * money, tuple(mix), leaves)
 
     def _lines(
-        self, trees: ArmTrees, box: ProgramBox
+        self, trees: ArmTrees, region: Region
     ) -> tuple[NDArray[np.intp], list[Array], Array, list[OpenLeaf | None]]:
-        """Arms, plans and levels at no price: of the plans in the box, and of the open leaves."""
+        """Arms, plans, levels at no price: of plans in the region, and of the open leaves."""
         program = self.program
         arm: list[int] = []
         plan: list[Array] = []
@@ -131,7 +131,7 @@ class PlanPool:
                 u = np.stack(self.plans[a])
                 z = u @ program.carry[a].T + program.carry_in[a]
                 inside = np.all(
-                    (z >= box.z_lower[a] - slack) & (z <= box.z_upper[a] + slack), axis=1
+                    (z >= region.z_lower[a] - slack) & (z <= region.z_upper[a] + slack), axis=1
                 )
                 level_now = np.array(self.worth[a]) - u @ priced[a]
                 order = np.argsort(np.where(inside, -level_now, np.inf), kind="stable")

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramArms, SplitArgument
+from shared.problem.region import Region, halves, root_region
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
 from shared.solve.program.found import Found, Tree
 from shared.solve.program.interior import relax_program
 from shared.solve.program.price_master import Advice, PlanPool
 from shared.solve.program.price_trees import ArmTrees
-from shared.solve.program.program_box import ProgramBox, program_box
+from shared.solve.program.program_box import program_box
 from shared.solve.program.relaxed import INFEASIBLE
 
 __all__ = ["falls_apart", "search_prices"]
@@ -37,7 +38,7 @@ _ARMS_PER_ROW = 4  # with fewer, what the rows tear weighs more than what the ar
 @dataclass(frozen=True, slots=True, eq=False)
 class _Open:
     slot: int
-    box: ProgramBox
+    region: Region
     trees: ArmTrees
     advice: Advice | None
 
@@ -120,8 +121,12 @@ def search_prices(
         Feasible plans (A, K): the answer is never worse than any of them.
     """
     search = _Search(program, gap, deadline, PlanPool(program))
-    box = program_box(program)
-    relaxed = relax_program(program, box, gap=1e-6, patient=False, deadline=deadline)
+    region = root_region(program)
+    if region is None:
+        return None
+    relaxed = relax_program(
+        program, program_box(program), gap=1e-6, patient=False, deadline=deadline
+    )
     if relaxed.status == INFEASIBLE:
         return None
     search.iterations += relaxed.iterations
@@ -129,10 +134,10 @@ def search_prices(
     for start in starts:
         search.offer(start, None)
     search.climb(relaxed.u, relaxed.mu)
-    trees = ArmTrees.planted(program, box, relaxed.mu, relaxed.nu)
+    trees = ArmTrees.planted(program, region, relaxed.mu, relaxed.nu)
     trees.relax([leaf for own in trees.leaves for leaf in own])
     heap: list[tuple[float, int, _Open]] = []
-    first = _settled(search, 0, box, trees, root=True)
+    first = _settled(search, 0, region, trees, root=True)
     if first is not None:
         heapq.heappush(heap, (-first.trees.bound(), 0, first))
     nodes = 1
@@ -157,7 +162,7 @@ def search_prices(
 
 
 def _settled(
-    search: _Search, slot: int, box: ProgramBox, trees: ArmTrees, *, root: bool = False
+    search: _Search, slot: int, region: Region, trees: ArmTrees, *, root: bool = False
 ) -> _Open | None:
     """The best prices for a region, and plans from them; None where nothing better is in it."""
     before = trees.iterations
@@ -173,7 +178,7 @@ def _settled(
         search.tree.set(slot, ProgramArms(least.mu, tuple(tuple(own) for own in least.nodes)))
         if least.bound() <= search.cutoff() or search.late():
             break
-        found = search.pool.advise(least, box, reach)
+        found = search.pool.advise(least, region, reach)
         if found is None:
             break
         advice = found
@@ -188,14 +193,16 @@ def _settled(
             trees = least.moved(advice.mu, _slack(search))
             own = {(x.arm, x.slot) for x in advice.leaves}
             again = [x for each in trees.leaves for x in each if (x.arm, x.slot) in own]
-            if not again or not trees.grow(slack, len(again), again):
+            fresh = [x for x in again if not np.isfinite(x.worth)]
+            trees.relax(fresh)
+            if not fresh and not (again and trees.grow(slack, len(again), again)):
                 break
         else:
             trees = least.moved(advice.mu, _slack(search))
     search.iterations += trees.iterations - before
     if least.bound() <= search.cutoff():
         return None
-    return _Open(slot, box, least, advice)
+    return _Open(slot, region, least, advice)
 
 
 def _slack(search: _Search) -> float:
@@ -245,13 +252,14 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     program = search.program
     if node.advice is None:
         return None
-    worst, where = 0.0, None
+    worst = 0.0
+    where: tuple[int, int, float] | None = None
     for a, each in enumerate(node.advice.mix):
         if len(each) < 2:
             continue
         share = np.array([s for s, _ in each])
         z = np.stack([program.carry[a] @ u + program.carry_in[a] for _, u in each])
-        low, high = node.box.z_lower[a], node.box.z_upper[a]
+        low, high = node.region.z_lower[a], node.region.z_upper[a]
         z = np.clip(z, low, np.maximum(low, high))
         mean = (share[:, None] * z).sum(axis=0) / share.sum()
         apart = (share[:, None] * np.abs(z - mean)).sum(axis=0)
@@ -265,19 +273,22 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
             near, far = float(z[:, h].min()) + margin, float(z[:, h].max()) - margin
             worst, where = score, (a, h, float(np.clip(mean[h], near, far)))
     if where is None:
-        return None
+        # No two plans: what holds the bound up is a plan that only the relaxation believes in.
+        torn = [x for own in node.trees.leaves for x in own if x.split and x.bound > x.worth]
+        if not torn:
+            return None
+        leaf = max(torn, key=lambda x: x.bound - node.trees.worth[x.arm])
+        assert leaf.split is not None
+        where = (leaf.arm, *leaf.split)
     a, h, at = where
-    leaf = search.tree.nodes[node.slot]
+    proof = search.tree.nodes[node.slot]
     first = len(search.tree.nodes)
-    search.tree.nodes += [leaf, leaf]
-    search.tree.set(node.slot, SplitArgument(a, h, at, first, first + 1))
+    search.tree.nodes += [proof, proof]
+    split = SplitArgument(a, h, at, first, first + 1)
+    search.tree.set(node.slot, split)
     out = []
-    for slot, part in (
-        (first, node.box.with_argument(a, h, upper=at)),
-        (first + 1, node.box.with_argument(a, h, lower=at)),
-    ):
-        part = part.tightened(program)
-        if part.empty:
+    for slot, part in zip((first, first + 1), halves(program, node.region, split), strict=True):
+        if part is None:
             continue
         child = _settled(search, slot, part, node.trees.within(a, part, _slack(search)))
         if child is not None:

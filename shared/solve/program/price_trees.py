@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program, Rows
-from shared.problem.program_proof import ArmLeaf, ArmNode, SplitArgument
+from shared.problem.program_proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
+from shared.problem.region import Region, halves
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
@@ -29,7 +30,7 @@ _TOGETHER = 80_000  # links of carryover that are relaxed in one run
 
 @dataclass(slots=True, eq=False)
 class OpenLeaf:
-    """A leaf of one arm's tree: its box, its prices (H,), what they prove, and where it is torn.
+    """A leaf of one arm's tree: its region, its prices (H,), what they prove, and where it is torn.
 
     ``bound`` is of value less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth``
     what that is really worth, ``torn`` by how much the relaxation overstates its worst response.
@@ -37,7 +38,7 @@ class OpenLeaf:
 
     arm: int
     slot: int
-    box: ProgramBox
+    region: Region
     nu: Array
     bound: float
     u: Array
@@ -64,14 +65,14 @@ class ArmTrees:
         self.push = _push(self.program, self.mu)
 
     @classmethod
-    def planted(cls, program: Program, box: ProgramBox, mu: Array, nu: Array) -> ArmTrees:
+    def planted(cls, program: Program, region: Region, mu: Array, nu: Array) -> ArmTrees:
         """One leaf for each arm."""
         trees = cls(program, mu, [], [], program.lower.copy(), np.full(program.arms, -np.inf))
         for a in range(program.arms):
-            leaf = OpenLeaf(a, 0, _row(box, a), nu[a], np.inf, box.u_lower[a])
+            leaf = OpenLeaf(a, 0, _row(region, a), nu[a], np.inf, region.u_lower[a])
             trees.leaves.append([leaf])
             trees.nodes.append([ArmLeaf(nu[a])])
-        trees.offer(box.u_lower)
+        trees.offer(region.u_lower)
         return trees
 
     def bounds(self) -> Array:
@@ -117,23 +118,30 @@ class ArmTrees:
         other.relax([leaf for leaf in every if leaf.bound > other.worth[leaf.arm] + slack])
         return other
 
-    def within(self, arm: int, box: ProgramBox, slack: float) -> ArmTrees:
-        """The same trees where one arm keeps to a part of its box."""
-        plans, row = self.plans.copy(), _row(box, arm)
+    def within(self, arm: int, region: Region, slack: float) -> ArmTrees:
+        """The same trees where one arm keeps to a part of its region.
+
+        Regions are derived again from the top, in the order of whoever checks the proof: narrowed
+        in another order they can come out smaller than what the proof shows.
+        """
+        plans, row = self.plans.copy(), _row(region, arm)
         leaves = [[replace(leaf) for leaf in own] for own in self.leaves]
         nodes = [list(own) for own in self.nodes]
+        before = {leaf.slot: leaf for leaf in leaves[arm]}
         alone = self._beside(leaves[arm][:1])
         kept: list[OpenLeaf] = []
-        for leaf in leaves[arm]:
-            both = ProgramBox(
-                np.maximum(leaf.box.u_lower, row.u_lower),
-                np.minimum(leaf.box.u_upper, row.u_upper),
-                np.maximum(leaf.box.z_lower, row.z_lower),
-                np.minimum(leaf.box.z_upper, row.z_upper),
-            ).tightened(alone)
-            if not both.empty:
-                u = np.clip(leaf.u, both.u_lower[0], both.u_upper[0])
-                kept.append(replace(leaf, box=both, u=u))
+        walk = [(0, row)]
+        while walk:
+            slot, part = walk.pop()
+            node = nodes[arm][slot]
+            if isinstance(node, SplitArgument | SplitDecision):
+                sides = zip((node.below, node.above), halves(alone, part, node), strict=True)
+                walk += [(child, side) for child, side in sides if side is not None]
+                continue
+            old = before.get(slot)
+            u = np.clip(plans[arm] if old is None else old.u, part.u_lower[0], part.u_upper[0])
+            top = np.inf if old is None else old.bound
+            kept.append(OpenLeaf(arm, slot, part, node.nu, top, u))
         leaves[arm] = kept
         z = self.program.adstocked(plans)[arm]
         hair = 1e-9 * max(self.program.scale, 1e-300)
@@ -161,10 +169,10 @@ class ArmTrees:
     def _relax(self, leaves: Sequence[OpenLeaf]) -> None:
         sides = self._beside(leaves)
         box = ProgramBox(
-            np.stack([x.box.u_lower[0] for x in leaves]),
-            np.stack([x.box.u_upper[0] for x in leaves]),
-            np.stack([x.box.z_lower[0] for x in leaves]),
-            np.stack([x.box.z_upper[0] for x in leaves]),
+            np.stack([x.region.u_lower[0] for x in leaves]),
+            np.stack([x.region.u_upper[0] for x in leaves]),
+            np.stack([x.region.z_lower[0] for x in leaves]),
+            np.stack([x.region.z_upper[0] for x in leaves]),
         ).tightened(sides)
         low, high = np.minimum(box.u_lower, box.u_upper), box.u_upper
         box = ProgramBox(low, high, np.minimum(box.z_lower, box.z_upper), box.z_upper)
@@ -219,15 +227,12 @@ class ArmTrees:
             nodes = self.nodes[leaf.arm]
             first = len(nodes)
             nodes += [ArmLeaf(leaf.nu), ArmLeaf(leaf.nu)]
-            nodes[leaf.slot] = SplitArgument(0, h, at, first, first + 1)
+            split = SplitArgument(0, h, at, first, first + 1)
+            nodes[leaf.slot] = split
             self.leaves[leaf.arm].remove(leaf)
-            alone = self._beside([leaf])
-            for slot, box in (
-                (first, leaf.box.with_argument(0, h, upper=at)),
-                (first + 1, leaf.box.with_argument(0, h, lower=at)),
-            ):
-                part = box.tightened(alone)
-                if not part.empty:
+            parts = halves(self._beside([leaf]), leaf.region, split)
+            for slot, part in zip((first, first + 1), parts, strict=True):
+                if part is not None:
                     u = np.clip(leaf.u, part.u_lower[0], part.u_upper[0])
                     kids.append(OpenLeaf(leaf.arm, slot, part, leaf.nu, leaf.bound, u))
         for kid in kids:
@@ -287,13 +292,13 @@ class ArmTrees:
     def _prove(self, leaves: Sequence[OpenLeaf], at: NDArray[np.intp], nu: Array) -> Array:
         program, value = self.program, self.program.value
         low, high = (
-            np.stack([getattr(x.box, n)[0] for x in leaves]) for n in ("u_lower", "u_upper")
+            np.stack([getattr(x.region, n)[0] for x in leaves]) for n in ("u_lower", "u_upper")
         )
         gain = value * np.einsum("lh,lhk->lk", nu, program.carry[at]) - self.push[at]
         total = np.maximum(gain * low, gain * high).sum(axis=1)
         total = total + value * (nu * program.carry_in[at]).sum(axis=1)
         start, stop = (
-            np.stack([getattr(x.box, n)[0] for x in leaves]) for n in ("z_lower", "z_upper")
+            np.stack([getattr(x.region, n)[0] for x in leaves]) for n in ("z_lower", "z_upper")
         )
         weight, curves = program.weight[at], program.curves.take(at)
 
@@ -321,6 +326,12 @@ def _worth(program: Program, u: Array, push: Array) -> Array:
     return np.asarray(program.value * response - (push * u).sum(axis=1))
 
 
-def _row(box: ProgramBox, a: int) -> ProgramBox:
+def _row(region: Region, a: int) -> Region:
     own = slice(a, a + 1)
-    return ProgramBox(box.u_lower[own], box.u_upper[own], box.z_lower[own], box.z_upper[own])
+    return Region(
+        region.u_lower[own],
+        region.u_upper[own],
+        region.z_lower[own],
+        region.z_upper[own],
+        region.active[own],
+    )
