@@ -13,7 +13,13 @@ from shared.errors import NotSupportedYet
 from shared.plan.moves import clock, known_draw, over_draws
 from shared.plan.pair_notes import levels_in_draws
 from shared.plan.plan import Plan, Search
-from shared.plan.prices import BINDING_TOLERANCE, priced, tight_rows
+from shared.plan.prices import (
+    BINDING_TOLERANCE,
+    money_per_unit,
+    priced,
+    tied_rows,
+    tight_rows,
+)
 from shared.plan.score import Score
 from shared.plan.sequential import decide_in_turn
 from shared.plan.words import number
@@ -228,6 +234,7 @@ def score_program(program: Program, spend: Floats) -> Score:
     money's marginal return includes them, weighed as the objective weighs them. What an interaction
     brings (or takes) counts half to either of its arms, at the mean curves' levels in every draw.
     """
+    spend = program.widened(spend)
     z = program.adstocked(spend)
     draws = program.response_draws(z)
     ended = program.periods
@@ -236,7 +243,7 @@ def score_program(program: Program, spend: Floats) -> Score:
         slopes = slopes * _steeper(program, z)
     shared = shared_outcome(program, z)
     return Score(
-        spend=spend,
+        spend=program.spend(spend),
         outcome=(alone + shared)[:, :ended],
         marginal=_through_carry(program, slopes),
         ceiling=_ceiling(program)[:, :ended],
@@ -283,9 +290,9 @@ def _through_carry(program: Program, slopes: Floats) -> Floats:
 def bindings(program: Program, u: Floats) -> list[list[str]]:
     """Names of the bounds and rows that hold each arm where it is; budgets are left to prices."""
     slack = BINDING_TOLERANCE * max(program.scale, 1e-12)
-    per_unit = np.abs(program.spread).sum(axis=1)
+    per_unit = money_per_unit(program)
     low, high = tight_rows(program, u, BINDING_TOLERANCE)
-    tight = low | high
+    tight = (low | high) & ~tied_rows(program)
     used = np.abs(program.rows.matrix).reshape(-1, program.arms, program.columns).sum(axis=2) > 0.0
     held: list[list[str]] = []
     for a in range(program.arms):
@@ -302,4 +309,7 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
         names += [program.rows.names[m] for m in np.flatnonzero(tight & used[:, a])]
         kept = (n for n in names if n and n.partition("[")[0] != "budget")
         held.append(list(dict.fromkeys(kept)))
+    for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
+        for part in parts:
+            held[part] += [f"{program.names[arm]}.{name}" for name in held[arm]]
     return held

@@ -15,7 +15,7 @@ from shared.problem.aim import Floor
 from shared.problem.program import Program
 from shared.solve.program.interaction_terms import linear_weights
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "priced", "tight_rows"]
+__all__ = ["BINDING_TOLERANCE", "Priced", "money_per_unit", "priced", "tied_rows", "tight_rows"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -134,15 +134,22 @@ def _of_budget(name: str) -> bool:
     return name.partition("[")[0] == "budget"
 
 
-def _per_unit(program: Program) -> Floats:
-    """(A, K) money of all periods per unit of a decision."""
-    return np.asarray(np.abs(program.spread).sum(axis=1))
+def money_per_unit(program: Program) -> Floats:
+    """(A, K) money of all periods per unit of a decision; of a sum of arms, what they spend."""
+    money = np.abs(program.spread).sum(axis=1)
+    return np.asarray(np.where(money > 0.0, money, money.max(initial=1e-300)))
+
+
+def tied_rows(program: Program) -> Flags:
+    """(m,) rows that only say that an arm is the sum of others."""
+    cells = program.rows.matrix.reshape(-1, program.arms, program.columns)
+    return np.asarray(np.any(cells[:, program.arms - len(program.sums) :] != 0.0, axis=(1, 2)))
 
 
 def _sides(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags, Flags]:
     """(A, K) at the floor, at the roof, and free to move at all."""
     slack = tolerance * max(program.scale, 1e-12)
-    per_unit = _per_unit(program)
+    per_unit = money_per_unit(program)
     used = u * per_unit > slack
     least = np.where(used, program.least_active, 0.0)
     floor = (u - np.maximum(program.lower, least)) * per_unit <= slack
@@ -179,7 +186,7 @@ def _tight(program: Program, u: Floats, floors: Sequence[Floor], tolerance: floa
     stacked = np.concatenate((matrix[high | equal], -matrix[low & ~equal], *targets))
     upper = int(np.sum(high | equal))
     both = np.concatenate((equal[high | equal], np.zeros(len(stacked) - upper, bool)))
-    room = np.minimum(u - program.lower, program.upper - u) * _per_unit(program)
+    room = np.minimum(u - program.lower, program.upper - u) * money_per_unit(program)
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
     trust = np.where(floor | roof, 1.0, np.maximum(trust, 1e-3))
     return Tight(
@@ -231,7 +238,10 @@ def _moves(
     count, cells = len(order) + len(targets), u.size
     none = np.zeros(cells)
     by_name: dict[str, Floats] = {}
+    tied = tied_rows(program)
     for i, row in enumerate(order):
+        if tied[row]:
+            continue
         by_name.setdefault(program.rows.names[row], np.zeros(count))[i] = 1.0
     for name, moved in by_name.items():
         yield name, Relaxed(moved, none, none, shift=_of_budget(name))
@@ -252,11 +262,13 @@ def _bound_moves(
     """Bounds of the arms: (A, K) by how much a decision's floor falls and its roof rises."""
     floor, roof, _ = _sides(program, u, tolerance)
     slack = tolerance * max(program.scale, 1e-12)
-    per_unit = _per_unit(program)
+    per_unit = money_per_unit(program)
     spends = program.spread > 0.0
+    spends[program.arms - len(program.sums) :] = spends[0]
+    spread = np.where(spends, np.maximum(program.spread, program.spread[0]), program.spread)
     # One unit of money in each period is so much of a share: by the smallest budget for floors.
-    least = np.min(program.spread, axis=1, where=spends, initial=np.inf)
-    most = np.max(program.spread, axis=1, where=spends, initial=0.0)
+    least = np.min(spread, axis=1, where=spends, initial=np.inf)
+    most = np.max(spread, axis=1, where=spends, initial=0.0)
     down = np.where(np.isfinite(least), 1.0 / np.where(np.isfinite(least), least, 1.0), 0.0)
     up = np.where(most > 0.0, 1.0 / np.where(most > 0.0, most, 1.0), 0.0)
     for a in range(program.arms):

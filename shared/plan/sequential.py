@@ -32,7 +32,7 @@ def aim_in_turn(program: Program, aim: Aim, period: int, spent: Floats) -> Aim:
     weight = program.weight.copy()
     weight[:, period:] = 0.0
     brought = replace(program, weight=weight).outcome(past)
-    costs, left = float(past.sum()), float(program.periods - period)
+    costs, left = float(program.spend(past).sum()), float(program.periods - period)
     floors = tuple(
         replace(floor, constant=max(floor.constant - brought, 0.0) / left)
         if floor.per_money == 0.0
@@ -67,7 +67,7 @@ def step(program: Program, period: int, spent: Floats) -> Program:
         upper=program.upper[:, now],
         least_active=program.least_active[:, now],
         rows=_rows(program, period, past),
-        spread=np.ones((program.arms, 1, 1)),
+        spread=program.spread[:, now, now],
         carry=program.carry[:, now, now],
         carry_in=program.adstocked(past)[:, now],
         weight=program.weight[:, now],

@@ -154,6 +154,7 @@ class _OfPrograms:
         return score_program(self.by_period, spend)
 
     def objective(self, spend: Floats) -> float:
+        spend = self.by_period.widened(spend)
         if self.problem.risk.measure == "expected":
             return self.by_period.objective(spend)
         from shared.problem.risk_program import worth
@@ -165,10 +166,11 @@ class _OfPrograms:
     def held(self, spend: Floats) -> list[list[str]]:
         from shared.plan.general import bindings
 
-        return bindings(self.by_period, spend)
+        return bindings(self.by_period, self.by_period.widened(spend))
 
     def broken(self, spend: Floats) -> Iterator[Broken]:
-        program = self.by_period
+        program, money = self.by_period, spend
+        spend = program.widened(spend)
         slack = TOLERANCE * max(program.scale, 1e-12)
         for a, name in enumerate(program.names):
             low = float((program.lower[a] - spend[a]).max())
@@ -184,10 +186,10 @@ class _OfPrograms:
         if self.problem.goal.goal in GOALS:
             yield from self._targets(spend)
         if self.program.columns == 1 and program.periods > 1:
-            spread = self.program.spread[:, :, 0]
+            spread = self.program.spread[: len(money), :, 0]
             size = np.maximum((spread * spread).sum(axis=1), 1e-300)
-            alike = spread * ((spread * spend).sum(axis=1) / size)[:, None]
-            off = float(np.abs(spend - alike).max())
+            alike = spread * ((spread * money).sum(axis=1) / size)[:, None]
+            off = float(np.abs(money - alike).max())
             if off > slack:
                 mode = self.problem.horizon.mode
                 yield f"horizon.{mode}", off, f"The plan is not one of mode {mode}."
@@ -195,13 +197,13 @@ class _OfPrograms:
     def _targets(self, spend: Floats) -> Iterator[Broken]:
         aim, program, risk = aim_of(self.problem.goal), self.by_period, self.problem.risk
         if risk.measure == "expected" or not aim.floors:
-            yield from _missed(aim, program.outcome(spend), float(spend.sum()))
+            yield from _missed(aim, program.outcome(spend), float(program.spend(spend).sum()))
             return
         from shared.problem.risk_program import surplus
 
         over = surplus(program, aim, risk, spend)
         for floor, more in zip(aim.floors, over, strict=True):
-            asked = floor.constant + floor.per_money * float(spend.sum())
+            asked = floor.constant + floor.per_money * float(program.spend(spend).sum())
             if -more > TOLERANCE * max(asked, asked + more):
                 yield floor.name, -more, f"The plan misses its {floor.name} by so much outcome."
 

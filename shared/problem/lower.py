@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import stack
-from shared.errors import Conflict, Fault, Infeasible, InvalidInput, NotSupportedYet
+from shared.errors import Conflict, Infeasible, InvalidInput, NotSupportedYet
 from shared.problem.aim import worth_of
 from shared.problem.arms import Arm, arm_bounds, arm_draws, arms_of, current_of, members
 from shared.problem.carryover import Flow, flow
@@ -29,6 +29,7 @@ from shared.problem.linear_rows import linear_rows
 from shared.problem.model import Problem
 from shared.problem.pairs import pairs_of
 from shared.problem.program import AtMost, Program, Rows
+from shared.problem.sums import with_sums
 
 __all__ = ["lower"]
 
@@ -46,16 +47,15 @@ def lower(problem: Problem) -> Program:
     InvalidInput
         Names that do not exist, figures that are missing, a free budget that nothing limits.
     NotSupportedYet
-        What has no form yet: lots or minima of a channel above its campaigns.
+        A frequency cap on a curve of reach that is not concave.
     InputTooLarge
         More rules than fit into memory.
     """
     arms = arms_of(problem)
-    _refuse_unbuilt(problem)
     moved = flow(problem, arms)
     rows = linear_rows(problem, arms, moved.spread[0])
     box = _box(problem, arms, moved, rows)
-    return _assembled(problem, arms, moved, rows, box)
+    return with_sums(problem, arms, _assembled(problem, arms, moved, rows, box), _lot)
 
 
 def _assembled(
@@ -164,8 +164,10 @@ def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, bo
     wide.upper = np.maximum(provisional_ceiling(moved, rows, box.upper), box.lower)
     wide.lower_by = wide.upper_by = ("",) * len(arms)
     wide.least = np.where(wide.least > wide.upper, 0.0, wide.least)
-    found = solve_linear(_assembled(problem, arms, moved, rows, wide), cost=money)
-    return float((money * (box.lower if found is None else found.u)).sum()) * (1.0 + 1e-6)
+    program = with_sums(problem, arms, _assembled(problem, arms, moved, rows, wide), _lot)
+    found = solve_linear(program, cost=program.spread.sum(axis=1))
+    cheapest = box.lower if found is None else found.u[: len(arms)]
+    return float((money * cheapest).sum()) * (1.0 + 1e-6)
 
 
 def _in_decisions(
@@ -294,23 +296,3 @@ def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> 
         if name not in places:
             raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
     return tuple(a for name in names for a in members(arms, places[name]))
-
-
-def _refuse_unbuilt(problem: Problem) -> None:
-    faults: list[tuple[str, str]] = []
-    for i, channel in enumerate(problem.channels):
-        if channel.campaigns:
-            faults += [
-                (f"/channels/{i}/{field}", f"{channel.name}: {field} above campaigns")
-                for field in ("minimum_if_active", "increment")
-                if getattr(channel, field) > 0.0
-            ]
-    for i, rule in enumerate(problem.constraints):
-        of = (n for n in problem.channels if n.name in rule.channels and n.campaigns)
-        if rule.max_active is not None and any(of):
-            faults.append((f"/constraints/{i}/max_active", f"{rule.name}: counting campaigns"))
-    if faults:
-        raise NotSupportedYet(
-            Fault(pointer, "not_supported_yet", f"{what} is not supported yet.")
-            for pointer, what in faults
-        )

@@ -92,6 +92,8 @@ class Program:
     value, cost
         Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
         profit, (0, 1) for the least spend.
+    sums
+        The last arms spend nothing: each stands for the sum of these arms (``problem.sums``).
     current
         (A, T) today's spend; None where it is not fully known.
     scale
@@ -115,6 +117,7 @@ class Program:
     draw_weights: Array | None = None
     at_most: tuple[AtMost, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    sums: tuple[tuple[int, ...], ...] = ()
     value: float = 1.0
     cost: float = 0.0
     current: Array | None = None
@@ -139,6 +142,13 @@ class Program:
     def discrete(self) -> bool:
         """Whether anything but boxes and rows holds u: minimum if active, lots, at most so many."""
         return bool(np.any(self.least_active > 0) or np.any(self.lot > 0) or self.at_most)
+
+    def widened(self, u: Array) -> Array:
+        """(A, K) decisions from those of the arms that spend: sums added up."""
+        own = u[: self.arms - len(self.sums)]
+        if not self.sums:
+            return own
+        return np.concatenate((own, [own[list(parts)].sum(axis=0) for parts in self.sums]))
 
     def spend(self, u: Array) -> Array:
         """(A, T) money per period."""

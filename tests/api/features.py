@@ -146,6 +146,27 @@ EXAMPLES: dict[str, Example] = {
         over(3, tv={"max_total": 50000}), {**OVER, "max_total": "/channels/0/max_total"}
     ),
     "campaigns": Example(three(tv=CAMPAIGNS), {"campaigns": "/channels/0/campaigns"}),
+    "minimum_if_active above campaigns": Example(
+        three(tv={**CAMPAIGNS, "minimum_if_active": 45000}),
+        {
+            "campaigns": "/channels/0/campaigns",
+            "minimum_if_active": "/channels/0/minimum_if_active",
+        },
+    ),
+    "increment above campaigns": Example(
+        over(2, tv={**CAMPAIGNS, "increment": 4000}),
+        {**OVER, "campaigns": "/channels/0/campaigns", "increment": "/channels/0/increment"},
+    ),
+    "max_active over campaigns": Example(
+        three(
+            tv={
+                "response": None,
+                "campaigns": [campaign(n, current_spend=15000) for n in ("brand", "launch")],
+            },
+            constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}],
+        ),
+        {**RULES, "max_active": "/constraints/0/max_active"},
+    ),
     "campaigns over time": Example(
         over(2, tv=CAMPAIGNS), {**OVER, "campaigns": "/channels/0/campaigns"}
     ),

@@ -142,6 +142,26 @@ def _(found: OptimizeAnswer) -> None:
         assert sum(spends(row)[t] for row in found.allocation) == pytest.approx(budget, abs=0.01)
 
 
+@check("minimum_if_active above campaigns")
+def _(found: OptimizeAnswer) -> None:
+    tv = by_name(found)["tv"]
+    assert tv.spend >= 45000 - 0.1
+    assert tv.campaigns is not None
+    if tv.spend < 45000.1:
+        assert any("tv.minimum_if_active" in arm.binding for arm in tv.campaigns)
+
+
+@check("increment above campaigns")
+def _(found: OptimizeAnswer) -> None:
+    for amount in spends(by_name(found)["tv"]):
+        assert amount / 4000 == pytest.approx(round(amount / 4000), abs=1e-6)
+
+
+@check("max_active over campaigns")
+def _(found: OptimizeAnswer) -> None:
+    assert sum(row.spend > 0.1 for row in found.allocation) <= 2
+
+
 @check("lots of fixed shares")
 def _(found: OptimizeAnswer) -> None:
     for name, lot in (("tv", 2500), ("search", 500), ("radio", 500)):

@@ -84,6 +84,7 @@ def program_violation(program: Program, u: Array) -> float:
     if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
         return math.inf
     per_u = program.spread.max(axis=1)
+    per_u = np.where(per_u > 0.0, per_u, per_u.max())  # sums of arms are in the arms' own units
     rows = program.rows
     product = rows.matrix @ u.ravel()
     worst = max(

@@ -63,6 +63,7 @@ def known_plan(program: Program) -> Array | None:
                 for spread, spend in zip(program.spread, current, strict=True)
             ]
         )
+    u = program.widened(u)
     off = float(np.abs(program.spend(u) - current).max(initial=0.0))
     if off > 1e-9 * max(program.scale, float(np.abs(current).max(initial=0.0)), 1e-300):
         return None
