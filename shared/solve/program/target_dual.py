@@ -77,59 +77,73 @@ def descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, .
     """Lower the bound of a part of the box, from ``theta`` and with ``known`` plans' lines."""
     own = [line for line in known if part.holds(line.u)]
     descent = _Descent(search, part, own)
-    if theta.size == 1:
-        _one(descent, float(theta[0]))
-    else:
+    if not _alone(descent, theta):
         _several(descent, theta)
     assert descent.lowest is not None
     return replace(descent.lowest, lines=tuple(descent.lines))
 
 
-def _one(descent: _Descent, guess: float) -> None:
-    """Bracket the multiplier of one floor."""
-    low, high = _bracket(descent, guess)
+def _alone(descent: _Descent, theta: Array) -> bool:
+    """Whether one floor decides: the others hold at its multiplier, and need none."""
+    for k in np.argsort(-theta, kind="stable").tolist():
+        ends = _one(descent, k, float(theta[k]))
+        others = [np.delete(end.surplus, k) for end in ends]
+        if descent.done() or all(bool(np.all(other >= 0.0)) for other in others):
+            return True
+    return theta.size == 1
+
+
+def _one(descent: _Descent, k: int, guess: float) -> tuple[Line, ...]:
+    """Bracket the multiplier of floor ``k``, the others at 0; the plans at both ends."""
+    low, high = _bracket(descent, k, guess)
     if low is None or high is None:
-        return
+        return tuple(end[1] for end in (low, high) if end is not None)
     (a, short), (b, good) = low, high
-    missed, held, side = float(short.surplus[0]), float(good.surplus[0]), 0
+    missed, held, side = float(short.surplus[k]), float(good.surplus[k]), 0
     for round_ in range(_ROUNDS):
         if descent.done() or b - a <= 1e-13 * b:
-            return
-        cross = _crossing(short, good)
-        if cross is not None and descent.flat(short.at(np.array([cross]))):
-            return
+            break
+        cross = _crossing(short, good, k)
+        if cross is not None and descent.flat(short.at(_only(descent, k, cross))):
+            break
         if cross is not None and round_ % 2 == 0:
             theta = min(max(cross, a), b)
         else:
             share = -missed / (held - missed) if held > missed else 0.5
             theta = a + min(max(share, 0.01), 0.99) * (b - a)
-        line = descent.at(np.array([theta]))
-        surplus = float(line.surplus[0])
+        line = descent.at(_only(descent, k, theta))
+        surplus = float(line.surplus[k])
         if surplus < 0.0:
             a, short, missed, held = theta, line, surplus, 0.5 * held if side < 0 else held
             side = -1
         else:
             b, good, held, missed = theta, line, surplus, 0.5 * missed if side > 0 else missed
             side = 1
+    return short, good
+
+
+def _only(descent: _Descent, k: int, theta: float) -> Array:
+    out = np.zeros(len(descent.search.counts))
+    out[k] = theta
+    return out
 
 
 def _bracket(
-    descent: _Descent, guess: float
+    descent: _Descent, k: int, guess: float
 ) -> tuple[tuple[float, Line] | None, tuple[float, Line] | None]:
-    """Multipliers at which the best plan misses the floor, and meets it."""
+    """Multipliers of floor ``k`` at which the best plan misses it, and meets it."""
     low: tuple[float, Line] | None = None
     high: tuple[float, Line] | None = None
     theta, down, up = guess, 0.5, 2.0
     for _ in range(_STEPS):
-        line = descent.at(np.array([theta]))
-        if line.surplus[0] >= 0.0:
+        line = descent.at(_only(descent, k, theta))
+        if line.surplus[k] >= 0.0:
             high = (theta, line)
         else:
             low = (theta, line)
         if descent.done() or (low is not None and high is not None) or theta > _LARGEST:
             break
         if high is None:
-            # Where lines of plans known before meet it, their crossing is a better guess.
             theta = max(theta, 1e-300 + _first(descent.search)) * up
             up = min(up * up, 1e4)
         elif theta == 0.0:
@@ -155,9 +169,9 @@ def first_guess(search: TargetSearch) -> Array:
     return np.full(len(search.counts), first)
 
 
-def _crossing(short: Line, good: Line) -> float | None:
-    """Where two plans are worth the same."""
-    rise = float(good.surplus[0] - short.surplus[0])
+def _crossing(short: Line, good: Line, k: int) -> float | None:
+    """Where two plans are worth the same, only floor ``k`` counting."""
+    rise = float(good.surplus[k] - short.surplus[k])
     return (short.worth - good.worth) / rise if rise > 0.0 else None
 
 
