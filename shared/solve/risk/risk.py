@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, feasible_current
 from shared.problem.model import Risk, SolverOptions
+from shared.problem.plain_program import as_program
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import (
     RiskProof,
@@ -30,6 +31,7 @@ from shared.solve.certify.risk_certificate import certify_risk
 from shared.solve.dispatch import solve
 from shared.solve.one_budget.dual import relax, settle
 from shared.solve.one_budget.relaxation import Relaxation
+from shared.solve.risk.exchange import exchange
 from shared.solve.risk.risk_ascent import ascend
 from shared.solve.risk.weights import master, nonnegative, tidy
 
@@ -65,7 +67,10 @@ class _Search:
     def __init__(self, canonical: Canonical, risk: Risk, options: SolverOptions) -> None:
         self.canonical, self.risk, self.options = canonical, risk, options
         self.draws = check_risk(canonical, risk)
-        self.deadline = time.perf_counter() + 0.85 * options.time_limit_s
+        self.bent = bool(np.any(self.draws.inflections() > canonical.lower))
+        # Where there may be many local peaks, time is kept for exchanges at the end.
+        peaks = self.bent or risk.measure == "quantile"
+        self.deadline = time.perf_counter() + (0.65 if peaks else 0.85) * options.time_limit_s
         self.spend = canonical.lower
         self.value = -np.inf
         self.weights = np.full(self.draws.draws, 1.0 / self.draws.draws)
@@ -74,7 +79,6 @@ class _Search:
         self.certificate: Certificate | None = None
         self.known: list[Array] = []
         self.nodes = self.iterations = 0
-        self.bent = bool(np.any(self.draws.inflections() > canonical.lower))
 
     def late(self) -> bool:
         return time.perf_counter() >= self.deadline
@@ -123,10 +127,14 @@ class _Search:
             self.proof, self.certificate = proof, found
 
     def done(self) -> bool:
+        return self.late() if self.certificate is None else self.late() or not self.unclosed()
+
+    def unclosed(self) -> bool:
+        """Whether the gap is not yet closed."""
         found = self.certificate
-        if found is None or self.late():
-            return self.late()
-        return found.upper_bound - self.value <= self.options.gap * abs(found.upper_bound)
+        if found is None:
+            return True
+        return found.upper_bound - self.value > self.options.gap * abs(found.upper_bound)
 
 
 def solve_risk(
@@ -159,6 +167,8 @@ def solve_risk(
     else:
         _coherent(search, [expected.spend, *known])
     assert search.proof is not None
+    if search.unclosed():
+        _exchange(search, began + 0.85 * options.time_limit_s)
     certificate = certify_risk(canonical, risk, search.spend, search.proof)
     return RiskSolved(
         spend=search.spend,
@@ -172,6 +182,20 @@ def solve_risk(
         price=search.price,
         solve_ms=1e3 * (time.perf_counter() - began),
     )
+
+
+def _exchange(search: _Search, deadline: float) -> None:
+    """Move money between pairs of channels: out of a local peak, and onto a quantile's corners."""
+    draws, risk = search.draws, search.risk
+    found = exchange(
+        as_program(search.canonical),
+        search.spend[:, None],
+        lambda u: measure(risk, draws.value(u[:, 0]).sum(axis=1)),
+        deadline=deadline,
+        seed=search.options.seed,
+    )
+    if search.offer(found[:, 0]):
+        search.weights = weights_at(risk, search.known[-1])
 
 
 def _why(risk: Risk, closed: bool) -> str:
