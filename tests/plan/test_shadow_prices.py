@@ -302,6 +302,14 @@ def test_prices_on_both_levels_of_campaigns() -> None:
     )
 
 
+def test_a_minimum_above_campaigns_has_its_price() -> None:
+    problem = with_channel(campaigned(), "tv", max_spend=None, minimum_if_active=44.0)
+    problem = with_channel(problem, "search", min_spend=0.0)
+    problem = replace(problem, budget=60.0)
+    floor = moved("tv", "minimum_if_active", -1.0)
+    check(problem, {"budget": more_budget, "tv.minimum_if_active": floor})
+
+
 def test_prices_around_a_local_best_plan_of_s_curves() -> None:
     problem = base(constraints=(GROUP,))
     problem = with_channel(problem, "social", response=Response(Hill(260.0, 30.0, 2.5)))
