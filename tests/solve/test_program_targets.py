@@ -159,3 +159,23 @@ def test_random_plans_do_not_beat_the_bound_of_any_multiplier() -> None:
             (AimSplit(1, 0, np.nan, 1, 2), leaf, leaf),
         ):
             assert not certify_program_aim(program, aim, out.u, AimProof(forged)).proven
+
+
+def test_a_free_budget_leaves_room_for_what_the_target_allows() -> None:
+    # 0.5 F' = 1 at the optimum, where the outcome is 3.2 times the spend: the target is slack.
+    channels = (Channel("c0", Response(Exponential(60.0, 0.08))),)
+    rule = Constraint("some", ("c0",), min_spend=1.0)
+    goal = Goal("maximize_profit", value_per_outcome=0.5, target_roas=2.0)
+    out = run(Problem(channels, None, False, goal=goal, constraints=(rule,)))
+    assert float(out.u.sum()) == pytest.approx(np.log(2.4) / 0.08, rel=1e-3)
+
+
+def test_a_free_budget_may_lose_money_to_reach_an_outcome() -> None:
+    channels = (Channel("c0", Response(Exponential(60.0, 0.08))),)
+    goal = Goal("maximize_profit", value_per_outcome=0.1, target_outcome=57.0)
+    rule = Constraint("some", ("c0",), min_spend=1.0)
+    for rules in ((), (rule,)):
+        out = run(Problem(channels, None, False, goal=goal, constraints=rules))
+        assert float(out.u.sum()) == pytest.approx(np.log(20.0) / 0.08, rel=1e-3)
+        exact = solve_goal(*canonicalise_goal(Problem(channels, None, False, goal=goal)), OPTIONS)
+        assert exact.certificate.objective == pytest.approx(out.certificate.objective, rel=1e-4)
