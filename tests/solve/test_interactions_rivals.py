@@ -50,10 +50,10 @@ def evolved(program: Program, seed: int) -> float:
 @pytest.mark.parametrize("s_shaped", [False, True])
 def test_no_other_method_finds_more(seed: int, size: float, s_shaped: bool) -> None:
     plain = one_period(seed, 5, 150.0, s_shaped=s_shaped)
-    if seed == 3:
+    if seed == 3 and size < 1.0:
         plain = over_time(seed, 3, 2, 120.0, s_shaped=s_shaped)
-    program = paired(plain, seed, 5 if seed < 3 else 2, size)
-    solved = solve_program(program, SolverOptions(gap=1e-4, time_limit_s=4.0))
+    program = paired(plain, seed, 5 if plain.arms == 5 else 2, size)
+    solved = solve_program(program, SolverOptions(gap=1e-4, time_limit_s=10.0))
     certificate = certify_program(program, solved.u, solved.proof)
     rival = evolved(program, seed)
     hair = 1e-9 * abs(rival)
