@@ -23,12 +23,13 @@ from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, feasible_current
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Cut, Leaf, Node, Proof, Split
-from shared.problem.symmetry import alike, in_order
+from shared.problem.symmetry import alike
 from shared.solve.goals.aim_relaxation import AimRelaxed, relax_aim
 from shared.solve.one_budget.dual import Relaxed
 from shared.solve.one_budget.primal import polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
+from shared.solve.one_budget.splitting import halves, refine, torn_most
 
 __all__ = ["AimSolved", "solve_aim"]
 
@@ -206,7 +207,7 @@ def _solve(
         if not torn:
             if not (root and model.tables and round_ < 4):
                 return _Open(slot, box, relaxed, bound) if search.best is None else None
-            _refine(model, box, relaxed.spend, torn)
+            refine(model, box, relaxed.spend, torn)
             box = model.box(box.lower, box.upper)
             guess = relaxed.price
             continue
@@ -216,7 +217,7 @@ def _solve(
             at_price = Relaxed(relaxed.price, relaxed.least, relaxed.spend, slack, 0)
             narrower = reduce_box(model, box, at_price, 0.0)
         if model.tables and round_ < 3:
-            _refine(model, box, relaxed.spend, torn)
+            refine(model, box, relaxed.spend, torn)
         elif narrower is None:
             return _Open(slot, box, relaxed, bound)
         lower, upper = narrower or (box.lower, box.upper)
@@ -291,23 +292,13 @@ def _beyond(aim: Aim, asked: Aim, brings: float, costs: float) -> Aim:
     return replace(aim, floors=tuple(floors))
 
 
-def _refine(model: Relaxation, box: Box, spend: Array, torn: list[int]) -> None:
-    for i, table in model.tables:
-        table.refine(float(spend[i]))
-        if i in torn:
-            for end in model.line_at(box, i, float(spend[i])):
-                table.refine(end)
-
-
 def _split(search: _Search, node: _Open) -> list[_Open]:
     """Two children around the relaxed spend of the channel whose envelope errs most there."""
     model, box, x = search.model, node.box, node.relaxed.spend
     assert x is not None
     torn = model.torn(box, x)
     if torn:
-        excess = model.envelope_at(box, x, torn) - model.surface(x)[torn]
-        i = torn[int(np.argmax(excess))]
-        start, stop = model.line_at(box, i, float(x[i]))
+        i, start, stop = torn_most(model, box, x, torn)
     else:
         # Nothing errs, yet no plan was accepted: rounding at a floor. Halve what is widest.
         i = int(np.argmax(box.upper - box.lower))
@@ -322,17 +313,10 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
     search.proof += [Leaf(node.relaxed.price)] * 2
     search.proof[node.slot] = Split(i, at, *slots)
     out = []
-    for slot, side in zip(slots, ("below", "above"), strict=True):
-        lower, upper = box.lower, box.upper
-        if side == "below":
-            upper = upper.copy()
-            upper[i] = at
-        else:
-            lower = lower.copy()
-            lower[i] = at
-        lower, upper = in_order(search.twins, lower, upper)
-        if np.any(lower > upper):
+    for slot, part in zip(slots, halves(box, i, at, search.twins), strict=True):
+        if part is None:
             continue
+        lower, upper = part
         if model.tables:
             model.mark(lower, upper)
         child = _solve(search, slot, model.narrowed(box, lower, upper), node.relaxed.price)

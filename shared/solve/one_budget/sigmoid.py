@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
-from shared.problem.symmetry import alike, in_order
+from shared.problem.symmetry import alike
 from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
 from shared.solve.one_budget.dual import Relaxed, relax, settle
 from shared.solve.one_budget.primal import best_on_pattern, polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
+from shared.solve.one_budget.splitting import halves, refine, torn_most
 
 __all__ = ["Found", "branch_and_bound"]
 
@@ -174,7 +175,7 @@ def _solve(
             return _Open(slot, box, relaxed)
         narrower = reduce_box(model, box, relaxed, search.cutoff())
         if model.tables and round_ < 3:
-            _refine(model, box, relaxed, torn)
+            refine(model, box, relaxed.spend, torn)
         elif narrower is None:
             return _Open(slot, box, relaxed)
         lower, upper = narrower or (box.lower, box.upper)
@@ -201,7 +202,7 @@ def _refined(search: _Search, slot: int, box: Box, relaxed: Relaxed, *, root: bo
     model = search.model
     if not root or not model.tables or relaxed.bound <= search.cutoff():
         return None
-    _refine(model, box, relaxed, [])
+    refine(model, box, relaxed.spend, [])
     box = model.box(box.lower, box.upper)
     again = relax(model, box, model.canonical.budget, guess=relaxed.price)
     if again is None:
@@ -220,14 +221,6 @@ def _look(search: _Search, box: Box, relaxed: Relaxed, torn: list[int]) -> None:
         search.offer_pattern(spend, relaxed.price)
 
 
-def _refine(model: Relaxation, box: Box, relaxed: Relaxed, torn: list[int]) -> None:
-    for i, table in model.tables:
-        table.refine(float(relaxed.spend[i]))
-        if i in torn:
-            for end in model.line_at(box, i, float(relaxed.spend[i])):
-                table.refine(end)
-
-
 def _split(search: _Search, node: _Open) -> list[_Open]:
     """Two children: a count of what is beyond the relaxed spend, or a single channel's range."""
     model, box, relaxed = search.model, node.box, node.relaxed
@@ -237,9 +230,7 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
     torn = model.torn(box, x)
     if not torn:
         return []
-    excess = model.envelope_at(box, x, torn) - model.surface(x)[torn]
-    i = torn[int(np.argmax(excess))]
-    start, stop = model.line_at(box, i, float(x[i]))
+    i, start, stop = torn_most(model, box, x, torn)
     margin = 0.02 * (stop - start)
     at = float(np.clip(x[i], start + margin, stop - margin))
     if i in model.pairs:
@@ -296,17 +287,10 @@ def _halves(search: _Search, node: _Open, i: int, at: float, price: float) -> li
     search.proof += [Leaf(price)] * 2
     search.proof[node.slot] = Split(i, at, *slots)
     out = []
-    for slot, side in zip(slots, ("below", "above"), strict=True):
-        lower, upper = box.lower, box.upper
-        if side == "below":
-            upper = upper.copy()
-            upper[i] = at
-        else:
-            lower = lower.copy()
-            lower[i] = at
-        lower, upper = in_order(search.twins, lower, upper)
-        if np.any(lower > upper):
+    for slot, part in zip(slots, halves(box, i, at, search.twins), strict=True):
+        if part is None:
             continue
+        lower, upper = part
         if model.tables:
             model.mark(lower, upper)
         child = _limited(search, slot, box, lower, upper, node.limit, price)

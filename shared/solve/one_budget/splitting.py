@@ -1,0 +1,51 @@
+"""Where a search over one budget splits a box, and what the two parts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.symmetry import in_order
+from shared.solve.one_budget.relaxation import Box, Relaxation
+
+__all__ = ["halves", "refine", "torn_most"]
+
+Array = NDArray[np.float64]
+
+
+def refine(model: Relaxation, box: Box, spend: Array, torn: list[int]) -> None:
+    """More knots in the tables around a plan (n,), and at the ends of lines it is torn between."""
+    for i, table in model.tables:
+        table.refine(float(spend[i]))
+        if i in torn:
+            for end in model.line_at(box, i, float(spend[i])):
+                table.refine(end)
+
+
+def torn_most(model: Relaxation, box: Box, x: Array, torn: list[int]) -> tuple[int, float, float]:
+    """The channel whose envelope errs most at a plan (n,), and the ends of its line there."""
+    excess = model.envelope_at(box, x, torn) - model.surface(x)[torn]
+    i = torn[int(np.argmax(excess))]
+    start, stop = model.line_at(box, i, float(x[i]))
+    return i, start, stop
+
+
+def halves(
+    box: Box, i: int, at: float, twins: tuple[NDArray[np.intp], ...]
+) -> Iterator[tuple[Array, Array] | None]:
+    """Bounds (n,) with channel ``i`` below and above a spend, alike channels in order.
+
+    None for a part that holds no plan.
+    """
+    for below in (True, False):
+        lower, upper = box.lower, box.upper
+        if below:
+            upper = upper.copy()
+            upper[i] = at
+        else:
+            lower = lower.copy()
+            lower[i] = at
+        lower, upper = in_order(twins, lower, upper)
+        yield None if np.any(lower > upper) else (lower, upper)
