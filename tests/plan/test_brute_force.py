@@ -188,14 +188,13 @@ def compare(raw: Raw, tight: float = 1e-6) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_lots_are_chosen_as_counting_all_of_them_says(name: str) -> None:
     count, money, changes, first = CASES[name]
-    for seed in range(2):
-        raw = lots(np.random.default_rng([seed, *name.encode()]), count, money, **changes)
-        raw["channels"][0].update(first)
-        raw = {key: value for key, value in raw.items() if value is not None}
-        compare(raw)
+    raw = lots(np.random.default_rng([0, *name.encode()]), count, money, **changes)
+    raw["channels"][0].update(first)
+    raw = {key: value for key, value in raw.items() if value is not None}
+    compare(raw)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_any_features_together_are_solved_as_counting_says(block: int) -> None:
     for seed in range(8 * block, 8 * block + 8):
         compare(mixed(seed))

@@ -44,7 +44,7 @@ def check(raw: Raw) -> bool:
 
 
 def test_the_smallest_conflict_is_minimal_and_misses_by_what_it_says() -> None:
-    assert sum(check(tangled(seed)) for seed in range(50)) > 12
+    assert sum(check(tangled(seed)) for seed in range(30)) > 6
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def scaled(raw: Raw, by: float) -> Raw:
     return out
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_another_currency_changes_nothing(seed: int) -> None:
     raw = request(seed)
     by = (1e-3, 7.3, 1e6)[seed % 3]
@@ -91,7 +91,7 @@ def test_another_currency_changes_nothing(seed: int) -> None:
     meet(ends(raw), other and (other[0] / unit, other[1] / unit))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_outcomes_in_another_unit_change_nothing(seed: int) -> None:
     raw = request(100 + seed)
     by = (1e-4, 3.0, 1e7)[seed % 3]
@@ -109,7 +109,7 @@ def test_outcomes_in_another_unit_change_nothing(seed: int) -> None:
     meet(ends(raw), found and (found[0] / unit, found[1] / unit))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_channels_rules_and_names_changes_nothing(seed: int) -> None:
     raw = request(200 + seed)
     other = deepcopy(raw)
@@ -186,7 +186,7 @@ def test_relaxing_a_rule_never_hurts(name: str) -> None:
             raw["spend_all"] = False
         loose = deepcopy(raw)
         RELAXED[name](loose)
-        if loose != raw and changed < 4:
+        if loose != raw and changed < 2:
             changed += 1
             no_worse(ends(loose), ends(raw))
     assert changed
@@ -249,7 +249,7 @@ def test_two_concave_halves_are_worth_the_whole(into: str, periods: int, ruled: 
     meet(ends(raw), ends(other))
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_the_best_spends_locked_are_worth_the_same(seed: int) -> None:
     raw = request(500 + seed)
     raw.pop("horizon", None)
@@ -277,7 +277,7 @@ def test_the_best_spends_locked_are_worth_the_same(seed: int) -> None:
     meet(best, again)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_answers_keep_the_rules_and_are_worth_what_they_say(seed: int) -> None:
     raw = request(600 + seed)
     try:
