@@ -21,6 +21,7 @@ from shared.history.tidy import add_duplicates, add_negative
 from shared.history.wide import (
     Dated,
     one_geo,
+    outcome_of,
     read_dated,
     read_frequency,
     read_geos,
@@ -113,19 +114,18 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     faults = FaultLog()
     columns = _columns(table, spec)
     own = replace(spec, controls=(), events="")  # these are columns of the outcomes
-    if outcomes_follow or spec.outcome not in table.columns:
-        own = replace(own, outcome=None)
+    if outcomes_follow or not all(name in table.columns for name, _ in spec.outcome_columns):
+        own = replace(own, outcome=None, outcomes=None)
     check_columns(own, [table], faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     findings = list(dated.findings)
-    if spec.outcome is None and not outcomes_follow:
+    if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
         own = replace(own, outcome=guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
-    if own.outcome:
-        wanted.append(own.outcome)
+    wanted += [name for name, _ in own.outcome_columns]
     numbers, more = read_numbers(table, list(dict.fromkeys(wanted)), faults)
     findings += more
     for key in ("spend", "impressions", "clicks"):
@@ -159,15 +159,18 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
             )
         )
     where = [geo if several(geos) else "" for geo in geos]
-    cells = _cells(dated, where, names, campaigns, channels, numbers, columns, own.outcome)
-    if own.outcome:
+    has_outcome = bool(own.outcome_columns)
+    outcome = outcome_of(own, numbers) if has_outcome else None
+    cells = _cells(dated, where, names, campaigns, channels, numbers, columns, outcome)
+    if has_outcome:
+        sums = " and ".join(f"'{name}'" for name, _ in own.outcome_columns)
         findings.append(
             Finding(
                 "outcome_from_rows",
-                f"The outcome is the sum of column '{own.outcome}' over the rows of a date: what "
+                f"The outcome is the sum of column {sums} over the rows of a date: what "
                 "platforms attribute to campaigns, not what the business sold. Upload outcomes to "
                 "replace it.",
-                {"column": own.outcome},
+                {"column": own.outcome_columns[0][0]},
             )
         )
     if "geo" in columns and not several(geos):
@@ -178,6 +181,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         date=dated.column,
         frequency=frequency,
         outcome=spec.outcome or own.outcome,
+        outcomes=spec.outcomes,
         channels=tuple(
             replace(
                 given.get(name, ChannelRole(name)),
@@ -190,7 +194,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     )
     return LongTable(
         cells,
-        bool(own.outcome),
+        has_outcome,
         frequency,
         spec,
         several(geos),
@@ -267,11 +271,12 @@ def _cells(
     channels: Sequence[str],
     numbers: dict[str, Floats],
     columns: dict[str, str],
-    outcome_column: str | None,
+    told: Floats | None,
 ) -> Cells:
     """Rows of one date and geo brought together; rows of channels that are not used are left out.
 
-    A channel is split where it has several campaigns; a single one is the channel itself.
+    A channel is split where it has several campaigns; a single one is the channel itself. ``told``
+    is the outcome of each row, (R,), where rows have one: it is added up.
     """
     own: dict[str, set[str]] = {channel: set() for channel in channels}
     for name, campaign in zip(names, campaigns, strict=True):
@@ -295,8 +300,8 @@ def _cells(
     seen = numbers[columns["impressions"]] if "impressions" in columns else None
     for row, key in enumerate(zip(days, geos, strict=True)):
         t, name = place[key], names[row]
-        if outcome_column is not None and np.isfinite(numbers[outcome_column][row]):
-            outcome[t] = np.nan_to_num(outcome[t]) + numbers[outcome_column][row]
+        if told is not None and np.isfinite(told[row]):
+            outcome[t] = np.nan_to_num(outcome[t]) + told[row]
         if name not in own:
             continue
         split = len(own[name]) > 1
@@ -347,7 +352,7 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     return OutcomeTable(
         dates=tuple(day for day in dated.dates if day is not None),
         row_geos=tuple(geos),
-        outcome=numbers[own.outcome or ""],
+        outcome=outcome_of(own, numbers),
         controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
         events=tuple(labels),
         frequency=frequency,

@@ -222,7 +222,11 @@ def _read_both(
 def _merge(long: Spec, outcomes: Spec) -> Spec:
     """The roles of both tables in one spec."""
     return replace(
-        long, outcome=outcomes.outcome, controls=outcomes.controls, events=outcomes.events
+        long,
+        outcome=outcomes.outcome,
+        outcomes=outcomes.outcomes,
+        controls=outcomes.controls,
+        events=outcomes.events,
     )
 
 

@@ -52,6 +52,38 @@ _OUTCOMES = [
     "signups",
     "leads",
 ]
+_RESULTS = [
+    *_OUTCOMES,
+    "units",
+    "turnover",
+    "income",
+    "profit",
+    "margin",
+    "transactions",
+    "bookings",
+    "installs",
+    "subscriptions",
+    "registrations",
+    "quantity",
+]
+"""Names of what media and promotions bring about: never guessed to be a control."""
+_NOT_A_RESULT = frozenset(
+    [
+        "price",
+        "prices",
+        "discount",
+        "discounts",
+        "holiday",
+        "holidays",
+        "event",
+        "events",
+        "days",
+        "index",
+        "flag",
+        "tax",
+    ]
+)
+"""Words that make a condition of a result's name: a sales price, sales days."""
 _NOT_AN_OUTCOME = frozenset(
     [
         "per",
@@ -177,7 +209,7 @@ def guess_roles(
     """
     findings: list[Finding] = []
     used = {date_column, *taken, *(spec.controls or ())} | {
-        name for name in (spec.outcome, spec.events, spec.geo) if name
+        name for name in (spec.events, spec.geo, *dict(spec.outcome_columns)) if name
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]
@@ -214,13 +246,12 @@ def guess_roles(
         ]
         used |= {n for role in roles for n in (role.spend, role.impressions) if n} | set(totals)
         free = [name for name in free if name not in used]
-    if spec.outcome is None:
+    if not spec.outcome_columns:
         # An empty column comes after all others, and is then told as an outcome that is empty.
         ranked = sorted(
             (n not in numeric and n not in text, *match, table.header.index(n), n)
             for n in free
-            if not set(tokens(n)) & _NOT_AN_OUTCOME
-            and (match := _match(tokens(n), _OUTCOMES)) is not None
+            if (match := _outcome_like(n, _OUTCOMES)) is not None
         )
         if ranked:
             outcome = ranked[0][-1]
@@ -229,6 +260,17 @@ def guess_roles(
                 _guess("outcome", outcome, f"Column '{outcome}' was read as the outcome.")
             )
             free.remove(outcome)
+    rivals = [
+        n
+        for n in free
+        if n in numeric
+        and _outcome_like(n, _RESULTS) is not None
+        and not set(tokens(n)) & _NOT_A_RESULT
+        and not {cell.strip() for cell in table.columns[n]} <= {"", "0", "1", "0.0", "1.0"}
+    ]
+    if rivals and spec.outcome_columns:
+        findings.append(_rivals(rivals))
+        free = [name for name in free if name not in rivals]
     if spec.events is None:
         labels = [n for n in free if n in text and set(tokens(n)) & _EVENTS]
         if labels:
@@ -261,6 +303,24 @@ def guess_roles(
             )
         )
     return spec, findings
+
+
+def _outcome_like(name: str, names: Sequence[str]) -> tuple[int, bool] | None:
+    """How well a column's name fits an outcome's, as ``_match``; None where it does not."""
+    words = tokens(name)
+    return None if set(words) & _NOT_AN_OUTCOME else _match(words, names)
+
+
+def _rivals(names: Sequence[str]) -> Finding:
+    """What to say of columns that are results too: as controls they would explain the outcome."""
+    shown = ", ".join(map(repr, names[:20])) + (" and more" if len(names) > 20 else "")
+    return Finding(
+        "other_outcomes",
+        f"{shown}: results as well, so no control is made of them (they would give away what is "
+        "to be explained) and they are not used. Name several columns in 'outcomes', each with the "
+        "value of one unit, to add them up.",
+        {"columns": list(names[:200])},
+    )
 
 
 def _spend_like(name: str) -> bool:

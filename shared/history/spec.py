@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from shared.history.faults import FaultLog, escape, near_misses
 from shared.history.periods import FREQUENCIES
 from shared.history.reading import Table
 
-__all__ = ["EXPOSURES", "ChannelRole", "Spec", "check_columns", "read_spec"]
+__all__ = ["COMBINED", "EXPOSURES", "ChannelRole", "Spec", "check_columns", "read_spec"]
 
 _FIELDS = (
     "date",
@@ -34,12 +35,14 @@ _FOR_THE_FIT = (
     "priors",
     "lift_tests",
     "model",
-    "outcomes",
     "features",
     "challengers",
 )
 _OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock")
 EXPOSURES = ("spend", "impressions")
+
+COMBINED = "combined value"
+"""Name of several outcomes added up at their values: money, whatever their own units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Spec:
     """Roles of columns. None means "not said": it may be guessed; ``()`` or "" mean "none".
 
     ``fit`` holds what only the fit reads (priors, lift tests, model, holidays), as given.
+    ``outcomes`` are columns that are added up, each at the value of one unit; ``outcome`` is None
+    then.
     """
 
     date: str | None = None
@@ -79,6 +84,19 @@ class Spec:
     events: str | None = None
     geo: str | None = None
     fit: Mapping[str, Any] = field(default_factory=dict)
+    outcomes: tuple[tuple[str, float], ...] | None = None
+
+    @property
+    def outcome_columns(self) -> tuple[tuple[str, float], ...]:
+        """Columns that make the outcome, and what one unit of each counts; () where not known."""
+        if self.outcomes is not None:
+            return self.outcomes
+        return ((self.outcome, 1.0),) if self.outcome else ()
+
+    @property
+    def outcome_name(self) -> str:
+        """What the outcome is called in answers; "" where not known."""
+        return COMBINED if self.outcomes is not None else self.outcome or ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of API.md. Null where a role is not played, absent where it is not known.
@@ -97,6 +115,8 @@ class Spec:
         for key, value in (("events", self.events), ("geo", self.geo)):
             if value is not None:
                 out[key] = value or None
+        if self.outcomes is not None:
+            out["outcomes"] = [{"column": name, "value": value} for name, value in self.outcomes]
         return {**out, "currency": self.currency, **self.fit}
 
 
@@ -134,12 +154,8 @@ def read_spec(data: Any) -> Spec:
             f"'{frequency}' is no frequency: 'day', 'week' or 'month'.",
         )
     country = _text(data, "holidays_country", faults)
-    if country is not None and not (len(country) == 2 and country.isalpha() and country.isascii()):
-        faults.add(
-            "/holidays_country",
-            "unknown_value",
-            f"'{country}' is no two-letter country code such as 'US'.",
-        )
+    if country is not None and (text := _no_country(country)):
+        faults.add("/holidays_country", "unknown_value", text)
     spec = Spec(
         date=_text(data, "date", faults),
         outcome=_text(data, "outcome", faults),
@@ -151,10 +167,25 @@ def read_spec(data: Any) -> Spec:
         events=_text(data, "events", faults) or ("" if "events" in data else None),
         geo=_text(data, "geo", faults) or ("" if "geo" in data else None),
         fit={key: data[key] for key in _FOR_THE_FIT if key in data},
+        outcomes=_outcomes(data, faults),
     )
     _no_column_twice(spec, faults)
     faults.stop_if_any()
     return spec
+
+
+def _no_country(code: str) -> str:
+    """What is wrong with a country's code; "" where its holidays are known."""
+    if not (len(code) == 2 and code.isalpha() and code.isascii()):
+        return f"'{code}' is no two-letter country code such as 'US'."
+    import holidays  # only where a country is named: it takes a third of a second
+
+    known = holidays.list_supported_countries(include_aliases=True)
+    if code in known:
+        return ""
+    if code.upper() in known:
+        return f"Country codes are in capitals: '{code.upper()}', not '{code}'."
+    return f"No holidays are known of a country '{code}' (ISO 3166: 'US', 'GB', 'DE', ...)."
 
 
 def _text(data: Mapping[str, Any], key: str, faults: FaultLog, at: str = "") -> str | None:
@@ -236,6 +267,41 @@ def _controls(data: Mapping[str, Any], faults: FaultLog) -> tuple[str, ...] | No
     return tuple(out)
 
 
+def _outcomes(data: Mapping[str, Any], faults: FaultLog) -> tuple[tuple[str, float], ...] | None:
+    """Columns of a combined outcome with the value of one unit of each."""
+    given = data.get("outcomes")
+    if given is None:
+        return None
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        faults.add("/outcomes", "wrong_type", "'outcomes' must be a list of at least one outcome.")
+        return None
+    if data.get("outcome") is not None:
+        text = "The spec names one outcome and several to be added up: leave one of the two out."
+        faults.add("/outcome", "conflict", text)
+    out: list[tuple[str, float]] = []
+    for index, item in enumerate(given):
+        at = f"/outcomes/{index}"
+        if not isinstance(item, Mapping):
+            faults.add(at, "wrong_type", "An outcome must be an object of column and value.")
+            continue
+        for key in item:
+            if key not in ("column", "value"):
+                text = f"An outcome has no field '{key}': it has column and value."
+                faults.add(f"{at}/{escape(str(key))}", "unknown_field", text)
+        column, value = _text(item, "column", faults, at), item.get("value")
+        if column is None and item.get("column") is None:
+            faults.add(f"{at}/column", "missing", "Every outcome needs its column.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            text = "'value' must be a number: what one unit of the outcome is worth."
+            faults.add(f"{at}/value", "wrong_type", text)
+        elif value == 0:
+            text = "An outcome of value 0 counts for nothing: leave it out."
+            faults.add(f"{at}/value", "no_value", text)
+        elif column is not None:
+            out.append((column, float(value)))
+    return tuple(out)
+
+
 def _places(spec: Spec) -> list[tuple[str, str]]:
     """Every column the spec names, with the pointer to where."""
     places = [
@@ -243,6 +309,7 @@ def _places(spec: Spec) -> list[tuple[str, str]]:
         for key, name in (("date", spec.date), ("outcome", spec.outcome), ("events", spec.events))
         if name
     ]
+    places += [(f"/outcomes/{i}/column", name) for i, (name, _) in enumerate(spec.outcomes or ())]
     if spec.geo:
         places.append(("/geo", spec.geo))
     for index, role in enumerate(spec.channels or ()):

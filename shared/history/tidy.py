@@ -106,7 +106,7 @@ def to_history(
     return History(
         dates=tuple(dates),
         frequency=frequency,
-        outcome_name=spec.outcome or "",
+        outcome_name=spec.outcome_name,
         outcome=outcome,
         channels=rows.channels,
         spend=spend,

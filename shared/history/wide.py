@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -25,6 +25,7 @@ __all__ = [
     "Dated",
     "WideTable",
     "one_geo",
+    "outcome_of",
     "read_dated",
     "read_frequency",
     "read_geos",
@@ -112,10 +113,13 @@ def read_outcome(
 
     A table without an outcome, or with an empty one, is a fault.
     """
-    names = [*extra, *(n for n in spec.controls or () if n in table.columns)]
-    if spec.outcome and spec.outcome in table.columns:
-        names.insert(0, spec.outcome)
-    elif not spec.outcome:
+    wanted = [name for name, _ in spec.outcome_columns]
+    names = [
+        *(name for name in wanted if name in table.columns),
+        *extra,
+        *(n for n in spec.controls or () if n in table.columns),
+    ]
+    if not wanted:
         faults.add(
             "/outcome",
             "no_outcome",
@@ -123,9 +127,9 @@ def read_outcome(
             f"spec as 'outcome'. There are: {', '.join(map(repr, table.header[:12]))}.",
         )
     numbers, findings = read_numbers(table, list(dict.fromkeys(names)), faults)
-    for name in (spec.outcome, *(spec.controls or ())):
+    for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
-            what = "outcome" if name == spec.outcome else "control"
+            what = "outcome" if name in wanted else "control"
             faults.add(
                 table.pointer(0, name),
                 f"empty_{what}",
@@ -139,6 +143,11 @@ def read_outcome(
             # a flag, not labels: 0 is no event, and 1 is one without a name
             labels = ["" if label[:1] != "1" else spec.events for label in labels]
     return numbers, labels, findings
+
+
+def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
+    """Shape (R,): the outcome, or several added up at their values; NaN where any is empty."""
+    return np.sum([value * numbers[name] for name, value in spec.outcome_columns], axis=0)
 
 
 def read_wide(table: Table, spec: Spec) -> WideTable:
@@ -213,7 +222,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         arms=tuple((role.channel, "") for role in roles),
         spend=spend,
         impressions=np.column_stack(seen),
-        outcome=numbers[spec.outcome or ""],
+        outcome=outcome_of(spec, numbers),
         control_names=spec.controls or (),
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
