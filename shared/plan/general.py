@@ -259,7 +259,7 @@ def shared_outcome(program: Program, z: Floats) -> Floats:
         return out
     level = program.saturation(z)
     for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.weight[pair.first]
+        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
         out[pair.first] += 0.5 * pair.strength * both
         out[pair.second] += 0.5 * pair.strength * both
     return out

@@ -35,7 +35,7 @@ def levels_in_draws(program: Program, spend: Floats) -> tuple[tuple[str, str], .
         share = program.draw_weights
     told = drawn = 0.0
     for pair in program.pairs:
-        size = pair.strength * program.weight[pair.first]
+        size = pair.strength * program.pair_weight(pair)
         told += float(size @ (level[pair.first] * level[pair.second]))
         both = own[:, :, pair.first] * own[:, :, pair.second]
         drawn += float(size @ (both @ share))

@@ -169,6 +169,14 @@ class Program:
         each = np.stack([self.draws.value(row) for row in z.T])
         return _array(each.transpose(1, 2, 0) * self.weight)
 
+    def pair_weight(self, pair: Pair) -> Array:
+        """(H,) what an interaction counts for in each period: its arms' weights' geometric mean.
+
+        So the order in which a pair names its channels does not matter.
+        """
+        first, second = self.weight[pair.first], self.weight[pair.second]
+        return _array(np.where(first == second, first, np.sqrt(first * second)))
+
     def supremum(self) -> Array:
         """(A,) the most that each arm can bring in a period; inf where its curve has no ceiling."""
         return self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
@@ -182,7 +190,7 @@ class Program:
             share = self.saturation(z)
             for pair in self.pairs:
                 both = share[pair.first] * share[pair.second]
-                total += pair.strength * float((both * self.weight[pair.first]).sum())
+                total += pair.strength * float((both * self.pair_weight(pair)).sum())
         return total
 
     def objective(self, u: Array) -> float:

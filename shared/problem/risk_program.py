@@ -119,7 +119,7 @@ def between(program: Program, z: Array) -> float:
         return 0.0
     level, total = program.saturation(z), 0.0
     for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.weight[pair.first]
+        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
         total += pair.strength * float(both.sum())
     return total
 

@@ -138,6 +138,7 @@ def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
     draws = max(len(_curves(arm)) for _, arm in arms_of(raw))
     total = np.zeros((draws, z.shape[0], z.shape[2]))
     level: dict[str, np.ndarray] = {}
+    seasons: dict[str, np.ndarray] = {}
     for a, (place, arm) in enumerate(arms_of(raw)):
         own = arm.get("period_weights") or raw["channels"][place].get("period_weights")
         season = np.array(own or [1.0] * plans.shape[2])
@@ -146,9 +147,11 @@ def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
         total += season * each
         tops = np.mean([c.get("max_response", math.inf) for c in _curves(arm)])
         level[arm["channel"]] = each.mean(axis=0) / tops
+        seasons[arm["channel"]] = season
     for pair in raw.get("interactions", []):
         one, other = pair["channels"]
-        total += pair["strength"] * level[one] * level[other]
+        both = np.sqrt(seasons[one] * seasons[other])
+        total += pair["strength"] * both * level[one] * level[other]
     return total
 
 

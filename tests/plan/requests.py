@@ -191,8 +191,6 @@ def _valued(rng: np.random.Generator, raw: Raw, careful: bool) -> None:
     elif pick < 0.15 and len(arms_of(raw)) == len(raw["channels"]):
         strength = float(rng.choice([-3000, 3000]))
         raw["interactions"] = [{"channels": ["c0", "c1"], "strength": strength}]
-        for channel in raw["channels"]:
-            channel.pop("period_weights", None)
     elif pick < 0.3:
         goal = raw.setdefault("objective", {})
         goal.update(goal="maximize_profit", value_per_outcome=0.9)

@@ -172,3 +172,16 @@ def test_no_random_plan_beats_squares_around_any_centre(seed: int) -> None:
         )
         certificate = certify_program(program, best, ProgramProof((leaf,)))
         assert certificate.upper_bound >= max(worth)
+
+
+def test_the_order_of_a_pairs_names_does_not_matter() -> None:
+    plain = over_time(0, 2, 3, 30.0)
+    weight = np.random.default_rng(3).uniform(0.3, 2.0, plain.weight.shape)
+    u = np.full(plain.lower.shape, 4.0)
+    there, back = (
+        replace(plain, weight=weight, pairs=(pair,)) for pair in (Pair(0, 1, 5.0), Pair(1, 0, 5.0))
+    )
+    assert there.objective(u) == back.objective(u)
+    np.testing.assert_allclose(
+        there.pair_weight(there.pairs[0]), np.sqrt(weight[0] * weight[1]), rtol=1e-12
+    )

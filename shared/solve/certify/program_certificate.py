@@ -205,7 +205,7 @@ def _gradient(program: Program, u: Array) -> Array:
         safe = np.where(program.weight > 0.0, program.weight, 1.0)
         rate = slope / safe / top[:, None]
         for pair in program.pairs:
-            size = program.value * pair.strength * program.weight[pair.first]
+            size = program.value * pair.strength * program.pair_weight(pair)
             for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
                 out[one] += (size * rate[one] * level[other]) @ program.carry[one]
     return out

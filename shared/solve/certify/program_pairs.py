@@ -114,7 +114,7 @@ def linearise(program: Program, maxima: ArmMaxima, leaf: ProgramLeaf, region: Re
     constants, size, extra = [], 0.0, 0.0
     for pair, mix, share in zip(program.pairs, mixes, shares, strict=True):
         a, b = pair.first, pair.second
-        strength = pair.strength * program.weight[a]
+        strength = pair.strength * program.pair_weight(pair)
         square = (share > 0.0) & (strength != 0.0)
         to_a, to_b, rest = _planes(strength, np.clip(mix, 0.0, 1.0), low, high, a, b)
         to_a, to_b = np.where(square, centre[b], to_a), np.where(square, centre[a], to_b)

@@ -95,6 +95,6 @@ def _most(program: Program, weights: Array) -> float:
     assert each is not None
     share = np.abs(weights) * draws.draws + 1.0
     pairs = sum(
-        abs(p.strength) * float(np.abs(program.weight[p.first]).sum()) for p in program.pairs
+        abs(p.strength) * float(np.abs(program.pair_weight(p)).sum()) for p in program.pairs
     )
     return float((each.sum(axis=(1, 2)) * share).mean()) + pairs + draws.draws * 1e-300

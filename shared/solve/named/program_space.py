@@ -60,7 +60,7 @@ class ProgramSpace(Space):
             level = self._curves(u) / program.supremum()[:, None]
             for pair in program.pairs:
                 both = level[:, pair.first] * level[:, pair.second]
-                outcome += pair.strength * (both * program.weight[pair.first]).sum(axis=1)
+                outcome += pair.strength * (both * program.pair_weight(pair)).sum(axis=1)
         money = np.einsum("atk,iak->i", program.spread, u)
         return np.asarray(program.value * outcome - program.cost * money, dtype=np.float64)
 
@@ -73,7 +73,7 @@ class ProgramSpace(Space):
             top = program.supremum()[:, None]
             level, rate = self._curves(u) / top, slope / top
             for pair in program.pairs:
-                factor = pair.strength * program.weight[pair.first]
+                factor = pair.strength * program.pair_weight(pair)
                 inner[:, pair.first] += factor * rate[:, pair.first] * level[:, pair.second]
                 inner[:, pair.second] += factor * rate[:, pair.second] * level[:, pair.first]
         out = program.value * np.einsum("ahk,iah->iak", program.carry, inner)

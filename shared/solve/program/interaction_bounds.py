@@ -142,7 +142,8 @@ class _Pairs:
         first = np.array([pair.first for pair in program.pairs])
         second = np.array([pair.second for pair in program.pairs])
         strength = np.array([pair.strength for pair in program.pairs])
-        size = program.value * strength * program.weight[first, 0]
+        weight = np.array([program.pair_weight(pair)[0] for pair in program.pairs])
+        size = program.value * strength * weight
         up = size >= 0.0
         near = np.where(up, high[second], low[second])
         far = np.where(up, low[second], high[second])

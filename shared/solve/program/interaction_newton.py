@@ -55,7 +55,7 @@ class Levels:
         top = np.where(np.isfinite(top) & (top > 0.0), top, 1.0)
         coupling, sizes = np.zeros((arms, arms)), np.zeros((arms, arms))
         for pair in program.pairs:
-            size = program.value * pair.strength * weight[pair.first]
+            size = program.value * pair.strength * program.pair_weight(pair)[0]
             for a, b in ((pair.first, pair.second), (pair.second, pair.first)):
                 coupling[a, b] += size
                 sizes[a, b] += abs(size)

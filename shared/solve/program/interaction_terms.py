@@ -36,7 +36,7 @@ def linear_weights(program: Program, z: Array) -> Array:
     weight = program.weight.copy()
     for pair in program.pairs:
         a, b = pair.first, pair.second
-        strength = pair.strength * program.weight[a]
+        strength = pair.strength * program.pair_weight(pair)
         weight[a] += strength * level[b] / top[a]
         weight[b] += strength * level[a] / top[b]
     return weight
@@ -103,7 +103,7 @@ def shares_at(
         # Of the pairs that ask for more than can be borne the heaviest is left to planes.
         load = np.array(
             [
-                np.abs(pair.strength * program.weight[pair.first])
+                np.abs(pair.strength * program.pair_weight(pair))
                 * (asked[pair.first] + asked[pair.second])
                 for pair in program.pairs
             ]
@@ -117,7 +117,7 @@ def shares_at(
 def _leading(program: Program, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:
     """(P, H) shares for the pairs ``some``, 0 for others, and (A, H) what of ``bear`` they ask."""
     sizes = [
-        np.where(own, np.abs(pair.strength * program.weight[pair.first]), 0.0)
+        np.where(own, np.abs(pair.strength * program.pair_weight(pair)), 0.0)
         for pair, own in zip(program.pairs, some, strict=True)
     ]
 
@@ -176,7 +176,7 @@ def widest_cell(
     curve = np.zeros(weight.shape)
     squares = leaf.shares if leaf.shares is not None else np.ones((len(program.pairs), periods))
     for pair, t in zip(program.pairs, squares, strict=True):
-        size = np.abs(pair.strength * program.weight[pair.first])
+        size = np.abs(pair.strength * program.pair_weight(pair))
         safe = np.where(t > 0.0, t, 1.0)
         curve[pair.first] += size * safe
         curve[pair.second] += size / safe

@@ -74,7 +74,7 @@ class DrawnProgram:
         level, rate = program.saturation(z), self.draws.mean_slope(z.T).T / top
         out = np.zeros(self.shape)
         for pair in program.pairs:
-            size = pair.strength * program.weight[pair.first]
+            size = pair.strength * program.pair_weight(pair)
             for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
                 out[one] += (size * rate[one] * level[other]) @ program.carry[one]
         return out
