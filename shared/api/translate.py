@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
+from shared.api.interplay import interactions_of
 from shared.api.messages import Channel, Constraint, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
 from shared.api.messages import Weights as WeightsMessage
 from shared.api.pointers import pointer_to
 from shared.api.question_faults import no_draws
 from shared.api.reading import first, refuse
-from shared.api.rule_faults import no_ceiling, unknown_names
+from shared.api.rule_faults import unknown_names
 from shared.curves.curveset import CurveSet
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
@@ -25,7 +24,6 @@ from shared.problem.model import Constraint as Rule
 from shared.problem.model import (
     Goal,
     Horizon,
-    Interaction,
     Problem,
     Risk,
     SolverOptions,
@@ -92,7 +90,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         frequency=None if curves is None else curves.frequency,
         goal=_goal(message),
         constraints=tuple(_rules(message, have, faults)),
-        interactions=tuple(_interactions(message, have, faults, warnings)),
+        interactions=interactions_of(message, curves, have, faults, warnings),
         horizon=_horizon(message),
         risk=risk,
         period_budgets=tuple(message.period_budgets or ()),
@@ -218,42 +216,6 @@ def _holds_at_nothing(rule: Constraint) -> bool:
     """Whether a rule is satisfied where its channels spend nothing."""
     least = (rule.min_spend, rule.min_total, rule.min_share, rule.min)
     return all((x or 0.0) <= 0.0 for x in least) and (rule.max or 0.0) >= 0.0
-
-
-def _interactions(
-    message: OptimizeRequest,
-    have: dict[str, ProblemChannel],
-    faults: list[Fault],
-    warnings: list[tuple[str, str]],
-) -> Iterator[Interaction]:
-    """The pairs that add or cost anything between channels that are left and bring anything."""
-    for i, pair in enumerate(message.interactions or ()):
-        first_end, second_end = pair.channels
-        for j, name in enumerate(pair.channels):
-            for part in _parts(have[name]) if name in have else ():
-                curve = part.response.saturation
-                if not np.isfinite(curve.supremum()):
-                    faults.append(no_ceiling(i, j, part.name, curve.family))
-        if not pair.strength or first_end not in have or second_end not in have:
-            continue
-        nothing = [name for name in pair.channels if _brings_nothing(have[name])]
-        if nothing:
-            text = f"{nothing[0]} brings nothing: its interaction with another channel is left out."
-            warnings.append(("idle_interaction", text))
-        else:
-            yield Interaction((first_end, second_end), pair.strength)
-
-
-def _parts(channel: ProblemChannel) -> tuple[ProblemChannel, ...]:
-    """The channel's campaigns, or the channel itself where it has none."""
-    return channel.campaigns or (channel,)
-
-
-def _brings_nothing(channel: ProblemChannel) -> bool:
-    """Whether all its curves are flat at zero, so that there is no level of saturation."""
-    responses = [part.response for part in _parts(channel)]
-    curves = [curve for each in responses for curve in each.draws or (each.saturation,)]
-    return all(float(curve.supremum()) <= 0.0 for curve in curves)
 
 
 def _draws(channel: ProblemChannel) -> int:

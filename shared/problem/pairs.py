@@ -26,18 +26,21 @@ __all__ = ["pairs_of"]
 def pairs_of(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
     """The pairs of all interactions; two that join the same arms are one.
 
+    An interaction may also name single campaigns ("tv/brand"): their own levels count then.
+
     Raises
     ------
     InvalidInput
         Names that do not exist, curves without a ceiling.
     """
-    places = {channel.name: i for i, channel in enumerate(problem.channels)}
+    places = {arm.name: [a] for a, arm in enumerate(arms)}
+    places |= {channel.name: members(arms, i) for i, channel in enumerate(problem.channels)}
     strengths: dict[tuple[int, int], float] = {}
     for i, link in enumerate(problem.interactions):
         for name in link.channels:
             if name not in places:
                 raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
-        first, second = (members(arms, places[name]) for name in link.channels)
+        first, second = (places[name] for name in link.channels)
         for (a, part), (b, other) in (
             (one, two) for one in _parts(arms, first, i) for two in _parts(arms, second, i)
         ):
