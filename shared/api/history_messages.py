@@ -23,6 +23,8 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
 Spread = Annotated[float, Field(gt=0, le=1e15)]
 
+Season = Literal["year", "day_of_week", "month", "quarter"]
+
 
 class SpecChannel(Plain):
     """Columns of one channel."""
@@ -81,6 +83,9 @@ class Feature(Plain):
     column: Name | None = None
     window: Annotated[int, Field(ge=1, le=1000)] | None = None
     periods: Annotated[int, Field(ge=1, le=1000)] | None = None
+    known_ahead: bool | None = Field(
+        None, description="Whether the column is known before its date: a list of prices, say."
+    )
     of: list[Name] | None = Field(None, max_length=1000)
 
 
@@ -94,6 +99,18 @@ class Model(Plain):
         None, description="Pairs of channels, or every pair ('auto'), shrunk towards none."
     )
     time_varying_baseline: bool | None = None
+    trend: Literal["auto", "bends", "linear", "none"] | None = Field(
+        None, description="A line that may bend once a year, a straight line, or a level."
+    )
+    seasonality: Literal["auto"] | list[Season] | None = Field(
+        None, description="Fourier terms of the year, and dummies; both chosen where left out."
+    )
+    holidays_lead: Annotated[int, Field(ge=0, le=60)] | None = Field(
+        None, description="Days before a public holiday that have an effect of their own."
+    )
+    holidays_lag: Annotated[int, Field(ge=0, le=60)] | None = Field(
+        None, description="Days after a public holiday that have an effect of their own."
+    )
     campaigns: bool | None = Field(None, description="Curves by campaign where there are any.")
     noise: Literal["auto", "gaussian", "student_t"] | None = None
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
-from shared.fit.design.baseline import period_after
+from shared.fit.design.calendar import period_after
 from shared.fit.design.design import Design
 
 __all__ = ["Lift", "read_lifts"]

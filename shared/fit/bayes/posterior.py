@@ -30,7 +30,9 @@ from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
 from shared.fit.bayes.sampler import Sample, sample
-from shared.fit.design.design import Design, build_design
+from shared.fit.design.design import Design
+from shared.fit.design.leak import checked_design
+from shared.fit.design.wishes import read_wishes
 from shared.fit.support import Asked, asked_of
 from shared.history.table import History
 
@@ -102,8 +104,7 @@ def fit_posterior(
     """
     rng = np.random.default_rng([seed, 0 if train is None else train])
     asked = asked_of(spec, history.channels)
-    country = spec.get("holidays_country") or None
-    design = build_design(history, country, train, wander=asked.wander)
+    design = checked_design(history, read_wishes(spec, history), train)
     names = tuple(history.channels[c] for c in design.active)
     prior = _returns(history, spec, design, names)
     lifts = read_lifts(spec, design, names, history.dates)

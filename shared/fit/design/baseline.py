@@ -1,42 +1,40 @@
-"""The baseline's columns: trend, seasonality, controls, events, holidays, for one geo or for many.
+"""The baseline's columns: trend, seasons, controls, features, events, holidays, by geo or not.
 
 Nothing here looks ahead: every centre, scale and label count comes from the first ``train`` rows.
 Columns come multiplied by the standard deviation of their coefficient's prior (in units of the
 outcome's standard deviation), so that every coefficient has a standard normal prior.
 
 With several geos the rows are stacked geo by geo. All geos share the coefficients of seasonality,
-controls, events and holidays; each has an intercept and a trend of its own, and a small seasonal
-deviation.
+controls, features, events and holidays; each has an intercept and a trend of its own, and a small
+seasonal deviation.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import InvalidInput
+from shared.fit.design.calendar import (
+    PERIODS_PER_YEAR,
+    event_columns,
+    holiday_columns,
+    season_columns,
+)
+from shared.fit.design.derived import derived_columns
+from shared.fit.design.wishes import Wishes
 from shared.history.table import History, Panel
 
-__all__ = ["PERIODS_PER_YEAR", "Baseline", "baseline_columns", "period_after"]
+__all__ = ["Baseline", "baseline_columns"]
 
 Floats = NDArray[np.float64]
-
-PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7.0, "month": 12.0}
 
 # Standard deviations of the coefficients' priors, in standard deviations of the outcome.
 _TREND_SD = 1.0
 _BEND_SD = 0.3
-_SEASON_SD = 0.6
-_WEEKDAY_SD = 0.6
 _CONTROL_SD = 1.0
 _EVENT_SD = 1.5
-_HOLIDAY_SD = 0.6
 _WANDER_SD = 0.5
 _GEO_SEASON = 0.3  # of the common season's: how much a geo's own may differ
 _GEO_HARMONICS = 2
@@ -54,11 +52,9 @@ class Baseline:
 def baseline_columns(
     history: History,
     panel: Panel,
-    country: str | None,
     train: int,
     levels: Floats,
-    *,
-    wander: bool = False,
+    wishes: Wishes,
 ) -> Baseline:
     """All columns of all geos.
 
@@ -66,9 +62,9 @@ def baseline_columns(
     ----------
     levels
         (G,) mean of each geo's outcome over its standard deviation: how far an intercept may lie.
-    wander
-        Whether the baseline may drift: slow waves besides the trend (a Gaussian process of smooth
-        paths, written in its leading cosines).
+    wishes
+        What the spec asks of it. Where the baseline may drift, slow waves come besides the trend
+        (a Gaussian process of smooth paths, written in its leading cosines).
     """
     rows, geos = len(history.dates), len(panel.geos)
     columns: list[Floats] = []
@@ -92,12 +88,12 @@ def baseline_columns(
         # The outcome is centred; media that explain much of it pull the intercept far below zero.
         alone(geo, "intercept", "intercept", np.full(rows, max(5.0, float(levels[geo]))))
     for geo in range(geos):
-        for name, column, sd in _trend(rows, train, history.frequency):
+        for name, column, sd in _trend(rows, train, history.frequency, wishes.trend):
             alone(geo, "trend", name, sd * column)
-        if wander:
+        if wishes.wander:
             for name, column, sd in _wander(rows, train, history.frequency):
                 alone(geo, "trend", name, sd * column)
-    season = _season(history.dates, train, history.frequency)
+    season = season_columns(history.dates, train, history.frequency, wishes.seasons)
     for name, column, sd in season:
         everywhere("seasonality", name, sd * column)
     if geos > 1:
@@ -105,17 +101,29 @@ def baseline_columns(
             for name, column, sd in season[: 2 * _GEO_HARMONICS]:
                 alone(geo, "seasonality", name, _GEO_SEASON * sd * column)
     for place, name in enumerate(history.control_names):
-        column = panel.controls[:, :, place]
-        past = column[:, :train]
-        spread = float(np.std(past))
-        if spread > 0:
-            add("controls", name, (_CONTROL_SD * (column - float(past.mean())) / spread).ravel())
-    for name, column in _events(history.events, train):
+        control = _standard(panel.controls[:, :, place], train)
+        if control is not None:
+            add("controls", name, _CONTROL_SD * control.ravel())
+    for name, values, sd in derived_columns(history, panel, wishes.features, train):
+        feature = _standard(values, train)
+        if feature is not None:
+            add("features", name, sd * feature.ravel())
+    for name, column in event_columns(history.events, train):
         everywhere("events", name, _EVENT_SD * column)
-    if country is not None:
-        for name, column in _holidays(history.dates, train, history.frequency, country):
-            everywhere("holidays", name, _HOLIDAY_SD * column)
+    if wishes.country is not None:
+        around = wishes.before, wishes.after
+        for name, column, sd in holiday_columns(
+            history.dates, train, history.frequency, wishes.country, *around
+        ):
+            everywhere("holidays", name, sd * column)
     return Baseline(np.stack(columns, axis=1), tuple(names), tuple(groups))
+
+
+def _standard(column: Floats, train: int) -> Floats | None:
+    """(G, T) with mean 0 and sd 1 in training; None where it does not vary there."""
+    past = column[:, :train]
+    spread = float(np.std(past))
+    return (column - float(past.mean())) / spread if spread > 0 else None
 
 
 def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, float]]:
@@ -140,93 +148,19 @@ def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, fl
     ]
 
 
-def _trend(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, float]]:
+def _trend(
+    rows: int, train: int, frequency: str, kind: str | None
+) -> list[tuple[str, Floats, float]]:
     """A straight line, and a small bend a year (after the first, before the last)."""
-    if train < 8:
+    if train < 8 or kind == "none":
         return []
     index = np.arange(rows, dtype=np.float64)
     out = [("trend", (index - (train - 1) / 2.0) / ((train - 1) / 2.0), _TREND_SD)]
+    if kind == "linear":
+        return out
     year = PERIODS_PER_YEAR[frequency]
     years = int(train / year + 0.05)  # 156 weeks are three years
     for bend in range(1, years):
         at = bend * train / years
         out.append((f"trend bend {bend}", np.maximum(index - at, 0.0) / year, _BEND_SD))
     return out
-
-
-def _season(dates: Sequence[date], train: int, frequency: str) -> list[tuple[str, Floats, float]]:
-    """Fourier terms of the year, as many as the length can bear; day of week for daily data."""
-    out: list[tuple[str, Floats, float]] = []
-    years = train / PERIODS_PER_YEAR[frequency] + 0.05
-    if years >= 3:
-        harmonics = 6
-    elif years >= 1.5:
-        harmonics = 4
-    else:
-        harmonics = 2 if years >= 0.75 else 0
-    if frequency == "month":
-        harmonics = min(harmonics, 3 if years >= 2 else 1)
-    phase = 2.0 * np.pi * np.array([d.toordinal() for d in dates]) / 365.25
-    for k in range(1, harmonics + 1):
-        sd = _SEASON_SD / float(np.sqrt(k))
-        out.append((f"year sin {k}", np.sin(k * phase), sd))
-        out.append((f"year cos {k}", np.cos(k * phase), sd))
-    if frequency == "day" and train >= 21:
-        weekday = np.array([d.weekday() for d in dates])
-        for day, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")):
-            # All seven, each shrunk to the mean: no day is the reference.
-            out.append((name, (weekday == day).astype(np.float64), _WEEKDAY_SD))
-    return out
-
-
-def _events(labels: Sequence[str], train: int) -> list[tuple[str, Floats]]:
-    """A dummy for each label seen twice in training; labels seen once share one.
-
-    A label that was seen once would only erase its row; together they say what "an event" does.
-    """
-    counts = Counter(label for label in labels[:train] if label)
-    often = [label for label, count in counts.items() if count >= 2]
-    out = [
-        (label, np.array([x == label for x in labels], dtype=np.float64)) for label in sorted(often)
-    ]
-    once = {label for label, count in counts.items() if count == 1}
-    if len(once) >= 2:
-        other = np.array([bool(x) and x not in often for x in labels], dtype=np.float64)
-        out.append(("other events", other))
-    return out
-
-
-def _holidays(
-    dates: Sequence[date], train: int, frequency: str, country: str
-) -> list[tuple[str, Floats]]:
-    """Days of each public holiday in each period (``holidays``); monthly: their number in all."""
-    import holidays
-
-    years = range(dates[0].year, dates[-1].year + 2)
-    try:
-        calendar = holidays.country_holidays(country, years=years)
-    except NotImplementedError:
-        raise InvalidInput.at(
-            "/holidays_country",
-            "unknown_country",
-            f"No holiday calendar is known for {country!r}; give an ISO code such as 'US'.",
-        ) from None
-    ends = period_after(dates[-1], frequency)
-    by_name: dict[str, Floats] = {}
-    for day, label in sorted(calendar.items()):
-        row = bisect_right(dates, day) - 1
-        if row >= 0 and day < ends:
-            name = label.replace(" (observed)", "").split(";")[0].strip()
-            by_name.setdefault(name, np.zeros(len(dates)))[row] += 1.0
-    if frequency == "month":
-        total = np.sum(list(by_name.values()), axis=0) if by_name else np.zeros(len(dates))
-        centred = total - float(np.mean(total[:train]))
-        return [("public holidays", centred)] if np.any(centred[:train]) else []
-    return [(n, c) for n, c in sorted(by_name.items()) if np.count_nonzero(c[:train]) >= 2]
-
-
-def period_after(day: date, frequency: str) -> date:
-    """The start of the period after the one that starts on ``day``."""
-    if frequency == "month":
-        return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return day + timedelta(days=7 if frequency == "week" else 1)

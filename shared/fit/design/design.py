@@ -8,13 +8,14 @@ changes the future and checks that the past's arrays do not move.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
 from shared.fit.design.baseline import baseline_columns
+from shared.fit.design.wishes import Wishes
 from shared.history.table import History, Panel
 
 __all__ = ["LAGS", "Arm", "Design", "arm_name", "build_design", "lagged"]
@@ -61,7 +62,8 @@ class Design:
     mean_spend
         Shape (A,): mean spend over the training periods, zeros included, in money per period.
     baseline
-        Shape (R, p): intercept, trend, seasonality, controls, events, times their prior sd.
+        Shape (R, p): intercept, trend, seasonality, controls, derived features, events, holidays,
+        times their prior sd.
     baseline_names, baseline_groups
         Name of each column, and the group it is reported under.
     outcome
@@ -140,18 +142,29 @@ def lagged(spend: Floats, lags: int, padding: Floats) -> Floats:
 
 def build_design(
     history: History,
-    holidays_country: str | None,
+    wishes: Wishes | str | None,
     train: int | None = None,
     *,
     wander: bool = False,
 ) -> Design:
     """Scale, lag and lay out a history; ``train`` periods (default all) set every scale.
 
+    Parameters
+    ----------
+    wishes
+        What the spec asks of the baseline (``read_wishes``), or only a country of holidays.
+    wander
+        Whether the baseline may drift, whatever the wishes say.
+
     Raises
     ------
     InvalidInput
         Where no channel has spend, the outcome does not vary, or the country is not known.
     """
+    if not isinstance(wishes, Wishes):
+        wishes = Wishes(country=wishes)
+    if wander:
+        wishes = replace(wishes, wander=True)
     panel = history.panel()
     rows, geos = len(history.dates), len(panel.geos)
     train = rows if train is None else train
@@ -176,9 +189,7 @@ def build_design(
     centre, scale = np.zeros(geos), np.ones(geos)
     for g in range(geos):
         centre[g], scale[g] = _outcome_scale(history, panel, g, panel.outcome[g, observed[g]])
-    baseline = baseline_columns(
-        history, panel, holidays_country, train, np.abs(centre) / scale, wander=wander
-    )
+    baseline = baseline_columns(history, panel, train, np.abs(centre) / scale, wishes)
     lags = min(LAGS[history.frequency], max(train // 2, 1))
     return Design(
         geos=panel.geos,
