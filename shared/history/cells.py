@@ -133,8 +133,11 @@ def panel_of(
     arms = cells.arms if split else tuple((channel, "") for channel in cells.channels)
     shape = (len(geos), len(history.dates), len(arms))
     spend, impressions = np.zeros(shape), np.zeros(shape)
+    counted = np.zeros(shape, dtype=bool)
     for m, (channel, campaign) in enumerate(cells.arms):
         to = arms.index((channel, campaign if split else ""))
+        told = inside & np.isfinite(cells.impressions[:, m])
+        counted[geo[told], time[told], to] = True
         for values, target in ((cells.spend, spend), (cells.impressions, impressions)):
             known = inside & np.isfinite(values[:, m])
             np.add.at(target[:, :, to], (geo[known], time[known]), values[known, m])
@@ -153,12 +156,8 @@ def panel_of(
         )
     exposure = spend.copy()
     for m, (channel, _) in enumerate(arms):
-        if channel in exposed and impressions[:, :, m].sum() > 0:
-            # At the arm's mean price in each geo, so that exposure adds up to what was spent.
-            for g in range(len(geos)):
-                shown = impressions[g, :, m].sum()
-                if shown > 0:
-                    exposure[g, :, m] = impressions[g, :, m] * spend[g, :, m].sum() / shown
+        if channel in exposed:
+            found += _expose(m, _name(arms[m]), geos, spend, impressions, counted, exposure)
     if campaigns and split:
         found.append(
             Finding(
@@ -169,3 +168,53 @@ def panel_of(
             )
         )
     return Panel(geos, arms, spend, exposure, outcome, controls), found
+
+
+def _name(arm: tuple[str, str]) -> str:
+    channel, campaign = arm
+    return f"{channel}/{campaign}" if campaign else channel
+
+
+def _expose(
+    m: int,
+    name: str,
+    geos: Sequence[str],
+    spend: Floats,
+    impressions: Floats,
+    counted: NDArray[np.bool_],
+    exposure: Floats,
+) -> list[Finding]:
+    """Put an arm's impressions in place of its spend, in money; what could not be is reported.
+
+    Impressions are told at the arm's mean price of one in each geo, so that exposure adds up to
+    what was spent. Where spend has no count of impressions, it is taken to have bought them at that
+    price; a geo without any count keeps its spend.
+    """
+    found = []
+    guessed = (spend[:, :, m] > 0) & ~counted[:, :, m]
+    for g, geo in enumerate(geos):
+        known = ~guessed[g]
+        paid, shown = spend[g, known, m].sum(), impressions[g, known, m].sum()
+        if shown > 0 and paid > 0:
+            exposure[g, known, m] = impressions[g, known, m] * paid / shown
+        elif spend[g, :, m].any():
+            where = f" in {geo}" if geo else ""
+            found.append(
+                Finding(
+                    "no_impressions",
+                    f"'{name}' has no impressions{where}: its spend stands in for them.",
+                    {"channel": name, "geo": geo or None},
+                )
+            )
+            guessed[g] = False
+    if guessed.any():
+        count = int(guessed.sum())
+        found.append(
+            Finding(
+                "empty_impressions",
+                f"Impressions of '{name}' are missing in {count} periods that have spend: taken to "
+                "have been bought at its mean price.",
+                {"channel": name, "count": count},
+            )
+        )
+    return found

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared.history.cells import Cells
 from shared.history.faults import FaultLog, near_misses
+from shared.history.names import similar_names
 from shared.history.numbers import read_numbers
 from shared.history.reading import Table
 from shared.history.roles import guess_roles
@@ -148,7 +149,13 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     faults.stop_if_any()
 
     findings += left_out
-    findings += _about_names(names)
+    findings += similar_names(names, "channels")
+    findings += similar_names(geos, "geos")
+    below: dict[str, set[str]] = defaultdict(set)
+    for name, campaign in set(zip(names, campaigns, strict=True)):
+        below[name].add(campaign)
+    for name, some in below.items():
+        findings += similar_names([f"{name}/{c}" for c in some if c], "campaigns")
     empty = np.isnan(numbers[columns["spend"]])
     if empty.any():
         findings.append(
@@ -241,26 +248,6 @@ def _channels(
             {"channels": left[:200]},
         )
     ]
-
-
-def _about_names(names: Sequence[str]) -> list[Finding]:
-    """Channels that differ in letter case only."""
-    found = []
-    spellings: dict[str, set[str]] = defaultdict(set)
-    for name in set(names):
-        spellings[name.casefold()].add(name)
-    for variants in spellings.values():
-        if len(variants) > 1:
-            shown = sorted(variants)
-            found.append(
-                Finding(
-                    "similar_names",
-                    f"{' and '.join(map(repr, shown))} differ in capital letters only and were "
-                    "kept apart.",
-                    {"channels": shown},
-                )
-            )
-    return found
 
 
 def _cells(

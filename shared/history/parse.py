@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from shared.errors import InvalidInput
+from shared.history.beliefs import check_beliefs, unused_tests
 from shared.history.cells import Cells, national, panel_of
 from shared.history.faults import FaultLog
+from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
-from shared.history.periods import period_number
+from shared.history.periods import period_after, period_number
 from shared.history.reading import Table, read_table
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
@@ -161,13 +163,39 @@ def _parsed(
     table: Table,
     layout: str,
 ) -> Parsed:
-    history = to_history(national(cells), frequency, spec, findings, long=layout == "long")
+    everywhere = set(cells.geos)
+    cells, uneven = settle_geos(cells, frequency)
+    geos = set(cells.geos) - {""}
+    _check_sense(spec, cells, everywhere - geos)
+    history = to_history(
+        national(cells), frequency, spec, [*findings, *uneven], long=layout == "long"
+    )
     exposed = {role.channel for role in spec.channels or () if role.exposure == "impressions"}
     split = (spec.fit.get("model") or {}).get("campaigns") is not False
     detail, more = panel_of(cells, history, exposed, split=split)
+    if detail is not None and len(detail.geos) > 1:
+        more += unspent_in_geos(detail)
+    whole = replace(history, detail=detail)
+    more += unused_tests(spec.fit, whole, period_after(history.dates[-1], frequency))
     found = (*history.findings, *suspicions(history), *more)
-    history = replace(history, findings=found, detail=detail)
+    history = replace(whole, findings=found)
     return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)
+
+
+def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
+    """Refuse beliefs about channels and geos that are not there, exposure that nobody counted."""
+    faults = FaultLog()
+    channels = [*cells.channels, *(role.channel for role in spec.channels or ())]
+    geos = sorted(set(cells.geos) - {""})
+    check_beliefs(spec.fit, list(dict.fromkeys(channels)), geos, left_out - {""}, faults)
+    for index, role in enumerate(spec.channels or ()):
+        if role.exposure == "impressions" and role.impressions is None:
+            text = (
+                f"'{role.channel}' is to work by its impressions, but no column holds them: name "
+                "it as 'impressions', or leave 'exposure' out."
+            )
+            faults.add(f"/channels/{index}/exposure", "no_impressions", text)
+    faults.stop_if_any()
 
 
 def _upload(

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from shared.history.faults import FaultLog
 
-__all__ = ["FREQUENCIES", "frequency_of", "grid", "period_number"]
+__all__ = ["FREQUENCIES", "frequency_of", "grid", "period_after", "period_number"]
 
 FREQUENCIES = ("day", "week", "month")
 _DAYS = {"day": 1, "week": 7}
@@ -22,6 +22,14 @@ def period_number(day: date, frequency: str) -> int:
     if frequency == "month":
         return day.year * 12 + day.month - 1
     return day.toordinal() // _DAYS[frequency]
+
+
+def period_after(day: date, frequency: str) -> date:
+    """The first day of the period after the one that starts on ``day``."""
+    if frequency == "month":
+        number = period_number(day, "month") + 1
+        return date(number // 12, number % 12 + 1, 1)
+    return day + timedelta(days=_DAYS[frequency])
 
 
 def grid(first: date, last: date, frequency: str) -> list[date]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared.history.cells import Cells
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
+from shared.history.names import similar_names
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.periods import frequency_of
 from shared.history.reading import Table
@@ -191,6 +192,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     for column in exposure:
         add_negative(table, column, numbers[column], "impressions", faults)
     geos = read_geos(table, spec.geo, faults)
+    findings += similar_names([role.channel for role in roles], "channels")
+    findings += similar_names(geos, "geos")
     add_duplicates(
         table,
         dated.column,

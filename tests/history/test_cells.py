@@ -89,3 +89,37 @@ def test_more_campaigns_than_a_fit_can_bear_are_summed() -> None:
     parsed = parse(None, table, outcomes)
     assert parsed.history.detail is None
     assert "campaigns_summed" in {finding.code for finding in parsed.findings}
+
+
+SEEN = [{"channel": "tv", "spend": "spend_tv", "impressions": "grp", "exposure": "impressions"}]
+
+
+def test_spend_without_a_count_of_impressions_bought_them_at_the_mean_price() -> None:
+    rows = b"week,sales,spend_tv,grp\n2024-01-01,5,10,100\n2024-01-08,6,20,\n2024-01-15,6,30,100\n"
+    rows += b"2024-01-22,6,,\n"
+    parsed = parse({"channels": SEEN}, rows)
+    panel = parsed.history.detail
+    assert panel is not None
+    # The price of one is (10 + 30) / 200.
+    np.testing.assert_allclose(panel.exposure[0, :, 0], [20, 20, 20, 0])
+    assert panel.exposure.sum() == panel.spend.sum()
+    (finding,) = [f for f in parsed.findings if f.code == "empty_impressions"]
+    assert finding.data == {"channel": "tv", "count": 1}
+
+
+def test_a_channel_without_any_impressions_keeps_its_spend_and_says_so() -> None:
+    rows = b"week,sales,spend_tv,grp\n2024-01-01,5,10,0\n2024-01-08,6,20,0\n2024-01-15,7,5,0\n"
+    parsed = parse({"channels": SEEN}, rows)
+    panel = parsed.history.detail
+    assert panel is not None
+    np.testing.assert_array_equal(panel.exposure, panel.spend)
+    assert "no_impressions" in {finding.code for finding in parsed.findings}
+
+
+def test_impressions_that_nobody_counted_cannot_be_the_exposure() -> None:
+    rows = b"week,sales,spend_tv\n2024-01-01,5,10\n2024-01-08,6,20\n2024-01-15,7,5\n"
+    channel = {"channel": "tv", "spend": "spend_tv", "exposure": "impressions"}
+    with pytest.raises(InvalidInput) as caught:
+        parse({"channels": [channel]}, rows)
+    (fault,) = caught.value.faults
+    assert (fault.pointer, fault.code) == ("/channels/0/exposure", "no_impressions")

@@ -1,0 +1,95 @@
+"""Priors and lift tests of a spec, held against the history: do they speak of what is there?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from shared.history.faults import FaultLog, near_misses
+from shared.history.table import Finding, History
+
+__all__ = ["check_beliefs", "unused_tests"]
+
+
+def check_beliefs(
+    fit: Mapping[str, Any],
+    channels: Collection[str],
+    geos: Collection[str],
+    left_out: Collection[str],
+    faults: FaultLog,
+) -> None:
+    """Add a fault for every channel or geo that a prior or a lift test names and nobody has.
+
+    Parameters
+    ----------
+    fit
+        What of the spec only the fit reads.
+    channels
+        Of the spec and of the table.
+    geos, left_out
+        Of the table where it has several; those that were left out of the fit.
+    """
+    for index, item in _objects(fit.get("priors")):
+        _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
+    for index, test in _objects(fit.get("lift_tests")):
+        at = f"/lift_tests/{index}"
+        _check_channel(f"{at}/channel", test.get("channel"), channels, faults)
+        geo = test.get("geo")
+        if geo is None or geo in geos:
+            continue
+        if geo in left_out:
+            text = f"The geo '{geo}' was left out of the fit, so no test can speak of it."
+        elif not geos:
+            text = f"There is no geo '{geo}': the history is national."
+        else:
+            text = f"There is no geo '{geo}'. {near_misses(str(geo), geos)}"
+        faults.add(f"{at}/geo", "unknown_geo", text)
+
+
+def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
+    if name not in channels:
+        text = f"There is no channel '{name}'. {near_misses(str(name), channels)}"
+        faults.add(where, "unknown_channel", text)
+
+
+def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Finding]:
+    """Lift tests that the fit cannot use: they end after the history, or changed no known spend.
+
+    Parameters
+    ----------
+    end
+        The first day after the history.
+    """
+    found = []
+    panel = history.panel()
+    for index, test in _objects(fit.get("lift_tests")):
+        name, geo = test.get("channel"), test.get("geo")
+        try:
+            last = date.fromisoformat(str(test.get("end")))
+        except ValueError:
+            continue  # said by whoever reads the test's numbers
+        places = [m for m, (channel, _) in enumerate(panel.arms) if channel == name]
+        where = [g for g, known in enumerate(panel.geos) if geo in (None, known)]
+        if last >= end:
+            why = f"it ends on {last}, after the history does ({max(history.dates)})"
+        elif not any(panel.spend[g, :, m].any() for g in where for m in places):
+            why = "there is no spend in the history that it could speak of"
+        else:
+            continue
+        found.append(
+            Finding(
+                "lift_test_unused",
+                f"Lift test {index + 1}, of '{name}'{f' in {geo}' if geo else ''}, is not used: "
+                f"{why}.",
+                {"test": index, "channel": name},
+            )
+        )
+    return found
+
+
+def _objects(items: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    """The objects of a list, with their places."""
+    if not isinstance(items, Sequence) or isinstance(items, str):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]
