@@ -64,6 +64,12 @@ class Service:
         """A caller's plan, scored (``POST /evaluate``)."""
         return evaluate(problem, plan)
 
+    def sensitivity(self, problem: Problem) -> dict[str, Any]:
+        """How the answer moves with what it rests on (``POST /sensitivity``)."""
+        from shared.plan.sensitivity.answer import sensitivity
+
+        return sensitivity(problem)
+
     # -- fitting ------------------------------------------------------------------------------
 
     def fit(
@@ -194,6 +200,27 @@ class Service:
         """Make a stored version the current one (a roll-back, or overruling the gate)."""
         manifest = self._datasets.promote(dataset, version)
         return {"dataset": dataset, "curves_version": manifest.curves}
+
+    def import_curves(self, asked: Mapping[str, Any]) -> CurveSet:
+        """Another tool's export as a curve set; nothing is stored (``POST /curves/import``)."""
+        from shared.curves.imports.convert import import_curves
+
+        return import_curves(asked)
+
+    def store_curves(
+        self, dataset: str, asked: Mapping[str, Any], *, promote: bool
+    ) -> dict[str, Any]:
+        """Another tool's curves as a version of a dataset, current at once where ``promote``."""
+        curves = self.import_curves(asked)
+        version = self._datasets.add_curves(dataset, curves, promote=promote)
+        return {
+            "dataset": dataset,
+            "version": version,
+            "current": promote,
+            "channels": [channel.channel for channel in curves.channels],
+            "draws": curves.diagnostics["imported"]["draws"],
+            "notes": curves.diagnostics["imported"]["notes"],
+        }
 
     # -- the service itself -------------------------------------------------------------------
 

@@ -12,7 +12,13 @@ from shared.api.changes import apply_changes, located
 from shared.api.faults import validated
 from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
-from shared.api.messages import MAX_CHANNELS, OptimizeRequest, Scenario, ScenariosRequest
+from shared.api.messages import (
+    MAX_CHANNELS,
+    OptimizeRequest,
+    Scenario,
+    ScenariosRequest,
+    SensitivityRequest,
+)
 from shared.api.plans import plan_of
 from shared.api.pointers import pointer_to
 from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
 
-__all__ = ["evaluate", "fit", "optimize", "scenarios"]
+__all__ = ["evaluate", "fit", "optimize", "scenarios", "sensitivity"]
 
 T = TypeVar("T")
 
@@ -74,6 +80,19 @@ def scenarios(call: Call) -> Reply:
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
     return _stamped(call.service.scenarios(base, variants, budgets))
+
+
+def sensitivity(call: Call) -> Reply:
+    """``POST /sensitivity``"""
+    raw = _part(call.json, "base")
+    _limit_channels(raw)
+    message, faults = validated(SensitivityRequest, call.json)
+    faults += under("/base", first(optimize_faults(raw)))
+    if message is not None:
+        faults += under("/base", unbuilt_in_request(message.base))
+    base = accepted(message, faults).base
+    problem = _at("/base", lambda: problem_of(base, _curves(call, base)))
+    return _stamped(_asked("/base", base, problem, lambda: call.service.sensitivity(problem)))
 
 
 def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:

@@ -21,7 +21,7 @@ from shared.plan.score import Score, finite, quotient, totals
 from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
 from shared.problem.model import Problem
 
-__all__ = ["Variant", "compare"]
+__all__ = ["Variant", "compare", "sweep"]
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def compare(
     return {
         "base": {"name": "base", **_short(reference)},
         "scenarios": [_scenario(reference, variant) for variant in variants],
-        "sweep": [_swept(reference, budget) for budget in budgets],
+        "sweep": sweep(reference, budgets),
         "warnings": [{"code": code, "message": message} for code, message in base.warnings],
         "curves_version": base.curves_version,
     }
@@ -150,6 +150,11 @@ def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
         "outcome_share": quotient(gained, reference.best.total),
         "channels": channels,
     }
+
+
+def sweep(reference: Plan, budgets: Sequence[float]) -> list[dict[str, Any]]:
+    """What each budget brings, and what one unit more of it would add."""
+    return [_swept(reference, budget) for budget in budgets]
 
 
 def _swept(reference: Plan, budget: float) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""How an answer moves with what it rests on."""

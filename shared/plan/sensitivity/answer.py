@@ -1,0 +1,224 @@
+"""The answer to ``POST /sensitivity``: what the plan hangs on, and by how much."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import MarginalError
+from shared.plan.moves import draws_of
+from shared.plan.optimize import certificate_of, make_plan
+from shared.plan.plan import Plan
+from shared.plan.scenarios import sweep
+from shared.plan.score import MIN_DRAWS, Score, finite, interval, totals
+from shared.plan.sensitivity.bands import curve_band
+from shared.plan.sensitivity.elasticity import Elasticity, by_derivative, by_solving
+from shared.plan.sensitivity.information import MOST_CHANNELS, value_of_information
+from shared.plan.sensitivity.parameters import parameters_of, spread_of
+from shared.plan.words import number, percent, unit_of
+from shared.problem.arms import arms_of
+from shared.problem.canonical import canonicalise
+from shared.problem.model import Problem, Risk
+
+__all__ = ["sensitivity"]
+
+Floats = NDArray[np.float64]
+
+BUDGETS = tuple(0.5 + 0.1 * k for k in range(11))
+"""Budgets of the range, as shares of the base's."""
+
+CAUTIOUS = Risk("cvar", level=0.1)
+"""What "best under uncertainty" means: the mean of the worst tenth of the draws."""
+
+PART = 0.25
+"""Of the time limit, for each further solve."""
+
+
+def sensitivity(problem: Problem) -> dict[str, Any]:
+    """Solve the base, then look at how its answer moves.
+
+    Raises
+    ------
+    Infeasible, InvalidInput, NotSupportedYet
+        As solving the base would.
+    """
+    plan = make_plan(problem)
+    deadline = time.perf_counter() + problem.options.time_limit_s
+    warnings = [{"code": code, "message": message} for code, message in problem.warnings]
+    found = _elasticities(plan, deadline, warnings)
+    rows = [_parameter(plan, item) for item in found]
+    return {
+        "base": {
+            "status": "optimal" if plan.optimal else "feasible",
+            "totals": totals(plan.best, plan.current),
+            "certificate": certificate_of(plan),
+            "allocation": [
+                {"channel": name, "spend": float(spend)}
+                for name, spend in zip(_names(problem), plan.best.spend.sum(axis=1), strict=True)
+            ],
+        },
+        "parameters": rows,
+        "assumptions": _assumptions(problem, rows),
+        "limits": plan.prices,
+        "budgets": _budgets(plan),
+        "bands": _bands(plan),
+        "information": _information(plan, warnings),
+        "cautious": _cautious(plan, warnings),
+        "warnings": warnings,
+        "curves_version": problem.curves_version,
+    }
+
+
+def _names(problem: Problem) -> list[str]:
+    return [arm.name for arm in arms_of(problem)]
+
+
+def _elasticities(plan: Plan, deadline: float, warnings: list[dict[str, str]]) -> list[Elasticity]:
+    parameters = list(parameters_of(plan.problem))
+    if plan.problem.separable:
+        return by_derivative(plan, parameters)
+    found = by_solving(plan, parameters, deadline)
+    missing = sum(item.spend is None for item in found)
+    if missing:
+        text = (
+            f"The time limit left no room for {missing} of {len(found)} parameters: they are null. "
+            "A longer solver.time_limit_s gives all."
+        )
+        warnings.append({"code": "sensitivity_cut_short", "message": text})
+    return found
+
+
+def _parameter(plan: Plan, item: Elasticity) -> dict[str, Any]:
+    relative, basis = spread_of(plan.problem, item.parameter)
+    swing = None
+    if item.outcome is not None:
+        swing = abs(item.outcome) * relative * plan.best.total
+    spends = item.spend
+    return {
+        "channel": item.parameter.arm,
+        "part": item.parameter.part,
+        "parameter": item.parameter.name,
+        "value": item.parameter.value,
+        "relative_sd": relative,
+        "relative_sd_basis": basis,
+        "outcome_elasticity": item.outcome,
+        "outcome_swing": swing,
+        "spend_elasticities": None
+        if spends is None
+        else [
+            {"channel": name, "elasticity": finite(float(value))}
+            for name, value in zip(_names(plan.problem), spends, strict=True)
+        ],
+        "how": item.how,
+    }
+
+
+def _assumptions(problem: Problem, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Parameters by how much of the outcome hangs on them, the most first."""
+    known = [row for row in rows if row["outcome_swing"] is not None]
+    ranked = sorted(known, key=lambda row: -row["outcome_swing"])
+    unit = unit_of(problem)
+    out: list[dict[str, Any]] = []
+    for rank, row in enumerate(ranked, start=1):
+        how = "its own spread over the draws" if row["relative_sd_basis"] == "draws" else "a tenth"
+        text = (
+            f"{row['parameter']} of {row['channel']}: off by {how} "
+            f"({percent(row['relative_sd']).lstrip('+')}), the best plan would bring "
+            f"{number(row['outcome_swing'])} {unit} more or less."
+        )
+        same = ("channel", "part", "parameter", "outcome_swing", "relative_sd")
+        out.append({"rank": rank, **{key: row[key] for key in same}, "text": text})
+    return out
+
+
+def _budgets(plan: Plan) -> list[dict[str, Any]] | None:
+    """The best outcome over a range of budgets; None where the base's budget is free."""
+    problem = plan.problem
+    if problem.budget is None or problem.period_budgets or problem.budget <= 0.0:
+        return None
+    brief = replace(plan, problem=_brief(problem))
+    keys = ("budget", "status", "outcome", "outcome_interval", "marginal_return", "relative_gap")
+    amounts = [problem.budget * share for share in BUDGETS]
+    return [{key: row.get(key) for key in keys} for row in sweep(brief, amounts)]
+
+
+def _brief(problem: Problem) -> Problem:
+    limit = PART * problem.options.time_limit_s
+    return replace(problem, options=replace(problem.options, time_limit_s=limit))
+
+
+def _bands(plan: Plan) -> list[dict[str, Any]]:
+    periods = plan.best.spend.shape[1]
+    spends = plan.best.spend.sum(axis=1) / periods
+    return [
+        curve_band(arm.name, arm.channel, float(spend))
+        for arm, spend in zip(arms_of(plan.problem), spends, strict=True)
+    ]
+
+
+def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
+    problem = plan.problem
+    found = None
+    if problem.separable and draws_of(problem) >= MIN_DRAWS:
+        found = value_of_information(canonicalise(problem))
+    if found is None:
+        text = (
+            "The value of knowing a curve exactly is told for one budget in one period, with at "
+            f"least {MIN_DRAWS} draws, at most {MOST_CHANNELS} channels and money left to move."
+        )
+        warnings.append({"code": "no_value_of_information", "message": text})
+        return None
+    rows = [
+        {"channel": name, "gain": float(gain), "gain_share": finite(gain / plan.best.total)}
+        for name, gain in zip(_names(problem), found.channels, strict=True)
+    ]
+    return {
+        "channels": sorted(rows, key=lambda row: -row["gain"]),
+        "all": found.total,
+        "unit": unit_of(problem),
+    }
+
+
+def _cautious(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
+    """The plan that is best on average beside the one that is best in the worst tenth."""
+    problem = plan.problem
+    if draws_of(problem) < MIN_DRAWS:
+        return None
+    other = Risk() if problem.risk.measure != "expected" else CAUTIOUS
+    try:
+        second = make_plan(replace(_brief(problem), risk=other), plan.best.spend)
+    except MarginalError as error:
+        warnings.append({"code": "no_cautious_plan", "message": str(error)})
+        return None
+    mean, careful = (plan, second) if other is CAUTIOUS else (second, plan)
+    return {
+        "measure": careful.problem.risk.measure,
+        "level": careful.problem.risk.level,
+        "average": _told(mean.best),
+        "careful": _told(careful.best),
+        "channels": [
+            {"channel": name, "average_spend": float(a), "careful_spend": float(c)}
+            for name, a, c in zip(
+                _names(problem),
+                mean.best.spend.sum(axis=1),
+                careful.best.spend.sum(axis=1),
+                strict=True,
+            )
+        ],
+    }
+
+
+def _told(best: Score) -> dict[str, Any]:
+    draws = best.total_draws()
+    assert draws is not None
+    tenth = np.sort(draws)[: max(1, draws.size // 10)]
+    return {
+        "outcome": best.total,
+        "outcome_interval": interval(draws),
+        "worst_tenth": float(tenth.mean()),
+    }
