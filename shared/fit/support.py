@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from shared.errors import Fault, InvalidInput, NotSupportedYet
@@ -12,7 +13,7 @@ from shared.fit.bayes.kernels import SATURATION_FAMILIES
 
 __all__ = ["KINDS", "Asked", "asked_of"]
 
-KINDS = ("bayesian",)
+KINDS = ("bayesian", "ridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,13 @@ class Asked:
     saturations, adstocks
         By channel name; channels that are not in them follow ``saturation`` and ``adstock``.
     interactions
-        Pairs of channel names.
+        Pairs of channel names; every pair where they are left to the fit.
+    shrunk
+        Whether the pairs were left to the fit, which then believes in none of them beforehand.
     wander
         Whether the baseline may drift besides its trend (``model.time_varying_baseline``).
+    noise
+        "auto", "gaussian" or "student_t".
     """
 
     kind: str
@@ -36,6 +41,8 @@ class Asked:
     adstocks: Mapping[str, str | None]
     interactions: tuple[tuple[str, str], ...]
     wander: bool
+    noise: str = "auto"
+    shrunk: bool = False
 
     def saturation_of(self, channel: str) -> str | None:
         """The family asked for a channel's saturation."""
@@ -85,7 +92,10 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
         if channel.get("adstock") is not None:
             adstocks[name] = family(channel, "adstock", f"/channels/{i}")
     pairs: list[tuple[str, str]] = []
-    for i, pair in enumerate(model.get("interactions") or ()):
+    wished = model.get("interactions") or ()
+    if wished == "auto":
+        pairs, wished = list(combinations(channels, 2)), ()
+    for i, pair in enumerate(wished):
         at = f"/model/interactions/{i}"
         names = [str(name) for name in pair]
         unknown = [name for name in names if name not in channels]
@@ -98,5 +108,14 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
             pairs.append((names[0], names[1]))
     if faults:
         raise InvalidInput(faults)
-    wander = bool(model.get("time_varying_baseline"))
-    return Asked(kind, saturation, adstock, saturations, adstocks, tuple(pairs), wander)
+    return Asked(
+        kind=kind,
+        saturation=saturation,
+        adstock=adstock,
+        saturations=saturations,
+        adstocks=adstocks,
+        interactions=tuple(pairs),
+        wander=bool(model.get("time_varying_baseline")),
+        noise=str(model.get("noise") or "auto"),
+        shrunk=model.get("interactions") == "auto",
+    )

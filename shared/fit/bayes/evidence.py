@@ -90,8 +90,8 @@ def collinear_groups(posterior: Posterior, names: tuple[str, ...]) -> tuple[Grou
     for a, arm in enumerate(design.arms):
         whole[arm.channel, arm.geo] += by_arm[a]
     media = marginal.whitener.apply(whole.reshape(count, -1)[:, design.observed])
-    left, singular = marginal.left, marginal.singular
-    left = left[:, singular > 1e-8 * singular.max()]
+    seen = marginal.square > 1e-16 * marginal.square.max()
+    left = marginal.rotated[:, seen] / np.sqrt(marginal.square[seen])
     # With about as many rows as baseline columns nothing would be left to correlate.
     if left.shape[1] < media.shape[1] // 2:
         media = media - (media @ left) @ left.T

@@ -52,18 +52,23 @@ class BayesianFit:
     def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Draws of signal and noise, added up over the geos."""
         design, draws = self.design, self.posterior.draws
-        gamma, media = self.posterior.model.linear_draws(draws, rng)
+        gamma, media = self.posterior.linear(rng)
         signal = gamma @ design.baseline.T + media
-        noise = self.posterior.noise
-        scale = noise.spread * np.exp(draws[:, -1])[:, None]
-        noisy = signal + scale * rng.standard_t(noise.degrees, size=signal.shape)
+        noises = self.posterior.sample.noises
+        scale = np.exp(draws[:, -1]) / np.sqrt(1.0 - noises.correlation**2)
+        # A Student-t is a normal over the root of a gamma; of infinite degrees, a normal.
+        half = 0.5 * np.where(np.isfinite(noises.degrees), noises.degrees, 1.0)[:, None]
+        precision = rng.standard_gamma(np.broadcast_to(half, signal.shape)) / half
+        precision[~np.isfinite(noises.degrees)] = 1.0
+        noise = scale[:, None] * rng.standard_normal(signal.shape) / np.sqrt(precision)
+        noisy = signal + noise
         low, high = np.quantile(design.total(noisy), [0.05, 0.95], axis=0)
         return design.total(signal.mean(axis=0)), low, high
 
     def over_time(self) -> Mapping[str, Floats]:
         design, model = self.design, self.posterior.model
         rng = np.random.default_rng([self.seed, 3])
-        gamma = model.linear_draws(self.posterior.draws, rng)[0].mean(axis=0)
+        gamma = self.posterior.linear(rng)[0].mean(axis=0)
         out: dict[str, Floats] = {}
         for group in dict.fromkeys(design.baseline_groups):
             of = np.array([name == group for name in design.baseline_groups])
@@ -111,6 +116,8 @@ class BayesianFit:
         light = np.flatnonzero(posterior.noise.weights < _LIGHT)
         rows = np.unique(np.flatnonzero(design.observed)[light] % design.periods)
         scale = float(np.median(np.exp(posterior.draws[:, -1])) * design.outcome_scale.mean())
+        sample = posterior.sample
+        tails = bool(np.isfinite(posterior.noise.degrees))
         return {
             "convergence": {
                 "converged": posterior.converged,
@@ -118,8 +125,12 @@ class BayesianFit:
                 "starts": mode.starts,
                 "starts_agreeing": mode.agreeing,
                 "draws": len(posterior.draws),
-                "acceptance": posterior.sample.acceptance,
-                "drift": posterior.sample.drift,
+                "r_hat": sample.r_hat if np.isfinite(sample.r_hat) else None,
+                "ess": sample.ess,
+                "divergences": sample.divergences,
+                "chains": sample.chains,
+                "trajectories": sample.trajectories,
+                "acceptance": sample.acceptance,
             },
             "model": {
                 "kind": "bayesian",
@@ -131,8 +142,8 @@ class BayesianFit:
                 "baseline_columns": list(design.baseline_names),
             },
             "noise": {
-                "distribution": "student_t",
-                "degrees_of_freedom": posterior.noise.degrees,
+                "distribution": "student_t" if tails else "gaussian",
+                "degrees_of_freedom": posterior.noise.degrees if tails else None,
                 "correlation": posterior.noise.correlation,
                 "scale": scale,
                 "outliers": rows.tolist(),

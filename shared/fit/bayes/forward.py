@@ -51,9 +51,10 @@ class Arms:
             found = carryover.normalised_weights(family, first[of], second[of], lags.shape[2])
             for target, values in zip(parts, found, strict=True):
                 target[of] = values
-        adstock = np.matmul(parts[0][self.channel], lags.transpose(0, 2, 1))
-        half = np.exp(theta[:, layout.half]).T[self.channel][:, :, None]
-        shape = np.exp(picked(theta, layout.shape)).T[self.channel][:, :, None]
+        kind = lags.dtype  # everything along the rows is as precise as the lags are
+        adstock = np.matmul(parts[0][self.channel].astype(kind), lags.transpose(0, 2, 1))
+        half = np.exp(theta[:, layout.half]).T[self.channel][:, :, None].astype(kind)
+        shape = np.exp(picked(theta, layout.shape)).T[self.channel][:, :, None].astype(kind)
         return Forward(parts[1], parts[2], *kernels.saturate(self.families, adstock, half, shape))
 
     def by_channel(self, values: Floats) -> Floats:

@@ -145,18 +145,32 @@ def starting_points(model: MediaModel, count: int, rng: np.random.Generator) -> 
 
 
 def fit_noise(
-    under: Callable[[Noise], MediaModel], start: Floats, observed: int, rounds: int = 5
+    under: Callable[[Noise], MediaModel],
+    start: Floats,
+    observed: int,
+    kind: str = "student_t",
+    rounds: int = 5,
 ) -> tuple[Noise, Floats]:
     """Noise by expectation and maximisation around the mode, from ``start``; the last mode.
 
-    ``under`` makes the model of a noise; ``observed`` is how many rows it has.
+    Parameters
+    ----------
+    under
+        Makes the model of a noise.
+    observed
+        How many rows it has.
+    kind
+        "student_t"; "gaussian", of infinite degrees of freedom; or "auto", Student-t unless its
+        most likely tails are the lightest.
     """
-    noise = Noise(np.ones(observed), 0.0, DEGREES[-1])
+    noise = Noise(np.ones(observed), 0.0, DEGREES[-1] if kind == "student_t" else float("inf"))
     theta = start
     for _ in range(rounds):
         model = under(noise)
         theta = find_mode(model, theta[None]).theta
         found = _expected(model, theta)
+        if kind == "gaussian" or (kind == "auto" and found.degrees == DEGREES[-1]):
+            found = Noise(np.ones(observed), found.correlation, float("inf"))
         moved = np.max(np.abs(found.weights - noise.weights))
         settled = moved < 0.03 and abs(found.correlation - noise.correlation) < 0.03
         if settled:
@@ -174,7 +188,7 @@ def _expected(model: MediaModel, theta: Floats) -> Noise:
     sigma = float(np.exp(theta[-1]))
     marginal = model.marginal
     along = (marginal.whitener.apply(rows.T).T / marginal.whitener.root[:, None]) @ marginal.right.T
-    leverage = (along**2 / (marginal.singular**2 + sigma**2)).sum(axis=1) * sigma**2
+    leverage = (along**2 / (marginal.square + sigma**2)).sum(axis=1) * sigma**2
     return update_noise(residual, leverage, sigma, marginal.whitener)
 
 

@@ -35,6 +35,7 @@ __all__ = ["Choice", "Layout", "Level", "Prior", "lay_out", "log_half_normal", "
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
+_LOG_T3 = float(np.log(2.0 / (np.pi * np.sqrt(3.0))))  # Student-t of 3 degrees at its middle
 _NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
 
 
@@ -137,6 +138,9 @@ class Prior:
         (size,) of the normal ones; for the others about where and how wide they are.
     decay
         Coordinates that are the logit of a decay ~ Beta(``alpha``, ``beta``).
+    shrunk
+        Coordinates that are ``sd`` times a Student-t of three degrees of freedom: most near 0, a
+        few far from it.
     """
 
     centre: Floats
@@ -144,11 +148,13 @@ class Prior:
     decay: Ints
     alpha: float
     beta: float
+    shrunk: Ints
 
     def log_density(self, theta: Floats) -> tuple[Floats, Floats]:
         """Of points (K, size): log density (K,), normalised, and gradient (K, size)."""
         normal = np.ones(self.centre.size, dtype=bool)
         normal[self.decay] = False
+        normal[self.shrunk] = False
         normal[-1] = False
         z = (theta - self.centre) / self.sd
         value = -0.5 * (z[:, normal] ** 2).sum(axis=1) - np.log(self.sd[normal]).sum()
@@ -161,6 +167,9 @@ class Prior:
         value -= self.decay.size * (lgamma(a) + lgamma(b) - lgamma(a + b))
         decay = 0.5 + 0.5 * np.tanh(0.5 * logit)
         gradient[:, self.decay] = a * (1.0 - decay) - b * decay
+        far = z[:, self.shrunk]
+        value += (_LOG_T3 - np.log(self.sd[self.shrunk]) - 2.0 * np.log1p(far**2 / 3.0)).sum(axis=1)
+        gradient[:, self.shrunk] = -4.0 * far / (3.0 + far**2) / self.sd[self.shrunk]
         noise, noise_gradient = log_half_normal(theta[:, -1])
         gradient[:, -1] = noise_gradient
         return value + noise, gradient
@@ -178,8 +187,14 @@ def log_half_normal(log_sigma: Floats) -> tuple[Floats, Floats]:
     return value, 1.0 - square + 2.0 * floor
 
 
-def prior_of(layout: Layout, returns: ReturnPrior, frequency: str) -> Prior:
-    """The prior of every coordinate of a layout."""
+def prior_of(
+    layout: Layout, returns: ReturnPrior, frequency: str, *, shrunk: bool = False
+) -> Prior:
+    """The prior of every coordinate of a layout.
+
+    ``shrunk`` interactions share what one that was asked for may do: with P pairs each has the
+    scale 1 / P, and tails that let a few escape.
+    """
     centre, sd = np.zeros(layout.size), np.ones(layout.size)
     a, b = CARRYOVER[frequency]
     centre[layout.roi], sd[layout.roi] = returns.log_median, returns.log_sd
@@ -201,4 +216,6 @@ def prior_of(layout: Layout, returns: ReturnPrior, frequency: str) -> Prior:
     for level in layout.levels:
         centre[level.spread], sd[level.spread] = np.log(SPREAD), SPREAD_SD
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7
-    return Prior(centre, sd, np.array(decays, dtype=np.int64), a, b)
+    pairs = layout.pairs if shrunk else layout.pairs[:0]
+    sd[pairs] = 1.0 / max(pairs.size, 4)
+    return Prior(centre, sd, np.array(decays, dtype=np.int64), a, b, pairs)

@@ -1,8 +1,13 @@
 """The likelihood with the linear part integrated out, and the linear part drawn back.
 
 The residual r = outcome - media of n whitened rows is normal with covariance sigma^2 I + X X', X
-the whitened baseline. With X = U diag(s) V' its inverse and determinant cost O(n p) (Rasmussen and
-Williams, Gaussian Processes for Machine Learning, 2006, appendix A.3, the matrix inversion lemma).
+the whitened baseline. With X'X = V diag(square) V' and Z = X V its inverse and determinant cost
+O(n p) (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, appendix A.3, the
+matrix inversion lemma)::
+
+    inverse r = (r - Z (Z'r / (square + sigma^2))) / sigma^2
+
+One noise serves all points, or each point has its own (arrays then have a first axis K).
 """
 
 from __future__ import annotations
@@ -22,58 +27,95 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marginal:
-    """U (n, r), s (r,), V' (r, p) of the whitened baseline, and the whitened outcome (n,)."""
+    """Z (n, r), square (r,) and V' (r, p) of the whitened baseline, and the whitened outcome (n,).
+
+    All with an axis (K, ...) before where every point has its own noise.
+    """
 
     whitener: Whitener
-    left: Floats
-    singular: Floats
+    rotated: Floats
+    square: Floats
     right: Floats
     target: Floats
 
     @classmethod
     def of(cls, whitener: Whitener, baseline: Floats, outcome: Floats) -> Marginal:
-        """Of the baseline's observed rows (n, p) and their outcome (n,)."""
+        """Of the baseline's observed rows (n, p) and their outcome (n,), under one noise."""
         left, singular, right = np.linalg.svd(whitener.apply(baseline.T).T, full_matrices=False)
-        return cls(whitener, left, singular, right, whitener.apply(outcome))
+        return cls(whitener, left * singular, singular**2, right, whitener.apply(outcome))
+
+    @classmethod
+    def many(cls, whitener: Whitener, baseline: Floats, outcome: Floats) -> Marginal:
+        """The same where ``whitener`` holds the noises of K points."""
+        root, phi = whitener.root, whitener.correlation
+        shifted = np.zeros_like(baseline)
+        shifted[1:] = whitener.follows[1:, None] * baseline[:-1]
+        x = (baseline - np.reshape(phi, (-1, 1, 1)) * shifted) * root[:, :, None]
+        square, vectors = np.linalg.eigh(np.matmul(x.transpose(0, 2, 1), x))
+        right = np.ascontiguousarray(vectors.transpose(0, 2, 1))
+        target = whitener.apply(np.broadcast_to(outcome, root.shape))
+        return cls(whitener, np.matmul(x, vectors), np.maximum(square, 0.0), right, target)
+
+    def some(self, at: slice) -> Marginal:
+        """The noises of some points; all of it where one noise serves all."""
+        if self.rotated.ndim == 2:
+            return self
+        return Marginal(
+            self.whitener.some(at),
+            self.rotated[at],
+            self.square[at],
+            self.right[at],
+            self.target[at],
+        )
 
     def residual(self, media: Floats) -> Floats:
         """Whitened outcome less media (K, n) of the observed rows."""
         return self.target - self.whitener.apply(media)
 
+    def solved(self, residual: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
+        """covariance^-1 residual (K, n), residual' of it (K,), and square + sigma^2 (K, r)."""
+        variance = (sigma * sigma)[:, None]
+        inside = self.square + variance
+        found = (residual - _down(_up(residual, self.rotated) / inside, self.rotated)) / variance
+        return found, (residual * found).sum(axis=1), inside
+
     def log_likelihood(self, residual: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
         """Log likelihood (K,), covariance^-1 residual (K, n), d value / d log sigma (K,)."""
-        n, rank = self.left.shape
-        variance = (sigma * sigma)[:, None]
-        projected = residual @ self.left
-        inside = self.singular**2 + variance  # (K, r)
-        outside = np.maximum((residual**2).sum(axis=1) - (projected**2).sum(axis=1), 0.0)
+        n, rank = self.rotated.shape[-2:]
+        variance = sigma * sigma
+        solved, quadratic, inside = self.solved(residual, sigma)
         value = -0.5 * (
-            (projected**2 / inside).sum(axis=1)
-            + outside / variance[:, 0]
+            quadratic
             + np.log(inside).sum(axis=1)
-            + (n - rank) * np.log(variance[:, 0])
+            + (n - rank) * np.log(variance)
             + n * _LOG_2PI
             - 2.0 * self.whitener.log_determinant
         )
-        solved = residual / variance + (projected * (1.0 / inside - 1.0 / variance)) @ self.left.T
-        by_variance = 0.5 * (
-            (projected**2 / inside**2).sum(axis=1)
-            + outside / variance[:, 0] ** 2
-            - (1.0 / inside).sum(axis=1)
-            - (n - rank) / variance[:, 0]
-        )
-        return value, solved, 2.0 * variance[:, 0] * by_variance
+        trace = (1.0 / inside).sum(axis=1) + (n - rank) / variance
+        return value, solved, variance * ((solved**2).sum(axis=1) - trace)
 
     def coefficients(self, residual: Floats, sigma: Floats) -> Floats:
         """Posterior mean (K, p) of gamma given whitened residuals and sigma (K,)."""
-        variance = (sigma * sigma)[:, None]
-        projected = residual @ self.left
-        out: Floats = (projected * self.singular / (self.singular**2 + variance)) @ self.right
-        return out
+        inside = self.square + (sigma * sigma)[:, None]
+        return _up(_up(residual, self.rotated) / inside, self.right)
 
     def drawn(self, mean: Floats, sigma: Floats, rng: np.random.Generator) -> Floats:
         """One draw (K, p) of gamma around its posterior means."""
-        shrink = sigma[:, None] / np.sqrt(self.singular**2 + sigma[:, None] ** 2)  # sd along V
+        shrink = sigma[:, None] / np.sqrt(self.square + sigma[:, None] ** 2)  # sd along V
         noise = rng.standard_normal(mean.shape)
-        out: Floats = mean + noise + (noise @ self.right.T * (shrink - 1.0)) @ self.right
+        out: Floats = mean + noise + _up(_down(noise, self.right) * (shrink - 1.0), self.right)
         return out
+
+
+def _up(values: Floats, matrix: Floats) -> Floats:
+    """values (K, a) times matrix (a, b), or each times its own (K, a, b)."""
+    if matrix.ndim == 2:
+        return values @ matrix
+    return np.asarray(np.matmul(values[:, None, :], matrix)[:, 0])
+
+
+def _down(values: Floats, matrix: Floats) -> Floats:
+    """values (K, b) times the transpose of matrix (a, b), or each times its own (K, a, b)."""
+    if matrix.ndim == 2:
+        return values @ matrix.T
+    return np.asarray(np.matmul(matrix, values[:, :, None])[:, :, 0])

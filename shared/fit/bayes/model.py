@@ -20,7 +20,7 @@ finds them. Lift tests are further terms of the likelihood (``lift``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,14 +162,21 @@ class MediaModel:
         out: Floats = scale.T * self.design.outcome_scale[self.geo]
         return out
 
-    def log_posterior(self, theta: Floats) -> tuple[Floats, Floats]:
+    def quick(self) -> MediaModel:
+        """The same in single precision along the rows: twice as fast, exact to about 1e-5."""
+        return replace(self, lags=self.lags.astype(np.float32))
+
+    def log_posterior(self, theta: Floats, under: Marginal | None = None) -> tuple[Floats, Floats]:
         """Log posterior density (K,) of points (K, size), normalised prior, and gradient (K, size).
 
-        The density is of theta itself (Jacobians of the logarithms and the logit included).
+        The density is of theta itself (Jacobians of the logarithms and the logit included), given
+        the model's own noise or that of each point, ``under``.
         """
         # A few points at a time: their arrays then stay in the processor's cache.
         few = max(1, _CACHED // (len(self.arms.families) * self.design.train))
-        parts = [self._log_posterior(theta[k : k + few]) for k in range(0, len(theta), few)]
+        under = self.marginal if under is None else under
+        at = [slice(k, k + few) for k in range(0, len(theta), few)]
+        parts = [self._log_posterior(theta[some], under.some(some)) for some in at]
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([v for v, _ in parts]), np.concatenate([g for _, g in parts])
@@ -198,6 +205,14 @@ class MediaModel:
         out: Floats = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level
         return out
 
+    def _summed(self, scale: Floats, saturated: Floats) -> Floats:
+        """What all arms do, (K, rows of all geos), from (A, K) and (A, K, rows of one)."""
+        if len(self.design.geos) > 1:
+            return self._by_geo(scale[:, :, None] * saturated).astype(np.float64)
+        by_point = np.ascontiguousarray(scale.T)[:, None, :]
+        out: Floats = np.matmul(by_point, saturated.transpose(1, 0, 2))[:, 0].astype(np.float64)
+        return out
+
     def _by_geo(self, media: Floats) -> Floats:
         """(K, rows of all geos) from (A, K, rows of one)."""
         geos = len(self.design.geos)
@@ -205,43 +220,45 @@ class MediaModel:
             return np.asarray(media.sum(axis=0))
         return np.concatenate([media[self.geo == g].sum(axis=0) for g in range(geos)], axis=1)
 
-    def _log_posterior(self, theta: Floats) -> tuple[Floats, Floats]:
-        layout, train = self.layout, self.design.train
+    def _log_posterior(self, theta: Floats, under: Marginal) -> tuple[Floats, Floats]:
+        layout, train, kind = self.layout, self.design.train, self.lags.dtype
         forward = self.arms.forward(theta, self.lags)
         saturated = forward.saturated
         level = np.maximum(saturated.mean(axis=2), _TINY)
         scale = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level  # (A, K)
-        media = self._by_geo(scale[:, :, None] * saturated)
+        media = self._summed(scale.astype(kind), saturated)
         strength = STRENGTH * theta[:, layout.pairs].T  # (P, K)
         for place, pair in enumerate(self.pairs):
             for i, j in pair:
                 at = slice(self.geo[i] * train, (self.geo[i] + 1) * train)
                 media[:, at] += strength[place][:, None] * saturated[i] * saturated[j]
-        residual = self.marginal.residual(media[:, self.seen])
-        value, solved, by_sigma = self.marginal.log_likelihood(
-            residual, np.exp(theta[:, layout.sigma])
-        )
-        push = np.zeros(media.shape)  # d value / d media
-        push[:, self.seen] = self.marginal.whitener.transposed(solved)
+        residual = under.residual(media[:, self.seen])
+        value, solved, by_sigma = under.log_likelihood(residual, np.exp(theta[:, layout.sigma]))
+        push = np.zeros(media.shape, dtype=kind)  # d value / d media
+        push[:, self.seen] = under.whitener.transposed(solved)
         push = push.reshape(theta.shape[0], len(self.design.geos), train).transpose(1, 0, 2)
-        pushed = push[self.geo]  # (A, K, train)
-        by_scale = np.einsum("akt,akt->ak", pushed, saturated)
+        # (A, K, train), a view of one geo's where there is one
+        pushed = push[self.geo] if len(push) > 1 else np.broadcast_to(push, saturated.shape)
+        by_scale = np.einsum("akt,akt->ak", pushed, saturated).astype(np.float64)
         gradient = np.zeros_like(theta)
         by_weights = np.zeros((len(self.arms.families), theta.shape[0], self.lags.shape[2]))
         by_half = np.zeros((len(self.arms.families), theta.shape[0]))
         by_shape = np.zeros_like(by_half)
         for lift in self.lifts:
             value += self._add_lift(lift, theta, scale, by_scale, by_weights, by_half, by_shape)
-        by_saturated = scale[:, :, None] * (pushed - (by_scale / (level * train))[:, :, None])
+        by_saturated = pushed - (by_scale / (level * train))[:, :, None].astype(kind)
+        by_saturated *= scale[:, :, None].astype(kind)
         for place, pair in enumerate(self.pairs):
             for i, j in pair:
                 both = pushed[i] * saturated[i] * saturated[j]
                 gradient[:, layout.pairs[place]] += STRENGTH * both.sum(axis=1)
                 by_saturated[i] += strength[place][:, None] * pushed[i] * saturated[j]
                 by_saturated[j] += strength[place][:, None] * pushed[i] * saturated[i]
-        by_weights += np.matmul(by_saturated * forward.by_adstock, self.lags)
-        by_half += (by_saturated * forward.by_half).sum(axis=2)
-        by_shape += (by_saturated * forward.by_shape).sum(axis=2)
+        by_half += np.einsum("akt,akt->ak", by_saturated, forward.by_half)
+        if (layout.shape >= 0).any():
+            by_shape += np.einsum("akt,akt->ak", by_saturated, forward.by_shape)
+        by_saturated *= forward.by_adstock
+        by_weights += np.matmul(by_saturated, self.lags)
         self._collect(theta, gradient, forward, scale * by_scale, by_weights, by_half, by_shape)
         gradient[:, layout.sigma] += by_sigma
         prior, prior_gradient = self.prior.log_density(theta)
@@ -315,16 +332,20 @@ class MediaModel:
         prior, prior_gradient = log_half_normal(log_sigma)
         return value + prior, by_sigma + prior_gradient
 
-    def linear_moments(self, theta: Floats) -> tuple[Floats, Floats]:
+    def linear_moments(self, theta: Floats, under: Marginal | None = None) -> tuple[Floats, Floats]:
         """Posterior mean (K, p) of gamma given points, and all that media do (K, R)."""
+        under = self.marginal if under is None else under
         media = self.signal(theta)
-        residual = self.marginal.residual(media[:, self.design.observed])
-        return self.marginal.coefficients(residual, np.exp(theta[:, self.layout.sigma])), media
+        residual = under.residual(media[:, self.design.observed])
+        return under.coefficients(residual, np.exp(theta[:, self.layout.sigma])), media
 
-    def linear_draws(self, theta: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def linear_draws(
+        self, theta: Floats, rng: np.random.Generator, under: Marginal | None = None
+    ) -> tuple[Floats, Floats]:
         """One draw of gamma (K, p) a point, and all that media do (K, R)."""
-        mean, media = self.linear_moments(theta)
-        return self.marginal.drawn(mean, np.exp(theta[:, self.layout.sigma]), rng), media
+        mean, media = self.linear_moments(theta, under)
+        under = self.marginal if under is None else under
+        return under.drawn(mean, np.exp(theta[:, self.layout.sigma]), rng), media
 
 
 def build_model(
@@ -335,6 +356,7 @@ def build_model(
     correlation: float = 0.0,
     *,
     pairs: tuple[tuple[int, int], ...] = (),
+    shrunk: bool = False,
     lifts: tuple[Lift, ...] = (),
 ) -> MediaModel:
     """Whiten and decompose the baseline once.
@@ -344,21 +366,24 @@ def build_model(
     weights
         (n,) of observed rows, default ones.
     pairs
-        Channels (places among the active ones, each without campaigns) that interact.
+        Channels (places among the active ones) that interact: every two of their campaigns in a
+        geo with one and the same strength.
     """
     seen = design.observed
     whitener = Whitener.of(seen, weights, correlation, every=design.periods)
     layout = lay_out(choice, design.arms, len(pairs))
     channel, geo = design.channel_of_arm, design.geo_of_arm
-    arm = {(int(c), int(g)): a for a, (c, g) in enumerate(zip(channel, geo, strict=True))}
+    arms: dict[tuple[int, int], list[int]] = {}
+    for a, (c, g) in enumerate(zip(channel.tolist(), geo.tolist(), strict=True)):
+        arms.setdefault((c, g), []).append(a)
     geos = range(len(design.geos))
     return MediaModel(
         design=design,
         returns=returns,
         layout=layout,
-        prior=prior_of(layout, returns, design.frequency),
+        prior=prior_of(layout, returns, design.frequency, shrunk=shrunk),
         pairs=tuple(
-            tuple((arm[i, g], arm[j, g]) for g in geos if (i, g) in arm and (j, g) in arm)
+            tuple((a, b) for g in geos for a in arms.get((i, g), ()) for b in arms.get((j, g), ()))
             for i, j in pairs
         ),
         lifts=lifts,

@@ -13,14 +13,15 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEGREES", "Noise", "Whitener", "degrees_of", "update_noise"]
+__all__ = ["DEGREES", "MOST", "Noise", "Whitener", "degrees_of", "update_noise"]
 
 Floats = NDArray[np.float64]
 
 #: Degrees of freedom tried; the most likely is used.
 DEGREES = (3.0, 5.0, 10.0, 30.0)
 
-_MOST = 0.85  # of the correlation: beyond it noise and trend are the same thing
+#: The largest correlation: beyond it noise and trend are the same thing.
+MOST = 0.85
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +43,12 @@ class Whitener:
     """The map W with W noise ~ N(0, sigma^2 I): a difference to the row before, then a weight.
 
     ``follows`` (n,) says which observed rows have the row before them, of the same geo, observed
-    too; the others begin anew, with the stationary variance sigma^2 / (1 - phi^2).
+    too; the others begin anew, with the stationary variance sigma^2 / (1 - phi^2). K noises at once
+    have ``root`` (K, n) and ``correlation`` (K, 1).
     """
 
     root: Floats
-    correlation: float
+    correlation: float | Floats
     follows: NDArray[np.bool_]
 
     @classmethod
@@ -54,7 +56,7 @@ class Whitener:
         cls,
         observed: NDArray[np.bool_],
         weights: Floats | None,
-        correlation: float,
+        correlation: float | Floats,
         *,
         every: int | None = None,
     ) -> Whitener:
@@ -64,20 +66,24 @@ class Whitener:
         if every is not None:
             follows &= rows % every != 0
         root = np.ones(rows.size) if weights is None else np.sqrt(weights)
-        if correlation:
+        if np.any(correlation):
             root = np.where(follows, root, root * np.sqrt(1.0 - correlation**2))
         return cls(root, correlation, follows)
 
+    def some(self, at: slice) -> Whitener:
+        """Some of K noises."""
+        return Whitener(self.root[at], np.asarray(self.correlation)[at], self.follows)
+
     @property
-    def log_determinant(self) -> float:
-        """log |W|: W is triangular with ``root`` on its diagonal."""
-        return float(np.log(self.root).sum())
+    def log_determinant(self) -> Floats:
+        """log |W|, () or (K,): W is triangular with ``root`` on its diagonal."""
+        return np.asarray(np.log(self.root).sum(axis=-1))
 
     def apply(self, values: Floats) -> Floats:
         """W values, rows on the last axis."""
-        if not self.correlation:
+        if not np.any(self.correlation):
             return values * self.root
-        out = values.copy()
+        out = np.array(values, dtype=np.float64)
         out[..., 1:] -= self.correlation * self.follows[1:] * values[..., :-1]
         out *= self.root
         return out
@@ -85,7 +91,7 @@ class Whitener:
     def transposed(self, values: Floats) -> Floats:
         """W' values, rows on the last axis."""
         out = values * self.root
-        if self.correlation:
+        if np.any(self.correlation):
             out[..., :-1] -= self.correlation * self.follows[1:] * (values * self.root)[..., 1:]
         return out
 
@@ -111,7 +117,7 @@ def update_noise(residual: Floats, leverage: Floats, sigma: float, whitener: Whi
         # Residuals of a fit look less correlated than its noise is; within a standard error of
         # none it is taken for none.
         certain = correlation > 1.0 / np.sqrt(now.size)
-        correlation = min(correlation, _MOST) if certain else 0.0
+        correlation = min(correlation, MOST) if certain else 0.0
     plain = Whitener(np.ones(residual.size), correlation, follows)
     square = plain.apply(residual) ** 2 + leverage
     degrees = degrees_of(square)

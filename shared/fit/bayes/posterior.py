@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.gibbs import marginal_of
 from shared.fit.bayes.laplace import (
     Mode,
     find_mode,
@@ -29,7 +30,7 @@ from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.bayes.sampler import Sample, sample
+from shared.fit.bayes.sampler import Goal, Sample, sample
 from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
@@ -42,8 +43,11 @@ Floats = NDArray[np.float64]
 
 #: Difference of log evidence beyond which one family is preferred to the other.
 CLEAR = 2.0
-_STARTS = 4
-_DRIFT = 6.0  # standard errors that the largest of all coordinates' means may move
+_STARTS = 2
+_FEW = 16  # draws whose noises are decomposed at once
+#: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
+_FULL = 200
+_GOAL = Goal()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,10 +84,17 @@ class Posterior:
 
     @property
     def converged(self) -> bool:
-        """A maximum was found, and the chains from around it went where they belong and stayed."""
-        chance = float(np.sqrt(2.0 / len(self.draws)))
-        settled = self.sample.acceptance > 0.5 and self.sample.drift < _DRIFT * chance
-        return self.mode.converged and settled
+        """A maximum was found, and the chains from around it agree."""
+        return self.mode.converged and self.sample.reached
+
+    def linear(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """The baseline's coefficients (S, p), each under its draw's noise, and media (S, R)."""
+        parts = []
+        for k in range(0, len(self.draws), _FEW):
+            some = np.arange(k, min(k + _FEW, len(self.draws)))
+            under = marginal_of(self.model, self.sample.noises.take(some))
+            parts.append(self.model.linear_draws(self.draws[some], rng, under))
+        return np.concatenate([g for g, _ in parts]), np.concatenate([m for _, m in parts])
 
 
 def fit_posterior(
@@ -114,12 +125,23 @@ def fit_posterior(
 
     def model_of(families: Choice, noise: Noise | None = None) -> MediaModel:
         weights, correlation = (None, 0.0) if noise is None else (noise.weights, noise.correlation)
-        return build_model(design, prior, families, weights, correlation, pairs=pairs, lifts=lifts)
+        return build_model(
+            design,
+            prior,
+            families,
+            weights,
+            correlation,
+            pairs=pairs,
+            shrunk=asked.shrunk,
+            lifts=lifts,
+        )
 
     options = _options(asked, names, choice or {})
     first = options[0][1]
     centre = starting_points(model_of(first), 1, rng)[0]
-    noise, warm = fit_noise(lambda n: model_of(first, n), centre, int(design.observed.sum()))
+    noise, warm = fit_noise(
+        lambda n: model_of(first, n), centre, int(design.observed.sum()), asked.noise
+    )
     tried: dict[str, tuple[MediaModel, Mode]] = {}
     for name, families in options:
         model = model_of(families, noise)
@@ -129,19 +151,24 @@ def fit_posterior(
     chosen = max(tried, key=lambda n: tried[n][1].log_evidence + (CLEAR if n == "hill" else 0.0))
     model, mode = tried[chosen]
     evidence = {name: found.log_evidence for name, (_, found) in tried.items()}
+    drawn = sample(model, mode, draws, rng, noise=noise, goal=_goal(draws))
     return Posterior(
         design=design,
         prior=prior,
         model=model,
         mode=mode,
-        noise=noise,
-        sample=sample(model, mode, draws, rng),
+        noise=drawn.noises.mean(),
+        sample=drawn,
         evidence={
             **evidence,
             "chosen": mode.log_evidence,
             "no_media": null_evidence(model),
         },
     )
+
+
+def _goal(draws: int) -> Goal:
+    return _GOAL if draws >= _FULL else Goal(r_hat=1.05, ess=min(2.0 * draws, _GOAL.ess), block=10)
 
 
 def _returns(

@@ -1,12 +1,18 @@
-"""Laplace draws made true: short Hamiltonian chains, one per draw, all in one batch.
+"""Many short chains of Hamiltonian Monte Carlo in one batch, drawn until they agree.
 
-A normal approximation is wrong in its tails where the posterior is skewed: a draw with a half-
-saturation far beyond any spend seen explodes as soon as it is asked about a little more spend. So
-each draw is the start of a chain of Hamiltonian Monte Carlo (Neal, MCMC using Hamiltonian dynamics,
-2011) in the coordinates in which the Laplace approximation is a standard normal, where a handful of
-trajectories of a few leapfrogs forget the start; the end of each chain is the draw that is kept.
-Starts are chosen from twice as many Laplace draws by tempered importance weights, which drops the
-wildest. The step is tuned in the first half of the trajectories only.
+Neal (MCMC using Hamiltonian dynamics, 2011) in coordinates in which the posterior is nearly a
+standard normal: those of the Laplace approximation first, then those of the pooled covariance of
+all chains. A few leapfrogs then cross it, and every evaluation serves all chains at once.
+
+1. Starts: of twice as many Laplace draws those kept by tempered importance weights, which drops the
+   wildest (a half-saturation far beyond any spend seen).
+2. Warm-up in three stages: the step is tuned to an acceptance of 0.85; after a stage the pooled
+   covariance is taken over and chains that hardly moved begin anew where another one stands.
+3. Blocks of draws, until the rank-normalised split R-hat of all coordinates and their bulk
+   effective sample size (``converge``) reach the goal, or the cap: then ``reached`` is false.
+
+Where the noise has tails or memory every second trajectory is followed by a Gibbs pass (``gibbs``).
+The draws kept are spread evenly over all that was drawn.
 """
 
 from __future__ import annotations
@@ -16,87 +22,220 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.converge import bulk_ess, r_hat
+from shared.fit.bayes.gibbs import Noises, marginal_of, redrawn, repeated
 from shared.fit.bayes.laplace import Mode, laplace_draws
+from shared.fit.bayes.marginal import Marginal
 from shared.fit.bayes.model import MediaModel
+from shared.fit.bayes.noise import Noise
 
-__all__ = ["Sample", "sample"]
+__all__ = ["Goal", "Sample", "sample"]
 
 Floats = NDArray[np.float64]
 _TARGET = 0.85
-_LEAPFROGS = 4
+_LENGTH = 1.7  # of a trajectory, in standard deviations: a quarter of a period is pi / 2
+_JITTER = 0.3
+_LEAPFROGS = (3, 8)
+_WARM_UP = (12, 14, 14)
 _TEMPER = 0.5
+_STUCK = 0.25  # acceptance in a stage of the warm-up under which a chain begins anew
+_DIVERGED = 1000.0  # error of the energy (as Stan counts them)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """When to stop: R-hat and effective sample size of the worst coordinate, and the cap.
+
+    ``block`` trajectories of every one of ``chains`` are drawn between looks, ``blocks`` at most.
+    """
+
+    r_hat: float = 1.02
+    ess: float = 400.0
+    chains: int = 24
+    block: int = 20
+    blocks: int = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Points (S, size), the acceptance rate of the second half, and the drift between its ends.
+    """Joint draws (S, size), the noise of each, and how far the chains agree.
 
-    ``drift`` is the largest move of a coordinate's mean over the second half of the trajectories,
-    in posterior standard deviations; with S chains it is about sqrt(2 / S) times 2 to 3 by chance.
+    ``r_hat`` and ``ess`` are those of the worst coordinate over all draws made; ``trajectories``
+    those of each chain after the warm-up.
     """
 
     draws: Floats
+    noises: Noises
     acceptance: float
-    drift: float
+    r_hat: float
+    ess: float
+    divergences: int
+    chains: int
+    trajectories: int
+    reached: bool
+
+
+class _Chains:
+    """The state of all chains: K points in coordinates x, theta = centre + root x."""
+
+    def __init__(
+        self, model: MediaModel, mode: Mode, noise: Noise, chains: int, rng: np.random.Generator
+    ) -> None:
+        self.model, self.rng = model.quick(), rng
+        self.centre, self.root = mode.theta, mode.root
+        self.noises = repeated(noise, chains)
+        self.free = np.isfinite(noise.degrees) or noise.correlation != 0.0
+        self.under: Marginal = model.marginal
+        self.step = 1.2 / float(mode.theta.size) ** 0.25
+        self.divergences = 0
+        points = laplace_draws(mode, 2 * chains, rng)
+        x = np.linalg.solve(self.root, (points - self.centre).T).T
+        value, gradient = self.evaluated(x)
+        log_weight = _TEMPER * (value + 0.5 * (x**2).sum(axis=1))
+        # Gumbel's trick: the largest keys are a weighted sample without replacement.
+        keep = np.sort(np.argsort(-(log_weight + rng.gumbel(size=value.size)))[:chains])
+        self.x, self.value, self.gradient = x[keep], value[keep], gradient[keep]
+        if self.free:
+            self.renew()
+
+    @property
+    def theta(self) -> Floats:
+        return np.asarray(self.centre + self.x @ self.root.T)
+
+    def evaluated(self, x: Floats) -> tuple[Floats, Floats]:
+        """Log posterior and gradient; a point out of range is impossible."""
+        with np.errstate(all="ignore"):
+            value, gradient = self.model.log_posterior(self.centre + x @ self.root.T, self.under)
+            fine = np.isfinite(value) & (np.abs(gradient).max(axis=1) < 1e100)
+        gradient = np.where(fine[:, None], gradient, 0.0)
+        return np.where(fine, value, -np.inf), gradient @ self.root
+
+    def renew(self) -> None:
+        """Draw the noise of every chain anew."""
+        self.noises = redrawn(self.model, self.theta, self.under, self.noises, self.rng)
+        self.under = marginal_of(self.model, self.noises)
+        self.value, self.gradient = self.evaluated(self.x)
+
+    def move(self) -> Floats:
+        """One trajectory of every chain; the probability (K,) with which each was taken."""
+        rng, chains = self.rng, len(self.x)
+        leaps = int(np.clip(round(_LENGTH / self.step), *_LEAPFROGS))
+        length = self.step * rng.uniform(1.0 - _JITTER, 1.0 + _JITTER, size=(chains, 1))
+        momentum = rng.standard_normal(self.x.shape)
+        energy = self.value - 0.5 * (momentum**2).sum(axis=1)
+        x, gradient, value = self.x, self.gradient, self.value
+        momentum = momentum + 0.5 * length * gradient
+        for leap in range(leaps):
+            x = x + length * momentum
+            value, gradient = self.evaluated(x)
+            momentum = momentum + (0.5 if leap == leaps - 1 else 1.0) * length * gradient
+        change = value - 0.5 * (momentum**2).sum(axis=1) - energy
+        change = np.where(np.isfinite(change), change, -np.inf)
+        self.divergences += int((change < -_DIVERGED).sum())
+        rate = np.exp(np.minimum(change, 0.0))
+        take = rng.uniform(size=chains) < rate
+        self.x = np.where(take[:, None], x, self.x)
+        self.value = np.where(take, value, self.value)
+        self.gradient = np.where(take[:, None], gradient, self.gradient)
+        return rate
+
+    def warm_up(self) -> None:
+        """Tune the step and the coordinates."""
+        for stage, trajectories in enumerate(_WARM_UP):
+            rates, seen = [], []
+            for trajectory in range(trajectories):
+                rate = self.move()
+                rates.append(rate)
+                seen.append(self.theta)
+                self.step *= float(np.exp((rate.mean() - _TARGET) * (1.0 + trajectory) ** -0.4))
+                if self.free and trajectory % 2:
+                    self.renew()
+            self._reseed(np.mean(rates, axis=0))
+            if stage < len(_WARM_UP) - 1:
+                self._adopt(np.concatenate(seen[trajectories // 3 :]))
+
+    def _reseed(self, rate: Floats) -> None:
+        stuck, good = np.flatnonzero(rate < _STUCK), np.flatnonzero(rate >= _STUCK)
+        if stuck.size and good.size:
+            source = np.arange(len(rate))
+            source[stuck] = self.rng.choice(good, size=stuck.size)
+            self.x, self.noises = self.x[source], self.noises.take(source)
+            if self.free:
+                self.under = marginal_of(self.model, self.noises)
+            self.value, self.gradient = self.evaluated(self.x)
+
+    def _adopt(self, seen: Floats) -> None:
+        """Take over the pooled covariance of points (N, size), shrunk towards that in use."""
+        theta, count = self.theta, len(seen)
+        x = np.linalg.solve(self.root, (seen - self.centre).T).T
+        size = x.shape[1]
+        # Draws of a chain are dependent: they count as half as many.
+        trust = 0.5 * count / (0.5 * count + 2.0 * size)
+        covariance = trust * np.cov(x.T).reshape(size, size) + (1.0 - trust) * np.eye(size)
+        inner = np.linalg.cholesky(covariance)
+        self.centre = seen.mean(axis=0)
+        self.root = self.root @ inner
+        self.x = np.linalg.solve(self.root, (theta - self.centre).T).T
+        self.gradient = self.gradient @ inner
 
 
 def sample(
-    model: MediaModel, mode: Mode, count: int, rng: np.random.Generator, trajectories: int = 14
+    model: MediaModel,
+    mode: Mode,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    noise: Noise | None = None,
+    goal: Goal | None = None,
 ) -> Sample:
-    """``count`` nearly independent posterior points; the same rng gives the same points."""
-    x = _starts(model, mode, count, rng)
-    value, gradient = _whitened(model, mode, x)
-    step = 1.2 / mode.theta.size**0.25
-    middle = x
-    accepted: list[float] = []
-    for trajectory in range(trajectories):
-        tuning = trajectory < trajectories // 2
-        if trajectory == trajectories // 2:
-            middle = x
-        length = step * rng.uniform(0.7, 1.3, size=(count, 1))
-        momentum = rng.standard_normal(x.shape)
-        energy = value - 0.5 * (momentum**2).sum(axis=1)
-        new_x, new_gradient, new_value = x, gradient, value
-        momentum = momentum + 0.5 * length * new_gradient
-        for leap in range(_LEAPFROGS):
-            new_x = new_x + length * momentum
-            new_value, new_gradient = _whitened(model, mode, new_x)
-            momentum = momentum + (0.5 if leap == _LEAPFROGS - 1 else 1.0) * length * new_gradient
-        change = new_value - 0.5 * (momentum**2).sum(axis=1) - energy
-        rate = np.exp(np.minimum(np.where(np.isfinite(change), change, -np.inf), 0.0))
-        take = rng.uniform(size=count) < rate
-        x = np.where(take[:, None], new_x, x)
-        value = np.where(take, new_value, value)
-        gradient = np.where(take[:, None], new_gradient, gradient)
-        if tuning:
-            step *= float(np.exp(1.0 * (rate.mean() - _TARGET)))
-        else:
-            accepted.append(float(rate.mean()))
-    spread = np.maximum(x.std(axis=0), 1e-9)
+    """``count`` joint posterior draws; the same rng gives the same draws.
+
+    Parameters
+    ----------
+    noise
+        The model's noise; default normal without memory. Finite degrees of freedom and a
+        correlation other than zero are where its chains start; they are then drawn as well.
+    """
+    goal = goal or Goal()
+    if noise is None:
+        noise = Noise(np.ones(int(model.design.observed.sum())), 0.0, float("inf"))
+    chains = _Chains(model, mode, noise, goal.chains, rng)
+    chains.warm_up()
+    chains.divergences = 0
+    points: list[Floats] = []
+    noises: list[Noises] = []
+    rates: list[float] = []
+    worst, ess = float("inf"), 0.0
+    for block in range(goal.blocks):
+        for trajectory in range(goal.block):
+            rates.append(float(chains.move().mean()))
+            points.append(chains.theta)
+            noises.append(chains.noises)
+            if chains.free and trajectory % 2:
+                chains.renew()
+        if block == 0 or len(points) * goal.chains < count:
+            continue
+        drawn = np.stack(points)
+        ess = float(bulk_ess(drawn).min())
+        worst = float(r_hat(drawn).max())
+        if worst <= goal.r_hat and ess >= goal.ess:
+            break
+    drawn = np.stack(points)
+    places = np.unique(np.linspace(0, drawn[:, :, 0].size - 1, count).astype(int))
+    at, chain = np.divmod(places, goal.chains)
+    kept = [noises[t].take(np.array([c])) for t, c in zip(at, chain, strict=True)]
     return Sample(
-        draws=mode.theta + x @ mode.root.T,
-        acceptance=float(np.mean(accepted)),
-        drift=float(np.max(np.abs(x.mean(axis=0) - middle.mean(axis=0)) / spread)),
+        draws=drawn[at, chain],
+        noises=Noises(
+            np.concatenate([k.weights for k in kept]),
+            np.concatenate([k.correlation for k in kept]),
+            np.concatenate([k.degrees for k in kept]),
+        ),
+        acceptance=float(np.mean(rates)),
+        r_hat=worst,
+        ess=ess,
+        divergences=chains.divergences,
+        chains=goal.chains,
+        trajectories=len(points),
+        reached=worst <= goal.r_hat and ess >= goal.ess,
     )
-
-
-def _whitened(model: MediaModel, mode: Mode, x: Floats) -> tuple[Floats, Floats]:
-    """Log posterior and gradient in Laplace coordinates; a point out of range is impossible."""
-    with np.errstate(all="ignore"):
-        value, gradient = model.log_posterior(mode.theta + x @ mode.root.T)
-    fine = (
-        np.isfinite(value) & np.isfinite(gradient).all(axis=1) & (np.abs(gradient) < 1e100).all(1)
-    )
-    gradient = np.where(fine[:, None], gradient, 0.0)
-    return np.where(fine, value, -np.inf), gradient @ mode.root
-
-
-def _starts(model: MediaModel, mode: Mode, count: int, rng: np.random.Generator) -> Floats:
-    """``count`` of twice as many Laplace draws, without replacement, by tempered weights."""
-    points = laplace_draws(mode, 2 * count, rng)
-    x = np.linalg.solve(mode.root, (points - mode.theta).T).T
-    value, _ = _whitened(model, mode, x)
-    log_weight = _TEMPER * (value + 0.5 * (x**2).sum(axis=1))
-    # Gumbel's trick: the largest keys are a weighted sample without replacement.
-    keys = log_weight + rng.gumbel(size=log_weight.size)
-    return x[np.sort(np.argsort(-keys)[:count])]

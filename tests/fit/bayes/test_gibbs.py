@@ -1,0 +1,77 @@
+"""The noise of chains: redrawn values have the distributions they should, and memory is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shared.fit.bayes.gibbs import Noises, marginal_of, redrawn, repeated
+from shared.fit.bayes.laplace import find_mode, starting_points
+from shared.fit.bayes.marginal import Marginal
+from shared.fit.bayes.noise import Noise, Whitener
+from shared.fit.bayes.posterior import fit_posterior
+from tests.fit.bayes.test_laplace import model_of
+from tests.fit.histories import HILL, simulated
+
+
+def test_each_point_under_its_own_noise_is_the_same_as_alone() -> None:
+    model = model_of(simulated(rows=60, channels=2)[0])
+    rng = np.random.default_rng(0)
+    centre, sd = model.prior_moments()
+    theta = centre + 0.3 * sd * rng.standard_normal((3, model.size))
+    noises = Noises(rng.gamma(2, 0.5, (3, 60)), np.array([0.0, 0.3, 0.7]), np.full(3, 5.0))
+    many = marginal_of(model, noises)
+    value, gradient = model.log_posterior(theta, many)
+    seen = model.design.observed
+    for k in range(3):
+        whitener = Whitener.of(seen, noises.weights[k], float(noises.correlation[k]), every=60)
+        one = Marginal.of(whitener, model.design.baseline[seen], model.design.outcome[seen])
+        alone = replace(model, marginal=one)
+        v, g = alone.log_posterior(theta[k : k + 1])
+        np.testing.assert_allclose(value[k], v[0], rtol=1e-9)
+        np.testing.assert_allclose(gradient[k], g[0], rtol=1e-6, atol=1e-7)
+        moments = alone.linear_moments(theta[k : k + 1])[0][0]
+        np.testing.assert_allclose(model.linear_moments(theta, many)[0][k], moments, atol=1e-8)
+
+
+@pytest.mark.parametrize(("degrees", "correlation"), [(3.0, 0.5), (30.0, 0.0)])
+def test_noise_of_known_kind_is_drawn_back(degrees: float, correlation: float) -> None:
+    history, _ = simulated(rows=300, channels=1, noise=1e-9)
+    rng = np.random.default_rng(1)
+    noise = np.zeros(300)
+    for t in range(300):
+        noise[t] = (correlation * noise[t - 1] if t else 0.0) + rng.standard_t(degrees)
+    history = replace(history, outcome=history.outcome + 0.03 * history.outcome.mean() * noise)
+    model = model_of(history)
+    mode = find_mode(model, starting_points(model, 1, rng))
+    theta = np.repeat(mode.theta[None], 200, axis=0)
+    noises = repeated(Noise(np.ones(300), 0.1, 10.0), 200)
+    for _ in range(6):
+        # A point's scale follows its noise, as it would in a chain.
+        under = marginal_of(model, noises)
+        noises = redrawn(model, theta, under, noises, rng)
+        residual = model.design.outcome - model.linear_moments(theta[:1])[1][0]
+        residual -= model.design.baseline @ model.linear_moments(theta[:1])[0][0]
+        plain = Whitener.of(model.design.observed, None, float(noises.correlation.mean()))
+        square = plain.apply(residual) ** 2 * noises.weights.mean(axis=0)
+        theta[:, -1] = 0.5 * np.log(square.mean())
+    assert noises.correlation.mean() == pytest.approx(correlation, abs=0.12)
+    assert (np.median(noises.degrees) <= 5.0) == (degrees == 3.0)
+
+
+def test_the_kind_of_noise_is_that_of_the_spec() -> None:
+    history, _ = simulated(rows=60, channels=1)
+    spec = {"model": {**HILL["model"], "noise": "gaussian"}}
+    assert np.isinf(fit_posterior(history, spec, seed=0, draws=20).noise.degrees)
+    spec["model"]["noise"] = "student_t"
+    tails = fit_posterior(history, spec, seed=0, draws=20)
+    assert np.isfinite(tails.noise.degrees)
+    assert np.ptp(tails.sample.noises.weights) > 0
+    outcome = history.outcome.copy()
+    outcome[[20, 40]] *= 1.5
+    spec["model"]["noise"] = "auto"
+    assert np.isinf(fit_posterior(history, spec, seed=0, draws=20).noise.degrees)
+    spoilt = fit_posterior(replace(history, outcome=outcome), spec, seed=0, draws=20)
+    assert spoilt.noise.weights[[20, 40]].max() < 0.3
