@@ -48,7 +48,7 @@ def best_on_pattern(
     relaxed = relax(model, model.box(lower, upper), canonical.budget, guess=guess)
     if relaxed is None:
         return None
-    if canonical.draws is None:
+    if model.exact:
         return relaxed.spend, relaxed.price
     return polish(model, relaxed.spend, lower, upper), relaxed.price
 

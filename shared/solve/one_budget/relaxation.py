@@ -19,6 +19,7 @@ from shared.curves.saturation import Hill, Sigmoid, Tabulated
 from shared.curves.single import Single, single
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import bends, line, lines
 from shared.solve.one_budget.table import Hull, Table, table_of_function, table_of_points
 
@@ -51,15 +52,14 @@ class Response:
 class Relaxation:
     """Envelopes and best responses of one canonical problem.
 
-    After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is.
+    After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is. Where
+    it is not ``exact``, tables of smooth curves are only close to what they stand for.
     """
 
     def __init__(self, canonical: Canonical, deadline: float = math.inf) -> None:
-        self.canonical = canonical
-        self.deadline = deadline
-        self.n = canonical.n
-        self.tables: list[tuple[int, Table]] = []
+        self._begin(canonical, deadline)
         draws = canonical.draws
+        self.exact = draws is None
         if draws is None:
             tabulated = {column for column, _ in canonical.curves.tables}
             closed = [c for c in range(self.n) if c not in tabulated] if tabulated else None
@@ -81,10 +81,23 @@ class Relaxation:
             for column in range(self.n):
                 self._add(column, draws.column(column), turns[:, column])
                 self.bend[column] = self._table_bend(column)
+        self._index()
+
+    def _begin(self, canonical: Canonical, deadline: float) -> None:
+        self.canonical = canonical
+        self.deadline = deadline
+        self.n = canonical.n
+        self.tables: list[tuple[int, Table]] = []
+
+    def _index(self) -> None:
         self.pairs = dict(self.tables)
         self._place = {column: k for k, (column, _) in enumerate(self.tables)}
         self._singles: dict[int, CurveStack] = {}
         self._plain: dict[int, Single | None] = {}
+
+    def twins(self) -> tuple[NDArray[np.intp], ...]:
+        """Groups of channels that nothing tells apart."""
+        return alike(self.canonical)
 
     def _add(self, column: int, curve: Any, turns: Array | None = None) -> None:
         low, high = self.canonical.lower[column], self.canonical.upper[column]

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
-from shared.problem.symmetry import alike
 from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
 from shared.solve.one_budget.dual import Relaxed, relax, settle
 from shared.solve.one_budget.primal import best_on_pattern, polish, sides
@@ -118,7 +117,7 @@ def branch_and_bound(
     if root is not None:
         heapq.heappush(heap, (-root.relaxed.bound, 0, root))
     nodes = 1
-    search.twins = alike(canonical) if heap else ()
+    search.twins = model.twins() if heap else ()
     while heap and not model.late() and nodes < node_limit:
         _, _, node = heapq.heappop(heap)
         if node.relaxed.bound <= search.cutoff():
@@ -215,7 +214,7 @@ def _refined(search: _Search, slot: int, box: Box, relaxed: Relaxed, *, root: bo
 def _look(search: _Search, box: Box, relaxed: Relaxed, torn: list[int]) -> None:
     """Offer the relaxed plan, and what becomes of it with the torn channels put to a side."""
     search.offer(relaxed.spend, relaxed.price)
-    if not torn and search.model.canonical.draws is not None:
+    if not torn and not search.model.exact:
         search.offer_pattern(relaxed.spend, relaxed.price)
     for spend in sides(search.model, box, relaxed, torn) if torn else ():
         search.offer_pattern(spend, relaxed.price)

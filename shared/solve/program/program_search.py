@@ -17,6 +17,7 @@ from shared.solve.program.box_primal import allowed
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.column_search import search_columns
 from shared.solve.program.found import Found
+from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.program.solved_program import SolvedProgram, known_plan
 
@@ -99,6 +100,10 @@ def _search(
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
     if falls_apart(program) and not _concave(program):
         found = search_prices(program, gap=options.gap, deadline=deadline, starts=starts)
+        if found is not None:
+            return found
+    if shares_one_budget(program) and not _concave(program):
+        found = search_shares(program, gap=options.gap, deadline=deadline, starts=starts)
         if found is not None:
             return found
     proposals: tuple[Array, ...] = ()
