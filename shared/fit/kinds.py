@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.curves.curveset import CurveSet
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.fitted import Fitted
+from shared.fit.ridge.fit import fit_ridge
 from shared.fit.support import asked_of
 from shared.history.table import History
 
@@ -21,6 +23,7 @@ def fit_window(
     train: int | None = None,
     draws: int = 200,
     choice: Mapping[str, tuple[str, str]] | None = None,
+    previous: CurveSet | None = None,
 ) -> Fitted:
     """Fit the first ``train`` periods (default all) with the model of ``spec["model"]["kind"]``.
 
@@ -30,11 +33,18 @@ def fit_window(
         Joint draws to keep.
     choice
         (saturation, adstock) by channel name, settled already (by the fit of all rows).
+    previous
+        The curves in use, where a kind can start from them. Not for validation: they have seen
+        the periods that a fold is tested on.
 
     Raises
     ------
     InvalidInput, NotSupportedYet
         What the spec wishes for and cannot be had.
     """
-    asked_of(spec, history.channels)
+    kind = asked_of(spec, history.channels).kind
+    if kind == "ridge":
+        return fit_ridge(
+            history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
+        )
     return fit_bayesian(history, spec, seed=seed, train=train, draws=draws, choice=choice)
