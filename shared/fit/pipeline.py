@@ -83,7 +83,7 @@ def fit_history(
     tell = progress or _silent
     spent = int((history.spend.sum(axis=0) > 0).sum())
     tell("fit", 0.0)
-    fitted = fit_window(history, spec, seed=seed, draws=draws)
+    fitted = fit_window(history, spec, seed=seed, draws=draws, previous=previous)
     tell("validate", 0.5)
     # A fold's training window may be a fifth shorter than what the gate asks of the whole.
     least = int(0.6 * rows_needed(history.frequency, spent))
