@@ -170,6 +170,22 @@ def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, promote_curves)
 
 
+@app.route("datasets/{dataset}/curves", methods=["POST"])
+def store_curves(req: func.HttpRequest) -> func.HttpResponse:
+    """Curves of another tool, stored as a version."""
+    from shared.api.imports import store_curves
+
+    return respond(req, store_curves, JSON)
+
+
+@app.route("curves/import", methods=["POST"])
+def import_curves(req: func.HttpRequest) -> func.HttpResponse:
+    """Curves of another tool as a curve set; nothing is stored."""
+    from shared.api.imports import import_curves
+
+    return respond(req, import_curves, JSON)
+
+
 @app.timer_trigger(
     arg_name="timer", schedule="%REFIT_SCHEDULE%", run_on_startup=False, use_monitor=True
 )

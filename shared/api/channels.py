@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.api.messages import Campaign, Channel
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
+from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.curves.saturation import Saturation, saturation_from_dict
 from shared.errors import Fault
@@ -231,6 +232,8 @@ def _prior_spend(prior: Any, response: Response) -> tuple[float, ...]:
         return ()
     if adstock.family == "geometric":
         return (float(prior) / (1.0 - float(adstock.to_dict()["decay"])),)
+    if isinstance(adstock, LagWeights):
+        return (float(prior),) * adstock.length
     return (float(prior),) * int(adstock.to_dict()["length"])
 
 

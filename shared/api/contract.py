@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from shared.api import answers, stored_answers
 from shared.api.history_messages import FitRequest, Spec
+from shared.api.import_messages import ImportRequest, StoreCurvesRequest
 from shared.api.messages import EvaluateRequest, OptimizeRequest, ScenariosRequest
 from shared.api.schema import openapi_schema
 
@@ -195,6 +196,26 @@ OPERATIONS = (
         "Make a version the current one: roll back.",
         stored_answers.PromotedAnswer,
         errors=(404, 409),
+    ),
+    Operation(
+        "import_curves",
+        "post",
+        "/curves/import",
+        "Curves of another tool (Robyn, Meridian, PyMC-Marketing, a table) as a curve set; nothing "
+        "is stored.",
+        stored_answers.CurveSetAnswer,
+        ImportRequest,
+        errors=_READS,
+    ),
+    Operation(
+        "store_curves",
+        "post",
+        "/datasets/{dataset}/curves",
+        "Store curves of another tool as a new version; promote makes them the current ones.",
+        stored_answers.ImportedAnswer,
+        StoreCurvesRequest,
+        status=201,
+        errors=(*_READS, 409),
     ),
     Operation(
         "health",

@@ -208,11 +208,23 @@ class WeibullCdf(Message):
     normalised: Normalised = False
 
 
+class LagWeights(Message):
+    """The carryover weights themselves, for curves of another tool."""
+
+    family: Literal["lag_weights"]
+    values: list[Money] = Field(
+        min_length=1, max_length=520, description="Weights by lag, the period of the spend first."
+    )
+    normalised: Normalised = False
+
+
 Saturation = Annotated[
     Hill | Exponential | Logistic | MichaelisMenten | Sigmoid | Logarithmic | Power | Tabulated,
     Field(discriminator="family"),
 ]
-Adstock = Annotated[Geometric | Delayed | WeibullPdf | WeibullCdf, Field(discriminator="family")]
+Adstock = Annotated[
+    Geometric | Delayed | WeibullPdf | WeibullCdf | LagWeights, Field(discriminator="family")
+]
 
 FAMILIES: dict[str, type[Message]] = {
     "hill": Hill,
@@ -229,6 +241,7 @@ ADSTOCKS: dict[str, type[Message]] = {
     "delayed": Delayed,
     "weibull_pdf": WeibullPdf,
     "weibull_cdf": WeibullCdf,
+    "lag_weights": LagWeights,
 }
 
 

@@ -21,7 +21,19 @@ MAX_DEPTH = 32
 MAX_TEXT = 10_000
 """Longest text, but for a history that travels inside JSON."""
 
-CSV_FIELDS = frozenset({"history_csv", "outcomes_csv"})
+CSV_FIELDS = frozenset(
+    {
+        "history_csv",
+        "outcomes_csv",
+        "spend_csv",
+        "table_csv",
+        "posterior_csv",
+        "summary_csv",
+        "response_curves_csv",
+        "hyperparameters_csv",
+        "aggregated_csv",
+    }
+)
 
 
 class _DuplicateKeyError(ValueError):

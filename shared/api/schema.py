@@ -140,7 +140,8 @@ def strict_schema(
     Parameters
     ----------
     leave_out
-        Dotted paths of properties that an assistant is not offered (``"channels.response"``).
+        Dotted paths of properties that an assistant is not offered (``"channels.response"``), and
+        families that it is not offered there (``"channels.adstock:lag_weights"``).
     replace
         Schemas to use in place of a property's own, by dotted path.
     """
@@ -153,7 +154,8 @@ def _strict(
     schema, nullable = _without_null(schema)
     options = schema.get("anyOf") or schema.get("oneOf")
     if options is not None:
-        out: Schema = {"anyOf": [_strict(option, path, leave_out, replace) for option in options]}
+        offered = [option for option in options if f"{path}:{_family(option)}" not in leave_out]
+        out: Schema = {"anyOf": [_strict(option, path, leave_out, replace) for option in offered]}
         if "description" in schema:
             out = {"description": schema["description"], **out}
     elif schema.get("type") == "object":
@@ -169,6 +171,11 @@ def _strict(
             out["enum"] = list(schema["enum"])
         out = _described(schema, out)
     return _or_null(out) if nullable else out
+
+
+def _family(option: Schema) -> str:
+    """What a member of a union of families is called."""
+    return str(option.get("properties", {}).get("family", {}).get("const", ""))
 
 
 def _strict_object(

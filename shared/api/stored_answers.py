@@ -12,6 +12,7 @@ __all__ = [
     "CurveSetAnswer",
     "DatasetsAnswer",
     "HealthAnswer",
+    "ImportedAnswer",
     "PromotedAnswer",
     "RunAnswer",
     "StoredAnswer",
@@ -157,6 +158,17 @@ class PromotedAnswer(Answer):
 
     dataset: str
     curves_version: str
+
+
+class ImportedAnswer(Answer):
+    """Curves of another tool, stored as a version of a dataset."""
+
+    dataset: str
+    version: str
+    current: bool
+    channels: list[str]
+    draws: int
+    notes: list[str] = Field(description="What was taken for granted.")
 
 
 class HealthAnswer(Answer):

@@ -41,6 +41,7 @@ class Tool:
 _UNSPEAKABLE = (
     "channels.response",
     "channels.campaigns",
+    "channels.adstock:lag_weights",
     "horizon.prior_spend",
     "interactions",
     "solver.method",

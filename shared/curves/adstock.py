@@ -6,11 +6,13 @@ them by their sum, so that sustained spend keeps its size.
 Formulas: geometric ``w_k = decay^k``; delayed (Jin et al., 2017, "Bayesian Methods for Media Mix
 Modeling with Carryover and Shape Effects") ``w_k = decay^((k - peak)^2)``; Weibull as in Robyn,
 periods counted from 1: ``pdf`` is the density at ``k + 1``, divided by its largest value; ``cdf``
-is the running product of ``1 - CDF`` at the periods before, starting at 1.
+is the running product of ``1 - CDF`` at the periods before, starting at 1. ``lag_weights`` lists
+them, for the carryover of another tool.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -26,6 +28,7 @@ __all__ = [
     "Adstock",
     "Delayed",
     "Geometric",
+    "LagWeights",
     "WeibullCdf",
     "WeibullPdf",
     "adstock_from_dict",
@@ -115,7 +118,6 @@ class _Finite(Adstock):
     """A family whose weights end after ``length`` periods."""
 
     __slots__ = ()
-    length: int
 
     @abstractmethod
     def _raw(self) -> Array: ...
@@ -201,8 +203,47 @@ class WeibullCdf(_Weibull):
         return np.exp(-np.concatenate(([0.0], np.cumsum(hazard))))
 
 
+@dataclass(frozen=True, slots=True)
+class LagWeights(_Finite):
+    """The weights themselves, from the period of the spend on: for curves of another tool.
+
+    >>> LagWeights((1.0, 0.5)).total_weight()
+    1.5
+    """
+
+    values: tuple[float, ...]
+    normalised: bool = False
+    family: ClassVar[str] = "lag_weights"
+
+    def __post_init__(self) -> None:
+        try:
+            values = tuple(float(v) for v in self.values if not isinstance(v, (bool, str)))
+        except (TypeError, ValueError):
+            values = ()
+        if not 1 <= len(values) <= 1000 or len(values) != len(self.values):
+            raise ValueError("lag_weights: values must be a list of 1 to 1000 numbers.")
+        if not all(math.isfinite(v) and v >= 0.0 for v in values):
+            raise ValueError("lag_weights: values must be finite and not negative.")
+        if not sum(values) > 0.0:
+            raise ValueError("lag_weights: at least one of values must be above 0.")
+        object.__setattr__(self, "values", values)
+        _check_flag(self)
+
+    @property
+    def length(self) -> int:
+        """Periods over which the carryover lasts."""
+        return len(self.values)
+
+    def _raw(self) -> Array:
+        return np.array(self.values)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = list(self.values)
+        return {"family": self.family, "values": values, "normalised": self.normalised}
+
+
 ADSTOCKS: dict[str, type[Adstock]] = {
-    cls.family: cls for cls in (Geometric, Delayed, WeibullPdf, WeibullCdf)
+    cls.family: cls for cls in (Geometric, Delayed, WeibullPdf, WeibullCdf, LagWeights)
 }
 
 

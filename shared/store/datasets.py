@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -39,7 +40,7 @@ from shared.store.records import (
     to_json,
 )
 from shared.store.runs import Runs
-from shared.store.versions import Versions
+from shared.store.versions import Versions, version_name
 
 __all__ = ["Datasets", "check_dataset_name"]
 
@@ -224,6 +225,43 @@ class Datasets:
     def save_curves(self, run: Run, stored: StoredCurves) -> None:
         """Write a run's set, once; it is not current by that. ``WriteConflict`` if it is there."""
         self._versions.create(run, stored)
+
+    def add_curves(self, dataset: str, curves: CurveSet, *, promote: bool) -> str:
+        """Store curves that no run made; answers the version that they got.
+
+        The dataset is made where there is none. The set is written before the manifest says so.
+
+        Raises
+        ------
+        WriteConflict
+            Where other curves became current meanwhile, or the dataset was deleted; then the set
+            is not left behind.
+        """
+        manifest = self.find(dataset) or self._manifests.blank(dataset)
+        now = self._clock()
+        source = f"import-{secrets.token_hex(6)}"
+        version = version_name(now, source)
+        stored = StoredCurves(
+            curve_set=replace(curves, dataset=dataset, version=version, created_at=stamp(now)),
+            run=source,
+            queued_at=stamp(now),
+            promote=promote,
+            reasons=("Imported, not fitted here.",),
+            based_on=manifest.curves,
+        )
+        self._versions.create(manifest, stored)
+        if not promote and manifest.etag:
+            return version
+        try:
+            self._manifests.flip(
+                manifest,
+                lambda m: m.with_curves(version, stamp(now)) if promote else m,
+                still_holds=lambda m: m.curves == manifest.curves,
+            )
+        except WriteConflict:
+            self._versions.remove(manifest, version)
+            raise
+        return version
 
     def versions(self, dataset: str) -> tuple[VersionEntry, ...]:
         """All stored versions, newest first."""

@@ -34,10 +34,14 @@ class Versions:
         self._parsed: OrderedDict[tuple[str, str, str], CurveSet] = OrderedDict()
         self._lock = threading.Lock()
 
-    def create(self, run: Run, stored: StoredCurves) -> None:
-        """Write a run's set under its own version; a second time is a ``WriteConflict``."""
-        key = _key(run.dataset, run.incarnation, stored.curve_set.version)
+    def create(self, place: Manifest | Run, stored: StoredCurves) -> None:
+        """Write a set under its own version; a second time is a ``WriteConflict``."""
+        key = _key(place.dataset, place.incarnation, stored.curve_set.version)
         self._blobs.create(key, stored.to_bytes())
+
+    def remove(self, place: Manifest | Run, version: str) -> None:
+        """Take back a set that nothing came to refer to."""
+        self._blobs.delete(_key(place.dataset, place.incarnation, version))
 
     def find(self, place: Manifest | Run, version: str) -> StoredCurves | None:
         """A set with its gate's verdict; None where the dataset has no such version."""

@@ -27,6 +27,7 @@ GOOD_CARRYOVER: dict[str, dict[str, Any]] = {
     "delayed": {"decay": 0.5, "peak": 2, "length": 8},
     "weibull_pdf": {"shape": 2, "scale": 3, "length": 8.0},
     "weibull_cdf": {"shape": 2, "scale": 3, "length": 8},
+    "lag_weights": {"values": [1.0, 0.5, 0.1]},
 }
 
 

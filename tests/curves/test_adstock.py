@@ -12,6 +12,7 @@ from shared.curves.adstock import (
     Adstock,
     Delayed,
     Geometric,
+    LagWeights,
     WeibullCdf,
     WeibullPdf,
     adstock_from_dict,
@@ -26,6 +27,8 @@ EACH = [
     WeibullPdf(2.0, 3.0, 10),
     WeibullCdf(0.7, 4.0, 10),
     WeibullCdf(0.7, 4.0, 10, normalised=True),
+    LagWeights((0.2, 1.0, 0.0, 0.4)),
+    LagWeights((0.2, 1.0, 0.0, 0.4), normalised=True),
 ]
 
 
@@ -105,4 +108,4 @@ def test_bad_parameters_are_named(data: dict[str, object], message: str) -> None
 
 
 def test_the_family_names_are_the_contracts() -> None:
-    assert set(ADSTOCKS) == {"geometric", "delayed", "weibull_pdf", "weibull_cdf"}
+    assert set(ADSTOCKS) == {"geometric", "delayed", "weibull_pdf", "weibull_cdf", "lag_weights"}
