@@ -8,11 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from shared.curves.curveset import ChannelCurve, CurveSet, ReturnOnInvestment
+from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput
+from shared.fit.check.backtest import Advise, backtest
+from shared.fit.check.calibration import (
+    Calibration,
+    calibrated,
+    calibration_of,
+    error_ratio,
+    told,
+)
+from shared.fit.check.cross_validation import cross_validation
 from shared.fit.check.gate import judge, rows_needed
 from shared.fit.check.report import baseline_of, diagnose
-from shared.fit.check.validate import validate
+from shared.fit.check.rivals import rival_of
+from shared.fit.check.stability import jumped, returns_of, stability
+from shared.fit.check.validate import blocked, validate
 from shared.fit.design.design import arm_name
 from shared.fit.design.observed import observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
@@ -45,6 +56,7 @@ def fit_history(
     previous: CurveSet | None = None,
     draws: int = 200,
     progress: Callable[[str, float], None] | None = None,
+    advise: Advise | None = None,
 ) -> FitResult:
     """Fit response curves to a history and judge them.
 
@@ -62,6 +74,9 @@ def fit_history(
         Joint posterior draws to keep, at least 20.
     progress
         Called with a stage ("validate", "fit", "judge") and the share done.
+    advise
+        Finds the best plan over curves, for the backtest of last quarter's recommendation; None
+        leaves that out.
 
     Raises
     ------
@@ -84,20 +99,51 @@ def fit_history(
     spent = int((history.spend.sum(axis=0) > 0).sum())
     tell("fit", 0.0)
     fitted = fit_window(history, spec, seed=seed, draws=draws, previous=previous)
-    tell("validate", 0.5)
+    tell("validate", 0.4)
     # A fold's training window may be a fifth shorter than what the gate asks of the whole.
     least = int(0.6 * rows_needed(history.frequency, spent))
     folds = validate(history, spec, seed=seed, choice=fitted.choice, least=least)
+    tell("validate", 0.65)
+    blocks = blocked(history, spec, seed=seed, choice=fitted.choice, least=least) if folds else ()
     tell("judge", 0.9)
     names = tuple(history.channels[c] for c in fitted.design.active)
     groups, evidence = fitted.groups(), fitted.evidence()
-    judgement = judge(fitted, folds, names, [group for group, _ in groups])
+    arms = [arm.name for arm in fitted.design.arms]
+    as_fitted = dict(zip(arms, fitted.responses(), strict=True))
+    rival = rival_of(history, folds, previous, as_fitted)
+    returns = returns_of(arms, evidence)
+    judgement = judge(
+        fitted,
+        folds,
+        names,
+        [group for group, _ in groups],
+        rival=rival,
+        jumps=jumped(history, spec, returns, previous),
+    )
     if judgement.data != "enough":
         # Nothing could be checked, so no channel's curve is called good, however sure it looks.
         evidence = tuple(
             replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
         )
-    channels = _curves(history, fitted, evidence, np.random.default_rng([seed, 2]))
+    ratio = error_ratio((*folds, *blocks))
+    tests = {str(test.get("channel")) for test in spec.get("lift_tests") or ()}
+    moved = [
+        calibration_of(item, ratio, tested=names[arm.channel] in tests)
+        for arm, item in zip(fitted.design.arms, evidence, strict=True)
+    ]
+    channels = _curves(
+        history, fitted, as_fitted, evidence, moved, np.random.default_rng([seed, 2])
+    )
+    now = {channel.channel: channel.response for channel in channels}
+    diagnostics = diagnose(
+        history, fitted, folds, judgement, evidence, groups, channels, previous, seed
+    )
+    diagnostics |= {
+        "cross_validation": cross_validation(folds, blocks, rival),
+        "backtest": backtest(history, folds, now, advise),
+        "stability": stability(folds, returns, previous, len(history.dates)),
+        "calibration": told(arms, moved, ratio, tests),
+    }
     curve_set = CurveSet(
         dataset="",
         version="",
@@ -109,7 +155,7 @@ def fit_history(
         channels=channels,
         interactions=fitted.interactions(),
         baseline=baseline_of(fitted),
-        diagnostics=diagnose(history, fitted, folds, judgement, evidence, groups, previous, seed),
+        diagnostics=diagnostics,
     )
     tell("judge", 1.0)
     return FitResult(curve_set=curve_set, promote=judgement.promote, reasons=judgement.reasons)
@@ -118,13 +164,15 @@ def fit_history(
 def _curves(
     history: History,
     fitted: Fitted,
+    responses: Mapping[str, Response],
     evidence: Sequence[ChannelEvidence],
+    moved: Sequence[Calibration],
     rng: np.random.Generator,
 ) -> tuple[ChannelCurve, ...]:
     """One curve per arm with spend, and one from the prior per arm without, in their order."""
     panel = history.panel()
     names = [arm.name for arm in fitted.design.arms]
-    known = dict(zip(names, zip(fitted.responses(), evidence, strict=True), strict=True))
+    known = dict(zip(names, zip(evidence, moved, strict=True), strict=True))
     out: list[ChannelCurve] = []
     for geo in range(len(panel.geos)):
         for place in range(len(panel.arms)):
@@ -135,8 +183,8 @@ def _curves(
                 prior = fitted.unspent(rng)
                 out.append(ChannelCurve(name, prior, spend, roi=None, verdict="unspent"))
                 continue
-            response, seen = found
-            returned = ReturnOnInvestment(mean=seen.roi_mean, interval=seen.roi_interval)
+            seen, moves = found
+            response, returned = calibrated(responses[name], seen, spend.mean, moves)
             out.append(ChannelCurve(name, response, spend, roi=returned, verdict=seen.verdict))
     return tuple(out)
 

@@ -35,7 +35,7 @@ def test_a_good_history_is_promoted_with_what_was_checked(good: FitResult) -> No
     assert diagnostics["data"] == "enough"
     assert diagnostics["convergence"]["converged"]
     assert diagnostics["rolling_origin"]["rmse"] < diagnostics["naive"]["rmse"]
-    assert diagnostics["rolling_origin"]["rows"] == 26
+    assert diagnostics["rolling_origin"]["rows"] == 39
     assert 0.8 <= diagnostics["fit"]["coverage_90"] <= 1.0
     assert {c.verdict for c in good.curve_set.channels} <= {"good", "weak"}
 

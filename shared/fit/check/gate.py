@@ -1,8 +1,9 @@
 """Whether a fit may replace the curves in use, and why not, in plain sentences.
 
 A fit is promoted only if there were enough rows to judge it, it converged, its forecasts of periods
-it had not seen are no worse than a seasonal naive forecast (and than no forecast at all), its
-intervals are not hopeless, and the data prefer media with an effect to media without any.
+it had not seen are no worse than a seasonal naive forecast (and than no forecast at all, and than
+the curves in use), its intervals hold as much as they say, as far as so many rows can tell, the
+data prefer media with an effect to media without any, and no return jumped without evidence.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.check.cross_validation import coverage
+from shared.fit.check.rivals import Rival
 from shared.fit.check.validate import Fold, Scores, score
 from shared.fit.fitted import Fitted
 
-__all__ = ["Judgement", "judge", "rows_needed"]
+__all__ = ["Judgement", "calibrated_range", "judge", "rows_needed"]
 
 Floats = NDArray[np.float64]
 _LEAST = {"day": 90, "week": 39, "month": 24}
-_COVERAGE = 0.5
+# Neighbouring errors are alike: so many rows count as one independent one.
+_ALIKE = 3.0
+_SURE = 3.0  # standard deviations of a coverage beyond which it is not chance
+# Share by which a typical error may exceed that of the curves in use: the noise of a refit.
+_SLACK = 0.05
 # Log Bayes factor of media against none; beyond 3 the evidence is "strong" (Kass and Raftery 1995).
 _MEDIA = 3.0
 
@@ -48,8 +55,19 @@ def judge(
     folds: Sequence[Fold],
     names: Sequence[str],
     groups: Sequence[Sequence[str]],
+    *,
+    rival: Rival | None = None,
+    jumps: Sequence[str] = (),
 ) -> Judgement:
-    """Apply the gate to a fit of all rows and to its folds."""
+    """Apply the gate to a fit of all rows and to its folds.
+
+    Parameters
+    ----------
+    rival
+        How the curves in use did on the same rows; None where there are none (a first fit).
+    jumps
+        A sentence for each return that moved without evidence.
+    """
     frequency = fitted.design.frequency
     observed = int(fitted.design.observed.sum()) // len(fitted.design.geos)
     needed = rows_needed(frequency, len(names))
@@ -85,11 +103,9 @@ def judge(
             f"forecasting the mean: typical error {_amount(rolling.rmse)} against "
             f"{_amount(constant.rmse)}."
         )
-    if rolling.coverage is not None and rolling.coverage < _COVERAGE:
-        why.append(
-            f"Its 90 % intervals held the outcome in only {rolling.coverage:.0%} of the last "
-            f"{rolling.rows} {frequency}s."
-        )
+    why.extend(_against_previous(rival, frequency))
+    why.extend(_uncalibrated(folds, rolling.rows, frequency))
+    why.extend(jumps)
     gain = fitted.media_evidence
     if gain is not None and gain < _MEDIA:
         why.append(
@@ -111,6 +127,55 @@ def judge(
         naive=naive,
         constant=constant,
     )
+
+
+def calibrated_range(level: float, rows: int) -> tuple[float, float]:
+    """Coverages of a ``level`` interval that ``rows`` rows cannot tell from ``level``.
+
+    >>> low, high = calibrated_range(0.9, 26)
+    >>> round(low, 2), high
+    (0.59, 1.0)
+    """
+    chance = _SURE * float(np.sqrt(level * (1.0 - level) * _ALIKE / max(rows, 1)))
+    return max(level - chance, 0.0), min(level + chance, 1.0)
+
+
+def _against_previous(rival: Rival | None, frequency: str) -> list[str]:
+    if rival is None or rival.rmse(2) <= (1.0 + _SLACK) * rival.rmse(1):
+        return []
+    how = (
+        f"the {rival.rows} {frequency}s that came after them"
+        if rival.unseen
+        else f"the last {rival.rows} {frequency}s"
+    )
+    return [
+        (
+            f"Its forecasts of {how} are worse than those of the curves in use: typical error "
+            f"{_amount(rival.rmse(2))} against {_amount(rival.rmse(1))}."
+        )
+    ]
+
+
+def _uncalibrated(folds: Sequence[Fold], rows: int, frequency: str) -> list[str]:
+    """A sentence where intervals hold too little, or half of the width holds far too much."""
+    held = coverage(folds)
+    low, _ = calibrated_range(0.9, rows)
+    if held["90"] < low:
+        return [
+            (
+                f"Its 90 % intervals held the outcome in only {held['90']:.0%} of the last {rows} "
+                f"{frequency}s."
+            )
+        ]
+    _, high = calibrated_range(0.5, rows)
+    if held["50"] > high:
+        return [
+            (
+                "Its intervals are far too wide: those of 50 % held the outcome in "
+                f"{held['50']:.0%} of the last {rows} {frequency}s."
+            )
+        ]
+    return []
 
 
 def _for_media(gain: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import CurveSet
+from shared.curves.curveset import ChannelCurve, CurveSet
 from shared.fit.check.gate import Judgement
 from shared.fit.check.validate import Fold, score
 from shared.fit.fitted import ChannelEvidence, Fitted, Group
@@ -53,10 +53,11 @@ def diagnose(
     judgement: Judgement,
     evidence: Sequence[ChannelEvidence],
     groups: Sequence[Group],
+    curves: Sequence[ChannelCurve],
     previous: CurveSet | None,
     seed: int,
 ) -> dict[str, Any]:
-    """Everything a reader needs to trust the curves or not."""
+    """Everything a reader needs to trust the curves or not, but for what other modules tell."""
     design, own = fitted.design, fitted.diagnostics()
     names = [arm.name for arm in design.arms]
     mean, low, high = fitted.forecast(np.random.default_rng([seed, 4]))
@@ -70,7 +71,12 @@ def diagnose(
         "data": judgement.data,
         "promote": judgement.promote,
         "reasons": list(judgement.reasons),
-        "rows": {"periods": len(history.dates), "with_outcome": int(seen.sum())},
+        "rows": {
+            "periods": len(history.dates),
+            "with_outcome": int(seen.sum()),
+            "first": history.dates[0].isoformat(),
+            "last": history.dates[int(np.flatnonzero(seen)[-1])].isoformat(),
+        },
         "fit": score(actual, mean[seen], inside.astype(np.float64)).to_dict(),
         "holdout": None if judgement.holdout is None else judgement.holdout.to_dict(),
         "rolling_origin": None if judgement.rolling is None else judgement.rolling.to_dict(),
@@ -115,7 +121,8 @@ def diagnose(
             "baseline": by_group,
             "media": by_channel,
         },
-        "change_since_previous": _moves(names, evidence, previous),
+        "change_since_previous": _moves(curves, previous),
+        "over_time": over_time(history, fitted, mean, low, high),
         "findings": [
             {"code": finding.code, "message": finding.message} for finding in history.findings
         ],
@@ -132,17 +139,35 @@ def _around(mean: float, interval: tuple[float, float] | None) -> list[float | N
     return [low, mean, high]
 
 
-def _moves(
-    names: Sequence[str], evidence: Sequence[ChannelEvidence], previous: CurveSet | None
-) -> dict[str, float] | None:
+def over_time(
+    history: History, fitted: Fitted, mean: Floats, low: Floats, high: Floats
+) -> dict[str, Any]:
+    """What happened beside what the fit says, period by period, and what that is made of."""
+    actual = [value if np.isfinite(value) else None for value in history.outcome.tolist()]
+    return {
+        "dates": [day.isoformat() for day in history.dates],
+        "actual": actual,
+        "fitted": _short(mean),
+        "low": _short(low),
+        "high": _short(high),
+        "parts": {name: _short(values) for name, values in fitted.over_time().items()},
+    }
+
+
+def _short(values: Floats) -> list[float]:
+    """Six digits: what a chart can show, at a third of the size."""
+    return [float(f"{value:.6g}") for value in np.asarray(values).tolist()]
+
+
+def _moves(curves: Sequence[ChannelCurve], previous: CurveSet | None) -> dict[str, float] | None:
     """Return now over return in the curves in use, by channel."""
     if previous is None:
         return None
     before = {c.channel: c.roi.mean for c in previous.channels if c.roi is not None}
     return {
-        name: item.roi_mean / before[name]
-        for name, item in zip(names, evidence, strict=True)
-        if before.get(name, 0.0) > 0
+        curve.channel: curve.roi.mean / before[curve.channel]
+        for curve in curves
+        if curve.roi is not None and before.get(curve.channel, 0.0) > 0
     }
 
 

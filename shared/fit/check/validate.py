@@ -1,8 +1,13 @@
-"""Does the fit forecast? A holdout of the last periods and an earlier one, against naive forecasts.
+"""Does the fit forecast? The last periods, and earlier ones, held back: against naive forecasts.
 
-Each fold fits the periods before it, from scratch, and forecasts the periods after them given their
-spend, controls and events (what is to be judged is the curves, not a forecast of spend). Folds do
-not overlap; the last one is *the* holdout, all of them together decide.
+Each rolling fold fits the periods before it, from scratch, and forecasts the periods after them
+given their spend, controls and events (what is to be judged is the curves, not a forecast of
+spend). Folds do not overlap; the last one is *the* holdout, all of them together decide.
+
+Blocked cross-validation leaves out one block of neighbouring periods at a time and fits what lies
+before and after it (Bergmeir and Benitez, "On the use of cross-validation for time series predictor
+evaluation", 2012): it sees every season and every level of spend once, but knows the future, so it
+informs and does not decide.
 
 The seasonal naive forecast is the same period a year before; without a year, the same weekday of
 the last week (daily), or the last value.
@@ -11,23 +16,36 @@ the last week (daily), or the last value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import InvalidInput
 from shared.fit.fitted import Fitted
 from shared.fit.kinds import fit_window
 from shared.history.table import History
 
-__all__ = ["Fold", "Scores", "horizon_of", "naive_forecast", "score", "validate"]
+__all__ = [
+    "BLOCKS",
+    "Fold",
+    "Scores",
+    "blocked",
+    "horizon_of",
+    "naive_forecast",
+    "score",
+    "validate",
+]
 
 Floats = NDArray[np.float64]
 SEASON = {"day": 364, "week": 52, "month": 12}
 _HORIZON = {"day": 91, "week": 13, "month": 6}
-_FOLDS = 2
+_FOLDS = (2, 3)  # at least so many where any can be, and at most
+_SHARE = 0.7  # of the rows that folds beyond the least leave for training
 _DRAWS = 80  # a fold's: enough for a mean and a 90 % interval
+#: Blocks of the blocked cross-validation.
+BLOCKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """What one fold forecast: rows [start, stop) with an outcome, and the rivals beside them."""
+    """What one fold forecast: rows [start, stop) with an outcome, and the rivals beside them.
+
+    ``fitted`` is the fit of the rows that were not held back.
+    """
 
     start: int
     stop: int
@@ -69,6 +90,7 @@ class Fold:
     naive: Floats
     constant: Floats
     converged: bool
+    fitted: Fitted | None = None
 
 
 def horizon_of(rows: int, frequency: str) -> int:
@@ -84,23 +106,92 @@ def validate(
     choice: Mapping[str, tuple[str, str]],
     least: int,
 ) -> tuple[Fold, ...]:
-    """The folds, oldest first; only those that leave ``least`` observed rows to fit."""
+    """The rolling folds, oldest first; only those that leave ``least`` observed rows to fit.
+
+    Two where there are as many; up to three as long as seven tenths of the rows are trained on.
+    A fold whose training rows cannot be fitted at all is left out.
+    """
     rows = len(history.dates)
     horizon = horizon_of(rows, history.frequency)
     folds: list[Fold] = []
-    for back in range(_FOLDS, 0, -1):
+    for back in range(_FOLDS[1], 0, -1):
         start = rows - back * horizon
-        before = history.outcome[:start]
+        if back > _FOLDS[0] and start < _SHARE * rows:
+            continue
+        before = history.outcome[: max(start, 0)]
         enough = start > 0 and int(np.isfinite(before).sum()) >= least
         varies = enough and float(np.nanstd(before)) > 0 and bool(history.spend[:start].any())
         tested = history.outcome[start : start + horizon]
         if varies and np.isfinite(tested).any():
-            fitted = fit_window(history, spec, seed=seed, train=start, draws=_DRAWS, choice=choice)
-            folds.append(_fold(history, fitted, start, start + horizon, seed))
+            naive = naive_forecast(history.outcome, start, start + horizon, history.frequency)
+            fold = _fold(history, history, spec, start, start + horizon, naive, seed, choice, start)
+            folds += [] if fold is None else [fold]
     return tuple(folds)
 
 
-def _fold(history: History, fitted: Fitted, start: int, stop: int, seed: int) -> Fold:
+def blocked(
+    history: History,
+    spec: Mapping[str, Any],
+    *,
+    seed: int,
+    choice: Mapping[str, tuple[str, str]],
+    least: int,
+) -> tuple[Fold, ...]:
+    """Blocks of neighbouring periods, each forecast by a fit of all the others.
+
+    The seasonal naive forecast of a block is the same period a year before, else a year after,
+    else the mean of what is known.
+    """
+    rows = len(history.dates)
+    season = SEASON[history.frequency]
+    edges = np.linspace(0, rows, BLOCKS + 1).astype(int)
+    folds: list[Fold] = []
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        known = _without(history, start, stop)
+        seen = known.outcome[np.isfinite(known.outcome)]
+        if seen.size < least or not float(np.std(seen)) > 0:
+            continue
+        if not np.isfinite(history.outcome[start:stop]).any():
+            continue
+        before = np.full(stop - start, np.nan)
+        for away in (season, -season):
+            other = np.arange(start, stop) - away
+            there = (other >= 0) & (other < rows) & ~np.isfinite(before)
+            before[there] = known.outcome[other[there]]
+        naive = np.where(np.isfinite(before), before, float(seen.mean()))
+        fold = _fold(history, known, spec, start, stop, naive, seed, choice, None)
+        folds += [] if fold is None else [fold]
+    return tuple(folds)
+
+
+def _without(history: History, start: int, stop: int) -> History:
+    """The history with the outcomes of rows [start, stop) unknown, in every geo."""
+    outcome = history.outcome.copy()
+    outcome[start:stop] = np.nan
+    detail = history.detail
+    if detail is not None:
+        of_geo = detail.outcome.copy()
+        of_geo[:, start:stop] = np.nan
+        detail = replace(detail, outcome=of_geo)
+    return replace(history, outcome=outcome, detail=detail)
+
+
+def _fold(
+    history: History,
+    known: History,
+    spec: Mapping[str, Any],
+    start: int,
+    stop: int,
+    naive: Floats,
+    seed: int,
+    choice: Mapping[str, tuple[str, str]],
+    train: int | None,
+) -> Fold | None:
+    """One fold; None where what is left cannot be fitted."""
+    try:
+        fitted = fit_window(known, spec, seed=seed, train=train, draws=_DRAWS, choice=choice)
+    except (InvalidInput, np.linalg.LinAlgError):
+        return None
     rows = np.arange(start, stop)[np.isfinite(history.outcome[start:stop])]
     mean, low, high = fitted.forecast(np.random.default_rng([seed, start, 1]))
     return Fold(
@@ -110,9 +201,10 @@ def _fold(history: History, fitted: Fitted, start: int, stop: int, seed: int) ->
         mean=mean[rows],
         low=low[rows],
         high=high[rows],
-        naive=naive_forecast(history.outcome, start, stop, history.frequency)[rows - start],
+        naive=naive[rows - start],
         constant=np.full(rows.size, fitted.design.outcome_centre.sum()),
         converged=fitted.converged,
+        fitted=fitted,
     )
 
 
