@@ -94,7 +94,7 @@ class Majorant:
         """The mean of the draws, rounded up."""
         at = x[:, None]
         value = self.curve.value(at)
-        error = value_error(self.curve, at)
+        error = value_error(self.curve, at, value)
         return np.asarray((value * (1.0 + error)).mean(axis=1) * (1.0 + 64.0 * EPS))
 
     def _lines(self, a: Array, b: Array) -> tuple[Array, Array]:
@@ -103,16 +103,23 @@ class Majorant:
             return np.zeros(0), np.zeros(0)
         left, right, middle = a[:, None], b[:, None], 0.5 * (a + b)[:, None]
         concave, convex = self.bend <= left, self.bend >= right
-        start, stop = self.curve.value(left), self.curve.value(right)
+        # Most parts end where the next one starts.
+        ends, place = np.unique(np.concatenate((a, b)), return_inverse=True)
+        at = ends[:, None]
+        value = self.curve.value(at)
+        error = value_error(self.curve, at, value)
+        wobble = slope_error(self.curve, at)
+        first, last = place[: a.size], place[a.size :]
+        start, stop = value[first], value[last]
         height, slope = self.curve.value(middle), self.curve.slope(middle)
         half = 0.5 * (right - left)
         at_left = np.where(concave, height - slope * half, start)
         tangent = height + slope * half
         bent = start + self.steepest * 2.0 * half
         at_right = np.where(concave, tangent, np.where(convex, stop, bent))
-        values = np.maximum(value_error(self.curve, left), value_error(self.curve, right))
-        values = np.maximum(values, value_error(self.curve, middle))
-        slopes = np.maximum(slope_error(self.curve, left), slope_error(self.curve, right))
+        values = np.maximum(error[first], error[last])
+        values = np.maximum(values, value_error(self.curve, middle, height))
+        slopes = np.maximum(wobble[first], wobble[last])
         steep = np.where(concave, slope, self.steepest) * np.where(convex, 0.0, 2.0 * half)
         size = np.maximum(stop, height)
         margin = (values + 64.0 * EPS) * size + (slopes + 64.0 * EPS) * steep

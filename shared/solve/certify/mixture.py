@@ -118,7 +118,8 @@ class Mixture:
 
     def _value(self, x: Array) -> Array:
         z = self._z(x)
-        value, error = self.curve.value(z), value_error(self.curve, z)
+        value = self.curve.value(z)
+        error = value_error(self.curve, z, value)
         exact = value * self.weight
         wobble = (error + (64.0 + self.weight.size) * EPS) * np.abs(exact)
         return np.asarray((exact + wobble).sum(axis=1))
@@ -127,10 +128,15 @@ class Mixture:
         """Heights of the line above the sum at both ends of each part, rounded up."""
         if not a.size:
             return np.zeros(0), np.zeros(0)
-        z_left, z_mid, z_right = self._z(a), self._z(0.5 * (a + b)), self._z(b)
+        # Most parts end where the next one starts.
+        ends, place = np.unique(np.concatenate((a, b)), return_inverse=True)
+        z, z_mid = self._z(ends), self._z(0.5 * (a + b))
+        value = self.curve.value(z)
+        error, wobble = value_error(self.curve, z, value), slope_error(self.curve, z)
+        first, last = place[: a.size], place[a.size :]
         half = 0.5 * (b - a)[:, None]
         concave, convex = self.bend <= a[:, None], self.bend >= b[:, None]
-        start, stop = self.curve.value(z_left), self.curve.value(z_right)
+        start, stop = value[first], value[last]
         middle = self.curve.value(z_mid)
         # A slope without limit belongs to a term that does not move here.
         raw = np.asarray(self.curve.slope(z_mid), dtype=float)
@@ -141,9 +147,9 @@ class Mixture:
         over_right = np.where(concave, middle + rise, np.where(convex, stop, bent))
         under_left = np.where(convex & ~concave, middle - rise, start)
         under_right = np.where(concave, stop, np.where(convex, middle + rise, start))
-        values = np.maximum(value_error(self.curve, z_left), value_error(self.curve, z_right))
-        values = np.maximum(values, value_error(self.curve, z_mid))
-        slopes = np.maximum(slope_error(self.curve, z_left), slope_error(self.curve, z_right))
+        values = np.maximum(error[first], error[last])
+        values = np.maximum(values, value_error(self.curve, z_mid, middle))
+        slopes = np.maximum(wobble[first], wobble[last])
         steep = np.maximum(slope, self.steepest) * 2.0 * half
         many = (64.0 + self.weight.size) * EPS
         margin = (values + many) * np.maximum(stop, middle) + (slopes + many) * steep

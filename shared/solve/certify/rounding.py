@@ -24,8 +24,8 @@ def slope_error(curve: Saturation, x: Array) -> Array:
     return _BASE + _argument_error(curve, x)
 
 
-def value_error(curve: Saturation, x: Array) -> Array:
-    """A bound on the relative error of ``curve.value(x)``.
+def value_error(curve: Saturation, x: Array, value: Array | None = None) -> Array:
+    """A bound on the relative error of ``curve.value(x)``, which is ``value`` where that is known.
 
     A bounded curve forgives errors of its argument as it saturates: the derivative of the log of a
     logistic is one minus the logistic, and that of ``1 - exp(-y)``, times y, is less than one.
@@ -33,7 +33,8 @@ def value_error(curve: Saturation, x: Array) -> Array:
     error = _argument_error(curve, x)
     if isinstance(curve, (Hill, Sigmoid)):
         top = np.maximum(curve.max_response, 1e-300)
-        missing = 1.0 - np.minimum(curve.value(x) / top, 1.0)
+        known = curve.value(x) if value is None else value
+        missing = 1.0 - np.minimum(known / top, 1.0)
         return np.asarray(_BASE + error * np.minimum(missing + _BASE, 1.0))
     if isinstance(curve, (Exponential, Logistic)):
         return np.full(np.shape(error), _BASE)

@@ -193,7 +193,7 @@ def table_of_function(
             break
         h = np.diff(x)
         error = np.abs(np.diff(y) - 0.5 * h * (p[:-1] + p[1:]))
-        coarse = (error > 3e-8 * (y[-1] - y[0])) & (h > 1e-9 * width)
+        coarse = (error > 3e-7 * (y[-1] - y[0])) & (h > 1e-9 * width)
         if not np.any(coarse) or len(x) > 1500:
             break
         a, b = x[:-1][coarse], x[1:][coarse]
