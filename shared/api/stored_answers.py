@@ -133,6 +133,12 @@ class StoredAnswer(Answer):
     last: str | None = None
     frequency: str | None = None
     layout: Literal["wide", "long", "outcomes"] | None = None
+    data_report: dict[str, Any] | None = Field(
+        None,
+        description="What the history can show, before any fit: a verdict (enough, thin, not "
+        "enough) with its reasons and what would help, and by channel where its spend was, whether "
+        "its effect can be seen, and the lift test that would show it.",
+    )
 
 
 class DatasetAnswer(Answer):

@@ -21,6 +21,7 @@ from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_after, period_number
 from shared.history.reading import Table, read_table
+from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
 from shared.history.table import Finding, History
@@ -52,7 +53,8 @@ class Upload:
     """What is to be said about an uploaded table.
 
     ``layout`` is "wide", "long" or "outcomes"; ``periods`` counts those from ``first`` to ``last``,
-    gaps included; ``spec`` is completed with what was guessed.
+    gaps included; ``spec`` is completed with what was guessed. ``data_report`` says what the
+    history can show (``shared.history.report``); None where spend or outcomes are still missing.
     """
 
     rows: int
@@ -63,6 +65,7 @@ class Upload:
     layout: str
     spec: dict[str, Any]
     findings: tuple[Finding, ...]
+    data_report: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready report."""
@@ -77,6 +80,7 @@ class Upload:
             "findings": [
                 {"code": f.code, "message": f.message, "data": dict(f.data)} for f in self.findings
             ],
+            "data_report": self.data_report,
         }
 
 
@@ -142,14 +146,14 @@ def check_upload(
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
         whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-        found = whole.findings
-        return _upload(rows, wide.cells.dates, wide.frequency, "wide", wide.spec, found)
+        days = wide.cells.dates
+        return _upload(rows, days, wide.frequency, "wide", wide.spec, whole.findings, whole)
     beside = None if outcomes is None else read_table(outcomes, "/outcomes")
     long, result = _read_both(table, beside, roles)
     if result is not None or long.has_outcome:
         tidy, frequency, merged, found = _combine(long, result)
-        found = _parsed(tidy, frequency, merged, found, table, "long").findings
-        return _upload(rows, tidy.dates, frequency, "long", merged, found)
+        whole = _parsed(tidy, frequency, merged, found, table, "long")
+        return _upload(rows, tidy.dates, frequency, "long", merged, whole.findings, whole)
     next_step = "Upload the outcomes next: the rows of this history hold spend only."
     found = (*long.findings, Finding("outcomes_missing", next_step, {}))
     return _upload(rows, long.dates, long.frequency, "long", long.spec, found)
@@ -205,10 +209,13 @@ def _upload(
     layout: str,
     spec: Spec,
     findings: Sequence[Finding],
+    whole: Parsed | None = None,
 ) -> Upload:
     first, last = min(dates), max(dates)
     periods = period_number(last, frequency) - period_number(first, frequency) + 1
-    return Upload(rows, periods, first, last, frequency, layout, spec.to_dict(), tuple(findings))
+    report = None if whole is None else data_report(whole.history, whole.spec)
+    found = tuple(findings)
+    return Upload(rows, periods, first, last, frequency, layout, spec.to_dict(), found, report)
 
 
 def _no_outcomes_beside_wide(outcomes: Source | None) -> None:

@@ -17,6 +17,7 @@ from shared.errors import Fault, InvalidInput
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.horizon import horizon_of
 from shared.fit.design.wishes import Wishes
+from shared.history.association import alike
 from shared.history.table import History, Panel
 
 __all__ = ["checked_design", "looks_ahead", "refuse_leaks"]
@@ -167,9 +168,7 @@ def _outcome_in_disguise(history: History) -> list[tuple[str, str]]:
             ahead = history.outcome[max(shift, 0) : rows + min(shift, 0)]
             here = column[max(-shift, 0) : rows + min(-shift, 0)]
             both = np.isfinite(ahead)
-            if both.sum() < 8 or not np.ptp(here[both]) > 0 or not np.ptp(ahead[both]) > 0:
-                continue
-            if abs(float(np.corrcoef(here[both], ahead[both])[0, 1])) >= SAME:
+            if both.sum() >= 8 and abs(alike(here[both], ahead[both])) >= SAME:
                 unit = history.frequency
                 when = "of the same" if shift == 0 else f"{abs(shift)} {unit}s"
                 when += f" {unit}" if shift == 0 else (" later" if shift > 0 else " earlier")
