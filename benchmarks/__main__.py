@@ -35,6 +35,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="CPU seconds of a peer over the instances of one class (default: %(default)g)",
     )
+    parser.add_argument(
+        "--peer-python", metavar="EXE", help="interpreter that has PyMC-Marketing (default: this)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep the peer's slow fits there and reuse them"
+    )
     return parser
 
 
@@ -65,7 +71,9 @@ def main(words: list[str]) -> int:
         print("\n".join(f"{item.section}: {item.name}" for item in chosen))
         return 0
     EFFORT.quick, EFFORT.peer_seconds = asked.quick, asked.peer_seconds
+    EFFORT.peer_python, EFFORT.keep = asked.peer_python, asked.keep
     sheet = Sheet(asked.output)
+    EFFORT.rows = lambda: sheet.rows
     for item in chosen:
 
         def wanted(who: str, name: str = item.name) -> bool:

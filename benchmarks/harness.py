@@ -17,8 +17,9 @@ import math
 import pkgutil
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.table import Row, duration
 
@@ -48,10 +49,19 @@ class Effort:
     peer_seconds
         CPU seconds of one peer over the instances of one class: it starts no further instance
         once they are spent (but takes two at least).
+    peer_python
+        Interpreter of an environment that has the peers of ``fit``; None for this one.
+    keep
+        Folder where slow fits of a peer are kept and found again; None for nowhere.
+    rows
+        The rows known so far, those read from the output among them: a summary is made of them.
     """
 
     quick: bool = False
     peer_seconds: float = 12.0
+    peer_python: str | None = None
+    keep: Path | None = None
+    rows: Callable[[], Sequence[Row]] = tuple
 
     def instances(self, full: int) -> int:
         """``full``, or a tenth of it, but not under two (one where one was asked for)."""

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-__all__ = ["OURS", "Row", "Sheet", "duration", "render"]
+__all__ = ["ANEW", "OURS", "Row", "Sheet", "duration", "render"]
 
 OURS = "ours"
 BROKE = "BROKE"
+
+ANEW = ("skipped: ", "summary: ")
+"""A row whose note begins so is not read back: the next run may be able to, or know more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ def render(rows: Iterable[Row]) -> str:
 class Sheet:
     """The rows so far; with a ``path`` they are read from it, and each new one is written at once.
 
-    A row is known by its class and by who. Rows that broke are not read back: they run again. Text
-    above the table stays as it is.
+    A row is known by its class and by who. Rows that broke, were skipped or sum up others are not
+    read back: they run again. Text above the table stays as it is.
 
     Raises
     ------
@@ -94,7 +97,9 @@ class Sheet:
             if not head:
                 raise ValueError(f"{path} has no table of this version; move it away")
             found = [_read(line) for line in table.splitlines()[2:] if line.strip()]
-            self.rows = [row for row in found if row.verdict != BROKE]
+            self.rows = [
+                row for row in found if row.verdict != BROKE and not row.note.startswith(ANEW)
+            ]
         self._write()
 
     def has(self, name: str, who: str) -> bool:

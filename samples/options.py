@@ -198,6 +198,9 @@ class Options:
         Share of periods whose noise is five times as large.
     spend_correlation
         Share of the (log) spend's variance that all channels have in common.
+    unobserved_demand
+        What one standard deviation of that common part adds to the base, as a share of it: demand
+        that moves spend and sales alike and is in no column.
     warm_up
         Periods simulated before the first row, so that the first row carries earlier spend.
     """
@@ -220,4 +223,5 @@ class Options:
     noise_autocorrelation: float = 0.3
     outliers: float = 0.0
     spend_correlation: float = 0.3
+    unobserved_demand: float = 0.0
     warm_up: int = 52

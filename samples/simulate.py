@@ -45,13 +45,15 @@ class Simulated:
     outcome: Floats
 
 
-def simulate(options: Options | None = None, **changes: Any) -> Simulated:
+def simulate(options: Options | None = None, *, optimum: bool = True, **changes: Any) -> Simulated:
     """Generate one history.
 
     Parameters
     ----------
     options, changes
         Settings, and fields of ``Options`` to replace in them: ``simulate(seed=3, weeks=104)``.
+    optimum
+        Whether the truth says what the best plan is, which takes most of the time.
 
     Examples
     --------
@@ -74,7 +76,8 @@ def simulate(options: Options | None = None, **changes: Any) -> Simulated:
     promo = drivers.promotions(dates, daily, rng)
     price = drivers.price(total, daily, rng)
     labels = [drivers.event(day, 1 if daily else 7) for day in dates]
-    spend = np.round(_spend(channels, options, season, promo, price, rng), 2)
+    shared = drivers.autoregressive(total, 0.5, rng)
+    spend = np.round(_spend(channels, options, season, promo, price, shared, rng), 2)
 
     level = np.empty_like(spend)
     described: list[dict[str, Any]] = []
@@ -101,6 +104,7 @@ def simulate(options: Options | None = None, **changes: Any) -> Simulated:
 
     shown = slice(options.warm_up, None)
     base = _base(options, season[shown], promo[shown], price[shown], labels[options.warm_up :])
+    base *= 1.0 + options.unobserved_demand * shared[shown]
     if daily:
         base *= 1.0 + 0.12 * np.cos(2 * np.pi * (np.arange(rows) % 7 - 5) / 7)
     signal = base + contributions.sum(axis=1) + synergy
@@ -110,6 +114,8 @@ def simulate(options: Options | None = None, **changes: Any) -> Simulated:
     spec = _spec(options, names)
     table = _table(options, spec, dates[options.warm_up :], outcome, spend, promo, price, labels)
     truth = _truth(options, described, spend, removal, base, signal, noise)
+    if optimum:
+        truth["optimum"] = _optima(truth, spend)
     return Simulated(table, spec, truth, spend, removal, base, outcome)
 
 
@@ -140,11 +146,11 @@ def _spend(
     season: Floats,
     promo: Floats,
     price: Floats,
+    shared: Floats,
     rng: np.random.Generator,
 ) -> Floats:
     """Spend, shape (warm-up + T, C): plan x season x promotion x a shared and an own wander."""
     count = season.size
-    shared = drivers.autoregressive(count, 0.5, rng)
     pushed = promo / drivers.FULL_PROMOTION + 5.0 * (1.0 - price)
     columns = []
     for channel in channels:
@@ -289,7 +295,7 @@ def _truth(
     settings = asdict(options)
     settings["start"] = options.start.isoformat()
     del settings["channels"], settings["interactions"]  # described in full just below
-    truth: dict[str, Any] = {
+    return {
         "simulated": True,
         "generator": "samples/simulate.py",
         "options": settings,
@@ -304,15 +310,19 @@ def _truth(
         "noise_sd": float(np.std(noise)),
         "r_squared_of_signal": 1.0 - float(np.var(noise) / np.var(signal + noise)),
     }
+
+
+def _optima(truth: Mapping[str, Any], spend: Floats) -> dict[str, Any]:
+    """The best plans of the mean money of all periods, and of the last year's."""
     upper = 1.5 * spend.max(axis=0)
-    year = 52 * (7 if options.frequency == "day" else 1)
-    truth["optimum"] = {
+    year = 52 * (7 if truth["options"]["frequency"] == "day" else 1)
+    names = [channel["channel"] for channel in truth["channels"]]
+    return {
         "method": METHOD,
-        "upper": dict(zip((d["channel"] for d in described), map(float, upper), strict=True)),
+        "upper": dict(zip(names, map(float, upper), strict=True)),
         "history_mean": _optimum(truth, spend, upper),
         "last_year_mean": _optimum(truth, spend[-year:], upper),
     }
-    return truth
 
 
 def _shown_weights(adstock: Mapping[str, Any]) -> list[float]:

@@ -56,6 +56,7 @@ def test_every_class_is_found_once_under_its_section() -> None:
     assert [item.name for item in found] == [item.name for item in discover()]
     assert {item.section for item in found} == {
         "app",
+        "fit",
         "goals",
         "interactions",
         "one-budget",
