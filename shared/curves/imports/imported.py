@@ -68,7 +68,7 @@ def curve_set_of(
         if name not in known and not trouble.faults:
             text = f"The export has no channel {name!r}; it has {', '.join(sorted(known))[:300]}."
             trouble.add(f"{fact.pointer}/channel", "unknown_channel", text)
-    if not read:
+    if not read and not trouble.faults:
         trouble.add("", "no_channels", "The export has no channel that could be imported.")
     counts = {len(item.draws) for item in read}
     if len(counts) > 1:
