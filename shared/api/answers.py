@@ -71,8 +71,8 @@ class Allocated(AllocatedArm):
     )
 
 
-class AllocatedShort(Answer):
-    """One channel's part of a scenario."""
+class ShortArm(Answer):
+    """One channel's (or campaign's) part of a scenario."""
 
     channel: str
     spend: float
@@ -81,6 +81,12 @@ class AllocatedShort(Answer):
     outcome_interval: Interval | None
     marginal_return: float | None
     binding: list[str]
+
+
+class AllocatedShort(ShortArm):
+    """One channel's part of a scenario, with its campaigns below it."""
+
+    campaigns: list[ShortArm] | None = None
 
 
 class Totals(Answer):
@@ -270,12 +276,37 @@ class SweepAnswer(Answer):
     conflicts: list[ConflictAnswer] | None = None
 
 
+class FrontierPoint(Answer):
+    """One plan of a frontier."""
+
+    position: float = Field(description="From the first goal's best plan (0) to the second's (1).")
+    first: float
+    second: float
+    dominated: bool
+    status: Literal["optimal", "feasible"]
+    relative_gap: float | None
+    spend: float
+    outcome: float
+    allocation: list[ChannelSpendAnswer]
+
+
+class FrontierAnswer(Answer):
+    """What two goals cost each other."""
+
+    between: str
+    first: str = Field(description="What `first` of a point is.")
+    second: str = Field(description="What `second` of a point is.")
+    points: list[FrontierPoint]
+    warnings: list[Caution]
+
+
 class ScenariosAnswer(Answer):
-    """The base, its scenarios and the budgets swept."""
+    """The base, its scenarios, the budgets swept and the frontier."""
 
     base: ScenarioAnswer
     scenarios: list[ScenarioAnswer]
     sweep: list[SweepAnswer]
+    frontier: FrontierAnswer | None
     warnings: list[Caution]
     curves_version: str | None
     request_id: str

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
+from shared.plan.frontier import frontier
 from shared.plan.optimize import certificate_of, make_plan, rows_of
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
@@ -36,9 +37,12 @@ class Variant:
 
 
 def compare(
-    base: Problem, variants: Sequence[Variant], budgets: Sequence[float] = ()
+    base: Problem,
+    variants: Sequence[Variant],
+    budgets: Sequence[float] = (),
+    between: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The answer to ``POST /scenarios``: base, scenarios and budget sweep.
+    """The answer to ``POST /scenarios``: base, scenarios, budget sweep and frontier.
 
     A scenario (or a budget) that no plan can satisfy does not spoil the others: its ``status`` is
     ``"infeasible"`` and it names the conflict. A base that is infeasible is an error.
@@ -53,6 +57,7 @@ def compare(
         "base": {"name": "base", **_short(reference)},
         "scenarios": [_scenario(reference, variant) for variant in variants],
         "sweep": sweep(reference, budgets),
+        "frontier": None if between is None else frontier(base, *between),
         "warnings": [{"code": code, "message": message} for code, message in base.warnings],
         "curves_version": base.curves_version,
     }
@@ -72,7 +77,13 @@ def _short(plan: Plan) -> dict[str, Any]:
 
 
 def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: row[key] for key in (*SHORT, "binding")} for row in rows]
+    short = []
+    for row in rows:
+        told = {key: row[key] for key in (*SHORT, "binding")}
+        if row.get("campaigns"):
+            told["campaigns"] = _shortened(row["campaigns"])
+        short.append(told)
+    return short
 
 
 def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
