@@ -44,6 +44,14 @@ def evaluate(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, evaluate, JSON)
 
 
+@app.route("sensitivity", methods=["POST"])
+def sensitivity(req: func.HttpRequest) -> func.HttpResponse:
+    """How the answer moves when inputs and parameters move."""
+    from shared.api.planning import sensitivity
+
+    return respond(req, sensitivity, JSON)
+
+
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared import __version__
 from shared.curves.curveset import CurveSet
 from shared.errors import StorageUnavailable
+from shared.plan.advise import advise
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
@@ -23,7 +24,9 @@ from shared.problem.model import Problem
 
 if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
+    from shared.fit.pipeline import FitResult
     from shared.history.parse import Upload
+    from shared.history.table import History
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Document, Manifest
@@ -55,10 +58,14 @@ class Service:
         return answer(make_plan(problem))
 
     def scenarios(
-        self, base: Problem, variants: Sequence[Variant], budgets: Sequence[float] = ()
+        self,
+        base: Problem,
+        variants: Sequence[Variant],
+        budgets: Sequence[float] = (),
+        between: tuple[str, int] | None = None,
     ) -> dict[str, Any]:
-        """What-ifs beside their base (``POST /scenarios``)."""
-        return compare(base, variants, budgets)
+        """What-ifs beside their base (``POST /scenarios``); ``between`` two goals, how many."""
+        return compare(base, variants, budgets, between)
 
     def evaluate(self, problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         """A caller's plan, scored (``POST /evaluate``)."""
@@ -88,7 +95,7 @@ class Service:
 
         outcomes = None if outcomes_csv is None else outcomes_csv.encode()
         parsed = parse(spec or None, history_csv.encode(), outcomes)
-        return fit_history(parsed.history, parsed.spec, seed=seed).curve_set
+        return fit_history(parsed.history, parsed.spec, seed=seed, advise=advise).curve_set
 
     def refit(self, dataset: str) -> dict[str, Any]:
         """Queue a refit of one dataset; its run."""
@@ -250,7 +257,7 @@ class Service:
     def _refits(self) -> Refits:
         from shared.fit.night.refit import Refits
 
-        return Refits(self._datasets, self._connections.refits)
+        return Refits(self._datasets, self._connections.refits, fit=_fit)
 
     def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
         document = None if manifest is None else self._datasets.read_input(manifest, part)
@@ -259,6 +266,28 @@ class Service:
     def _spec(self, manifest: Manifest | None) -> Mapping[str, Any] | None:
         document = None if manifest is None else self._datasets.read_input(manifest, "spec")
         return None if document is None else json.loads(document.data)
+
+
+def _fit(
+    history: History,
+    spec: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    previous: CurveSet | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> FitResult:
+    """A night's fit: fitting knows no optimiser, so the backtest's is handed to it here."""
+    from shared.fit.pipeline import fit_history
+
+    return fit_history(
+        history,
+        spec,
+        seed=seed,
+        previous=previous,
+        progress=progress,
+        advise=advise,
+        challengers=True,
+    )
 
 
 def _checked(

@@ -9,10 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.api import answers, stored_answers
+from shared.api import answers, sensitivity_answers, stored_answers
 from shared.api.history_messages import FitRequest, Spec
 from shared.api.import_messages import ImportRequest, StoreCurvesRequest
-from shared.api.messages import EvaluateRequest, OptimizeRequest, ScenariosRequest
+from shared.api.messages import (
+    EvaluateRequest,
+    OptimizeRequest,
+    ScenariosRequest,
+    SensitivityRequest,
+)
 from shared.api.schema import openapi_schema
 
 __all__ = ["DATASET_NAME", "OPERATIONS", "PATH_PARAMETERS", "Operation", "openapi_document"]
@@ -72,6 +77,15 @@ OPERATIONS = (
         "A plan that the caller already has, scored beside the current and the best one.",
         answers.EvaluateAnswer,
         EvaluateRequest,
+        errors=(*_READS, 404),
+    ),
+    Operation(
+        "sensitivity",
+        "post",
+        "/sensitivity",
+        "How the answer moves with its assumptions, which matter, and what a test is worth.",
+        sensitivity_answers.SensitivityAnswer,
+        SensitivityRequest,
         errors=(*_READS, 404),
     ),
     Operation(

@@ -353,13 +353,22 @@ class Sweep(Message):
     budget: list[Money] = Field(min_length=1, max_length=MAX_SWEEP)
 
 
+class Frontier(Message):
+    """Plans between two goals, none of which is better in both."""
+
+    between: Literal[
+        "outcome_profit", "outcome_spend", "short_long_term", "expected_worst_case"
+    ] = Field(description="The two goals; profit needs objective.value_per_outcome in the base.")
+    points: Annotated[int, Field(ge=2, le=50), WHOLE] = Field(9, description="The ends included.")
+
+
 class ScenariosRequest(Message):
     """Several what-ifs of one problem, side by side."""
 
     base: OptimizeRequest
     scenarios: list[Scenario] | None = Field(None, max_length=MAX_SCENARIOS)
     sweep: Sweep | None = None
-    frontier: dict[str, Any] | None = None
+    frontier: Frontier | None = None
 
 
 class SensitivityRequest(Message):

@@ -25,7 +25,7 @@ from shared.api.reading import accepted, first, read_evaluate, read_optimize, re
 from shared.api.relocation import relocated
 from shared.api.semantics import optimize_faults, plan_faults
 from shared.api.translate import problem_of
-from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
+from shared.api.unbuilt import unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
 from shared.plan.scenarios import Variant
 from shared.store.keys import check_dataset_name, is_curves_version
@@ -67,8 +67,6 @@ def scenarios(call: Call) -> Reply:
     faults += under("/base", first(optimize_faults(raw_base)))
     if message is not None:
         faults += under("/base", unbuilt_in_request(message.base))
-        if message.frontier is not None:
-            faults.append(Fault("/frontier", CODE, "A frontier is not supported yet."))
         faults += _scenario_name_faults(message)
         faults += _sweep_faults(message)
         for i, scenario in enumerate(message.scenarios or ()):
@@ -79,7 +77,9 @@ def scenarios(call: Call) -> Reply:
     base = _at("/base", lambda: problem_of(message.base, _curves(call, message.base)))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
-    return _stamped(call.service.scenarios(base, variants, budgets))
+    asked = message.frontier
+    wanted = None if asked is None else (asked.between, asked.points)
+    return _stamped(call.service.scenarios(base, variants, budgets, wanted))
 
 
 def sensitivity(call: Call) -> Reply:
@@ -98,7 +98,7 @@ def sensitivity(call: Call) -> Reply:
 def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:
     faults: list[Fault] = []
     if not message.scenarios and message.sweep is None and message.frontier is None:
-        text = "There is nothing to compare: give scenarios, or a sweep."
+        text = "There is nothing to compare: give scenarios, a sweep, or a frontier."
         faults.append(Fault("/scenarios", "required", text))
     names = [scenario.name for scenario in message.scenarios or ()]
     for i, name in enumerate(names):

@@ -11,7 +11,12 @@ from functools import cache
 from typing import Any
 
 from shared.api.contract import DATASET_NAME, PATH_PARAMETERS
-from shared.api.messages import EvaluateRequest, OptimizeRequest, ScenariosRequest
+from shared.api.messages import (
+    EvaluateRequest,
+    OptimizeRequest,
+    ScenariosRequest,
+    SensitivityRequest,
+)
 from shared.api.schema import strict_schema
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
@@ -145,6 +150,17 @@ def tools() -> tuple[Tool, ...]:
                     *(f"base.{path}" for path in _BASE_LEFT_OUT),
                 ),
                 replace={"scenarios.changes": _EDITS},
+            ),
+        ),
+        Tool(
+            "analyse_sensitivity",
+            "Tell how the best plan and its outcome move with the curves' parameters and the "
+            "budget, which assumptions matter most, and what it would be worth to test a channel.",
+            "POST",
+            "/sensitivity",
+            strict_schema(
+                SensitivityRequest,
+                leave_out=_left_out("base.", *(f"base.{path}" for path in _BASE_LEFT_OUT)),
             ),
         ),
         Tool(

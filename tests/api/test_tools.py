@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from shared.api.contract import OPERATIONS
-from shared.api.messages import ScenariosRequest
+from shared.api.messages import ScenariosRequest, SensitivityRequest
 from shared.api.reading import read_evaluate, read_optimize
 from shared.api.tools import Tool, tool_document, tools
 from shared.api.unbuilt import NOT_BUILT
@@ -93,6 +93,7 @@ def test_the_tools_that_an_assistant_needs() -> None:
     assert set(BY_NAME) == {
         "optimize_budget",
         "compare_scenarios",
+        "analyse_sensitivity",
         "evaluate_plan",
         "list_datasets",
         "get_curves",
@@ -187,6 +188,9 @@ def test_strict_arguments_are_valid_and_accepted() -> None:
     assert len(read_evaluate(evaluate_arguments()).plan) == 2
     Draft202012Validator(BY_NAME["compare_scenarios"].parameters).validate(scenario_arguments())
     ScenariosRequest.model_validate(scenario_arguments())
+    base = {"base": problem(part("analyse_sensitivity", "base"))}
+    Draft202012Validator(BY_NAME["analyse_sensitivity"].parameters).validate(base)
+    SensitivityRequest.model_validate(base)
 
 
 def test_ranges_are_in_the_descriptions() -> None:

@@ -156,7 +156,7 @@ def test_what_is_not_built_yet_says_so(api: Client) -> None:
         ),
         (
             {"base": optimize_request(), "frontier": {"points": 5}},
-            {"/frontier": "not_supported_yet"},
+            {"/frontier/between": "required"},
         ),
         (
             {"base": optimize_request(), "sweep": {"budget": []}},
