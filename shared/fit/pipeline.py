@@ -19,7 +19,7 @@ from shared.fit.check.calibration import (
     told,
 )
 from shared.fit.check.cross_validation import cross_validation
-from shared.fit.check.gate import judge, rows_needed
+from shared.fit.check.gate import judge
 from shared.fit.check.report import baseline_of, diagnose
 from shared.fit.check.rivals import rival_of
 from shared.fit.check.stability import jumped, returns_of, stability
@@ -28,6 +28,8 @@ from shared.fit.design.design import arm_name
 from shared.fit.design.observed import observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.kinds import fit_window
+from shared.history.enough import rows_needed
+from shared.history.report import data_report
 from shared.history.table import History
 
 __all__ = ["FEWEST_ROWS", "FitResult", "fit_history"]
@@ -57,6 +59,7 @@ def fit_history(
     draws: int = 200,
     progress: Callable[[str, float], None] | None = None,
     advise: Advise | None = None,
+    challengers: bool = False,
 ) -> FitResult:
     """Fit response curves to a history and judge them.
 
@@ -73,10 +76,13 @@ def fit_history(
     draws
         Joint posterior draws to keep, at least 20.
     progress
-        Called with a stage ("validate", "fit", "judge") and the share done.
+        Called with a stage ("fit", "validate", "challenge", "judge") and the share done.
     advise
         Finds the best plan over curves, for the backtest of last quarter's recommendation; None
         leaves that out.
+    challengers
+        Whether free-form forecasters run beside the model where ``spec["challengers"]`` does not
+        say.
 
     Raises
     ------
@@ -105,6 +111,14 @@ def fit_history(
     folds = validate(history, spec, seed=seed, choice=fitted.choice, least=least)
     tell("validate", 0.65)
     blocks = blocked(history, spec, seed=seed, choice=fitted.choice, least=least) if folds else ()
+    tell("challenge", 0.8)
+    asked = spec.get("challengers")
+    rivals = None
+    if challengers if asked is None else asked:
+        # Imported where used: few fits pay for it.
+        from shared.fit.check.challengers import challenge
+
+        rivals = challenge(history, folds, seed)
     tell("judge", 0.9)
     names = tuple(history.channels[c] for c in fitted.design.active)
     groups, evidence = fitted.groups(), fitted.evidence()
@@ -139,10 +153,12 @@ def fit_history(
         history, fitted, folds, judgement, evidence, groups, channels, previous, seed
     )
     diagnostics |= {
+        "data_report": data_report(history, spec),
         "cross_validation": cross_validation(folds, blocks, rival),
         "backtest": backtest(history, folds, now, advise),
         "stability": stability(folds, returns, previous, len(history.dates)),
         "calibration": told(arms, moved, ratio, tests),
+        "challengers": rivals,
     }
     curve_set = CurveSet(
         dataset="",

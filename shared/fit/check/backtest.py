@@ -66,12 +66,10 @@ def backtest(
     done = {name: float(spend[start:stop].mean()) for name, spend in spends.items()}
     usual = np.array([float(spends[name][:start].mean()) for name in arms])
     budget = sum(done[name] for name in arms)
-    low, high = _RANGE[0] * usual, _RANGE[1] * usual
-    if not low.sum() <= budget <= high.sum():
-        return _nothing(
-            "The last quarter spent so much more or less than before that no plan for its budget "
-            "keeps every channel within 50 to 150 % of its history."
-        )
+    if not (budget > 0 and usual.sum() > 0):
+        return _nothing("Nothing was spent in the last quarter.")
+    share = usual * (budget / usual.sum())
+    low, high = _RANGE[0] * share, _RANGE[1] * share
     try:
         plan = np.asarray(advise(curves, budget, low, high), dtype=np.float64)
     except (MarginalError, ValueError, ArithmeticError) as error:  # a remark, not the fit's end

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 #: Levels of intervals, and the share of the 90 % interval's half-width that each spans (normal).
 LEVELS = {"50": 0.6744898 / 1.6448536, "80": 1.2815516 / 1.6448536, "90": 1.0}
 _Z90 = 1.6448536
+_ELSEWHERE = ("rows", "coverage_90")
 
 
 def standardised(folds: Sequence[Fold]) -> Floats:
@@ -83,7 +84,8 @@ def _part(folds: Sequence[Fold], rival: Rival | None) -> dict[str, Any] | None:
     }
     return {
         "folds": len(folds),
-        **score(actual, mean).to_dict(),
+        "rows": int(actual.size),
+        **{k: v for k, v in score(actual, mean).to_dict().items() if k not in _ELSEWHERE},
         **errors_apart(folds),
         "coverage": coverage(folds),
         "against": {**beside, "previous": None if rival is None else rival.to_dict()},
