@@ -9,6 +9,7 @@ from shared.curves.curveset import CurveSet
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.fitted import Fitted
 from shared.fit.ridge.fit import fit_ridge
+from shared.fit.series.fit import fit_series
 from shared.fit.support import asked_of
 from shared.history.table import History
 
@@ -45,6 +46,10 @@ def fit_window(
     kind = asked_of(spec, history.channels).kind
     if kind == "ridge":
         return fit_ridge(
+            history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
+        )
+    if kind == "time_series":
+        return fit_series(
             history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
         )
     return fit_bayesian(history, spec, seed=seed, train=train, draws=draws, choice=choice)

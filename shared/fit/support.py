@@ -13,7 +13,7 @@ from shared.fit.bayes.kernels import SATURATION_FAMILIES
 
 __all__ = ["KINDS", "Asked", "asked_of"]
 
-KINDS = ("bayesian", "ridge")
+KINDS = ("bayesian", "ridge", "time_series")
 
 
 @dataclass(frozen=True, slots=True)

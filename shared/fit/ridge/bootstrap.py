@@ -98,9 +98,9 @@ def bootstrap(
     # penalty stands for, which makes each refit a draw and not only an estimate.
     spread = np.std(tame, axis=1)[:, None]
     size = np.einsum("saa->sa", all_rows.xx) / max(all_rows.rows, 1.0)
-    root = np.sqrt(point.media_penalty[:, None] * size)
+    root = np.sqrt(point.extras[:, :1] * size)
     media_side = spread * root * rng.standard_normal(root.shape)
-    base_side = np.sqrt(point.base_penalty)[:, None] * spread
+    base_side = np.sqrt(point.extras[:, 1:]) * spread
     base_side = base_side * rng.standard_normal((draws, design.baseline.shape[1]))
     base = np.empty_like(chosen.base)
     media = np.empty_like(chosen.media)
@@ -116,7 +116,7 @@ def bootstrap(
             xy=(levels[s][:, observed] @ y + media_side[s])[None],
         )
         told = None if known is None else (known[0][s : s + 1], known[1][s : s + 1])
-        found = fit_media(own, point.media_penalty[s : s + 1], point.base_penalty[s : s + 1], told)
+        found = fit_media(own, point.extras[s : s + 1, 0], point.extras[s : s + 1, 1], told)
         base[s], media[s] = found[0][0], found[1][0]
     parts = media[:, :, None] * levels
     training = np.tile(np.arange(design.periods) < design.train, len(design.geos))

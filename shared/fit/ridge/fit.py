@@ -34,6 +34,8 @@ __all__ = ["RidgeFit", "fit_ridge"]
 
 Floats = NDArray[np.float64]
 _LIGHT = 0.3  # weight under which a row counts as an outlier
+#: Decimal logarithms of the penalties on media and on the baseline.
+_PENALTIES = ((-1.0, 2.0), (-2.0, 0.5))
 _DEGREES = 4.0  # of the Student-t whose weights rows get
 _CLUSTERS = 4
 _SHOWN = 12  # candidates of the front that are listed
@@ -137,8 +139,8 @@ class RidgeFit:
                 "adstock": self.drawn.adstocks[0],
                 "lags": int(design.lags.shape[2]),
                 "baseline_columns": list(design.baseline_names),
-                "media_penalty": float(point.media_penalty[0]),
-                "baseline_penalty": float(point.base_penalty[0]),
+                "media_penalty": float(point.extras[0, 0]),
+                "baseline_penalty": float(point.extras[0, 1]),
                 "error": float(scored.error[self.selected]),
                 "error_without_media": self.without_media,
                 "decomposition_distance": float(scored.distance[self.selected]),
@@ -209,7 +211,7 @@ def fit_ridge(
     seen = seen[np.isfinite(seen)]
     total = float(seen.mean()) * design.train
     known = known_of(spec, design, names, history.dates, history.outcome_name, total)
-    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs])
+    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], _PENALTIES)
     space, refresh = narrowed(whole, design, names, previous, "ridge")
     objective = objective_of(design, space, known)
     rough = search(objective.score, space.size, rng, first=256, each=24, generations=6)

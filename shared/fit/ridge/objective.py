@@ -120,10 +120,10 @@ class Objective:
         squared = np.zeros(cube.shape[0])
         so_far = sums[0]
         for test in sums[1:]:
-            fitted = fit_media(so_far, point.media_penalty, point.base_penalty, known)
+            fitted = fit_media(so_far, point.extras[:, 0], point.extras[:, 1], known)
             squared += test.squared_error(*fitted)
             so_far = so_far + test
-        base, media = fit_media(so_far, point.media_penalty, point.base_penalty, known)
+        base, media = fit_media(so_far, point.extras[:, 0], point.extras[:, 1], known)
         scale = design.outcome_scale[design.geo_of_arm]
         training = np.tile(np.arange(design.periods) < design.train, len(design.geos))
         effect = media * scale * levels[:, :, training].sum(axis=2)

@@ -9,7 +9,7 @@ cut off, which makes the cube's images the ranges of a hyperparameter search suc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,14 +35,12 @@ Floats = NDArray[np.float64]
 
 _EDGE = 0.02  # of probability cut off at either end of a belief
 _SCALE_SD = 0.6
-#: Decimal logarithms of the penalties on media and on the baseline.
-_PENALTIES = ((-1.0, 2.0), (-2.0, 0.5))
 _GRID = 801
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """Natural parameters of P points for C channels, each (P, C); penalties each (P,).
+    """Natural parameters of P points for C channels, each (P, C); ``extras`` (P, E).
 
     ``half`` is in units of each arm's spend scale; ``second`` and ``shape`` mean nothing where a
     family has none.
@@ -52,8 +50,7 @@ class Point:
     second: Floats
     half: Floats
     shape: Floats
-    media_penalty: Floats
-    base_penalty: Floats
+    extras: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +63,8 @@ class Space:
         (D, K): values of each coordinate at evenly spaced heights of the cube.
     places
         Of each role ("first", "second", "half", "shape"): (C,) coordinate, -1 where there is none.
+    extras
+        E: how many of the last coordinates belong to no channel.
     low, high
         (D,) part of the cube that is searched.
     """
@@ -74,6 +73,7 @@ class Space:
     adstocks: tuple[str, ...]
     tables: Floats
     places: Mapping[str, NDArray[np.int64]]
+    extras: int
     low: Floats
     high: Floats
 
@@ -101,8 +101,7 @@ class Space:
             second=of("second", 1.0),
             half=np.exp(of("half", 0.0)),
             shape=np.exp(of("shape", 0.0)),
-            media_penalty=10.0 ** value[:, -2],
-            base_penalty=10.0 ** value[:, -1],
+            extras=10.0 ** value[:, self.size - self.extras :],
         )
 
     def levels(self, point: Point, design: Design, lags: Floats | None = None) -> Floats:
@@ -138,8 +137,13 @@ def free_coordinates(
     return np.log(first), np.log(second)
 
 
-def space_of(design: Design, saturations: Sequence[str], adstocks: Sequence[str]) -> Space:
-    """The whole space of these families."""
+def space_of(
+    design: Design,
+    saturations: Sequence[str],
+    adstocks: Sequence[str],
+    extras: Sequence[tuple[float, float]],
+) -> Space:
+    """The whole space of these families, and of extras between these decimal logarithms."""
     heights = np.linspace(_EDGE, 1.0 - _EDGE, _GRID)
     normal = _quantiles(np.linspace(-6.0, 6.0, 4001), lambda z: np.exp(-0.5 * z**2), heights)
     tables: list[Floats] = []
@@ -165,13 +169,14 @@ def space_of(design: Design, saturations: Sequence[str], adstocks: Sequence[str]
         add("half", c, HALF_SD * normal)
         if saturation == "hill":
             add("shape", c, SHAPE_MEAN + SHAPE_SD * normal)
-    tables.extend(np.linspace(low, high, _GRID) for low, high in _PENALTIES)
+    tables.extend(np.linspace(low, high, _GRID) for low, high in extras)
     size = len(tables)
     return Space(
         saturations=tuple(saturations),
         adstocks=tuple(adstocks),
         tables=np.stack(tables),
         places=places,
+        extras=len(extras),
         low=np.zeros(size),
         high=np.ones(size),
     )
@@ -230,5 +235,4 @@ def narrowed(
     if not around:
         return space, None
     told = {"from": previous.version or None, "freedom": freedom, "channels": around}
-    smaller = Space(space.saturations, space.adstocks, space.tables, space.places, low, high)
-    return smaller, told
+    return replace(space, low=low, high=high), told

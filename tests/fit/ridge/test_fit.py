@@ -57,7 +57,7 @@ def test_decomposition_adds_up_to_the_outcome(good: FitResult) -> None:
 
 def test_returns_are_recovered_and_plans_beat_keeping_the_history() -> None:
     inside, errors, ratios = [], [], []
-    for seed in range(4):
+    for seed in range(3):
         history, truth = simulated(seed=seed, rows=130, channels=3, noise=0.02)
         fitted = fit_window(history, RIDGE, seed=0, draws=60)
         for item, roi in zip(fitted.evidence(), truth.roi, strict=True):
@@ -116,8 +116,8 @@ def test_a_history_without_any_effect_is_kept_out() -> None:
 
 def test_a_refresh_keeps_near_the_curves_in_use_and_says_so(good: FitResult) -> None:
     history = simulated(seed=1, rows=130, channels=3)[0]
-    before = fit_history(first_rows(history, 117), RIDGE, draws=40).curve_set
-    again = fit_history(history, RIDGE, draws=40, previous=before)
+    before = fit_history(first_rows(history, 117), RIDGE, draws=20).curve_set
+    again = fit_history(history, RIDGE, draws=20, previous=before)
     model = again.curve_set.diagnostics["model"]
     assert model["refresh"]["channels"] == ["a", "b", "c"]
     assert model["refresh"]["freedom"] == pytest.approx(0.1)

@@ -1,0 +1,174 @@
+"""The time-series model's rows, likelihood and draws: from a design to paths of its media."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.fit.bayes.priors import ReturnPrior
+from shared.fit.design.design import Design
+from shared.fit.ridge.objective import Scored
+from shared.fit.ridge.space import Space
+from shared.fit.series.state import Rows, filtered, paths
+
+__all__ = ["EXTRAS", "Walk", "WalkDraws", "draw_walk", "walk_of"]
+
+Floats = NDArray[np.float64]
+
+#: Decimal logarithms of the noise over the outcome's standard deviation, and of a month's step.
+EXTRAS = ((-1.5, 0.1), (-2.5, -0.3))
+_MONTH = {"day": 28, "week": 4, "month": 1}
+_CHUNK = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """A design in the order of time, with what is believed of its arms beforehand.
+
+    ``order`` (N,) are the design's rows observed; ``month`` (R,) numbers every row's month.
+    """
+
+    design: Design
+    space: Space
+    rows: Rows
+    order: NDArray[np.int64]
+    month: NDArray[np.int64]
+
+    def levels(self, cube: Floats) -> Floats:
+        """(P, A, R), zero outside each arm's geo."""
+        design = self.design
+        own = self.space.levels(self.space.natural(cube), design)
+        out = np.zeros((*own.shape[:2], len(design.geos), design.periods))
+        for a, arm in enumerate(design.arms):
+            out[:, a, arm.geo] = own[:, a]
+        return out.reshape(*own.shape[:2], -1)
+
+    def observed(self, levels: Floats) -> Floats:
+        """(P, N, A) of levels (P, A, R)."""
+        return np.ascontiguousarray(levels[:, :, self.order].transpose(0, 2, 1))
+
+    def score(self, cube: Floats) -> Scored:
+        """Minus the log marginal likelihood as the only error."""
+        extras = self.space.natural(cube).extras
+        seen = self.observed(self.levels(cube))
+        heights, _, _ = filtered(self.rows, seen, extras[:, 0], extras[:, 1])
+        nothing = np.zeros((len(cube), 0))
+        return Scored(cube, -heights, np.zeros(len(cube)), nothing, nothing, nothing)
+
+    def without_media(self) -> float:
+        """Log marginal likelihood of the baseline alone, averaged over the noise's range."""
+        noise = 10.0 ** np.linspace(*EXTRAS[0], 41)
+        empty = np.zeros((noise.size, self.order.size, 0))
+        bare = Rows(
+            month=self.rows.month,
+            base=self.rows.base,
+            outcome=self.rows.outcome,
+            ease=self.rows.ease,
+            start=np.zeros(0),
+            spread=np.zeros(0),
+        )
+        heights, _, _ = filtered(bare, empty, noise, np.zeros(noise.size))
+        return mean_of_logs(heights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WalkDraws:
+    """S draws: paths (S, months, A), baseline (S, p), media (A, R) in the mean, signal (S, R)."""
+
+    strength: Floats
+    base: Floats
+    media: Floats
+    signal: Floats
+    returns: Floats
+
+
+def mean_of_logs(heights: Floats) -> float:
+    """log of the mean of exp(heights)."""
+    top = float(heights.max())
+    return top + float(np.log(np.mean(np.exp(heights - top))))
+
+
+def walk_of(design: Design, space: Space, prior: ReturnPrior, ease: Floats) -> Walk:
+    """Lay out the observed rows; ``ease`` (R,) multiplies each one's variance of noise.
+
+    The believed return of a channel becomes a normal belief about its arms' coefficients: the mean
+    and standard deviation of the log-normal, through the level of a middling point of the space.
+    """
+    period = np.tile(np.arange(design.periods), len(design.geos))
+    geo = np.repeat(np.arange(len(design.geos)), design.periods)
+    order = np.lexsort((geo, period))
+    order = order[design.observed[order]]
+    month = period // _MONTH[design.frequency]
+    middle = space.levels(space.natural(np.full((1, space.size), 0.5)), design)[0]
+    summed = np.maximum(middle[:, : design.train].sum(axis=1), 1e-9)
+    channel = design.channel_of_arm
+    expected = np.exp(prior.log_median + 0.5 * prior.log_sd**2)[channel]
+    spread = expected * np.sqrt(np.expm1(prior.log_sd**2))[channel]
+    unit = design.mean_spend * design.train / summed / design.outcome_scale[design.geo_of_arm]
+    return Walk(
+        design=design,
+        space=space,
+        rows=Rows(
+            month=month[order],
+            base=design.baseline[order],
+            outcome=design.outcome[order],
+            ease=ease[order],
+            start=expected * unit,
+            spread=spread * unit,
+        ),
+        order=order,
+        month=month,
+    )
+
+
+def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
+    """Paths of each point's media, months to be forecast included, and baselines that go with them.
+
+    A path is cut off at zero, and the baseline drawn anew given the media that this leaves (it is
+    a linear regression then), so that signal and outcome still agree.
+    """
+    design, rows = walk.design, walk.rows
+    months = int(walk.month.max()) + 1
+    seen = np.unique(rows.month)
+    draws, arms = len(cube), len(design.arms)
+    strength = np.empty((draws, months, arms))
+    base = np.empty((draws, rows.base.shape[1]))
+    media = np.zeros((arms, walk.month.size))
+    signal = np.empty((draws, walk.month.size))
+    returns = np.empty((draws, arms))
+    training = np.tile(np.arange(design.periods) < design.train, len(design.geos))
+    scale = design.outcome_scale[design.geo_of_arm]
+    for first in range(0, draws, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        extras = walk.space.natural(cube[part]).extras
+        levels = walk.levels(cube[part])
+        found = paths(rows, walk.observed(levels), extras[:, 0], extras[:, 1], rng)
+        # Months without any observed row keep the last path before them; later ones walk on.
+        at = np.maximum(np.searchsorted(seen, np.arange(months), side="right") - 1, 0)
+        whole = found[at].transpose(1, 0, 2)
+        ahead = np.arange(months) > seen[-1]
+        steps = rng.standard_normal((len(extras), int(ahead.sum()), arms))
+        whole[:, ahead] += np.cumsum(steps, axis=1) * extras[:, 1][:, None, None] * rows.spread
+        whole = np.maximum(whole, 0.0)
+        strength[part] = whole
+        parts = whole.transpose(0, 2, 1)[:, :, walk.month] * levels
+        for s in range(len(extras)):
+            base[first + s] = _baseline(walk, parts[s].sum(axis=0), float(extras[s, 0]), rng)
+        signal[part] = base[part] @ design.baseline.T + parts.sum(axis=1)
+        media += parts.sum(axis=0) / draws
+        returns[part] = parts[:, :, training].sum(axis=2) * scale
+    returns /= design.mean_spend * design.train
+    return WalkDraws(strength, base, media, signal, returns)
+
+
+def _baseline(walk: Walk, media: Floats, noise: float, rng: np.random.Generator) -> Floats:
+    """A draw of the baseline's coefficients given all media (R,)."""
+    rows = walk.rows
+    root = 1.0 / (noise * np.sqrt(rows.ease))
+    columns = rows.base * root[:, None]
+    left = (rows.outcome - media[walk.order]) * root
+    factor = np.linalg.cholesky(columns.T @ columns + np.eye(columns.shape[1]))
+    inner = np.linalg.solve(factor, columns.T @ left) + rng.standard_normal(columns.shape[1])
+    return np.linalg.solve(factor.T, inner)
