@@ -359,3 +359,31 @@ def test_the_bound_beside_a_plan_is_never_below_it() -> None:
     assert covering(1.0, 2.0, 1e-7) == 2.0
     assert covering(1.0, 2.0, 1e-5) == 1.0
     assert covering(3.0, 2.0, 0.0) == 3.0
+
+
+@pytest.mark.parametrize("shape", [0.9999, 0.999, 0.9, 0.5])
+def test_a_maximum_against_an_infinite_slope_at_zero_is_bounded_closely(shape: float) -> None:
+    """The slope is infinite at 0 only, and under the price from a spend on that may underflow."""
+    curves = stack([Hill(1.0, 2.0, shape)])
+    one = np.ones((1, 1))
+    price = 1.2 * 0.5 * one  # steeper than the curve of shape 1 is anywhere
+    at = 10.0 * one[0]
+    top = closed_form_maxima(curves, 0.0 * one, 10.0 * one, price, at, 1e-12 * one)[0, 0]
+    x = np.concatenate(([0.0], np.geomspace(1e-300, 10.0, 200_001)))
+    best = float((Hill(1.0, 2.0, shape).value(x) - price[0, 0] * x).max())
+    assert best <= top <= best + 2e-9
+
+
+def test_very_many_channels_are_bounded_as_closely_as_few() -> None:
+    """Sums are pairwise and the first price is a sample's: neither may be seen in the gap."""
+    rng = np.random.default_rng(5)
+    n = 30_000
+    top, half = rng.lognormal(0, 1, (2, n // 2))
+    curves = [Exponential(a, 1 / b) for a, b in zip(top.tolist(), half.tolist(), strict=True)]
+    hills = [Hill(a, b, 0.8) for a, b in zip(top.tolist(), half.tolist(), strict=True)]
+    problem = canonical([*curves, *hills], budget=0.4 * n)
+    found = solve(problem, SolverOptions(gap=1e-12, time_limit_s=60.0))
+    checked = certify(problem, found.spend, found.proof)
+    assert checked.proven
+    assert checked.relative_gap <= 1e-12
+    assert abs(float(found.spend.sum()) - problem.budget) <= 1e-12 * problem.budget

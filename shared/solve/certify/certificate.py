@@ -23,6 +23,7 @@ __all__ = ["ALLOWED", "Certificate", "certify", "covering", "narrowed"]
 
 Array = NDArray[np.float64]
 ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
+_EXACTLY = 20_000  # so many numbers are added up without any rounding
 _CELLS = 400_000  # rows times channels bounded together
 
 
@@ -58,9 +59,9 @@ class Certificate:
 
 def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
     """Recheck a plan (n,) and bound what any other could reach."""
-    objective = math.fsum(outcome(canonical, spend).tolist())
+    objective = _sum(outcome(canonical, spend))
     violation = _violation(canonical, spend)
-    bound = _bound(canonical, spend, proof)
+    bound = _bound(canonical, spend, proof, objective)
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
         return Certificate(
             objective,
@@ -94,8 +95,13 @@ def covering(bound: float, objective: float, violation: float) -> float:
     return max(bound, objective) if violation <= ALLOWED else bound
 
 
+def _sum(x: Array) -> float:
+    """Exact to the last digit; of very many numbers pairwise, which loses the last two."""
+    return math.fsum(x.tolist()) if x.size <= _EXACTLY else float(x.sum())
+
+
 def _violation(canonical: Canonical, spend: Array) -> float:
-    total = math.fsum(spend.tolist()) - canonical.budget
+    total = _sum(spend) - canonical.budget
     worst = max(
         float(np.max(canonical.lower - spend, initial=0.0)),
         float(np.max(spend - canonical.upper, initial=0.0)),
@@ -133,9 +139,9 @@ def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
     return 0.5 * (best - cheapest) / max(best, average)
 
 
-def _bound(canonical: Canonical, spend: Array, proof: Proof) -> float | None:
+def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> float | None:
     """The largest leaf bound; None where the tree is no tree or a price is no price."""
-    bounder = Bounder(canonical, spend)
+    bounder = Bounder(canonical, spend, size)
     nodes, count = proof.nodes, len(proof.nodes)
     if not count:
         return None

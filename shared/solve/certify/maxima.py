@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Tabulated
+from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
 from shared.solve.certify.rounding import EPS, slope_error, value_error
 
@@ -41,10 +41,7 @@ def closed_form_maxima(
     bend = np.broadcast_to(curves.inflection(), (k, n))
     knee = np.clip(bend, lower, upper)  # the concave part is [knee, upper]
     price = np.broadcast_to(price, (k, n))
-    ends = _raised(curves, lower, price)
     convex = knee > lower
-    if np.any(convex):
-        ends = np.where(convex, np.maximum(ends, _raised(curves, knee, price)), ends)
     columns = np.broadcast_to(np.arange(n), (k, n)).reshape(-1)
     slack = np.broadcast_to(tolerance, (k, n)).reshape(-1)
     out = _concave(
@@ -56,8 +53,12 @@ def closed_form_maxima(
         np.clip(near, knee, upper).reshape(-1),
         slack,
     )
-    # The concave part contains its own ends; the convex part has only its ends to offer.
-    return np.asarray(np.where(convex, np.maximum(ends, out.reshape(k, n)), out.reshape(k, n)))
+    out = out.reshape(k, n)
+    if not np.any(convex):
+        return out  # the concave part contains its own ends
+    # The convex part has only its ends to offer.
+    ends = np.maximum(_raised(curves, lower, price), _raised(curves, knee, price))
+    return np.asarray(np.where(convex, np.maximum(ends, out), out))
 
 
 def _concave(
@@ -74,6 +75,8 @@ def _concave(
     best = np.full(z.shape, np.inf)
     todo = np.arange(z.size)
     p = price
+    # A single region's bounds are added up: what one leaves of its tolerance is another's.
+    excess, enough = np.full(z.shape, np.inf), float(slack.sum()) if columns is None else -1.0
     anchor: _Tangent | None = None
     for attempt in range(120):
         here = _tangent(part, z, p)
@@ -85,8 +88,9 @@ def _concave(
             fall = np.where(anchor.at > a, np.maximum(-anchor.down, 0.0) * (anchor.at - a), 0.0)
         over = (rise + fall) * (1.0 + 8.0 * EPS)
         best[todo] = np.minimum(best[todo], anchor.height + over)
+        excess[todo] = np.minimum(excess[todo], over)
         left = (over > slack) & (e - a > 4.0 * EPS * e)
-        if not np.any(left):
+        if not np.any(left) or float(excess.sum()) <= enough:
             break
         z = _next(part, z, a, e, p, here, anchor, rise > fall, attempt)
         if not np.all(left):
@@ -146,7 +150,9 @@ def _next(
     attempt: int,
 ) -> Array:
     """The next tangent's place: where the slope is the price, Newton towards it, or the middle."""
-    middle = np.where((e > 4.0 * a) & (a > 0.0), np.sqrt(a * e), 0.5 * (a + e))
+    # From an infinite slope at 0 a maximiser may lie closer to it than halving gets in time.
+    near = 0.5 if attempt % 2 else 2.0**-16
+    middle = np.where(e > 4.0 * a, np.where(a > 0.0, np.sqrt(a * e), near * e), 0.5 * (a + e))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if attempt == 0:
             # What the curves themselves say, an end included: there the tangent is all it takes.
@@ -174,5 +180,11 @@ def table_maxima(curve: Tabulated, lower: Array, upper: Array, price: Array) -> 
 
 
 def _raised(curves: CurveStack, x: Array, price: Array) -> Array:
-    value, error, cost = curves.value(x), curves.gather(value_error, x), price * x
-    return np.asarray(value - cost + error * value + 4.0 * EPS * (value + cost))
+    over, cost = curves.gather(_value_over, x), price * x
+    return np.asarray(over - cost + 4.0 * EPS * (over + cost))
+
+
+def _value_over(curve: Saturation, x: Array) -> Array:
+    """The value rounded up, but for the rounding of this very sum."""
+    value = curve.value(x)
+    return np.asarray(value + value_error(curve, x, value) * value)

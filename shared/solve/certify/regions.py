@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical, outcome
+from shared.problem.canonical import Canonical
 from shared.problem.proof import Count
 from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
@@ -92,17 +92,21 @@ class _Limits:
 
 
 class Bounder:
-    """Lagrangian bounds of regions; keeps what it learns about means over draws."""
+    """Lagrangian bounds of regions; keeps what it learns about means over draws.
 
-    def __init__(self, canonical: Canonical, spend: Array) -> None:
+    ``spend`` (n,) is where to look first, ``size`` what it brings: what is a tiny part of that is
+    too small to matter.
+    """
+
+    def __init__(self, canonical: Canonical, spend: Array, size: float) -> None:
         self.canonical = canonical
         self.spend = spend
         n, draws = canonical.n, canonical.draws
-        self.scale = max(float(np.abs(outcome(canonical, spend)).sum()), 1e-300)
+        self.scale = max(abs(size), 1e-300)
         if draws is None:
             self.tables = list(canonical.curves.tables)
             tabulated = {c for c, _ in self.tables}
-            self.closed = np.array([c for c in range(n) if c not in tabulated], dtype=np.intp)
+            self.closed = np.delete(np.arange(n), sorted(tabulated))
             self.curves = canonical.curves.take(self.closed) if self.tables else canonical.curves
             self.means: list[tuple[int, Majorant]] = []
         else:

@@ -8,7 +8,7 @@ the bracket, the nearest one is tried, so that a price that sits exactly on one 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ __all__ = ["Relaxed", "fill", "relax", "settle"]
 
 Array = NDArray[np.float64]
 _LOWEST, _HIGHEST = -700.0, 700.0  # ln of the prices that doubles can hold with room to spare
+_MANY, _SAMPLE = 20_000, 3_000  # channels, and how many of them are sampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,14 @@ def _steepest(model: Relaxation, box: Box) -> float:
 
 
 def _start(model: Relaxation, box: Box, budget: float) -> float:
-    """The slope in the middle, at a point between the bounds that spends the budget."""
+    """The slope in the middle, at a point between the bounds that spends the budget.
+
+    Of very many channels a sample says more: the price at which its share of the budget is spent.
+    """
+    if model.n > _MANY and not model.tables:
+        sampled = _sampled(model, box, budget)
+        if sampled is not None:
+            return sampled
     low, high = float(box.lower.sum()), float(box.upper.sum())
     share = (budget - low) / (high - low)
     x = box.lower + share * (box.upper - box.lower)
@@ -191,3 +199,26 @@ def _start(model: Relaxation, box: Box, budget: float) -> float:
     slopes = model.marginal(x)
     usable = slopes[np.isfinite(slopes) & (slopes > 0.0) & (box.upper > box.lower)]
     return math.log(float(np.median(usable))) if usable.size else 0.0
+
+
+def _sampled(model: Relaxation, box: Box, budget: float) -> float | None:
+    """The log of the price for a sample of the channels; None where their bounds forbid that."""
+    at = np.unique(np.random.default_rng(0).integers(0, model.n, _SAMPLE))
+    lower, upper = box.lower[at], box.upper[at]
+    part = budget * at.size / model.n
+    if not float(lower.sum()) < part < float(upper.sum()):
+        return None
+    canonical = replace(
+        model.canonical,
+        names=tuple(map(str, at.tolist())),
+        curves=model.curves.take(at),
+        current=model.canonical.current[at],
+        lower=lower,
+        upper=upper,
+        lower_by=("",) * at.size,
+        upper_by=("",) * at.size,
+        budget=part,
+    )
+    few = Relaxation(canonical, model.deadline)
+    price = _root(few, Box(lower, upper, box.end[at], box.slope[at], ()), part, None)[0]
+    return math.log(price) if price > 0.0 else None
