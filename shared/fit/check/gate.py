@@ -18,11 +18,11 @@ from shared.fit.check.cross_validation import coverage
 from shared.fit.check.rivals import Rival
 from shared.fit.check.validate import Fold, Scores, score
 from shared.fit.fitted import Fitted
+from shared.history.enough import rows_needed
 
-__all__ = ["Judgement", "calibrated_range", "judge", "rows_needed"]
+__all__ = ["Judgement", "calibrated_range", "judge"]
 
 Floats = NDArray[np.float64]
-_LEAST = {"day": 90, "week": 39, "month": 24}
 # Neighbouring errors are alike: so many rows count as one independent one.
 _ALIKE = 3.0
 _SURE = 3.0  # standard deviations of a coverage beyond which it is not chance
@@ -43,11 +43,6 @@ class Judgement:
     rolling: Scores | None
     naive: Scores | None
     constant: Scores | None
-
-
-def rows_needed(frequency: str, active_channels: int) -> int:
-    """Observed rows under which a fit cannot be validated honestly: four a channel and a dozen."""
-    return max(_LEAST[frequency], 4 * active_channels + 12)
 
 
 def judge(

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
+from shared.fit.design.horizon import horizon_of
 from shared.fit.fitted import Fitted
 from shared.fit.kinds import fit_window
 from shared.history.table import History
@@ -32,7 +33,6 @@ __all__ = [
     "Fold",
     "Scores",
     "blocked",
-    "horizon_of",
     "naive_forecast",
     "score",
     "validate",
@@ -40,7 +40,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 SEASON = {"day": 364, "week": 52, "month": 12}
-_HORIZON = {"day": 91, "week": 13, "month": 6}
 _FOLDS = (2, 3)  # at least so many where any can be, and at most
 _SHARE = 0.7  # of the rows that folds beyond the least leave for training
 _DRAWS = 80  # a fold's: enough for a mean and a 90 % interval
@@ -91,11 +90,6 @@ class Fold:
     constant: Floats
     converged: bool
     fitted: Fitted | None = None
-
-
-def horizon_of(rows: int, frequency: str) -> int:
-    """Length of a fold: a quarter, but never more than a fifth of the rows."""
-    return max(1, min(_HORIZON[frequency], rows // 5))
 
 
 def validate(

@@ -8,6 +8,7 @@ another name, now or later: it explains everything and knows nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -53,18 +54,17 @@ def refuse_leaks(history: History, wishes: Wishes, cut: int) -> None:
     InvalidInput
         With one fault ("leak") a column.
     """
-    if not (history.spend[:cut].any() and np.nanstd(history.outcome[:cut]) > 0):
-        return  # no design can be built of so short a past; the fit says so itself
     known = frozenset(
         place for f in wishes.features if f.known for role, place in f.sources if role == "control"
     )
     fixed = any(f.known and ("events", 0) in f.sources for f in wishes.features)
-    found = [
-        *looks_ahead(
+    found: list[tuple[str, str]] = []
+    # Where no design can be built of so short a past there is nothing to compare.
+    with suppress(InvalidInput):
+        found += looks_ahead(
             lambda h, t: build_design(h, wishes, t), history, cut, known=known, events=not fixed
-        ),
-        *_outcome_in_disguise(history),
-    ]
+        )
+    found += _outcome_in_disguise(history)
     if found:
         raise InvalidInput(
             Fault("/controls" if name in history.control_names else "/features", "leak", text)

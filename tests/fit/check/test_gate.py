@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from shared.fit.bayes.fit import BayesianFit, fit_bayesian
-from shared.fit.check.gate import judge, rows_needed
+from shared.fit.check.gate import judge
 from shared.fit.check.validate import Fold
+from shared.history.enough import rows_needed
 from tests.fit.histories import simulated
 
 NAMES = ("a", "b")

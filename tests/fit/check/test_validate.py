@@ -9,7 +9,8 @@ import pytest
 
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.bayes.posterior import fit_posterior
-from shared.fit.check.validate import horizon_of, naive_forecast, score, validate
+from shared.fit.check.validate import naive_forecast, score, validate
+from shared.fit.design.horizon import horizon_of
 from tests.fit.histories import HILL, simulated
 
 
