@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet, Response
-from shared.fit.design.design import Design, build_design
+from shared.fit.design.design import Design
+from shared.fit.design.leak import checked_design
+from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
 from shared.fit.fitted import ChannelEvidence, Group
 from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
@@ -200,7 +202,7 @@ def fit_ridge(
     """
     rng = np.random.default_rng([seed, 0 if train is None else train, 11])
     asked = asked_of(spec, history.channels)
-    design = build_design(history, spec.get("holidays_country") or None, train, wander=asked.wander)
+    design = checked_design(history, read_wishes(spec, history), train)
     names = tuple(history.channels[c] for c in design.active)
     settled = choice or {}
     pairs = [

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet, Response
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.design.design import Design, build_design
+from shared.fit.design.design import Design
+from shared.fit.design.leak import checked_design
+from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
 from shared.fit.fitted import ChannelEvidence, Group
 from shared.fit.ridge.objective import Scored
@@ -176,7 +178,7 @@ def fit_series(
     """
     rng = np.random.default_rng([seed, 0 if train is None else train, 13])
     asked = asked_of(spec, history.channels)
-    design = build_design(history, spec.get("holidays_country") or None, train, wander=asked.wander)
+    design = checked_design(history, read_wishes(spec, history), train)
     names = tuple(history.channels[c] for c in design.active)
     settled = choice or {}
     pairs = [

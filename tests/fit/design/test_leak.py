@@ -12,6 +12,7 @@ from shared.errors import InvalidInput
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design, looks_ahead
 from shared.fit.design.wishes import Wishes, read_wishes
+from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.parse import parse
 from shared.history.table import History
@@ -130,3 +131,16 @@ def test_public_histories_pass(path: str) -> None:
     )
     design = checked_design(parsed.history, read_wishes(parsed.spec, parsed.history))
     assert design.train == len(parsed.history.dates)
+
+
+@pytest.mark.parametrize("kind", ["bayesian", "ridge", "time_series"])
+def test_every_kind_of_model_has_the_features_and_refuses_leaks(kind: str) -> None:
+    history = full()
+    spec = {**SPEC, "model": {**SPEC["model"], "kind": kind, "saturation": "exponential"}}
+    fitted = fit_window(history, spec, seed=0, train=60, draws=20)
+    assert {"lag", "voice", "next price"} <= set(fitted.design.baseline_names)
+    assert "features" in fitted.over_time()
+    outcome = np.column_stack([history.outcome, history.controls[:, 1]])
+    history = replace(history, controls=outcome, control_names=("price", "rival"))
+    with pytest.raises(InvalidInput, match="'price' is 'revenue'"):
+        fit_window(history, {"model": {"kind": kind}}, seed=0, draws=20)
