@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
-from shared.fit.bayes.posterior import fit_posterior
 from shared.fit.bayes.curves import responses
+from shared.fit.bayes.posterior import fit_posterior
 from shared.history.parse import parse
 from tests.app.detailed import by_impressions, saturated
 
