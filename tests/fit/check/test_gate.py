@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from shared.fit.bayes.fit import BayesianFit, fit_bayesian
-from shared.fit.check.gate import judge
+from shared.fit.check.gate import calibrated_range, judge
+from shared.fit.check.rivals import Rival
 from shared.fit.check.validate import Fold
 from shared.history.enough import rows_needed
 from tests.fit.histories import simulated
@@ -114,3 +115,46 @@ def test_rows_needed() -> None:
     assert rows_needed("week", 20) == 92
     assert rows_needed("month", 9) == 48
     assert rows_needed("day", 4) == 90
+
+
+def test_the_curves_in_use_are_a_rival(posterior: BayesianFit) -> None:
+    close = Rival(unseen=False, folds=((12, 1.0, 1.05),))
+    assert judge(posterior, [fold()], NAMES, [], rival=close).promote
+    worse = judge(posterior, [fold()], NAMES, [], rival=Rival(False, ((12, 1.0, 4.0),)))
+    assert not worse.promote
+    (why,) = worse.reasons
+    assert "weeks are worse than those of the curves in use: typical error 2 against 1." in why
+    after = judge(posterior, [fold()], NAMES, [], rival=Rival(True, ((12, 1.0, 4.0),)))
+    assert "the 12 weeks that came after them" in after.reasons[0]
+
+
+def test_a_jump_keeps_yesterdays_curves(posterior: BayesianFit) -> None:
+    found = judge(posterior, [fold()], NAMES, [], jumps=("The return of a jumped.",))
+    assert (found.promote, found.reasons) == (False, ("The return of a jumped.",))
+
+
+def test_the_range_of_a_coverage_narrows_with_the_rows() -> None:
+    few, many = calibrated_range(0.9, 12), calibrated_range(0.9, 365)
+    assert few[0] < 0.5 < 0.8 < many[0] < 0.9
+    assert few[1] == 1.0
+    low, high = calibrated_range(0.5, 365)
+    assert 0.5 - low == pytest.approx(high - 0.5)
+    assert high < 0.65
+
+
+def test_intervals_that_are_far_too_wide_are_no_calibration(posterior: BayesianFit) -> None:
+    wide = fold(width=200.0)
+    long = replace(
+        wide,
+        **{
+            name: np.tile(getattr(wide, name), 20)
+            for name in ("actual", "mean", "low", "high", "naive", "constant")
+        },
+    )
+    found = judge(posterior, [long], NAMES, [])
+    assert not found.promote
+    assert (
+        "far too wide: those of 50 % held the outcome in 100% of the last 240" in found.reasons[0]
+    )
+    # Twelve rows cannot tell: they are let through.
+    assert judge(posterior, [wide], NAMES, []).promote
