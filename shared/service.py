@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,15 @@ class Service:
     ----------
     connect
         Gives the connections; called once, at the first question that needs storage.
+    refit_cap
+        How long one refit may take; None: as long as the host lets it.
     """
 
-    def __init__(self, connect: Callable[[], Connections]) -> None:
+    def __init__(
+        self, connect: Callable[[], Connections], refit_cap: timedelta | None = None
+    ) -> None:
         self._connect = connect
+        self._refit_cap = refit_cap
 
     # -- planning -----------------------------------------------------------------------------
 
@@ -97,9 +103,9 @@ class Service:
         parsed = parse(spec or None, history_csv.encode(), outcomes)
         return fit_history(parsed.history, parsed.spec, seed=seed, advise=advise).curve_set
 
-    def refit(self, dataset: str) -> dict[str, Any]:
-        """Queue a refit of one dataset; its run."""
-        return self._refits.queue_refit(dataset).to_dict()
+    def refit(self, dataset: str, *, force: bool = False) -> dict[str, Any]:
+        """Queue a refit of one dataset; its run. ``force``: though nothing changed."""
+        return self._refits.queue_refit(dataset, force=force).to_dict()
 
     def run(self, dataset: str, run: str) -> dict[str, Any]:
         """The state of a refit."""
@@ -257,7 +263,7 @@ class Service:
     def _refits(self) -> Refits:
         from shared.fit.night.refit import Refits
 
-        return Refits(self._datasets, self._connections.refits, fit=_fit)
+        return Refits(self._datasets, self._connections.refits, fit=_fit, cap=self._refit_cap)
 
     def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
         document = None if manifest is None else self._datasets.read_input(manifest, part)

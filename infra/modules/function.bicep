@@ -109,6 +109,11 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           value: 'ClientId=${identityClientId};Authorization=AAD'
         }
         {
+          // Under host.json's functionTimeout of 30 minutes, so that a refit ends by itself.
+          name: 'REFIT_TIME_CAP_MINUTES'
+          value: '20'
+        }
+        {
           name: 'REFIT_SCHEDULE'
           value: refitSchedule
         }

@@ -85,8 +85,8 @@ def delete_dataset(call: Call) -> Reply:
 
 
 def refit(call: Call) -> Reply:
-    """``POST /datasets/{dataset}/refit``"""
-    run = call.service.refit(_dataset(call))
+    """``POST /datasets/{dataset}/refit``; ``?force=true`` fits though nothing changed."""
+    run = call.service.refit(_dataset(call), force=_flag(call, "force"))
     location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
     return Reply(run, status=202, headers={"Location": location})
 
@@ -150,6 +150,13 @@ def _dataset(call: Call) -> str:
     return check_dataset_name(call.route["dataset"])
 
 
+def _flag(call: Call, name: str) -> bool:
+    given = call.query.get(name, "false").lower()
+    if given not in ("true", "false"):
+        raise InvalidInput.at(f"/{name}", "unknown_value", f"{name} is true or false.")
+    return given == "true"
+
+
 def _version(call: Call) -> str:
     version = call.route["version"]
     if version != "latest" and not is_curves_version(version):
@@ -159,7 +166,12 @@ def _version(call: Call) -> str:
 
 def _curve_set(call: Call, version: str) -> Reply:
     curves = call.service.curves(_dataset(call), version)
-    return Reply(curves.to_dict(), headers={"ETag": f'"{curves.version}"'})
+    etag = f'"{curves.version}"'
+    known = call.headers.get("if-none-match", "")
+    # A version never changes, so a weak tag is as good as a strong one.
+    if known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        return Reply(None, status=304, headers={"ETag": etag})
+    return Reply(curves.to_dict(), headers={"ETag": etag})
 
 
 def _table(call: Call) -> bytes | list[dict[str, Any]]:

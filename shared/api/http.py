@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -43,6 +44,8 @@ CSV = "text/csv"
 PROBLEM = "application/problem+json"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_USUAL_CAP = timedelta(minutes=20)
 
 _log = logging.getLogger("marginal")
 
@@ -101,7 +104,18 @@ def service() -> Service:
     from shared.service import Service
     from shared.store.connect import connect
 
-    return Service(lambda: connect(os.environ))
+    cap = _minutes(os.environ.get("REFIT_TIME_CAP_MINUTES", ""))
+    return Service(lambda: connect(os.environ), cap)
+
+
+def _minutes(setting: str) -> timedelta:
+    """A refit's time cap: under host.json's functionTimeout, so that the run ends by itself."""
+    try:
+        minutes = float(setting)
+    except ValueError:
+        return _USUAL_CAP
+    # Not a number, or no time at all, is no cap that anybody meant.
+    return timedelta(minutes=minutes) if 0 < minutes < 24 * 60 else _USUAL_CAP
 
 
 def respond(

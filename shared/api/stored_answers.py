@@ -107,6 +107,9 @@ class RunAnswer(Answer):
     reasons: list[str]
     curves_version: str | None
     history_version: str | None
+    unchanged: bool = Field(
+        False, description="Nothing had changed since the last fit, so none was made."
+    )
 
 
 class FindingAnswer(Answer):

@@ -222,6 +222,14 @@ class Datasets:
         """A set with its gate's verdict; None where there is no such version."""
         return self._versions.find(place, version)
 
+    def last_fit(self, run: Run) -> StoredCurves | None:
+        """The newest set that was fitted here of the run's dataset, promoted or not."""
+        for entry in self._versions.entries(self._place(run)):
+            stored = self._versions.find(run, entry.version)
+            if stored is not None and stored.fitted_from is not None:
+                return stored
+        return None
+
     def save_curves(self, run: Run, stored: StoredCurves) -> None:
         """Write a run's set, once; it is not current by that. ``WriteConflict`` if it is there."""
         self._versions.create(run, stored)

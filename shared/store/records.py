@@ -149,9 +149,10 @@ class Manifest:
 class Run:
     """One refit of one dataset, from the queue to its end.
 
-    ``inputs`` were pinned when it was queued. ``holder`` works on it until ``lease_until``, unless
-    it says otherwise before; both are empty where nobody does. ``curves_version`` is the set that
-    this run wrote, promoted or not.
+    ``inputs`` were pinned when it was queued; ``force`` asks for a fit though nothing changed, and
+    ``unchanged`` says that for that reason none was made. ``holder`` works on it until
+    ``lease_until``, unless it says otherwise before; both are empty where nobody does.
+    ``curves_version`` is the set that this run wrote, promoted or not.
     """
 
     dataset: str
@@ -170,6 +171,8 @@ class Run:
     curves_version: str | None = None
     holder: str = ""
     lease_until: str = ""
+    force: bool = False
+    unchanged: bool = False
     write: str = ""
     etag: str = ""
 
@@ -195,6 +198,7 @@ class Run:
             "reasons": list(self.reasons),
             "curves_version": self.curves_version,
             "history_version": self.inputs.history,
+            "unchanged": self.unchanged,
         }
 
     def to_bytes(self) -> bytes:
@@ -216,6 +220,8 @@ class Run:
                 "curves_version": self.curves_version,
                 "holder": self.holder,
                 "lease_until": self.lease_until,
+                "force": self.force,
+                "unchanged": self.unchanged,
                 "write": self.write,
             }
         )
@@ -233,7 +239,8 @@ class StoredCurves:
     """A curve set as it is stored: with the gate's verdict and with what it was judged against.
 
     ``based_on`` is the version that was current when the fit began; a set is promoted only while
-    that is still so.
+    that is still so. ``fitted_from`` stands for all that the fit follows from; None of what was not
+    fitted here.
     """
 
     curve_set: CurveSet
@@ -242,6 +249,7 @@ class StoredCurves:
     promote: bool
     reasons: tuple[str, ...]
     based_on: str | None
+    fitted_from: str | None = None
 
     def to_bytes(self) -> bytes:
         return to_json(
@@ -252,6 +260,7 @@ class StoredCurves:
                 "promote": self.promote,
                 "reasons": list(self.reasons),
                 "based_on": self.based_on,
+                "fitted_from": self.fitted_from,
             }
         )
 
@@ -265,6 +274,7 @@ class StoredCurves:
             promote=document["promote"],
             reasons=tuple(document["reasons"]),
             based_on=document["based_on"],
+            fitted_from=document.get("fitted_from"),
         )
 
 

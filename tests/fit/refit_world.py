@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -169,6 +170,10 @@ class World:
         self.poison: list[str] = []
         self.errors: list[Exception] = []
         self.fit = CheapFit(self.clock, **fit)
+        self.cap: timedelta | None = None
+        # Another version at every look: each refit of the same history is made.
+        looks = itertools.count()
+        self.code: Callable[[], str] = lambda: str(next(looks))
         self.datasets = Datasets(self.blobs, self.clock)
         self.datasets.put_history("brand", HISTORY, "text/csv")
         self.refits = self.worker(Faults())
@@ -181,6 +186,8 @@ class World:
             clock=self.clock,
             fit=self.fit,
             parse=parse_nothing,  # type: ignore[arg-type]
+            cap=self.cap,
+            code=self.code,
         )
 
     def run(self, run: Run) -> Run:

@@ -173,4 +173,5 @@ def test_a_caller_sees_a_run_without_who_holds_it() -> None:
         "reasons": ["why"],
         "curves_version": None,
         "history_version": "0" * 32 + ".csv",
+        "unchanged": False,
     }

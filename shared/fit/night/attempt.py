@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.curves.curveset import CurveSet
@@ -18,7 +19,9 @@ from shared.errors import (
     UnsupportedContent,
     WriteConflict,
 )
+from shared.fit.night.fingerprint import fingerprint
 from shared.fit.night.lease import Lease
+from shared.fit.night.watch import TimeUp, Watch
 from shared.store.datasets import Datasets
 from shared.store.records import Run, StoredCurves, from_stamp
 from shared.store.versions import version_name
@@ -33,6 +36,11 @@ __all__ = ["Attempt", "Fit", "Parse", "version_of"]
 log = logging.getLogger("marginal.refit")
 
 _REASONS_SHOWN = 20
+
+_UNCHANGED = (
+    "Unchanged: history, outcomes, spec and code are those of the last fit, so nothing was fitted "
+    "and what is current stays so. Queue the refit with force to fit all the same."
+)
 
 
 class Parse(Protocol):
@@ -79,6 +87,9 @@ class Attempt:
     parse: Parse | None
     fit: Fit | None
     seed: int
+    code: Callable[[], str]
+    cap: timedelta | None
+    renew_every: timedelta
 
     def execute(self, lease: Lease) -> None:
         """Bring a held run to its end.
@@ -93,9 +104,18 @@ class Attempt:
         run = lease.run
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
+        word = fingerprint(run.inputs, self.seed, self.code())
         if stored is None:
+            if not run.force and self._same_as_last(run, word):
+                lease.finish("kept_previous", (_UNCHANGED,), unchanged=True)
+                return
             try:
-                stored = self._fitted(lease, version)
+                stored = self._fitted(lease, version, word)
+            except TimeUp:
+                lease.refresh()
+                lease.finish("kept_previous", (self._time_up(lease.run.stage),))
+                log.error("run %s of %s reached its time cap", run.run, run.dataset)
+                return
             except _Unusable as unusable:
                 lease.finish("failed", unusable.reasons)
                 log.error("run %s of %s failed: %s", run.run, run.dataset, unusable)
@@ -127,7 +147,23 @@ class Attempt:
             return written
         return stored
 
-    def _fitted(self, lease: Lease, version: str) -> StoredCurves:
+    def _same_as_last(self, run: Run, word: str) -> bool:
+        """Whether the last fit was of the same, and what came of it stands."""
+        last = self.datasets.last_fit(run)
+        if last is None or last.fitted_from != word:
+            return False
+        # Good enough but never current: others were made current meanwhile. It may try again.
+        manifest = self.datasets.manifest(run.dataset)
+        return not last.promote or manifest.was_promoted(last.curve_set.version)
+
+    def _time_up(self, stage: str) -> str:
+        minutes = 0.0 if self.cap is None else self.cap.total_seconds() / 60
+        return (
+            f"The refit was stopped at its time cap of {minutes:g} minutes, at the stage "
+            f"{stage!r}. Nothing was stored: what was current stays so."
+        )
+
+    def _fitted(self, lease: Lease, version: str, word: str) -> StoredCurves:
         run = lease.run
         manifest = self.datasets.manifest(run.dataset)
         before = (
@@ -153,6 +189,7 @@ class Attempt:
             promote=promote,
             reasons=reasons,
             based_on=manifest.curves,
+            fitted_from=word,
         )
 
     def _fit(self, lease: Lease, previous: CurveSet | None) -> FitResult:
@@ -168,13 +205,14 @@ class Attempt:
                 history.table(),
                 None if outcomes is None else outcomes.table(),
             )
-            return fit(
-                parsed.history,
-                parsed.spec,
-                seed=self.seed,
-                previous=previous,
-                progress=lease.progress,
-            )
+            with Watch(lease, self.cap, self.renew_every):
+                return fit(
+                    parsed.history,
+                    parsed.spec,
+                    seed=self.seed,
+                    previous=previous,
+                    progress=lease.progress,
+                )
         except InvalidInput as error:
             raise _Unusable(_reasons(error)) from error
         except (InputTooLarge, UnsupportedContent) as error:

@@ -7,6 +7,7 @@ the first write that loses says that the hold is gone, and the worker stops.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -44,6 +45,8 @@ class Lease:
     """A claimed run, for the worker that claimed it."""
 
     def __init__(self, datasets: Datasets, run: Run, clock: Clock, length: timedelta) -> None:
+        # Reentrant: a watch beside the fit renews as well, and each renewal is a write.
+        self._lock = threading.RLock()
         self._datasets = datasets
         self._clock = clock
         self._length = length
@@ -57,20 +60,43 @@ class Lease:
 
     def renew(self, stage: str, fraction: float) -> None:
         """Report and renew now; ``LeaseLost`` where it is not ours."""
-        now = self._clock()
-        self._write(
-            replace(
-                self.run,
-                stage=stage,
-                fraction=min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0,
-                lease_until=stamp(now + self._length),
+        with self._lock:
+            now = self._clock()
+            self._write(
+                replace(
+                    self.run,
+                    stage=stage,
+                    fraction=min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0,
+                    lease_until=stamp(now + self._length),
+                )
             )
-        )
-        self._renewed = now
+            self._renewed = now
 
-    def finish(self, state: str, reasons: Sequence[str], version: str | None = None) -> None:
+    def keep(self) -> None:
+        """Renew as it stands, from beside the fit; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+                self.renew(self.run.stage, self.run.fraction)
+
+    def finish(
+        self,
+        state: str,
+        reasons: Sequence[str],
+        version: str | None = None,
+        *,
+        unchanged: bool = False,
+    ) -> None:
         """End the run for good."""
-        self._write(ended(self.run, state, reasons, self._clock(), version))
+        run = replace(self.run, unchanged=unchanged)
+        self._write(ended(run, state, reasons, self._clock(), version))
+
+    def refresh(self) -> None:
+        """Read the run anew, where a write may have been cut short; ``LeaseLost`` if not ours."""
+        mine = self.run
+        found = self._datasets.find_run(mine.dataset, mine.incarnation, mine.run)
+        if found is None or found.holder != mine.holder:
+            raise LeaseLost(f"the run {mine.run} is no longer held")
+        self.run = found
 
     def release(self, last_error: str) -> None:
         """Give the run back, to be tried again at once."""

@@ -17,7 +17,9 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from shared.errors import (
@@ -28,6 +30,7 @@ from shared.errors import (
     WriteConflict,
 )
 from shared.fit.night.attempt import Attempt, Fit, Parse, version_of
+from shared.fit.night.fingerprint import code_version
 from shared.fit.night.lease import Lease, LeaseLost, claimed, ended
 from shared.fit.night.task import SWEEP, Task, message_of, read_task
 from shared.store.base import Queue
@@ -64,6 +67,10 @@ class Refits:
         For how long a worker holds a run without word from it.
     seed
         Of every fit: the same history gives the same curves.
+    cap
+        How long one fit may take; None: as long as it takes.
+    code
+        Answers the version of the code that fits.
     """
 
     def __init__(
@@ -76,17 +83,19 @@ class Refits:
         parse: Parse | None = None,
         lease: timedelta = _LEASE,
         seed: int = 0,
+        cap: timedelta | None = None,
+        code: Callable[[], str] = code_version,
     ) -> None:
         self._datasets = datasets
         self._queue = queue
         self._clock = clock
         self._lease = lease
-        self._attempt = Attempt(datasets, parse, fit, seed)
+        self._attempt = Attempt(datasets, parse, fit, seed, code, cap, lease / 5)
 
     # -- queueing -----------------------------------------------------------------------------
 
-    def queue_refit(self, dataset: str) -> Run:
-        """Queue a refit of what the dataset holds now.
+    def queue_refit(self, dataset: str, *, force: bool = False) -> Run:
+        """Queue a refit of what the dataset holds now; ``force``: though nothing changed.
 
         Raises
         ------
@@ -100,7 +109,8 @@ class Refits:
             raise InvalidInput.at(
                 "/dataset", "no_history", f"The dataset {dataset!r} has no history to fit yet."
             )
-        run = self._datasets.create_run(self._new_run(manifest, f"r{secrets.token_hex(6)}"))
+        new = replace(self._new_run(manifest, f"r{secrets.token_hex(6)}"), force=force)
+        run = self._datasets.create_run(new)
         try:
             self._queue.send(message_of(run))
         except Exception:

@@ -51,6 +51,7 @@ def test_a_refit_goes_from_queued_to_promoted(world: World) -> None:
         "reasons": ["Better than a naive forecast."],
         "curves_version": f"v20250309T021500Z-{queued.run}",
         "history_version": queued.inputs.history,
+        "unchanged": False,
     }
     curves = world.datasets.curves("brand")
     assert curves.version == run.curves_version
