@@ -22,9 +22,11 @@ from shared.problem.program_proof import (
     SplitArgument,
     SplitDecision,
 )
+from shared.problem.region import root_region
 from shared.solve.certify.program_certificate import certify_program
 from shared.solve.program.ascent import ascend
 from shared.solve.program.price_search import falls_apart, search_prices
+from shared.solve.program.price_trees import ArmTrees
 
 pytest.importorskip("scipy")
 
@@ -119,7 +121,7 @@ def test_counts_tie_arms_together() -> None:
     assert not falls_apart(program)
 
 
-def _solved(program: Program, gap: float, seconds: float = 30.0) -> tuple[np.ndarray, float]:
+def _solved(program: Program, gap: float, seconds: float = np.inf) -> tuple[np.ndarray, float]:
     found = search_prices(program, gap=gap, deadline=time.perf_counter() + seconds)
     assert found is not None
     assert found.u is not None
@@ -195,10 +197,32 @@ def test_wild_prices_of_a_leaf_that_hardly_matters_cost_nothing() -> None:
     split = SplitArgument(0, 0, 1e-9, 1, 2)
     tree = (split, calm, calm)
     plain = ProgramArms(np.array([0.5]), ((calm,), tree, (calm,)))
-    # Adstocked spend above its least by so much costs so much that nothing there is worth it.
-    dear = SplitArgument(0, 0, 0.9 * float(program.upper.max()), 1, 2)
+    # A leaf so thin that the wild price gains next to nothing, and where spending costs too much.
+    top = float(program.adstocked(program.upper)[1, 0])
+    dear = SplitArgument(0, 0, top * (1.0 - 1e-15), 1, 2)
     other = ProgramArms(np.array([0.5]), ((calm,), (dear, calm, wild), (calm,)))
     bounds = [
         certify_program(program, u, ProgramProof((node,))).upper_bound for node in (plain, other)
     ]
     assert all(bound >= program.objective(u) for bound in bounds)
+    # Rounded by the size of all leaves together, the wild one alone would add a thousandth.
+    assert bounds[1] <= bounds[0] * (1.0 + 1e-9)
+
+
+def test_after_the_deadline_no_leaf_is_relaxed_and_prices_stay_valid() -> None:
+    program = _plan(6, 8, 3)
+    region = root_region(program)
+    assert region is not None
+    mu = np.array([0.4])
+    nu = np.full(program.weight.shape, 0.4)
+    trees = ArmTrees.planted(program, region, mu, nu, deadline=-np.inf)
+    trees.relax([leaf for own in trees.leaves for leaf in own])
+    assert trees.calls == 0
+    late = trees.moved(0.9 * mu, 0.0)
+    assert late.calls == 0
+    assert late.deadline == trees.deadline
+    u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
+    node = ProgramArms(late.mu, tuple(tuple(own) for own in late.nodes))
+    checked = certify_program(program, u, ProgramProof((node,)))
+    assert program.objective(u) <= checked.upper_bound < np.inf
+    assert checked.upper_bound <= late.bound() * (1.0 + 1e-9)

@@ -87,7 +87,7 @@ def attack(seed: int) -> float:
     return found.relative_gap
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(2))
 def test_no_plan_beats_any_bound(block: int) -> None:
     gaps = [attack(1_000 * block + i) for i in range(30)]
     assert min(gaps) < 0.7  # some of the bounds say something

@@ -134,7 +134,7 @@ def search_prices(
     for start in starts:
         search.offer(start, None)
     search.climb(relaxed.u, relaxed.mu)
-    trees = ArmTrees.planted(program, region, relaxed.mu, relaxed.nu)
+    trees = ArmTrees.planted(program, region, relaxed.mu, relaxed.nu, deadline)
     trees.relax([leaf for own in trees.leaves for leaf in own])
     heap: list[tuple[float, int, _Open]] = []
     first = _settled(search, 0, region, trees, root=True)

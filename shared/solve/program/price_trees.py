@@ -9,6 +9,7 @@ run of the interior point relaxes them all.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -49,7 +50,10 @@ class OpenLeaf:
 
 @dataclass(slots=True, eq=False)
 class ArmTrees:
-    """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``."""
+    """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``.
+
+    After ``deadline`` (``time.perf_counter``) no leaf is relaxed any more: all keep valid prices.
+    """
 
     program: Program
     mu: Array
@@ -59,15 +63,19 @@ class ArmTrees:
     worth: Array
     calls: int = 0
     iterations: int = 0
+    deadline: float = np.inf
     push: Array = field(init=False)
 
     def __post_init__(self) -> None:
         self.push = _push(self.program, self.mu)
 
     @classmethod
-    def planted(cls, program: Program, region: Region, mu: Array, nu: Array) -> ArmTrees:
+    def planted(
+        cls, program: Program, region: Region, mu: Array, nu: Array, deadline: float = np.inf
+    ) -> ArmTrees:
         """One leaf for each arm."""
-        trees = cls(program, mu, [], [], program.lower.copy(), np.full(program.arms, -np.inf))
+        worth = np.full(program.arms, -np.inf)
+        trees = cls(program, mu, [], [], program.lower.copy(), worth, deadline=deadline)
         for a in range(program.arms):
             leaf = OpenLeaf(a, 0, _row(region, a), nu[a], np.inf, region.u_lower[a])
             trees.leaves.append([leaf])
@@ -108,6 +116,7 @@ class ArmTrees:
             np.full(self.program.arms, -np.inf),
             self.calls,
             self.iterations,
+            self.deadline,
         )
         other.offer(self.plans)
         every = [leaf for own in other.leaves for leaf in own]
@@ -148,9 +157,7 @@ class ArmTrees:
         worth = self.worth.copy()
         if np.any((z < row.z_lower - hair) | (z > row.z_upper + hair)):
             worth[arm] = -np.inf
-        other = ArmTrees(
-            self.program, self.mu, leaves, nodes, plans, worth, self.calls, self.iterations
-        )
+        other = replace(self, leaves=leaves, nodes=nodes, plans=plans, worth=worth)
         if kept:
             bound, nu = other._closed(kept, [leaf.nu for leaf in kept])
             for leaf, top, price in zip(kept, bound.tolist(), nu, strict=True):
@@ -164,6 +171,8 @@ class ArmTrees:
         """Better prices for some leaves, plans from them, and where to split them."""
         each = max(_TOGETHER // self.program.carry[0].size, 4)
         for i in range(0, len(leaves), each):
+            if time.perf_counter() >= self.deadline:
+                return
             self._relax(leaves[i : i + each])
 
     def _relax(self, leaves: Sequence[OpenLeaf]) -> None:
@@ -177,7 +186,9 @@ class ArmTrees:
         low, high = np.minimum(box.u_lower, box.u_upper), box.u_upper
         box = ProgramBox(low, high, np.minimum(box.z_lower, box.z_upper), box.z_upper)
         enveloper = Enveloper(sides)
-        found = relax_program(sides, box, enveloper=enveloper, gap=1e-6, patient=False)
+        found = relax_program(
+            sides, box, enveloper=enveloper, gap=1e-6, patient=False, deadline=self.deadline
+        )
         self.calls, self.iterations = self.calls + 1, self.iterations + found.iterations
         envelope = enveloper.envelope(box)
         # A leaf that is hardly there may lead the interior point astray; its old prices stay valid.
