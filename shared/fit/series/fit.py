@@ -8,14 +8,17 @@ noise and the size of the steps are drawn by Markov chains over the marginal lik
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet, Response
+from shared.fit.bayes.lift import Lift, read_lifts
 from shared.fit.bayes.priors import ReturnPrior, return_prior
 from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
@@ -196,9 +199,10 @@ def fit_series(
     )
     whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], EXTRAS)
     space, refresh = narrowed(whole, design, names, previous, "time_series")
-    walk = walk_of(design, space, prior, np.ones(design.observed.size))
+    lifts = _lifts(spec, design, names, history.dates)
+    walk = walk_of(design, space, prior, np.ones(design.observed.size), lifts)
     rough = search(walk.score, space.size, rng, first=_FIRST, each=10, generations=4)
-    walk = walk_of(design, space, prior, _ease(walk, rough, rng))
+    walk = walk_of(design, space, prior, _ease(walk, rough, rng), lifts)
     length = 5 if refresh else 10
     scored = search(walk.score, space.size, rng, first=_FIRST, each=16, generations=length)
     best = np.argsort(scored.error)[: max(draws // 2, 20)]
@@ -222,10 +226,6 @@ def fit_series(
         returns=found.returns,
         given=prior.given,
     )
-    unused = (
-        ("/model/interactions", bool(asked.interactions)),
-        ("/lift_tests", bool(spec.get("lift_tests"))),
-    )
     return SeriesFit(
         walk=walk,
         prior=prior,
@@ -236,8 +236,22 @@ def fit_series(
         drawn=drawn,
         without_media=walk.without_media(),
         refresh=refresh,
-        ignored=tuple(pointer for pointer, given in unused if given),
+        ignored=("/model/interactions",) if asked.interactions else (),
     )
+
+
+def _lifts(
+    spec: Mapping[str, Any], design: Design, names: tuple[str, ...], dates: Sequence[date]
+) -> tuple[tuple[int, Lift], ...]:
+    """Lift tests that are over, each with the last training period that it touched."""
+    read_lifts(spec, design, names, dates)  # all faults at once, at their places
+    out: list[tuple[int, Lift]] = []
+    for test in spec.get("lift_tests") or ():
+        end = bisect_right(dates, date.fromisoformat(str(test["end"]))) - 1
+        last = min(max(end, 0), design.train - 1)
+        one = read_lifts({**spec, "lift_tests": [test]}, design, names, dates)
+        out.extend((last, lift) for lift in one)
+    return tuple(out)
 
 
 def _ease(walk: Walk, rough: Scored, rng: np.random.Generator) -> Floats:

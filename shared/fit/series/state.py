@@ -34,7 +34,10 @@ class Rows:
     outcome
         (N,).
     ease
-        (N,) what the noise's variance is multiplied by: more than 1 where a row lies far outside.
+        (N,) what the noise's variance is multiplied by: more than 1 where a row lies far outside,
+        0 where a row has an error of its own.
+    own
+        (N,) variance of that error.
     start, spread
         (A,) mean and standard deviation of the coefficients before the first month.
     """
@@ -43,6 +46,7 @@ class Rows:
     base: Floats
     outcome: Floats
     ease: Floats
+    own: Floats
     start: Floats
     spread: Floats
 
@@ -84,7 +88,7 @@ def filtered(
         state[:, :count] = rows.base[row]
         state[:, count:] = levels[:, row]
         gain = (covariance @ state[:, :, None])[:, :, 0]
-        variance = np.einsum("pi,pi->p", gain, state) + noise**2 * rows.ease[row]
+        variance = np.einsum("pi,pi->p", gain, state) + noise**2 * rows.ease[row] + rows.own[row]
         error = rows.outcome[row] - np.einsum("pi,pi->p", mean, state)
         heights -= 0.5 * (np.log(2.0 * np.pi * variance) + error**2 / variance)
         mean += gain * (error / variance)[:, None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.lift import Lift
 from shared.fit.bayes.priors import ReturnPrior
 from shared.fit.design.design import Design
 from shared.fit.ridge.objective import Scored
@@ -27,7 +28,14 @@ _CHUNK = 25
 class Walk:
     """A design in the order of time, with what is believed of its arms beforehand.
 
-    ``order`` (N,) are the design's rows observed; ``month`` (R,) numbers every row's month.
+    Attributes
+    ----------
+    rows
+        The observed rows, and between them each lift test at the end of its last period.
+    order
+        (N,) the design's row of each, or -1 - q for lift test q.
+    month
+        (R,) number of every row's month.
     """
 
     design: Design
@@ -35,6 +43,7 @@ class Walk:
     rows: Rows
     order: NDArray[np.int64]
     month: NDArray[np.int64]
+    lifts: tuple[Lift, ...]
 
     def levels(self, cube: Floats) -> Floats:
         """(P, A, R), zero outside each arm's geo."""
@@ -45,14 +54,24 @@ class Walk:
             out[:, a, arm.geo] = own[:, a]
         return out.reshape(*own.shape[:2], -1)
 
-    def observed(self, levels: Floats) -> Floats:
-        """(P, N, A) of levels (P, A, R)."""
-        return np.ascontiguousarray(levels[:, :, self.order].transpose(0, 2, 1))
+    def observed(self, cube: Floats, levels: Floats) -> Floats:
+        """(P, N, A) of levels (P, A, R): what multiplies the coefficients in each row."""
+        out = np.ascontiguousarray(levels[:, :, np.maximum(self.order, 0)].transpose(0, 2, 1))
+        design = self.design
+        scale = design.outcome_scale[design.geo_of_arm]
+        for row in np.flatnonzero(self.order < 0):
+            lift = self.lifts[-1 - int(self.order[row])]
+            lags = np.zeros((len(design.arms), *lift.lags.shape[1:]))
+            lags[lift.arms] = lift.lags
+            found = self.space.levels(self.space.natural(cube), design, lags) @ lift.sign
+            out[:, row] = 0.0
+            out[:, row, lift.arms] = (found * scale)[:, lift.arms] / lift.error
+        return out
 
     def score(self, cube: Floats) -> Scored:
         """Minus the log marginal likelihood as the only error."""
         extras = self.space.natural(cube).extras
-        seen = self.observed(self.levels(cube))
+        seen = self.observed(cube, self.levels(cube))
         heights, _, _ = filtered(self.rows, seen, extras[:, 0], extras[:, 1])
         nothing = np.zeros((len(cube), 0))
         return Scored(cube, -heights, np.zeros(len(cube)), nothing, nothing, nothing)
@@ -66,6 +85,7 @@ class Walk:
             base=self.rows.base,
             outcome=self.rows.outcome,
             ease=self.rows.ease,
+            own=self.rows.own,
             start=np.zeros(0),
             spread=np.zeros(0),
         )
@@ -90,17 +110,41 @@ def mean_of_logs(heights: Floats) -> float:
     return top + float(np.log(np.mean(np.exp(heights - top))))
 
 
-def walk_of(design: Design, space: Space, prior: ReturnPrior, ease: Floats) -> Walk:
+def walk_of(
+    design: Design,
+    space: Space,
+    prior: ReturnPrior,
+    ease: Floats,
+    lifts: tuple[tuple[int, Lift], ...] = (),
+) -> Walk:
     """Lay out the observed rows; ``ease`` (R,) multiplies each one's variance of noise.
+
+    ``lifts`` are (last period, test): a test is an observation of the coefficients of its month.
 
     The believed return of a channel becomes a normal belief about its arms' coefficients: the mean
     and standard deviation of the log-normal, through the level of a middling point of the space.
     """
     period = np.tile(np.arange(design.periods), len(design.geos))
     geo = np.repeat(np.arange(len(design.geos)), design.periods)
-    order = np.lexsort((geo, period))
-    order = order[design.observed[order]]
-    month = period // _MONTH[design.frequency]
+    length = _MONTH[design.frequency]
+    month = period // length
+    seen = np.flatnonzero(design.observed)
+    tests = -1 - np.arange(len(lifts))
+    ends = np.array([end for end, _ in lifts], dtype=np.int64)
+    order = np.concatenate([seen, tests])
+    order = order[
+        np.lexsort(
+            (
+                np.concatenate([geo[seen], np.full(tests.size, len(design.geos))]),
+                np.concatenate([period[seen], ends]),
+            )
+        )
+    ]
+    rows = np.maximum(order, 0)
+    is_row = order >= 0
+    test = np.where(is_row, 0, -1 - order)
+    changes = np.array([lift.change / lift.error for _, lift in lifts] or [0.0])
+    test_month = np.array([end // length for end, _ in lifts] or [0])
     middle = space.levels(space.natural(np.full((1, space.size), 0.5)), design)[0]
     summed = np.maximum(middle[:, : design.train].sum(axis=1), 1e-9)
     channel = design.channel_of_arm
@@ -111,15 +155,17 @@ def walk_of(design: Design, space: Space, prior: ReturnPrior, ease: Floats) -> W
         design=design,
         space=space,
         rows=Rows(
-            month=month[order],
-            base=design.baseline[order],
-            outcome=design.outcome[order],
-            ease=ease[order],
+            month=np.where(is_row, month[rows], test_month[test]),
+            base=np.where(is_row[:, None], design.baseline[rows], 0.0),
+            outcome=np.where(is_row, design.outcome[rows], changes[test]),
+            ease=np.where(is_row, ease[rows], 0.0),
+            own=np.where(is_row, 0.0, 1.0),
             start=expected * unit,
             spread=spread * unit,
         ),
         order=order,
         month=month,
+        lifts=tuple(lift for _, lift in lifts),
     )
 
 
@@ -144,7 +190,7 @@ def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
         part = slice(first, first + _CHUNK)
         extras = walk.space.natural(cube[part]).extras
         levels = walk.levels(cube[part])
-        found = paths(rows, walk.observed(levels), extras[:, 0], extras[:, 1], rng)
+        found = paths(rows, walk.observed(cube[part], levels), extras[:, 0], extras[:, 1], rng)
         # Months without any observed row keep the last path before them; later ones walk on.
         at = np.maximum(np.searchsorted(seen, np.arange(months), side="right") - 1, 0)
         whole = found[at].transpose(1, 0, 2)
@@ -165,10 +211,10 @@ def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
 
 def _baseline(walk: Walk, media: Floats, noise: float, rng: np.random.Generator) -> Floats:
     """A draw of the baseline's coefficients given all media (R,)."""
-    rows = walk.rows
-    root = 1.0 / (noise * np.sqrt(rows.ease))
-    columns = rows.base * root[:, None]
-    left = (rows.outcome - media[walk.order]) * root
+    rows, real = walk.rows, walk.order >= 0
+    root = 1.0 / (noise * np.sqrt(rows.ease[real]))
+    columns = rows.base[real] * root[:, None]
+    left = (rows.outcome[real] - media[walk.order[real]]) * root
     factor = np.linalg.cholesky(columns.T @ columns + np.eye(columns.shape[1]))
     inner = np.linalg.solve(factor, columns.T @ left) + rng.standard_normal(columns.shape[1])
     return np.linalg.solve(factor.T, inner)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
+from shared.errors import InvalidInput
 from shared.fit.kinds import fit_window
 from shared.fit.pipeline import FitResult, fit_history
 from shared.history.table import History
@@ -128,6 +129,26 @@ def test_what_it_cannot_use_is_told() -> None:
     spec = {"model": {"kind": "time_series", "interactions": [["a", "b"]]}}
     fitted = fit_window(history, spec, seed=0, draws=30)
     assert fitted.diagnostics()["model"]["not_used"] == ["/model/interactions"]
+
+
+def test_a_lift_test_pulls_and_a_wrong_one_is_named() -> None:
+    history, truth = simulated(seed=4, rows=70, channels=2, noise=0.08)
+    cut = float(history.spend[40:48, 0].sum())
+    test: dict[str, Any] = {
+        "channel": "a",
+        "start": history.dates[40].isoformat(),
+        "end": history.dates[47].isoformat(),
+        "spend_change": -cut,
+        "outcome_change": -3.0 * float(truth.roi[0]) * cut,
+        "standard_error": 0.05 * float(truth.roi[0]) * cut,
+    }
+    without = fit_window(history, SERIES, seed=0, draws=40).evidence()[0]
+    told = fit_window(history, {**SERIES, "lift_tests": [test]}, seed=0, draws=40).evidence()[0]
+    assert told.roi_mean > 1.5 * without.roi_mean
+    wrong = {**SERIES, "lift_tests": [test, {**test, "channel": "post"}]}
+    with pytest.raises(InvalidInput) as caught:
+        fit_window(history, wrong, seed=0, draws=40)
+    assert [fault.pointer for fault in caught.value.faults] == ["/lift_tests/1/channel"]
 
 
 def test_rough_data_do_not_break_it() -> None:

@@ -19,7 +19,8 @@ def problem() -> tuple[Rows, Floats, float, float]:
         month=month,
         base=rng.normal(size=(8, 2)),
         outcome=rng.normal(size=8),
-        ease=rng.uniform(1.0, 3.0, 8),
+        ease=np.append(rng.uniform(1.0, 3.0, 7), 0.0),
+        own=np.append(np.zeros(7), 0.2),
         start=np.array([0.5, 1.0]),
         spread=np.array([0.4, 0.7]),
     )
@@ -32,7 +33,7 @@ def dense(rows: Rows, levels: Floats, noise: float, walk: float) -> tuple[Floats
     earlier = 1.0 + walk**2 * np.minimum.outer(months, months)  # of a path over its spread^2
     of_row = rows.month
     mean = levels[0] @ rows.start
-    covariance = rows.base @ rows.base.T + np.diag(noise**2 * rows.ease)
+    covariance = rows.base @ rows.base.T + np.diag(noise**2 * rows.ease + rows.own)
     cross = np.zeros((5, 2, 8))
     for a in range(2):
         between = rows.spread[a] ** 2 * earlier
