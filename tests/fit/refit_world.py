@@ -122,7 +122,7 @@ def parse_nothing(
     spec: Mapping[str, Any] | None, history: Any, outcomes: Any = None
 ) -> SimpleNamespace:
     """Passes the bytes on: these tests are about runs, not about tables."""
-    return SimpleNamespace(history=(history, outcomes), spec=spec or {})
+    return SimpleNamespace(history=(history, outcomes), spec=spec or {}, findings=())
 
 
 @dataclass

@@ -37,6 +37,9 @@ log = logging.getLogger("marginal.refit")
 
 _REASONS_SHOWN = 20
 
+# What a run says of its data though it was fitted: somebody put it there to be used.
+_TOLD = ("lift_test_unused",)
+
 _UNCHANGED = (
     "Unchanged: history, outcomes, spec and code are those of the last fit, so nothing was fitted "
     "and what is current stays so. Queue the refit with force to fit all the same."
@@ -206,7 +209,7 @@ class Attempt:
                 None if outcomes is None else outcomes.table(),
             )
             with Watch(lease, self.cap, self.renew_every):
-                return fit(
+                result = fit(
                     parsed.history,
                     parsed.spec,
                     seed=self.seed,
@@ -217,6 +220,8 @@ class Attempt:
             raise _Unusable(_reasons(error)) from error
         except (InputTooLarge, UnsupportedContent) as error:
             raise _Unusable((str(error),)) from error
+        unused = [finding.message for finding in parsed.findings if finding.code in _TOLD]
+        return replace(result, reasons=(*result.reasons, *unused))
 
 
 def _reasons(error: InvalidInput) -> tuple[str, ...]:
