@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared.curves.curveset import Response
 from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.evidence import channel_evidence, collinear_groups
+from shared.fit.bayes.families import told
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Group
@@ -141,6 +142,7 @@ class BayesianFit:
                 "log_evidence": dict(posterior.evidence),
                 "baseline_columns": list(design.baseline_names),
             },
+            "families": told(posterior.families, self.names),
             "noise": {
                 "distribution": "student_t" if tails else "gaussian",
                 "degrees_of_freedom": posterior.noise.degrees if tails else None,

@@ -1,22 +1,17 @@
-"""One fit of one window: priors, noise weights, choice of families, mode, joint draws.
-
-Where the saturation is left open it is chosen for all open channels at once: Hill or exponential,
-whichever has the larger evidence on the training rows (Laplace's approximation to the marginal
-likelihood, MacKay 2003, chapter 28). Both share the noise weights, so they are compared on the same
-footing. Where the difference is below ``CLEAR`` the data do not tell them apart, and Hill is used
-because it contains near-exponential shapes and S-shapes and so is less sure of itself.
-"""
+"""One fit of one window: priors, noise, families, mode, joint draws."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.drift import CORRELATED, with_waves
+from shared.fit.bayes.families import Chosen, Open, choose
 from shared.fit.bayes.gibbs import marginal_of
 from shared.fit.bayes.laplace import (
     Mode,
@@ -31,18 +26,16 @@ from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
 from shared.fit.bayes.sampler import Goal, Sample, sample
-from shared.fit.design.design import Design
+from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.support import Asked, asked_of
 from shared.history.table import History
 
-__all__ = ["CLEAR", "Posterior", "fit_posterior"]
+__all__ = ["Posterior", "fit_posterior"]
 
 Floats = NDArray[np.float64]
 
-#: Difference of log evidence beyond which one family is preferred to the other.
-CLEAR = 2.0
 _STARTS = 2
 _FEW = 16  # draws whose noises are decomposed at once
 #: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
@@ -60,7 +53,8 @@ class Posterior:
     mode: Mode
     noise: Noise
     sample: Sample
-    evidence: Mapping[str, float]  # "chosen", "no_media", and of each family tried for the open
+    evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
+    families: Chosen
 
     @property
     def draws(self) -> Floats:
@@ -115,7 +109,8 @@ def fit_posterior(
     """
     rng = np.random.default_rng([seed, 0 if train is None else train])
     asked = asked_of(spec, history.channels)
-    design = checked_design(history, read_wishes(spec, history), train)
+    wishes = read_wishes(spec, history)
+    design = checked_design(history, wishes, train)
     names = tuple(history.channels[c] for c in design.active)
     prior = _returns(history, spec, design, names)
     lifts = read_lifts(spec, design, names, history.dates)
@@ -123,10 +118,12 @@ def fit_posterior(
         (names.index(i), names.index(j)) for i, j in asked.interactions if i in names and j in names
     )
 
-    def model_of(families: Choice, noise: Noise | None = None) -> MediaModel:
+    def model_of(
+        families: Choice, noise: Noise | None = None, on: Design | None = None
+    ) -> MediaModel:
         weights, correlation = (None, 0.0) if noise is None else (noise.weights, noise.correlation)
         return build_model(
-            design,
+            on or design,
             prior,
             families,
             weights,
@@ -136,21 +133,31 @@ def fit_posterior(
             lifts=lifts,
         )
 
-    options = _options(asked, names, choice or {})
-    first = options[0][1]
+    first, free = _families(asked, names, choice or {})
     centre = starting_points(model_of(first), 1, rng)[0]
     noise, warm = fit_noise(
         lambda n: model_of(first, n), centre, int(design.observed.sum()), asked.noise
     )
-    tried: dict[str, tuple[MediaModel, Mode]] = {}
-    for name, families in options:
-        model = model_of(families, noise)
-        starts = starting_points(model, _STARTS, rng)
-        starts[0] = _carried(warm, model_of(first).layout, model.layout, starts[0])
-        tried[name] = (model, find_mode(model, starts))
-    chosen = max(tried, key=lambda n: tried[n][1].log_evidence + (CLEAR if n == "hill" else 0.0))
-    model, mode = tried[chosen]
-    evidence = {name: found.log_evidence for name, (_, found) in tried.items()}
+    gained: dict[str, float] = {}
+    if wishes.wander is None and noise.correlation > CORRELATED:
+        wavy = build_design(history, replace(wishes, wander=True), train)
+        drift = with_waves(
+            model_of(first, noise),
+            lambda n: model_of(first, n, wavy),
+            warm,
+            int(design.observed.sum()),
+            asked.noise,
+        )
+        gained = {"drift": drift.gain}
+        if drift.found:
+            design, noise, warm = wavy, drift.noise, drift.start
+    model = model_of(first, noise)
+    starts = starting_points(model, _STARTS, rng)
+    starts[0] = warm
+    mode = find_mode(model, starts)
+    begun = mode.log_evidence
+    chosen = choose(lambda families: model_of(families, noise), model, mode, free, rng)
+    model, mode = chosen.model, chosen.mode
     drawn = sample(model, mode, draws, rng, noise=noise, goal=_goal(draws))
     return Posterior(
         design=design,
@@ -160,10 +167,12 @@ def fit_posterior(
         noise=drawn.noises.mean(),
         sample=drawn,
         evidence={
-            **evidence,
+            "first": begun,
+            **gained,
             "chosen": mode.log_evidence,
             "no_media": null_evidence(model),
         },
+        families=chosen,
     )
 
 
@@ -186,32 +195,12 @@ def _returns(
     )
 
 
-def _options(
+def _families(
     asked: Asked, names: tuple[str, ...], settled: Mapping[str, tuple[str, str]]
-) -> list[tuple[str, Choice]]:
-    """The choices of families to compare, by name; the first is the one to begin with."""
-    adstocks = tuple(
-        settled[n][1] if n in settled else asked.adstock_of(n) or "geometric" for n in names
+) -> tuple[Choice, Open]:
+    """The families to begin with, and which of them are to be chosen."""
+    known = [settled.get(n, (asked.saturation_of(n), asked.adstock_of(n))) for n in names]
+    return (
+        Choice(tuple(s or "hill" for s, _ in known), tuple(a or "geometric" for _, a in known)),
+        Open(tuple(s is None for s, _ in known), tuple(a is None for _, a in known)),
     )
-    wished = [settled[n][0] if n in settled else asked.saturation_of(n) for n in names]
-    if all(wished):
-        return [("asked", Choice(tuple(str(w) for w in wished), adstocks))]
-    return [
-        (family, Choice(tuple(w or family for w in wished), adstocks))
-        for family in ("hill", "exponential")
-    ]
-
-
-def _carried(theta: Floats, old: Any, new: Any, start: Floats) -> Floats:
-    """A point of one layout in another: what both have is kept, the rest is ``start``'s."""
-    out = start.copy()
-    for role in ("roi", "first", "second", "half", "shape", "pairs"):
-        before, now = getattr(old, role), getattr(new, role)
-        both = (before >= 0) & (now >= 0)
-        out[now[both]] = theta[before[both]]
-    for was, level in zip(old.levels, new.levels, strict=True):
-        out[level.spread] = theta[was.spread]
-        has = level.member >= 0
-        out[level.member[has]] = theta[was.member[has]]
-    out[new.sigma] = theta[old.sigma]
-    return out

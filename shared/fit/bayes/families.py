@@ -1,0 +1,298 @@
+"""Which saturation and which adstock each channel has, where the spec leaves them open.
+
+Hill and geometric are where it begins and where it stays unless something else is clearly better.
+
+1. *Screen*. With all other channels held where they are, the best log posterior of one channel
+   under another family is a search over that channel's few parameters: over the same points for
+   every family, first as wide as the prior and then closer around the best, with the log return in
+   closed form (the likelihood is quadratic in the return). Milliseconds for all of them.
+2. *Polish*. The most promising are fitted in full from the best point of the screen, and taken
+   where Laplace's evidence (MacKay 2003, chapter 28) rises by more than ``CLEAR``, one channel at a
+   time; what is taken changes what the others have to explain, so the screen is made once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.forward import Arms
+from shared.fit.bayes.kernels import SATURATION_FAMILIES
+from shared.fit.bayes.laplace import Mode, find_mode, laplace_draws
+from shared.fit.bayes.layout import Choice, Layout, lay_out, prior_of
+from shared.fit.bayes.loo import LeaveOneOut, leave_one_out
+from shared.fit.bayes.model import MediaModel
+
+__all__ = ["CLEAR", "Chosen", "Open", "Tried", "carried", "choose", "told"]
+
+Floats = NDArray[np.float64]
+
+#: Gain of log evidence beyond which another family is taken: strong, by Kass and Raftery (1995).
+CLEAR = 3.0
+_PROMISING = 1.5  # gain by the screen, which is rough, that earns a full fit
+_POLISHED = 5  # full fits a round
+_POINTS = 48
+_SPREADS = (
+    1.0,
+    0.4,
+    0.16,
+    0.06,
+    0.025,
+    0.01,
+)  # of the screen's points, in prior standard deviations
+_SETTLED = 0.3  # gain of a closer look that ends the search
+_FAR = 3.0  # prior standard deviations of the log return
+_LOO_DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Whether each channel's saturation and adstock are to be chosen, C of either."""
+
+    saturations: tuple[bool, ...]
+    adstocks: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """One alternative to the families that a channel had at the time.
+
+    ``screened`` is the rough gain of log evidence; ``gained`` that of the full fit and ``loo`` the
+    difference of expected log predictive density with its standard error, None without a full fit.
+    """
+
+    channel: int
+    saturation: str
+    adstock: str
+    screened: float
+    gained: float | None = None
+    loo: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The model and mode with the families chosen, and all that was tried."""
+
+    model: MediaModel
+    mode: Mode
+    tried: tuple[Tried, ...]
+    loo: LeaveOneOut | None
+
+
+def choose(
+    under: Callable[[Choice], MediaModel],
+    model: MediaModel,
+    mode: Mode,
+    free: Open,
+    rng: np.random.Generator,
+) -> Chosen:
+    """Try other families from a fitted model on; ``under`` makes the model of a choice."""
+    tried: dict[tuple[int, str, str], Tried] = {}
+    loo: LeaveOneOut | None = None
+    if not (any(free.saturations) or any(free.adstocks)):
+        return Chosen(model, mode, (), None)
+    for _ in range(2):
+        taken = False
+        promising, starts = _screen(model, mode.theta, free, rng)
+        for found in promising:
+            tried.setdefault((found.channel, found.saturation, found.adstock), found)
+        best = [found for found in promising if found.screened > _PROMISING][:_POLISHED]
+        for channel in dict.fromkeys(found.channel for found in best):
+            base, rival = (model, mode), None
+            loo = loo or _loo(model, mode, rng)
+            for found in [f for f in best if f.channel == channel]:
+                key = (channel, found.saturation, found.adstock)
+                other = under(_with(base[0].layout.choice, found))
+                centre = other.prior_moments()[0]
+                start = carried(base[1].theta, base[0].layout, other.layout, centre)
+                _place(other.layout, start, found, starts[key])
+                better = find_mode(other, start[None])
+                of_other = _loo(other, better, rng)
+                gained = better.log_evidence - base[1].log_evidence
+                tried[key] = replace(found, gained=gained, loo=_difference(of_other, loo))
+                enough = gained > CLEAR and better.converged
+                if enough and (rival is None or better.log_evidence > rival[1].log_evidence):
+                    rival = (other, better, of_other)
+            if rival is not None:
+                model, mode, loo = rival
+                taken = True
+        if not taken:
+            break
+    return Chosen(model, mode, tuple(tried.values()), loo)
+
+
+def _loo(model: MediaModel, mode: Mode, rng: np.random.Generator) -> LeaveOneOut:
+    """From draws around the mode: near enough to compare families by."""
+    draws = laplace_draws(mode, _LOO_DRAWS, rng)
+    with np.errstate(all="ignore"):
+        rows = model.log_likelihood_rows(draws, rng)
+    return leave_one_out(rows[np.isfinite(rows).all(axis=1)])
+
+
+def _difference(one: LeaveOneOut, other: LeaveOneOut) -> tuple[float, float]:
+    by_row = one.rows - other.rows
+    return float(by_row.sum()), float(by_row.std() * np.sqrt(by_row.size))
+
+
+def _with(choice: Choice, found: Tried) -> Choice:
+    saturations, adstocks = list(choice.saturations), list(choice.adstocks)
+    saturations[found.channel], adstocks[found.channel] = found.saturation, found.adstock
+    return Choice(tuple(saturations), tuple(adstocks))
+
+
+def _place(layout: Layout, theta: Floats, found: Tried, values: Mapping[str, float]) -> None:
+    for role, value in values.items():
+        place = int(getattr(layout, role)[found.channel])
+        if place >= 0:
+            theta[place] = value
+
+
+def _screen(
+    model: MediaModel, theta: Floats, free: Open, rng: np.random.Generator
+) -> tuple[list[Tried], dict[tuple[int, str, str], dict[str, float]]]:
+    """Alternatives of every open channel, the most promising first, and their best points."""
+    model = model.quick()
+    choice = model.layout.choice
+    noise = rng.standard_normal((_POINTS // 2, 4))
+    noise = np.concatenate([noise, -noise])  # antithetic: families then differ by less chance
+    found: list[Tried] = []
+    starts: dict[tuple[int, str, str], dict[str, float]] = {}
+    media = model.media(theta[None])[:, 0]
+    whole = model.signal(theta[None])
+    for c in range(model.channels):
+        now = (choice.saturations[c], choice.adstocks[c])
+        others = [(s, now[1]) for s in SATURATION_FAMILIES if free.saturations[c] and s != now[0]]
+        others += [(now[0], a) for a in ADSTOCK_FAMILIES if free.adstocks[c] and a != now[1]]
+        if not others:
+            continue
+        mine = np.flatnonzero(model.arms.channel == c)
+        rest = whole - _rows(model, media[mine][:, None], mine)
+        base, _ = _profile(model, theta, c, mine, now, rest, noise)
+        for saturation, adstock in others:
+            value, best = _profile(model, theta, c, mine, (saturation, adstock), rest, noise)
+            found.append(Tried(c, saturation, adstock, value - base))
+            starts[c, saturation, adstock] = best
+    return sorted(found, key=lambda t: -t.screened), starts
+
+
+def _profile(
+    model: MediaModel,
+    theta: Floats,
+    channel: int,
+    mine: NDArray[np.int64],
+    families: tuple[str, str],
+    rest: Floats,
+    noise: Floats,
+) -> tuple[float, dict[str, float]]:
+    """The best log posterior with one channel's families, up to a constant, and where that is.
+
+    Parameters
+    ----------
+    rest
+        (1, R) what all other channels do.
+    noise
+        (N, 4) standard normal: around the prior's centre first, then ever closer around the best.
+    """
+    design, marginal = model.design, model.marginal
+    alone = replace(
+        model.returns,
+        log_median=model.returns.log_median[[channel]],
+        log_sd=model.returns.log_sd[[channel]],
+    )
+    layout = lay_out(Choice((families[0],), (families[1],)), ())
+    prior = prior_of(layout, alone, design.frequency)
+    arms = Arms(layout, np.zeros(mine.size, dtype=np.int64), (families[0],) * mine.size)
+    deviation = np.log(model.unpack(theta[None]).roi[0, mine]) - theta[model.layout.roi[channel]]
+    unit = (np.exp(deviation) * model.unit[mine])[:, None]
+    target = marginal.residual(rest[:, design.observed])[0]
+    places = [
+        place
+        for role in ("first", "half", "shape", "second")
+        for place in getattr(layout, role).tolist()
+        if place >= 0
+    ]
+    best, top, at = np.zeros(layout.size), -np.inf, float(alone.log_median[0])
+    for spread in _SPREADS:
+        z = np.zeros((len(noise), layout.size))
+        z[:, places] = best[places] + spread * noise[:, : len(places)]
+        saturated = arms.forward(prior.centre + prior.sd * z, model.lags[mine]).saturated
+        scale = unit / np.maximum(saturated.mean(axis=2), 1e-30)
+        signal = _rows(model, scale[:, :, None] * saturated, mine)[:, model.seen]
+        white = marginal.whitener.apply(signal)
+        solved, square, _ = marginal.solved(white, np.full(len(white), np.exp(theta[-1])))
+        along = solved @ target
+        # The likelihood is the exponential of a quadratic in the return.
+        log_return = np.log(np.maximum(along / np.maximum(square, 1e-300), 1e-300))
+        beyond = np.clip((log_return - alone.log_median) / alone.log_sd, -_FAR, _FAR)
+        returned = np.exp(alone.log_median + alone.log_sd * beyond)
+        value = along * returned - 0.5 * square * returned**2
+        value -= 0.5 * (beyond**2 + (z**2).sum(axis=1))
+        k = int(value.argmax())
+        settled = value[k] < top + _SETTLED and spread < 0.2
+        if value[k] > top:
+            best, top, at = z[k], float(value[k]), float(np.log(returned[k]))
+        if settled:
+            break
+    point = prior.centre + prior.sd * best
+    found = {
+        role: float(point[getattr(layout, role)[0]])
+        for role in ("first", "second", "half", "shape")
+        if getattr(layout, role)[0] >= 0
+    }
+    return top, {**found, "roi": at}
+
+
+def _rows(model: MediaModel, values: Floats, arms: NDArray[np.int64]) -> Floats:
+    """(K, rows of all geos) from some arms' (J, K, rows of one)."""
+    out = np.zeros((values.shape[1], len(model.design.geos), values.shape[2]))
+    for place, arm in enumerate(arms):
+        out[:, model.geo[arm]] += values[place]
+    return out.reshape(values.shape[1], -1)
+
+
+def carried(theta: Floats, old: Layout, new: Layout, start: Floats) -> Floats:
+    """A point of one layout in another: what both have is kept, the rest is ``start``'s."""
+    out: Floats = start.copy()
+    for role in ("roi", "first", "second", "half", "shape", "pairs"):
+        before, now = getattr(old, role), getattr(new, role)
+        both = (before >= 0) & (now >= 0)
+        if role in ("first", "second"):  # their meaning is the family's
+            pairs = zip(old.choice.adstocks, new.choice.adstocks, strict=True)
+            both &= np.array([a == b for a, b in pairs])
+        out[now[both]] = theta[before[both]]
+    for was, level in zip(old.levels, new.levels, strict=True):
+        out[level.spread] = theta[was.spread]
+        has = level.member >= 0
+        out[level.member[has]] = theta[was.member[has]]
+    out[new.sigma] = theta[old.sigma]
+    return out
+
+
+def told(chosen: Chosen, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What was tried, channel by channel, for the diagnostics."""
+    choice = chosen.model.layout.choice
+    return [
+        {
+            "channel": name,
+            "saturation": choice.saturations[c],
+            "adstock": choice.adstocks[c],
+            "alternatives": [
+                {
+                    "saturation": t.saturation,
+                    "adstock": t.adstock,
+                    "evidence_gain": t.screened if t.gained is None else t.gained,
+                    "fitted": t.gained is not None,
+                    "loo_gain": None if t.loo is None else t.loo[0],
+                    "loo_standard_error": None if t.loo is None else t.loo[1],
+                }
+                for t in chosen.tried
+                if t.channel == c
+            ],
+        }
+        for c, name in enumerate(names)
+    ]

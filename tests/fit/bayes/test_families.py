@@ -1,0 +1,91 @@
+"""Carryover and curves of another kind are found, channel by channel; plain ones are left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.fit.bayes.families import CLEAR, told
+from shared.fit.bayes.posterior import Posterior, fit_posterior
+from shared.history.table import History
+from tests.fit.histories import simulated, table
+
+Floats = NDArray[np.float64]
+_LEAD = 20
+
+
+def made(saturation: str, adstock: str, seed: int = 0, rows: int = 156) -> History:
+    """Three channels, of which the first has these families and the others plain ones."""
+    rng = np.random.default_rng(seed)
+    wander = rng.normal(size=(rows + _LEAD, 3))
+    for t in range(1, len(wander)):
+        wander[t] = 0.4 * wander[t - 1] + 0.9 * wander[t]
+    spend = 2e4 * np.exp(0.7 * wander)
+    lag = np.arange(13)
+    geometric = 0.4**lag
+    weights = {
+        "geometric": geometric,
+        "delayed": 0.6 ** ((lag - 3.0) ** 2),
+        "weibull_pdf": ((lag + 1) / 4) ** 1.5 * np.exp(-(((lag + 1) / 4) ** 2.5)),
+    }[adstock]
+    outcome = np.full(rows + _LEAD, 2e5)
+    for c in range(3):
+        by_lag = weights if c == 0 else geometric
+        carried = np.convolve(spend[:, c], by_lag / by_lag.sum())[: len(spend)] / 2e4
+        level = carried**1.2 / (1.2 + carried**1.2)
+        if c == 0 and saturation == "logistic":
+            level = np.tanh(1.2 * carried)
+        if c == 0 and saturation == "logarithmic":
+            level = np.log1p(4.0 * carried)
+        outcome += 4e4 * level / level[_LEAD:].mean()
+    outcome = outcome[_LEAD:]
+    noisy = outcome + 0.09 * outcome.std() * rng.normal(size=rows)
+    return table(noisy, spend[_LEAD:])
+
+
+def fitted(history: History, **model: str) -> Posterior:
+    return fit_posterior(history, {"model": model}, seed=0, draws=20)
+
+
+@pytest.mark.parametrize("adstock", ["delayed", "weibull_pdf"])
+def test_carryover_of_another_kind_is_found(adstock: str) -> None:
+    found = fitted(made("hill", adstock))
+    assert found.choice.adstocks == (adstock, "geometric", "geometric")
+    assert found.evidence["chosen"] > found.evidence["first"] + CLEAR
+    entry = told(found.families, ["a", "b", "c"])[0]
+    assert (entry["channel"], entry["adstock"]) == ("a", adstock)
+    best = next(t for t in entry["alternatives"] if t["adstock"] == adstock)
+    assert best["fitted"]
+    assert best["evidence_gain"] > CLEAR
+    assert best["loo_gain"] > 2 * best["loo_standard_error"] > 0
+
+
+def test_a_ceiling_that_hill_does_not_reach_is_found() -> None:
+    found = fitted(made("logistic", "geometric"))
+    assert found.choice.saturations == ("logistic", "hill", "hill")
+
+
+def test_a_curve_without_ceiling_is_found_where_the_spend_tells() -> None:
+    rng = np.random.default_rng(1)
+    spend = 1e4 * np.exp(1.3 * rng.normal(size=(220, 1)))
+    carried = np.convolve(spend[:, 0], 0.6 * 0.4 ** np.arange(13))[:220]
+    outcome = 5e4 + 1e4 * np.log1p(carried / 1.2e4) + 200 * rng.normal(size=220)
+    outcome, spend = outcome[20:], spend[20:]
+    assert fitted(table(outcome, spend)).choice.saturations == ("logarithmic",)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_plain_channels_stay_plain(seed: int) -> None:
+    found = fitted(simulated(seed=seed, rows=104, channels=3)[0])
+    assert set(found.choice.saturations) == {"hill"}
+    assert set(found.choice.adstocks) == {"geometric"}
+
+
+def test_what_is_asked_for_is_not_tried_further() -> None:
+    found = fitted(made("hill", "delayed"), saturation="hill", adstock="geometric")
+    assert found.choice.adstocks == ("geometric",) * 3
+    assert found.families.tried == ()
+    only = fitted(made("hill", "delayed"), saturation="hill")
+    assert {t.saturation for t in only.families.tried} == {"hill"}
+    assert only.choice.adstocks[0] == "delayed"
