@@ -92,13 +92,19 @@ class Feature(Plain):
 class Model(Plain):
     """Which model is fitted."""
 
-    kind: Name | None = None
+    kind: Literal["bayesian", "ridge", "time_series"] | None = Field(
+        None,
+        description="A full posterior (bayesian, the default); penalised regression in Robyn's "
+        "manner (ridge); exponential curves whose strength moves month by month (time_series).",
+    )
     saturation: Name | None = None
     adstock: Name | None = None
     interactions: Literal["auto"] | list[list[Name]] | None = Field(
         None, description="Pairs of channels, or every pair ('auto'), shrunk towards none."
     )
-    time_varying_baseline: bool | None = None
+    time_varying_baseline: bool | None = Field(
+        None, description="Whether the level drifts; decided by evidence where left out."
+    )
     trend: Literal["auto", "bends", "linear", "none"] | None = Field(
         None, description="A line that may bend once a year, a straight line, or a level."
     )
