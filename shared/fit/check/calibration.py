@@ -5,7 +5,9 @@ spend and outcome that nobody recorded, a form of carryover that is not in the l
 its draws. Whoever then picks the best plan picks the largest of these errors: on 40 simulated
 histories, a quarter of them with a hidden driver, the gain that plans within half of the history
 promised was 2.1 times the true one in the median, and of plans said to be better in 90 to 97 % of
-draws 71 % were.
+draws 71 % were. With the map below it was 1.2 times; on 33 further histories, which did not set its
+one number, 1.1 times in place of 1.7, 94 % of true gains lay in their 90 % interval in place of
+70 %, and the plans lost as little against the best ones as before.
 
 So what the data say of a channel's return counts for less than the likelihood claims: it is read as
 a measurement of the log return that carries a systematic error of standard deviation

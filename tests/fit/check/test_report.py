@@ -41,6 +41,12 @@ def test_every_part_is_there(result: FitResult) -> None:
         "collinear",
         "decomposition",
         "change_since_previous",
+        "cross_validation",
+        "backtest",
+        "stability",
+        "calibration",
+        "challengers",
+        "over_time",
         "findings",
         "warnings",
     }
@@ -81,3 +87,38 @@ def test_the_baseline_is_what_media_leave(result: FitResult) -> None:
     total = baseline["mean"] * 70 + sum(media.values())
     assert baseline["share"] == pytest.approx(baseline["mean"] * 70 / total)
     assert sum(baseline["totals"].values()) == pytest.approx(baseline["mean"] * 70)
+
+
+def test_the_parts_over_time_add_up_to_what_was_fitted(result: FitResult) -> None:
+    told = result.curve_set.diagnostics["over_time"]
+    history, _ = simulated(rows=70, channels=2)
+    assert told["dates"] == [day.isoformat() for day in history.dates]
+    assert {len(told[key]) for key in ("actual", "fitted", "low", "high")} == {70}
+    total = np.sum(list(told["parts"].values()), axis=0)
+    np.testing.assert_allclose(total, told["fitted"], rtol=0.02)
+    assert all(low < high for low, high in zip(told["low"], told["high"], strict=True))
+    assert told["actual"][33] == pytest.approx(2.0 * history.outcome[33])
+
+
+def test_stored_returns_are_calibrated_and_the_models_own_stand_beside(result: FitResult) -> None:
+    calibration = result.curve_set.diagnostics["calibration"]
+    assert calibration["error_ratio"] >= 1.0
+    for curve, own, moved in zip(
+        result.curve_set.channels,
+        result.curve_set.diagnostics["channels"],
+        calibration["channels"],
+        strict=True,
+    ):
+        assert curve.roi is not None
+        assert curve.roi.interval is not None
+        low, _, high = own["posterior_roi"]
+        wide = np.log(curve.roi.interval[1] / curve.roi.interval[0])
+        assert wide == pytest.approx(moved["spread"] * np.log(high / low))
+        assert moved["spread"] >= 1.0
+
+
+def test_without_an_optimiser_and_unasked_nothing_is_invented(result: FitResult) -> None:
+    diagnostics = result.curve_set.diagnostics
+    assert diagnostics["challengers"] is None
+    assert diagnostics["backtest"]["last_quarter"] is None
+    assert diagnostics["backtest"]["reason"] == "No optimiser was at hand."
