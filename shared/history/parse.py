@@ -251,7 +251,17 @@ def _read_both(
             "frequency_mismatch",
             f"Spend is by {long.frequency}, outcomes are by {result.frequency}.",
         )
+    signs = [_sign(table.findings) for table in (long, result) if table is not None]
+    if len(set(signs) - {None}) > 1:
+        text = f"Spend is written in {signs[0]}, outcomes in {signs[1]}: convert one of the two."
+        raise InvalidInput.at("/outcomes", "mixed_currencies", text)
     return long, result
+
+
+def _sign(findings: Sequence[Finding]) -> str | None:
+    """The currency sign that a table's numbers carry, if any."""
+    signs = (f.data.get("currency_sign") for f in findings if f.code == "number_format")
+    return next((str(sign) for sign in signs if sign), None)
 
 
 def _merge(long: Spec, outcomes: Spec) -> Spec:

@@ -120,3 +120,15 @@ def test_countries_whose_holidays_nobody_knows() -> None:
     for country in ("XX", "us", "USA"):
         assert faults({"holidays_country": country}) == {"/holidays_country": "unknown_value"}
     assert parse({"holidays_country": "DE"}, WIDE).spec["holidays_country"] == "DE"
+
+
+def test_spend_and_outcomes_in_two_currencies() -> None:
+    long = "date,channel,spend\n2024-01-01,tv,€5\n2024-01-08,tv,€6\n2024-01-15,tv,€7\n".encode()
+    told = b"date,revenue\n2024-01-01,$50\n2024-01-08,$60\n2024-01-15,$70\n"
+    with pytest.raises(InvalidInput) as caught:
+        parse(None, long, told)
+    (fault,) = caught.value.faults
+    assert (fault.pointer, fault.code) == ("/outcomes", "mixed_currencies")
+    assert "in €, outcomes in $" in fault.message
+    plain = told.replace(b"$", b"")
+    np.testing.assert_array_equal(parse(None, long, plain).history.outcome, [50, 60, 70])
