@@ -64,7 +64,7 @@ def baseline_columns(
         (G,) mean of each geo's outcome over its standard deviation: how far an intercept may lie.
     wishes
         What the spec asks of it. Where the baseline may drift, slow waves come besides the trend
-        (a Gaussian process of smooth paths, written in its leading cosines).
+        (a random walk, written in its leading cosines).
     """
     rows, geos = len(history.dates), len(panel.geos)
     columns: list[Floats] = []
@@ -127,15 +127,17 @@ def _standard(column: Floats, train: int) -> Floats | None:
 
 
 def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, float]]:
-    """Cosines of up to two waves a year with falling weights; beyond the training rows they stay.
+    """Cosines of up to four waves a year; beyond the training rows they stay where they are.
 
-    The weights are those of a squared-exponential process of length scale a third of a year
-    (Solin and Sarkka, Hilbert space methods for reduced-rank Gaussian process regression, 2020).
+    Their weights fall as one over the frequency: those of the principal components of a random
+    walk, the local level of structural time-series models (Harvey, Forecasting, structural time
+    series models and the Kalman filter, 1989; the components after Phillips, New tools for
+    understanding spurious regressions, 1998).
     """
     years = train / PERIODS_PER_YEAR[frequency]
-    waves = int(4 * years)
+    waves = int(8 * years)
     index = np.minimum(np.arange(rows, dtype=np.float64), train - 1.0)
-    weights = [float(np.exp(-0.5 * (np.pi * k / years / 3.0) ** 2 / 2.0)) for k in range(2, waves)]
+    weights = [1.0 / k for k in range(2, waves)]
     norm = float(np.sqrt(np.sum(np.square(weights)) / 2.0)) if weights else 1.0
     return [
         (
@@ -144,7 +146,6 @@ def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, fl
             _WANDER_SD * weight / norm,
         )
         for k, weight in enumerate(weights, start=2)
-        if weight > 1e-3
     ]
 
 

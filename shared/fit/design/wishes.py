@@ -29,7 +29,8 @@ class Wishes:
     before, after
         Days before and after each public holiday that have an effect of their own.
     wander
-        Whether the level may drift besides its trend (``model.time_varying_baseline``).
+        Whether the level may drift besides its trend (``model.time_varying_baseline``); where a
+        model cannot choose, None is no.
     trend
         One of ``TRENDS``.
     seasons
@@ -41,7 +42,7 @@ class Wishes:
     country: str | None = None
     before: int = 0
     after: int = 0
-    wander: bool = False
+    wander: bool | None = None
     trend: str | None = None
     seasons: tuple[str, ...] | None = None
     features: tuple[DerivedFeature, ...] = ()
@@ -83,6 +84,7 @@ def read_wishes(spec: Mapping[str, Any], history: History) -> Wishes:
             text = f"'{key}' needs spec.holidays_country: whose holidays?"
             faults.append(Fault(f"/model/{key}", "missing", text))
         days.append(value or 0)
+    drift = model.get("time_varying_baseline")
     features, wrong = read_features(spec, history)
     faults += wrong
     if faults:
@@ -91,7 +93,7 @@ def read_wishes(spec: Mapping[str, Any], history: History) -> Wishes:
         country=country,
         before=days[0],
         after=days[1],
-        wander=bool(model.get("time_varying_baseline")),
+        wander=None if drift is None else bool(drift),
         trend=None if trend == "auto" else trend,
         seasons=None if seasons in (None, "auto") else tuple(seasons),
         features=features,
