@@ -8,12 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Answer",
+    "Caution",
+    "CertificateAnswer",
+    "ChannelSpendAnswer",
     "ConflictAnswer",
     "EvaluateAnswer",
     "Interval",
     "OptimizeAnswer",
     "ProblemAnswer",
     "ScenariosAnswer",
+    "ShadowPrice",
+    "Totals",
 ]
 
 

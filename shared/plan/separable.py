@@ -18,6 +18,7 @@ from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
 __all__ = [
+    "BINDING_TOLERANCE",
     "PRICE_UNIT",
     "bindings",
     "budget_price",

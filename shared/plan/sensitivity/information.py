@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical
 
-__all__ = ["Information", "value_of_information"]
+__all__ = ["MOST_CHANNELS", "Information", "value_of_information"]
 
 Floats = NDArray[np.float64]
 
