@@ -291,6 +291,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
         for name in names
     ]
+    if operation.name == "refit":
+        parameters.append(
+            {
+                "name": "force",
+                "in": "query",
+                "required": False,
+                "description": "Fit though nothing changed since the last fit.",
+                "schema": {"type": "boolean", "default": False},
+            }
+        )
     if operation.method == "put":
         parameters.append(
             {

@@ -210,7 +210,7 @@ def test_a_refit_needs_a_history(api: Client, name: str) -> None:
 
 
 def test_a_refit_leaves_a_version_that_can_be_promoted(api: Client, fitted: str) -> None:
-    queued = api.send("POST", f"datasets/{fitted}/refit", b"")
+    queued = api.send("POST", f"datasets/{fitted}/refit?force=true", b"")
     assert queued.status == 202
     run = RunAnswer.model_validate_json(queued.body)
     location = queued.headers["location"]
