@@ -142,7 +142,7 @@ def test_a_spec_is_stored_null_and_all(api: Client, name: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "pointer", "words"),
     [
-        ({"outcom": "revenue"}, "/outcom", "Did you mean 'outcome'?"),
+        ({"outcom": "revenue"}, "/outcom", "Did you mean 'outcome' or 'outcomes'?"),
         ({"frequency": "fortnight"}, "/frequency", "'day', 'week' or 'month'"),
         ({"channels": [{"spend": "x"}]}, "/channels/0/channel", "required"),
         ({"channels": [{"channel": "a"}, {"channel": "a"}]}, "/channels/1/channel", "twice"),
