@@ -54,8 +54,14 @@ class Lease:
         self.run = run
 
     def progress(self, stage: str, fraction: float) -> None:
-        """Report and renew, at most every few seconds; ``LeaseLost`` where it is not ours."""
-        if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+        """Report each new stage, and renew at most every few seconds within one.
+
+        Raises
+        ------
+        LeaseLost
+            Where the run is not ours any more.
+        """
+        if stage != self.run.stage or self._clock() - self._renewed >= _BETWEEN_RENEWALS:
             self.renew(stage, fraction)
 
     def renew(self, stage: str, fraction: float) -> None:

@@ -216,6 +216,18 @@ def test_a_fit_that_lost_to_others_may_try_again(world: World) -> None:
     assert (world.run(again).state, world.run(again).unchanged) == ("promoted", False)
 
 
+def test_every_stage_is_told_however_short_the_one_before(world: World) -> None:
+    lease = held(world)
+    seen = []
+    for stage in ("fit", "validate", "judge"):
+        lease.progress(stage, 0.5)
+        seen.append(world.run(lease.run).stage)
+    assert seen == ["fit", "validate", "judge"]
+    written = lease.run.etag
+    lease.progress("judge", 0.6)  # within a stage storage hears of it now and then only
+    assert lease.run.etag == written
+
+
 def test_the_code_counts_by_its_sources() -> None:
     word = code_version()
     assert len(word) == 16
