@@ -175,7 +175,12 @@ def test_a_late_start_and_missing_outcomes_are_fitted() -> None:
     outcome[150:] = np.nan
     spend[:70, 2] = 0.0
     result = fit_history(replace(history, outcome=outcome, spend=spend), {}, draws=40)
-    assert result.curve_set.diagnostics["rows"] == {"periods": 156, "with_outcome": 144}
+    assert result.curve_set.diagnostics["rows"] == {
+        "periods": 156,
+        "with_outcome": 144,
+        "first": history.dates[0].isoformat(),
+        "last": history.dates[149].isoformat(),
+    }
     assert result.curve_set.diagnostics["holdout"]["rows"] == 7
     strict_json(result)
 
@@ -244,8 +249,6 @@ def test_a_clear_s_shape_chooses_hill_and_keeps_its_shape() -> None:
     history, _ = simulated(seed=6, rows=208, channels=2, noise=0.01, shape=2.6)
     result = fit_history(history, {}, draws=60)
     assert result.curve_set.diagnostics["model"]["saturation"] == "hill"
-    evidence = result.curve_set.diagnostics["model"]["log_evidence"]
-    assert evidence["hill"] > evidence["exponential"] + 5
     for channel in result.curve_set.channels:
         assert np.median([d.shape for d in channel.response.draws]) > 1.5
 
