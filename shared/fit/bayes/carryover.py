@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, Delayed, Geometric, WeibullCdf, WeibullPdf
 
-__all__ = ["ADSTOCK_FAMILIES", "PARAMETERS", "adstock_of", "natural", "normalised_weights"]
+__all__ = [
+    "ADSTOCK_FAMILIES",
+    "PARAMETERS",
+    "adstock_of",
+    "furthest",
+    "natural",
+    "normalised_weights",
+]
 
 Floats = NDArray[np.float64]
 

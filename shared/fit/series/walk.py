@@ -14,7 +14,7 @@ from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.space import Space
 from shared.fit.series.state import Rows, filtered, paths
 
-__all__ = ["EXTRAS", "Walk", "WalkDraws", "draw_walk", "walk_of"]
+__all__ = ["EXTRAS", "Walk", "WalkDraws", "draw_walk", "mean_of_logs", "walk_of"]
 
 Floats = NDArray[np.float64]
 
