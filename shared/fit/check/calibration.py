@@ -47,7 +47,7 @@ __all__ = ["SYSTEMATIC", "Calibration", "calibrated", "calibration_of", "error_r
 Floats = NDArray[np.float64]
 
 #: Standard deviation of the systematic error of a log return that is read off a history.
-SYSTEMATIC = 0.55
+SYSTEMATIC = 0.2
 _Z90 = 1.6448536
 _PRIOR_ROWS = 30.0  # rows that the intervals are believed for before any forecast was checked
 _FAR = 9.0  # square beyond which a standardised error counts no more

@@ -23,8 +23,9 @@ from shared.history.enough import rows_needed
 __all__ = ["Judgement", "calibrated_range", "judge"]
 
 Floats = NDArray[np.float64]
-# Neighbouring errors are alike: so many rows count as one independent one.
-_ALIKE = 3.0
+# Neighbouring errors are alike: a level that drifts is off for about six weeks (two months) at a
+# time, so that so many rows count as one independent one.
+_ALIKE = {"day": 42.0, "week": 6.0, "month": 2.0}
 _SURE = 3.0  # standard deviations of a coverage beyond which it is not chance
 # Share by which a typical error may exceed that of the curves in use: the noise of a refit.
 _SLACK = 0.05
@@ -124,14 +125,14 @@ def judge(
     )
 
 
-def calibrated_range(level: float, rows: int) -> tuple[float, float]:
+def calibrated_range(level: float, rows: int, frequency: str) -> tuple[float, float]:
     """Coverages of a ``level`` interval that ``rows`` rows cannot tell from ``level``.
 
-    >>> low, high = calibrated_range(0.9, 26)
+    >>> low, high = calibrated_range(0.9, 39, "week")
     >>> round(low, 2), high
-    (0.59, 1.0)
+    (0.55, 1.0)
     """
-    chance = _SURE * float(np.sqrt(level * (1.0 - level) * _ALIKE / max(rows, 1)))
+    chance = _SURE * float(np.sqrt(level * (1.0 - level) * _ALIKE[frequency] / max(rows, 1)))
     return max(level - chance, 0.0), min(level + chance, 1.0)
 
 
@@ -154,7 +155,7 @@ def _against_previous(rival: Rival | None, frequency: str) -> list[str]:
 def _uncalibrated(folds: Sequence[Fold], rows: int, frequency: str) -> list[str]:
     """A sentence where intervals hold too little, or half of the width holds far too much."""
     held = coverage(folds)
-    low, _ = calibrated_range(0.9, rows)
+    low, _ = calibrated_range(0.9, rows, frequency)
     if held["90"] < low:
         return [
             (
@@ -162,7 +163,7 @@ def _uncalibrated(folds: Sequence[Fold], rows: int, frequency: str) -> list[str]
                 f"{frequency}s."
             )
         ]
-    _, high = calibrated_range(0.5, rows)
+    _, high = calibrated_range(0.5, rows, frequency)
     if held["50"] > high:
         return [
             (

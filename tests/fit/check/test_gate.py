@@ -134,12 +134,14 @@ def test_a_jump_keeps_yesterdays_curves(posterior: BayesianFit) -> None:
 
 
 def test_the_range_of_a_coverage_narrows_with_the_rows() -> None:
-    few, many = calibrated_range(0.9, 12), calibrated_range(0.9, 365)
+    few, many = calibrated_range(0.9, 12, "week"), calibrated_range(0.9, 730, "week")
     assert few[0] < 0.5 < 0.8 < many[0] < 0.9
     assert few[1] == 1.0
-    low, high = calibrated_range(0.5, 365)
+    low, high = calibrated_range(0.5, 730, "week")
     assert 0.5 - low == pytest.approx(high - 0.5)
     assert high < 0.65
+    # A drifting level is off for weeks: a day more says less than a week more.
+    assert calibrated_range(0.9, 91, "day")[0] < calibrated_range(0.9, 91, "week")[0]
 
 
 def test_intervals_that_are_far_too_wide_are_no_calibration(posterior: BayesianFit) -> None:
