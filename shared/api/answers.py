@@ -19,6 +19,7 @@ __all__ = [
     "ScenariosAnswer",
     "ShadowPrice",
     "Totals",
+    "Violation",
 ]
 
 
@@ -207,6 +208,17 @@ class BestPlan(Answer):
     certificate: CertificateAnswer
 
 
+class BestMove(Answer):
+    """The single shift of money that raises the objective most, every limit kept."""
+
+    source: str = Field(alias="from", description="A channel, a campaign, or budget: not spent.")
+    to: str
+    amount: float = Field(description="Money over the horizon, or in the one period.")
+    period: int | None = Field(description="From 1; null: over the whole horizon.")
+    gain: float = Field(description="In the objective's own unit.")
+    text: str
+
+
 class EvaluateAnswer(Answer):
     """A caller's plan, scored."""
 
@@ -222,6 +234,7 @@ class EvaluateAnswer(Answer):
     beats_best_by: float = Field(
         description="What the plan gains by breaking limits that the best plan keeps."
     )
+    best_move: BestMove | None = Field(description="Null where no single move helps.")
     warnings: list[Caution]
     curves_version: str | None
     request_id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.plan.best_move import best_move
 from shared.plan.optimize import certificate_of, make_plan, rows_of
 from shared.plan.rows import allocation
 from shared.plan.score import quotient, totals
@@ -19,7 +20,7 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
 
     ``regret`` is what the objective loses against the best plan within the limits (outcome; money
     for profit and the least spend), never below zero; a plan that breaks a limit may be worth more
-    than the best allowed one (``beats_best_by``).
+    than the best allowed one (``beats_best_by``). ``best_move``: see :mod:`shared.plan.best_move`.
 
     Parameters
     ----------
@@ -60,6 +61,7 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         "regret": max(lost, 0.0),
         "regret_share": quotient(max(lost, 0.0), abs(reached)),
         "beats_best_by": max(-lost, 0.0),
+        "best_move": best_move(problem, measure, spend),
         "warnings": [{"code": code, "message": message} for code, message in problem.warnings],
         "curves_version": problem.curves_version,
     }

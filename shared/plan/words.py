@@ -6,7 +6,7 @@ from math import floor, log10
 
 from shared.problem.model import Problem
 
-__all__ = ["bound_name", "money", "number", "percent", "possessive", "span", "unit_of"]
+__all__ = ["bound_name", "gained", "money", "number", "percent", "possessive", "span", "unit_of"]
 
 
 def number(value: float) -> str:
@@ -68,3 +68,17 @@ def span(problem: Problem) -> str:
 def bound_name(name: str) -> str:
     """What holds a channel, as a noun."""
     return "lock" if name == "locked" else name
+
+
+def gained(problem: Problem, amount: str) -> str:
+    """What a gain of ``amount`` in the objective does, after "would"."""
+    goal = problem.goal.goal
+    if goal == "minimize_spend":
+        return f"save {amount}" + (f" {problem.currency}" if problem.currency else "")
+    if goal == "maximize_profit":
+        return f"earn {amount}" + (f" {problem.currency}" if problem.currency else "") + " more"
+    if goal == "weighted_sum":
+        return f"add {amount} to the weighted sum"
+    if goal == "maximize_reach":
+        return f"reach {amount} more"
+    return f"add {amount} {unit_of(problem)}"
