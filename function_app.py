@@ -52,6 +52,14 @@ def sensitivity(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, sensitivity, JSON)
 
 
+@app.route("campaigns", methods=["POST"])
+def campaigns(req: func.HttpRequest) -> func.HttpResponse:
+    """Campaigns ranked, split within their channels, and predicted."""
+    from shared.api.planning import campaigns
+
+    return respond(req, campaigns, JSON)
+
+
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""

@@ -83,6 +83,14 @@ class Service:
 
         return sensitivity(problem)
 
+    def campaigns(
+        self, problem: Problem, plan: Mapping[str, Amounts] | None = None
+    ) -> dict[str, Any]:
+        """Campaigns ranked, split within their channels, predicted (``POST /campaigns``)."""
+        from shared.plan.campaigns import campaigns
+
+        return campaigns(problem, plan)
+
     # -- fitting ------------------------------------------------------------------------------
 
     def fit(

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.api import answers, sensitivity_answers, stored_answers
+from shared.api.campaign_messages import CampaignsAnswer, CampaignsRequest
 from shared.api.history_messages import FitRequest, Spec
 from shared.api.import_messages import ImportRequest, StoreCurvesRequest
 from shared.api.messages import (
@@ -86,6 +87,15 @@ OPERATIONS = (
         "How the answer moves with its assumptions, which matter, and what a test is worth.",
         sensitivity_answers.SensitivityAnswer,
         SensitivityRequest,
+        errors=(*_READS, 404),
+    ),
+    Operation(
+        "campaigns",
+        "post",
+        "/campaigns",
+        "Campaigns ranked, money moved within their channels, each one predicted.",
+        CampaignsAnswer,
+        CampaignsRequest,
         errors=(*_READS, 404),
     ),
     Operation(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.api.campaign_messages import CampaignsRequest
 from shared.api.changes import apply_changes, located
 from shared.api.faults import validated
 from shared.api.history_messages import FitRequest
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
 
-__all__ = ["evaluate", "fit", "optimize", "scenarios", "sensitivity"]
+__all__ = ["campaigns", "evaluate", "fit", "optimize", "scenarios", "sensitivity"]
 
 T = TypeVar("T")
 
@@ -93,6 +94,23 @@ def sensitivity(call: Call) -> Reply:
     base = accepted(message, faults).base
     problem = _at("/base", lambda: problem_of(base, _curves(call, base)))
     return _stamped(_asked("/base", base, problem, lambda: call.service.sensitivity(problem)))
+
+
+def campaigns(call: Call) -> Reply:
+    """``POST /campaigns``"""
+    raw = _part(call.json, "base")
+    _limit_channels(raw)
+    message, faults = validated(CampaignsRequest, call.json)
+    faults += under("/base", first(optimize_faults(raw)))
+    faults += plan_faults(_part(call.json, "plan"), "plan")
+    if message is not None:
+        faults += under("/base", unbuilt_in_request(message.base))
+        faults += under("/plan", unbuilt_in_plan(message.plan or []))
+    asked = accepted(message, faults)
+    problem = _at("/base", lambda: problem_of(asked.base, _curves(call, asked.base)))
+    plan = None if asked.plan is None else plan_of(asked.plan, problem)
+    answer = _asked("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
+    return _stamped(answer)
 
 
 def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:

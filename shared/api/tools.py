@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from shared.api.campaign_messages import CampaignsRequest
 from shared.api.contract import DATASET_NAME, PATH_PARAMETERS
 from shared.api.messages import (
     EvaluateRequest,
@@ -174,6 +175,17 @@ def tools() -> tuple[Tool, ...]:
                 leave_out=_left_out(
                     "problem.", "problem.objective.weights", *_plan_left_out("plan")
                 ),
+            ),
+        ),
+        Tool(
+            "rank_campaigns",
+            "Rank a stored dataset's campaigns by what their next money brings, tell what to "
+            "move between the campaigns of a channel, and predict each campaign.",
+            "POST",
+            "/campaigns",
+            strict_schema(
+                CampaignsRequest,
+                leave_out=_left_out("base.", "plan", *(f"base.{path}" for path in _BASE_LEFT_OUT)),
             ),
         ),
         Tool(

@@ -9,7 +9,7 @@ from shared.plan.score import MIN_DRAWS
 from shared.plan.words import money, number, possessive
 from shared.problem.model import Problem
 
-__all__ = ["warn"]
+__all__ = ["THIN_EVIDENCE", "warn"]
 
 Row = Mapping[str, Any]
 Said = tuple[str, str]

@@ -95,6 +95,7 @@ def test_the_tools_that_an_assistant_needs() -> None:
         "compare_scenarios",
         "analyse_sensitivity",
         "evaluate_plan",
+        "rank_campaigns",
         "list_datasets",
         "get_curves",
     }

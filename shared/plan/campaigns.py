@@ -1,0 +1,271 @@
+"""Campaigns as a planner asks of them: which is worth most, what to move, what each will bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from shared.plan.caution import THIN_EVIDENCE
+from shared.plan.optimize import certificate_of, make_plan
+from shared.plan.rows import allocation
+from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, totals
+from shared.plan.within import Split, splits
+from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
+from shared.problem.model import Problem
+
+__all__ = ["campaigns"]
+
+Row = dict[str, Any]
+
+_STEP = 1e-5  # of the spend, for slopes in single draws
+_PLANS = ("current", "within", "recommended", "yours")
+
+
+def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> dict[str, Any]:
+    """The answer to ``POST /campaigns``.
+
+    Four plans are predicted campaign by campaign: today's; today's totals by channel with the best
+    split below each (``within``); the best plan of all; and the caller's own. Without current
+    spend there is no today, and the ranking is at the best plan's spend.
+
+    Parameters
+    ----------
+    plan
+        The caller's, by arm ("tv", or "tv/brand" for a campaign).
+
+    Raises
+    ------
+    InvalidInput
+        The plan and the problem name different campaigns or periods.
+    Infeasible
+        The problem has no plan.
+    """
+    own = None if plan is None else spend_of(problem, plan)
+    measure = yardstick(problem)
+    best = make_plan(problem)
+    today = _today(problem)
+    now = None if today is None else measure.score(today)
+    below = []
+    if today is not None and now is not None:
+        seconds = 0.5 * problem.options.time_limit_s
+        below = splits(problem, measure, today, now, seconds)
+    spends = {
+        "current": today,
+        "within": None if today is None else _together(today, below),
+        "recommended": best.best.spend,
+        "yours": own,
+    }
+    scores = {
+        name: None if spend is None else measure.score(spend) for name, spend in spends.items()
+    }
+    rows = {
+        name: None if found is None else _arm_rows(problem, found) for name, found in scores.items()
+    }
+    basis = "recommended" if now is None else "current"
+    at = best.best if now is None else now
+    told = {name: _plan(measure, found, now) for name, found in scores.items()}
+    recommended = told["recommended"]
+    if recommended is not None:
+        recommended["status"] = "optimal" if best.optimal else "feasible"
+        recommended["certificate"] = certificate_of(best)
+    names = [(row["channel"], row["campaign"]) for row in rows["recommended"] or ()]
+    return {
+        "ranked_at": basis,
+        "ranking": _ranking(measure, at, rows[basis] or []),
+        "within": [_within(problem, split, names) for split in below if not split.refused],
+        "predictions": [
+            {
+                "channel": channel,
+                "campaign": campaign,
+                **{name: _predicted(rows[name], a) for name in _PLANS},
+            }
+            for a, (channel, campaign) in enumerate(names)
+        ],
+        "plans": told,
+        "warnings": [
+            {"code": code, "message": message}
+            for code, message in (*problem.warnings, *_notes(problem, now is not None, below))
+        ],
+        "curves_version": problem.curves_version,
+    }
+
+
+def _today(problem: Problem) -> Floats | None:
+    """(A, T) current spend; None where it is unknown of any arm."""
+    arms = [part for c in problem.channels for part in (c.campaigns or (c,))]
+    each = [arm.current_spend for arm in arms]
+    known = [spend for spend in each if spend is not None]
+    if len(known) < len(each):
+        return None
+    return np.repeat(np.array(known)[:, None], problem.horizon.periods, axis=1)
+
+
+def _together(today: Floats, below: Sequence[Split]) -> Floats:
+    spend = today.copy()
+    for split in below:
+        spend[list(split.arms)] = split.spend
+    return spend
+
+
+def _arm_rows(problem: Problem, score: Score) -> list[Row]:
+    """One row an arm, with ``campaign`` None where the channel has none."""
+    found: list[Row] = []
+    rows = allocation(problem, score, None, [[]] * len(score.spend))
+    for row in rows:
+        channel = row["channel"]
+        for inner in row.get("campaigns") or (row,):
+            campaign = None if inner is row else inner["channel"].removeprefix(f"{channel}/")
+            found.append({**inner, "channel": channel, "campaign": campaign})
+    return found
+
+
+def _plan(measure: Yardstick, found: Score | None, now: Score | None) -> Row | None:
+    if found is None:
+        return None
+    return {"totals": totals(found, now), "violations": violations(measure, found.spend)}
+
+
+def _predicted(rows: Sequence[Row] | None, arm: int) -> Row | None:
+    if rows is None:
+        return None
+    kept = ("spend", "outcome", "outcome_interval", "marginal_return", "average_return")
+    return {field: rows[arm][field] for field in kept}
+
+
+def _ranking(measure: Yardstick, at: Score, rows: Sequence[Row]) -> list[Row]:
+    """All arms, the highest marginal return first; ranks over the draws say how sure that is."""
+    slopes, returns = _draws_of(measure, at)
+    least, most = _rank_ranges(slopes)
+    # An infinitely steep curve (a power of nothing spent) comes first and has no number.
+    steep = [np.inf if r["marginal_return"] is None else r["marginal_return"] for r in rows]
+    order = sorted(range(len(rows)), key=lambda a: -steep[a])
+    average = [-np.inf if r["average_return"] is None else r["average_return"] for r in rows]
+    by_average = sorted(range(len(rows)), key=lambda a: -average[a])
+    whole = at.total
+    return [
+        {
+            "rank": rank + 1,
+            "rank_interval": None if least is None or most is None else [least[a], most[a]],
+            "average_rank": None if rows[a]["average_return"] is None else by_average.index(a) + 1,
+            "channel": rows[a]["channel"],
+            "campaign": rows[a]["campaign"],
+            "spend": rows[a]["spend"],
+            "outcome": rows[a]["outcome"],
+            "outcome_share": quotient(rows[a]["outcome"], whole),
+            "marginal_return": rows[a]["marginal_return"],
+            "marginal_interval": None
+            if slopes is None or rows[a]["marginal_return"] is None
+            else interval(slopes[:, a]),
+            "average_return": rows[a]["average_return"],
+            "average_interval": None
+            if returns is None or rows[a]["average_return"] is None
+            else interval(returns[:, a]),
+        }
+        for rank, a in enumerate(order)
+    ]
+
+
+def _draws_of(measure: Yardstick, at: Score) -> tuple[Floats | None, Floats | None]:
+    """(S, A) marginal and average returns in each draw; the next money is spread over periods as
+    the plan's is, where it spends any."""
+    if at.draws is None or at.draws.shape[0] < MIN_DRAWS:
+        return None, None
+    spend = at.spend
+    sums = spend.sum(axis=1)
+    scale = np.where(sums > 0.0, sums, max(float(sums.mean()), 1.0))
+    share = np.where(sums[:, None] > 0.0, spend / scale[:, None], 1.0 / spend.shape[1])
+    step = _STEP * scale
+    before = at.draws.sum(axis=2)
+    slopes = np.empty_like(before)
+    # Arms do not touch one another but for interactions: then each is moved alone.
+    groups = (
+        [np.arange(len(sums))] if at.alone is None else [np.array([a]) for a in range(len(sums))]
+    )
+    for group in groups:
+        moved = spend.copy()
+        moved[group] += (step[:, None] * share)[group]
+        after = measure.score(moved).draws
+        assert after is not None
+        change = after.sum(axis=2) - before
+        slopes[:, group] = change[:, group] if at.alone is None else change.sum(axis=1)[:, None]
+    slopes /= step
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = np.where(sums > 0.0, before / sums, 0.0)
+    return slopes, np.asarray(returns)
+
+
+def _rank_ranges(slopes: Floats | None) -> tuple[list[int] | None, list[int] | None]:
+    """The 90 % interval of each arm's rank by marginal return over the draws (S, A)."""
+    if slopes is None:
+        return None, None
+    ranks = (-slopes).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") + 1
+    low, high = np.quantile(ranks, (0.05, 0.95), axis=0, method="inverted_cdf")
+    return low.astype(int).tolist(), high.astype(int).tolist()
+
+
+def _better(draws: Floats | None) -> float | None:
+    if draws is None:
+        return None
+    return float(np.mean(draws > 0) + 0.5 * np.mean(draws == 0))
+
+
+def _within(problem: Problem, split: Split, names: Sequence[tuple[str, str | None]]) -> Row:
+    channel = problem.channels[split.channel]
+    periods = problem.horizon.periods
+    today = [periods * (c.current_spend or 0.0) for c in channel.campaigns]
+    spends = split.spend.sum(axis=1).tolist()
+    return {
+        "channel": channel.name,
+        "spend": float(sum(today)),
+        "gain": split.gain,
+        "gain_interval": interval(split.draws),
+        "probability_better": _better(split.draws),
+        "relative_gap": split.relative_gap,
+        "campaigns": [
+            {"campaign": names[a][1], "current_spend": now, "spend": then, "change": then - now}
+            for a, now, then in zip(split.arms, today, spends, strict=True)
+        ],
+        "moves": [
+            {
+                "from_campaign": names[move.giver][1],
+                "to_campaign": names[move.taker][1],
+                "amount": move.amount,
+                "gain": move.gain,
+                "gain_interval": interval(move.draws),
+                "probability_better": _better(move.draws),
+            }
+            for move in split.moves
+        ],
+        "pairs_left_out": split.left_out,
+    }
+
+
+def _notes(problem: Problem, known: bool, below: Sequence[Split]) -> list[tuple[str, str]]:
+    notes: list[tuple[str, str]] = []
+    if not any(channel.campaigns for channel in problem.channels):
+        text = "No channel has campaigns: channels are ranked, and nothing can move within one."
+        notes.append(("no_campaigns", text))
+    if not known:
+        text = (
+            "The current spend of some channel or campaign is unknown: the ranking is at the best "
+            "plan's spend, and moves from today cannot be told."
+        )
+        notes.append(("no_current_spend", text))
+    for split in below:
+        name = problem.channels[split.channel].name
+        if split.refused:
+            notes.append(("no_split", f"{name}: {split.refused}"))
+            continue
+        better = _better(split.draws)
+        if split.gain > 0.0 and better is not None and better < THIN_EVIDENCE:
+            text = (
+                f"{name}: moving money between its campaigns is better in {better:.0%} of the "
+                f"draws only; under {THIN_EVIDENCE:.0%} the evidence does not support it."
+            )
+            notes.append(("evidence_too_thin_to_move", text))
+        if split.left_out:
+            text = f"{name}: {split.left_out} pairs of its campaigns were not looked at."
+            notes.append(("pairs_left_out", text))
+    return notes
