@@ -7,22 +7,24 @@ own plan for one. The base is solved once; its spend starts every other solve.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
+from shared.plan.failure import infeasible
 from shared.plan.frontier import frontier
 from shared.plan.optimize import certificate_of, make_plan, rows_of
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
-from shared.plan.score import Score, finite, quotient, totals
+from shared.plan.score import Score, quotient, totals
+from shared.plan.sweep import sweep
 from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
 from shared.problem.model import Problem
 
-__all__ = ["Variant", "compare", "sweep"]
+__all__ = ["Variant", "compare"]
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +95,7 @@ def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
         else:
             result = _own_mix(variant.problem, variant.plan)
     except Infeasible as error:
-        return {"name": variant.name, **_infeasible(error)}
+        return {"name": variant.name, **infeasible(error)}
     result["difference"] = _difference(reference, result)
     return {"name": variant.name, **result}
 
@@ -111,21 +113,6 @@ def _own_mix(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         "certificate": None,
         "violations": violations(measure, spend),
         "regret": max(0.0, lost),
-    }
-
-
-def _infeasible(error: Infeasible) -> dict[str, Any]:
-    return {
-        "status": "infeasible",
-        "detail": str(error),
-        "conflicts": [
-            {"name": c.name, "message": c.message, "missed_by": c.missed_by}
-            for c in error.conflicts
-        ],
-        "allocation": None,
-        "totals": None,
-        "certificate": None,
-        "difference": None,
     }
 
 
@@ -160,39 +147,4 @@ def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": gained,
         "outcome_share": quotient(gained, reference.best.total),
         "channels": channels,
-    }
-
-
-def sweep(reference: Plan, budgets: Sequence[float]) -> list[dict[str, Any]]:
-    """What each budget brings, and what one unit more of it would add."""
-    return [_swept(reference, budget) for budget in budgets]
-
-
-def _swept(reference: Plan, budget: float) -> dict[str, Any]:
-    """One budget of a sweep: what it brings and what one unit more would add."""
-    try:
-        plan = make_plan(replace(reference.problem, budget=budget), reference.best.spend)
-    except Infeasible as error:
-        failed = _infeasible(error)
-        return {
-            "budget": budget,
-            "spend": None,
-            "outcome": None,
-            "outcome_interval": None,
-            "marginal_return": None,
-            **{k: failed[k] for k in ("status", "detail", "conflicts", "allocation")},
-        }
-    sums = totals(plan.best, plan.current)
-    return {
-        "budget": budget,
-        "status": "optimal" if plan.optimal else "feasible",
-        "spend": sums["spend"],
-        "outcome": sums["outcome"],
-        "outcome_interval": sums["outcome_interval"],
-        "marginal_return": plan.budget_price,
-        "relative_gap": finite(plan.certificate.relative_gap),
-        "allocation": [
-            {"channel": name, "spend": spend}
-            for name, (spend, _) in _by_channel(plan, plan.best).items()
-        ],
     }

@@ -14,6 +14,7 @@ from shared.errors import Conflict, Fault, Infeasible, InvalidInput
 from shared.problem.model import Channel, Problem
 
 __all__ = [
+    "HAIR",
     "Canonical",
     "canonicalise",
     "feasible_current",

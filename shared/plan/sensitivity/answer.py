@@ -14,12 +14,12 @@ from shared.errors import MarginalError
 from shared.plan.moves import draws_of
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.plan import Plan
-from shared.plan.scenarios import sweep
 from shared.plan.score import MIN_DRAWS, Score, finite, interval, totals
 from shared.plan.sensitivity.bands import curve_band
 from shared.plan.sensitivity.elasticity import Elasticity, by_derivative, by_solving
 from shared.plan.sensitivity.information import MOST_CHANNELS, value_of_information
 from shared.plan.sensitivity.parameters import parameters_of, spread_of
+from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
 from shared.problem.arms import arms_of
 from shared.problem.canonical import canonicalise

@@ -9,6 +9,7 @@ duality gives a bound from one-dimensional maxima. Everything is rounded outward
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,12 @@ from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.certify.regions import Bounder, Limit, Region
 
-__all__ = ["ALLOWED", "Certificate", "certify", "covering", "narrowed"]
+__all__ = ["ALLOWED", "CELLS", "Certificate", "certify", "covering", "leaves", "narrowed"]
 
 Array = NDArray[np.float64]
 ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
 _EXACTLY = 20_000  # so many numbers are added up without any rounding
-_CELLS = 400_000  # rows times channels bounded together
+CELLS = 400_000  # rows times channels bounded together
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +143,34 @@ def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
 def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> float | None:
     """The largest leaf bound; None where the tree is no tree or a price is no price."""
     bounder = Bounder(canonical, spend, size)
+    regions: list[Region] = []
+    best = -math.inf
+    for region in leaves(canonical, proof):
+        if region is None:
+            return None
+        regions.append(region)
+        if len(regions) * canonical.n >= CELLS:
+            best = max(best, bounder.largest(regions))
+            regions = []
+    return max(best, bounder.largest(regions))
+
+
+def leaves(canonical: Canonical, proof: Proof) -> Iterator[Region | None]:
+    """The regions that a tree ends in; None where it is no tree, or a price is no price."""
     nodes, count = proof.nodes, len(proof.nodes)
     if not count:
-        return None
+        yield None
+        return
     seen = [False] * count
     # Only plans sorted within groups of identical channels are looked at; see symmetry.py.
     twins = alike(canonical) if count > 1 else ()
     free = Limit(np.full(canonical.n, np.inf), 0, canonical.n)
     walk: list[tuple[int, Array, Array, Limit]] = [(0, canonical.lower, canonical.upper, free)]
-    regions: list[Region] = []
-    best = -math.inf
     while walk:
         at, lower, upper, limit = walk.pop()
         if not 0 <= at < count or seen[at]:
-            return None
+            yield None
+            return
         seen[at] = True
         lower, upper = in_order(twins, lower, upper)
         if np.any(lower > upper) or _empty(canonical, lower, upper):
@@ -169,7 +184,8 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> flo
         if isinstance(node, Split):
             c = node.channel
             if not 0 <= c < canonical.n or math.isnan(node.at):
-                return None
+                yield None
+                return
             below, above = upper.copy(), lower.copy()
             below[c] = min(max(node.at, lower[c]), upper[c])
             above[c] = below[c]
@@ -177,27 +193,25 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> flo
             continue
         if isinstance(node, Count):
             if node.at.shape != lower.shape or np.any(np.isnan(node.at)):
-                return None
+                yield None
+                return
             walk += [
                 (child, lower, upper, limit.narrowed(node, above=above_))
                 for child, above_ in ((node.below, False), (node.above, True))
             ]
             continue
         if not math.isfinite(node.price) or node.price < 0.0 or not math.isfinite(node.count_price):
-            return None
+            yield None
+            return
         inner = None
         if isinstance(node, Cut):
-            inside = narrowed(node, lower, upper)
-            if inside is None:
-                return None
-            inner = inside
+            inner = narrowed(node, lower, upper)
+            if inner is None:
+                yield None
+                return
             walk.append((node.child, *inner, limit))
         counted = None if limit is free else limit
-        regions.append(Region(lower, upper, node.price, node.count_price, counted, inner))
-        if len(regions) * canonical.n >= _CELLS:
-            best = max(best, bounder.largest(regions))
-            regions = []
-    return max(best, bounder.largest(regions))
+        yield Region(lower, upper, node.price, node.count_price, counted, inner, canonical.budget)
 
 
 def _empty(canonical: Canonical, lower: Array, upper: Array) -> bool:

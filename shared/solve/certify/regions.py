@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 @dataclass(slots=True)
 class Region:
-    """A region to bound: its box, a price, and for a cut the narrower box inside."""
+    """A region to bound: its box, a price, for a cut the narrower box inside, and its budget."""
 
     lower: Array
     upper: Array
@@ -34,6 +34,7 @@ class Region:
     count_price: float
     limit: Limit | None
     inner: tuple[Array, Array] | None
+    budget: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,15 @@ class Bounder:
     """Lagrangian bounds of regions; keeps what it learns about means over draws.
 
     ``spend`` (n,) is where to look first, ``size`` what it brings: what is a tiny part of that is
-    too small to matter.
+    too small to matter. ``accuracy``, of that size: how far above the truth bounds on means over
+    draws may lie in all.
     """
 
-    def __init__(self, canonical: Canonical, spend: Array, size: float) -> None:
+    def __init__(
+        self, canonical: Canonical, spend: Array, size: float, accuracy: float = 1e-9
+    ) -> None:
         self.canonical = canonical
+        self.accuracy = accuracy
         self.spend = spend
         n, draws = canonical.n, canonical.draws
         self.scale = max(abs(size), 1e-300)
@@ -133,46 +138,49 @@ class Bounder:
 
     def largest(self, regions: list[Region]) -> float:
         """The largest bound of the regions that end here (leaves, and what cuts cut away)."""
-        plain = [region for region in regions if region.limit is None]
-        counted = [region for region in regions if region.limit is not None]
-        return max(self._largest(plain), self._largest(counted))
+        return float(self.bounds(regions).max(initial=-math.inf))
 
-    def _largest(self, regions: list[Region]) -> float:
+    def bounds(self, regions: list[Region]) -> Array:
+        """The bound of each region that ends here; of a cut, of all that it cuts away."""
+        out = np.empty(len(regions))
+        for counted in (False, True):
+            rows = [i for i, r in enumerate(regions) if (r.limit is not None) is counted]
+            out[rows] = self._bounds([regions[i] for i in rows])
+        return out
+
+    def _bounds(self, regions: list[Region]) -> Array:
         if not regions:
-            return -math.inf
+            return np.zeros(0)
         lower = np.stack([region.lower for region in regions])
         upper = np.stack([region.upper for region in regions])
         price = np.array([region.price for region in regions])
         limits = _Limits.of(regions)
         scores = self.scores(lower, upper, price, limits)
-        if np.any(np.isnan(scores)):  # comparisons would pass over it
-            return math.inf
-        fixed = price * self.canonical.budget
+        fixed = price * np.array([region.budget for region in regions])
         weight = np.abs(scores).sum(axis=1) + fixed
         if limits is not None:
             fixed = fixed + limits.cost
             weight += np.abs(limits.cost)
         rounding = (math.log2(scores.shape[1] + 1) + 16.0) * EPS * weight
         whole = fixed + scores.sum(axis=1) + rounding
-        best = -math.inf
+        out = whole.copy()
         cuts = [i for i, region in enumerate(regions) if region.inner is not None]
-        for i, region in enumerate(regions):
-            if region.inner is None:
-                best = max(best, float(whole[i]))
         if cuts:
             inner = [region.inner for region in regions if region.inner is not None]
             low = np.stack([pair[0] for pair in inner])
             high = np.stack([pair[1] for pair in inner])
             at, level = price[cuts], (whole + 4.0 * rounding)[cuts, None] - scores[cuts]
             within = None if limits is None else limits.take(cuts)
+            out[cuts] = -np.inf
             for a, b, is_cut in (
                 (lower[cuts], low, low > lower[cuts]),
                 (high, upper[cuts], high < upper[cuts]),
             ):
                 if np.any(is_cut):
                     slab = np.where(is_cut, level + self.scores(a, b, at, within), -np.inf)
-                    best = max(best, float(slab.max()))
-        return best
+                    out[cuts] = np.maximum(out[cuts], slab.max(axis=1))
+        # Comparisons would pass over what is no number.
+        return np.where(np.isnan(scores).any(axis=1) | np.isnan(out), np.inf, out)
 
     def scores(self, lower: Array, upper: Array, price: Array, limits: _Limits | None) -> Array:
         """What each channel adds to a bound (k, n): :meth:`tops`, less the price of being counted.
@@ -213,6 +221,6 @@ class Bounder:
             out[:, i] = table_maxima(table, lower[:, i], upper[:, i], price)
         for i, mean in self.means:
             mean.add(np.concatenate((lower[:, i], upper[:, i])))
-            slack = np.full(k, 1e-9 * self.scale / n)
+            slack = np.full(k, self.accuracy * self.scale / n)
             out[:, i] = mean.maxima(lower[:, i], upper[:, i], price, slack)
         return out
