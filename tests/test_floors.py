@@ -29,8 +29,9 @@ FLOORS = {
     "fit": 4,
     "learn": 4,
     "plan": 5,
-    "service": 6,
-    "api": 7,
+    "report": 6,
+    "service": 7,
+    "api": 8,
 }
 HTTP = ("azure.functions", "http", "urllib.request", "urllib.error", "werkzeug", "requests")
 IO = (
@@ -57,6 +58,8 @@ SLOW_TO_IMPORT = (
     "azure.identity",
     "azure.core",
     "holidays",
+    "matplotlib",
+    "PIL",
 )
 
 

@@ -1,0 +1,74 @@
+"""Reports for people over HTTP: one page, or one picture of it."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from shared.api.http import Call, Reply
+from shared.api.pointers import did_you_mean
+from shared.api.reading import read_optimize
+from shared.api.translate import problem_of
+from shared.errors import InvalidInput, NotFound
+from shared.store.keys import check_dataset_name, is_curves_version
+
+if TYPE_CHECKING:
+    from shared.curves.curveset import CurveSet
+    from shared.problem.model import Problem
+
+__all__ = ["plot", "report"]
+
+FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
+
+NOTHING_ELSE = {"X-Content-Type-Options": "nosniff"}
+
+
+def report(call: Call) -> Reply:
+    """``GET /datasets/{dataset}/report``"""
+    dataset, curves, problem = _question(call)
+    page = call.service.report(dataset, curves, problem)
+    return Reply(page.encode(), headers=NOTHING_ELSE, content_type="text/html")
+
+
+def plot(call: Call) -> Reply:
+    """``GET /datasets/{dataset}/plots/{plot}``"""
+    from shared.report.catalogue import PLOTS
+
+    name, form = call.route["plot"], call.query.get("format", "svg").lower()
+    if name not in PLOTS:
+        known = ", ".join(PLOTS)
+        raise NotFound(f"There is no such plot.{did_you_mean(name, PLOTS)} There are {known}.")
+    if form not in FORMATS:
+        text = f"A plot is to be had as {' or '.join(FORMATS)}."
+        raise InvalidInput.at("/format", "unknown_value", text)
+    dataset, curves, problem = _question(call)
+    picture = call.service.plot(dataset, curves, problem, name, form)
+    return Reply(picture, headers=NOTHING_ELSE, content_type=FORMATS[form])
+
+
+def _question(call: Call) -> tuple[str, CurveSet, Problem]:
+    """The curves that the address names, and the plan that is asked for over them."""
+    dataset = check_dataset_name(call.route["dataset"])
+    version = call.query.get("version", "latest")
+    if version != "latest" and not is_curves_version(version):
+        raise NotFound("There are no curves of that version.")
+    budget = _budget(call.query.get("budget"))
+    curves = call.service.curves(dataset, version)
+    if budget is None:
+        budget = sum(curve.observed_spend.last for curve in curves.channels)
+    asked = {"dataset": dataset, "curves_version": curves.version, "budget": budget}
+    return dataset, curves, problem_of(read_optimize(asked), curves)
+
+
+def _budget(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        budget = float(text)
+    except ValueError:
+        budget = -1.0
+    if not (isfinite(budget) and budget >= 0.0):
+        raise InvalidInput.at(
+            "/budget", "out_of_range", "A budget is an amount of money from 0 up."
+        )
+    return budget

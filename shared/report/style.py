@@ -1,0 +1,183 @@
+"""How pictures look: colours that colour-blind people tell apart, quiet axes, readable amounts.
+
+The colours are those of M. Okabe and K. Ito, "Color Universal Design" (2008). Ink, grid and paper
+have codes of their own, so that a page can put its own in their place by day and by night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "ACCENT",
+    "BASE",
+    "GRID",
+    "INK",
+    "MUTED",
+    "NOW",
+    "OTHER",
+    "PAPER",
+    "PLAIN",
+    "SETTINGS",
+    "SPAN",
+    "amounts_on",
+    "colours_of",
+    "dates_on",
+    "day_number",
+    "legend_above",
+    "tidy",
+]
+
+INK = "#1f2430"
+MUTED = "#5b6472"
+GRID = "#dde1e7"
+PAPER = "#fefefe"
+SPAN = "#e3e7ee"  # a shaded stretch of an axis
+OTHER = "#a3a9b3"
+ACCENT = "#0072b2"
+NOW = "#e69f00"
+PLAIN = "#8a93a1"  # what stands behind: a prior, a level
+CHANNELS = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#56b4e9",
+    "#cc79a7",
+    "#f0e442",
+    INK,
+)
+BASE = ("#c3c9d2", "#98a1ae", "#6e7886", "#b3a894", "#857a68")
+"""Parts of the baseline: greys, and two warm ones."""
+
+DATES = 8
+"""Dates written on an axis."""
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "hatch.linewidth": 0.6,
+    # A channel may be called "$x$": names are names, not formulas.
+    "text.parse_math": False,
+    "text.usetex": False,
+    # Text stays text: small files, and words that can be searched and read aloud.
+    "svg.fonttype": "none",
+    "path.simplify": True,
+}
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour by name: the first eight have their own; of more, seven, and the rest share one."""
+    own = names if len(names) <= len(CHANNELS) else names[: len(CHANNELS) - 1]
+    return {
+        name: CHANNELS[place] if place < len(own) else OTHER for place, name in enumerate(names)
+    }
+
+
+def tidy(axes: Axes, *, grid: str = "y") -> None:
+    """Only the axes that say something, with a grid behind what is drawn."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    if grid in ("x", "both"):
+        axes.grid(axis="x")
+    if grid in ("y", "both"):
+        axes.grid(axis="y")
+
+
+def amounts_on(axis: Axis, most: int = 6) -> None:
+    """Round ticks written with thousands separators."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(float(value))))
+
+
+def _tick(value: float) -> str:
+    """
+    >>> _tick(1250000.0), _tick(12500000.0), _tick(0.25), _tick(0.0), _tick(2e-7), _tick(-1500.0)
+    ('1,250,000', '12.5M', '0.25', '0', '2e-07', '-1,500')
+    """
+    if value == 0.0:
+        return "0"
+    if abs(value) >= 1e13:
+        return f"{value:.3g}"
+    if abs(value) >= 1e10:
+        return f"{value / 1e9:,.10g}bn"
+    if abs(value) >= 1e7:
+        return f"{value / 1e6:,.10g}M"
+    if abs(value) >= 1e-4:
+        return f"{value:,.10g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def dates_on(axis: Axis, first: date, last: date) -> None:
+    """At most ``DATES`` months written out, or days where a year is not even half full."""
+    days = _marks(first, last)
+    form = "%b %Y" if all(day.day == 1 for day in days) else "%d %b %Y"
+    axis.set_ticks([day_number(day) for day in days], [day.strftime(form) for day in days])
+
+
+def day_number(day: date) -> float:
+    """A date's place on an axis."""
+    return float(day.toordinal())
+
+
+def _marks(first: date, last: date) -> list[date]:
+    """
+    >>> [day.isoformat() for day in _marks(date(2022, 1, 3), date(2023, 12, 25))][:3]
+    ['2022-04-01', '2022-07-01', '2022-10-01']
+    >>> [day.isoformat() for day in _marks(date(2022, 1, 3), date(2022, 2, 28))][:2]
+    ['2022-01-03', '2022-01-11']
+    """
+    span = (last - first).days
+    if span < 120:
+        step = max(1, -(-span // (DATES - 1)))
+        return [first + timedelta(days=step * k) for k in range(span // step + 1)]
+    months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    for step in (1, 3, 6, 12, 24, 60, 120, 600):
+        days = [date(m // 12, m % 12 + 1, 1) for m in months if m % step == 0]
+        days = [day for day in days if first <= day <= last]
+        if len(days) <= DATES:
+            break
+    return days
+
+
+def legend_above(figure: Figure, handles: Sequence[Any], labels: Sequence[str], rows: int) -> None:
+    """A legend over the whole width, in the free stretch at the top of the figure."""
+    columns = -(-len(labels) // max(rows, 1))
+    figure.legend(
+        list(handles),
+        list(labels),
+        loc="outside upper left",
+        ncols=columns,
+        columnspacing=1.4,
+        handlelength=1.5,
+        borderaxespad=0.2,
+    )
