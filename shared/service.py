@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import __version__
 from shared.curves.curveset import CurveSet
-from shared.errors import StorageUnavailable
+from shared.errors import InvalidInput, NotFound, StorageUnavailable
 from shared.plan.advise import advise
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
     from shared.history.parse import Upload
     from shared.history.table import History
+    from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Document, Manifest
@@ -90,6 +91,18 @@ class Service:
         from shared.plan.campaigns import campaigns
 
         return campaigns(problem, plan)
+
+    def transition(self, problem: Problem, max_change: float, periods: int) -> dict[str, Any]:
+        """Steps from today's plan to the recommended one (``POST /transition``)."""
+        from shared.plan.transition import transition
+
+        return transition(problem, max_change, periods)
+
+    def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
+        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.Asked``."""
+        from shared.plan.experiment import Asked, experiment
+
+        return experiment(problem, Asked(**options))
 
     # -- fitting ------------------------------------------------------------------------------
 
@@ -242,6 +255,42 @@ class Service:
             "draws": curves.diagnostics["imported"]["draws"],
             "notes": curves.diagnostics["imported"]["notes"],
         }
+
+    # -- reports ------------------------------------------------------------------------------
+
+    def report(self, dataset: str, curves: CurveSet, problem: Problem) -> str:
+        """One HTML page about ``curves`` and the plan of ``problem`` over them."""
+        from shared.report.page import page
+
+        return page(self._material(dataset, curves, problem))
+
+    def plot(
+        self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str
+    ) -> bytes:
+        """One picture of the report, as ``svg`` or ``png``."""
+        from shared.report.catalogue import plot_of
+        from shared.report.picture import png, svg
+        from shared.report.plot import Missing
+
+        made = plot_of(self._material(dataset, curves, problem), name)
+        if isinstance(made, Missing):
+            raise NotFound(made.why)
+        return png(made) if form == "png" else svg(made).encode()
+
+    def _material(self, dataset: str, curves: CurveSet, problem: Problem) -> Material:
+        from shared.history.parse import parse
+        from shared.report.material import Material
+
+        seen = self._datasets.find(dataset)
+        table, outcomes = self._stored(seen, "history"), self._stored(seen, "outcomes")
+        history = None
+        if table is not None:
+            try:
+                history = parse(self._spec(seen), table, outcomes).history
+            except InvalidInput:
+                # A long history still waiting for its outcomes: the report goes without it.
+                log.info("the stored history of %s cannot be read for its report", dataset)
+        return Material(curves, problem, history)
 
     # -- the service itself -------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ __all__ = [
     "OptimizeAnswer",
     "ProblemAnswer",
     "ScenariosAnswer",
+    "Sentence",
     "ShadowPrice",
     "Totals",
     "Violation",

@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
 
-__all__ = ["campaigns", "evaluate", "fit", "optimize", "scenarios", "sensitivity"]
+__all__ = [
+    "asked_of",
+    "campaigns",
+    "evaluate",
+    "fit",
+    "optimize",
+    "posed",
+    "scenarios",
+    "sensitivity",
+]
 
 T = TypeVar("T")
 
@@ -45,7 +54,7 @@ def optimize(call: Call) -> Reply:
     _limit_channels(call.json)
     message = read_optimize(call.json)
     problem = problem_of(message, _curves(call, message))
-    return _stamped(_asked("", message, problem, lambda: call.service.optimize(problem)))
+    return _stamped(asked_of("", message, problem, lambda: call.service.optimize(problem)))
 
 
 def evaluate(call: Call) -> Reply:
@@ -54,7 +63,7 @@ def evaluate(call: Call) -> Reply:
     message = read_evaluate(call.json)
     problem = _at("/problem", lambda: problem_of(message.problem, _curves(call, message.problem)))
     plan = plan_of(message.plan, problem)
-    answer = _asked(
+    answer = asked_of(
         "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
     )
     return _stamped(answer)
@@ -93,7 +102,7 @@ def sensitivity(call: Call) -> Reply:
         faults += under("/base", unbuilt_in_request(message.base))
     base = accepted(message, faults).base
     problem = _at("/base", lambda: problem_of(base, _curves(call, base)))
-    return _stamped(_asked("/base", base, problem, lambda: call.service.sensitivity(problem)))
+    return _stamped(asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
 
 
 def campaigns(call: Call) -> Reply:
@@ -109,7 +118,7 @@ def campaigns(call: Call) -> Reply:
     asked = accepted(message, faults)
     problem = _at("/base", lambda: problem_of(asked.base, _curves(call, asked.base)))
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
-    answer = _asked("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
+    answer = asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
     return _stamped(answer)
 
 
@@ -220,13 +229,20 @@ def _at(prefix: str, make: Callable[[], T]) -> T:
         raise type(error)(under(prefix, error.faults)) from None
 
 
-def _asked(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
+def asked_of(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
     """Tell what the domain finds wrong with ``problem`` where it stands in the request."""
     try:
         return ask()
     except InvalidInput as error:
         told = (relocated(fault, message, problem) for fault in error.faults)
         raise type(error)(under(prefix, told)) from None
+
+
+def posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, CurveSet | None]:
+    """The problem of a request's part at ``prefix``, and the stored curves that it names."""
+    _limit_channels(_part(call.json, prefix.removeprefix("/")))
+    curves = _curves(call, base)
+    return _at(prefix, lambda: problem_of(base, curves)), curves
 
 
 def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:

@@ -6,7 +6,17 @@ from math import floor, log10
 
 from shared.problem.model import Problem
 
-__all__ = ["bound_name", "gained", "money", "number", "percent", "possessive", "span", "unit_of"]
+__all__ = [
+    "bound_name",
+    "gained",
+    "money",
+    "number",
+    "percent",
+    "plural",
+    "possessive",
+    "span",
+    "unit_of",
+]
 
 
 def number(value: float) -> str:
@@ -82,3 +92,12 @@ def gained(problem: Problem, amount: str) -> str:
     if goal == "maximize_reach":
         return f"reach {amount} more"
     return f"add {amount} {unit_of(problem)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "step"), plural(3, "step")
+    ('1 step', '3 steps')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,167 @@
+"""Transition and experiment: requests, and what the OpenAPI document promises of the answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.api.answers import (
+    Answer,
+    Caution,
+    CertificateAnswer,
+    ChannelSpendAnswer,
+    Interval,
+    Sentence,
+    Totals,
+)
+from shared.api.curve_messages import WHOLE, Message, Name, Positive
+from shared.api.messages import MAX_CHANNELS, OptimizeRequest
+
+__all__ = ["ExperimentAnswer", "ExperimentRequest", "TransitionAnswer", "TransitionRequest"]
+
+
+class TransitionRequest(Message):
+    """Steps from today's plan to the recommended one."""
+
+    base: OptimizeRequest
+    max_change: Annotated[float, Field(gt=0, le=10)] = Field(
+        description="Largest change of a channel from one period to the next, as a fraction."
+    )
+    periods: Annotated[int, Field(ge=1, le=104), WHOLE] = Field(description="Steps to be made.")
+
+
+class StepChannel(Answer):
+    """One channel (or channel/campaign) in one step."""
+
+    channel: str
+    spend: float
+    change: float = Field(description="From the step before.")
+    change_share: float | None
+    recommended: float
+    there: bool = Field(description="Whether it spends what is recommended.")
+
+
+class StepAnswer(Answer):
+    """One period on the way."""
+
+    period: int = Field(description="From 1.")
+    spend: float
+    outcome: float = Field(description="In this period, carryover of what went before included.")
+    outcome_interval: Interval | None
+    reached_share: float | None = Field(
+        description="Of the gain in the objective, once this step's spend is sustained."
+    )
+    channels: list[StepChannel]
+
+
+class TodayAnswer(Answer):
+    """Today's plan, sustained."""
+
+    spend: float
+    outcome: float
+
+
+class RecommendedAnswer(Answer):
+    """The best plan of the base, which the steps lead to."""
+
+    status: Literal["optimal", "feasible"]
+    totals: Totals
+    certificate: CertificateAnswer
+    allocation: list[ChannelSpendAnswer]
+
+
+class TransitionAnswer(Answer):
+    """The way to the recommended plan."""
+
+    path: Literal["best_steps", "straight"]
+    path_reason: str
+    steps: list[StepAnswer]
+    current: TodayAnswer
+    recommended: RecommendedAnswer
+    gain: float = Field(description="Of the recommended plan over today's, in the objective.")
+    reached_share: float | None = Field(description="Of the gain, after the last step.")
+    arrives_in: int | None = Field(description="Steps until 99 % of the gain is reached.")
+    outcome_gained: float = Field(
+        description="Over all steps, against keeping today's plan; with carryover."
+    )
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str
+
+
+class ExperimentRequest(Message):
+    """A test that shows whether the recommended shift is right."""
+
+    base: OptimizeRequest
+    channels: list[Name] | None = Field(
+        None, max_length=MAX_CHANNELS, description="Channels to test; the best ones if not given."
+    )
+    noise: Positive | None = Field(
+        None,
+        description="Standard deviation of the outcome of one period that the curves do not "
+        "explain; a stored dataset's own if not given.",
+    )
+    noise_correlation: Annotated[float, Field(gt=-1, lt=1)] | None = Field(
+        None, description="Correlation of that noise from one period to the next; 0, or the fit's."
+    )
+    power: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.8, description="Probability with which the test is to find the effect."
+    )
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.1, description="Probability of finding an effect that is not there (two-sided)."
+    )
+    max_periods: Annotated[int, Field(ge=2, le=520), WHOLE] = Field(
+        26, description="Periods that the whole test may take."
+    )
+
+
+class DesignAnswer(Answer):
+    """The test of one channel."""
+
+    channel: str
+    value_of_information: float | None = Field(
+        description="Expected outcome gained by knowing its curve; null where not computed."
+    )
+    current_spend: float
+    recommended_spend: float
+    test_spend: float
+    spend_change: float
+    spend_change_share: float | None
+    periods: int = Field(description="In each of the two blocks.")
+    wash_in_periods: int = Field(description="Between the blocks, for carryover to settle.")
+    total_periods: int
+    expected_lift: float = Field(description="Outcome per period, of the changed spend.")
+    expected_lift_interval: Interval | None
+    minimum_detectable_lift: float
+    standard_error: float
+    power: float = Field(description="Probability of finding the expected lift.")
+    assurance: float | None = Field(description="The same, over the draws of the curve.")
+    break_even_lift: float | None = Field(
+        description="What the same money brings elsewhere; null where money has no one price."
+    )
+    periods_to_settle: int | None
+    detects: bool
+    settles: bool | None
+    extra_spend: float
+    outcome_lost: float | None = Field(
+        description="Expected, against spending the same money elsewhere; 0 where the test earns."
+    )
+    explanation: list[Sentence]
+
+
+class ExperimentAnswer(Answer):
+    """Test designs, the one that pays most to know first."""
+
+    first: str | None
+    ranked_by: Literal["value_of_information", "recommended_change"]
+    designs: list[DesignAnswer]
+    noise: float
+    noise_correlation: float
+    power: float
+    alpha: float
+    max_periods: int
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str

@@ -1,0 +1,108 @@
+"""What follows a plan, over HTTP: the steps to it, and the test that verifies it."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from shared.api.faults import validated
+from shared.api.http import Call, Reply
+from shared.api.messages import OptimizeRequest
+from shared.api.planning import asked_of, posed
+from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.reading import accepted, first, refuse, under
+from shared.api.semantics import optimize_faults
+from shared.api.step_messages import ExperimentRequest, TransitionRequest
+from shared.api.unbuilt import unbuilt_in_request
+from shared.errors import Fault
+from shared.problem.arms import arms_of
+
+if TYPE_CHECKING:
+    from shared.curves.curveset import CurveSet
+    from shared.problem.model import Problem
+
+__all__ = ["experiment", "transition"]
+
+
+def transition(call: Call) -> Reply:
+    """``POST /transition``"""
+    message, faults = validated(TransitionRequest, call.json)
+    request = accepted(
+        message, [*faults, *_base_faults(call, None if message is None else message.base)]
+    )
+    problem, _ = posed(call, "/base", request.base)
+    answer = asked_of(
+        "/base",
+        request.base,
+        problem,
+        lambda: call.service.transition(problem, request.max_change, request.periods),
+    )
+    return Reply(answer, stamped=True)
+
+
+def experiment(call: Call) -> Reply:
+    """``POST /experiment``"""
+    message, faults = validated(ExperimentRequest, call.json)
+    request = accepted(
+        message, [*faults, *_base_faults(call, None if message is None else message.base)]
+    )
+    problem, curves = posed(call, "/base", request.base)
+    noise, correlation = _noise(request, curves)
+    wanted = tuple(request.channels or ())
+    _refuse_unknown(wanted, problem)
+    options = {
+        "noise": noise,
+        "correlation": correlation,
+        "power": request.power,
+        "alpha": request.alpha,
+        "periods": request.max_periods,
+        "channels": wanted,
+    }
+    answer = asked_of(
+        "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
+    )
+    return Reply(answer, stamped=True)
+
+
+def _base_faults(call: Call, base: OptimizeRequest | None) -> list[Fault]:
+    raw: Any = call.json.get("base") if isinstance(call.json, dict) else None
+    faults = under("/base", first(optimize_faults(raw)))
+    if base is not None:
+        faults += under("/base", unbuilt_in_request(base))
+    return faults
+
+
+def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:
+    names = [arm.name for arm in arms_of(problem)]
+    refuse(
+        [
+            Fault(
+                pointer_to("channels", i),
+                "unknown_channel",
+                f"There is no channel {name!r}.{did_you_mean(name, names)}",
+            )
+            for i, name in enumerate(wanted)
+            if name not in names
+        ]
+    )
+
+
+def _noise(request: ExperimentRequest, curves: CurveSet | None) -> tuple[float, float]:
+    """The noise asked for, or what the fit left unexplained: its sd and its correlation."""
+    told: dict[str, Any] = {} if curves is None else curves.diagnostics.get("noise") or {}
+    correlation = request.noise_correlation
+    if correlation is None:
+        correlation = 0.0 if request.noise is not None else float(told.get("correlation") or 0.0)
+    if request.noise is not None:
+        return request.noise, correlation
+    by_geo = curves is not None and any("|" in curve.channel for curve in curves.channels)
+    scale = float(told.get("scale") or 0.0)
+    if scale <= 0.0 or by_geo:
+        text = "Say how much the outcome of a period scatters: its standard deviation."
+        if by_geo:
+            text += " The dataset's own is told for each geo, not for their sum."
+        refuse([Fault("/noise", "required", text)])
+    degrees = told.get("degrees_of_freedom")
+    # The scale of Student's t is less than its standard deviation.
+    wider = sqrt(degrees / (degrees - 2.0)) if degrees and degrees > 2.0 else 1.0
+    return scale * wider, correlation

@@ -1,0 +1,304 @@
+"""A test that shows whether the recommended shift is right: which channel, how much, how long.
+
+The channel to test first is the one whose curve is worth most to know
+(:mod:`shared.plan.sensitivity.information`). Its test changes the channel's spend towards the
+recommended one for a block of periods and compares the outcome with as many periods before it; how
+many it takes, and what it can tell, is :mod:`shared.plan.power`. Two questions are answered apart:
+whether the effect itself would be found (``detects``), and whether it can be told from what the
+same money brings elsewhere (``settles``), which is what the shift hangs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import InvalidInput
+from shared.plan.optimize import make_plan
+from shared.plan.plan import Plan
+from shared.plan.power import Precision
+from shared.plan.pricing import price_of_money
+from shared.plan.score import interval
+from shared.plan.sensitivity.information import value_of_information
+from shared.plan.words import money, number, plural, unit_of
+from shared.problem.arms import Arm, arms_of
+from shared.problem.canonical import canonicalise, own_bounds
+from shared.problem.lower import lower
+from shared.problem.model import Problem
+from shared.problem.program import Program
+
+__all__ = ["Asked", "experiment"]
+
+Floats = NDArray[np.float64]
+
+SIZES = 40
+"""Changes of spend that are looked at, up to the channel's limit."""
+
+USUAL = 0.2
+"""Change of spend to test with where the plan recommends none worth testing."""
+
+MULTIPLE = 2.0
+"""Of today's or the recommended spend, whichever is more: the most that is tested."""
+
+SETTLED = 0.9
+"""Share of the carryover that must have arrived before a period counts."""
+
+LONGEST_WASH = 52
+
+TOLD = 5
+"""Designs in an answer where the caller names no channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a test is asked to be; ``periods`` is the most that it may take in all."""
+
+    noise: float
+    correlation: float = 0.0
+    power: float = 0.8
+    alpha: float = 0.1
+    periods: int = 26
+    channels: tuple[str, ...] = ()
+
+
+def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
+    """The answer to ``POST /experiment``.
+
+    Raises
+    ------
+    InvalidInput
+        A plan over time, an unknown current spend, a channel that there is not.
+    Infeasible
+        The problem has no plan.
+    """
+    arms = _arms(problem)
+    plan = make_plan(problem)
+    program = lower(problem)
+    gains, why_not = _information(problem)
+    named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
+    change = np.abs(plan.best.spend[:, 0] - _today(arms))
+    worth = change if gains is None else gains
+    order = sorted(named, key=lambda a: (-worth[a], -change[a]))
+    if not asked.channels:
+        order = order[:TOLD]
+    bench = _Bench(problem, plan, program, asked)
+    designs = [bench.design(arms[a], a, None if gains is None else float(gains[a])) for a in order]
+    warnings = [{"code": code, "message": message} for code, message in problem.warnings]
+    if why_not:
+        warnings.append({"code": "no_value_of_information", "message": why_not})
+    return {
+        "first": designs[0]["channel"] if designs else None,
+        "ranked_by": "recommended_change" if gains is None else "value_of_information",
+        "designs": designs,
+        "noise": asked.noise,
+        "noise_correlation": asked.correlation,
+        "power": asked.power,
+        "alpha": asked.alpha,
+        "max_periods": asked.periods,
+        "warnings": warnings,
+        "curves_version": problem.curves_version,
+    }
+
+
+def _arms(problem: Problem) -> Sequence[Arm]:
+    if problem.horizon.periods > 1:
+        text = "A test is designed for spend that is sustained: give a base without a horizon."
+        raise InvalidInput.at("/horizon/periods", "conflict", text)
+    arms = arms_of(problem)
+    for arm in arms:
+        if arm.channel.current_spend is None:
+            text = f"A test changes today's spend, which is not known of {arm.name}."
+            raise InvalidInput.at(f"{arm.pointer}/current_spend", "required", text)
+    return arms
+
+
+def _today(arms: Sequence[Arm]) -> Floats:
+    return np.array([arm.channel.current_spend for arm in arms], dtype=float)
+
+
+def _information(problem: Problem) -> tuple[Floats | None, str]:
+    """(A,) expected outcome gained by knowing each curve, or None and why."""
+    if not any(channel.response.draws for channel in problem.channels):
+        return None, (
+            "The curves carry no draws, so what it is worth to know them cannot be told: channels "
+            "are ranked by their recommended change."
+        )
+    if not problem.separable:
+        return None, (
+            "The value of knowing a curve is computed for one budget over one period with limits "
+            "of each channel alone: channels are ranked by their recommended change."
+        )
+    found = value_of_information(canonicalise(problem))
+    if found is None:
+        return None, "There is no money to move: channels are ranked by their recommended change."
+    return found.channels, ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """Designs tests of one plan."""
+
+    problem: Problem
+    plan: Plan
+    program: Program
+    asked: Asked
+
+    def design(self, arm: Arm, a: int, worth: float | None) -> dict[str, Any]:
+        today = float(arm.channel.current_spend or 0.0)
+        recommended = float(self.plan.best.spend[a, 0])
+        precision = self._precision(arm)
+        most = (self.asked.periods - precision.wash) // 2
+        sizes = self._sizes(arm, today, recommended)
+        lifts = self._lifts(a, today, sizes)
+        pick, periods = _pick(precision, sizes, lifts.mean(axis=0), most)
+        change, lift, draws = float(sizes[pick]), float(lifts[:, pick].mean()), lifts[:, pick]
+        length = max(most, 1) if periods is None else periods
+        price = price_of_money(self.plan)
+        even = None if price is None else price * change
+        settle = None if even is None else precision.periods_for(lift - even, max(most, 0))
+        error = precision.error(length)
+        row = {
+            "channel": arm.name,
+            "value_of_information": worth,
+            "current_spend": today,
+            "recommended_spend": recommended,
+            "test_spend": today + change,
+            "spend_change": change,
+            "spend_change_share": change / today if today > 0.0 else None,
+            "periods": length,
+            "wash_in_periods": precision.wash,
+            "total_periods": 2 * length + precision.wash,
+            "expected_lift": lift,
+            "expected_lift_interval": interval(draws) if draws.size > 1 else None,
+            "minimum_detectable_lift": precision.detectable(length),
+            "standard_error": error,
+            "power": float(precision.finds(lift, length)),
+            "assurance": float(precision.finds(draws, length).mean()) if draws.size > 1 else None,
+            "break_even_lift": even,
+            "periods_to_settle": settle,
+            "detects": periods is not None,
+            "settles": None if even is None else settle is not None,
+            "extra_spend": change * (length + precision.wash),
+            "outcome_lost": None
+            if even is None
+            else max(even - lift, 0.0) * (length + precision.wash),
+        }
+        return {**row, "explanation": self._told(row)}
+
+    def _precision(self, arm: Arm) -> Precision:
+        adstock, wash = arm.channel.response.adstock, 0
+        if adstock is not None:
+            arrived = np.cumsum(adstock.weights(LONGEST_WASH)) / max(adstock.total_weight(), 1e-300)
+            enough = np.flatnonzero(arrived >= SETTLED)
+            wash = int(enough[0]) if enough.size else LONGEST_WASH
+        asked = self.asked
+        return Precision(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+
+    def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
+        """(G,) changes of spend to choose from, the recommended one first."""
+        (low, _), (high, _) = own_bounds(arm.channel)
+        # Nobody tests with more than a multiple of what was ever meant to be spent.
+        usual = max(today, recommended)
+        high = min(high, MULTIPLE * usual if usual > 0.0 else float(self.plan.best.money))
+        change = recommended - today
+        if abs(change) <= 1e-3 * max(today, 1e-12):
+            change = USUAL * (today if today > 0.0 else float(self.plan.best.money))
+            change = change if today + change <= high else -USUAL * today
+        end = high - today if change > 0.0 else low - today
+        if end * change <= 0.0 or abs(end) < abs(change):
+            return np.array([change])
+        return np.concatenate([[change], np.linspace(change, end, SIZES)[1:]])
+
+    def _lifts(self, a: int, today: float, sizes: Floats) -> Floats:
+        """(S, G) outcome gained per period by each change in each draw; S is 1 without draws."""
+        program = self.program
+        carry, weight = float(program.carry[a, 0, 0]), float(program.weight[a, 0])
+        points = (carry * np.concatenate([[today], today + sizes]))[:, None]
+        if program.draws is None:
+            values = np.asarray(program.curves.take([a]).value(points))
+        else:
+            values = np.asarray(program.draws.column(a).value(points))
+        return np.asarray(weight * (values[1:] - values[0]).T)
+
+    def _told(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        problem, name = self.problem, row["channel"]
+        unit = unit_of(problem)
+        verb = "Raise" if row["spend_change"] > 0 else "Lower"
+        text = (
+            f"{verb} {name} from {money(problem, row['current_spend'])} to "
+            f"{money(problem, row['test_spend'])} for {plural(row['periods'], 'period')}"
+        )
+        if row["wash_in_periods"]:
+            text += f" after {plural(row['wash_in_periods'], 'period')} for carryover to settle"
+        text += (
+            f", and compare with {plural(row['periods'], 'period')} before: the expected change is "
+            f"{number(row['expected_lift'])} {unit} a period"
+        )
+        span = row["expected_lift_interval"]
+        if span is not None:
+            text += f" (90 % interval {number(span[0])} to {number(span[1])})"
+        said = [_say("test", f"{text}.", row, _TEST)]
+        if row["detects"]:
+            text = (
+                f"A change of {number(row['minimum_detectable_lift'])} {unit} a period or more is "
+                f"found with a probability of {100 * self.asked.power:.4g} %."
+            )
+            said.append(_say("detects", text, row, _FOUND, asked_power=self.asked.power))
+        else:
+            text = (
+                f"In {plural(self.asked.periods, 'period')} this test cannot find it: the least "
+                f"change that {plural(row['periods'], 'period')} a block would find is "
+                f"{number(row['minimum_detectable_lift'])} {unit} a period."
+            )
+            said.append(_say("too_small", text, row, _FOUND, max_periods=self.asked.periods))
+        if row["settles"] is not None:
+            said.append(self._settled(row))
+        return said
+
+    def _settled(self, row: dict[str, Any]) -> dict[str, Any]:
+        unit = unit_of(self.problem)
+        even = f"{number(row['break_even_lift'])} {unit} a period"
+        if row["settles"]:
+            text = (
+                f"The same money elsewhere is worth {even}: to tell the two apart takes "
+                f"{plural(row['periods_to_settle'], 'period')} a block."
+            )
+            return _say("settles", text, row, (*_EVEN, "periods_to_settle"))
+        text = (
+            f"The same money elsewhere is worth {even}: "
+            f"{plural(self.asked.periods, 'period')} are too few to tell the two apart."
+        )
+        return _say("cannot_settle", text, row, _EVEN, max_periods=self.asked.periods)
+
+
+_TEST = (
+    "channel",
+    "current_spend",
+    "test_spend",
+    "spend_change",
+    "periods",
+    "wash_in_periods",
+    "expected_lift",
+    "expected_lift_interval",
+)
+_FOUND = ("channel", "minimum_detectable_lift", "periods", "power")
+_EVEN = ("channel", "break_even_lift")
+
+
+def _say(
+    code: str, text: str, row: dict[str, Any], fields: Sequence[str], **more: Any
+) -> dict[str, Any]:
+    return {"code": code, "text": text, "data": {**{k: row[k] for k in fields}, **more}}
+
+
+def _pick(precision: Precision, sizes: Floats, lifts: Floats, most: int) -> tuple[int, int | None]:
+    """The smallest change that is found in time, with its periods; else the most visible one."""
+    for g in np.argsort(np.abs(sizes), kind="stable").tolist():
+        periods = precision.periods_for(float(lifts[g]), most)
+        if periods is not None:
+            return int(g), periods
+    return int(np.argmax(np.abs(lifts))), None

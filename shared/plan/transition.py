@@ -1,0 +1,376 @@
+"""The way from today's plan to the recommended one, in steps of at most ``max_change`` a period.
+
+Each step is the best plan (spend sustained) within ``max_change`` of the step before it, so
+that what pays most moves first. On curves with a bend such steps may stop at a hill of their own:
+where going straight for the recommended plan ends higher, that way is taken instead, and the answer
+says which. What each period brings is told with carryover: today's spend still works when the first
+step is made, and the last step works in full only later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import Infeasible, InvalidInput
+from shared.plan.optimize import certificate_of, make_plan
+from shared.plan.plan import Plan
+from shared.plan.score import Score, finite, interval, quotient, totals
+from shared.plan.words import gained, number, percent, plural
+from shared.plan.yardstick import Yardstick, yardstick
+from shared.problem.arms import arms_of
+from shared.problem.canonical import own_bounds
+from shared.problem.lower import lower
+from shared.problem.model import Channel, Goal, Horizon, Problem
+
+__all__ = ["transition"]
+
+Floats = NDArray[np.float64]
+
+THERE = 0.99
+"""Share of the gain from which on it counts as reached."""
+
+STILL = 1e-9
+"""A step that moves less than this share of the money is none."""
+
+MEMORY = 520
+"""Most periods before the plan whose spend is looked back to."""
+
+CARRIED = 1e-9
+"""Of an arm's carryover, what may be left out."""
+
+
+def transition(problem: Problem, max_change: float, periods: int) -> dict[str, Any]:
+    """The answer to ``POST /transition``.
+
+    Parameters
+    ----------
+    problem
+        Of one period, with every current spend known.
+    max_change
+        Largest change of an arm from one period to the next, as a share of what it spends; an arm
+        that spends nothing yet may rise by that share of what it is recommended.
+    periods
+        Steps to be made.
+
+    Raises
+    ------
+    Infeasible, InvalidInput
+        As solving ``problem`` would; a plan over time, or an unknown current spend.
+    """
+    start = _today(problem)
+    plan = make_plan(problem)
+    measure = yardstick(problem)
+    goal = plan.best.spend[:, 0]
+    stepped, kept = _best_steps(problem, start, goal, max_change, periods)
+    straight = _straight_steps(problem, start, goal, max_change, periods)
+    way = "best_steps"
+    if _sustained(measure, straight[-1]) > _sustained(measure, stepped[-1]) + 1e-9 * abs(
+        _sustained(measure, goal)
+    ):
+        stepped, way = straight, "straight"
+    over = _over_time(problem, start, stepped)
+    base, best = _sustained(measure, start), _sustained(measure, goal)
+    shares = [quotient(_sustained(measure, step) - base, best - base) for step in stepped]
+    if not best - base > STILL * max(abs(best), 1e-12):
+        shares = [None] * periods
+    arrives = next((p + 1 for p, s in enumerate(shares) if s is not None and s >= THERE), None)
+    return {
+        "path": way,
+        "path_reason": REASONS[way],
+        "steps": _steps(problem, start, goal, stepped, over, shares),
+        "current": {"spend": float(start.sum()), "outcome": _brings(measure, start)},
+        "recommended": _recommended(plan),
+        "gain": max(best - base, 0.0),
+        "reached_share": shares[-1],
+        "arrives_in": arrives,
+        "outcome_gained": float((over.outcome.sum(axis=0) - _brings(measure, start)).sum()),
+        "explanation": _told(problem, shares, arrives, best - base, periods),
+        "warnings": _warnings(problem, plan, measure, stepped, kept=kept),
+        "curves_version": problem.curves_version,
+    }
+
+
+REASONS = {
+    "best_steps": "Each step is the best plan within max_change of the step before; what a period "
+    "brings is measured with carryover, which the choice of a step leaves aside.",
+    "straight": "Steps that are best one by one end lower, for some curves have a bend: each step "
+    "goes straight for the recommended plan, as far as max_change allows.",
+}
+
+
+def _today(problem: Problem) -> Floats:
+    if problem.horizon.periods > 1:
+        text = "A transition makes a plan for one period out of steps over time: give no horizon."
+        raise InvalidInput.at("/horizon/periods", "conflict", text)
+    arms = arms_of(problem)
+    unknown = [arm for arm in arms if arm.channel.current_spend is None]
+    if unknown:
+        names = ", ".join(arm.name for arm in unknown[:5])
+        text = f"Steps start from today's spend, which is not known of {names}."
+        raise InvalidInput.at(f"{unknown[0].pointer}/current_spend", "required", text)
+    return np.array([arm.channel.current_spend for arm in arms], dtype=float)
+
+
+def _reach(problem: Problem, now: Floats, goal: Floats, share: float) -> tuple[Floats, Floats]:
+    """Least and most (A,) that each arm may spend in the next step."""
+    low, high = np.zeros(now.size), np.zeros(now.size)
+    for a, arm in enumerate(arms_of(problem)):
+        channel, x = arm.channel, float(now[a])
+        (least, _), (most, _) = own_bounds(channel)
+        step = share * (x if x > 0.0 else float(goal[a]))
+        down, up = max(x - step, 0.0), x + step
+        if channel.minimum_if_active > 0.0:
+            # On or off is one step, or it would never be made.
+            down = 0.0 if down < channel.minimum_if_active else down
+            up = max(up, channel.minimum_if_active) if goal[a] > 0.0 else up
+        if channel.increment > 0.0:
+            lot = channel.increment
+            down, up = np.floor(down / lot) * lot, np.ceil(up / lot) * lot
+        # From outside its limits an arm goes towards them as fast as it may.
+        low[a] = min(max(down, least), max(up, 0.0)) if x < least else max(down, min(least, x))
+        high[a] = max(min(up, most), down) if x > most else min(up, most)
+        low[a], high[a] = min(low[a], high[a]), max(low[a], high[a])
+    return low, high
+
+
+def _best_steps(
+    problem: Problem, start: Floats, goal: Floats, share: float, periods: int
+) -> tuple[list[Floats], bool]:
+    """The steps, and whether each of them is the best one (no limit was out of reach)."""
+    now, steps, kept = start, [], True
+    limit = problem.options.time_limit_s / periods
+    options = replace(problem.options, time_limit_s=max(limit, 0.05))
+    for _ in range(periods):
+        low, high = _reach(problem, now, goal, share)
+        try:
+            task = replace(_within(problem, low, high), options=options)
+            found = make_plan(task, now[:, None]).best.spend[:, 0]
+        except (Infeasible, InvalidInput):
+            found, kept = _towards(now, goal, low, high), False
+        steps.append(found)
+        if np.abs(found - now).sum() <= STILL * max(float(goal.sum()), 1e-12):
+            steps += [found] * (periods - len(steps))
+            break
+        now = found
+    return steps, kept
+
+
+def _straight_steps(
+    problem: Problem, start: Floats, goal: Floats, share: float, periods: int
+) -> list[Floats]:
+    now, steps = start, []
+    for _ in range(periods):
+        now = _towards(now, goal, *_reach(problem, now, goal, share))
+        steps.append(now)
+    return steps
+
+
+def _towards(now: Floats, goal: Floats, low: Floats, high: Floats) -> Floats:
+    """As far towards ``goal`` as the limits allow, without a total that overshoots its change."""
+    move = np.clip(goal, low, high) - now
+    wanted = float(goal.sum() - now.sum())
+    up, down = float(move[move > 0].sum()), float(-move[move < 0].sum())
+    # The side that is ahead waits for the other, so that the total goes where the goal's is.
+    if up - down > max(wanted, 0.0) and up > 0.0:
+        move = np.where(move > 0, move * (max(wanted, 0.0) + down) / up, move)
+    elif down - up > max(-wanted, 0.0) and down > 0.0:
+        move = np.where(move < 0, move * (max(-wanted, 0.0) + up) / down, move)
+    return np.asarray(now + move)
+
+
+def _within(problem: Problem, low: Floats, high: Floats) -> Problem:
+    """The problem of one step: each arm within reach, and as near to the budget as that allows."""
+    arms = iter(range(low.size))
+
+    def held(channel: Channel) -> Channel:
+        a = next(arms)
+        return replace(
+            channel,
+            min_spend=float(low[a]),
+            max_spend=float(high[a]),
+            max_change=None,
+            locked=False,
+            max_spend_is_default=False,
+        )
+
+    channels = []
+    for channel in problem.channels:
+        if channel.campaigns:
+            parts = tuple(held(part) for part in channel.campaigns)
+            channels.append(replace(channel, campaigns=parts, max_change=None, locked=False))
+        else:
+            channels.append(held(channel))
+    budget = problem.budget
+    if budget is not None:
+        kept = 1.0 - problem.test_reserve
+        least, most = float(low.sum()) / kept, float(high.sum()) / kept
+        budget = max(budget, least)
+        if problem.spend_all:
+            budget = min(budget, most)
+    return replace(problem, channels=tuple(channels), budget=budget)
+
+
+def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
+    """What the steps bring period by period, after today's spend was sustained before them."""
+    from shared.plan.general import score_program
+
+    arms = iter(start.tolist())
+    periods = len(steps)
+
+    def freed(channel: Channel) -> Channel:
+        if channel.campaigns:
+            parts = tuple(freed(part) for part in channel.campaigns)
+            return replace(channel, **_FREE, campaigns=parts, prior_spend=())
+        today = next(arms)
+        weights = channel.period_weights * periods if channel.period_weights else ()
+        before = (today,) * _memory(channel) if today > 0.0 else ()
+        return replace(channel, **_FREE, prior_spend=before, period_weights=weights)
+
+    def seasoned(channel: Channel) -> Channel:
+        weights = channel.period_weights
+        return replace(channel, period_weights=weights * periods if len(weights) == 1 else weights)
+
+    spend = np.stack(steps, axis=1)
+    alike = replace(
+        problem,
+        channels=tuple(seasoned(freed(channel)) for channel in problem.channels),
+        constraints=(),
+        goal=Goal(),
+        horizon=Horizon(periods),
+        budget=max(float(spend.sum()), 1e-9),
+        spend_all=False,
+        period_budgets=(),
+        test_reserve=0.0,
+    )
+    return score_program(lower(alike), spend)
+
+
+_FREE: dict[str, Any] = {
+    "min_spend": 0.0,
+    "max_spend": None,
+    "max_change": None,
+    "locked": False,
+    "minimum_if_active": 0.0,
+    "increment": 0.0,
+    "min_total": 0.0,
+    "max_total": None,
+}
+
+
+def _memory(channel: Channel) -> int:
+    adstock = channel.response.adstock
+    if adstock is None:
+        return 0
+    left = 1.0 - np.cumsum(adstock.weights(MEMORY)) / max(adstock.total_weight(), 1e-300)
+    return int(np.argmax(left <= CARRIED)) + 1 if np.any(left <= CARRIED) else MEMORY
+
+
+def _sustained(measure: Yardstick, spend: Floats) -> float:
+    return measure.objective(spend[:, None])
+
+
+def _brings(measure: Yardstick, spend: Floats) -> float:
+    return measure.score(spend[:, None]).total
+
+
+def _steps(
+    problem: Problem,
+    start: Floats,
+    goal: Floats,
+    steps: list[Floats],
+    over: Score,
+    shares: list[float | None],
+) -> list[dict[str, Any]]:
+    names = [arm.name for arm in arms_of(problem)]
+    draws = None if over.draws is None else over.draws.sum(axis=1)
+    rows, before = [], start
+    hair = STILL * max(float(goal.sum()), 1e-12)
+    for p, spend in enumerate(steps):
+        rows.append(
+            {
+                "period": p + 1,
+                "spend": float(spend.sum()),
+                "outcome": float(over.outcome[:, p].sum()),
+                "outcome_interval": None if draws is None else interval(draws[:, p]),
+                "reached_share": None if shares[p] is None else finite(float(shares[p] or 0.0)),
+                "channels": [
+                    {
+                        "channel": name,
+                        "spend": float(x),
+                        "change": float(x - was),
+                        "change_share": quotient(float(x - was), float(was)),
+                        "recommended": float(end),
+                        "there": bool(abs(x - end) <= max(1e-4 * abs(end), hair)),
+                    }
+                    for name, x, was, end in zip(names, spend, before, goal, strict=True)
+                ],
+            }
+        )
+        before = spend
+    return rows
+
+
+def _recommended(plan: Plan) -> dict[str, Any]:
+    names = [arm.name for arm in arms_of(plan.problem)]
+    return {
+        "status": "optimal" if plan.optimal else "feasible",
+        "totals": totals(plan.best, plan.current),
+        "certificate": certificate_of(plan),
+        "allocation": [
+            {"channel": name, "spend": float(x)}
+            for name, x in zip(names, plan.best.spend[:, 0], strict=True)
+        ],
+    }
+
+
+def _told(
+    problem: Problem, shares: list[float | None], arrives: int | None, gain: float, periods: int
+) -> list[dict[str, Any]]:
+    last = shares[-1]
+    if last is None:
+        text = "Today's plan is already as good as the recommended one: no steps are needed."
+        return [{"code": "keep", "text": text, "data": {"gain": max(gain, 0.0)}}]
+    whole = f"The recommended plan would {gained(problem, number(gain))} a period once it is there"
+    data: dict[str, Any] = {
+        "gain": gain,
+        "periods": periods,
+        "reached_share": last,
+        "arrives_in": arrives,
+    }
+    if arrives is None:
+        text = f"{whole}; after {plural(periods, 'step')} {percent(last).lstrip('+')} is reached."
+        return [{"code": "on_the_way", "text": text, "data": data}]
+    reached = shares[arrives - 1]
+    assert reached is not None
+    text = f"{whole}; after {plural(arrives, 'step')} {percent(reached).lstrip('+')} is reached."
+    return [{"code": "arrives", "text": text, "data": {**data, "reached_share": reached}}]
+
+
+def _warnings(
+    problem: Problem,
+    plan: Plan,
+    measure: Yardstick,
+    steps: list[Floats],
+    *,
+    kept: bool,
+) -> list[dict[str, Any]]:
+    found = list(problem.warnings)
+    if not kept:
+        text = (
+            "Some limits cannot be kept within max_change of the step before; those steps go "
+            "towards the recommended plan as far as they may."
+        )
+        found.append(("steps_break_limits", text))
+    broken: dict[str, int] = {}
+    for p, step in enumerate(steps):
+        for name, _, _ in measure.broken(step[:, None]):
+            broken[name] = p + 1
+    if broken:
+        named = ", ".join(f"{name} (up to step {p})" for name, p in list(broken.items())[:5])
+        found.append(("limits_not_yet_met", f"On the way, limits are not yet met: {named}."))
+    found += plan.notes
+    return [{"code": code, "message": message} for code, message in found]

@@ -1,0 +1,77 @@
+"""Transition and experiment over HTTP: whole answers, and what each asks for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.api.step_messages import ExperimentAnswer, TransitionAnswer
+from tests.api.samples import optimize_request
+from tests.app.client import Client
+from tests.app.test_planning import with_draws
+
+
+def base() -> dict[str, Any]:
+    raw = with_draws()
+    raw["channels"][1].pop("max_change")
+    return raw
+
+
+def test_a_whole_transition(api: Client) -> None:
+    answer = api.post("transition", {"base": base(), "max_change": 0.15, "periods": 8})
+    assert answer.status == 200, answer.body
+    found = TransitionAnswer.model_validate_json(answer.body)
+    assert [step.period for step in found.steps] == list(range(1, 9))
+    assert found.request_id == answer.headers["x-request-id"]
+    last = 50000.0
+    for step in found.steps:
+        assert last * 0.85 - 0.01 <= step.spend <= last * 1.15 + 0.01
+        assert step.outcome_interval is not None
+        last = step.spend
+    assert last == pytest.approx(60000.0)
+
+
+def test_a_transition_needs_todays_spend_and_one_period(api: Client) -> None:
+    raw = optimize_request()
+    del raw["channels"][0]["current_spend"]
+    answer = api.post("transition", {"base": raw, "max_change": 0.2, "periods": 3})
+    assert "/base/channels/0/current_spend" in answer.errors()
+    raw = optimize_request() | {"horizon": {"periods": 3}}
+    answer = api.post("transition", {"base": raw, "max_change": 0.2, "periods": 3})
+    assert "/base/horizon/periods" in answer.errors()
+    answer = api.post("transition", {"base": optimize_request(), "max_change": 0, "periods": 0})
+    assert set(answer.errors()) == {"/max_change", "/periods"}
+
+
+def test_a_whole_experiment(api: Client) -> None:
+    answer = api.post("experiment", {"base": base(), "noise": 4000.0})
+    assert answer.status == 200, answer.body
+    found = ExperimentAnswer.model_validate_json(answer.body)
+    assert found.ranked_by == "value_of_information"
+    assert found.first == found.designs[0].channel
+    worth = [design.value_of_information or 0.0 for design in found.designs]
+    assert worth == sorted(worth, reverse=True)
+    for design in found.designs:
+        assert design.total_periods == 2 * design.periods + design.wash_in_periods
+        assert design.expected_lift_interval is not None
+        if design.detects:
+            assert design.power >= 0.8 - 1e-9
+            assert design.total_periods <= 26
+
+
+def test_a_channel_by_name_and_its_near_misses(api: Client) -> None:
+    raw = {"base": optimize_request(), "noise": 4000.0}
+    answer = api.post("experiment", raw | {"channels": ["search"]})
+    assert [row["channel"] for row in answer.json["designs"]] == ["search"]
+    assert answer.json["ranked_by"] == "recommended_change"
+    errors = api.post("experiment", raw | {"channels": ["serch"]}).errors()
+    assert "search" in errors["/channels/0"][1]
+
+
+def test_noise_must_come_from_somewhere(api: Client) -> None:
+    answer = api.post("experiment", {"base": optimize_request()})
+    assert set(answer.errors()) == {"/noise"}
+    told = api.post("experiment", {"base": optimize_request() | {"budgett": 1}, "noise": 1})
+    assert "/base/budgett" in {e["pointer"] for e in json.loads(told.body)["errors"]}
