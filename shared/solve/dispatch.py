@@ -27,6 +27,8 @@ _S_SHAPED = (
     "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
     "and branch and bound closes the gap."
 )
+_COARSE = 3e-7
+"""Tables of means may start coarser where a search refines them wherever it matters."""
 _PROOF_NODES = 64
 """Nodes spent on the bound of a plan that was found by a method without one."""
 
@@ -84,7 +86,7 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
     deadline = began + 0.9 * options.time_limit_s
     if method in BY_NAME:
         return _by_name(canonical, options, start, began)
-    model = Relaxation(canonical, deadline)
+    model = Relaxation(canonical, deadline, close=_COARSE)
     chosen, why = _choose(model, method)
     known = (_feasible(canonical, feasible_current(canonical)), _feasible(canonical, start))
     found = branch_and_bound(

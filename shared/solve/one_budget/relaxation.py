@@ -21,7 +21,13 @@ from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import bends, line, lines
-from shared.solve.one_budget.table import Hull, Table, table_of_function, table_of_points
+from shared.solve.one_budget.table import (
+    CLOSE,
+    Hull,
+    Table,
+    table_of_function,
+    table_of_points,
+)
 
 __all__ = ["Box", "Relaxation", "Response"]
 
@@ -53,10 +59,13 @@ class Relaxation:
     """Envelopes and best responses of one canonical problem.
 
     After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is. Where
-    it is not ``exact``, tables of smooth curves are only close to what they stand for.
+    it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
     """
 
-    def __init__(self, canonical: Canonical, deadline: float = math.inf) -> None:
+    def __init__(
+        self, canonical: Canonical, deadline: float = math.inf, *, close: float = CLOSE
+    ) -> None:
+        self.close = close
         self._begin(canonical, deadline)
         draws = canonical.draws
         self.exact = draws is None
@@ -111,7 +120,7 @@ class Relaxation:
 
         marks = np.zeros(0) if turns is None else turns
         rounds = 0 if self.late() else 6
-        table = table_of_function(both, float(low), float(high), marks, rounds)
+        table = table_of_function(both, float(low), float(high), marks, rounds, close=self.close)
         self.tables.append((column, table))
 
     def _table_bend(self, column: int) -> float:

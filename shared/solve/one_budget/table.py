@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Tabulated
 
-__all__ = ["Hull", "Table", "table_of_function", "table_of_points"]
+__all__ = ["CLOSE", "Hull", "Table", "table_of_function", "table_of_points"]
 
 Array = NDArray[np.float64]
+
+CLOSE = 3e-8
+"""Error of a table between its knots, relative to its rise, that is not worth another knot."""
 Both = Callable[[Array], tuple[Array, Array]]
 
 
@@ -162,12 +165,18 @@ def table_of_points(curve: Tabulated, lower: float, upper: float) -> Table:
 
 
 def table_of_function(
-    both: Both, lower: float, upper: float, landmarks: Array, rounds: int = 6
+    both: Both,
+    lower: float,
+    upper: float,
+    landmarks: Array,
+    rounds: int = 6,
+    *,
+    close: float = CLOSE,
 ) -> Table:
     """A smooth curve on ``[lower, upper]``, knots where the slope is not yet linear between them.
 
     The trapezium rule on the slopes against the true difference of the values is the error
-    estimate: it needs no evaluation of its own.
+    estimate: it needs no evaluation of its own. ``close`` is what it may be, relative to the rise.
     """
     if lower >= upper:
         x = np.array([lower])
@@ -193,7 +202,7 @@ def table_of_function(
             break
         h = np.diff(x)
         error = np.abs(np.diff(y) - 0.5 * h * (p[:-1] + p[1:]))
-        coarse = (error > 3e-7 * (y[-1] - y[0])) & (h > 1e-9 * width)
+        coarse = (error > close * (y[-1] - y[0])) & (h > 1e-9 * width)
         if not np.any(coarse) or len(x) > 1500:
             break
         a, b = x[:-1][coarse], x[1:][coarse]
