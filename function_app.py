@@ -60,6 +60,22 @@ def campaigns(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, campaigns, JSON)
 
 
+@app.route("transition", methods=["POST"])
+def transition(req: func.HttpRequest) -> func.HttpResponse:
+    """Steps from today's plan to the recommended one."""
+    from shared.api.steps import transition
+
+    return respond(req, transition, JSON)
+
+
+@app.route("experiment", methods=["POST"])
+def experiment(req: func.HttpRequest) -> func.HttpResponse:
+    """A test that verifies the recommended shift."""
+    from shared.api.steps import experiment
+
+    return respond(req, experiment, JSON)
+
+
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""
@@ -184,6 +200,22 @@ def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
     from shared.api.datasets import promote_curves
 
     return respond(req, promote_curves)
+
+
+@app.route("datasets/{dataset}/report", methods=["GET"])
+def report(req: func.HttpRequest) -> func.HttpResponse:
+    """The plan, its pictures and its checks as one page."""
+    from shared.api.reports import report
+
+    return respond(req, report)
+
+
+@app.route("datasets/{dataset}/plots/{plot}", methods=["GET"])
+def plot(req: func.HttpRequest) -> func.HttpResponse:
+    """One picture of the report."""
+    from shared.api.reports import plot
+
+    return respond(req, plot)
 
 
 @app.route("datasets/{dataset}/curves", methods=["POST"])

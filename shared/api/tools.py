@@ -11,14 +11,15 @@ from functools import cache
 from typing import Any
 
 from shared.api.campaign_messages import CampaignsRequest
-from shared.api.contract import DATASET_NAME, PATH_PARAMETERS
 from shared.api.messages import (
     EvaluateRequest,
     OptimizeRequest,
     ScenariosRequest,
     SensitivityRequest,
 )
+from shared.api.operations import DATASET_NAME, PATH_PARAMETERS
 from shared.api.schema import strict_schema
+from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
 
@@ -113,6 +114,11 @@ def _plan_left_out(plan: str) -> tuple[str, ...]:
     return (*over_time, f"{plan}.campaigns")
 
 
+def _one_period() -> frozenset[str]:
+    """What a base of sustained spend leaves out."""
+    return _left_out("base.", "base.horizon", *(f"base.{path}" for path in _BASE_LEFT_OUT))
+
+
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
@@ -187,6 +193,22 @@ def tools() -> tuple[Tool, ...]:
                 CampaignsRequest,
                 leave_out=_left_out("base.", "plan", *(f"base.{path}" for path in _BASE_LEFT_OUT)),
             ),
+        ),
+        Tool(
+            "plan_transition",
+            "Plan the steps from today's spend to the best plan within a largest change a period, "
+            "with what each step brings and when the gain is reached.",
+            "POST",
+            "/transition",
+            strict_schema(TransitionRequest, leave_out=_one_period()),
+        ),
+        Tool(
+            "design_test",
+            "Design the test that shows whether a recommended shift is right: which channel "
+            "first, how much to change, how long, the lift to expect and the least detectable one.",
+            "POST",
+            "/experiment",
+            strict_schema(ExperimentRequest, leave_out=_one_period()),
         ),
         Tool(
             "list_datasets",

@@ -13,8 +13,9 @@ import pytest
 from jsonschema import Draft7Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from shared.api.contract import OPERATIONS, openapi_document
+from shared.api.contract import openapi_document
 from shared.api.messages import OptimizeRequest
+from shared.api.operations import OPERATIONS
 from tests.api.samples import optimize_request
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.api.contract import OPERATIONS
 from shared.api.messages import ScenariosRequest, SensitivityRequest
+from shared.api.operations import OPERATIONS
 from shared.api.reading import read_evaluate, read_optimize
+from shared.api.step_messages import TransitionRequest
 from shared.api.tools import Tool, tool_document, tools
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
@@ -96,6 +97,8 @@ def test_the_tools_that_an_assistant_needs() -> None:
         "analyse_sensitivity",
         "evaluate_plan",
         "rank_campaigns",
+        "plan_transition",
+        "design_test",
         "list_datasets",
         "get_curves",
     }
@@ -192,6 +195,12 @@ def test_strict_arguments_are_valid_and_accepted() -> None:
     base = {"base": problem(part("analyse_sensitivity", "base"))}
     Draft202012Validator(BY_NAME["analyse_sensitivity"].parameters).validate(base)
     SensitivityRequest.model_validate(base)
+    steps = {"base": problem(part("plan_transition", "base")), "max_change": 0.2, "periods": 6}
+    Draft202012Validator(BY_NAME["plan_transition"].parameters).validate(steps)
+    assert TransitionRequest.model_validate(steps).periods == 6
+    test = dict.fromkeys(BY_NAME["design_test"].parameters["properties"])
+    test |= {"base": problem(part("design_test", "base")), "noise": 5}
+    Draft202012Validator(BY_NAME["design_test"].parameters).validate(test)
 
 
 def test_ranges_are_in_the_descriptions() -> None:
