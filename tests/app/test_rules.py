@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.api.answers import EvaluateAnswer, ScenariosAnswer
-from tests.api.features import CAMPAIGNS, over, rule, three
+from tests.api.features import over, rule, three
 from tests.app.client import Client
 from tests.app.test_errors import assert_problem
 
@@ -110,29 +110,16 @@ def test_a_plan_over_time_is_scored_period_by_period(api: Client) -> None:
 
 
 def test_what_does_not_go_together_is_refused_where_it_stands(api: Client) -> None:
-    raw = three(radio={**CAMPAIGNS, "current_spend": 30000, "minimum_if_active": 5000})
-    raw["channels"][2] = {k: v for k, v in raw["channels"][2].items() if v is not None}
+    raw = three(radio={"increment": 5000})
     raw["channels"][0]["exclude"] = True
+    del raw["budget"]
+    raw |= {"horizon": {"periods": 2, "mode": "fixed_shares"}, "period_budgets": [50000, 50001]}
     answer = api.post("optimize", raw)
     assert_problem(answer, 422)
-    assert set(answer.errors()) == {"/channels/2/minimum_if_active"}
-    answer = api.post(
-        "evaluate",
-        {
-            "problem": raw,
-            "plan": [
-                {"channel": "search", "spend": 1},
-                {
-                    "channel": "radio",
-                    "campaigns": [
-                        {"channel": "brand", "spend": 1},
-                        {"channel": "launch", "spend": 1},
-                    ],
-                },
-            ],
-        },
-    )
-    assert set(answer.errors()) == {"/problem/channels/2/minimum_if_active"}
+    assert answer.errors()["/channels/2/increment"][0] == "no_common_lot"
+    plan = [{"channel": name, "spend": 1} for name in ("search", "radio")]
+    answer = api.post("evaluate", {"problem": raw, "plan": plan})
+    assert answer.errors()["/problem/channels/2/increment"][0] == "no_common_lot"
 
 
 def test_faults_over_the_whole_contract_come_at_once(api: Client) -> None:

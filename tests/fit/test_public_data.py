@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +67,11 @@ def test_plans_lose_less_than_keeping_the_history(name: str, most: float) -> Non
     assert ratio < most
 
 
-def test_the_sample_brand_is_fitted_in_time_and_its_plan_is_good() -> None:
+def test_the_sample_brand_is_fitted_and_its_plan_is_good() -> None:
     brand = simulate()
     parsed = parse(brand.spec, brand.csv.encode())
-    start = time.process_time()
     result = fit_history(parsed.history, parsed.spec)
-    seconds = time.process_time() - start
     assert result.promote, result.reasons
-    # 208 weeks of eight channels take about 1.3 CPU seconds alone on a core.
-    assert seconds < 6.0
 
     def truth(channel: int, spend: Floats) -> Floats:
         curve = brand.truth["channels"][channel]["saturation"]
