@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.shifts import Shifts, all_shifts
-from shared.plan.words import gained, money, number
+from shared.plan.words import gained, money
 from shared.plan.yardstick import Yardstick
 from shared.problem.aim import GOALS, aim_of
 from shared.problem.lower import lower
@@ -95,7 +95,7 @@ def _told(
         "amount": amount,
         "period": period + 1 if period >= 0 else None,
         "gain": gain,
-        "text": f"{text} would {gained(problem, number(gain))}.",
+        "text": f"{text} would {gained(problem, gain)}.",
     }
 
 

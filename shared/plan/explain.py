@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from math import floor, log10
 from typing import Any
 
-from shared.plan.words import bound_name, money, number, percent, span, unit_of
+from shared.plan.score import quotient
+from shared.plan.words import bound_name, gained, money, number, outcome_of, percent, span
 from shared.problem.model import Problem
 
 __all__ = ["explain"]
@@ -51,6 +52,7 @@ def explain(
     sentences += _moves(problem, rows, totals, slopes_now)
     sentences += _bounds(problem, rows, prices)
     sentences += _budget(problem, rows, prices)
+    sentences += _targets(problem, prices)
     return sentences
 
 
@@ -62,7 +64,7 @@ def _headline(problem: Problem, totals: Row) -> dict[str, Any]:
     outcome, spend = totals["outcome"], totals["spend"]
     text = (
         f"Spending {money(problem, spend)} {span(problem)} this way should bring "
-        f"{number(outcome)} {unit_of(problem)}"
+        f"{outcome_of(problem, outcome)}"
     )
     interval = totals["outcome_interval"]
     if interval is not None:
@@ -84,6 +86,8 @@ def _headline(problem: Problem, totals: Row) -> dict[str, Any]:
         "headline",
         text + ".",
         **{k: totals[k] for k in (*keys, "uplift", "uplift_share", "probability_better")},
+        spend_share=quotient(spend - now, now) if now is not None else None,
+        periods=problem.horizon.periods,
     )
 
 
@@ -95,14 +99,14 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
     if not certificate["proven"] or bound is None or gap is None:
         return _say("not_proven", "How far this is from the best possible is not proven.", **data)
     verb = {
-        "minimize_spend": "reach the target for less than",
-        "maximize_profit": "earn more than",
-        "weighted_sum": "have a weighted sum above",
+        "minimize_spend": f"reach the target for less than {money(problem, bound)}",
+        "maximize_profit": f"earn more than {money(problem, bound)}",
+        "weighted_sum": f"have a weighted sum above {number(bound)}",
     }
-    text = (
-        f"No plan within the limits can {verb.get(problem.goal.goal, 'bring more than')} "
-        f"{number(bound)}{_as_read(problem)}"
-    )
+    claim = verb.get(problem.goal.goal, f"bring more than {outcome_of(problem, bound)}")
+    text = f"No plan within the limits can {claim}{_as_read(problem)}"
+    if problem.risk.measure != "expected":
+        data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
     if gap <= PROVEN_BEST:
         return _say("proof", f"{text}: this is the best.", **data)
     # Rounded up: the sentence must not promise a smaller gap than was proven.
@@ -137,7 +141,7 @@ def _moves(
         after = row["marginal_return"]
         if slope is not None and after is not None:
             text += (
-                f": the next unit of money there brings {number(slope)} {unit_of(problem)} at "
+                f": the next unit of money there brings {outcome_of(problem, slope)} at "
                 f"today's spend and {number(after)} at the recommended one"
             )
         if row["saturation"] is not None:
@@ -170,8 +174,8 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
             if gain:
                 text = (
                     f"{row['channel']} is held at {money(problem, row['spend'])} by its "
-                    f"{bound_name(name)}: one unit of money of slack there would add "
-                    f"{number(gain)} {unit_of(problem)}."
+                    f"{bound_name(name)}: one unit of money of slack there would "
+                    f"{gained(problem, gain)}."
                 )
                 data = {"channel": row["channel"], "bound": name, "spend": row["spend"]}
                 ranked.append((gain, _say("held", text, **data, gain=gain)))
@@ -180,7 +184,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                 held = [r["channel"] for r in rows if name in r["binding"]]
                 text = (
                     f"The constraint {name} holds {', '.join(held)}: relaxing it by one unit "
-                    f"would add {number(worth[name])} {unit_of(problem)}."
+                    f"would {gained(problem, worth[name])}."
                 )
                 data = {"constraint": name, "channels": held, "gain": worth[name]}
                 ranked.append((worth[name], _say("constraint", text, **data)))
@@ -192,15 +196,32 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
     price = next((p["value"] for p in prices if p["name"] == "budget"), None)
     if price is None or problem.budget is None or problem.goal.goal == "minimize_spend":
         return []
-    gained = {"maximize_profit": "profit", "weighted_sum": "to the weighted sum"}.get(
-        problem.goal.goal, unit_of(problem)
-    )
     if price > 0:
-        text = f"One more unit of budget would add {number(price)} {gained}."
+        text = f"One more unit of budget would {gained(problem, price)}."
     elif price < 0:
-        text = f"The last unit of budget costs {number(-price)} {gained}: spending less earns more."
+        text = f"Spending one unit less of the budget would {gained(problem, -price)}."
     elif any(row["binding"] for row in rows):
         text = "More budget would add nothing within these limits: they hold every channel."
     else:
         text = "More budget would add nothing: what the channels can bring is used up."
     return [_say("budget", text, budget=problem.budget, value=price)]
+
+
+TARGETS = ("target_outcome", "target_roas", "target_cpa")
+
+
+def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:
+    said = []
+    for price in prices:
+        name, value = price["name"], price["value"]
+        asked = getattr(problem.goal, name) if name in TARGETS else None
+        if asked is None or not value:
+            continue
+        way, eased = ("raised", 1.01 * asked) if name == "target_cpa" else ("lowered", 0.99 * asked)
+        gain = 0.01 * asked * value
+        text = (
+            f"The {name} of {number(asked)} holds the plan: {way} to {number(eased)} it would "
+            f"{gained(problem, gain)}."
+        )
+        said.append(_say("target", text, target=name, asked=asked, eased=eased, gain=gain))
+    return said

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from shared.plan import separable
 from shared.plan.caution import warn
+from shared.plan.conditions import conditions
+from shared.plan.doubts import doubts
 from shared.plan.explain import explain
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
@@ -95,7 +97,11 @@ def answer(plan: Plan) -> dict[str, Any]:
         "totals": sums,
         "certificate": proof,
         "shadow_prices": plan.prices,
-        "explanation": explain(problem, rows, sums, proof, plan.prices, _slopes_now(plan)),
+        "explanation": [
+            *explain(problem, rows, sums, proof, plan.prices, _slopes_now(plan)),
+            *conditions(plan, rows),
+            *doubts(problem, rows),
+        ],
         "warnings": [*warn(problem, rows, sums, proof), *notes],
         "curves_version": problem.curves_version,
     }

@@ -19,7 +19,7 @@ from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.plan import Plan
 from shared.plan.score import Score, finite, interval, quotient, totals
-from shared.plan.words import gained, number, percent, plural
+from shared.plan.words import gained, percent, plural
 from shared.plan.yardstick import Yardstick, yardstick
 from shared.problem.arms import arms_of
 from shared.problem.canonical import own_bounds
@@ -334,7 +334,7 @@ def _told(
     if last is None:
         text = "Today's plan is already as good as the recommended one: no steps are needed."
         return [{"code": "keep", "text": text, "data": {"gain": max(gain, 0.0)}}]
-    whole = f"The recommended plan would {gained(problem, number(gain))} a period once it is there"
+    whole = f"The recommended plan would {gained(problem, gain)} a period once it is there"
     data: dict[str, Any] = {
         "gain": gain,
         "periods": periods,

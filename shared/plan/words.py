@@ -11,6 +11,7 @@ __all__ = [
     "gained",
     "money",
     "number",
+    "outcome_of",
     "percent",
     "plural",
     "possessive",
@@ -65,7 +66,17 @@ def money(problem: Problem, value: float) -> str:
 
 def unit_of(problem: Problem) -> str:
     """What outcomes are counted in."""
-    return problem.outcome_unit or "units of outcome"
+    usual = "people reached" if problem.goal.goal == "maximize_reach" else "units of outcome"
+    return problem.outcome_unit or usual
+
+
+def outcome_of(problem: Problem, value: float) -> str:
+    """An outcome with its unit."""
+    text = number(value)
+    if text == "1" and problem.outcome_unit is None:
+        one = "person reached" if problem.goal.goal == "maximize_reach" else "unit of outcome"
+        return f"{text} {one}"
+    return f"{text} {unit_of(problem)}"
 
 
 def span(problem: Problem) -> str:
@@ -80,18 +91,18 @@ def bound_name(name: str) -> str:
     return "lock" if name == "locked" else name
 
 
-def gained(problem: Problem, amount: str) -> str:
-    """What a gain of ``amount`` in the objective does, after "would"."""
+def gained(problem: Problem, value: float) -> str:
+    """What a gain of ``value`` in the objective does, after "would"."""
     goal = problem.goal.goal
     if goal == "minimize_spend":
-        return f"save {amount}" + (f" {problem.currency}" if problem.currency else "")
+        return f"save {money(problem, value)}"
     if goal == "maximize_profit":
-        return f"earn {amount}" + (f" {problem.currency}" if problem.currency else "") + " more"
+        return f"earn {money(problem, value)} more"
     if goal == "weighted_sum":
-        return f"add {amount} to the weighted sum"
-    if goal == "maximize_reach":
-        return f"reach {amount} more"
-    return f"add {amount} {unit_of(problem)}"
+        return f"add {number(value)} to the weighted sum"
+    if goal == "maximize_reach" and problem.outcome_unit is None:
+        return f"reach {number(value)} more {'person' if number(value) == '1' else 'people'}"
+    return f"add {outcome_of(problem, value)}"
 
 
 def plural(count: int, noun: str) -> str:

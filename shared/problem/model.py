@@ -36,6 +36,8 @@ class Channel:
         Highest spend per period in the history behind the curve; beyond it a plan extrapolates.
     max_spend_is_default
         ``max_spend`` was not asked for by the caller but derived from the history.
+    verdict
+        What a fit says of the stored curve that is used ("good", "weak", "prior", ...).
     minimum_if_active, increment
         Spend is 0 or at least the first; a multiple of the second. Each 0 for none.
     min_total, max_total
@@ -57,6 +59,7 @@ class Channel:
     locked: bool = False
     observed_max: float | None = None
     max_spend_is_default: bool = False
+    verdict: str | None = None
     minimum_if_active: float = 0.0
     increment: float = 0.0
     min_total: float = 0.0

@@ -1,0 +1,237 @@
+"""What it would take to change the answer: how much better or worse a channel would have to be.
+
+``factor`` multiplies a channel's curve. In a best plan money has one price, the outcome that its
+last unit brings (:mod:`shared.plan.pricing`), and a channel gets money from where some chord of its
+curve reaches that price:
+
+- *entry*: a channel at its floor x gets more once ``factor * max_y (f(y) - f(x)) / (y - x)`` is the
+  price. Where the curve is concave that is its slope, and the factor is exact; where it has a bend
+  it is the tangent from x, and the factor is the least that could do.
+- *slack*: a channel at its ceiling leaves it once ``factor * f'(x)`` is below the price; told where
+  the curve is concave, and exact there.
+- *loss*: the channel that gains most keeps a gain down to the factor at which its best spend is
+  today's. There the others share what is left of the budget, and their common slope is the price
+  (Newton's method on the optimality conditions). Told where all curves are concave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.plan.plan import Plan
+from shared.plan.pricing import price_of_money
+from shared.plan.words import bound_name, money, number, outcome_of
+from shared.problem.lower import lower
+from shared.problem.program import Program
+
+__all__ = ["conditions"]
+
+Floats = NDArray[np.float64]
+Row = Mapping[str, Any]
+Sentences = list[dict[str, Any]]
+
+TOLD = 4
+"""Channels told at most in each kind of sentence."""
+
+MOST_CHANNELS = 400
+"""Beyond it, nobody reads of single ones."""
+
+CHORDS = np.concatenate([[1e-9], np.geomspace(1e-6, 1e-2, 40), np.linspace(0.01, 1.0, 400)[1:]])
+"""Shares of the way to the ceiling that chords are drawn to."""
+
+NEAR = 1e-7
+"""A spend is at its bound within this share of the plan's money."""
+
+STEPS = 60
+SOLVED = 1e-9
+
+
+def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
+    """Sentences with their figures; none where money has no one price, or limits tie channels."""
+    problem = plan.problem
+    if not problem.boxed or len(problem.channels) > MOST_CHANNELS:
+        return []
+    price = price_of_money(plan)
+    if price is None:
+        return []
+    program = lower(problem)
+    said = _entries(plan, program, price) + _slacks(plan, program, price)
+    return said + _loss(plan, program, rows)
+
+
+class _Curves:
+    """Expected responses and slopes in money per period, by arm."""
+
+    def __init__(self, program: Program) -> None:
+        self._source: Any = program.curves if program.draws is None else program.draws
+        self._drawn = program.draws is not None
+        self._carry = program.carry[:, 0, 0]
+        stack = program.curves
+        inflections = stack.inflection()[None]
+        if program.draws is not None:
+            inflections = program.draws.inflections()
+        self.bends = np.asarray(np.any(inflections > 0.0, axis=0))
+
+    def value(self, spend: Floats) -> Floats:
+        of = self._source.mean_value if self._drawn else self._source.value
+        return np.asarray(of(spend * self._carry))
+
+    def slope(self, spend: Floats) -> Floats:
+        of = self._source.mean_slope if self._drawn else self._source.slope
+        return np.asarray(of(spend * self._carry) * self._carry)
+
+    def curvature(self, spend: Floats) -> Floats:
+        z = spend * self._carry
+        if self._drawn:
+            out = self._source.mean_curvature(z)
+        else:
+            out = self._source.slope(z) * self._source.relative_curvature(z)
+        return np.asarray(out * self._carry**2)
+
+
+def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
+    return {"code": code, "text": text, "data": data}
+
+
+def _entries(plan: Plan, program: Program, price: float) -> Sentences:
+    problem, curves = plan.problem, _Curves(program)
+    x = plan.best.spend[:, 0]
+    floor = program.lower[:, 0]
+    near = NEAR * max(plan.best.money, 1e-12)
+    ends = _ceilings(plan, program)
+    at = np.flatnonzero((x <= floor + near) & (ends > x + near))
+    if not at.size:
+        return []
+    points = x + CHORDS[:, None] * np.maximum(ends - x, near)
+    chords = (curves.value(points) - curves.value(x)) / (points - x)
+    steep = np.where(curves.bends, chords.max(axis=0), curves.slope(x))
+    ranked = []
+    for i in at.tolist():
+        best = float(steep[i])
+        if not np.isfinite(best) or best <= 0.0 or price / best <= 1.0 + 1e-6:
+            continue
+        factor, name = price / best, problem.channels[i].name
+        exact = not bool(curves.bends[i])
+        gets = "nothing" if x[i] <= near else f"no more than {money(problem, float(x[i]))}"
+        least = "" if exact else "at least "
+        text = (
+            f"{name} gets {gets}: it would have to be {least}{number(factor)} times as effective "
+            f"to get {'any' if x[i] <= near else 'more'} money (its best unit of money brings "
+            f"{outcome_of(problem, best)}, the plan's last one {number(price)})."
+        )
+        data = {"channel": name, "spend": float(x[i]), "factor": factor, "exact": exact}
+        data |= {"best_return": best, "price": price}
+        ranked.append((factor, _say("entry", text, **data)))
+    ranked.sort(key=lambda item: item[0])
+    return [sentence for _, sentence in ranked[:TOLD]]
+
+
+def _ceilings(plan: Plan, program: Program) -> Floats:
+    """(A,) what each arm may spend; a ceiling that is only the budget's is the budget."""
+    own = np.array([by not in ("", "budget") for by in program.upper_by])
+    whole = max(float(program.upper.max()), plan.best.money)
+    return np.asarray(np.where(own, program.upper[:, 0], whole))
+
+
+def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
+    problem, curves = plan.problem, _Curves(program)
+    x, slopes = plan.best.spend[:, 0], plan.best.marginal[:, 0]
+    ranked = []
+    for i, names in enumerate(plan.held):
+        roofs = [n for n in names if n == program.upper_by[i] and n != "locked"]
+        factor = price / slopes[i] if np.isfinite(slopes[i]) and slopes[i] > 0.0 else np.inf
+        if not roofs or not factor < 1.0 - 1e-6 or curves.bends[i]:
+            continue
+        name, bound = problem.channels[i].name, roofs[0]
+        text = (
+            f"{name} stays at its {bound_name(bound)} of {money(problem, float(x[i]))} down to "
+            f"{number(100 * float(factor))} % of its effectiveness."
+        )
+        data = {"channel": name, "bound": bound, "spend": float(x[i]), "factor": float(factor)}
+        ranked.append((float(factor), _say("slack", text, **data, price=price)))
+    ranked.sort(key=lambda item: -item[0])
+    return [sentence for _, sentence in ranked[:TOLD]]
+
+
+def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
+    problem = plan.problem
+    gains = [row["change"] or 0.0 for row in rows]
+    best = int(np.argmax(gains)) if gains else 0
+    today = None if not gains else rows[best]["current_spend"]
+    if today is None or gains[best] <= NEAR * max(plan.best.money, 1e-12):
+        return []
+    curves, x = _Curves(program), plan.best.spend[:, 0]
+    if np.any(curves.bends) or not program.lower[best, 0] <= today:
+        return []
+    at = x.copy()
+    at[best] = today
+    slope = float(curves.slope(at)[best])
+    price = price_of_money(plan)
+    if problem.goal.goal == "maximize_outcome" and problem.budget is not None:
+        if not problem.spend_all and plan.best.money < problem.budget * (1 - NEAR):
+            return []
+        price = _price_without(curves, program, at, best, float(x.sum()) - today)
+    elif problem.goal.goal != "maximize_profit" or problem.budget is not None:
+        return []
+    if price is None or not np.isfinite(slope) or slope <= 0.0 or not price < slope:
+        return []
+    factor, name = price / slope, problem.channels[best].name
+    text = (
+        f"{name} gains most, and would keep some of the gain down to {number(100 * factor)} % of "
+        "the effectiveness that its curve says."
+    )
+    data = {"channel": name, "change": gains[best], "factor": factor, "price": price}
+    return [_say("loss", text, **data, marginal_return_now=slope)]
+
+
+def _price_without(
+    curves: _Curves, program: Program, at: Floats, fixed: int, left: float
+) -> float | None:
+    """The price of money where all arms but ``fixed`` share ``left``; None where not found."""
+    low, high = program.lower[:, 0].copy(), _open(program)
+    x, others = np.clip(at, low, np.maximum(high, low)), np.arange(at.size) != fixed
+    if not others.any() or low[others].sum() > left or high[others].sum() < left:
+        return None
+    x[fixed] = at[fixed]
+    for _ in range(STEPS):
+        slope, bend = curves.slope(np.maximum(x, 1e-300)), curves.curvature(np.maximum(x, 1e-12))
+        usable = others & np.isfinite(slope) & np.isfinite(bend) & (bend < 0.0)
+        if not usable.any():
+            return None
+        free = usable & _inside(x, low, high, slope, usable)
+        if not free.any():
+            return None
+        short = left - float(x[others].sum())
+        weight = -1.0 / bend[free]
+        price = (float((slope[free] * weight).sum()) - short) / float(weight.sum())
+        moved = x.copy()
+        moved[free] = np.clip(x[free] + (slope[free] - price) * weight, low[free], high[free])
+        # Never more than half of the way to nothing: slopes there are of another order.
+        moved = np.where(free, np.maximum(moved, np.maximum(0.2 * x, low)), moved)
+        done = np.abs(moved - x).max() <= SOLVED * left and abs(short) <= SOLVED * left
+        x = moved
+        if done:
+            between = free & (x > low + SOLVED * left) & (x < high - SOLVED * left)
+            found = curves.slope(x)[between]
+            if not found.size or np.ptp(found) > 1e-5 * float(found.mean()):
+                return None
+            return float(np.median(found))
+    return None
+
+
+def _open(program: Program) -> Floats:
+    own = np.array([by not in ("", "budget") for by in program.upper_by])
+    return np.asarray(np.where(own, program.upper[:, 0], np.inf))
+
+
+def _inside(
+    x: Floats, low: Floats, high: Floats, slope: Floats, usable: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Arms that are between their bounds, or would leave the one that they are at."""
+    between = usable & (x > low) & (x < high)
+    price = float(np.median(slope[between])) if between.any() else float(np.median(slope[usable]))
+    return np.asarray(between | ((x <= low) & (slope > price)) | ((x >= high) & (slope < price)))
