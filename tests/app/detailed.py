@@ -40,20 +40,20 @@ def by_geo(seed: int = 1, synergy: float = 0.0) -> bytes:
     return "\n".join(lines).encode()
 
 
-def by_campaign(seed: int = 2) -> tuple[bytes, bytes]:
+def by_campaign(seed: int = 2, weeks: int = WEEKS) -> tuple[bytes, bytes]:
     """Spend of tv/brand (strong), tv/sale (weak) and search, and the revenue beside it."""
     rng = np.random.default_rng(seed)
     arms = [("tv", "brand"), ("tv", "sale"), ("search", "all")]
-    spend = 1000 * np.exp(0.6 * rng.normal(size=(WEEKS, 3)))
+    spend = 1000 * np.exp(0.6 * rng.normal(size=(weeks, 3)))
     revenue = 30_000 + 12_000 * saturated(spend[:, 0], 1500) + 1_500 * saturated(spend[:, 1], 1500)
     revenue = revenue + 6_000 * saturated(spend[:, 2], 700)
-    revenue = revenue * (1 + 0.02 * rng.normal(size=WEEKS))
+    revenue = revenue * (1 + 0.02 * rng.normal(size=weeks))
     lines = ["date,channel,campaign,spend"] + [
         f"{week(t)},{channel},{campaign},{spend[t, a]:.2f}"
-        for t in range(WEEKS)
+        for t in range(weeks)
         for a, (channel, campaign) in enumerate(arms)
     ]
-    told = ["date,revenue"] + [f"{week(t)},{revenue[t]:.2f}" for t in range(WEEKS)]
+    told = ["date,revenue"] + [f"{week(t)},{revenue[t]:.2f}" for t in range(weeks)]
     return "\n".join(lines).encode(), "\n".join(told).encode()
 
 

@@ -62,9 +62,9 @@ class Arms:
         channels = self.layout.roi.size
         if self.channel.size == channels:
             return values
-        out = np.zeros((channels, *values.shape[1:]))
-        np.add.at(out, self.channel, values)
-        return out
+        # A product with zeros and ones: ufunc.at takes several times as long.
+        out: Floats = np.eye(channels)[self.channel].T @ values.reshape(self.channel.size, -1)
+        return out.reshape(channels, *values.shape[1:])
 
 
 def picked(theta: Floats, places: Ints) -> Floats:

@@ -39,7 +39,7 @@ __all__ = ["MediaModel", "Unpacked", "build_model"]
 Floats = NDArray[np.float64]
 Pairs = tuple[tuple[int, int], ...]
 _LOG_2PI = float(np.log(2.0 * np.pi))
-_CACHED = 48_000  # numbers of one (arm, point, row) array worked on at once
+_CACHED = 64_000  # numbers of one (arm, point, row) array worked on at once
 _TINY = 1e-300
 
 
@@ -173,7 +173,9 @@ class MediaModel:
         the model's own noise or that of each point, ``under``.
         """
         # A few points at a time: their arrays then stay in the processor's cache.
-        few = max(1, _CACHED // (len(self.arms.families) * self.design.train))
+        size = len(self.arms.families) * self.design.train
+        batches = -(-len(theta) * size // _CACHED)
+        few = max(1, -(-len(theta) // batches))
         under = self.marginal if under is None else under
         at = [slice(k, k + few) for k in range(0, len(theta), few)]
         parts = [self._log_posterior(theta[some], under.some(some)) for some in at]
@@ -304,10 +306,11 @@ class MediaModel:
         gradient[:, layout.roi] += self.arms.by_channel(by_log_roi).T
         for level in layout.levels:
             spread = np.exp(theta[:, level.spread])
-            for a in np.flatnonzero(level.member >= 0):
-                member = level.member[a]
-                gradient[:, member] += spread * by_log_roi[a]
-                gradient[:, level.spread] += spread * theta[:, member] * by_log_roi[a]
+            has = np.flatnonzero(level.member >= 0)
+            pull = spread[:, None] * by_log_roi[has].T  # (K, arms of the level)
+            members, place = np.unique(level.member[has], return_inverse=True)
+            gradient[:, members] += pull @ np.eye(members.size)[place]
+            gradient[:, level.spread] += (theta[:, level.member[has]] * pull).sum(axis=1)
         weights = self.arms.by_channel(by_weights)
         gradient[:, layout.first] += (weights * forward.by_first).sum(axis=2).T
         two = layout.second >= 0

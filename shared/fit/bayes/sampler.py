@@ -2,14 +2,16 @@
 
 Neal (MCMC using Hamiltonian dynamics, 2011) in coordinates in which the posterior is nearly a
 standard normal: those of the Laplace approximation first, then those of the pooled covariance of
-all chains. A few leapfrogs then cross it, and every evaluation serves all chains at once.
+all chains; of a hierarchy, once spread and deviations are straightened (``centring``). A few
+leapfrogs then cross it, and every evaluation serves all chains at once.
 
 1. Starts: of twice as many Laplace draws those kept by tempered importance weights, which drops the
    wildest (a half-saturation far beyond any spend seen).
-2. Warm-up in three stages: the step is tuned to an acceptance of 0.85; after a stage the pooled
+2. Warm-up in three stages: the step is tuned to an acceptance of 0.9; after a stage the pooled
    covariance is taken over and chains that hardly moved begin anew where another one stands.
 3. Blocks of draws, until the rank-normalised split R-hat of all coordinates and their bulk
-   effective sample size (``converge``) reach the goal, or the cap: then ``reached`` is false.
+   effective sample size (``converge``) reach the goal, or the cap: then ``reached`` is false, as it
+   is where more than one trajectory in a hundred diverged. Early divergences shorten the step.
 
 Where the noise has tails or memory every second trajectory is followed by a Gibbs pass (``gibbs``).
 The draws kept are spread evenly over all that was drawn.
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.centring import centring_of
 from shared.fit.bayes.converge import bulk_ess, r_hat
 from shared.fit.bayes.gibbs import Noises, marginal_of, redrawn, repeated
 from shared.fit.bayes.laplace import Mode, laplace_draws
@@ -32,14 +35,17 @@ from shared.fit.bayes.noise import Noise
 __all__ = ["Goal", "Sample", "sample"]
 
 Floats = NDArray[np.float64]
-_TARGET = 0.85
+_TARGET = 0.9
 _LENGTH = 1.7  # of a trajectory, in standard deviations: a quarter of a period is pi / 2
 _JITTER = 0.3
-_LEAPFROGS = (3, 8)
+_LEAPFROGS = (3, 10)
 _WARM_UP = (12, 14, 14)
 _TEMPER = 0.5
 _STUCK = 0.25  # acceptance in a stage of the warm-up under which a chain begins anew
 _DIVERGED = 1000.0  # error of the energy (as Stan counts them)
+_MOST_DIVERGED = 0.01  # of all trajectories: more, and a corner may not have been reached
+_SHORTER = 0.75  # of the step after a block in which more than one in a thousand diverged
+_WATCHED = 2  # blocks after which the step stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Goal:
 
     r_hat: float = 1.02
     ess: float = 400.0
-    chains: int = 24
+    chains: int = 16
     block: int = 20
     blocks: int = 30
 
@@ -76,19 +82,21 @@ class Sample:
 
 
 class _Chains:
-    """The state of all chains: K points in coordinates x, theta = centre + root x."""
+    """The state of all chains: K points x; centre + root x are coordinates of ``centring``."""
 
     def __init__(
         self, model: MediaModel, mode: Mode, noise: Noise, chains: int, rng: np.random.Generator
     ) -> None:
         self.model, self.rng = model.quick(), rng
-        self.centre, self.root = mode.theta, mode.root
+        self.centring = centring_of(model.layout, mode)
+        self.centre = self.centring.inward(mode.theta[None])[0]
+        self.root = self.centring.root(mode)
         self.noises = repeated(noise, chains)
         self.free = np.isfinite(noise.degrees) or noise.correlation != 0.0
         self.under: Marginal = model.marginal
         self.step = 1.2 / float(mode.theta.size) ** 0.25
         self.divergences = 0
-        points = laplace_draws(mode, 2 * chains, rng)
+        points = self.centring.inward(laplace_draws(mode, 2 * chains, rng))
         x = np.linalg.solve(self.root, (points - self.centre).T).T
         value, gradient = self.evaluated(x)
         log_weight = _TEMPER * (value + 0.5 * (x**2).sum(axis=1))
@@ -99,13 +107,22 @@ class _Chains:
             self.renew()
 
     @property
-    def theta(self) -> Floats:
+    def points(self) -> Floats:
+        """Where the chains stand, in the coordinates of ``centring``."""
         return np.asarray(self.centre + self.x @ self.root.T)
+
+    @property
+    def theta(self) -> Floats:
+        """The same as points of the model."""
+        return self.centring.outward(self.points)
 
     def evaluated(self, x: Floats) -> tuple[Floats, Floats]:
         """Log posterior and gradient; a point out of range is impossible."""
         with np.errstate(all="ignore"):
-            value, gradient = self.model.log_posterior(self.centre + x @ self.root.T, self.under)
+            points = self.centre + x @ self.root.T
+            theta = self.centring.outward(points)
+            value, gradient = self.model.log_posterior(theta, self.under)
+            value, gradient = self.centring.density(points, value, gradient)
             fine = np.isfinite(value) & (np.abs(gradient).max(axis=1) < 1e100)
         gradient = np.where(fine[:, None], gradient, 0.0)
         return np.where(fine, value, -np.inf), gradient @ self.root
@@ -146,7 +163,7 @@ class _Chains:
             for trajectory in range(trajectories):
                 rate = self.move()
                 rates.append(rate)
-                seen.append(self.theta)
+                seen.append(self.points)
                 self.step *= float(np.exp((rate.mean() - _TARGET) * (1.0 + trajectory) ** -0.4))
                 if self.free and trajectory % 2:
                     self.renew()
@@ -166,7 +183,7 @@ class _Chains:
 
     def _adopt(self, seen: Floats) -> None:
         """Take over the pooled covariance of points (N, size), shrunk towards that in use."""
-        theta, count = self.theta, len(seen)
+        points, count = self.points, len(seen)
         x = np.linalg.solve(self.root, (seen - self.centre).T).T
         size = x.shape[1]
         # Draws of a chain are dependent: they count as half as many.
@@ -175,7 +192,7 @@ class _Chains:
         inner = np.linalg.cholesky(covariance)
         self.centre = seen.mean(axis=0)
         self.root = self.root @ inner
-        self.x = np.linalg.solve(self.root, (theta - self.centre).T).T
+        self.x = np.linalg.solve(self.root, (points - self.centre).T).T
         self.gradient = self.gradient @ inner
 
 
@@ -207,12 +224,15 @@ def sample(
     rates: list[float] = []
     worst, ess = float("inf"), 0.0
     for block in range(goal.blocks):
+        before = chains.divergences
         for trajectory in range(goal.block):
             rates.append(float(chains.move().mean()))
             points.append(chains.theta)
             noises.append(chains.noises)
             if chains.free and trajectory % 2:
                 chains.renew()
+        if block < _WATCHED and chains.divergences - before > 0.001 * goal.block * goal.chains:
+            chains.step *= _SHORTER
         if block == 0 or len(points) * goal.chains < count:
             continue
         drawn = np.stack(points)
@@ -237,5 +257,7 @@ def sample(
         divergences=chains.divergences,
         chains=goal.chains,
         trajectories=len(points),
-        reached=worst <= goal.r_hat and ess >= goal.ess,
+        reached=worst <= goal.r_hat
+        and ess >= goal.ess
+        and chains.divergences <= _MOST_DIVERGED * len(points) * goal.chains,
     )
