@@ -21,6 +21,10 @@ HTTP = {
     "optimize": ("optimize", {"POST"}),
     "scenarios": ("scenarios", {"POST"}),
     "evaluate": ("evaluate", {"POST"}),
+    "sensitivity": ("sensitivity", {"POST"}),
+    "campaigns": ("campaigns", {"POST"}),
+    "transition": ("transition", {"POST"}),
+    "experiment": ("experiment", {"POST"}),
     "fit": ("fit", {"POST"}),
     "list_datasets": ("datasets", {"GET"}),
     "delete_dataset": ("datasets/{dataset}", {"DELETE"}),
@@ -35,6 +39,10 @@ HTTP = {
     "get_curves": ("datasets/{dataset}/curves", {"GET"}),
     "list_curve_versions": ("datasets/{dataset}/curves/versions", {"GET"}),
     "get_curve_version": ("datasets/{dataset}/curves/{version}", {"GET"}),
+    "store_curves": ("datasets/{dataset}/curves", {"POST"}),
+    "import_curves": ("curves/import", {"POST"}),
+    "report": ("datasets/{dataset}/report", {"GET"}),
+    "plot": ("datasets/{dataset}/plots/{plot}", {"GET"}),
     "promote_curves": ("datasets/{dataset}/curves/{version}/promote", {"POST"}),
     "openapi": ("openapi.json", {"GET"}),
     "tools": ("tools.json", {"GET"}),
@@ -116,6 +124,42 @@ def test_a_planning_question(worker: Worker, name: str) -> None:
     assert answer.headers["content-type"] == "application/json"
     found = answer.json()
     assert found["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("sensitivity", {}),
+        ("campaigns", {}),
+        ("transition", {"max_change": 0.2, "periods": 3}),
+        ("experiment", {"noise": 500.0}),
+    ],
+)
+def test_a_question_about_a_plan(worker: Worker, name: str, more: dict[str, Any]) -> None:
+    answer = call(worker, name, {"base": sample_request("optimize"), **more})
+    assert answer.status == 200, answer.body
+
+
+TABLE = {
+    "format": "table",
+    "table_csv": "channel,spend,response\ntv,0,0\ntv,20,31\nsearch,0,0\nsearch,15,22\n",
+    "channels": [
+        {"channel": "tv", "current_spend": 24},
+        {"channel": "search", "current_spend": 9},
+    ],
+}
+
+
+def test_curves_of_another_tool_and_a_report_of_them(worker: Worker) -> None:
+    at = {"dataset": "tables"}
+    assert call(worker, "import_curves", TABLE).status == 200
+    stored = call(worker, "store_curves", {**TABLE, "promote": True}, **at)
+    assert stored.status == 201, stored.body
+    page = call(worker, "report", **at)
+    assert page.status == 200, page.body
+    assert page.headers["content-type"].startswith("text/html")
+    assert call(worker, "plot", **at, plot="responses").status == 200
+    assert call(worker, "delete_dataset", **at).status == 204
 
 
 def test_a_bad_question_is_a_problem_not_a_failure(worker: Worker) -> None:
