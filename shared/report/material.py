@@ -23,6 +23,7 @@ from shared.plan.sensitivity.bands import curve_band
 from shared.plan.sweep import sweep
 from shared.problem.arms import Arm, arms_of
 from shared.problem.model import Problem
+from shared.report.plot import short
 from shared.report.style import colours_of
 
 __all__ = ["Course", "Material"]
@@ -95,6 +96,11 @@ class Material:
     def outcome(self) -> str:
         """What outcomes are counted in."""
         return self.curves.outcome or "outcome"
+
+    @property
+    def outcome_short(self) -> str:
+        """The same where there is little room."""
+        return short(self.outcome)
 
     # -- the plan -----------------------------------------------------------------------------
 
@@ -172,13 +178,24 @@ class Material:
             for place in range(len(panel.arms))
         }
 
+    @cached_property
+    def _sustained(self) -> dict[str, Floats]:
+        adstocks = {c.channel: c.response.adstock for c in self.curves.channels}
+        found = {}
+        for arm, spend in self.spend.items():
+            adstock = adstocks.get(arm)
+            found[arm] = spend if adstock is None else adstock.apply(spend) / adstock.total_weight()
+        return found
+
     def observed(self, arm: str) -> tuple[Floats, Floats] | None:
         """Spend of an arm and the outcome attributed to it, by period that both are known of.
 
-        The outcome is moved by the factor by which the fit's calibration moved the arm's return,
+        Spend counts with what carried over from the periods before it, as the spend that would
+        amount to it if it were kept up in every period: that is what its curve is of. The outcome
+        is moved by the factor by which the fit's calibration moved the arm's return,
         so that points and curve speak of the same thing.
         """
-        course, spend = self.course, self.spend.get(arm)
+        course, spend = self.course, self._sustained.get(arm)
         if course is None or self.history is None or spend is None or arm not in course.media:
             return None
         place = {day: t for t, day in enumerate(course.dates)}
@@ -189,11 +206,12 @@ class Material:
         return spend[here], course.media[arm][there] * self.return_factor(arm)
 
     def return_factor(self, arm: str) -> float:
-        """By what the fit's calibration multiplied an arm's return; 1 where it did not."""
-        told = self.curves.diagnostics.get("calibration") or {}
-        for row in told.get("channels") or ():
-            if row["channel"] == arm and row.get("return_factor") is not None:
-                return float(row["return_factor"])
+        """The mean return that plans use over the one that was learned; 1 where both are one."""
+        planned = next((c.roi for c in self.curves.channels if c.channel == arm), None)
+        for row in self.curves.diagnostics.get("channels") or ():
+            learned = row.get("posterior_roi")
+            if row["channel"] == arm and planned is not None and learned and learned[1]:
+                return planned.mean / float(learned[1])
         return 1.0
 
     # -- names --------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ def plot(material: Material) -> Plot | Missing:
     }
     media = material.by_channel(course.media)
     note = (
-        f"Means per {material.period} over each {each}. Parts below zero lower the outcome; all "
-        "parts of a bar add up to what the model fits, and the dots are what happened. The parts "
+        f"Means per {material.period} over each {each}. Parts below zero lower the outcome: the "
+        "line across a bar is what all its parts come to, the dot is what happened. The parts "
         "are the model's own, before its returns were calibrated for planning."
     )
     return Plot(
@@ -116,9 +116,13 @@ def _draw(
     )
     handles.append(Line2D([], [], color=INK, marker="o", markersize=3.4, linestyle=""))
     labels.append("what happened")
+    fitted = [spell.mean(course.fitted) or 0.0 for spell in found]
+    axes.hlines(fitted, left, [a + b for a, b in zip(left, width, strict=True)], INK, linewidth=1.5)
+    handles.insert(-1, Line2D([], [], color=INK, linewidth=1.5))
+    labels.insert(-1, "all parts together")
     axes.axhline(0.0, color=INK, linewidth=0.8)
     axes.set_xlim(left[0], left[-1] + found[-1].days)
-    axes.set_ylabel(f"{material.outcome} per {material.period}")
+    axes.set_ylabel(f"{material.outcome_short} per {material.period}")
     axes.set_xlabel("date")
     dates_on(axes.xaxis, found[0].first, found[-1].first)
     amounts_on(axes.yaxis)

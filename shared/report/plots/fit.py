@@ -115,7 +115,7 @@ def _draw(
             axes.axvspan(first, last, color=SPAN, linewidth=0, zorder=0)
         handles.append(Patch(color=SPAN))
         labels.append("held back once")
-    upper.set_ylabel(f"{material.outcome} per {material.period}")
+    upper.set_ylabel(f"{material.outcome_short} per {material.period}")
     lower.set_ylabel("difference")
     lower.set_xlabel("date")
     dates_on(lower.xaxis, course.dates[0], course.dates[-1])

@@ -35,9 +35,9 @@ def plot(material: Material) -> Plot | Missing:
     )
     if any(material.observed(band["channel"]) is not None for band in shown):
         note += (
-            f" A point is one {material.period}: what was spent in it and what the model "
-            "attributes to it, moved by the same factor as the curve; "
-            "carryover puts points beside the curve."
+            f" A point is one {material.period}: across, its spend with what carried over from "
+            f"before, as spend kept up every {material.period}; upwards, what the model "
+            "attributes to it, moved by the same factor as the curve's return."
         )
     else:
         note += " No points: there is no history with its fit behind these curves."
@@ -88,7 +88,7 @@ def _draw(
     for axes in panels[len(bands) :]:
         axes.set_axis_off()
     figure.supxlabel(f"spend per {material.period} ({material.money})", fontsize=9.5)
-    figure.supylabel(f"{material.outcome} per {material.period}", fontsize=9.5)
+    figure.supylabel(f"{material.outcome_short} per {material.period}", fontsize=9.5)
     handles: list[Any] = [
         Line2D([], [], color=ACCENT, linewidth=1.8),
         Patch(color=ACCENT, alpha=0.22, linewidth=0),
@@ -129,12 +129,13 @@ def _panel(axes: Axes, material: Material, band: Mapping[str, Any]) -> None:
     if seen is not None and seen < limit:
         axes.axvspan(seen, limit, color=SPAN, linewidth=0, zorder=0)
     axes.plot(spend, middle, color=ACCENT, linewidth=1.8, zorder=3)
-    if band["current_spend"] is not None:
-        axes.axvline(
-            band["current_spend"], color=NOW, linewidth=1.6, linestyle=(0, (4, 2)), zorder=4
-        )
     axes.axvline(band["recommended_spend"], color=INK, linewidth=1.6, zorder=4)
-    axes.set_xlim(0.0, limit)
+    if band["current_spend"] is not None:
+        # Above the other, with gaps: where both are the same, both are seen.
+        axes.axvline(
+            band["current_spend"], color=NOW, linewidth=1.8, linestyle=(0, (4, 3)), zorder=5
+        )
+    axes.set_xlim(-0.025 * limit, limit)
     axes.set_ylim(0.0, 1.06 * top if top > 0.0 else 1.0)
     axes.set_title(short(band["channel"]))
     amounts_on(axes.xaxis, 3)

@@ -136,7 +136,7 @@ def _draw(figure: Figure, material: Material, found: Sequence[_Return]) -> None:
                     markeredgewidth=1.6 if marker == "|" else 0.0,
                 )
     ends = [x for item in found for x in item.ends()]
-    axes.set_xlabel(f"{material.outcome} per {material.unit}")
+    axes.set_xlabel(f"{material.outcome_short} per {material.unit}")
     if min(ends) > 0.0 and max(ends) / min(ends) > WIDE:
         from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
