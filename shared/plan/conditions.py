@@ -40,7 +40,7 @@ TOLD = 4
 MOST_CHANNELS = 400
 """Beyond it, nobody reads of single ones."""
 
-CHORDS = np.concatenate([[1e-9], np.geomspace(1e-6, 1e-2, 40), np.linspace(0.01, 1.0, 400)[1:]])
+CHORDS = np.concatenate([np.geomspace(1e-6, 1e-2, 40), np.linspace(0.01, 1.0, 400)[1:]])
 """Shares of the way to the ceiling that chords are drawn to."""
 
 NEAR = 1e-7
@@ -106,9 +106,10 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
     at = np.flatnonzero((x <= floor + near) & (ends > x + near))
     if not at.size:
         return []
-    points = x + CHORDS[:, None] * np.maximum(ends - x, near)
-    chords = (curves.value(points) - curves.value(x)) / (points - x)
-    steep = np.where(curves.bends, chords.max(axis=0), curves.slope(x))
+    width = CHORDS[:, None] * np.maximum(ends - x, near)
+    chords = (curves.value(x + width) - curves.value(x)) / width
+    first = curves.slope(x)
+    steep = np.where(curves.bends, np.maximum(chords.max(axis=0), first), first)
     ranked = []
     for i in at.tolist():
         best = float(steep[i])

@@ -28,7 +28,7 @@ def closed_form(budget: float = 100.0) -> np.ndarray:
     return np.sqrt(top * half) * root - half
 
 
-def s_shaped_with_draws(count: int = 60, seed: int = 7) -> Problem:
+def s_shaped_with_draws(count: int = 60, seed: int = 7, spread: float = 0.15) -> Problem:
     """Three channels, one S-shaped with carryover, with joint draws around the point curves."""
     rng = np.random.default_rng(seed)
     points = (
@@ -38,10 +38,10 @@ def s_shaped_with_draws(count: int = 60, seed: int = 7) -> Problem:
     )
     channels = []
     for name, (curve, adstock, spend) in zip(("tv", "social", "search"), points, strict=True):
-        spread = rng.lognormal(0.0, 0.15, count)
+        sizes = rng.lognormal(0.0, spread, count)
         draws = tuple(
             type(curve)(**{**curve.parameters(), "max_response": curve.max_response * s})
-            for s in spread
+            for s in sizes
         )
         response = Response(curve, adstock, draws)
         channels.append(

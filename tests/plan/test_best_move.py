@@ -68,7 +68,7 @@ def worse_plan(raw: Raw, seed: int) -> np.ndarray | None:
     return np.asarray(fine[np.random.default_rng(seed).integers(len(fine))])
 
 
-SEEDS = range(36)
+SEEDS = range(26)
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +92,13 @@ def counted() -> dict[int, tuple[dict[str, Any] | None, float, float]]:
 
 
 def test_no_counted_move_is_better(counted: dict[int, Any]) -> None:
-    assert len(counted) > 20
+    assert len(counted) > 15
     helped = 0
     for seed, (found, best, base) in counted.items():
         gain = 0.0 if found is None else found["gain"]
         assert gain >= best - 1e-6 * max(abs(base), 1.0), seed
         helped += gain > 0.0
-    assert helped > 12
+    assert helped > 8
 
 
 @pytest.mark.parametrize("seed", range(12))
