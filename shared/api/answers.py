@@ -88,6 +88,9 @@ class ShortArm(Answer):
     outcome_interval: Interval | None
     marginal_return: float | None
     binding: list[str]
+    periods: list[AllocatedPeriod] | None = Field(
+        None, description="Each period's part, in a plan over time."
+    )
 
 
 class AllocatedShort(ShortArm):
@@ -271,6 +274,9 @@ class ScenarioAnswer(Answer):
     regret: float | None = None
     detail: str | None = None
     conflicts: list[ConflictAnswer] | None = None
+    warnings: list[Caution] | None = Field(
+        None, description="What is to be said of this scenario and not of the base."
+    )
 
 
 class ChannelSpendAnswer(Answer):

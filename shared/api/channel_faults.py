@@ -128,6 +128,15 @@ def _campaign_faults(
 
 def _missing_curve(channel: Json, name: str, path: Path, stored: bool) -> Iterator[Fault]:
     curve, short = channel.get("response"), channel.get("saturation")
+    if channel.get("like") is not None:
+        if has_curve(channel):
+            message = f"{name} has a curve of its own, so it is like no other: drop one of them."
+            yield Fault(pointer_to(*path, "like"), "conflict", message)
+        return
+    for field in ("scale", "uncertainty"):
+        if channel.get(field) is not None:
+            message = f"{field} of {name} says how far it is like another channel: name that one."
+            yield Fault(pointer_to(*path, "like"), "required", message)
     if curve is not None and (short is not None or channel.get("adstock") is not None):
         message = f"Give {name} a response, or saturation and adstock: not both."
         yield Fault(pointer_to(*path, "response"), "conflict", message)

@@ -9,18 +9,24 @@ from typing import Any
 from shared.api.messages import Campaign, Channel
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.curves.adstock import LagWeights
+from shared.curves.analogy import times
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
-from shared.curves.saturation import Saturation, saturation_from_dict
+from shared.curves.saturation import Saturation
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
 
-__all__ = ["Reading", "inline_channels", "stored_channels", "stored_names"]
+__all__ = [
+    "Given",
+    "Reading",
+    "inline_channels",
+    "limited",
+    "stored_channels",
+    "stored_names",
+    "under_effects",
+]
 
 DEFAULT_HEADROOM = 1.5
 """A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
-
-OUTPUT_PARAMETERS = ("max_response", "coefficient")
-"""Parameters that are in units of outcome: a curve is linear in them."""
 
 Path = tuple[str | int, ...]
 Given = Sequence[tuple[int, Channel]]
@@ -112,7 +118,7 @@ def _channel(
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
-    return _limited(
+    return limited(
         channel,
         name=name,
         # Never evaluated: the campaigns' responses are the channel's.
@@ -158,10 +164,12 @@ def _arm(
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
         limits |= _observed(channel, stored, reading.periods)
-    return _limited(channel, **limits)
+        if channel.response is None and channel.saturation is None:
+            limits["verdict"] = stored.verdict
+    return limited(channel, **limits)
 
 
-def _limited(channel: Campaign, **made: Any) -> ProblemChannel:
+def limited(channel: Campaign, **made: Any) -> ProblemChannel:
     """The problem's channel: the limits as the message has them, beside what was ``made``."""
     return ProblemChannel(
         min_spend=channel.min_spend,
@@ -256,6 +264,11 @@ def _times_each(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[fl
     return tuple(a * b for a, b in zip(first, second, strict=True))
 
 
+def under_effects(channel: Campaign, response: Response) -> Response:
+    """A channel's curve under its own effectiveness and price."""
+    return _under_effects(response, _effects(channel), _price(channel))
+
+
 def _under_effects(response: Response, effect: float, price: float) -> Response:
     """The curve under another effectiveness and another price.
 
@@ -266,23 +279,10 @@ def _under_effects(response: Response, effect: float, price: float) -> Response:
         return response
 
     def moved(curve: Saturation) -> Saturation:
-        return _times(curve.scaled(1.0 / price), effect)
+        return times(curve.scaled(1.0 / price), effect)
 
     return Response(
         saturation=moved(response.saturation),
         adstock=response.adstock,
         draws=tuple(moved(draw) for draw in response.draws),
     )
-
-
-def _times(curve: Saturation, factor: float) -> Saturation:
-    """The curve ``factor * f(x)``, of the same family."""
-    if factor == 1.0:
-        return curve
-    data = curve.to_dict()
-    if data["family"] == "tabulated":
-        data["response"] = [factor * y for y in data["response"]]
-    for key in OUTPUT_PARAMETERS:
-        if key in data:
-            data[key] = factor * data[key]
-    return saturation_from_dict(data)

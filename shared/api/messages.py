@@ -26,6 +26,7 @@ from shared.api.curve_messages import (
 
 __all__ = [
     "MAX_CHANNELS",
+    "MAX_COMPARED",
     "MAX_PERIODS",
     "Campaign",
     "CampaignSpend",
@@ -55,6 +56,7 @@ MAX_PERIODS = 520
 """Ten years of weeks."""
 
 MAX_SCENARIOS = 100
+MAX_COMPARED = 1_000_000  # scenarios times curves (a draw is one) times periods
 MAX_SWEEP = 200
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -124,6 +126,18 @@ class Channel(Campaign):
         None,
         max_length=1000,
         description="Campaigns whose sum is the channel's spend, each with a response of its own.",
+    )
+    like: Name | None = Field(
+        None,
+        description="For a channel without a history: the channel whose curve it is taken to have.",
+    )
+    scale: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
+        None, description="Beside like: its size, as a share of that channel's (default 1)."
+    )
+    uncertainty: Annotated[float, Field(ge=1, le=100)] | None = Field(
+        None,
+        description="Beside like: the factor, either way, within which its return and its size are "
+        "believed to lie (90 %; default 2).",
     )
 
 

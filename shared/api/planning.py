@@ -5,7 +5,8 @@ An endpoint gives the domain's answer its status and headers; the wrapper tells 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.api.campaign_messages import CampaignsRequest
@@ -15,6 +16,7 @@ from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
 from shared.api.messages import (
     MAX_CHANNELS,
+    MAX_COMPARED,
     OptimizeRequest,
     Scenario,
     ScenariosRequest,
@@ -85,11 +87,16 @@ def scenarios(call: Call) -> Reply:
             faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
     message = accepted(message, faults)
     base = _at("/base", lambda: problem_of(message.base, _curves(call, message.base)))
+    _limit_scenarios(base, len(message.scenarios or ()))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
     asked = message.frontier
     wanted = None if asked is None else (asked.between, asked.points)
-    return _stamped(call.service.scenarios(base, variants, budgets, wanted))
+    try:
+        return _stamped(call.service.scenarios(base, variants, budgets, wanted))
+    except InvalidInput as error:
+        told = [_told(fault, message, base, variants, raw_base) for fault in error.faults]
+        raise type(error)(told) from None
 
 
 def sensitivity(call: Call) -> Reply:
@@ -156,6 +163,46 @@ def _variants(call: Call, message: ScenariosRequest, raw_base: Mapping[str, Any]
             faults += error.faults
     refuse(faults)
     return variants
+
+
+def _told(
+    fault: Fault,
+    message: ScenariosRequest,
+    base: Problem,
+    variants: Sequence[Variant],
+    raw_base: Mapping[str, Any],
+) -> Fault:
+    """What the domain finds wrong with the base or a scenario, where it stands in the request."""
+    part, _, rest = fault.pointer[1:].partition("/")
+    if part == "base":
+        inner = relocated(replace(fault, pointer=f"/{rest}"), message.base, base)
+        return under("/base", [inner])[0]
+    number, _, rest = rest.partition("/")
+    if part != "scenarios" or not number.isdigit():
+        return fault
+    i = int(number)
+    scenario = (message.scenarios or [])[i]
+    changes = {} if scenario.changes is None else scenario.changes
+    patched = apply_changes(raw_base, changes)[0]
+    inner = relocated(
+        replace(fault, pointer=f"/{rest}"), read_optimize(patched), variants[i].problem
+    )
+    where = pointer_to("scenarios", i, "changes")
+    return replace(inner, pointer=where + located(inner.pointer, patched, changes))
+
+
+def _limit_scenarios(base: Problem, count: int) -> None:
+    """Refuse more scenarios of a large base than one answer has time and memory for."""
+    arms = [arm for channel in base.channels for arm in channel.campaigns or (channel,)]
+    draws = max((len(arm.response.draws) for arm in arms), default=0)
+    size = count * len(arms) * max(draws, 1) * base.horizon.periods
+    if size > MAX_COMPARED:
+        over = "" if base.horizon.periods == 1 else f" and {base.horizon.periods} periods"
+        raise InputTooLarge(
+            f"{count} scenarios of {len(arms)} channels or campaigns, {max(draws, 1)} draws{over} "
+            f"are {size:,} curves; at most {MAX_COMPARED:,} are compared in one request. Send "
+            "fewer scenarios at a time."
+        )
 
 
 def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int) -> Variant:

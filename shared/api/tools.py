@@ -49,6 +49,8 @@ _UNSPEAKABLE = (
     "channels.response",
     "channels.campaigns",
     "channels.adstock:lag_weights",
+    # Said of a channel that is tried out: by the changes of a scenario.
+    *(f"channels.{field}" for field in ("like", "scale", "uncertainty")),
     "horizon.prior_spend",
     "interactions",
     "solver.method",
@@ -90,8 +92,9 @@ _EDITS: dict[str, Any] = {
             "path": {
                 "type": "string",
                 "description": "Pointer into the base with channels by name, such as /budget, "
-                "/channels/tv/max_spend, /channels/tv/effectiveness (0.7: 30 % less effective) or "
-                "/channels/tv/price (1.2: 20 % dearer).",
+                "/channels/tv/max_spend, /channels/tv/effectiveness (0.7: 30 % less effective), "
+                "/channels/tv/price (1.2: 20 % dearer), or /channels/podcast/like (a channel without "
+                "history whose curve is taken to be that of the channel in value).",
             },
             "value": {
                 "type": ["number", "boolean", "string", "null"],

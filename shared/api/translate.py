@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from shared.api.analogy import alike_channels
 from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
 from shared.api.interplay import interactions_of
 from shared.api.messages import Channel, Constraint, OptimizeRequest
@@ -57,7 +58,10 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         question that the curves found cannot answer.
     """
     faults: list[Fault] = []
-    given = list(enumerate(message.channels or ()))
+    asked = list(enumerate(message.channels or ()))
+    given = [(i, channel) for i, channel in asked if channel.like is None]
+    alike = [(i, channel) for i, channel in asked if channel.like is not None]
+    warnings: list[tuple[str, str]] = []
     horizon = message.horizon or HorizonMessage()
     reading = Reading(horizon.prior_spend or {}, horizon.periods, faults)
     if curves is None:
@@ -67,9 +71,11 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         named = message.model_dump(
             exclude_none=True, include={"constraints", "interactions", "horizon"}
         )
-        faults += first(unknown_names(named, stored_names(curves)))
+        names = [*stored_names(curves), *(channel.channel for _, channel in alike)]
+        faults += first(unknown_names(named, names))
         faults += _draw_faults(made, given)
-    channels = tuple(made)
+    options = _options(message)
+    channels = (*made, *alike_channels(alike, made, reading, options.seed, warnings))
     if not channels and not faults:
         text = "Every channel is excluded: there is nothing to spend on."
         faults.append(Fault("/channels", "required", text))
@@ -77,13 +83,13 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     risk = _risk(message)
     if risk.measure != "expected" and not any(_draws(channel) for channel in channels):
         faults.append(no_draws(risk.measure))
-    warnings = [] if curves is None else list(_doubts(curves, channels))
+    warnings += [] if curves is None else list(_doubts(curves, channels))
     capped = _cap(message, warnings)
     problem = Problem(
         channels=channels,
         budget=message.budget,
         spend_all=message.spend_all and not capped,
-        options=_options(message),
+        options=options,
         curves_version=None if curves is None else curves.version,
         outcome_unit=None if curves is None else curves.outcome,
         currency=None if curves is None else curves.currency,

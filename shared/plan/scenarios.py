@@ -6,14 +6,16 @@ own plan for one. The base is solved once; its spend starts every other solve.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import Infeasible
+from shared.errors import Infeasible, InvalidInput
+from shared.plan.allowance import Allowance
 from shared.plan.failure import infeasible
 from shared.plan.frontier import frontier
 from shared.plan.optimize import certificate_of, make_plan, rows_of
@@ -27,6 +29,7 @@ from shared.problem.model import Problem
 __all__ = ["Variant", "compare"]
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,31 @@ def compare(
     ------
     Infeasible
         The base itself cannot be satisfied.
+    InvalidInput
+        A problem contradicts itself; pointers begin with ``/base`` or ``/scenarios/{number}``.
     """
-    reference = make_plan(base)
+    reference = _told_at("/base", lambda: make_plan(base))
+    allowed = Allowance(len(variants))
     return {
         "base": {"name": "base", **_short(reference)},
-        "scenarios": [_scenario(reference, variant) for variant in variants],
+        "scenarios": [
+            _told_at(f"/scenarios/{i}", partial(_scenario, reference, variant, allowed))
+            for i, variant in enumerate(variants)
+        ],
         "sweep": sweep(reference, budgets),
         "frontier": None if between is None else frontier(base, *between),
         "warnings": [{"code": code, "message": message} for code, message in base.warnings],
         "curves_version": base.curves_version,
     }
+
+
+def _told_at(place: str, solved: Callable[[], T]) -> T:
+    """Tell where among the problems one is that contradicts itself."""
+    try:
+        return solved()
+    except InvalidInput as error:
+        faults = [replace(fault, pointer=place + fault.pointer) for fault in error.faults]
+        raise type(error)(faults) from None
 
 
 SHORT = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "marginal_return")
@@ -82,29 +100,37 @@ def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     short = []
     for row in rows:
         told = {key: row[key] for key in (*SHORT, "binding")}
+        if row.get("periods"):
+            told["periods"] = row["periods"]
         if row.get("campaigns"):
             told["campaigns"] = _shortened(row["campaigns"])
         short.append(told)
     return short
 
 
-def _scenario(reference: Plan, variant: Variant) -> dict[str, Any]:
+def _scenario(reference: Plan, variant: Variant, allowed: Allowance) -> dict[str, Any]:
+    variant = replace(variant, problem=allowed.next(variant.problem))
     try:
         if variant.plan is None:
-            result = _short(make_plan(variant.problem, _start(reference, variant.problem)))
+            result = _short(_best(reference, variant.problem))
         else:
-            result = _own_mix(variant.problem, variant.plan)
+            result = _own_mix(reference, variant.problem, variant.plan)
     except Infeasible as error:
         return {"name": variant.name, **infeasible(error)}
     result["difference"] = _difference(reference, result)
+    result["warnings"] = [
+        {"code": code, "message": message}
+        for code, message in variant.problem.warnings
+        if (code, message) not in reference.problem.warnings
+    ]
     return {"name": variant.name, **result}
 
 
-def _own_mix(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
+def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     spend = spend_of(problem, plan)
     measure = yardstick(problem)
-    mine, best = measure.score(spend), make_plan(problem)
+    mine, best = measure.score(spend), _best(reference, problem)
     lost = measure.objective(best.best.spend) - measure.objective(spend)
     return {
         "status": "scored",
@@ -114,6 +140,13 @@ def _own_mix(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         "violations": violations(measure, spend),
         "regret": max(0.0, lost),
     }
+
+
+def _best(reference: Plan, problem: Problem) -> Plan:
+    """The best plan: the base's own where nothing differs, else found from there."""
+    if problem == reference.problem:
+        return reference
+    return make_plan(problem, _start(reference, problem))
 
 
 def _start(reference: Plan, problem: Problem) -> Floats | None:

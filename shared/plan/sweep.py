@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
+from shared.plan.allowance import Allowance
 from shared.plan.failure import infeasible
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
@@ -54,10 +55,12 @@ def sweep(reference: Plan, budgets: Sequence[float]) -> list[dict[str, Any]]:
     problem = replace(problem, options=replace(problem.options, gap=max(problem.options.gap, GAP)))
     rows = _together(problem, budgets)
     start, near = reference.best.spend, None
+    allowed = Allowance(sum(row is None for row in rows))
     # Each starts from the plan of the next smaller budget, which lies nearer than the base's.
     for k in np.argsort(budgets, kind="stable").tolist():
         if rows[k] is None:
-            rows[k], found = _alone(problem, float(budgets[k]), start if near is None else near)
+            here = allowed.next(problem)
+            rows[k], found = _alone(here, float(budgets[k]), start if near is None else near)
             near = near if found is None else found
     return [row for row in rows if row is not None]
 

@@ -76,3 +76,12 @@ def test_an_infinite_slope_at_zero_is_confined_to_the_first_interval() -> None:
     assert table.slope is not None
     assert np.all(np.isfinite(table.slope))
     assert table.spend[1] <= 1e-7
+
+
+def test_a_table_of_one_knot_has_nothing_to_refine() -> None:
+    def both(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.sqrt(x), 0.5 / np.sqrt(x)
+
+    table = table_of_function(both, 5.0, 5.0, np.zeros(0))
+    table.refine(5.0)
+    assert table.spend.tolist() == [5.0]

@@ -90,7 +90,7 @@ class Table:
 
     def refine(self, x: float) -> None:
         """Eight knots in each of the two intervals that touch the knot nearest to ``x``."""
-        if self.slope is None:
+        if self.slope is None or len(self.spend) < 3:  # a channel that may not move has one knot
             return
         i = int(np.clip(np.searchsorted(self.spend, x), 1, len(self.spend) - 2))
         left, right = self.spend[i - 1], self.spend[i + 1]
