@@ -43,7 +43,7 @@ def _run(choice: Choice, job: Job, *, once: bool) -> int:
     try:
         with own_log(_LOG) as (path, log), app_process(choice, path, log) as base:
             print(f"  ready {base}  (log: {path})", flush=True)
-            code = _do(Client(base), job, path)
+            code = _do(Client(base), job, path, once=once)
             if not once:
                 print(f"\nThe app stays up at {base}  (Ctrl-C stops it)", flush=True)
                 while True:  # not an Event: a signal just before its wait would be lost
@@ -54,15 +54,17 @@ def _run(choice: Choice, job: Job, *, once: bool) -> int:
         return 0 if not once else 130
 
 
-def _do(client: Client, job: Job, log: Path) -> int:
+def _do(client: Client, job: Job, log: Path, *, once: bool) -> int:
     try:
-        run_job(client, job)
+        planned = run_job(client, job)
     except RefusedError as error:
         return _fail(f"The service refused ({error.status}): {error}")
     except NoOutcomesError as error:
         return _fail(str(error))
     except (UnreachableError, RuntimeError) as error:
         return _fail(f"{error}\nThe app's log is {log}.")
+    if planned and not once:
+        print(f"\nAll of it as a page: {client.base}/datasets/{job.dataset}/report")
     return 0
 
 

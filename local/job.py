@@ -112,8 +112,8 @@ def last_year(job: Job, spec: Mapping[str, Any] | None) -> LastYear:
     return LastYear(spend, periods, history.frequency)
 
 
-def run_job(client: Client, job: Job) -> None:
-    """Do the job and print it.
+def run_job(client: Client, job: Job) -> bool:
+    """Do the job and print it; whether there is a plan.
 
     Raises
     ------
@@ -149,9 +149,10 @@ def run_job(client: Client, job: Job) -> None:
         print("No plan is given. The curves are stored, but they did not pass the check that lets")
         print("a budget rest on them; a recommendation from them would be a guess in disguise.")
         print(f"To look at them: GET {client.base}/{where}/curves/{run['curves_version']}")
-        return
+        return False
 
     _plan(client, job, client.get(f"{where}/curves"))
+    return True
 
 
 def _plan(client: Client, job: Job, curves: Mapping[str, Any]) -> None:

@@ -45,7 +45,8 @@ thead th { vertical-align: bottom; color: var(--muted); font-weight: 600; }
 th:first-child { text-align: left; }
 tbody th { font-weight: 500; min-width: 6.5rem; max-width: 16rem; overflow-wrap: anywhere; }
 td { white-space: nowrap; }
-td.text { text-align: left; white-space: normal; }
+.text { text-align: left; }
+td.text { white-space: normal; }
 details { margin: 0 0 .5rem; }
 summary { cursor: pointer; color: var(--link); font-size: .9rem; }
 @media print {

@@ -11,6 +11,7 @@ from shared.report.style import GRID, INK, MUTED, PAPER, SPAN
 
 __all__ = ["anchored", "bullets", "embedded", "facts", "table"]
 
+TEXT = ' class="text"'
 THEMED = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", SPAN: "span"}
 """Colours of a picture that the page decides: other ones by day and by night."""
 
@@ -36,9 +37,15 @@ def facts(known: Sequence[tuple[str, str]]) -> str:
 
 def table(told: Table) -> str:
     """Amounts for reading, each with its exact value in ``<data value>``."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in told.head)
+    # A column that says nothing in any row is left out.
+    used = [k for k in range(len(told.head)) if any(row[k] not in ("", None) for row in told.rows)]
+    words = [k for k in used if all(isinstance(row[k], str) for row in told.rows)]
+    head = "".join(
+        f'<th scope="col"{TEXT if k in words else ""}>{escape(told.head[k])}</th>' for k in used
+    )
     rows = []
-    for row in told.rows:
+    for full in told.rows:
+        row = [full[k] for k in used]
         first, *rest = row
         cells = f'<th scope="row">{_cell(first)}</th>'
         cells += "".join(f"<td{_kind(cell)}>{_cell(cell)}</td>" for cell in rest)
@@ -54,7 +61,7 @@ def table(told: Table) -> str:
 
 
 def _kind(cell: Cell) -> str:
-    return ' class="text"' if isinstance(cell, str) else ""
+    return TEXT if isinstance(cell, str) else ""
 
 
 def _cell(cell: Cell) -> str:

@@ -38,6 +38,9 @@ MANY = 13
 FEW = 7
 """Budgets of a sweep: of a problem with a solver of its own, and of any other."""
 
+KNOWN = 0.9
+"""Share of its carryover that must lie within the history for a period to be a point."""
+
 PART_S = 2.0
 """Seconds for each budget of the latter."""
 
@@ -184,7 +187,14 @@ class Material:
         found = {}
         for arm, spend in self.spend.items():
             adstock = adstocks.get(arm)
-            found[arm] = spend if adstock is None else adstock.apply(spend) / adstock.total_weight()
+            if adstock is None:
+                found[arm] = spend
+                continue
+            whole = adstock.total_weight()
+            sustained = adstock.apply(spend) / whole
+            # What carried over into the first periods is not known: they stand for themselves.
+            unknown = np.cumsum(adstock.weights(spend.size)) < KNOWN * whole
+            found[arm] = np.where(unknown, np.nan, sustained)
         return found
 
     def observed(self, arm: str) -> tuple[Floats, Floats] | None:
@@ -203,7 +213,9 @@ class Material:
         if not both:
             return None
         here, there = (list(side) for side in zip(*both, strict=True))
-        return spend[here], course.media[arm][there] * self.return_factor(arm)
+        known = np.isfinite(spend[here])
+        brought = course.media[arm][there] * self.return_factor(arm)
+        return (spend[here][known], brought[known]) if known.any() else None
 
     def return_factor(self, arm: str) -> float:
         """The mean return that plans use over the one that was learned; 1 where both are one."""

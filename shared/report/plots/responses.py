@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.report.material import Material
 from shared.report.plot import Missing, Plot, Table, amount, plural, short
-from shared.report.style import ACCENT, INK, MUTED, NOW, SPAN, amounts_on, legend_above, tidy
+from shared.report.style import ACCENT, INK, NOW, SPAN, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,9 +98,7 @@ def _draw(
     ]
     labels = ["expected", "90 % band", "spend now", "recommended", "never observed"]
     if any(material.observed(band["channel"]) is not None for band in bands):
-        handles.append(
-            Line2D([], [], color=MUTED, marker="o", markersize=3, linestyle="", alpha=0.6)
-        )
+        handles.append(Line2D([], [], color=INK, marker="o", markersize=3, linestyle="", alpha=0.5))
         labels.append(f"one {material.period} of history")
     legend_above(figure, handles, labels, 1)
 
@@ -123,7 +121,7 @@ def _panel(axes: Axes, material: Material, band: Mapping[str, Any]) -> None:
         top = max(high)
     observed = material.observed(band["channel"])
     if observed is not None:
-        axes.scatter(*observed, s=6, color=MUTED, alpha=0.35, linewidths=0, zorder=2)
+        axes.scatter(*observed, s=7, color=INK, alpha=0.4, linewidths=0, zorder=3.5)
         top = max(top, float(observed[1].max()))
     seen = band["observed_max"]
     if seen is not None and seen < limit:
