@@ -177,7 +177,9 @@ def fit_posterior(
 
 
 def _goal(draws: int) -> Goal:
-    return _GOAL if draws >= _FULL else Goal(r_hat=1.05, ess=min(2.0 * draws, _GOAL.ess), block=10)
+    if draws >= _FULL:
+        return _GOAL
+    return Goal(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), chains=12, block=10)
 
 
 def _returns(
