@@ -82,6 +82,10 @@ class TransitionAnswer(Answer):
     gain: float = Field(description="Of the recommended plan over today's, in the objective.")
     reached_share: float | None = Field(description="Of the gain, after the last step.")
     arrives_in: int | None = Field(description="Steps until 99 % of the gain is reached.")
+    outcome_arrives_in: int | None = Field(
+        description="Steps until 99 % of the recommended plan's further outcome is there, with "
+        "carryover; null where it is not within the steps, or where that plan brings no more."
+    )
     outcome_gained: float = Field(
         description="Over all steps, against keeping today's plan; with carryover."
     )

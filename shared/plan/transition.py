@@ -87,6 +87,7 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "gain": max(best - base, 0.0),
         "reached_share": shares[-1],
         "arrives_in": arrives,
+        "outcome_arrives_in": _outcome_arrives(over, _brings(measure, start), plan.best.total),
         "outcome_gained": float((over.outcome.sum(axis=0) - _brings(measure, start)).sum()),
         "explanation": _told(problem, shares, arrives, best - base, periods),
         "warnings": _warnings(problem, plan, measure, stepped, kept=kept),
@@ -275,6 +276,14 @@ def _sustained(measure: Yardstick, spend: Floats) -> float:
 
 def _brings(measure: Yardstick, spend: Floats) -> float:
     return measure.score(spend[:, None]).total
+
+
+def _outcome_arrives(over: Score, now: float, then: float) -> int | None:
+    """The first period that brings what the recommended plan will, carryover included."""
+    if not then - now > STILL * max(abs(then), 1e-12):
+        return None
+    there = np.flatnonzero(over.outcome.sum(axis=0) - now >= THERE * (then - now))
+    return int(there[0]) + 1 if there.size else None
 
 
 def _steps(

@@ -77,6 +77,9 @@ def test_what_a_period_brings_has_the_carryover_of_what_went_before() -> None:
         expected = 400 * level / (50 + level) + 300 * search / (20 + search)
         assert step["outcome"] == pytest.approx(expected, rel=1e-7)
     now = 400 * 80 / 130 + 300 * 20 / 40
+    full = make_plan(problem).best.total
+    late = [s["outcome"] - now >= 0.99 * (full - now) for s in found["steps"]]
+    assert found["outcome_arrives_in"] == (late.index(True) + 1 if any(late) else None)
     assert found["current"]["outcome"] == pytest.approx(now)
     brought = sum(step["outcome"] - now for step in found["steps"])
     assert found["outcome_gained"] == pytest.approx(brought)
