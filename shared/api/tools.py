@@ -93,8 +93,8 @@ _EDITS: dict[str, Any] = {
                 "type": "string",
                 "description": "Pointer into the base with channels by name, such as /budget, "
                 "/channels/tv/max_spend, /channels/tv/effectiveness (0.7: 30 % less effective), "
-                "/channels/tv/price (1.2: 20 % dearer), or /channels/podcast/like (a channel without "
-                "history whose curve is taken to be that of the channel in value).",
+                "/channels/tv/price (1.2: 20 % dearer), or /channels/podcast/like (a channel "
+                "without history, whose curve is taken to be that of the channel in value).",
             },
             "value": {
                 "type": ["number", "boolean", "string", "null"],
