@@ -49,8 +49,7 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     now = None if today is None else measure.score(today)
     below = []
     if today is not None and now is not None:
-        seconds = 0.5 * problem.options.time_limit_s
-        below = splits(problem, measure, today, now, seconds)
+        below = splits(problem, measure, today, now, problem.options.time_limit_s)
     spends = {
         "current": today,
         "within": None if today is None else _together(today, below),

@@ -29,7 +29,7 @@ MOST_MOVES = 10
 """Pairs of campaigns of one channel that are looked at."""
 
 _LEAST = 1e-7  # of a channel's money: a smaller move is none
-_SECONDS = 2.0  # for one channel or one pair
+_SECONDS = 2.0  # for one pair
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,15 +89,15 @@ def splits(
     today
         (A, T) current spend, which ``now`` is the score of.
     seconds
-        After so much time no further pair is looked at.
+        Shared out among the channels: for the split of each, and as much again for its pairs.
     """
-    until = time.perf_counter() + seconds
-    placed = enumerate(arms_of(problem.channels))
-    return [
-        _split(problem, measure, today, now, i, arms, until)
-        for i, (channel, arms) in placed
+    placed = [
+        (i, arms)
+        for i, (channel, arms) in enumerate(arms_of(problem.channels))
         if len(channel.campaigns) > 1
     ]
+    each = seconds / max(len(placed), 1)
+    return [_split(problem, measure, today, now, i, arms, each) for i, arms in placed]
 
 
 def gain_of(measure: Yardstick, spend: Floats, now: Score) -> tuple[float, Floats | None]:
@@ -115,26 +115,29 @@ def _split(
     now: Score,
     channel: int,
     arms: tuple[int, ...],
-    until: float,
+    seconds: float,
 ) -> Split:
     at = list(arms)
     kept = Split(channel, arms, today[at], 0.0, None, None, ())
     if float(today[at].sum()) <= 0.0:
         return replace(kept, refused="It spends nothing today.")
-    part = _held(problem, problem.channels[channel], range(len(arms)), today[at])
+    part = _held(problem, problem.channels[channel], range(len(arms)), today[at], seconds)
     try:
-        plan = make_plan(part)
+        plan = make_plan(part, today[at])
     except MarginalError as error:
         return replace(kept, refused=f"Its limits allow no split of today's money: {error}")
     moved = today.copy()
     moved[at] = plan.best.spend
     gain, draws = gain_of(measure, moved, now)
+    until = time.perf_counter() + seconds
     proof = plan.certificate
     gap = float(proof.relative_gap) if proof.proven else None
     moves, left_out = _moves(problem, measure, today, now, channel, arms, plan.best.spend, until)
-    # Never worse than today: interactions, set aside in the split, may speak against it.
+    # Never worse than today: interactions, set aside in the split, may speak against it, or time
+    # ran out before a better one was found.
     if gain < 0.0:
-        moved, gain, draws = today, 0.0, None if draws is None else np.zeros_like(draws)
+        moved, gain, gap = today, 0.0, None
+        draws = None if draws is None else np.zeros_like(draws)
     return Split(channel, arms, moved[at], gain, draws, gap, moves, left_out)
 
 
@@ -159,7 +162,7 @@ def _moves(
         both = [arms[i], arms[j]]
         if float(today[both].sum()) <= 0.0:
             continue
-        part = _held(problem, problem.channels[channel], (i, j), today[both])
+        part = _held(problem, problem.channels[channel], (i, j), today[both], _SECONDS)
         try:
             spend = make_plan(part).best.spend
         except MarginalError:  # the two cannot share what they spend today; others may
@@ -196,7 +199,11 @@ def _pairs(
 
 
 def _held(
-    problem: Problem, channel: Channel, chosen: Sequence[int], spend: NDArray[np.float64]
+    problem: Problem,
+    channel: Channel,
+    chosen: Sequence[int],
+    spend: NDArray[np.float64],
+    seconds: float,
 ) -> Problem:
     """The campaigns ``chosen`` of a channel with the money (len, T) that they spend today."""
     below = tuple(channel.campaigns[k] for k in chosen)
@@ -232,6 +239,6 @@ def _held(
         options=replace(
             problem.options,
             method="auto",
-            time_limit_s=min(problem.options.time_limit_s, _SECONDS),
+            time_limit_s=min(problem.options.time_limit_s, seconds),
         ),
     )
