@@ -85,7 +85,7 @@ def data_section(curves: CurveSet) -> str:
         return anchored("data", title, f'<p class="missing">{text}</p>')
     verdict = str(found["verdict"])
     kind = "verdict" if verdict == "enough" else "verdict bad"
-    body = f'<p class="{kind}">The history is {escape(verdict)}.</p>' + bullets(
+    body = f'<p class="{kind}">Verdict on the history: {escape(verdict)}.</p>' + bullets(
         _texts(found["why"])
     )
     if found.get("would_help"):

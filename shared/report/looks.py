@@ -6,9 +6,10 @@ __all__ = ["CSS"]
 
 CSS = """
 :root { --ink: #1f2430; --muted: #5b6472; --grid: #dde1e7; --paper: #fefefe; --span: #e3e7ee;
-  --page: #f5f6f8; --link: #0b5cad; --warn: #8a4b00; }
+  --page: #f5f6f8; --link: #0b5cad; --warn: #8a4b00; --accent: #0072b2; --base: #c3c9d2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --muted: #a2abb8; --grid: #363d49;
-  --paper: #171b22; --span: #2a303b; --page: #0e1116; --link: #7db8f5; --warn: #f0b45a; } }
+  --paper: #171b22; --span: #2a303b; --page: #0e1116; --link: #7db8f5; --warn: #f0b45a;
+  --accent: #3a96d6; --base: #444d5a; } }
 * { box-sizing: border-box; }
 html { color-scheme: light dark; }
 body { margin: 0; background: var(--page); color: var(--ink);
@@ -39,9 +40,9 @@ figcaption { color: var(--muted); font-size: .88rem; margin-top: .5rem; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%;
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
-th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--grid);
+th, td { text-align: right; padding: .25rem .4rem; border-bottom: 1px solid var(--grid);
   vertical-align: top; }
-thead th { vertical-align: bottom; color: var(--muted); font-weight: 600; }
+thead th { vertical-align: bottom; color: var(--muted); font-weight: 600; font-size: .8rem; }
 th:first-child { text-align: left; }
 tbody th { font-weight: 500; min-width: 6.5rem; max-width: 16rem; overflow-wrap: anywhere; }
 td { white-space: nowrap; }
@@ -50,7 +51,8 @@ td.text { white-space: normal; }
 details { margin: 0 0 .5rem; }
 summary { cursor: pointer; color: var(--link); font-size: .9rem; }
 @media print {
-  :root { --ink: #000; --muted: #444; --grid: #ccc; --paper: #fff; --span: #e3e7ee; --page: #fff; }
+  :root { --ink: #000; --muted: #444; --grid: #ccc; --paper: #fff; --span: #e3e7ee; --page: #fff;
+    --accent: #0072b2; --base: #c3c9d2; }
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   nav, details { display: none; }

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 from html import escape
 
 from shared.report.plot import Cell, Plot, Share, Table, amount, percent
-from shared.report.style import GRID, INK, MUTED, PAPER, SPAN
+from shared.report.style import ACCENT, BASE, GRID, INK, MUTED, PAPER, SPAN
 
 __all__ = ["anchored", "bullets", "embedded", "facts", "table"]
 
 TEXT = ' class="text"'
-THEMED = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", SPAN: "span"}
+THEMED = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    PAPER: "paper",
+    SPAN: "span",
+    ACCENT: "accent",
+    BASE[0]: "base",
+}
 """Colours of a picture that the page decides: other ones by day and by night."""
 
 

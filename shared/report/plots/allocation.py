@@ -112,8 +112,8 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
         "recommended",
         "change",
         "change in %",
-        "best spend, 90 % low",
-        "best spend, 90 % high",
+        "best, low",
+        "best, high",
         material.outcome,
         "90 % low",
         "90 % high",
@@ -157,4 +157,4 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
             "",
         )
     )
-    return Table(f"The plan, {per}", head, tuple(body))
+    return Table(f"The plan, {per}; low and high: 90 %", head, tuple(body))

@@ -30,8 +30,8 @@ def plot(material: Material) -> Plot | Missing:
         return Missing(NAME, TITLE, "No other budget can be spent within the limits.")
     note = (
         f"Each budget is split as well as it can be. The marginal return is the {material.outcome} "
-        f"from one more unit of {material.money}; where it is below what a unit of "
-        f"{material.outcome} costs you, more budget loses money."
+        f"that one more {material.unit} brings: hold it against what so much {material.outcome} is "
+        "worth to you."
     )
     if any(row["marginal_return"] is None for row in rows):
         note += " Where it is not shown, it has no single value there."

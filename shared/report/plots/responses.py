@@ -121,7 +121,7 @@ def _panel(axes: Axes, material: Material, band: Mapping[str, Any]) -> None:
         top = max(high)
     observed = material.observed(band["channel"])
     if observed is not None:
-        axes.scatter(*observed, s=7, color=INK, alpha=0.4, linewidths=0, zorder=3.5)
+        axes.scatter(*observed, s=6, color=INK, alpha=0.3, linewidths=0, zorder=3.5)
         top = max(top, float(observed[1].max()))
     seen = band["observed_max"]
     if seen is not None and seen < limit:

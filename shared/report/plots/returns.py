@@ -176,18 +176,19 @@ def _decades(low: float, high: float) -> list[float]:
 def _table(material: Material, found: Sequence[_Return]) -> Table:
     head = (
         "channel",
-        "before, 90 % low",
-        "before, median",
-        "before, 90 % high",
-        "learned, 90 % low",
-        "learned, mean",
-        "learned, 90 % high",
-        "planned with, 90 % low",
-        "planned with, mean",
-        "planned with, 90 % high",
+        "prior low",
+        "prior median",
+        "prior high",
+        "learned low",
+        "learned mean",
+        "learned high",
+        "planned low",
+        "planned mean",
+        "planned high",
         "verdict",
     )
     rows = tuple(
         (item.arm, *item.prior, *item.learned, *item.planned, item.verdict) for item in found
     )
-    return Table(f"{material.outcome.capitalize()} per {material.unit}", head, rows)
+    caption = f"{material.outcome.capitalize()} per {material.unit}, with 90 % intervals"
+    return Table(caption, head, rows)
