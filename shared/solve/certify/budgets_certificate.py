@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.proof import Proof
+from shared.problem.symmetry import alike
 from shared.solve.certify.certificate import ALLOWED, CELLS, covering, leaves
 from shared.solve.certify.regions import Bounder, Region
 
@@ -56,6 +57,8 @@ def certify_budgets(
     bounder = Bounder(largest, spend[middle], float(worth.min()), accuracy)
     bounds = np.full(len(canonicals), -np.inf)
     broken = np.zeros(len(canonicals), dtype=bool)
+    # What is alike at the largest budget is alike at all: a budget caps both the same.
+    twins = alike(largest) if any(len(proof.nodes) > 1 for proof in proofs) else ()
     regions: list[Region] = []
     owners: list[int] = []
 
@@ -65,7 +68,7 @@ def certify_budgets(
         owners.clear()
 
     for k, (canonical, proof) in enumerate(zip(canonicals, proofs, strict=True)):
-        for region in leaves(canonical, proof):
+        for region in leaves(canonical, proof, twins):
             if region is None:
                 broken[k] = True
                 break

@@ -155,15 +155,21 @@ def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> flo
     return max(best, bounder.largest(regions))
 
 
-def leaves(canonical: Canonical, proof: Proof) -> Iterator[Region | None]:
-    """The regions that a tree ends in; None where it is no tree, or a price is no price."""
+def leaves(
+    canonical: Canonical, proof: Proof, twins: tuple[NDArray[np.intp], ...] | None = None
+) -> Iterator[Region | None]:
+    """The regions that a tree ends in; None where it is no tree, or a price is no price.
+
+    ``twins`` are groups of identical channels, where they are known already.
+    """
     nodes, count = proof.nodes, len(proof.nodes)
     if not count:
         yield None
         return
     seen = [False] * count
     # Only plans sorted within groups of identical channels are looked at; see symmetry.py.
-    twins = alike(canonical) if count > 1 else ()
+    if twins is None:
+        twins = alike(canonical) if count > 1 else ()
     free = Limit(np.full(canonical.n, np.inf), 0, canonical.n)
     walk: list[tuple[int, Array, Array, Limit]] = [(0, canonical.lower, canonical.upper, free)]
     while walk:

@@ -110,6 +110,11 @@ def grow(columns: Priced, upper: Array, budgets: Array, gap: float) -> Grown:
         np.zeros((count, n), dtype=bool),
         np.full(count, columns.price[0]),
     )
+    if not columns.bent.any():  # nothing to decide: the price of each budget says it all
+        search.attempt(np.ones((1, n), dtype=bool))
+        proofs = [Proof((Leaf(price),)) for price in search.price.tolist()]
+        found = np.isfinite(search.value)
+        return Grown(search.pattern, search.price, found, proofs, np.ones(count, dtype=np.intp))
     pieces = columns.marks.shape[0]
     first = np.where(columns.bent, 0, pieces - 1)
     front = _Front(

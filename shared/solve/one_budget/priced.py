@@ -21,7 +21,7 @@ __all__ = ["Priced", "priced"]
 
 Array = NDArray[np.float64]
 
-STEP = 0.008
+STEP = 0.012
 """Distance of the grid's prices, in their logarithm: what it costs a bound is of second order."""
 
 COARSE = 0.08
@@ -33,7 +33,7 @@ CLIMB = 1e-4
 PIECES = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Where the convex part of a curve can be split, as shares of its length."""
 
-WIDER = math.log(4.0)
+WIDER = math.log(3.0)
 """How far the grid reaches beyond the prices of the smallest and the largest budget."""
 
 WIDEST = 14.0
