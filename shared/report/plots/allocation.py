@@ -30,15 +30,16 @@ def plot(material: Material) -> Plot | Missing:
     rows = sorted(
         material.answer["allocation"], key=lambda row: -max(row["spend"], row["current_spend"] or 0)
     )
-    shown = rows[:MOST]
+    bars = [arm for row in rows for arm in _campaigns(row) or [row]]
+    shown = bars[:MOST]
     note = "The percentage is the change of a channel's spend."
     if any(row["spend_interval"] is not None for row in shown):
         note += (
             " The thin line is where the best spend itself lies in 90 % of the draws: where it is "
             "long, the recommendation could as well be another."
         )
-    if len(rows) > len(shown):
-        note += f" The {len(rows) - len(shown)} smallest channels are in the table only."
+    if len(bars) > len(shown):
+        note += f" The last {len(bars) - len(shown)} are in the table only."
     return Plot(
         name=NAME,
         title=TITLE,
@@ -48,6 +49,15 @@ def plot(material: Material) -> Plot | Missing:
         draw=lambda figure: _draw(figure, material, shown),
         tables=(_table(material, rows),),
     )
+
+
+def _campaigns(row: Row) -> list[Row]:
+    """The rows of a channel's campaigns under their whole names; none of a channel without."""
+    name = row["channel"]
+    return [
+        {**inner, "channel": f"{name}/{inner['channel'].removeprefix(f'{name}/')}"}
+        for inner in row.get("campaigns") or ()
+    ]
 
 
 def _alt(material: Material, rows: Sequence[Row]) -> str:
@@ -121,7 +131,8 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
         "held by",
     )
     body = []
-    for row in rows:
+    lines = [line for row in rows for line in (row, *_campaigns(row))]
+    for row in lines:
         best, span = row["spend_interval"] or (None, None), row["outcome_interval"] or (None, None)
         body.append(
             (
