@@ -7,7 +7,7 @@ leapfrogs then cross it, and every evaluation serves all chains at once.
 
 1. Starts: of twice as many Laplace draws those kept by tempered importance weights, which drops the
    wildest (a half-saturation far beyond any spend seen).
-2. Warm-up in three stages: the step is tuned to an acceptance of 0.9; after a stage the pooled
+2. Warm-up in four stages: the step is tuned to an acceptance of 0.9; after a stage the pooled
    covariance is taken over and chains that hardly moved begin anew where another one stands.
 3. Blocks of draws, until the rank-normalised split R-hat of all coordinates and their bulk
    effective sample size (``converge``) reach the goal, or the cap: then ``reached`` is false, as it
@@ -39,7 +39,7 @@ _TARGET = 0.9
 _LENGTH = 1.7  # of a trajectory, in standard deviations: a quarter of a period is pi / 2
 _JITTER = 0.3
 _LEAPFROGS = (3, 10)
-_WARM_UP = (12, 14, 14)
+_WARM_UP = (12, 12, 16, 10)
 _TEMPER = 0.5
 _STUCK = 0.25  # acceptance in a stage of the warm-up under which a chain begins anew
 _DIVERGED = 1000.0  # error of the energy (as Stan counts them)
