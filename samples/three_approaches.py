@@ -30,7 +30,7 @@ from shared.api.translate import problem_of
 from shared.curves.curveset import CurveSet
 from shared.errors import MarginalError
 from shared.fit.kinds import fit_window
-from shared.fit.pipeline import fit_history
+from shared.fit.pipeline import FitResult, fit_history
 from shared.history.parse import parse
 from shared.plan.caution import THIN_EVIDENCE
 from shared.plan.optimize import make_plan
@@ -72,8 +72,7 @@ _NARROWEST, _WIDEST = 0.2, 1.8  # of a typical month, where a plan is made for o
 class Line:
     """One row of the table: typical error (RMSE) and uplifts over doing nothing, as shares.
 
-    ``warned``: the service's answer says that the evidence is too thin to move; None where the
-    plan is not the service's.
+    ``says``: what the service itself says of the plan; empty where it is not the service's.
     """
 
     method: str
@@ -84,7 +83,7 @@ class Line:
     high: float
     better: float
     truth: float | None
-    warned: bool | None
+    says: str
 
 
 def spec_of(table: Table, kind: str) -> dict[str, Any]:
@@ -186,11 +185,23 @@ def forecasts(table: Table, first: int, seed: int = 0) -> dict[str, float | None
 
 
 def compare(
-    table: Table, first: int, truth: bool, seed: int = 0
+    table: Table, first: int, truth: bool, seed: int = 0, shares: Floats | None = None
 ) -> tuple[tuple[Line, ...], dict[str, float | None]]:
-    """All lines, and the errors of the forecasts; ``truth``: the table is the simulated one."""
+    """All lines, and the errors of the forecasts.
+
+    Parameters
+    ----------
+    first
+        Months before the first forecast.
+    truth
+        Whether the table is a simulated one.
+    shares
+        (C,) of somebody's plan, to be valued as well; it has no curves of its own here.
+    """
     errors = forecasts(table, first, seed)
-    curves = {kind: _fitted(table, kind, seed) for kind in KINDS}
+    fits = {kind: _fitted(table, kind, seed) for kind in KINDS}
+    curves = {kind: fit.curve_set for kind, fit in fits.items()}
+    doubted = {kind for kind, fit in fits.items() if not fit.promote}
     published = fit_curves(table.outcome, table.spend, table.total)
     weights = bilevel(table.spend, table.budgets, table.outcome, MOST).weights
 
@@ -206,31 +217,35 @@ def compare(
         return lambda plan: float(_brings(curves[kind], table, plan).mean())
 
     default = posterior("bayesian")
-    plans: list[tuple[str, str, Floats, Callable[[Floats], float], bool | None]] = [
-        ("do nothing", "", table.spend, default, None),
+    plans: list[tuple[str, str, Floats, Callable[[Floats], float] | None, str]] = [
+        ("do nothing", "", table.spend, default, ""),
         (
             "published: curves, month by month",
             "published curves",
             month_by_month(published, table.budgets),
             credited,
-            None,
+            "",
         ),
         (
             "published: bilevel shares",
             "published bilevel",
             divide(weights, table.budgets, MOST),
             in_logs,
-            None,
+            "",
         ),
     ]
+    if shares is not None:
+        given = shares / shares.sum() * table.budgets[:, None]
+        plans.append(("given: fixed shares", "", given, None, ""))
     for label, kind, mode in (
         ("time_series, sequential", "time_series", "sequential"),
         ("bayesian, fixed_shares (bilevel)", "bayesian", "fixed_shares"),
         ("ridge (Robyn's manner), one typical month", "ridge", "robyn"),
         ("bayesian, time_varying (default)", "bayesian", "time_varying"),
     ):
-        plan, warned = _planned(table, curves[kind], mode)
-        plans.append((label, kind, plan, posterior(kind), warned))
+        plan, thin = _planned(table, curves[kind], mode)
+        doubts = ["fit not believed"] * (kind in doubted) + ["too thin to move"] * thin
+        plans.append((label, kind, plan, posterior(kind), "; ".join(doubts) or "move"))
     whole = float(table.outcome.sum())
     now = _brings(curves["bayesian"], table, table.spend)
     lines = []
@@ -244,21 +259,21 @@ def compare(
             Line(
                 method=method,
                 error=errors.get(forecast),
-                own=(own(plan) - own(table.spend)) / whole,
+                own=None if own is None else (own(plan) - own(table.spend)) / whole,
                 common=float(gain.mean()),
                 low=float(low),
                 high=float(high),
                 better=float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0)),
                 truth=true,
-                warned=told,
+                says=told,
             )
         )
     return tuple(lines), errors
 
 
-def _fitted(table: Table, kind: str, seed: int) -> CurveSet:
+def _fitted(table: Table, kind: str, seed: int) -> FitResult:
     parsed = parse(spec_of(table, kind), table.csv())
-    return fit_history(parsed.history, parsed.spec, seed=seed, draws=_DRAWS).curve_set
+    return fit_history(parsed.history, parsed.spec, seed=seed, draws=_DRAWS)
 
 
 def _planned(table: Table, curves: CurveSet, mode: str) -> tuple[Floats, bool]:
@@ -300,8 +315,7 @@ def to_text(lines: tuple[Line, ...], errors: Mapping[str, float | None]) -> str:
         own = "" if line.own is None else f"{line.own:+.1%}"
         common = f"{line.common:+.1%} ({line.low:+.1%} to {line.high:+.1%})"
         true = "unknown" if line.truth is None else f"{line.truth:+.1%}"
-        says = {None: "", True: "too thin to move", False: "move"}[line.warned]
-        cells = (line.method, error, own, common, f"{line.better:.0%}", true, says)
+        cells = (line.method, error, own, common, f"{line.better:.0%}", true, line.says)
         out.append(f"| {' | '.join(cells)} |")
     out += [
         f"| forecast: {name} | {errors[name]:.0f} | | | | | |"
@@ -320,8 +334,12 @@ def main() -> None:
     asked.add_argument("--months", type=int, default=15, help="length of the simulated table")
     asked.add_argument("--seed", type=int, default=11, help="of the simulated table")
     asked.add_argument("--outcome", default="outcome", help="what the outcome is called")
+    asked.add_argument("--shares", default="", help="seven shares of a plan to value too: 14,8,...")
     asked.add_argument("--write", action="store_true", help="write the sample files again")
     given = asked.parse_args()
+    shares = np.array([float(share) for share in given.shares.split(",")]) if given.shares else None
+    if shares is not None and shares.size != len(SEVEN):
+        asked.error(f"--shares takes {len(SEVEN)} numbers, for {', '.join(SEVEN)}")
     here = Path(__file__).parent
     simulated = simulate_monthly(given.months, given.seed)
     if given.write:
@@ -331,7 +349,7 @@ def main() -> None:
     table = replace(read_table(text, given.first, given.last), called=given.outcome)
     kind = "simulated" if given.table is None else given.table.name
     print(f"{kind}: {len(table.months)} months, {table.months[0]} to {table.months[-1]}\n")
-    print(to_text(*compare(table, given.start, truth=given.table is None)))
+    print(to_text(*compare(table, given.start, given.table is None, shares=shares)))
 
 
 def sample_files() -> dict[str, str]:
