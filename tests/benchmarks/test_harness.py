@@ -63,6 +63,7 @@ def test_every_class_is_found_once_under_its_section() -> None:
         "plans",
         "rules",
         "rules-500",
+        "sweep",
         "uncertain",
     }
     names = {item.name for item in found}
