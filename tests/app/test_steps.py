@@ -75,3 +75,21 @@ def test_noise_must_come_from_somewhere(api: Client) -> None:
     assert set(answer.errors()) == {"/noise"}
     told = api.post("experiment", {"base": optimize_request() | {"budgett": 1}, "noise": 1})
     assert "/base/budgett" in {e["pointer"] for e in json.loads(told.body)["errors"]}
+
+
+def test_a_stored_dataset_tells_its_own_noise(api: Client, fitted: str) -> None:
+    answer = api.post("experiment", {"base": {"dataset": fitted, "budget": 900}})
+    assert answer.status == 200, answer.body
+    found = ExperimentAnswer.model_validate_json(answer.body)
+    told = api.get(f"datasets/{fitted}/curves").json["diagnostics"]["noise"]
+    # The scale of Student's t is less than its standard deviation; a Gaussian's is just that.
+    assert found.noise >= told["scale"] * (1 - 1e-12)
+    degrees = told.get("degrees_of_freedom")
+    if degrees and degrees > 2:
+        assert found.noise == pytest.approx(told["scale"] * (degrees / (degrees - 2)) ** 0.5)
+    else:
+        assert found.noise == pytest.approx(told["scale"])
+    assert found.noise_correlation == pytest.approx(told.get("correlation") or 0.0)
+    quiet = api.post("experiment", {"base": {"dataset": fitted, "budget": 900}, "noise": 1e-3})
+    assert quiet.json["noise"] == 1e-3
+    assert quiet.json["noise_correlation"] == 0.0
