@@ -48,9 +48,10 @@ def test_the_stored_form_round_trips(good: FitResult) -> None:
         assert channel["response"]["adstock"]["normalised"] is True
 
 
-def test_returns_and_curves_are_recovered() -> None:
+@pytest.mark.parametrize("seeds", [2, pytest.param(6, marks=pytest.mark.slow)])
+def test_returns_and_curves_are_recovered(seeds: int) -> None:
     inside, errors = [], []
-    for seed in range(4):
+    for seed in range(seeds):
         history, truth = simulated(seed=seed, rows=156, noise=0.015)
         result = fit_history(history, {}, draws=100)
         for c, channel in enumerate(result.curve_set.channels):
@@ -103,7 +104,7 @@ def test_progress_is_told_and_ends_at_one() -> None:
     assert [share for _, share in told] == sorted(share for _, share in told)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_noise_is_not_promoted(seed: int) -> None:
     rng = np.random.default_rng(seed)
     spend = np.exp(rng.normal(10, 0.5, (130, 3)))

@@ -13,6 +13,7 @@ from tests.fit.histories import simulated, table
 
 Floats = NDArray[np.float64]
 _LEAD = 20
+SLOW = pytest.mark.slow
 
 
 def made(saturation: str, adstock: str, seed: int = 0, rows: int = 156) -> History:
@@ -48,7 +49,7 @@ def fitted(history: History, **model: str) -> Posterior:
     return fit_posterior(history, {"model": model}, seed=0, draws=20)
 
 
-@pytest.mark.parametrize("adstock", ["delayed", "weibull_pdf"])
+@pytest.mark.parametrize("adstock", ["delayed", pytest.param("weibull_pdf", marks=SLOW)])
 def test_carryover_of_another_kind_is_found(adstock: str) -> None:
     found = fitted(made("hill", adstock))
     assert found.choice.adstocks == (adstock, "geometric", "geometric")
@@ -75,7 +76,7 @@ def test_a_curve_without_ceiling_is_found_where_the_spend_tells() -> None:
     assert fitted(table(outcome, spend)).choice.saturations == ("logarithmic",)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=SLOW) for k in (1, 2))])
 def test_plain_channels_stay_plain(seed: int) -> None:
     found = fitted(simulated(seed=seed, rows=104, channels=3)[0])
     assert set(found.choice.saturations) == {"hill"}

@@ -10,6 +10,7 @@ from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.model import build_model
 from shared.fit.bayes.priors import return_prior
 from shared.fit.design.design import build_design
+from shared.history.table import History
 from tests.fit.histories import simulated, table
 
 SPEC = {"model": {"saturation": "hill", "adstock": "geometric", "interactions": "auto"}}
@@ -40,7 +41,8 @@ def test_the_shrinking_prior_is_normalised_and_its_gradient_right() -> None:
     assert difference == pytest.approx(expected, rel=1e-6)
 
 
-def test_only_the_pair_that_works_together_is_reported_away_from_zero() -> None:
+def made(strength: float) -> History:
+    """Three channels, of which the first two do more together."""
     rng = np.random.default_rng(3)
     # On and off by chance: what two channels do together is then told from what each does.
     spend = 1e4 * np.where(rng.uniform(size=(180, 3)) < 0.5, 0.2, 2.5)
@@ -48,14 +50,22 @@ def test_only_the_pair_that_works_together_is_reported_away_from_zero() -> None:
     level = carried / (carried + 1e4)
     alone = 1e5 + level @ np.array([3e4, 3e4, 3e4])
     noise = 1e3 * rng.normal(size=179)
-    together = 4e4 * level[:, 0] * level[:, 1]
-    found = fit_bayesian(table(alone + together + noise, spend[1:]), SPEC, seed=0, draws=100)
+    together = strength * level[:, 0] * level[:, 1]
+    return table(alone + together + noise, spend[1:])
+
+
+def test_only_the_pair_that_works_together_is_reported_away_from_zero() -> None:
+    found = fit_bayesian(made(4e4), SPEC, seed=0, draws=100)
     by_pair = {tuple(pair["channels"]): pair for pair in found.interactions()}
     assert set(by_pair) == {("a", "b"), ("a", "c"), ("b", "c")}
     assert by_pair["a", "b"]["interval"][0] > 0
     for other in (("a", "c"), ("b", "c")):
         assert abs(by_pair[other]["strength"]) < 0.3 * by_pair["a", "b"]["strength"]
-    plain = fit_bayesian(table(alone + noise, spend[1:]), SPEC, seed=0, draws=100)
+
+
+@pytest.mark.slow
+def test_no_pair_is_reported_away_from_zero_where_none_works_together() -> None:
+    plain = fit_bayesian(made(0.0), SPEC, seed=0, draws=100)
     for pair in plain.interactions():
         low, high = pair["interval"]
         assert low < 0 < high
