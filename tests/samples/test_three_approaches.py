@@ -16,6 +16,7 @@ from samples.three_approaches import (
     MOST,
     Line,
     compare,
+    forecasts,
     month_by_month,
     sample_files,
     to_text,
@@ -109,6 +110,23 @@ def test_month_by_month_no_move_between_two_channels_gains(table: Table) -> None
         moved[i] -= rng.uniform(0, 1) * room
         moved[j] += plan[t, i] - moved[i]
         assert worth(moved) <= worth(plan[t]) + 1e-9
+
+
+def test_the_last_month_is_forecast_by_every_method(table: Table) -> None:
+    errors = forecasts(table, first=14)
+    assert set(errors) == {
+        "last month",
+        "mean so far",
+        "published curves",
+        "published bilevel",
+        *KINDS,
+    }
+    assert errors["last month"] == pytest.approx(abs(table.outcome[14] - table.outcome[13]))
+    assert errors["mean so far"] == pytest.approx(
+        abs(table.outcome[14] - table.outcome[:14].mean())
+    )
+    for kind in KINDS:  # within what the outcome has ever moved
+        assert 0.0 < (errors[kind] or 0.0) < np.ptp(table.outcome)
 
 
 @needs_data
