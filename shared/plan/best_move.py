@@ -47,7 +47,7 @@ WORTH_TELLING = 1e-9
 AT_ONCE = 1 << 21
 """Curve values formed at once."""
 
-SCREENED = 1 << 25
+SCREENED = 1 << 23
 """Curve values formed for the first look; beyond it, a fair part of the draws is used there."""
 
 SLOW = 400

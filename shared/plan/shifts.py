@@ -15,8 +15,12 @@ __all__ = ["Shifts", "all_shifts"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-MOST_SHIFTS = 40_000
+MOST_SHIFTS = 4_000
 """Beyond it, single periods are left out: a move over the whole horizon is still found."""
+
+MOST_ARMS = 150
+"""With more arms, money moves from so many whose last unit brings least to so many whose next one
+brings most."""
 
 FREE = 10.0
 """Where nothing limits a shift out of an open budget, so many times the plan's money at most."""
@@ -60,8 +64,8 @@ class Shifts:
 def all_shifts(problem: Problem, program: Program, spend: Floats) -> Shifts:
     """Every shift that may go some way; ``program`` decides money by arm and period."""
     arms, periods = spend.shape
-    ends = np.array([(i, j) for i in range(arms + 1) for j in range(arms + 1) if i != j])
-    source, target = ends[:, 0], ends[:, 1]
+    source, target = _pairs(program, spend)
+    ends = np.stack([source, target], axis=1)
     shape, period = _profiles(spend, source, target), np.full(len(ends), -1)
     free = problem.horizon.mode in ("time_varying", "sequential")
     if periods > 1 and free and len(ends) * periods <= MOST_SHIFTS:
@@ -78,6 +82,21 @@ def all_shifts(problem: Problem, program: Program, spend: Floats) -> Shifts:
     lot = np.maximum(lots[source], lots[target])
     special = _special(program, spend, source, target, shape)
     return Shifts(arms, source, target, period, shape, most, lot, special)
+
+
+def _pairs(program: Program, spend: Floats) -> tuple[Ints, Ints]:
+    """All ordered pairs of places; of many arms, those that give least up and take most up."""
+    arms = spend.shape[0]
+    places = np.arange(arms + 1)
+    gives = takes = places
+    if arms > MOST_ARMS:
+        slopes = program.gradient(program.widened(spend))[:arms].max(axis=1)
+        order = np.argsort(slopes, kind="stable")
+        some = order[spend[order].sum(axis=1) > 0.0]
+        gives = np.concatenate([some[:MOST_ARMS], [arms]])
+        takes = np.concatenate([order[-MOST_ARMS:], [arms]])
+    source, target = np.repeat(gives, takes.size), np.tile(takes, gives.size)
+    return source[source != target], target[source != target]
 
 
 def _profiles(spend: Floats, source: Ints, target: Ints) -> Floats:
@@ -118,7 +137,8 @@ def _room(program: Program, spend: Floats, source: Ints, target: Ints, shape: Fl
         for t in range(periods):
             room = (program.upper[arm, t] - u[arm, t], u[arm, t] - program.lower[arm, t])
             most = _within(most, way * shape[:, t], *room, hair)
-    for arm in range(arms):
+    ends = np.unique(np.concatenate([source, target]))
+    for arm in ends[ends < arms].tolist():
         way = (target == arm).astype(float) - (source == arm)
         for t in range(periods):
             room = (program.upper[arm, t] - u[arm, t], u[arm, t] - program.lower[arm, t])

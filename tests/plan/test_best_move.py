@@ -221,12 +221,12 @@ def test_many_channels_are_searched() -> None:
                     }
                 },
             }
-            for i in range(150)
+            for i in range(2000)
         ],
-        "budget": 600.0,
+        "budget": 8000.0,
     }
     problem = posed(raw)
-    plan = np.full((150, 1), 4.0)
+    plan = np.full((2000, 1), 4.0)
     found = best_move(problem, yardstick(problem), plan)
     assert found is not None
     assert found["gain"] > 0.0
