@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -139,9 +140,15 @@ def test_a_broken_file_is_refused_with_row_and_column(tmp_path: Path) -> None:
 def test_without_once_it_stays_up_until_ctrl_c() -> None:
     process = start()
     assert process.stdout is not None
+    pages = []
     for line in process.stdout:
+        if line.startswith("All of it as a page: "):
+            pages.append(line.split()[-1])
         if line.startswith("The app stays up at "):
             break
+    assert [page.endswith("/datasets/sample-brand/report") for page in pages] == [True]
+    with urllib.request.urlopen(pages[0]) as answer:
+        assert answer.read().startswith(b"<!doctype html>")
     client = Client(line.split()[5])
     assert [d["dataset"] for d in client.get("datasets")["datasets"]] == ["sample-brand"]
     process.send_signal(signal.SIGINT)
