@@ -20,8 +20,10 @@ from shared.plan.shifts import Shifts, all_shifts
 from shared.plan.words import gained, money
 from shared.plan.yardstick import Yardstick
 from shared.problem.aim import GOALS, aim_of
+from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Problem
+from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 
 __all__ = ["best_move"]
@@ -64,8 +66,7 @@ def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, 
     spend
         (A, T) the plan.
     """
-    alike = replace(problem, horizon=replace(problem.horizon, mode="time_varying"))
-    program = lower(alike)
+    program = _program(problem)
     shifts = all_shifts(problem, program, spend)
     if shifts.count == 0:
         return None
@@ -73,6 +74,13 @@ def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, 
     for gain, at, amount in search.ranked(shifts):
         return _told(problem, program, shifts, at, amount, gain)
     return None
+
+
+def _program(problem: Problem) -> Program:
+    """Money by arm and period; one budget over boxes has no need of the general form's rows."""
+    if problem.separable:
+        return as_program(canonicalise(problem))
+    return lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
 
 
 def _told(
