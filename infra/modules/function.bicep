@@ -109,6 +109,15 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           value: 'ClientId=${identityClientId};Authorization=AAD'
         }
         {
+          // Small matrices: a second thread costs a fit more than it brings.
+          name: 'OMP_NUM_THREADS'
+          value: '1'
+        }
+        {
+          name: 'OPENBLAS_NUM_THREADS'
+          value: '1'
+        }
+        {
           // Under host.json's functionTimeout of 30 minutes, so that a refit ends by itself.
           name: 'REFIT_TIME_CAP_MINUTES'
           value: '20'

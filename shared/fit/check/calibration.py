@@ -117,7 +117,10 @@ def calibrated(
     if not (values > 0).all():
         return response, roi
     logs = np.log(values)
-    factors = np.exp(found.shift + (found.spread - 1.0) * (logs - logs.mean()))
+    # In units of the return over the history, which is what the map is of: where spend comes in
+    # bursts, curves at the mean spend are far less sure than that return.
+    deviation = (logs - logs.mean()) / max(float(logs.std()), 1e-12) * _log_sd(item)
+    factors = np.exp(found.shift + (found.spread - 1.0) * deviation)
     level = float(response.saturation.value(at))
     mean = float(np.mean(values * factors))
     return (
@@ -130,6 +133,13 @@ def calibrated(
         ),
         roi,
     )
+
+
+def _log_sd(item: ChannelEvidence) -> float:
+    """Standard deviation of the log return, from its interval."""
+    assert item.roi_interval is not None
+    low, high = item.roi_interval
+    return float(np.log(high / low)) / (2.0 * _Z90)
 
 
 def _moved_return(item: ChannelEvidence, found: Calibration) -> ReturnOnInvestment:

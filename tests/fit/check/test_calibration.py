@@ -94,6 +94,16 @@ def test_draws_and_return_move_alike_and_the_point_curve_follows_their_mean() ->
     np.testing.assert_array_equal(np.argsort(returns), np.argsort(logs))
 
 
+def test_a_curve_that_is_unsure_at_the_mean_spend_does_not_explode() -> None:
+    """Spend in bursts: the return over the history is known, the curve between bursts is not."""
+    logs = np.random.default_rng(4).normal(1.0, 1.8, 4000)
+    draws = tuple(Exponential(float(np.exp(z)), 0.01) for z in logs)
+    response = Response(Exponential(10.0, 0.01), None, draws)
+    found, _ = calibrated(response, evidence(1.0, 0.3, None), 50.0, Calibration(0.0, 2.0))
+    widened = np.log([draw.parameters()["max_response"] for draw in found.draws])
+    assert float(np.std(widened)) == pytest.approx(float(np.std(logs)) + 0.3, rel=0.01)
+
+
 def test_nothing_to_do_changes_nothing() -> None:
     response = Response(Exponential(3.0, 0.1), None, (Exponential(2.0, 0.1),))
     item = evidence(1.0, 0.2, None)
