@@ -70,11 +70,7 @@ class BayesianFit:
         design, model = self.design, self.posterior.model
         rng = np.random.default_rng([self.seed, 3])
         gamma = self.posterior.linear(rng)[0].mean(axis=0)
-        out: dict[str, Floats] = {}
-        for group in dict.fromkeys(design.baseline_groups):
-            of = np.array([name == group for name in design.baseline_groups])
-            values = design.baseline[:, of] @ gamma[of]
-            out[group] = design.total(values, centred=group != "intercept")
+        out = design.baseline_by_group(gamma)
         media = model.media(self.posterior.draws).mean(axis=1)
         for arm, values in zip(design.arms, media, strict=True):
             out[f"media:{arm.name}"] = values * design.outcome_scale[arm.geo]

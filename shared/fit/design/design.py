@@ -115,6 +115,21 @@ class Design:
         """(R,) outcome units of one unit of the model, row by row."""
         return np.repeat(self.outcome_scale, self.periods)
 
+    def baseline_by_group(self, coefficients: Floats) -> dict[str, Floats]:
+        """What each group of columns brings in every period, (T,) in outcome units, geos added up.
+
+        Parameters
+        ----------
+        coefficients
+            Shape (p,): of the baseline's columns. The level is the intercept's.
+        """
+        out: dict[str, Floats] = {}
+        for group in dict.fromkeys(self.baseline_groups):
+            of = np.array([name == group for name in self.baseline_groups])
+            values = self.baseline[:, of] @ coefficients[of]
+            out[group] = self.total(values, centred=group != "intercept")
+        return out
+
     def total(self, values: Floats, *, centred: bool = False) -> Floats:
         """Outcome summed over the geos, shape (..., T), of values in model units (..., R).
 

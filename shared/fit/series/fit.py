@@ -88,11 +88,7 @@ class SeriesFit:
 
     def over_time(self) -> Mapping[str, Floats]:
         design, base = self.design, self.draws.base.mean(axis=0)
-        out: dict[str, Floats] = {}
-        for group in dict.fromkeys(design.baseline_groups):
-            of = np.array([name == group for name in design.baseline_groups])
-            values = design.baseline[:, of] @ base[of]
-            out[group] = design.total(values, centred=group != "intercept")
+        out = design.baseline_by_group(base)
         for arm, values in zip(design.arms, self.draws.media, strict=True):
             out[f"media:{arm.name}"] = design.total(values, centred=True)
         return out

@@ -63,16 +63,13 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
     objective = _sum(outcome(canonical, spend))
     violation = _violation(canonical, spend)
     bound = _bound(canonical, spend, proof, objective)
+    return stated(objective, bound, violation, _kkt(canonical, spend, objective))
+
+
+def stated(objective: float, bound: float | None, violation: float, residual: float) -> Certificate:
+    """A plan's value beside its bound; infinite, and proving nothing, where either is no number."""
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
-        return Certificate(
-            objective,
-            math.inf,
-            math.inf,
-            math.inf,
-            False,
-            violation,
-            _kkt(canonical, spend, objective),
-        )
+        return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
     bound = covering(bound, objective, violation)
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective))
@@ -83,7 +80,7 @@ def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
         relative_gap=gap / scale if scale > 0.0 else 0.0,
         proven=violation <= ALLOWED,
         max_constraint_violation=violation,
-        kkt_residual=_kkt(canonical, spend, objective),
+        kkt_residual=residual,
     )
 
 

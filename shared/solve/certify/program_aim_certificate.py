@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shared.problem.aim import Aim
 from shared.problem.aim_proof import AimLeaf, AimProof, AimSplit, lifted, within
 from shared.problem.program import Program
-from shared.solve.certify.certificate import ALLOWED, Certificate, covering
+from shared.solve.certify.certificate import Certificate, stated
 from shared.solve.certify.program_certificate import (
     bound_program,
     certify_program,
@@ -35,20 +35,7 @@ def certify_program_aim(program: Program, aim: Aim, u: Array, proof: AimProof) -
         bound, residual = _bound(program, aim, u, proof, worth)
     except (ValueError, IndexError, TypeError):
         bound, residual = math.inf, math.inf
-    if not math.isfinite(bound) or not math.isfinite(worth):
-        return Certificate(worth, math.inf, math.inf, math.inf, False, violation, residual)
-    bound = covering(bound, worth, violation)
-    gap = max(bound - worth, 0.0)
-    scale = max(abs(bound), abs(worth))
-    return Certificate(
-        objective=worth,
-        upper_bound=bound,
-        gap=gap,
-        relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= ALLOWED,
-        max_constraint_violation=violation,
-        kkt_residual=residual,
-    )
+    return stated(worth, bound, violation, residual)
 
 
 def _bound(

@@ -17,7 +17,7 @@ from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramArms, ProgramLeaf, ProgramProof, SplitActive
 from shared.problem.region import HAIR, Region, halves, holds, root_region
-from shared.solve.certify.certificate import ALLOWED, Certificate, covering
+from shared.solve.certify.certificate import Certificate, stated
 from shared.solve.certify.program_arms import bound_arms
 from shared.solve.certify.program_bound import Bounder, Task
 
@@ -42,21 +42,7 @@ def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certific
     residual = _kkt(program, u, prices)
     if bound == -math.inf and violation <= HAIR:
         bound = objective  # no plan keeps every rule exactly, and this one does to rounding
-    if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
-        inf = math.inf
-        return Certificate(objective, inf, inf, inf, False, violation, residual)
-    bound = covering(bound, objective, violation)
-    gap = max(bound - objective, 0.0)
-    scale = max(abs(bound), abs(objective))
-    return Certificate(
-        objective=objective,
-        upper_bound=bound,
-        gap=gap,
-        relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= ALLOWED,
-        max_constraint_violation=violation,
-        kkt_residual=residual,
-    )
+    return stated(objective, bound, violation, residual)
 
 
 def bound_program(program: Program, u: Array, proof: ProgramProof, enough: float) -> float:

@@ -18,7 +18,7 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.risk import admissible
 from shared.problem.risk_program import RiskProgramProof, missed, relaxed, worth
-from shared.solve.certify.certificate import ALLOWED, Certificate, covering
+from shared.solve.certify.certificate import Certificate, stated
 from shared.solve.certify.program_certificate import certify_program, program_violation
 from shared.solve.certify.rounding import EPS
 
@@ -44,20 +44,7 @@ def certify_risk_program(
         bound, residual = _bound(program, aim, risk, u, proof)
     except (ValueError, IndexError, TypeError):
         bound, residual = math.inf, math.inf
-    if not math.isfinite(bound) or not math.isfinite(objective):
-        return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
-    bound = covering(bound, objective, violation)
-    gap = max(bound - objective, 0.0)
-    scale = max(abs(bound), abs(objective))
-    return Certificate(
-        objective=objective,
-        upper_bound=bound,
-        gap=gap,
-        relative_gap=gap / scale if scale > 0.0 else 0.0,
-        proven=violation <= ALLOWED,
-        max_constraint_violation=violation,
-        kkt_residual=residual,
-    )
+    return stated(objective, bound, violation, residual)
 
 
 def _bound(
