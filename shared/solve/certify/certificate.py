@@ -20,7 +20,7 @@ from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.certify.regions import Bounder, Limit, Region
 
-__all__ = ["ALLOWED", "CELLS", "Certificate", "certify", "covering", "leaves", "narrowed"]
+__all__ = ["ALLOWED", "CELLS", "Certificate", "certify", "covering", "leaves", "narrowed", "stated"]
 
 Array = NDArray[np.float64]
 ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
