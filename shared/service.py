@@ -264,9 +264,7 @@ class Service:
 
         return page(self._material(dataset, curves, problem))
 
-    def plot(
-        self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str
-    ) -> bytes:
+    def plot(self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str) -> bytes:
         """One picture of the report, as ``svg`` or ``png``."""
         from shared.report.catalogue import plot_of
         from shared.report.picture import png, svg
