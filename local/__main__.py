@@ -38,7 +38,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(choice: Choice, job: Job, *, once: bool) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Ctrl-C too: whoever starts this in the background may have told it to ignore that.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     print("Starting storage and the app", flush=True)
     try:
         with own_log(_LOG) as (path, log), app_process(choice, path, log) as base:
