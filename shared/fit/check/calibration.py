@@ -84,7 +84,7 @@ def calibration_of(item: ChannelEvidence, ratio: float, *, tested: bool) -> Cali
     if tested or item.roi_interval is None or not 0 < item.roi_interval[0] < item.roi_interval[1]:
         return _ASIS
     low, high = (float(np.log(limit)) for limit in item.roi_interval)
-    mean, variance = (low + high) / 2.0, ((high - low) / (2.0 * _Z90)) ** 2
+    mean, variance = (low + high) / 2.0, _log_sd(item) ** 2
     own, systematic = ratio**2, SYSTEMATIC**2
     if item.prior_roi is None:
         return Calibration(0.0, float(np.sqrt(own + systematic / variance)))

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, feasible_current
 from shared.problem.model import SolverOptions
-from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.problem.proof import Leaf, Node, Proof, Split
 from shared.problem.symmetry import alike
 from shared.solve.goals.aim_relaxation import AimRelaxed, relax_aim
 from shared.solve.one_budget.dual import Relaxed
 from shared.solve.one_budget.primal import polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
-from shared.solve.one_budget.splitting import halves, refine, torn_most
+from shared.solve.one_budget.splitting import cut_down, halves, refine, torn_most
 
 __all__ = ["AimSolved", "solve_aim"]
 
@@ -221,12 +221,7 @@ def _solve(
         elif narrower is None:
             return _Open(slot, box, relaxed, bound)
         lower, upper = narrower or (box.lower, box.upper)
-        changed = np.flatnonzero((lower > box.lower) | (upper < box.upper))
-        if changed.size:
-            search.proof.append(search.proof[slot])
-            child = len(search.proof) - 1
-            search.proof[slot] = Cut(relaxed.price, changed, lower[changed], upper[changed], child)
-            slot = child
+        slot = cut_down(search.proof, slot, relaxed.price, box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
         box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
         guess = relaxed.price

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
+from shared.problem.proof import Count, Leaf, Node, Proof, Split
 from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
 from shared.solve.one_budget.dual import Relaxed, relax, settle
 from shared.solve.one_budget.primal import best_on_pattern, polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
-from shared.solve.one_budget.splitting import halves, refine, torn_most
+from shared.solve.one_budget.splitting import cut_down, halves, refine, torn_most
 
 __all__ = ["Found", "branch_and_bound"]
 
@@ -178,12 +178,7 @@ def _solve(
         elif narrower is None:
             return _Open(slot, box, relaxed)
         lower, upper = narrower or (box.lower, box.upper)
-        changed = np.flatnonzero((lower > box.lower) | (upper < box.upper))
-        if changed.size:
-            search.proof.append(search.proof[slot])
-            child = len(search.proof) - 1
-            search.proof[slot] = Cut(relaxed.price, changed, lower[changed], upper[changed], child)
-            slot = child
+        slot = cut_down(search.proof, slot, relaxed.price, box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
         box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
         guess = relaxed.price

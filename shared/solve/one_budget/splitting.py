@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.proof import Cut, Node
 from shared.problem.symmetry import in_order
 from shared.solve.one_budget.relaxation import Box, Relaxation
 
-__all__ = ["halves", "refine", "torn_most"]
+__all__ = ["cut_down", "halves", "refine", "torn_most"]
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,19 @@ def torn_most(model: Relaxation, box: Box, x: Array, torn: list[int]) -> tuple[i
     i = torn[int(np.argmax(excess))]
     start, stop = model.line_at(box, i, float(x[i]))
     return i, start, stop
+
+
+def cut_down(
+    proof: list[Node], slot: int, price: float, box: Box, lower: Array, upper: Array
+) -> int:
+    """Write a box that a price cuts down to ``lower .. upper`` (n,) into a proof; its new slot."""
+    changed = np.flatnonzero((lower > box.lower) | (upper < box.upper))
+    if not changed.size:
+        return slot
+    proof.append(proof[slot])
+    child = len(proof) - 1
+    proof[slot] = Cut(price, changed, lower[changed], upper[changed], child)
+    return child
 
 
 def halves(

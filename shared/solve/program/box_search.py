@@ -8,7 +8,6 @@ is cut off first, piece by piece: the multipliers take the problem apart into si
 
 from __future__ import annotations
 
-import heapq
 import time
 from dataclasses import dataclass, field, replace
 
@@ -25,7 +24,7 @@ from shared.solve.program.box_branch import (
 )
 from shared.solve.program.box_cuts import cut
 from shared.solve.program.box_primal import allowed, sides_of, snapped
-from shared.solve.program.found import Found, Tree
+from shared.solve.program.found import Found, Tree, best_first
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
@@ -149,27 +148,21 @@ def search_boxes(
     if first is not None:
         for plan in (*starts, *proposals):
             search.offer_sides(sides_of(program, search.enveloper, search.whole, plan))
-    heap: list[tuple[float, int, _Open]] = []
-    if first is not None:
-        heapq.heappush(heap, (-first.relaxed.bound, 0, first))
-    nodes = 1
-    while heap and not search.late() and nodes < node_limit:
-        bound, _, node = heapq.heappop(heap)
-        children = None if -bound <= search.cutoff() else _split(search, node)
-        if children is None:
-            heapq.heappush(heap, (bound, -1, node))
-            break
-        for child in children:
-            nodes += 1
-            heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
+    left, nodes = best_first(
+        search,
+        first,
+        lambda node: _split(search, node),
+        lambda node: node.relaxed.bound,
+        node_limit,
+    )
     return Found(
         u=search.best,
         prices=zero if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
         iterations=search.iterations,
-        bound=max(-heap[0][0], search.value) if heap else search.cutoff(),
-        finished=not heap or -heap[0][0] <= search.cutoff(),
+        bound=search.cutoff() if left is None else max(left, search.value),
+        finished=left is None or left <= search.cutoff(),
     )
 
 

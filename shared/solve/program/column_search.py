@@ -8,7 +8,6 @@ more are taken out, which with many arms are nearly all.
 
 from __future__ import annotations
 
-import heapq
 import time
 from dataclasses import dataclass, field
 
@@ -21,7 +20,7 @@ from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits
 from shared.solve.program.columns import Columns, Master, Mixed
-from shared.solve.program.found import Found, Tree
+from shared.solve.program.found import Found, Tree, best_first
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.recheck_time import seconds_per_node
@@ -135,31 +134,21 @@ def search_columns(
     for start in starts:
         search.offer_pattern(root.nearest(start[:, 0]))
     first = _solve(search, 0, root, None, root=True)
-    heap: list[tuple[float, int, _Open]] = []
-    if first is not None:
-        heapq.heappush(heap, (-first.mixed.bound, 0, first))
-    nodes = 1
-    while heap and not search.late() and nodes < node_limit:
-        bound, _, node = heapq.heappop(heap)
-        if -bound <= search.cutoff():
-            heapq.heappush(heap, (bound, -1, node))
-            break
-        children = _split(search, node)
-        if children is None:  # nothing to split: the bound is as good as it gets
-            heapq.heappush(heap, (bound, -1, node))
-            break
-        for child in children:
-            nodes += 1
-            heapq.heappush(heap, (-child.mixed.bound, nodes, child))
-    top = max(-heap[0][0], search.value) if heap else search.cutoff()
+    left, nodes = best_first(
+        search,
+        first,
+        split=lambda node: _split(search, node),
+        bound_of=lambda node: node.mixed.bound,
+        node_limit=node_limit,
+    )
     return Found(
         u=None if search.best is None else search.best[:, None],
         prices=zero if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
         iterations=master.calls,
-        bound=top,
-        finished=not heap or -heap[0][0] <= search.cutoff(),
+        bound=search.cutoff() if left is None else max(left, search.value),
+        finished=left is None or left <= search.cutoff(),
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program_proof import ProgramLeaf, ProgramNode, ProgramProof
 
-__all__ = ["Found", "Tree"]
+__all__ = ["Found", "Tree", "best_first"]
 
 Array = NDArray[np.float64]
 
@@ -28,6 +31,54 @@ class Found:
     iterations: int
     bound: float
     finished: bool
+
+
+class _Search(Protocol):
+    """What a search says of its state between nodes."""
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+
+    def late(self) -> bool:
+        """Whether there is no time for one more region."""
+
+
+Region = TypeVar("Region")
+
+
+def best_first(
+    search: _Search,
+    first: Region | None,
+    split: Callable[[Region], Sequence[Region] | None],
+    bound_of: Callable[[Region], float],
+    node_limit: int,
+) -> tuple[float | None, int]:
+    """Split the region that promises most until none is worth a look, or time or nodes run out.
+
+    Parameters
+    ----------
+    split
+        The parts that are left of a region; None where it cannot be split further.
+
+    Returns
+    -------
+    tuple
+        The bound of the best region that is left open (None: there is none), and nodes in all.
+    """
+    heap: list[tuple[float, int, Region]] = []
+    if first is not None:
+        heapq.heappush(heap, (-bound_of(first), 0, first))
+    nodes = 1
+    while heap and not search.late() and nodes < node_limit:
+        bound, _, node = heapq.heappop(heap)
+        children = None if -bound <= search.cutoff() else split(node)
+        if children is None:
+            heapq.heappush(heap, (bound, -1, node))
+            break
+        for child in children:
+            nodes += 1
+            heapq.heappush(heap, (-bound_of(child), nodes, child))
+    return (-heap[0][0] if heap else None), nodes
 
 
 @dataclass(slots=True)

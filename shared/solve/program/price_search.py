@@ -9,7 +9,6 @@ mixed plans disagree most.
 
 from __future__ import annotations
 
-import heapq
 import time
 from dataclasses import dataclass, field
 from itertools import product
@@ -22,7 +21,7 @@ from shared.problem.program_proof import ProgramArms, SplitArgument
 from shared.problem.region import Region, halves, root_region
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
-from shared.solve.program.found import Found, Tree
+from shared.solve.program.found import Found, Tree, best_first
 from shared.solve.program.interior import relax_program
 from shared.solve.program.price_master import Advice, PlanPool
 from shared.solve.program.price_trees import ArmTrees
@@ -136,28 +135,22 @@ def search_prices(
     search.climb(relaxed.u, relaxed.mu)
     trees = ArmTrees.planted(program, region, relaxed.mu, relaxed.nu, deadline)
     trees.relax([leaf for own in trees.leaves for leaf in own])
-    heap: list[tuple[float, int, _Open]] = []
     first = _settled(search, 0, region, trees, root=True)
-    if first is not None:
-        heapq.heappush(heap, (-first.trees.bound(), 0, first))
-    nodes = 1
-    while heap and not search.late() and nodes < node_limit:
-        bound, _, node = heapq.heappop(heap)
-        children = None if -bound <= search.cutoff() else _split(search, node)
-        if children is None:
-            heapq.heappush(heap, (bound, -1, node))
-            break
-        for child in children:
-            nodes += 1
-            heapq.heappush(heap, (-child.trees.bound(), nodes, child))
+    left, nodes = best_first(
+        search,
+        first,
+        lambda node: _split(search, node),
+        lambda node: node.trees.bound(),
+        node_limit,
+    )
     return Found(
         u=search.best,
         prices=relaxed.mu if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
         iterations=search.iterations,
-        bound=max(-heap[0][0], search.value) if heap else search.cutoff(),
-        finished=not heap or -heap[0][0] <= search.cutoff(),
+        bound=search.cutoff() if left is None else max(left, search.value),
+        finished=left is None or left <= search.cutoff(),
     )
 
 
