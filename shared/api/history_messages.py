@@ -129,6 +129,11 @@ class Spec(Plain):
 
     date: Name | None = Field(None, description="Column of the date: the start of each period.")
     outcome: Name | None = Field(None, description="Column of the outcome.")
+    outcome_unit: Literal["money", "count"] | None = Field(
+        None,
+        description="Whether the outcome is money in the currency of the spend, or a count "
+        "(conversions, visits); decided by its name where left out.",
+    )
     frequency: Literal["day", "week", "month"] | None = None
     currency: Name | None = None
     channels: list[SpecChannel] | None = Field(None, max_length=10_000)

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.history.association import Drivers, Together, alike
 from shared.history.coverage import Coverage
+from shared.history.outcome_unit import outcome_unit
 from shared.history.table import Finding, History
 
 __all__ = ["remarks"]
@@ -37,6 +38,7 @@ def remarks(
         *_controls(history),
         *_features(history, spec),
         *_outliers(history, outcomes, spends),
+        *_unit(history, spec),
         *_money(history),
     ]
 
@@ -173,6 +175,26 @@ def _outliers(
         )
         out.append(Finding("spend_outliers", text, {"channel": name, "periods": days[:100]}))
     return out
+
+
+def _unit(history: History, spec: Mapping[str, Any]) -> list[Finding]:
+    """What the outcome was taken for, where nobody said."""
+    found = outcome_unit(spec, history.outcome_name)
+    if found.said:
+        return []
+    if found.money:
+        text = (
+            f"'{history.outcome_name}' is taken to be money in the currency of the spend, by its "
+            'name: returns are believed to be about 1 beforehand. Say "outcome_unit": "count" '
+            'in the spec if it counts something, or "money" to settle it.'
+        )
+    else:
+        text = (
+            f"'{history.outcome_name}' is taken to be a count (conversions, visits), by its name: "
+            'nothing is known beforehand of what a unit of spend brings. Say "outcome_unit": '
+            '"money" in the spec if it is money, or "count" to settle it.'
+        )
+    return [Finding("outcome_unit_assumed", text, {"outcome_unit": found.unit})]
 
 
 def _money(history: History) -> list[Finding]:

@@ -66,7 +66,7 @@ def data_report(history: History, spec: Mapping[str, Any] | None = None) -> dict
     Parameters
     ----------
     spec
-        What the fit will be asked for; read here: ``features``.
+        What the fit will be asked for; read here: ``features``, ``outcome_unit``.
     """
     coverage = coverage_of(history)
     groups = together(history)

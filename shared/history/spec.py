@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from shared.history.faults import FaultLog, escape, near_misses
+from shared.history.outcome_unit import UNITS
 from shared.history.periods import FREQUENCIES
 from shared.history.reading import Table
 
@@ -29,6 +30,7 @@ _FIELDS = (
     "outcomes",
     "features",
     "challengers",
+    "outcome_unit",
 )
 _FOR_THE_FIT = (
     "holidays_country",
@@ -37,6 +39,7 @@ _FOR_THE_FIT = (
     "model",
     "features",
     "challengers",
+    "outcome_unit",
 )
 _OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock")
 EXPOSURES = ("spend", "impressions")
@@ -153,6 +156,10 @@ def read_spec(data: Any) -> Spec:
             "unknown_value",
             f"'{frequency}' is no frequency: 'day', 'week' or 'month'.",
         )
+    unit = _text(data, "outcome_unit", faults)
+    if unit is not None and unit not in UNITS:
+        text = f"'{unit}' is no unit of an outcome: 'money' or 'count'."
+        faults.add("/outcome_unit", "unknown_value", text)
     country = _text(data, "holidays_country", faults)
     if country is not None and (text := _no_country(country)):
         faults.add("/holidays_country", "unknown_value", text)

@@ -33,12 +33,30 @@ def sales(spend: np.ndarray, noise: float = 1.0, seed: int = 1) -> np.ndarray:
 
 
 def test_a_good_history_is_enough_and_nothing_is_found() -> None:
-    report = data_report(simulated(rows=156)[0])
+    report = data_report(simulated(rows=156)[0], {"outcome_unit": "money"})
     assert report["verdict"] == "enough"
     assert report["findings"] == report["would_help"] == report["collinear"] == []
     assert report["currency"] == "EUR"
     assert [c["can_be_seen"] for c in report["channels"]] == [True] * 3
     assert sum(c["share_of_spend"] for c in report["channels"]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("gmv", "money"), ("signups", "count")])
+def test_an_assumed_unit_of_the_outcome_is_told_and_how_to_say_it(name: str, unit: str) -> None:
+    history = replace(simulated(rows=156)[0], outcome_name=name)
+    (finding,) = found(data_report(history), "outcome_unit_assumed")
+    assert finding["outcome_unit"] == unit
+    assert f"'{name}' is taken to be" in finding["message"]
+    other = {"money": "count", "count": "money"}[unit]
+    assert f'"outcome_unit": "{other}"' in finding["message"]
+    for said in ({"outcome_unit": other}, {"outcome_unit": unit}):
+        assert found(data_report(history, said), "outcome_unit_assumed") == []
+
+
+def test_outcomes_added_up_at_their_values_are_money() -> None:
+    history = replace(simulated(rows=156)[0], outcome_name="combined value")
+    spec = {"outcomes": [{"column": "orders", "value": 40.0}]}
+    assert found(data_report(history, spec), "outcome_unit_assumed") == []
 
 
 def test_the_visible_return_is_two_standard_errors_of_least_squares() -> None:

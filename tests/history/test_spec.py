@@ -49,6 +49,7 @@ def test_nothing_said_is_nothing_known():
         ({"chanels": []}, ("/chanels", "unknown_field")),
         ({"frequency": "weekly"}, ("/frequency", "unknown_value")),
         ({"holidays_country": "USA"}, ("/holidays_country", "unknown_value")),
+        ({"outcome_unit": "euro"}, ("/outcome_unit", "unknown_value")),
         ({"date": 5}, ("/date", "wrong_type")),
         ({"outcome": " "}, ("/outcome", "wrong_type")),
         ({"channels": []}, ("/channels", "wrong_type")),

@@ -2,14 +2,14 @@
 
 The prior of the return on investment is the one that matters: where it is wrong, the curves are.
 In money per money it is LogNormal(log 1.22, 0.9) [median e^0.2]; that only makes sense where the
-outcome is money. Where it is not (conversions), or where that prior would have media explain an
-absurd share of the outcome, every channel's prior is centred on one common return at which media
-explain a quarter of the outcome, and is wider. ``ReturnPrior.basis`` says which was used.
+outcome is money (``shared.history.outcome_unit``). Where it is not (conversions), or where that
+prior would have media explain an absurd share of the outcome, every channel's prior is centred on
+one common return at which media explain a quarter of the outcome, and is wider.
+``ReturnPrior.basis`` says which was used.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
+from shared.history.outcome_unit import outcome_unit
 
 __all__ = [
     "CARRYOVER",
@@ -59,11 +60,6 @@ _SHARE = 0.25
 _SHARE_LOG_SD = 1.0
 # Shares of the outcome that media may explain at the money prior's median before it is disbelieved.
 _PLAUSIBLE = (0.01, 0.8)
-_MONEY = re.compile(
-    r"revenue|sales|gmv|turnover|income|profit|margin|value|earning|receipts|umsatz|ca_ht|net_?sale",
-    re.IGNORECASE,
-)
-_NOT_MONEY = re.compile(r"units?\b|count|number|orders|leads|conversions|quantity|_qty", re.I)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,13 +87,15 @@ def return_prior(
     InvalidInput
         For priors of unknown channels or with impossible numbers.
     """
-    money = bool(_MONEY.search(outcome_name)) and not _NOT_MONEY.search(outcome_name)
+    unit = outcome_unit(spec, outcome_name)
+    money = unit.money
     share = float(np.exp(_ROI_LOG_MEDIAN)) * total_spend / total_outcome if total_outcome > 0 else 0
     if money and (_PLAUSIBLE[0] <= share <= _PLAUSIBLE[1] or total_outcome <= 0):
         median, sd, basis = _ROI_LOG_MEDIAN, _ROI_LOG_SD, "money"
         why = (
-            f"{outcome_name!r} is taken to be money: returns ~ LogNormal({_ROI_LOG_MEDIAN}, "
-            f"{_ROI_LOG_SD}), median {np.exp(_ROI_LOG_MEDIAN):.2f} per unit of spend."
+            f"{outcome_name!r} is {'' if unit.said else 'taken to be '}money: returns ~ "
+            f"LogNormal({_ROI_LOG_MEDIAN}, {_ROI_LOG_SD}), median {np.exp(_ROI_LOG_MEDIAN):.2f} "
+            "per unit of spend."
         )
     else:
         level = abs(total_outcome) if total_outcome else total_spend
@@ -106,7 +104,9 @@ def return_prior(
         because = (
             f"at a money prior's median return media would explain {share:.1%} of it"
             if money
-            else "it does not look like money"
+            else "spec.outcome_unit says that it is a count"
+            if unit.said
+            else "its name does not look like money, and spec.outcome_unit does not say"
         )
         why = (
             f"{outcome_name!r} has no natural return per unit of spend ({because}): the prior is "

@@ -33,6 +33,15 @@ def test_other_outcomes_are_centred_on_a_share(name: str) -> None:
     assert name in found.why
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "basis"), [("signups", "money", "money"), ("gmv", "count", "share")]
+)
+def test_the_spec_decides_the_unit_and_not_the_name(name: str, unit: str, basis: str) -> None:
+    found = prior({"outcome_unit": unit}, name)
+    assert found.basis == basis
+    assert prior(name=name).basis != basis
+
+
 @pytest.mark.parametrize("outcome", [5e5, 1e9])
 def test_money_in_another_unit_than_spend_is_noticed(outcome: float) -> None:
     assert prior(outcome=outcome).basis == "share"
