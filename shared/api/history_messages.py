@@ -51,6 +51,9 @@ class LiftTest(Plain):
     """The result of an experiment."""
 
     channel: Name
+    campaign: Name | None = Field(
+        None, description="The one campaign whose spend was changed; the whole channel by default."
+    )
     start: Day
     end: Day
     spend_change: Finite

@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput
+from shared.fit.bayes.lift import read_lifts
 from shared.fit.check.backtest import Advise, backtest
 from shared.fit.check.calibration import (
     Calibration,
@@ -140,9 +141,9 @@ def fit_history(
             replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
         )
     ratio = error_ratio((*folds, *blocks))
-    tests = {str(test.get("channel")) for test in spec.get("lift_tests") or ()}
+    tests = _tested(history, spec, fitted)
     moved = [
-        calibration_of(item, ratio, tested=names[arm.channel] in tests)
+        calibration_of(item, ratio, tested=(arm.channel, arm.campaign) in tests)
         for arm, item in zip(fitted.design.arms, evidence, strict=True)
     ]
     channels = _curves(
@@ -157,7 +158,7 @@ def fit_history(
         "cross_validation": cross_validation(folds, blocks, rival),
         "backtest": backtest(history, folds, now, advise),
         "stability": stability(folds, returns, previous, len(history.dates)),
-        "calibration": told(arms, moved, ratio, tests),
+        "calibration": told(arms, moved, ratio, tests.values()),
         "challengers": rivals,
     }
     curve_set = CurveSet(
@@ -175,6 +176,25 @@ def fit_history(
     )
     tell("judge", 1.0)
     return FitResult(curve_set=curve_set, promote=judgement.promote, reasons=judgement.reasons)
+
+
+def _tested(
+    history: History, spec: Mapping[str, Any], fitted: Fitted
+) -> dict[tuple[int, str], str]:
+    """(channel, campaign) that a lift test was run on, in whatever geo, and what each is called."""
+    design = fitted.design
+    names = [history.channels[c] for c in design.active]
+    arms = [
+        design.arms[a]
+        for lift in read_lifts(spec, design, names, history.dates)
+        for a in lift.arms.tolist()
+    ]
+    return {
+        (arm.channel, arm.campaign): f"{names[arm.channel]}/{arm.campaign}"
+        if arm.campaign
+        else names[arm.channel]
+        for arm in arms
+    }
 
 
 def _curves(

@@ -15,11 +15,12 @@ __all__ = ["check_beliefs", "unused_tests"]
 def check_beliefs(
     fit: Mapping[str, Any],
     channels: Collection[str],
+    campaigns: Collection[tuple[str, str]],
     geos: Collection[str],
     left_out: Collection[str],
     faults: FaultLog,
 ) -> None:
-    """Add a fault for every channel or geo that a prior or a lift test names and nobody has.
+    """Add a fault for every channel, campaign or geo that a belief names and nobody has.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ def check_beliefs(
         What of the spec only the fit reads.
     channels
         Of the spec and of the table.
+    campaigns
+        (channel, campaign) of the table, "" where a channel is not split.
     geos, left_out
         Of the table where it has several; those that were left out of the fit.
     """
@@ -35,6 +38,8 @@ def check_beliefs(
     for index, test in _objects(fit.get("lift_tests")):
         at = f"/lift_tests/{index}"
         _check_channel(f"{at}/channel", test.get("channel"), channels, faults)
+        if test.get("channel") in channels:
+            _check_campaign(f"{at}/campaign", test, campaigns, faults)
         geo = test.get("geo")
         if geo is None or geo in geos:
             continue
@@ -53,6 +58,20 @@ def _check_channel(where: str, name: Any, channels: Collection[str], faults: Fau
         faults.add(where, "unknown_channel", text)
 
 
+def _check_campaign(
+    where: str, test: Mapping[str, Any], campaigns: Collection[tuple[str, str]], faults: FaultLog
+) -> None:
+    channel, name = test.get("channel"), test.get("campaign")
+    known = [campaign for owner, campaign in campaigns if owner == channel and campaign]
+    if name is None or name in known:
+        return
+    if known:
+        text = f"'{channel}' has no campaign '{name}'. {near_misses(str(name), known)}"
+    else:
+        text = f"There is no campaign '{name}': the history does not split '{channel}'."
+    faults.add(where, "unknown_campaign", text)
+
+
 def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Finding]:
     """Lift tests that the fit cannot use: they end after the history, or changed no known spend.
 
@@ -64,15 +83,22 @@ def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Fi
     found = []
     panel = history.panel()
     for index, test in _objects(fit.get("lift_tests")):
-        name, geo = test.get("channel"), test.get("geo")
+        name, campaign, geo = test.get("channel"), test.get("campaign"), test.get("geo")
         try:
             last = date.fromisoformat(str(test.get("end")))
         except ValueError:
             continue  # said by whoever reads the test's numbers
-        places = [m for m, (channel, _) in enumerate(panel.arms) if channel == name]
+        of = {arm for channel, arm in panel.arms if channel == name}
+        places = [
+            m
+            for m, (channel, arm) in enumerate(panel.arms)
+            if channel == name and campaign in (None, arm)
+        ]
         where = [g for g, known in enumerate(panel.geos) if geo in (None, known)]
         if last >= end:
             why = f"it ends on {last}, after the history does ({max(history.dates)})"
+        elif campaign is not None and of == {""}:
+            why = "campaigns are added up in this fit"
         elif not any(panel.spend[g, :, m].any() for g in where for m in places):
             why = "there is no spend in the history that it could speak of"
         else:
@@ -80,8 +106,8 @@ def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Fi
         found.append(
             Finding(
                 "lift_test_unused",
-                f"Lift test {index + 1}, of '{name}'{f' in {geo}' if geo else ''}, is not used: "
-                f"{why}.",
+                f"Lift test {index + 1}, of '{name}{f'/{campaign}' if campaign else ''}'"
+                f"{f' in {geo}' if geo else ''}, is not used: {why}.",
                 {"test": index, "channel": name},
             )
         )

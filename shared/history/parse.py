@@ -187,11 +187,12 @@ def _parsed(
 
 
 def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
-    """Refuse beliefs about channels and geos that are not there, exposure that nobody counted."""
+    """Refuse beliefs about what is not there, and exposure that nobody counted."""
     faults = FaultLog()
     channels = [*cells.channels, *(role.channel for role in spec.channels or ())]
     geos = sorted(set(cells.geos) - {""})
-    check_beliefs(spec.fit, list(dict.fromkeys(channels)), geos, left_out - {""}, faults)
+    known = list(dict.fromkeys(channels))
+    check_beliefs(spec.fit, known, cells.arms, geos, left_out - {""}, faults)
     for index, role in enumerate(spec.channels or ()):
         if role.exposure == "impressions" and role.impressions is None:
             text = (

@@ -7,10 +7,64 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
-from shared.history.table import Panel
+from shared.history.table import History, Panel
 from tests.fit.bayes.test_hierarchy import lift
 from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
+
+
+def two_campaigns(seed: int, brand: float, sale: float) -> tuple[History, list[np.ndarray]]:
+    """Campaigns of "a" with these returns over the history, in noise that hides them; curves."""
+    rng = np.random.default_rng(seed)
+    rows = 90
+    spend = 1e4 * np.exp(0.4 * rng.normal(size=(rows, 3)))
+    levels = spend / (1e4 + spend)
+    tops = np.array([brand, sale, 2.0]) * spend.sum(axis=0) / levels.sum(axis=0)
+    media = (levels * tops).sum(axis=1)
+    outcome = 2.0 * media.mean() + media
+    outcome = outcome + 0.3 * outcome.mean() * rng.normal(size=rows)
+    history = table(outcome, np.stack([spend[:, :2].sum(axis=1), spend[:, 2]], axis=1))
+    arms = (("a", "brand"), ("a", "sale"), ("b", ""))
+    panel = Panel(("",), arms, spend[None], spend[None], outcome[None], np.zeros((1, rows, 0)))
+    return replace(history, detail=panel), [spend, tops]
+
+
+@pytest.mark.parametrize("kind", ["bayesian", "ridge", "time_series"])
+def test_a_campaigns_lift_test_moves_it_and_its_sibling_less(kind: str) -> None:
+    history, (spend, tops) = two_campaigns(seed=0, brand=6.0, sale=0.8)
+    weeks, row, extra = 6, 40, 1e4
+    base = spend[row : row + weeks, 0]
+    gained = float(np.sum(tops[0] * ((base + extra) / (1e4 + base + extra) - base / (1e4 + base))))
+    test = lift(
+        history,
+        row,
+        weeks,
+        campaign="brand",
+        spend_change=weeks * extra,
+        outcome_change=gained,
+        standard_error=0.08 * gained,
+    )
+    spec = {"model": {"kind": kind, "saturation": "michaelis_menten"}}
+    free = fit_window(history, spec, seed=1, draws=100).evidence()
+    told = fit_window(history, {**spec, "lift_tests": [test]}, seed=1, draws=100).evidence()
+    moved = [np.log(b.roi_mean / a.roi_mean) for a, b in zip(free, told, strict=True)]
+    assert abs(np.log(told[0].roi_mean / 6.0)) < 0.25 < abs(np.log(free[0].roi_mean / 6.0))
+    assert moved[0] > 0.5
+    assert abs(moved[1]) < 0.95 * moved[0]
+    ranges = [fit[0].roi_interval or (0.0, 0.0) for fit in (free, told)]
+    before, after = ((high - low) / (high + low) for low, high in ranges)
+    assert 0 < after < 0.7 * before
+
+
+def test_only_what_was_tested_is_spared_the_doubt_about_histories() -> None:
+    history, _ = two_campaigns(seed=2, brand=2.0, sale=2.0)
+    spec = {**HILL, "lift_tests": [lift(history, 40, campaign="sale")]}
+    told = fit_history(history, spec, draws=40).curve_set.diagnostics["calibration"]
+    assert told["lift_tested"] == ["a/sale"]
+    spreads = {item["channel"]: item["spread"] for item in told["channels"]}
+    assert spreads["a/sale"] == 1.0
+    assert 1.0 not in (spreads["a/brand"], spreads["b"])
 
 
 def test_a_lift_test_moves_a_curve_and_narrows_it() -> None:

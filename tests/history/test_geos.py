@@ -126,6 +126,42 @@ def test_a_geo_in_a_national_history() -> None:
         parse({"lift_tests": [{**TEST, "geo": "north"}]}, rows)
 
 
+CAMPAIGNS = "\n".join(
+    ["date,channel,campaign,spend,revenue"]
+    + [
+        f"{date(2024, 1, 1) + timedelta(weeks=week)},{channel},{campaign},{1 + week % 3},{week % 7}"
+        for week in range(20)
+        for channel, campaign in (("tv", "brand"), ("tv", "sale"), ("sem", ""))
+    ]
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ({**TEST, "campaign": "sales"}, "Did you mean 'sale'?"),
+        ({**TEST, "channel": "sem", "campaign": "sale"}, "does not split 'sem'"),
+    ],
+)
+def test_a_lift_test_of_a_campaign_that_is_not_there(test: dict[str, Any], words: str) -> None:
+    spec = {"outcome": "revenue", "lift_tests": [{**TEST, "campaign": "brand"}, test]}
+    with pytest.raises(InvalidInput) as caught:
+        parse(spec, CAMPAIGNS)
+    (fault,) = caught.value.faults
+    assert (fault.pointer, fault.code) == ("/lift_tests/1/campaign", "unknown_campaign")
+    assert words in fault.message
+
+
+def test_a_lift_test_of_a_campaign_waits_where_campaigns_are_added_up() -> None:
+    tests = [TEST, {**TEST, "campaign": "brand"}]
+    spec = {"outcome": "revenue", "lift_tests": tests}
+    assert found(parse(spec, CAMPAIGNS), "lift_test_unused") == []
+    summed = parse({**spec, "model": {"campaigns": False}}, CAMPAIGNS)
+    assert [item["test"] for item in found(summed, "lift_test_unused")] == [1]
+    (text,) = (f.message for f in summed.findings if f.code == "lift_test_unused")
+    assert "of 'tv/brand', is not used: campaigns are added up" in text
+
+
 def test_lift_tests_that_cannot_be_used_are_told() -> None:
     late = {**TEST, "end": "2024-05-20"}
     nowhere = {**TEST, "geo": "south"}

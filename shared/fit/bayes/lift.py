@@ -1,9 +1,11 @@
-"""Lift tests as part of the likelihood: what an experiment said about one channel.
+"""Lift tests as part of the likelihood: what an experiment said of a channel or one campaign.
 
 A test raised (or cut) a channel's spend by ``spend_change`` in all, evenly over its periods, and
 the outcome over the same periods moved by ``outcome_change``, known to ``standard_error``. The
 model's own answer is the channel's media with the changed spend less those without, over the test's
-periods; the difference is normal.
+periods; the difference is normal. A test of a whole channel changes its campaigns in proportion to
+their mean spend; a test of one campaign speaks of that one, and of its siblings through the
+channel that they share.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lift:
-    """One test on the arms of one channel.
+    """One test on the arms of one channel, or of one campaign of it.
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ def read_lifts(
         start, end = _day(test, "start", at, faults), _day(test, "end", at, faults)
         error, change = test.get("standard_error"), test.get("outcome_change")
         spent = test.get("spend_change")
-        name, geo = test.get("channel"), test.get("geo")
+        name, geo, campaign = test.get("channel"), test.get("geo"), test.get("campaign")
         if name not in declared:
             faults.append(
                 Fault(f"{at}/channel", "unknown_channel", f"No channel is called {name!r}.")
@@ -106,7 +108,18 @@ def read_lifts(
             continue
         if end >= period_after(dates[design.train - 1], design.frequency):
             continue  # what is to be forecast must not be known
-        lift = _lift(design, list(names).index(name), geo, dates, start, end, test)
+        place = list(names).index(name)
+        arms = np.array(
+            [
+                a
+                for a, arm in enumerate(design.arms)
+                if arm.channel == place
+                and geo in (None, design.geos[arm.geo])
+                and campaign in (None, arm.campaign)
+            ],
+            dtype=np.int64,
+        )
+        lift = _lift(design, arms, dates, start, end, test)
         if lift is not None:
             out.append(lift)
     if faults:
@@ -116,20 +129,12 @@ def read_lifts(
 
 def _lift(
     design: Design,
-    channel: int,
-    geo: str | None,
+    arms: Ints,
     dates: Sequence[date],
     start: date,
     end: date,
     test: Mapping[str, Any],
 ) -> Lift | None:
-    arms = np.array(
-        [
-            place
-            for place, arm in enumerate(design.arms)
-            if arm.channel == channel and geo in (None, design.geos[arm.geo])
-        ]
-    )
     if arms.size == 0:
         return None
     rows = [t for t, day in enumerate(dates[: design.train]) if start <= day <= end]

@@ -155,6 +155,22 @@ def test_impossible_tests_are_named(change: dict[str, Any], pointer: str) -> Non
     assert caught.value.faults[0].pointer == pointer
 
 
+def test_a_campaigns_test_changes_its_arms_alone() -> None:
+    history = with_panel(simulated(rows=60, channels=2)[0])
+    design = build_design(history, None)
+    names = history.channels
+
+    def arms(**said: Any) -> list[list[str]]:
+        spec = {"lift_tests": [lift(history, 20, **said)]}
+        found = read_lifts(spec, design, names, history.dates)
+        return [[design.arms[a].name for a in one.arms] for one in found]
+
+    assert arms(campaign="brand") == [["g0|a/brand", "g1|a/brand"]]
+    assert arms(campaign="brand", geo="g1") == [["g1|a/brand"]]
+    # A fold may end before the campaign begins: then there is nothing that the test could speak of.
+    assert arms(campaign="not yet") == []
+
+
 def test_a_panel_of_one_geo_is_the_national_model() -> None:
     history, _ = simulated(rows=60, channels=2)
     choice = Choice.same(2, "hill")
