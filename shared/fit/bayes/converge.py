@@ -10,9 +10,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bulk_ess", "r_hat"]
+__all__ = ["bulk_ess", "normal_quantile", "r_hat"]
 
 Floats = NDArray[np.float64]
+#: Wichura's rational approximations, highest power first: numerator and denominator of each part.
+_MIDDLE = (
+    (59.109374720, 159.29113202, 50.434271938, 3.3871327179),
+    (67.187563600, 78.757757664, 17.895169469, 1.0),
+)
+_TAIL = (
+    (0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777),
+    (0.12021132975, 0.73700164250, 1.0),
+)
+_FAR = (
+    (0.017337203997, 0.42868294337, 3.0812263860, 6.6579051150),
+    (0.012258202635, 0.24197894225, 1.0),
+)
 
 
 def r_hat(chains: Floats) -> Floats:
@@ -57,16 +70,29 @@ def _halves(chains: Floats) -> Floats:
 
 def _normal_scores(chains: Floats) -> Floats:
     """Ranks over all chains, through the normal quantile function (Blom's offsets)."""
-    from scipy.special import ndtri
-
     draws, count, size = chains.shape
     flat = chains.reshape(-1, size)
-    rank = np.empty(flat.shape)
-    np.put_along_axis(
-        rank, np.argsort(flat, axis=0), np.arange(1.0, len(flat) + 1.0)[:, None], axis=0
+    ranks = np.arange(1.0, len(flat) + 1.0)
+    scores = normal_quantile((ranks - 0.375) / (len(flat) + 0.25))
+    out = np.empty(flat.shape)
+    np.put_along_axis(out, np.argsort(flat, axis=0), scores[:, None], axis=0)
+    return out.reshape(draws, count, size)
+
+
+def normal_quantile(share: Floats) -> Floats:
+    """Quantiles of the standard normal, (N,), to seven digits: Wichura's PPND7.
+
+    Algorithm AS 241: The percentage points of the normal distribution (Applied Statistics, 1988).
+    """
+    middle = share - 0.5
+    side = np.sqrt(-np.log(np.minimum(share, 1.0 - share)))
+    near = np.polyval(_MIDDLE[0], 0.180625 - middle**2) / np.polyval(
+        _MIDDLE[1], 0.180625 - middle**2
     )
-    out: Floats = ndtri((rank - 0.375) / (len(flat) + 0.25)).reshape(draws, count, size)
-    return out
+    tail = np.polyval(_TAIL[0], side - 1.6) / np.polyval(_TAIL[1], side - 1.6)
+    far = np.polyval(_FAR[0], side - 5.0) / np.polyval(_FAR[1], side - 5.0)
+    outer = np.sign(middle) * np.where(side <= 5.0, tail, far)
+    return np.asarray(np.where(np.abs(middle) <= 0.425, middle * near, outer))
 
 
 def _variances(scores: Floats) -> tuple[Floats, Floats]:

@@ -1,6 +1,6 @@
 """The mode of the posterior, its curvature, draws from it, and the evidence of a model.
 
-The mode is found by L-BFGS from several starts with the analytic gradient, then sharpened by
+The mode is found from several starts with the analytic gradient (``ascent``), then sharpened by
 Newton steps on a Hessian of central differences of that gradient (all points in one batch).
 Laplace draws are normal around the mode with the inverse Hessian as covariance (MacKay,
 Information Theory, Inference and Learning Algorithms, 2003, chapter 27); ``sampler`` starts there.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.ascent import climb
 from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.noise import DEGREES, Noise, update_noise
 
@@ -32,6 +33,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 _FAR = 5.0  # prior standard deviations: no mode beyond is believed
+_CLIMBED = 3e-5  # of the log posterior: where Newton's method takes over
+_NEAR = 1e-4  # the same: Newton's next step is the last
+_FLATTEST = 0.05  # curvature in prior units that a step believes
 _CLOSE = 0.02  # of the log posterior: Newton's decrement at a mode that counts as found
 
 
@@ -55,29 +59,11 @@ class Mode:
 
 def find_mode(model: MediaModel, starts: Floats) -> Mode:
     """The best of the modes reached from ``starts``, shape (S, size)."""
-    from scipy.optimize import minimize
-
     centre, sd = model.prior_moments()
-
-    def negative(z: Floats) -> tuple[float, Floats]:
-        value, gradient = model.log_posterior((centre + sd * z)[None])
-        return -float(value[0]), -gradient[0] * sd
-
-    bounds = [(-_FAR, _FAR)] * model.size
-    runs = [
-        minimize(
-            negative,
-            np.clip((start - centre) / sd, -0.99 * _FAR, 0.99 * _FAR),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": 400, "ftol": 1e-9, "gtol": 1e-4, "maxcor": 20},
-        )
-        for start in starts
-    ]
-    best = min(runs, key=lambda run: float(run.fun))
-    agreeing = sum(float(run.fun) < float(best.fun) + 0.1 for run in runs)
-    theta, hessian, decrement = _newton(model, centre + sd * np.asarray(best.x), centre, sd)
+    points, values, _ = _climbed(model, (starts - centre) / sd)
+    best = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
+    agreeing = int((values > values[best] - 0.1).sum())
+    theta, hessian, decrement = _newton(model, centre + sd * points[best], centre, sd)
     value = float(model.log_posterior(theta[None])[0][0])
     # Eigenvalues in prior units; below the prior's own curvature nothing was learnt, at or below
     # zero the point is a saddle: flag it through the decrement and keep the draws bounded.
@@ -91,9 +77,34 @@ def find_mode(model: MediaModel, starts: Floats) -> Mode:
         root=root,
         log_evidence=value + 0.5 * model.size * float(np.log(2 * np.pi)) - 0.5 * log_determinant,
         decrement=decrement if eigenvalues[0] > 0 else float("inf"),
-        starts=len(runs),
+        starts=len(starts),
         agreeing=agreeing,
     )
+
+
+def _climbed(
+    model: MediaModel, starts: Floats, inverse: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """``climb`` from points (S, size) in the prior's units; metric of the starts unless given."""
+    centre, sd = model.prior_moments()
+
+    def density(z: Floats) -> tuple[Floats, Floats]:
+        value, gradient = model.log_posterior(centre + sd * z)
+        return value, gradient * sd
+
+    starts = np.clip(starts, -_FAR, _FAR)
+    if inverse is None:
+        inverse = np.stack([_inverse(_hessian(model, centre + sd * z, sd)) for z in starts])
+    return climb(density, starts, far=_FAR, close=_CLIMBED, inverse=inverse)
+
+
+def _inverse(hessian: Floats) -> Floats:
+    """Of the Hessian with its eigenvalues made positive: a saddle is left, not sought."""
+    if not np.isfinite(hessian).all():  # a start far out: no curvature to go by
+        return np.eye(len(hessian))
+    eigenvalues, vectors = np.linalg.eigh(hessian)
+    out: Floats = (vectors / np.maximum(np.abs(eigenvalues), _FLATTEST)) @ vectors.T
+    return out
 
 
 def _newton(
@@ -105,8 +116,8 @@ def _newton(
         hessian = _hessian(model, theta, sd)
         eigenvalues, vectors = np.linalg.eigh(hessian)
         slope = vectors.T @ (gradient[0] * sd)
-        step = vectors @ (slope / np.maximum(np.abs(eigenvalues), 0.05))
-        decrement = 0.5 * float(slope @ (slope / np.maximum(np.abs(eigenvalues), 0.05)))
+        step = vectors @ (slope / np.maximum(np.abs(eigenvalues), _FLATTEST))
+        decrement = 0.5 * float(slope @ (slope / np.maximum(np.abs(eigenvalues), _FLATTEST)))
         if decrement < 1e-8:
             break
         moved = False
@@ -116,7 +127,8 @@ def _newton(
             if trial_value[0] > value[0]:
                 theta, value, gradient, moved = trial, trial_value, trial_gradient, True
                 break
-        if not moved:
+        # A hundredth of a standard deviation off: the Hessian is that of the mode.
+        if not moved or decrement < _NEAR:
             break
     return theta, hessian, decrement
 
@@ -164,10 +176,13 @@ def fit_noise(
         most likely tails are the lightest.
     """
     noise = Noise(np.ones(observed), 0.0, DEGREES[-1] if kind == "student_t" else float("inf"))
-    theta = start
+    theta, metric = start, None
     for _ in range(rounds):
         model = under(noise)
-        theta = find_mode(model, theta[None]).theta
+        centre, sd = model.prior_moments()
+        # Each round begins with the metric of the one before: the noise changes it a little only.
+        points, _, metric = _climbed(model, ((theta - centre) / sd)[None], metric)
+        theta = centre + sd * points[0]
         found = _expected(model, theta)
         if kind == "gaussian" or (kind == "auto" and found.degrees == DEGREES[-1]):
             found = Noise(np.ones(observed), found.correlation, float("inf"))

@@ -33,42 +33,47 @@ class LeaveOneOut:
 
 def leave_one_out(log_likelihood: Floats) -> LeaveOneOut:
     """From the log density of every row under every draw, shape (S, n), at least 25 draws."""
-    draws, rows = log_likelihood.shape
+    draws = len(log_likelihood)
     tail = int(min(0.2 * draws, 3.0 * np.sqrt(draws)))
-    out, shapes = np.empty(rows), np.empty(rows)
-    for row in range(rows):
-        log_weight = -log_likelihood[:, row]
-        log_weight = log_weight - log_weight.max()
-        order = np.argsort(log_weight)
-        top, cut = order[-tail:], log_weight[order[-tail - 1]]
-        beyond = np.exp(log_weight[top]) - np.exp(cut)
-        shapes[row] = 0.0
-        if beyond[-1] > 1e-12:
-            shapes[row], scale = pareto_fit(np.maximum(beyond, 1e-300))
-            at = (np.arange(tail) + 0.5) / tail
-            k = shapes[row] if abs(shapes[row]) > 1e-8 else 1e-8
-            smooth = scale * np.expm1(-k * np.log1p(-at)) / k + np.exp(cut)
-            log_weight[top] = np.log(np.minimum(smooth, 1.0))
-        weighted = log_weight + log_likelihood[:, row]
-        out[row] = _log_sum(weighted) - _log_sum(log_weight)
-    return LeaveOneOut(out, float(out.sum()), float(np.mean(shapes <= _UNRELIABLE)))
+    log_weight = (-log_likelihood).astype(np.float64)
+    log_weight -= log_weight.max(axis=0)
+    order = np.argsort(log_weight, axis=0)[-tail - 1 :]
+    largest = np.take_along_axis(log_weight, order, axis=0)
+    cut = np.exp(largest[0])
+    beyond = np.exp(largest[1:]) - cut
+    shapes, scale = pareto_fit(np.maximum(beyond, 1e-300))
+    varies = beyond[-1] > 1e-12  # else there is no tail to smooth
+    k = np.where(np.abs(shapes) > 1e-8, shapes, 1e-8)
+    at = ((np.arange(tail) + 0.5) / tail)[:, None]
+    smooth = np.log(np.minimum(scale * np.expm1(-k * np.log1p(-at)) / k + cut, 1.0))
+    np.put_along_axis(log_weight, order[1:], np.where(varies, smooth, largest[1:]), axis=0)
+    rows = _log_sum(log_weight + log_likelihood) - _log_sum(log_weight)
+    reliable = float(np.mean(~varies | (shapes <= _UNRELIABLE)))
+    return LeaveOneOut(rows, float(rows.sum()), reliable)
 
 
-def pareto_fit(exceeding: Floats) -> tuple[float, float]:
-    """Shape and scale of a generalised Pareto distribution from ascending positive values (n,)."""
-    n = exceeding.size
+def pareto_fit(exceeding: Floats) -> tuple[Floats, Floats]:
+    """Shapes and scales (...) of generalised Pareto distributions.
+
+    Parameters
+    ----------
+    exceeding
+        Positive values (n, ...), ascending along the first axis.
+    """
+    n = len(exceeding)
     grid = 30 + int(np.sqrt(n))
     quarter = exceeding[int(n / 4 + 0.5) - 1]
     b = 1.0 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
-    b = b / (3.0 * quarter) + 1.0 / exceeding[-1]
+    b = np.multiply.outer(b, 1.0 / (3.0 * quarter)) + 1.0 / exceeding[-1]
     k = np.log1p(-b[:, None] * exceeding).mean(axis=1)
     profile = n * (np.log(-b / k) - k - 1.0)
-    weight = np.exp(profile - profile.max())
-    mean = float((b * weight).sum() / weight.sum())
-    shape = float(np.log1p(-mean * exceeding).mean())
+    weight = np.exp(profile - profile.max(axis=0))
+    mean = (b * weight).sum(axis=0) / weight.sum(axis=0)
+    shape = np.log1p(-mean * exceeding).mean(axis=0)
     return (shape * n + 5.0) / (n + 10.0), -shape / mean
 
 
-def _log_sum(values: Floats) -> float:
-    top = float(values.max())
-    return top + float(np.log(np.exp(values - top).sum()))
+def _log_sum(values: Floats) -> Floats:
+    top = values.max(axis=0)
+    out: Floats = top + np.log(np.exp(values - top).sum(axis=0))
+    return out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
-from shared.fit.bayes.converge import bulk_ess, r_hat
+from shared.fit.bayes.converge import bulk_ess, normal_quantile, r_hat
 
 
 def chains(correlation: float, draws: int = 1000, count: int = 8, seed: int = 0) -> np.ndarray:
@@ -50,3 +51,10 @@ def test_a_trend_within_each_chain_is_seen() -> None:
     drawn = chains(0.0, draws=200)
     drawn[:, :, 1] += np.linspace(0.0, 2.0, 200)[:, None]
     assert r_hat(drawn)[1] > 1.05
+
+
+def test_normal_quantiles_have_seven_digits_far_into_both_tails() -> None:
+    low = 10.0 ** -np.arange(1.0, 60.0, 0.7)
+    share = np.concatenate([np.linspace(0.001, 0.999, 1000), low, 1.0 - low[:20]])
+    np.testing.assert_allclose(normal_quantile(share), special.ndtri(share), rtol=5e-7)
+    assert normal_quantile(np.array([0.5])) == 0.0

@@ -17,6 +17,22 @@ def test_pareto_shapes_are_found(shape: float) -> None:
     assert scale == pytest.approx(2.0, rel=0.1)
 
 
+def test_several_tails_at_once_are_each_fitted_as_if_alone() -> None:
+    rng = np.random.default_rng(0)
+    values = np.sort(rng.pareto([0.8, 1.5, 3.0], size=(200, 3)), axis=0)
+    together = np.array(pareto_fit(values))
+    alone = [pareto_fit(values[:, column]) for column in range(3)]
+    np.testing.assert_allclose(together.T, alone, rtol=1e-12)
+
+
+def test_a_row_that_all_draws_agree_on_needs_no_smoothing() -> None:
+    log_likelihood = np.random.default_rng(0).normal(size=(200, 3))
+    log_likelihood[:, 1] = -2.5
+    found = leave_one_out(log_likelihood)
+    assert found.rows[1] == pytest.approx(-2.5)
+    assert np.isfinite(found.rows).all()
+
+
 def normal_mean(outliers: int) -> tuple[np.ndarray, np.ndarray]:
     """Log likelihood of rows under draws of a normal mean, and the exact log predictive densities.
 
