@@ -102,8 +102,10 @@ class Model(Plain):
     )
     saturation: Name | None = None
     adstock: Name | None = None
-    interactions: Literal["auto"] | list[list[Name]] | None = Field(
-        None, description="Pairs of channels, or every pair ('auto'), shrunk towards none."
+    interactions: Literal["auto", "all", "none"] | list[list[Name]] | None = Field(
+        None,
+        description="Pairs of channels to fit; every pair, shrunk towards none ('all'); or those "
+        "that the data clearly show, looked for where left out ('auto').",
     )
     time_varying_baseline: bool | None = Field(
         None, description="Whether the level drifts; decided by evidence where left out."

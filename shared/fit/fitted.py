@@ -68,6 +68,10 @@ class Fitted(Protocol):
         """(saturation, adstock) of each active channel, for folds to take over."""
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Channels whose interactions it has, for folds to take over."""
+
+    @property
     def media_evidence(self) -> float | None:
         """Log Bayes factor of media with an effect against none; None where a model has none."""
 

@@ -29,6 +29,7 @@ from shared.fit.design.design import arm_name
 from shared.fit.design.observed import observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.kinds import fit_window
+from shared.fit.support import settled
 from shared.history.enough import rows_needed
 from shared.history.report import data_report
 from shared.history.table import History
@@ -109,9 +110,10 @@ def fit_history(
     tell("validate", 0.4)
     # A fold's training window may be a fifth shorter than what the gate asks of the whole.
     least = int(0.6 * rows_needed(history.frequency, spent))
-    folds = validate(history, spec, seed=seed, choice=fitted.choice, least=least)
+    known = settled(spec, fitted.pairs)
+    folds = validate(history, known, seed=seed, choice=fitted.choice, least=least)
     tell("validate", 0.65)
-    blocks = blocked(history, spec, seed=seed, choice=fitted.choice, least=least) if folds else ()
+    blocks = blocked(history, known, seed=seed, choice=fitted.choice, least=least) if folds else ()
     tell("challenge", 0.8)
     asked = spec.get("challengers")
     rivals = None

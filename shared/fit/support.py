@@ -11,7 +11,7 @@ from shared.errors import Fault, InvalidInput, NotSupportedYet
 from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
 from shared.fit.bayes.kernels import SATURATION_FAMILIES
 
-__all__ = ["KINDS", "Asked", "asked_of"]
+__all__ = ["KINDS", "Asked", "asked_of", "settled"]
 
 KINDS = ("bayesian", "ridge", "time_series")
 
@@ -25,9 +25,11 @@ class Asked:
     saturations, adstocks
         By channel name; channels that are not in them follow ``saturation`` and ``adstock``.
     interactions
-        Pairs of channel names; every pair where they are left to the fit.
+        Pairs of channel names that are in the model whatever the data say.
     shrunk
-        Whether the pairs were left to the fit, which then believes in none of them beforehand.
+        Whether those are all pairs there are; the fit then believes in none of them beforehand.
+    search
+        Whether pairs are looked for, and taken where the data are clear (the default).
     wander
         Whether the baseline may drift besides its trend (``model.time_varying_baseline``).
     noise
@@ -43,6 +45,7 @@ class Asked:
     wander: bool
     noise: str = "auto"
     shrunk: bool = False
+    search: bool = False
 
     def saturation_of(self, channel: str) -> str | None:
         """The family asked for a channel's saturation."""
@@ -92,9 +95,10 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
         if channel.get("adstock") is not None:
             adstocks[name] = family(channel, "adstock", f"/channels/{i}")
     pairs: list[tuple[str, str]] = []
-    wished = model.get("interactions") or ()
-    if wished == "auto":
-        pairs, wished = list(combinations(channels, 2)), ()
+    given = model.get("interactions")
+    if given == "all":
+        pairs = list(combinations(channels, 2))
+    wished = () if given is None or isinstance(given, str) else given
     for i, pair in enumerate(wished):
         at = f"/model/interactions/{i}"
         names = [str(name) for name in pair]
@@ -117,5 +121,14 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
         interactions=tuple(pairs),
         wander=bool(model.get("time_varying_baseline")),
         noise=str(model.get("noise") or "auto"),
-        shrunk=model.get("interactions") == "auto",
+        shrunk=given == "all",
+        search=given is None or given == "auto",
     )
+
+
+def settled(spec: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
+    """The spec for folds: with the pairs that the fit of all rows found where it was to look."""
+    model = spec.get("model") or {}
+    if model.get("interactions") not in (None, "auto"):
+        return spec
+    return {**spec, "model": {**model, "interactions": [list(pair) for pair in pairs]}}

@@ -258,7 +258,7 @@ def _rows(model: MediaModel, values: Floats, arms: NDArray[np.int64]) -> Floats:
 def carried(theta: Floats, old: Layout, new: Layout, start: Floats) -> Floats:
     """A point of one layout in another: what both have is kept, the rest is ``start``'s."""
     out: Floats = start.copy()
-    for role in ("roi", "first", "second", "half", "shape", "pairs"):
+    for role in ("roi", "first", "second", "half", "shape"):
         before, now = getattr(old, role), getattr(new, role)
         both = (before >= 0) & (now >= 0)
         if role in ("first", "second"):  # their meaning is the family's
@@ -269,6 +269,8 @@ def carried(theta: Floats, old: Layout, new: Layout, start: Floats) -> Floats:
         out[level.spread] = theta[was.spread]
         has = level.member >= 0
         out[level.member[has]] = theta[was.member[has]]
+    both_have = min(old.pairs.size, new.pairs.size)  # interactions are added at the end
+    out[new.pairs[:both_have]] = theta[old.pairs[:both_have]]
     out[new.sigma] = theta[old.sigma]
     return out
 

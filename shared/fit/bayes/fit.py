@@ -13,6 +13,7 @@ from shared.curves.curveset import Response
 from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.evidence import channel_evidence, collinear_groups
 from shared.fit.bayes.families import told
+from shared.fit.bayes.interplay import told_pairs
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Group
@@ -45,6 +46,10 @@ class BayesianFit:
         families = self.posterior.choice
         pairs = zip(families.saturations, families.adstocks, strict=True)
         return dict(zip(self.names, pairs, strict=True))
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        return tuple((self.names[i], self.names[j]) for i, j in self.posterior.pairs)
 
     @property
     def media_evidence(self) -> float:
@@ -139,6 +144,7 @@ class BayesianFit:
                 "baseline_columns": list(design.baseline_names),
             },
             "families": told(posterior.families, self.names),
+            "interactions": told_pairs(posterior.looked, self.names),
             "noise": {
                 "distribution": "student_t" if tails else "gaussian",
                 "degrees_of_freedom": posterior.noise.degrees if tails else None,

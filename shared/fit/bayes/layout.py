@@ -35,7 +35,8 @@ __all__ = ["Choice", "Layout", "Level", "Prior", "lay_out", "log_half_normal", "
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
-_LOG_T3 = float(np.log(2.0 / (np.pi * np.sqrt(3.0))))  # Student-t of 3 degrees at its middle
+_SD_T3 = float(np.sqrt(3.0))  # of Student's t of 3 degrees, in its scale
+_LOG_T3 = float(np.log(2.0 / (np.pi * _SD_T3)))  # at its middle
 _NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
 
 
@@ -138,9 +139,9 @@ class Prior:
         (size,) of the normal ones; for the others about where and how wide they are.
     decay
         Coordinates that are the logit of a decay ~ Beta(``alpha``, ``beta``).
-    shrunk
-        Coordinates that are ``sd`` times a Student-t of three degrees of freedom: most near 0, a
-        few far from it.
+    heavy
+        Coordinates of a Student-t of three degrees of freedom: most near 0, a few far from it. Its
+        sd is the square root of three times its scale.
     """
 
     centre: Floats
@@ -148,13 +149,13 @@ class Prior:
     decay: Ints
     alpha: float
     beta: float
-    shrunk: Ints
+    heavy: Ints
 
     def log_density(self, theta: Floats) -> tuple[Floats, Floats]:
         """Of points (K, size): log density (K,), normalised, and gradient (K, size)."""
         normal = np.ones(self.centre.size, dtype=bool)
         normal[self.decay] = False
-        normal[self.shrunk] = False
+        normal[self.heavy] = False
         normal[-1] = False
         z = (theta - self.centre) / self.sd
         value = -0.5 * (z[:, normal] ** 2).sum(axis=1) - np.log(self.sd[normal]).sum()
@@ -167,9 +168,9 @@ class Prior:
         value -= self.decay.size * (lgamma(a) + lgamma(b) - lgamma(a + b))
         decay = 0.5 + 0.5 * np.tanh(0.5 * logit)
         gradient[:, self.decay] = a * (1.0 - decay) - b * decay
-        far = z[:, self.shrunk]
-        value += (_LOG_T3 - np.log(self.sd[self.shrunk]) - 2.0 * np.log1p(far**2 / 3.0)).sum(axis=1)
-        gradient[:, self.shrunk] = -4.0 * far / (3.0 + far**2) / self.sd[self.shrunk]
+        far, scale = z[:, self.heavy], self.sd[self.heavy] / _SD_T3
+        value += (_LOG_T3 - np.log(scale) - 2.0 * np.log1p(far**2)).sum(axis=1)
+        gradient[:, self.heavy] = -4.0 * far / (1.0 + far**2) / self.sd[self.heavy]
         noise, noise_gradient = log_half_normal(theta[:, -1])
         gradient[:, -1] = noise_gradient
         return value + noise, gradient
@@ -216,6 +217,5 @@ def prior_of(
     for level in layout.levels:
         centre[level.spread], sd[level.spread] = np.log(SPREAD), SPREAD_SD
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7
-    pairs = layout.pairs if shrunk else layout.pairs[:0]
-    sd[pairs] = 1.0 / max(pairs.size, 4)
-    return Prior(centre, sd, np.array(decays, dtype=np.int64), a, b, pairs)
+    sd[layout.pairs] = _SD_T3 / (max(layout.pairs.size, 4) if shrunk else 1)
+    return Prior(centre, sd, np.array(decays, dtype=np.int64), a, b, layout.pairs)

@@ -1,4 +1,4 @@
-"""One fit of one window: priors, noise, families, mode, joint draws."""
+"""One fit of one window: priors, noise, families, interactions, mode, joint draws."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shared.fit.bayes.drift import CORRELATED, with_waves
 from shared.fit.bayes.families import Chosen, Open, choose
 from shared.fit.bayes.gibbs import marginal_of
+from shared.fit.bayes.interplay import Found, Pair, interacting
 from shared.fit.bayes.laplace import (
     Mode,
     find_mode,
@@ -55,6 +56,8 @@ class Posterior:
     sample: Sample
     evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
     families: Chosen
+    pairs: tuple[Pair, ...]  # of channels, in the order of the model's strengths
+    looked: Found | None  # what a search for interactions found; None where none was made
 
     @property
     def draws(self) -> Floats:
@@ -119,7 +122,10 @@ def fit_posterior(
     )
 
     def model_of(
-        families: Choice, noise: Noise | None = None, on: Design | None = None
+        families: Choice,
+        noise: Noise | None = None,
+        on: Design | None = None,
+        pairs: tuple[Pair, ...] = pairs,
     ) -> MediaModel:
         weights, correlation = (None, 0.0) if noise is None else (noise.weights, noise.correlation)
         return build_model(
@@ -158,6 +164,11 @@ def fit_posterior(
     begun = mode.log_evidence
     chosen = choose(lambda families: model_of(families, noise), model, mode, free, rng)
     model, mode = chosen.model, chosen.mode
+    looked = None
+    if asked.search:
+        families = model.layout.choice
+        looked = interacting(lambda some: model_of(families, noise, pairs=some), model, mode)
+        model, mode, pairs = looked.model, looked.mode, looked.pairs
     drawn = sample(model, mode, draws, rng, noise=noise, goal=_goal(draws))
     return Posterior(
         design=design,
@@ -173,6 +184,8 @@ def fit_posterior(
             "no_media": null_evidence(model),
         },
         families=chosen,
+        pairs=pairs,
+        looked=looked,
     )
 
 

@@ -77,6 +77,10 @@ class RidgeFit:
         return dict(zip(self.drawn.names, pairs, strict=True))
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    @property
     def media_evidence(self) -> float:
         """Log score on the rolling folds of the middle draw over the baseline alone.
 

@@ -74,6 +74,10 @@ class SeriesFit:
         return dict(zip(self.drawn.names, pairs, strict=True))
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    @property
     def media_evidence(self) -> float:
         """Log Bayes factor from the evenly spread first points: a cautious estimate of it."""
         return mean_of_logs(-self.scored.error[:_FIRST]) - self.without_media

@@ -13,7 +13,7 @@ from shared.fit.design.design import build_design
 from shared.history.table import History
 from tests.fit.histories import simulated, table
 
-SPEC = {"model": {"saturation": "hill", "adstock": "geometric", "interactions": "auto"}}
+SPEC = {"model": {"saturation": "hill", "adstock": "geometric", "interactions": "all"}}
 
 
 def test_the_shrinking_prior_is_normalised_and_its_gradient_right() -> None:
@@ -32,8 +32,10 @@ def test_the_shrinking_prior_is_normalised_and_its_gradient_right() -> None:
     up, down = model.prior.log_density(theta + step)[0], model.prior.log_density(theta - step)[0]
     np.testing.assert_allclose(gradient[:, place], (up - down) / 2e-6, rtol=1e-5)
     along = np.tile(centre, (1, 1))
-    far = grid / model.prior.sd[place]
-    density = (1 + far**2 / 3) ** -2 * 2 / (np.pi * np.sqrt(3)) / model.prior.sd[place]
+    scale = model.prior.sd[place] / np.sqrt(3)
+    assert scale == pytest.approx(0.25)
+    far = grid / scale
+    density = (1 + far**2 / 3) ** -2 * 2 / (np.pi * np.sqrt(3)) / scale
     assert np.trapezoid(density, grid) == pytest.approx(1.0, abs=1e-3)
     along[0, place] = grid[200_000 + 400]
     difference = model.prior.log_density(along)[0][0] - model.prior.log_density(centre[None])[0][0]
