@@ -17,7 +17,7 @@ from shared.curves.curveset import Response
 from shared.fit.bayes.carryover import PARAMETERS, adstock_of
 from shared.fit.bayes.kernels import saturation_of
 from shared.fit.design.design import Design
-from shared.fit.fitted import ChannelEvidence, Group
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 
 __all__ = ["Drawn", "alike"]
 
@@ -70,6 +70,11 @@ class Drawn:
             )
             for a, arm in enumerate(design.arms)
         )
+
+    def log_returns(self) -> LogReturns:
+        """Of the arms; there is no prior to compare with."""
+        with np.errstate(divide="ignore"):
+            return LogReturns(np.log(np.maximum(self.returns, 0.0)))
 
     def unspent(self, rng: np.random.Generator) -> Response:
         """The curve of an arm without spend: as if it were one of the others, drawn at random."""

@@ -1,13 +1,14 @@
 """What every kind of fit can be asked, whatever model it is: all that judging and storing needs.
 
-An arm's verdict is one word. ``contraction`` is 1 - var(posterior) / var(prior) of its log return:
-0 where the data said nothing, towards 1 where they said it all; None where a model has no prior.
+An arm's verdict is one word. ``contraction`` is 1 - var(posterior) / var(expected) of its log
+return, where expected is what the prior and the other channels' returns make of it: 0 where its own
+rows said nothing, towards 1 where they said it all; None where a model has no prior.
 
 ==============  ===================================================================================
-``good``        the data settle the return: contraction of at least 0.7
+``good``        the data settle the return: its variance is under 0.3 of the prior's
 ``weak``        they narrow it or move it, but not by much
-``prior``       contraction under 0.25, and the middle moved by less than half the prior's sd:
-                the curve is what was believed before
+``prior``       contraction under 0.25, and the middle is within half a standard deviation of what
+                was expected: the curve is what was believed of it, or of the others
 ``unspent``     no spend in the history: nothing to learn from, no return stated
 ==============  ===================================================================================
 """
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from shared.curves.curveset import Response
 from shared.fit.design.design import Design
 
-__all__ = ["ChannelEvidence", "Fitted", "Group"]
+__all__ = ["ChannelEvidence", "Fitted", "Group", "LogReturns"]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,23 @@ class ChannelEvidence:
     carryover: Mapping[str, tuple[float, float, float]]
     half_saturation: tuple[float, float, float] | None
     shape: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogReturns:
+    """Joint draws (S, A) of the log returns of A arms, and their prior where there is one.
+
+    Attributes
+    ----------
+    draws
+        In the order of the draws of the responses; -inf where an arm returns nothing.
+    mean, covariance
+        (A,) and (A, A) of the prior; None where a model has none.
+    """
+
+    draws: Floats
+    mean: Floats | None = None
+    covariance: Floats | None = None
 
 
 class Fitted(Protocol):
@@ -93,6 +111,9 @@ class Fitted(Protocol):
 
     def responses(self) -> tuple[Response, ...]:
         """One response per arm, with joint draws where the model has them."""
+
+    def log_returns(self) -> LogReturns | None:
+        """Of the arms over the training periods; None where the model has no draws."""
 
     def unspent(self, rng: np.random.Generator) -> Response:
         """The curve of an arm without any spend."""

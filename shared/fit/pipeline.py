@@ -14,8 +14,8 @@ from shared.fit.bayes.lift import read_lifts
 from shared.fit.check.backtest import Advise, backtest
 from shared.fit.check.calibration import (
     Calibration,
+    calibrate,
     calibrated,
-    calibration_of,
     error_ratio,
     told,
 )
@@ -144,10 +144,11 @@ def fit_history(
         )
     ratio = error_ratio((*folds, *blocks))
     tests = _tested(history, spec, fitted)
-    moved = [
-        calibration_of(item, ratio, tested=(arm.channel, arm.campaign) in tests)
-        for arm, item in zip(fitted.design.arms, evidence, strict=True)
-    ]
+    known = fitted.log_returns()
+    moved = None
+    if known is not None:
+        experiment = [(arm.channel, arm.campaign) in tests for arm in fitted.design.arms]
+        moved = calibrate(known, ratio, experiment)
     channels = _curves(
         history, fitted, as_fitted, evidence, moved, np.random.default_rng([seed, 2])
     )
@@ -204,25 +205,25 @@ def _curves(
     fitted: Fitted,
     responses: Mapping[str, Response],
     evidence: Sequence[ChannelEvidence],
-    moved: Sequence[Calibration],
+    moved: Calibration | None,
     rng: np.random.Generator,
 ) -> tuple[ChannelCurve, ...]:
     """One curve per arm with spend, and one from the prior per arm without, in their order."""
     panel = history.panel()
     names = [arm.name for arm in fitted.design.arms]
-    known = dict(zip(names, zip(evidence, moved, strict=True), strict=True))
+    places = {name: arm for arm, name in enumerate(names)}
     out: list[ChannelCurve] = []
     for geo in range(len(panel.geos)):
         for place in range(len(panel.arms)):
             name = arm_name(panel, geo, place)
-            found = known.get(name)
+            arm = places.get(name)
             spend = observed_spend(history, panel.spend[geo, :, place])
-            if found is None:
+            if arm is None:
                 prior = fitted.unspent(rng)
                 out.append(ChannelCurve(name, prior, spend, roi=None, verdict="unspent"))
                 continue
-            seen, moves = found
-            response, returned = calibrated(responses[name], seen, spend.mean, moves)
+            seen = evidence[arm]
+            response, returned = calibrated(responses[name], seen, spend.mean, moved, arm)
             out.append(ChannelCurve(name, response, spend, roi=returned, verdict=seen.verdict))
     return tuple(out)
 

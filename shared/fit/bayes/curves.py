@@ -50,7 +50,7 @@ def responses(posterior: Posterior) -> tuple[Response, ...]:
 
 
 def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response:
-    """The curve of a channel without any spend: nothing but the prior, on the others' scale.
+    """The curve of a channel without any spend: what is believed, given what the others return.
 
     Its spend scale is the median of the other channels'. It is there so that the channel does not
     vanish; its observed maximum of zero keeps an optimiser away unless told otherwise.
@@ -59,7 +59,8 @@ def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response
     count = len(posterior.draws)
     prior = posterior.prior
     noise = rng.standard_normal((3, count))
-    returns = np.exp(np.median(prior.log_median) + np.median(prior.log_sd) * noise[0])
+    mean, sd = prior.of_another(posterior.draws[:, posterior.model.layout.roi])
+    returns = np.exp(mean + sd * noise[0])
     halves = scale * np.exp(HALF_SD * noise[1])
     shapes = np.exp(SHAPE_MEAN + SHAPE_SD * noise[2])
     unit = saturation_of(posterior.family, np.ones(count), halves, shapes).value(scale)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from shared.fit.bayes.carryover import PARAMETERS
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import SPREAD
-from shared.fit.fitted import ChannelEvidence, Group
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 
-__all__ = ["channel_evidence", "collinear_groups"]
+__all__ = ["channel_evidence", "collinear_groups", "log_returns"]
 
 Floats = NDArray[np.float64]
 _GOOD = 0.7
@@ -20,24 +20,43 @@ _CORRELATED = 0.9
 _TRADED = -0.6
 
 
+def log_returns(posterior: Posterior) -> LogReturns:
+    """Draws and prior; deviations of geos and campaigns are as wide as the fit found them."""
+    layout, channel = posterior.model.layout, posterior.model.arms.channel
+    mean = posterior.prior.log_median[channel]
+    covariance = posterior.prior.covariance()[np.ix_(channel, channel)]
+    for level in layout.levels:
+        variance = float(np.exp(2.0 * posterior.draws[:, level.spread]).mean())
+        member = level.member
+        covariance += variance * ((member[:, None] == member) & (member >= 0))
+    draws = np.log(posterior.model.unpack(posterior.draws).roi)
+    return LogReturns(draws, mean, covariance)
+
+
 def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
     """One entry per arm, in the design's order."""
     design, layout = posterior.design, posterior.model.layout
     natural = posterior.model.unpack(posterior.draws)
+    expected, unsure = posterior.prior.by_the_others(posterior.draws[:, layout.roi])
     out: list[ChannelEvidence] = []
     for index, arm in enumerate(design.arms):
         place = arm.channel
         log_roi = np.log(natural.roi[:, index])
         centre = float(posterior.prior.log_median[place])
         # A geo or a campaign may deviate from its channel.
-        sd = float(np.hypot(posterior.prior.log_sd[place], SPREAD * (len(layout.levels) > 0)))
+        deviates = (SPREAD * (len(layout.levels) > 0)) ** 2
+        sd = float(np.sqrt(posterior.prior.log_sd[place] ** 2 + deviates))
         saturation, adstock = layout.choice.saturations[place], layout.choice.adstocks[place]
-        contraction = float(np.clip(1.0 - np.var(log_roi) / sd**2, 0.0, 1.0))
-        shift = abs(float(np.mean(log_roi)) - centre) / sd
+        # What was to be expected of it, had it no rows of its own.
+        others = float(np.var(expected[:, place])) + deviates
+        beforehand = float(np.sqrt(unsure[place] ** 2 + others))
+        contraction = float(np.clip(1.0 - np.var(log_roi) / beforehand**2, 0.0, 1.0))
+        shift = abs(float(np.mean(log_roi) - np.mean(expected[:, place]))) / beforehand
+        settled = float(np.var(log_roi)) <= (1.0 - _GOOD) * sd**2
         low, _, high = _range(natural.roi[:, index])
         out.append(
             ChannelEvidence(
-                verdict=_word(contraction, shift),
+                verdict=_word(contraction, shift, settled=settled),
                 contraction=contraction,
                 roi_mean=float(np.mean(natural.roi[:, index])),
                 roi_interval=(low, high),
@@ -63,10 +82,10 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
     return tuple(out)
 
 
-def _word(contraction: float, shift: float) -> str:
-    if contraction >= _GOOD:
-        return "good"
-    return "weak" if contraction >= _PRIOR or shift >= _MOVED else "prior"
+def _word(contraction: float, shift: float, *, settled: bool) -> str:
+    if contraction < _PRIOR and shift < _MOVED:
+        return "prior"
+    return "good" if settled else "weak"
 
 
 def _range(values: Floats) -> tuple[float, float, float]:

@@ -199,10 +199,12 @@ def _profile(
         (N, 4) standard normal: around the prior's centre first, then ever closer around the best.
     """
     design, marginal = model.design, model.marginal
+    around, sd = model.returns.by_the_others(theta[None, model.layout.roi])
     alone = replace(
         model.returns,
-        log_median=model.returns.log_median[[channel]],
-        log_sd=model.returns.log_sd[[channel]],
+        log_median=around[0, [channel]],
+        log_sd=sd[[channel]],
+        given=(True,),
     )
     layout = lay_out(Choice((families[0],), (families[1],)), ())
     prior = prior_of(layout, alone, design.frequency)

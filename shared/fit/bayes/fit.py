@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import Response
 from shared.fit.bayes.curves import responses, unspent_response
-from shared.fit.bayes.evidence import channel_evidence, collinear_groups
+from shared.fit.bayes.evidence import channel_evidence, collinear_groups, log_returns
 from shared.fit.bayes.families import told
 from shared.fit.bayes.interplay import told_pairs
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
-from shared.fit.fitted import ChannelEvidence, Group
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 from shared.history.table import History
 
 __all__ = ["BayesianFit", "fit_bayesian"]
@@ -92,6 +92,9 @@ class BayesianFit:
 
     def responses(self) -> tuple[Response, ...]:
         return responses(self.posterior)
+
+    def log_returns(self) -> LogReturns:
+        return log_returns(self.posterior)
 
     def unspent(self, rng: np.random.Generator) -> Response:
         return unspent_response(self.posterior, rng)

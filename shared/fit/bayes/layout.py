@@ -131,7 +131,9 @@ def lay_out(choice: Choice, arms: Sequence[Arm], pairs: int = 0) -> Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """Independent priors of the coordinates: normal but for decays (Beta) and sigma (half-normal).
+    """Priors of the coordinates: normal but for decays (Beta) and sigma (half-normal).
+
+    All are independent but for the log returns, which share a level (``ReturnPrior``).
 
     Attributes
     ----------
@@ -142,6 +144,9 @@ class Prior:
     heavy
         Coordinates of a Student-t of three degrees of freedom: most near 0, a few far from it. Its
         sd is the square root of three times its scale.
+    returns, whitener
+        Coordinates of the C log returns, and the inverse Cholesky factor (C, C) of their
+        covariance.
     """
 
     centre: Floats
@@ -150,12 +155,15 @@ class Prior:
     alpha: float
     beta: float
     heavy: Ints
+    returns: Ints
+    whitener: Floats
 
     def log_density(self, theta: Floats) -> tuple[Floats, Floats]:
         """Of points (K, size): log density (K,), normalised, and gradient (K, size)."""
         normal = np.ones(self.centre.size, dtype=bool)
         normal[self.decay] = False
         normal[self.heavy] = False
+        normal[self.returns] = False
         normal[-1] = False
         z = (theta - self.centre) / self.sd
         value = -0.5 * (z[:, normal] ** 2).sum(axis=1) - np.log(self.sd[normal]).sum()
@@ -168,6 +176,10 @@ class Prior:
         value -= self.decay.size * (lgamma(a) + lgamma(b) - lgamma(a + b))
         decay = 0.5 + 0.5 * np.tanh(0.5 * logit)
         gradient[:, self.decay] = a * (1.0 - decay) - b * decay
+        white = (theta[:, self.returns] - self.centre[self.returns]) @ self.whitener.T
+        value += -0.5 * (white**2).sum(axis=1) + np.log(np.diag(self.whitener)).sum()
+        value -= 0.5 * _LOG_2PI * self.returns.size
+        gradient[:, self.returns] = -white @ self.whitener
         far, scale = z[:, self.heavy], self.sd[self.heavy] / _SD_T3
         value += (_LOG_T3 - np.log(scale) - 2.0 * np.log1p(far**2)).sum(axis=1)
         gradient[:, self.heavy] = -4.0 * far / (1.0 + far**2) / self.sd[self.heavy]
@@ -218,4 +230,13 @@ def prior_of(
         centre[level.spread], sd[level.spread] = np.log(SPREAD), SPREAD_SD
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7
     sd[layout.pairs] = _SD_T3 / (max(layout.pairs.size, 4) if shrunk else 1)
-    return Prior(centre, sd, np.array(decays, dtype=np.int64), a, b, layout.pairs)
+    return Prior(
+        centre=centre,
+        sd=sd,
+        decay=np.array(decays, dtype=np.int64),
+        alpha=a,
+        beta=b,
+        heavy=layout.pairs,
+        returns=layout.roi,
+        whitener=np.linalg.inv(np.linalg.cholesky(returns.covariance())),
+    )

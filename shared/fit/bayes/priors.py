@@ -21,6 +21,7 @@ from shared.errors import Fault, InvalidInput
 from shared.history.outcome_unit import outcome_unit
 
 __all__ = [
+    "BETWEEN",
     "CARRYOVER",
     "HALF_SD",
     "PEAK",
@@ -48,6 +49,8 @@ PEAK = (-1.0, 1.0)
 #: Log shape of a Weibull ~ Normal (mean, sd); log scale ~ Normal(log of these periods, 0.6).
 WEIBULL_SHAPE = {"weibull_pdf": (0.4, 0.4), "weibull_cdf": (0.0, 0.4)}
 WEIBULL_SCALE = {"day": 9.0, "week": 2.0, "month": 1.0}
+#: Standard deviation of the log returns of a brand's channels around their common level.
+BETWEEN = 0.57
 #: Spread of log returns between geos or campaigns of one channel: LogNormal(log 0.3, 0.5).
 SPREAD = 0.3
 SPREAD_SD = 0.5
@@ -64,13 +67,60 @@ _PLAUSIBLE = (0.01, 0.8)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReturnPrior:
-    """Log return per unit of money ~ Normal(``log_median``, ``log_sd``), arrays of shape (C,)."""
+    """Log return per unit of money ~ Normal(``log_median``, ``log_sd``), arrays of shape (C,).
+
+    Returns whose prior was not ``given`` depend on each other through their common level.
+    """
 
     log_median: Floats
     log_sd: Floats
     basis: str
     why: str
     given: tuple[bool, ...]
+
+    @property
+    def common(self) -> Floats:
+        """(C,) standard deviation of the level that a channel shares; 0 where a prior was given."""
+        shared = np.sqrt(np.maximum(self.log_sd**2 - BETWEEN**2, 0.0))
+        return np.where(np.array(self.given, dtype=bool), 0.0, shared)
+
+    def covariance(self) -> Floats:
+        """Of the log returns, shape (C, C)."""
+        out: Floats = np.outer(self.common, self.common)
+        np.fill_diagonal(out, self.log_sd**2)
+        return out
+
+    def by_the_others(self, log_returns: Floats) -> tuple[Floats, Floats]:
+        """What the other channels' returns say of each.
+
+        Parameters
+        ----------
+        log_returns
+            (S, C) points.
+
+        Returns
+        -------
+        tuple
+            (S, C) mean and (C,) standard deviation of each channel given all the others.
+        """
+        precision = np.linalg.inv(self.covariance())
+        own = np.diag(precision)
+        away = log_returns - self.log_median
+        return log_returns - (away @ precision) / own, 1.0 / np.sqrt(own)
+
+    def of_another(self, log_returns: Floats) -> tuple[Floats, float]:
+        """Mean (S,) and standard deviation of the log return of a channel that is not among them.
+
+        Parameters
+        ----------
+        log_returns
+            (S, C) points.
+        """
+        median, sd = float(np.median(self.log_median)), float(np.median(self.log_sd))
+        level = float(np.sqrt(max(sd**2 - BETWEEN**2, 0.0))) * self.common
+        pull = np.linalg.solve(self.covariance(), level)
+        mean = median + (log_returns - self.log_median) @ pull
+        return mean, float(np.sqrt(sd**2 - level @ pull))
 
 
 def return_prior(

@@ -23,7 +23,7 @@ from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Group
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
 from shared.fit.ridge.known import known_of
 from shared.fit.ridge.objective import Objective, Scored, objective_of
@@ -113,6 +113,9 @@ class RidgeFit:
 
     def responses(self) -> tuple[Response, ...]:
         return self.drawn.responses()
+
+    def log_returns(self) -> LogReturns:
+        return self.drawn.log_returns()
 
     def unspent(self, rng: np.random.Generator) -> Response:
         return self.drawn.unspent(rng)

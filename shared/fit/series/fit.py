@@ -24,7 +24,7 @@ from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Group
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.search import search, spread_out
 from shared.fit.ridge.space import narrowed, space_of
@@ -105,6 +105,9 @@ class SeriesFit:
 
     def responses(self) -> tuple[Response, ...]:
         return self.drawn.responses()
+
+    def log_returns(self) -> LogReturns:
+        return self.drawn.log_returns()
 
     def unspent(self, rng: np.random.Generator) -> Response:
         return self.drawn.unspent(rng)

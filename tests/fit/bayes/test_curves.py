@@ -7,6 +7,7 @@ import pytest
 
 from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.bayes.priors import BETWEEN
 from shared.fit.design.observed import observed_spend
 from tests.fit.histories import simulated, table
 
@@ -27,13 +28,16 @@ def test_curves_reproduce_the_media_of_their_draws(family: str) -> None:
             np.testing.assert_allclose(fitted[c].draws[s].value(carried), media[c, s], rtol=1e-8)
 
 
-def test_a_channel_without_spend_returns_what_the_prior_says() -> None:
+def test_a_channel_without_spend_is_expected_to_return_about_what_the_others_do() -> None:
     posterior = fit_posterior(simulated(rows=60, channels=2)[0], {}, seed=0, draws=400)
     response = unspent_response(posterior, np.random.default_rng(0))
     scale = float(np.median(posterior.design.spend_scale))
     returns = np.log([float(draw.value(scale)) / scale for draw in response.draws])
-    assert np.mean(returns) == pytest.approx(0.2, abs=0.15)
-    assert np.std(returns) == pytest.approx(0.9, abs=0.1)
+    others = posterior.draws[:, posterior.model.layout.roi]
+    expected, unsure = posterior.prior.of_another(others)
+    assert np.mean(returns) == pytest.approx(float(expected.mean()), abs=0.15)
+    assert np.std(returns) == pytest.approx(float(np.hypot(unsure, expected.std())), abs=0.1)
+    assert BETWEEN < np.std(returns) < 0.9
 
 
 def test_last_is_the_mean_of_the_last_quarter() -> None:

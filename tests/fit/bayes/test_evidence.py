@@ -30,11 +30,18 @@ def test_words_follow_the_contraction_and_the_shift(posterior: Posterior) -> Non
     centre, sd = posterior.prior.log_median, posterior.prior.log_sd
     z = np.random.default_rng(0).standard_normal((200, 3))
     z = (z - z.mean(axis=0)) / z.std(axis=0)
-    settled = channel_evidence(with_log_roi(posterior, centre + sd * z * [0.3, 0.8, 0.95]))
+    settled = channel_evidence(with_log_roi(posterior, centre + sd * z * [0.3, 0.6, 0.9]))
     assert [e.verdict for e in settled] == ["good", "weak", "prior"]
-    assert settled[0].contraction == pytest.approx(1 - 0.09)
-    moved = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + 0.7)))
-    assert [e.verdict for e in moved] == ["weak"] * 3
+    # Against what the other two channels make of it, which is less wide than the prior.
+    expected, unsure = posterior.prior.by_the_others(centre + sd * z * [0.3, 0.6, 0.9])
+    beforehand = unsure[0] ** 2 + np.var(expected[:, 0])
+    assert beforehand < sd[0] ** 2
+    assert settled[0].contraction == pytest.approx(1 - (0.3 * sd[0]) ** 2 / beforehand)
+    alone = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + [1.2, 0, 0])))
+    assert alone[0].verdict == "weak"
+    # A level that all share says nothing of any one of them.
+    together = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + 0.7)))
+    assert [e.verdict for e in together] == ["prior"] * 3
     wider = channel_evidence(with_log_roi(posterior, centre + sd * 1.4 * z))
     assert {(e.verdict, e.contraction) for e in wider} == {("prior", 0.0)}
 

@@ -89,7 +89,9 @@ def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out(
             design.outcome[design.observed], media, covariance
         )
         decay, hills = p.first[0], int((model.layout.shape >= 0).sum())
-        prior = stats.norm.logpdf(theta[:c], model.returns.log_median, model.returns.log_sd).sum()
+        prior = stats.multivariate_normal.logpdf(
+            theta[:c], model.returns.log_median, model.returns.covariance()
+        )
         prior += (stats.beta.logpdf(decay, 2, 3) + np.log(decay * (1 - decay))).sum()
         prior += stats.norm.logpdf(theta[2 * c : 3 * c], 0, HALF_SD).sum()
         prior += stats.norm.logpdf(theta[3 * c : 3 * c + hills], SHAPE_MEAN, SHAPE_SD).sum()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
-from shared.fit.bayes.priors import return_prior
+from shared.fit.bayes.priors import BETWEEN, return_prior
 
 CHANNELS = ("tv", "search")
 
@@ -52,6 +52,34 @@ def test_given_priors_come_first_and_only_where_given() -> None:
     np.testing.assert_allclose(found.log_median, [0.2, np.log(3.0)])
     np.testing.assert_allclose(found.log_sd, [0.9, 0.25])
     assert found.given == (False, True)
+
+
+def test_channels_share_a_level_and_given_priors_stand_alone() -> None:
+    spec = {"priors": [{"channel": "b", "roi_median": 3.0, "roi_sd_log": 0.25}]}
+    found = return_prior(spec, "revenue", ("a", "b", "c"), 1e6, 5e6)
+    covariance = found.covariance()
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), [0.9, 0.25, 0.9])
+    np.testing.assert_allclose(covariance[0, 2], 0.9**2 - BETWEEN**2)
+    np.testing.assert_allclose(covariance[1, [0, 2]], 0.0)
+
+
+def test_what_the_others_say_is_the_conditional_of_the_joint_prior() -> None:
+    """By simulation: a regression of one channel's return on the others' finds the same."""
+    found = return_prior({}, "revenue", ("a", "b", "c"), 1e6, 5e6)
+    rng = np.random.default_rng(2)
+    level = rng.normal(0.2, np.sqrt(0.9**2 - BETWEEN**2), (200_000, 1))
+    drawn = level + BETWEEN * rng.standard_normal((200_000, 3))
+    mean, sd = found.by_the_others(drawn)
+    left = drawn[:, 0] - mean[:, 0]
+    assert left.mean() == pytest.approx(0.0, abs=0.01)
+    assert left.std() == pytest.approx(sd[0], rel=0.01)
+    np.testing.assert_allclose(np.cov(left, drawn[:, 1])[0, 1], 0.0, atol=0.01)
+    # A fourth channel, which nobody saw, is expected where the three are.
+    another, wide = found.of_another(drawn)
+    fourth = level[:, 0] + BETWEEN * rng.standard_normal(200_000)
+    assert np.mean(fourth - another) == pytest.approx(0.0, abs=0.01)
+    assert np.std(fourth - another) == pytest.approx(wide, rel=0.01)
+    assert BETWEEN < wide < sd[0]
 
 
 def test_a_negative_total_does_not_break_the_scale() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from samples.simulate import simulate
 from samples.truth import steady_state
 from shared.curves.curveset import Response
-from shared.fit.check.calibration import calibrated, calibration_of
+from shared.fit.check.calibration import calibrate, calibrated
 from shared.fit.kinds import fit_window
 from shared.history.parse import parse
 from tests.fit.decisions import best_plan
@@ -69,10 +69,12 @@ def cases(seed: int) -> tuple[Sequence[Response], Sequence[Response], Value, Flo
 
     fitted = fit_window(history, spec, seed=0, draws=100)
     mean = history.spend.mean(axis=0)
-    own = fitted.responses()
+    own, known = fitted.responses(), fitted.log_returns()
+    assert known is not None
+    found = calibrate(known, 1.0, [False] * len(own))
     moved = [
-        calibrated(response, item, float(at), calibration_of(item, 1.0, tested=False))[0]
-        for response, item, at in zip(own, fitted.evidence(), mean, strict=True)
+        calibrated(response, item, float(at), found, arm)[0]
+        for arm, (response, item, at) in enumerate(zip(own, fitted.evidence(), mean, strict=True))
     ]
     return own, moved, truth, mean
 

