@@ -75,6 +75,8 @@ def normalised_weights(
     tuple
         Three arrays of shape S + (lags,).
     """
+    if family == "geometric":  # the family of most channels, in the fewest steps
+        return _geometric(first, lags)
     log_weight, by_first, by_second = _LOG_WEIGHTS[family](
         first[..., None], second[..., None], lags
     )
@@ -94,10 +96,16 @@ def _logistic(u: Floats) -> Floats:
     return out
 
 
-def _geometric(u: Floats, v: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
+def _geometric(u: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
+    """Log weights are lag log decay, of which 1 - decay is the derivative of log decay by u."""
     lag = np.arange(lags, dtype=np.float64)
     log_decay = -np.logaddexp(0.0, -u)
-    return lag * log_decay, lag * (1.0 - _logistic(u)), np.zeros_like(v * lag)
+    weights = np.exp(log_decay[..., None] * lag)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    by_first = lag - (weights @ lag)[..., None]
+    by_first *= weights
+    by_first *= -np.expm1(log_decay)[..., None]
+    return weights, by_first, np.zeros_like(weights)
 
 
 def _delayed(u: Floats, v: Floats, lags: int) -> tuple[Floats, Floats, Floats]:
@@ -130,7 +138,6 @@ def _weibull_cdf(u: Floats, v: Floats, lags: int) -> tuple[Floats, Floats, Float
 
 
 _LOG_WEIGHTS: Mapping[str, Callable[[Floats, Floats, int], tuple[Floats, Floats, Floats]]] = {
-    "geometric": _geometric,
     "delayed": _delayed,
     "weibull_pdf": _weibull_pdf,
     "weibull_cdf": _weibull_cdf,

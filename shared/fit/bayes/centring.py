@@ -40,6 +40,8 @@ class Centring:
 
     def outward(self, points: Floats) -> Floats:
         """The inverse of ``inward``."""
+        if not self.member.size:
+            return points
         out = points.copy()
         out[:, self.member] *= np.exp(-self.share * points[:, self.spread])
         return out

@@ -43,24 +43,37 @@ class Arms:
 
     def forward(self, theta: Floats, lags: Floats) -> Forward:
         """Saturation at points (K, size) over rows given by their lags (A, rows, L)."""
-        layout = self.layout
-        first, second = theta[:, layout.first].T, picked(theta, layout.second).T
-        parts = tuple(np.empty((*first.shape, lags.shape[2])) for _ in range(3))
-        for family in set(layout.choice.adstocks):
-            of = np.array([name == family for name in layout.choice.adstocks])
-            found = carryover.normalised_weights(family, first[of], second[of], lags.shape[2])
-            for target, values in zip(parts, found, strict=True):
-                target[of] = values
+        layout, length = self.layout, lags.shape[2]
+        rows = np.ascontiguousarray(theta.T)
+        first = rows[layout.first]
+        groups = kernels.grouped(layout.choice.adstocks)
+        if len(groups) == 1 and groups[0][0] == "geometric":
+            parts = carryover.normalised_weights("geometric", first, first, length)
+        else:
+            second = _picked(rows, layout.second)
+            empty = (np.empty((*first.shape, length)) for _ in range(3))
+            parts = (next(empty), next(empty), next(empty))
+            for family, of in groups:
+                found = carryover.normalised_weights(family, first[of], second[of], length)
+                for target, values in zip(parts, found, strict=True):
+                    target[of] = values
+        own = slice(None) if self.alike else self.channel
         kind = lags.dtype  # everything along the rows is as precise as the lags are
-        adstock = np.matmul(parts[0][self.channel].astype(kind), lags.transpose(0, 2, 1))
-        half = np.exp(theta[:, layout.half]).T[self.channel][:, :, None].astype(kind)
-        shape = np.exp(picked(theta, layout.shape)).T[self.channel][:, :, None].astype(kind)
+        half = np.exp(rows[layout.half]).astype(kind)[own, :, None]
+        shape = np.exp(_picked(rows, layout.shape)).astype(kind)[own, :, None]
+        adstock = np.matmul(parts[0].astype(kind)[own], lags.transpose(0, 2, 1))
         return Forward(parts[1], parts[2], *kernels.saturate(self.families, adstock, half, shape))
+
+    @property
+    def alike(self) -> bool:
+        """Every channel is one arm: arms and channels are the same, in the same order."""
+        count = self.layout.roi.size
+        return self.channel.size == count and bool((self.channel == np.arange(count)).all())
 
     def by_channel(self, values: Floats) -> Floats:
         """Sums over the arms of each channel, (C, ...) from (A, ...)."""
         channels = self.layout.roi.size
-        if self.channel.size == channels:
+        if self.alike:
             return values
         # A product with zeros and ones: ufunc.at takes several times as long.
         out: Floats = np.eye(channels)[self.channel].T @ values.reshape(self.channel.size, -1)
@@ -71,3 +84,10 @@ def picked(theta: Floats, places: Ints) -> Floats:
     """Coordinates (K, C), zero where a channel has none."""
     out: Floats = np.where(places >= 0, theta[:, places], 0.0)
     return out
+
+
+def _picked(rows: Floats, places: Ints) -> Floats:
+    """The same of points (size, K): (C, K)."""
+    if (places >= 0).all():
+        return np.asarray(rows[places])
+    return np.asarray(np.where((places >= 0)[:, None], rows[places], 0.0))

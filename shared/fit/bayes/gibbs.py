@@ -60,12 +60,31 @@ def repeated(noise: Noise, count: int) -> Noises:
     )
 
 
-def marginal_of(model: MediaModel, noises: Noises) -> Marginal:
-    """The likelihood of every point under its own noise."""
+def marginal_of(
+    model: MediaModel, noises: Noises, known: dict[float, Marginal] | None = None
+) -> Marginal:
+    """The likelihood of every point under its own noise.
+
+    Normal noise is told apart by its correlation alone, one of a few on a grid: what was worked out
+    for it is kept in ``known``.
+    """
     design = model.design
     seen = design.observed
+    rows, outcome = design.baseline[seen], design.outcome[seen]
     whitener = Whitener.of(seen, noises.weights, noises.correlation[:, None], every=design.periods)
-    return Marginal.many(whitener, design.baseline[seen], design.outcome[seen])
+    if known is None or np.isfinite(noises.degrees).any():
+        return Marginal.many(whitener, rows, outcome)
+    correlations = noises.correlation.tolist()
+    new = [value for value in dict.fromkeys(correlations) if value not in known]
+    if new:
+        first = [correlations.index(value) for value in new]
+        found = Marginal.many(
+            Whitener(whitener.root[first], noises.correlation[first, None], whitener.follows),
+            rows,
+            outcome,
+        )
+        known.update((value, found.some(slice(k, k + 1))) for k, value in enumerate(new))
+    return Marginal.together(whitener, [known[value] for value in correlations])
 
 
 def redrawn(
@@ -82,9 +101,10 @@ def redrawn(
     """
     design = model.design
     seen = design.observed
-    gamma, media = model.linear_draws(theta, rng, under)
-    error = design.outcome[seen] - media[:, seen] - gamma @ design.baseline[seen].T
-    sigma = np.exp(theta[:, -1])
+    media, sigma = model.fitted_media(theta), np.exp(theta[:, -1])
+    mean = under.coefficients(under.residual(media), sigma)
+    gamma = under.drawn(mean, sigma, rng)
+    error = design.outcome[seen] - media - gamma @ design.baseline[seen].T
     follows = under.whitener.follows
     correlation = noises.correlation
     if correlation.any():

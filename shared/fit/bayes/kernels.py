@@ -19,6 +19,7 @@ logarithmic       ln(1 + a/k)                            scale k
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from shared.curves.saturation import (
     Saturation,
 )
 
-__all__ = ["SATURATION_FAMILIES", "hill", "saturate", "saturation_of"]
+__all__ = ["SATURATION_FAMILIES", "grouped", "hill", "saturate", "saturation_of"]
 
 Floats = NDArray[np.float64]
 Shapeless = Callable[[Floats, Floats], tuple[Floats, Floats, Floats]]
@@ -106,16 +107,24 @@ def saturate(
     half, shape
         Broadcast against ``adstock``.
     """
-    used = set(families)
-    if len(used) == 1:
+    groups = grouped(families)
+    if len(groups) == 1:
         return _one(families[0], adstock, half, shape)
     out = tuple(np.empty_like(adstock) for _ in range(4))
-    for family in sorted(used):
-        where = np.array([name == family for name in families])
+    for family, where in groups:
         values = _one(family, adstock[where], half[where], shape[where])
         for target, value in zip(out, values, strict=True):
             target[where] = value
     return out[0], out[1], out[2], out[3]
+
+
+@cache
+def grouped(families: tuple[str, ...]) -> tuple[tuple[str, slice | NDArray[np.int64]], ...]:
+    """Each family with where it stands; everything as a slice where there is but one."""
+    if len(set(families)) == 1:
+        return ((families[0], slice(None)),)
+    names = np.array(families)
+    return tuple((family, np.flatnonzero(names == family)) for family in sorted(set(families)))
 
 
 def _one(

@@ -12,6 +12,7 @@ One noise serves all points, or each point has its own (arrays then have a first
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,17 @@ class Marginal:
         target = whitener.apply(np.broadcast_to(outcome, root.shape))
         return cls(whitener, np.matmul(x, vectors), np.maximum(square, 0.0), right, target)
 
+    @classmethod
+    def together(cls, whitener: Whitener, parts: Sequence[Marginal]) -> Marginal:
+        """One of each of K points from theirs, each with a first axis of one."""
+        return cls(
+            whitener,
+            np.concatenate([part.rotated for part in parts]),
+            np.concatenate([part.square for part in parts]),
+            np.concatenate([part.right for part in parts]),
+            np.concatenate([part.target for part in parts]),
+        )
+
     def some(self, at: slice) -> Marginal:
         """The noises of some points; all of it where one noise serves all."""
         if self.rotated.ndim == 2:
@@ -76,8 +88,10 @@ class Marginal:
         """covariance^-1 residual (K, n), residual' of it (K,), and square + sigma^2 (K, r)."""
         variance = (sigma * sigma)[:, None]
         inside = self.square + variance
-        found = (residual - _down(_up(residual, self.rotated) / inside, self.rotated)) / variance
-        return found, (residual * found).sum(axis=1), inside
+        found = _down(_up(residual, self.rotated) / inside, self.rotated)
+        np.subtract(residual, found, out=found)
+        found /= variance
+        return found, np.einsum("kn,kn->k", residual, found), inside
 
     def log_likelihood(self, residual: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
         """Log likelihood (K,), covariance^-1 residual (K, n), d value / d log sigma (K,)."""
@@ -92,7 +106,7 @@ class Marginal:
             - 2.0 * self.whitener.log_determinant
         )
         trace = (1.0 / inside).sum(axis=1) + (n - rank) / variance
-        return value, solved, variance * ((solved**2).sum(axis=1) - trace)
+        return value, solved, variance * (np.einsum("kn,kn->k", solved, solved) - trace)
 
     def coefficients(self, residual: Floats, sigma: Floats) -> Floats:
         """Posterior mean (K, p) of gamma given whitened residuals and sigma (K,)."""

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from shared.fit.bayes import carryover
 from shared.fit.bayes.forward import Arms, Forward, picked
+from shared.fit.bayes.gather import Gather
 from shared.fit.bayes.layout import Choice, Layout, Prior, lay_out, log_half_normal, prior_of
 from shared.fit.bayes.lift import Lift
 from shared.fit.bayes.marginal import Marginal
@@ -88,10 +89,12 @@ class MediaModel:
     lifts: tuple[Lift, ...]
     marginal: Marginal  # of the n observed rows
     arms: Arms
+    gather: Gather
     geo: NDArray[np.int64]  # (A,)
     unit: Floats  # (A,)
     lags: Floats  # (A, train, L)
     seen: NDArray[np.bool_]  # (G train,)
+    rows: NDArray[np.bool_] | slice  # the same to index with: a slice where there is no gap
 
     @property
     def channels(self) -> int:
@@ -177,10 +180,10 @@ class MediaModel:
         batches = -(-len(theta) * size // _CACHED)
         few = max(1, -(-len(theta) // batches))
         under = self.marginal if under is None else under
+        if batches == 1:
+            return self._log_posterior(theta, under)
         at = [slice(k, k + few) for k in range(0, len(theta), few)]
         parts = [self._log_posterior(theta[some], under.some(some)) for some in at]
-        if len(parts) == 1:
-            return parts[0]
         return np.concatenate([v for v, _ in parts]), np.concatenate([g for _, g in parts])
 
     def log_likelihood_rows(self, theta: Floats, rng: np.random.Generator) -> Floats:
@@ -195,7 +198,7 @@ class MediaModel:
 
     def _log_roi(self, theta: Floats) -> Floats:
         """(K, A)"""
-        out = theta[:, self.layout.roi][:, self.arms.channel]
+        out = theta[:, self.layout.roi[self.arms.channel]]
         for level in self.layout.levels:
             deviation = np.where(level.member >= 0, theta[:, level.member], 0.0)
             out = out + np.exp(theta[:, level.spread])[:, None] * deviation
@@ -222,30 +225,45 @@ class MediaModel:
             return np.asarray(media.sum(axis=0))
         return np.concatenate([media[self.geo == g].sum(axis=0) for g in range(geos)], axis=1)
 
-    def _log_posterior(self, theta: Floats, under: Marginal) -> tuple[Floats, Floats]:
-        layout, train, kind = self.layout, self.design.train, self.lags.dtype
+    def fitted_media(self, theta: Floats) -> Floats:
+        """All that media do in the observed rows, (K, n), as precise as ``lags`` are."""
+        return self._fitted(theta)[3][:, self.rows]
+
+    def _fitted(self, theta: Floats) -> tuple[Forward, Floats, Floats, Floats]:
+        """Saturation, its mean (A, K), response at level one (A, K), media (K, G train)."""
+        train, kind = self.design.train, self.lags.dtype
         forward = self.arms.forward(theta, self.lags)
         saturated = forward.saturated
-        level = np.maximum(saturated.mean(axis=2), _TINY)
-        scale = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level  # (A, K)
+        mean = saturated @ np.full(train, 1.0 / train, dtype=kind)
+        level = np.maximum(mean.astype(np.float64), _TINY)
+        scale = np.exp(self._log_roi(theta)).T * self.unit[:, None] / level
         media = self._summed(scale.astype(kind), saturated)
-        strength = STRENGTH * theta[:, layout.pairs].T  # (P, K)
-        for place, pair in enumerate(self.pairs):
+        for place, pair in zip(self.layout.pairs, self.pairs, strict=True):
+            strength = STRENGTH * theta[:, place, None]
             for i, j in pair:
                 at = slice(self.geo[i] * train, (self.geo[i] + 1) * train)
-                media[:, at] += strength[place][:, None] * saturated[i] * saturated[j]
-        residual = under.residual(media[:, self.seen])
+                media[:, at] += strength * saturated[i] * saturated[j]
+        return forward, level, scale, media
+
+    def _log_posterior(self, theta: Floats, under: Marginal) -> tuple[Floats, Floats]:
+        layout, train, kind = self.layout, self.design.train, self.lags.dtype
+        forward, level, scale, media = self._fitted(theta)
+        saturated = forward.saturated
+        strength = STRENGTH * theta[:, layout.pairs].T  # (P, K)
+        residual = under.residual(media[:, self.rows])
         value, solved, by_sigma = under.log_likelihood(residual, np.exp(theta[:, layout.sigma]))
-        push = np.zeros(media.shape, dtype=kind)  # d value / d media
-        push[:, self.seen] = under.whitener.transposed(solved)
+        push = under.whitener.transposed(solved).astype(kind)  # d value / d media
+        if not isinstance(self.rows, slice):
+            whole = np.zeros(media.shape, dtype=kind)
+            whole[:, self.rows] = push
+            push = whole
         push = push.reshape(theta.shape[0], len(self.design.geos), train).transpose(1, 0, 2)
         # (A, K, train), a view of one geo's where there is one
         pushed = push[self.geo] if len(push) > 1 else np.broadcast_to(push, saturated.shape)
         by_scale = np.einsum("akt,akt->ak", pushed, saturated).astype(np.float64)
         gradient = np.zeros_like(theta)
-        by_weights = np.zeros((len(self.arms.families), theta.shape[0], self.lags.shape[2]))
-        by_half = np.zeros((len(self.arms.families), theta.shape[0]))
-        by_shape = np.zeros_like(by_half)
+        by_weights = np.zeros((*scale.shape, self.lags.shape[2]))
+        by_half, by_shape = np.zeros_like(scale), np.zeros_like(scale)
         for lift in self.lifts:
             value += self._add_lift(lift, theta, scale, by_scale, by_weights, by_half, by_shape)
         by_saturated = pushed - (by_scale / (level * train))[:, :, None].astype(kind)
@@ -261,7 +279,7 @@ class MediaModel:
             by_shape += np.einsum("akt,akt->ak", by_saturated, forward.by_shape)
         by_saturated *= forward.by_adstock
         by_weights += np.matmul(by_saturated, self.lags)
-        self._collect(theta, gradient, forward, scale * by_scale, by_weights, by_half, by_shape)
+        self.gather.into(gradient, theta, forward, scale * by_scale, by_weights, by_half, by_shape)
         gradient[:, layout.sigma] += by_sigma
         prior, prior_gradient = self.prior.log_density(theta)
         return value + prior, gradient + prior_gradient
@@ -290,37 +308,6 @@ class MediaModel:
         by_shape[lift.arms] += (by_saturated * forward.by_shape).sum(axis=2)
         out: Floats = -0.5 * off**2 - 0.5 * _LOG_2PI - float(np.log(lift.error))
         return out
-
-    def _collect(
-        self,
-        theta: Floats,
-        gradient: Floats,
-        forward: Forward,
-        by_log_roi: Floats,
-        by_weights: Floats,
-        by_half: Floats,
-        by_shape: Floats,
-    ) -> None:
-        """Sum derivatives of arms (A, K, ...) into the gradient of their channels' coordinates."""
-        layout = self.layout
-        gradient[:, layout.roi] += self.arms.by_channel(by_log_roi).T
-        for level in layout.levels:
-            spread = np.exp(theta[:, level.spread])
-            has = np.flatnonzero(level.member >= 0)
-            pull = spread[:, None] * by_log_roi[has].T  # (K, arms of the level)
-            members, place = np.unique(level.member[has], return_inverse=True)
-            gradient[:, members] += pull @ np.eye(members.size)[place]
-            gradient[:, level.spread] += (theta[:, level.member[has]] * pull).sum(axis=1)
-        weights = self.arms.by_channel(by_weights)
-        gradient[:, layout.first] += (weights * forward.by_first).sum(axis=2).T
-        two = layout.second >= 0
-        if two.any():
-            second = (weights * forward.by_second).sum(axis=2).T
-            gradient[:, layout.second[two]] += second[:, two]
-        gradient[:, layout.half] += self.arms.by_channel(by_half).T
-        shaped = layout.shape >= 0
-        if shaped.any():
-            gradient[:, layout.shape[shaped]] += self.arms.by_channel(by_shape).T[:, shaped]
 
     def log_null(self, log_sigma: Floats) -> tuple[Floats, Floats]:
         """Log posterior (K,) and gradient of log sigma alone in the model without any media."""
@@ -380,6 +367,8 @@ def build_model(
     for a, (c, g) in enumerate(zip(channel.tolist(), geo.tolist(), strict=True)):
         arms.setdefault((c, g), []).append(a)
     geos = range(len(design.geos))
+    of_channel = Arms(layout, channel, tuple(choice.saturations[c] for c in channel))
+    fitted = seen[design.training]
     return MediaModel(
         design=design,
         returns=returns,
@@ -391,9 +380,11 @@ def build_model(
         ),
         lifts=lifts,
         marginal=Marginal.of(whitener, design.baseline[seen], design.outcome[seen]),
-        arms=Arms(layout, channel, tuple(choice.saturations[c] for c in channel)),
+        arms=of_channel,
+        gather=Gather.of(of_channel),
         geo=geo,
         unit=design.mean_spend / design.outcome_scale[geo],
         lags=np.ascontiguousarray(design.lags[:, : design.train]),
-        seen=seen[design.training],
+        seen=fitted,
+        rows=slice(None) if fitted.all() else fitted,
     )

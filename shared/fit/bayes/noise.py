@@ -92,7 +92,7 @@ class Whitener:
         """W' values, rows on the last axis."""
         out = values * self.root
         if np.any(self.correlation):
-            out[..., :-1] -= self.correlation * self.follows[1:] * (values * self.root)[..., 1:]
+            out[..., :-1] -= self.correlation * self.follows[1:] * out[..., 1:].copy()
         return out
 
 

@@ -45,6 +45,7 @@ _STUCK = 0.25  # acceptance in a stage of the warm-up under which a chain begins
 _DIVERGED = 1000.0  # error of the energy (as Stan counts them)
 _MOST_DIVERGED = 0.01  # of all trajectories: more, and a corner may not have been reached
 _SHORTER = 0.75  # of the step after a block in which more than one in a thousand diverged
+_KEPT = 60_000  # numbers of a baseline up to which its decompositions are kept
 _WATCHED = 2  # blocks after which the step stays
 
 
@@ -94,6 +95,9 @@ class _Chains:
         self.noises = repeated(noise, chains)
         self.free = np.isfinite(noise.degrees) or noise.correlation != 0.0
         self.under: Marginal = model.marginal
+        # What is worked out by correlation is kept where it is small.
+        small = model.design.baseline.size <= _KEPT
+        self.known: dict[float, Marginal] | None = {} if small else None
         self.step = 1.2 / float(mode.theta.size) ** 0.25
         self.divergences = 0
         points = self.centring.inward(laplace_draws(mode, 2 * chains, rng))
@@ -124,13 +128,15 @@ class _Chains:
             value, gradient = self.model.log_posterior(theta, self.under)
             value, gradient = self.centring.density(points, value, gradient)
             fine = np.isfinite(value) & (np.abs(gradient).max(axis=1) < 1e100)
-        gradient = np.where(fine[:, None], gradient, 0.0)
-        return np.where(fine, value, -np.inf), gradient @ self.root
+        if not fine.all():
+            gradient = np.where(fine[:, None], gradient, 0.0)
+            value = np.where(fine, value, -np.inf)
+        return value, gradient @ self.root
 
     def renew(self) -> None:
         """Draw the noise of every chain anew."""
         self.noises = redrawn(self.model, self.theta, self.under, self.noises, self.rng)
-        self.under = marginal_of(self.model, self.noises)
+        self.under = marginal_of(self.model, self.noises, self.known)
         self.value, self.gradient = self.evaluated(self.x)
 
     def move(self) -> Floats:
@@ -178,7 +184,7 @@ class _Chains:
             source[stuck] = self.rng.choice(good, size=stuck.size)
             self.x, self.noises = self.x[source], self.noises.take(source)
             if self.free:
-                self.under = marginal_of(self.model, self.noises)
+                self.under = marginal_of(self.model, self.noises, self.known)
             self.value, self.gradient = self.evaluated(self.x)
 
     def _adopt(self, seen: Floats) -> None:

@@ -36,6 +36,24 @@ def test_each_point_under_its_own_noise_is_the_same_as_alone() -> None:
         np.testing.assert_allclose(model.linear_moments(theta, many)[0][k], moments, atol=1e-8)
 
 
+def test_what_is_kept_by_correlation_is_what_would_be_worked_out_anew() -> None:
+    model = model_of(simulated(rows=60, channels=2)[0])
+    centre, sd = model.prior_moments()
+    theta = centre + 0.3 * sd * np.random.default_rng(0).standard_normal((4, model.size))
+    known: dict[float, Marginal] = {}
+    for correlation in ([0.3, 0.0, 0.3, 0.1], [0.1, 0.5, 0.3, 0.3]):
+        noises = Noises(np.ones((4, 60)), np.array(correlation), np.full(4, np.inf))
+        kept = model.log_posterior(theta, marginal_of(model, noises, known))
+        anew = model.log_posterior(theta, marginal_of(model, noises))
+        np.testing.assert_allclose(kept[0], anew[0], rtol=1e-12)
+        np.testing.assert_allclose(kept[1], anew[1], rtol=1e-9, atol=1e-9)
+    assert sorted(known) == [0.0, 0.1, 0.3, 0.5]
+    # Weights make a noise its chain's own: nothing of it may be kept.
+    tailed = Noises(np.full((4, 60), 2.0), np.full(4, 0.3), np.full(4, 5.0))
+    kept = model.log_posterior(theta, marginal_of(model, tailed, known))
+    np.testing.assert_allclose(kept[0], model.log_posterior(theta, marginal_of(model, tailed))[0])
+
+
 @pytest.mark.parametrize(("degrees", "correlation"), [(3.0, 0.5), (30.0, 0.0)])
 def test_noise_of_known_kind_is_drawn_back(degrees: float, correlation: float) -> None:
     history, _ = simulated(rows=300, channels=1, noise=1e-9)

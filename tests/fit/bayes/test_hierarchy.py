@@ -106,6 +106,16 @@ def test_gradient_with_hierarchy_interactions_and_lift_tests(kind: str) -> None:
     check_gradient(model_of(history, pairs=pairs, spec=spec))
 
 
+def test_as_many_arms_as_channels_need_not_be_one_of_each() -> None:
+    model = model_of(with_panel(simulated(rows=60, channels=3)[0]))
+    centre, sd = model.prior_moments()
+    theta = centre + 0.3 * sd * np.random.default_rng(0).standard_normal((2, model.size))
+    whole = model.arms.forward(theta, model.lags).saturated
+    places = np.resize(np.flatnonzero(model.arms.channel == 1), model.channels)
+    few = model.arms.some(places).forward(theta, model.lags[places]).saturated
+    np.testing.assert_allclose(few, whole[places])
+
+
 def test_a_lift_test_of_almost_no_error_pins_the_response() -> None:
     history, truth = simulated(rows=104, channels=2)
     model = model_of(history)
