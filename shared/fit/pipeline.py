@@ -144,11 +144,11 @@ def fit_history(
         )
     ratio = error_ratio((*folds, *blocks))
     tests = _tested(history, spec, fitted)
-    known = fitted.log_returns()
+    drawn = fitted.log_returns()
     moved = None
-    if known is not None:
+    if drawn is not None:
         experiment = [(arm.channel, arm.campaign) in tests for arm in fitted.design.arms]
-        moved = calibrate(known, ratio, experiment)
+        moved = calibrate(drawn, ratio, experiment)
     channels = _curves(
         history, fitted, as_fitted, evidence, moved, np.random.default_rng([seed, 2])
     )
