@@ -47,7 +47,7 @@ __all__ = ["SYSTEMATIC", "Calibration", "calibrate", "calibrated", "error_ratio"
 Floats = NDArray[np.float64]
 
 #: Standard deviation of the systematic error of a log return that is read off a history.
-SYSTEMATIC = 0.35
+SYSTEMATIC = 0.25
 _PRIOR_ROWS = 30.0  # rows that the intervals are believed for before any forecast was checked
 _FAR = 9.0  # square beyond which a standardised error counts no more
 _LEAST = 1e-3  # of the prior's precision: where the data said less, they said nothing
