@@ -5,8 +5,14 @@ Bayesian treatment of the independent Student-t linear model, 1993). Given a poi
 its linear part the innovations u_t are known, and one pass draws, in this order:
 
 1. the correlation, from its density on a grid (Ritter and Tanner, the griddy Gibbs sampler, 1992);
-2. the degrees of freedom, the weights integrated out, so that the two do not hold each other fast;
-3. the weights, w_t ~ Gamma((nu + 1)/2, (nu + (u_t / sigma)^2)/2).
+2. the degrees of freedom, the weights integrated out, so that the two do not hold each other fast.
+   For the same reason sigma moves along: heavier tails mean a smaller scale, and either alone would
+   hardly ever change. Which sigma goes with which tails is read off u_t by a fixed recipe, so that
+   these few (nu, sigma) are the same seen from any of them, and one is drawn by its density;
+3. the weights, w_t ~ Gamma((nu + 1)/2, (nu + (u_t / sigma)^2)/2);
+4. weights and sigma^2 times a common factor, which leaves the likelihood as it is: without it sigma
+   follows the weights and they follow sigma (Liu and Wu, Parameter expansion for data augmentation,
+   1999). The factor is Gamma(n nu / 2, nu sum w / 2) but for sigma's prior.
 
 Holding the weights at their most likely values instead takes outliers for known: intervals then
 come out too narrow by about sqrt((nu + 3)/(nu + 1)).
@@ -20,6 +26,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.bayes.layout import log_half_normal
 from shared.fit.bayes.marginal import Marginal
 from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.noise import DEGREES, MOST, Noise, Whitener
@@ -29,6 +36,7 @@ __all__ = ["Noises", "marginal_of", "redrawn", "repeated"]
 Floats = NDArray[np.float64]
 
 _MEMORY = np.linspace(0.0, MOST, 69)
+_STEPS = 8  # towards the most likely scale under given tails
 _MEMORY_SD = 0.3  # half-normal prior of the correlation
 
 
@@ -93,8 +101,8 @@ def redrawn(
     under: Marginal,
     noises: Noises,
     rng: np.random.Generator,
-) -> Noises:
-    """One pass over the noise of every chain, at points (K, size).
+) -> tuple[Noises, Floats]:
+    """One pass over the noise of every chain, at points (K, size), and log sigma (K,) with it.
 
     Chains whose degrees are infinite keep weights of one; a correlation of exactly zero in all of
     them stays (the data spoke for none, see ``noise``).
@@ -116,12 +124,27 @@ def redrawn(
         follows,
     )
     if not np.isfinite(noises.degrees).all():
-        return Noises(ones, correlation, noises.degrees)
-    square = (plain.apply(error) / sigma[:, None]) ** 2
-    degrees = _tails(square, rng)
+        return Noises(ones, correlation, noises.degrees), theta[:, -1]
+    square = plain.apply(error) ** 2
+    weights, degrees, log_sigma = _tailed(square, noises.degrees, theta[:, -1], rng)
+    return Noises(weights, correlation, degrees), log_sigma
+
+
+def _tailed(
+    square: Floats, degrees: Floats, log_sigma: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Weights (K, n), degrees of freedom (K,) and log sigma (K,) given u_t squared (K, n)."""
+    degrees, log_sigma = _tails(square, degrees, log_sigma, rng)
     shape = np.broadcast_to(0.5 * (degrees[:, None] + 1.0), square.shape)
-    weights = rng.standard_gamma(shape) / (0.5 * (degrees[:, None] + square))
-    return Noises(np.maximum(weights, 1e-8), correlation, degrees)
+    inner = square / np.exp(2.0 * log_sigma)[:, None]
+    weights = rng.standard_gamma(shape) / (0.5 * (degrees[:, None] + inner))
+    factor = rng.standard_gamma(0.5 * degrees * square.shape[1])
+    factor /= 0.5 * degrees * weights.sum(axis=1)
+    moved = log_sigma + 0.5 * np.log(factor)
+    likelier = log_half_normal(moved)[0] - log_half_normal(log_sigma)[0]
+    taken = np.log(rng.uniform(size=factor.size)) < likelier
+    weights *= np.where(taken, factor, 1.0)[:, None]
+    return np.maximum(weights, 1e-8), degrees, np.where(taken, moved, log_sigma)
 
 
 def _memory(
@@ -144,18 +167,29 @@ def _memory(
     return _MEMORY[_chosen(log_density, rng)]
 
 
-def _tails(square: Floats, rng: np.random.Generator) -> Floats:
-    """(K,) degrees of freedom given squared standardised innovations (K, n), uniform beforehand."""
-    rows = square.shape[1]
-    log_density = np.stack(
-        [
-            rows * (lgamma((nu + 1) / 2) - lgamma(nu / 2) - 0.5 * np.log(nu))
-            - 0.5 * (nu + 1) * np.log1p(square / nu).sum(axis=1)
-            for nu in DEGREES
-        ],
-        axis=1,
-    )
-    return np.array(DEGREES)[_chosen(log_density, rng)]
+def _tails(
+    square: Floats, degrees: Floats, log_sigma: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """(K,) degrees of freedom, uniform beforehand, and log sigma, given squared innovations (K, n).
+
+    Both move together along the most likely scales of ``square`` under each of ``DEGREES``.
+    """
+    rows, each = square.shape[1], np.arange(len(square))
+    tried = np.array(DEGREES)[:, None, None]
+    scale = np.broadcast_to(square.mean(axis=1), (len(tried), len(square)))
+    for _ in range(_STEPS):  # expectation and maximisation, as in ``noise``
+        light = tried + square / scale[:, :, None]
+        scale = ((tried + 1.0) * square / light).mean(axis=2)
+    along = 0.5 * np.log(scale)  # (degrees, K)
+    now = np.abs(np.array(DEGREES)[:, None] - degrees).argmin(axis=0)
+    sigmas = log_sigma + along - along[now, each]
+    log_density = log_half_normal(sigmas)[0] - rows * sigmas
+    for place, nu in enumerate(DEGREES):
+        inner = square / (nu * np.exp(2.0 * sigmas[place]))[:, None]
+        constant = lgamma((nu + 1) / 2) - lgamma(nu / 2) - 0.5 * np.log(nu)
+        log_density[place] += rows * constant - 0.5 * (nu + 1) * np.log(1.0 + inner).sum(axis=1)
+    chosen = _chosen(log_density.T, rng)
+    return np.array(DEGREES)[chosen], sigmas[chosen, each]
 
 
 def _chosen(log_density: Floats, rng: np.random.Generator) -> NDArray[np.int64]:

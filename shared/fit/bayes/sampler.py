@@ -134,8 +134,11 @@ class _Chains:
         return value, gradient @ self.root
 
     def renew(self) -> None:
-        """Draw the noise of every chain anew."""
-        self.noises = redrawn(self.model, self.theta, self.under, self.noises, self.rng)
+        """Draw the noise of every chain anew; its scale may move along."""
+        points, theta = self.points, self.theta
+        self.noises, log_sigma = redrawn(self.model, theta, self.under, self.noises, self.rng)
+        points[:, -1] += log_sigma - theta[:, -1]
+        self.x = np.linalg.solve(self.root, (points - self.centre).T).T
         self.under = marginal_of(self.model, self.noises, self.known)
         self.value, self.gradient = self.evaluated(self.x)
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from shared.fit.bayes.gibbs import Noises, marginal_of, redrawn, repeated
+from shared.fit.bayes.gibbs import Noises, _tailed, marginal_of, redrawn, repeated
 from shared.fit.bayes.laplace import find_mode, starting_points
+from shared.fit.bayes.layout import log_half_normal
 from shared.fit.bayes.marginal import Marginal
-from shared.fit.bayes.noise import Noise, Whitener
+from shared.fit.bayes.noise import DEGREES, Noise, Whitener
 from shared.fit.bayes.posterior import fit_posterior
 from tests.fit.bayes.test_laplace import model_of
 from tests.fit.histories import HILL, simulated
@@ -54,6 +56,46 @@ def test_what_is_kept_by_correlation_is_what_would_be_worked_out_anew() -> None:
     np.testing.assert_allclose(kept[0], model.log_posterior(theta, marginal_of(model, tailed))[0])
 
 
+@pytest.mark.parametrize("start", ["posterior", "far off"])
+def test_tails_and_scale_moving_together_are_drawn_from_their_posterior(start: str) -> None:
+    rng = np.random.default_rng(5)
+    innovations = 0.4 * rng.standard_t(5, size=60)
+    grid = np.linspace(-2.0, 0.5, 1501)
+    scaled = innovations / np.exp(grid)[:, None]
+    log_density = np.stack(
+        [stats.t.logpdf(scaled, nu).sum(axis=1) - 60 * grid for nu in DEGREES]
+    ) + (grid - 0.5 * np.exp(2 * grid))  # sigma is half-normal
+    density = np.exp(log_density - log_density.max())
+    density /= density.sum()
+    count = 10_000
+    place = rng.choice(density.size, size=count, p=density.ravel())
+    degrees, log_sigma = np.array(DEGREES)[place // grid.size], grid[place % grid.size]
+    if start == "far off":
+        degrees, log_sigma = np.full(count, 30.0), np.full(count, 0.8)
+    before = degrees
+    square = np.broadcast_to(innovations**2, (count, 60))
+    # One pass changes nothing of the posterior; from elsewhere a few come to it, with sigma drawn
+    # given the weights between them, as chains do.
+    for _ in range(1 if start == "posterior" else 12):
+        weights, degrees, log_sigma = _tailed(square, degrees, log_sigma, rng)
+        precision = rng.standard_gamma(30.0, count) / (0.5 * (weights * square).sum(axis=1))
+        proposed = -0.5 * np.log(precision)
+        log_ratio = log_half_normal(proposed)[0] - log_half_normal(log_sigma)[0]
+        taken = np.log(rng.uniform(size=count)) < log_ratio
+        log_sigma = np.where(taken, proposed, log_sigma)
+    assert np.mean(degrees != before) > 0.3
+    for place, nu in enumerate(DEGREES):
+        chance = density[place].sum()
+        assert np.mean(degrees == nu) == pytest.approx(chance, abs=4 * np.sqrt(chance / count))
+        expected = float((density[place] * grid).sum() / chance)
+        spread = float(np.sqrt((density[place] * (grid - expected) ** 2).sum() / chance))
+        found = log_sigma[degrees == nu]
+        assert found.mean() == pytest.approx(expected, abs=4 * spread / np.sqrt(found.size))
+        assert found.std() == pytest.approx(spread, rel=0.08)
+    largest = int(np.argmax(innovations**2))
+    assert weights[:, largest].mean() < weights.mean()
+
+
 @pytest.mark.parametrize(("degrees", "correlation"), [(3.0, 0.5), (30.0, 0.0)])
 def test_noise_of_known_kind_is_drawn_back(degrees: float, correlation: float) -> None:
     history, _ = simulated(rows=300, channels=1, noise=1e-9)
@@ -69,7 +111,7 @@ def test_noise_of_known_kind_is_drawn_back(degrees: float, correlation: float) -
     for _ in range(6):
         # A point's scale follows its noise, as it would in a chain.
         under = marginal_of(model, noises)
-        noises = redrawn(model, theta, under, noises, rng)
+        noises, _ = redrawn(model, theta, under, noises, rng)
         residual = model.design.outcome - model.linear_moments(theta[:1])[1][0]
         residual -= model.design.baseline @ model.linear_moments(theta[:1])[0][0]
         plain = Whitener.of(model.design.observed, None, float(noises.correlation.mean()))
