@@ -34,7 +34,6 @@ __all__ = ["Choice", "Layout", "Level", "Prior", "lay_out", "log_half_normal", "
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-_LOG_2PI = float(np.log(2.0 * np.pi))
 _SD_T3 = float(np.sqrt(3.0))  # of Student's t of 3 degrees, in its scale
 _LOG_T3 = float(np.log(2.0 / (np.pi * _SD_T3)))  # at its middle
 _NOISE_FLOOR = 0.02  # of sigma, in outcome sd: no outcome is noiseless
@@ -139,52 +138,43 @@ class Prior:
     ----------
     centre, sd
         (size,) of the normal ones; for the others about where and how wide they are.
+    precision, constant
+        Of the normal ones together: the inverse of their covariance (size, size), zero in the rows
+        and columns of the others, and the log density at their centre.
     decay
         Coordinates that are the logit of a decay ~ Beta(``alpha``, ``beta``).
     heavy
         Coordinates of a Student-t of three degrees of freedom: most near 0, a few far from it. Its
         sd is the square root of three times its scale.
-    returns, whitener
-        Coordinates of the C log returns, and the inverse Cholesky factor (C, C) of their
-        covariance.
     """
 
     centre: Floats
     sd: Floats
+    precision: Floats
+    constant: float
     decay: Ints
     alpha: float
     beta: float
     heavy: Ints
-    returns: Ints
-    whitener: Floats
 
     def log_density(self, theta: Floats) -> tuple[Floats, Floats]:
         """Of points (K, size): log density (K,), normalised, and gradient (K, size)."""
-        normal = np.ones(self.centre.size, dtype=bool)
-        normal[self.decay] = False
-        normal[self.heavy] = False
-        normal[self.returns] = False
-        normal[-1] = False
-        z = (theta - self.centre) / self.sd
-        value = -0.5 * (z[:, normal] ** 2).sum(axis=1) - np.log(self.sd[normal]).sum()
-        value -= 0.5 * _LOG_2PI * normal.sum()
-        gradient = np.where(normal, -z / self.sd, 0.0)
-        a, b = self.alpha, self.beta
-        logit = theta[:, self.decay]
-        # log Beta(d; a, b) + log d(1-d), with log d = -log(1 + e^-u)
-        value += (-a * np.logaddexp(0, -logit) - b * np.logaddexp(0, logit)).sum(axis=1)
-        value -= self.decay.size * (lgamma(a) + lgamma(b) - lgamma(a + b))
-        decay = 0.5 + 0.5 * np.tanh(0.5 * logit)
-        gradient[:, self.decay] = a * (1.0 - decay) - b * decay
-        white = (theta[:, self.returns] - self.centre[self.returns]) @ self.whitener.T
-        value += -0.5 * (white**2).sum(axis=1) + np.log(np.diag(self.whitener)).sum()
-        value -= 0.5 * _LOG_2PI * self.returns.size
-        gradient[:, self.returns] = -white @ self.whitener
-        far, scale = z[:, self.heavy], self.sd[self.heavy] / _SD_T3
-        value += (_LOG_T3 - np.log(scale) - 2.0 * np.log1p(far**2)).sum(axis=1)
-        gradient[:, self.heavy] = -4.0 * far / (1.0 + far**2) / self.sd[self.heavy]
-        noise, noise_gradient = log_half_normal(theta[:, -1])
-        gradient[:, -1] = noise_gradient
+        off = theta - self.centre
+        gradient = -off @ self.precision
+        value = 0.5 * np.einsum("kj,kj->k", off, gradient) + self.constant
+        if self.decay.size:
+            a, b = self.alpha, self.beta
+            logit = theta[:, self.decay]
+            # log Beta(d; a, b) + log d(1-d), with log d = -log(1 + e^-u), log (1-d) = log d - u
+            log_decay = -np.logaddexp(0.0, -logit)
+            value += ((a + b) * log_decay - b * logit).sum(axis=1)
+            value -= self.decay.size * (lgamma(a) + lgamma(b) - lgamma(a + b))
+            gradient[:, self.decay] = a - (a + b) * np.exp(log_decay)
+        if self.heavy.size:
+            far, scale = off[:, self.heavy] / self.sd[self.heavy], self.sd[self.heavy] / _SD_T3
+            value += (_LOG_T3 - np.log(scale) - 2.0 * np.log1p(far**2)).sum(axis=1)
+            gradient[:, self.heavy] = -4.0 * far / (1.0 + far**2) / self.sd[self.heavy]
+        noise, gradient[:, -1] = log_half_normal(theta[:, -1])
         return value + noise, gradient
 
 
@@ -230,13 +220,20 @@ def prior_of(
         centre[level.spread], sd[level.spread] = np.log(SPREAD), SPREAD_SD
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7
     sd[layout.pairs] = _SD_T3 / (max(layout.pairs.size, 4) if shrunk else 1)
+    covariance = np.diag(sd**2)
+    covariance[np.ix_(layout.roi, layout.roi)] = returns.covariance()
+    normal = np.ones(layout.size, dtype=bool)
+    normal[[*decays, *layout.pairs, layout.sigma]] = False
+    block = np.ix_(normal, normal)
+    precision = np.zeros_like(covariance)
+    precision[block] = np.linalg.inv(covariance[block])
     return Prior(
         centre=centre,
         sd=sd,
+        precision=precision,
+        constant=-0.5 * float(np.linalg.slogdet(2.0 * np.pi * covariance[block])[1]),
         decay=np.array(decays, dtype=np.int64),
         alpha=a,
         beta=b,
         heavy=layout.pairs,
-        returns=layout.roi,
-        whitener=np.linalg.inv(np.linalg.cholesky(returns.covariance())),
     )
