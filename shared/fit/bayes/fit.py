@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.curves.curveset import Response
 from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.evidence import channel_evidence, collinear_groups, log_returns
-from shared.fit.bayes.families import told
+from shared.fit.bayes.families import told, told_together
 from shared.fit.bayes.interplay import told_pairs
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
@@ -147,6 +147,7 @@ class BayesianFit:
                 "baseline_columns": list(design.baseline_names),
             },
             "families": told(posterior.families, self.names),
+            "families_together": told_together(posterior.families),
             "interactions": told_pairs(posterior.looked, self.names),
             "noise": {
                 "distribution": "student_t" if tails else "gaussian",

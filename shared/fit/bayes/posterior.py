@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.bayes.drift import CORRELATED, with_waves
-from shared.fit.bayes.families import Chosen, Open, choose
+from shared.fit.bayes.families import Chosen, choose
+from shared.fit.bayes.family_screen import Open
 from shared.fit.bayes.gibbs import marginal_of
 from shared.fit.bayes.interplay import Found, Pair, interacting
 from shared.fit.bayes.laplace import (

@@ -1,4 +1,4 @@
-"""Carryover and curves of another kind are found, channel by channel; plain ones are left alone."""
+"""Carryover and curves of another kind are found, one by one or together; plain ones stay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.fit.bayes.families import CLEAR, told
+from shared.fit.bayes.families import CLEAR, told, told_together
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.history.table import History
 from tests.fit.histories import simulated, table
@@ -76,11 +76,47 @@ def test_a_curve_without_ceiling_is_found_where_the_spend_tells() -> None:
     assert fitted(table(outcome, spend)).choice.saturations == ("logarithmic",)
 
 
+def faint(seed: int, rows: int = 156, channels: int = 6) -> History:
+    """Every channel works two weeks late, in so much noise that hardly one shows it alone."""
+    rng = np.random.default_rng(seed)
+    wander = rng.normal(size=(rows + _LEAD, channels))
+    for t in range(1, len(wander)):
+        wander[t] = 0.4 * wander[t - 1] + 0.9 * wander[t]
+    spend = 2e4 * np.exp(0.5 * wander)
+    weights = 0.6 ** ((np.arange(13) - 2.0) ** 2)
+    outcome = np.full(rows + _LEAD, 2e5)
+    for c in range(channels):
+        carried = np.convolve(spend[:, c], weights / weights.sum())[: len(spend)] / 2e4
+        level = carried**1.2 / (1.2 + carried**1.2)
+        outcome += 4e4 * level / level[_LEAD:].mean()
+    outcome = outcome[_LEAD:]
+    return table(outcome + 0.8 * outcome.std() * rng.normal(size=rows), spend[_LEAD:])
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=SLOW)])
+def test_one_carryover_of_all_channels_is_found_where_few_show_it_alone(seed: int) -> None:
+    found = fitted(faint(seed), saturation="hill")
+    assert found.choice.adstocks == ("delayed",) * 6
+    alone = {t.channel for t in found.families.tried if t.gained is not None and t.gained > CLEAR}
+    assert len(alone) < 6
+    (taken,) = [t for t in told_together(found.families) if t["taken"]]
+    assert taken["adstock"] == "delayed"
+    assert taken["evidence_gain"] > -CLEAR
+    assert found.evidence["chosen"] > found.evidence["first"] + CLEAR
+
+
+def test_a_carryover_that_was_asked_for_stays_when_all_others_change_together() -> None:
+    spec = {"model": {"saturation": "hill"}, "channels": [{"channel": "b", "adstock": "geometric"}]}
+    found = fit_posterior(faint(2), spec, seed=0, draws=20)
+    assert found.choice.adstocks == ("delayed", "geometric", *("delayed",) * 4)
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=SLOW) for k in (1, 2))])
 def test_plain_channels_stay_plain(seed: int) -> None:
     found = fitted(simulated(seed=seed, rows=104, channels=3)[0])
     assert set(found.choice.saturations) == {"hill"}
     assert set(found.choice.adstocks) == {"geometric"}
+    assert not any(t.taken for t in found.families.together)
 
 
 def test_what_is_asked_for_is_not_tried_further() -> None:
