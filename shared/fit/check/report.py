@@ -210,6 +210,9 @@ def _warnings(
             "constant_spend",
             f"Spend never varied: {', '.join(level)}. No history of that kind can show an effect.",
         )
+    left = fitted.diagnostics()["model"].get("not_used")
+    if left:
+        warn("not_used", f"Asked for and not in this kind of model: {'; '.join(left)}.")
     if outliers:
         warn(
             "outliers",

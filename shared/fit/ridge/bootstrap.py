@@ -12,15 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.ridge.objective import Objective, Scored
-from shared.fit.ridge.regression import fit_media, segment_sums
+from shared.fit.ridge.objective import Objective, Scored, joined
+from shared.fit.ridge.regression import Sums
 from shared.fit.ridge.search import spread_out
+from shared.fit.ridge.space import Point
 
 __all__ = ["Bootstrap", "bootstrap", "log_score"]
 
 Floats = NDArray[np.float64]
 _BLOCK = {"day": 14, "week": 4, "month": 2}
-_STEPS = 30
+_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,13 +35,13 @@ class Bootstrap:
     accepted
         Share of the moves accepted on the way to them.
     base, coefficients
-        (S, p), (S, A), in model units.
+        (S, p), (S, B), in model units; of arms, then of interactions.
     returns
         (S, A) outcome per unit of money.
     signal
         (S, R) fitted and forecast outcome, in model units.
     media
-        (A, R) mean over the draws of each arm's part.
+        (B, R) mean over the draws of each arm's and each interaction's part.
     noise
         Residuals to draw from, of the size of the errors on the rolling folds.
     """
@@ -55,10 +56,13 @@ class Bootstrap:
     noise: Floats
 
 
-def log_score(objective: Objective, least: float, scored: Scored) -> Floats:
-    """(P,) log score on the rolling folds, normal errors of size ``least``; at most 0 there."""
+def log_score(rows: float, least: float, scored: Scored) -> Floats:
+    """(P,) log score on so many rows, normal errors of size ``least``, and on what is known apart.
+
+    Without the latter a penalty that forecasts well could overrule an experiment.
+    """
     ratio = (scored.error / max(least, 1e-12)) ** 2
-    return np.asarray(-0.5 * objective.tested * (ratio - 1.0))
+    return np.asarray(-0.5 * (rows * (ratio - 1.0) + scored.missed))
 
 
 def bootstrap(
@@ -67,64 +71,24 @@ def bootstrap(
     """``draws`` of them, from points that were scored."""
     design, space = objective.design, objective.space
     least = float(scored.error.min())
-    weight = np.exp(log_score(objective, least, scored))
+    # Errors that persist are fewer than they look: of an autoregression's squares, by this factor.
+    lasting = objective.persistence(scored.cube[[int(np.argmin(scored.error))]]) ** 2
+    rows = objective.tested * (1.0 - lasting) / (1.0 + lasting)
+    height = log_score(rows, least, scored)
+    weight = np.exp(height - height.max())
     start = scored.take(rng.choice(weight.size, size=draws, p=weight / weight.sum()))
     chosen, accepted = spread_out(
-        objective.score, lambda found: log_score(objective, least, found), start, rng, _STEPS
+        objective.score, lambda found: log_score(rows, least, found), start, rng, _STEPS
     )
-    cube = chosen.cube
-    point, levels = space.natural(cube), objective.levels(cube)
-    known = objective.extra(cube, levels)
-    observed = design.observed
+    point, levels = space.natural(chosen.cube), objective.levels(chosen.cube)
     fitted = chosen.base @ design.baseline.T
-    fitted += np.einsum("sa,sar->sr", chosen.media, levels, optimize=True)
-    residual = np.where(observed, design.outcome, 0.0)[None] - fitted
-    residual = residual[:, observed]
-    count, columns = residual.shape[1], min(design.baseline.shape[1], residual.shape[1] // 2)
-    # Residuals are smaller than errors by what the columns absorbed.
-    residual = (residual - residual.mean(axis=1, keepdims=True)) * np.sqrt(
-        count / max(count - columns, 1)
-    )
-    weights = objective.weights[observed]
-    # A row that lies far outside must not be resampled as if it were ordinary.
-    tame = residual * np.sqrt(weights)
-    again = np.take_along_axis(tame, _blocks(draws, count, _BLOCK[design.frequency], rng), axis=1)
-    outcome = np.zeros_like(fitted)
-    outcome[:, observed] = fitted[:, observed] + again
-    all_rows = segment_sums(
-        design.baseline, levels, np.zeros(observed.size), observed.astype(np.float64), observed
-    )
-    # What a penalty takes for granted is uncertain too: its centre is moved by the spread that the
-    # penalty stands for, which makes each refit a draw and not only an estimate.
-    spread = np.std(tame, axis=1)[:, None]
-    size = np.einsum("saa->sa", all_rows.xx) / max(all_rows.rows, 1.0)
-    root = np.sqrt(point.extras[:, :1] * size)
-    media_side = spread * root * rng.standard_normal(root.shape)
-    base_side = np.sqrt(point.extras[:, 1:]) * spread
-    base_side = base_side * rng.standard_normal((draws, design.baseline.shape[1]))
-    base = np.empty_like(chosen.base)
-    media = np.empty_like(chosen.media)
-    for s in range(draws):
-        y = outcome[s, observed]
-        own = type(all_rows)(
-            bb=all_rows.bb,
-            by=design.baseline[observed].T @ y + base_side[s],
-            yy=float(y @ y),
-            rows=all_rows.rows,
-            bx=all_rows.bx[s : s + 1],
-            xx=all_rows.xx[s : s + 1],
-            xy=(levels[s][:, observed] @ y + media_side[s])[None],
-        )
-        told = None if known is None else (known[0][s : s + 1], known[1][s : s + 1])
-        found = fit_media(own, point.extras[s : s + 1, 0], point.extras[s : s + 1, 1], told)
-        base[s], media[s] = found[0][0], found[1][0]
+    fitted += (chosen.media[:, None, :] @ levels)[:, 0]
+    errors = _errors(objective, chosen, fitted)
+    base, media = _refitted(objective, point, levels, fitted, errors, rng)
     parts = media[:, :, None] * levels
-    training = np.tile(np.arange(design.periods) < design.train, len(design.geos))
+    arms = slice(0, len(design.arms))
     scale = design.outcome_scale[design.geo_of_arm]
-    effect = parts[:, :, training].sum(axis=2) * scale
-    pool = tame[rng.integers(draws, size=20)].ravel()
-    least = max(float(np.std(pool)), 1e-12)
-    errors = float(np.sqrt(np.mean(chosen.error**2)))
+    effect = parts[:, arms][:, :, design.training].sum(axis=2) * scale
     return Bootstrap(
         chosen=chosen,
         accepted=accepted,
@@ -133,8 +97,64 @@ def bootstrap(
         returns=effect / (design.mean_spend * design.train),
         signal=base @ design.baseline.T + parts.sum(axis=1),
         media=parts.mean(axis=0),
-        noise=pool * max(1.0, errors / least),
+        noise=errors[rng.integers(draws, size=20)].ravel(),
     )
+
+
+def _errors(objective: Objective, chosen: Scored, fitted: Floats) -> Floats:
+    """(S, n) residuals, no smaller than what was missed on rows that were held back."""
+    observed = objective.design.observed
+    residual = (objective.outcome - fitted)[:, observed]
+    count = residual.shape[1]
+    # Residuals are smaller than errors by what the columns absorbed.
+    columns = min(chosen.base.shape[1] + chosen.media.shape[1], count // 2)
+    grown = np.sqrt(count / max(count - columns, 1))
+    residual = grown * (residual - residual.mean(axis=1, keepdims=True))
+    # A row that lies far outside must not be resampled as if it were ordinary.
+    tame = residual * np.sqrt(objective.weights[observed])
+    size = np.maximum(np.std(tame, axis=1), 1e-12)
+    return np.asarray(tame * np.maximum(1.0, chosen.error / size)[:, None])
+
+
+def _refitted(
+    objective: Objective,
+    point: Point,
+    levels: Floats,
+    fitted: Floats,
+    errors: Floats,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Coefficients (S, p) and (S, B) of each draw's own outcome.
+
+    What a penalty takes for granted is uncertain too: its centre is moved by the spread that the
+    penalty stands for, which makes each refit a draw and not only an estimate. So are a lift test's
+    result and how alike the arms of one channel are.
+    """
+    design, observed = objective.design, objective.design.observed
+    draws, count = errors.shape
+    block = _blocks(draws, count, _BLOCK[design.frequency], rng)
+    outcome = fitted[:, observed] + np.take_along_axis(errors, block, axis=1)
+    columns, x = design.baseline[observed], levels[:, :, observed]
+    spread = np.std(errors, axis=1)[:, None]
+    on_media, on_base = objective.penalties(point)
+    xx = x @ x.transpose(0, 2, 1)
+    root = np.sqrt(on_media * np.einsum("saa->sa", xx) / count)
+    of_base = np.sqrt(on_base)[:, None] * spread
+    sums = Sums(
+        bb=columns.T @ columns,
+        by=outcome @ columns + of_base * rng.standard_normal((draws, columns.shape[1])),
+        yy=0.0,
+        rows=float(count),
+        bx=(x @ columns).transpose(0, 2, 1),
+        xx=xx,
+        xy=(x @ outcome[:, :, None])[:, :, 0] + spread * root * rng.standard_normal(root.shape),
+    )
+    apart = objective.apart(point, levels)
+    moved = [
+        spread / np.sqrt(part.weight)[:, None] * rng.standard_normal(part.rows.shape[:2])
+        for part in apart
+    ]
+    return objective.fitted(sums, point, joined(apart, moved))
 
 
 def _blocks(draws: int, count: int, length: int, rng: np.random.Generator) -> NDArray[np.int64]:

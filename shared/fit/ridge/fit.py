@@ -24,10 +24,12 @@ from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
 from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.interplay import Interplay, asked_pairs, told_pairs
 from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
 from shared.fit.ridge.known import known_of
 from shared.fit.ridge.objective import Objective, Scored, objective_of
-from shared.fit.ridge.search import clusters, front, search
+from shared.fit.ridge.pooling import effects, splits
+from shared.fit.ridge.search import clusters, front, search, settled
 from shared.fit.ridge.space import narrowed, space_of
 from shared.fit.support import asked_of
 from shared.history.table import History
@@ -36,8 +38,14 @@ __all__ = ["RidgeFit", "fit_ridge"]
 
 Floats = NDArray[np.float64]
 _LIGHT = 0.3  # weight under which a row counts as an outlier
-#: Decimal logarithms of the penalties on media and on the baseline.
-_PENALTIES = ((-1.0, 2.0), (-2.0, 0.5))
+#: Decimal logarithms of the penalties on media, on the baseline and on interactions, and of the
+#: spread of returns between the arms of a channel.
+_EXTRAS = {
+    "media": (-1.0, 2.0),
+    "baseline": (-2.0, 0.5),
+    "pairs": (-0.5, 3.0),
+    "spread": (-1.0, 0.0),
+}
 _DEGREES = 4.0  # of the Student-t whose weights rows get
 _CLUSTERS = 4
 _SHOWN = 12  # candidates of the front that are listed
@@ -55,7 +63,7 @@ class RidgeFit:
     without_media: float
     refresh: Mapping[str, Any] | None
     seed: int
-    ignored: tuple[str, ...]
+    both: Interplay
 
     @property
     def design(self) -> Design:
@@ -63,13 +71,8 @@ class RidgeFit:
 
     @property
     def converged(self) -> bool:
-        """Whether the last half of the search hardly found better than the first.
-
-        Robyn asks that the spread of the last results settle; this asks that the best did.
-        """
-        error = self.scored.error
-        early = float(error[: max(1, int(0.7 * error.size))].min())
-        return bool(early <= 1.05 * float(error.min()))
+        """Whether the last part of the search hardly found better than the first."""
+        return settled(self.scored.error)
 
     @property
     def choice(self) -> Mapping[str, tuple[str, str]]:
@@ -78,7 +81,7 @@ class RidgeFit:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        return ()
+        return self.both.names
 
     @property
     def media_evidence(self) -> float:
@@ -101,15 +104,18 @@ class RidgeFit:
         design = self.design
         base = self.boot.base.mean(axis=0)
         out = design.baseline_by_group(base)
-        for arm, values in zip(design.arms, self.boot.media, strict=True):
+        for arm, values in zip(design.arms, self.boot.media, strict=False):
             out[f"media:{arm.name}"] = design.total(values, centred=True)
+        if self.objective.pairs:
+            both = self.boot.media[len(design.arms) :].sum(axis=0)
+            out["interactions"] = design.total(both, centred=True)
         return out
 
     def evidence(self) -> tuple[ChannelEvidence, ...]:
         return self.drawn.evidence()
 
     def groups(self) -> tuple[Group, ...]:
-        return alike(self.design, self.boot.media, self.drawn.names)
+        return alike(self.design, self.boot.media[: len(self.design.arms)], self.drawn.names)
 
     def responses(self) -> tuple[Response, ...]:
         return self.drawn.responses()
@@ -121,7 +127,8 @@ class RidgeFit:
         return self.drawn.unspent(rng)
 
     def interactions(self) -> tuple[Mapping[str, Any], ...]:
-        return ()
+        strength = self.boot.coefficients[:, len(self.design.arms) :]
+        return told_pairs(self.design, self.objective.pairs, strength)
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, scored, objective = self.design, self.scored, self.objective
@@ -144,14 +151,15 @@ class RidgeFit:
                 "adstock": self.drawn.adstocks[0],
                 "lags": int(design.lags.shape[2]),
                 "baseline_columns": list(design.baseline_names),
-                "media_penalty": float(point.extras[0, 0]),
-                "baseline_penalty": float(point.extras[0, 1]),
+                "hyperparameters": dict(
+                    zip(objective.roles, point.extras[0].tolist(), strict=True)
+                ),
                 "error": float(scored.error[self.selected]),
                 "error_without_media": self.without_media,
                 "decomposition_distance": float(scored.distance[self.selected]),
                 "candidates": self._candidates(best),
                 "refresh": None if self.refresh is None else dict(self.refresh),
-                "not_used": list(self.ignored),
+                "not_used": list(self.both.not_used),
             },
             "noise": {
                 "distribution": "resampled_residuals",
@@ -216,14 +224,23 @@ def fit_ridge(
     seen = seen[np.isfinite(seen)]
     total = float(seen.mean()) * design.train
     known = known_of(spec, design, names, history.dates, history.outcome_name, total)
-    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], _PENALTIES)
+    both = asked_pairs(spec, asked, design, names)
+    roles = tuple(
+        role
+        for role in _EXTRAS
+        if (role != "spread" or splits(design).size) and (role != "pairs" or both.arms)
+    )
+    extras = [_EXTRAS[role] for role in roles]
+    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], extras)
     space, refresh = narrowed(whole, design, names, previous, "ridge")
-    objective = objective_of(design, space, known)
+    objective = objective_of(design, space, roles, both.arms, known)
     rough = search(objective.score, space.size, rng, first=256, each=24, generations=6)
     objective = _weighted(objective, rough)
     # A search that starts from the curves in use needs no more than half as long.
     length = 10 if refresh else 20
-    scored = search(objective.score, space.size, rng, first=256, each=40, generations=length)
+    scored = search(
+        objective.score, space.size, rng, first=256, each=40, generations=length, most=60
+    )
     boot = bootstrap(objective, scored, draws, rng)
     point = space.natural(boot.chosen.cube)
     scale = design.outcome_scale[design.geo_of_arm]
@@ -236,7 +253,7 @@ def fit_ridge(
         second=point.second,
         half=point.half,
         shape=point.shape,
-        tops=boot.coefficients * scale,
+        tops=boot.coefficients[:, : len(design.arms)] * scale,
         returns=boot.returns,
         given=_given(spec, names),
     )
@@ -249,7 +266,7 @@ def fit_ridge(
         without_media=objective.without_media(),
         refresh=refresh,
         seed=seed,
-        ignored=("/model/interactions",) if asked.interactions else (),
+        both=both,
     )
 
 
@@ -268,7 +285,12 @@ def _weighted(objective: Objective, rough: Scored) -> Objective:
     scale = max(1.4826 * float(np.median(np.abs(of_rows))), 1e-6)
     weights = (_DEGREES + 1.0) / (_DEGREES + (residual / scale) ** 2)
     weights = np.minimum(weights, 1.0) * design.observed
-    return replace(objective, weights=weights, noise=float(rough.error[best]) ** 2)
+    # Of the better half of the points, not of the best: what a channel brings hangs on the penalty.
+    good = np.argsort(rough.error)[: max(1, rough.error.size // 2)]
+    each = np.median(rough.returns[good], axis=0) * design.mean_spend
+    found = np.bincount(design.channel_of_arm, weights=each, minlength=len(design.active))
+    noise = float(rough.error[best]) ** 2
+    return replace(objective, weights=weights, noise=noise, brings=effects(design, 0.0, found))
 
 
 def _selected(objective: Objective, scored: Scored) -> int:

@@ -31,13 +31,18 @@ class Known:
     lifts: tuple[Lift, ...]
     returns: tuple[tuple[int, float, float], ...]
 
+    @property
+    def any(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.lifts or self.returns)
+
     def rows(
         self, space: Space, point: Point, design: Design, levels: Floats
     ) -> tuple[Floats, Floats] | None:
         """Matrix (P, Q, A) and right side (Q,), each row over its own error; None without any."""
-        total = len(self.lifts) + len(self.returns)
-        if not total:
+        if not self.any:
             return None
+        total = len(self.lifts) + len(self.returns)
         scale = design.outcome_scale[design.geo_of_arm]
         matrix = np.zeros((levels.shape[0], total, len(design.arms)))
         side = np.zeros(total)

@@ -2,12 +2,13 @@
 
 With baseline columns B, media levels X and penalties, what is minimised over the rows is
 
-    |y - B g - X b|^2 + p_base |g|^2 + p_media sum_a b_a^2 mean(X_a^2),    b >= 0
+    |y - B g - X b|^2 + p_base |g|^2 + sum_a p_a b_a^2 mean(X_a^2),    b >= 0
 
-(Hoerl and Kennard 1970). g is eliminated by the eigenvectors of B'B, which leaves a quadratic of b
-alone; that is solved by cyclic coordinate descent with projection (Friedman, Hastie and Tibshirani
-2010). Everything is done with sums over segments of rows, so that rolling folds share their work:
-fold j is trained on the segments before j and tested on segment j.
+(Hoerl and Kennard 1970); the last columns, of interactions, may have either sign. g is eliminated
+by the eigenvectors of B'B, which leaves a quadratic of b alone; that is solved exactly, by
+exchanging coefficients between zero and free. Everything is done with sums over segments of rows,
+so that rolling folds share their work: fold j is trained on the segments before j and tested on
+segment j.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 __all__ = ["Sums", "fit_media", "nonnegative", "segment_sums"]
 
 Floats = NDArray[np.float64]
-_SWEEPS = 300
-_SETTLED = 1e-7
+_SETTLED = 1e-10
+_PATIENCE = 3  # exchanges of all that is wrong that may be in vain before it goes one at a time
+_MOST = 10  # exchanges a column; the pivoting needs a few in all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,7 @@ class Sums:
     """Cross products over some rows: P points, A arms, p baseline columns."""
 
     bb: Floats  # (p, p)
-    by: Floats  # (p,)
+    by: Floats  # (p,), or (P, p) where each point has an outcome of its own
     yy: float
     rows: float
     bx: Floats  # (P, p, A)
@@ -49,10 +51,11 @@ class Sums:
 
     def squared_error(self, base: Floats, media: Floats) -> Floats:
         """(P,) sum of squared errors of coefficients (P, p) and (P, A)."""
-        whole = np.einsum("pi,ij,pj->p", base, self.bb, base, optimize=True)
-        whole += np.einsum("pa,pab,pb->p", media, self.xx, media, optimize=True)
-        whole += 2.0 * np.einsum("pi,pia,pa->p", base, self.bx, media, optimize=True)
-        whole -= 2.0 * (base @ self.by + np.einsum("pa,pa->p", media, self.xy))
+        column = media[:, :, None]
+        inner = (self.xx @ column)[:, :, 0] - 2.0 * self.xy
+        whole = np.sum(media * inner, axis=1)
+        inner = base @ self.bb + 2.0 * (self.bx @ column)[:, :, 0] - 2.0 * self.by
+        whole += np.sum(base * inner, axis=1)
         return np.asarray(np.maximum(whole + self.yy, 0.0))
 
 
@@ -80,13 +83,16 @@ def fit_media(
     media_penalty: Floats,
     base_penalty: Floats,
     known: tuple[Floats, Floats] | None = None,
+    free: int = 0,
 ) -> tuple[Floats, Floats]:
     """Coefficients of the baseline (P, p) and of media (P, A).
 
     Parameters
     ----------
     media_penalty, base_penalty
-        (P,).
+        (P, A) and (P,).
+    free
+        How many of the last columns may have a negative coefficient.
     known
         What is known apart from the rows: added to the quadratic's matrix (P, A, A) and to its
         side (P, A).
@@ -94,33 +100,58 @@ def fit_media(
     values, vectors = np.linalg.eigh(sums.bb)
     shrink = 1.0 / (np.maximum(values, 0.0) + base_penalty[:, None])  # (P, p)
     turned = vectors.T @ sums.bx  # (P, p, A)
-    side = vectors.T @ sums.by  # (p,)
+    side = np.broadcast_to(sums.by @ vectors, shrink.shape)  # (P, p)
     inner = turned * shrink[:, :, None]
     matrix = sums.xx - turned.transpose(0, 2, 1) @ inner
-    vector = sums.xy - inner.transpose(0, 2, 1) @ side
+    vector = sums.xy - (inner.transpose(0, 2, 1) @ side[:, :, None])[:, :, 0]
     size = np.einsum("paa->pa", sums.xx) / max(sums.rows, 1.0)
     place = np.arange(matrix.shape[1])
     # The floor keeps an arm without any effect on these rows solvable; its coefficient is zero.
-    matrix[:, place, place] += media_penalty[:, None] * size + 1e-9
+    matrix[:, place, place] += media_penalty * size + 1e-9
     if known is not None:
         matrix, vector = matrix + known[0], vector + known[1]
-    media = nonnegative(matrix, vector)
+    media = nonnegative(matrix, vector, free)
     left = side - (turned @ media[:, :, None])[:, :, 0]
     return (shrink * left) @ vectors.T, media
 
 
-def nonnegative(matrix: Floats, side: Floats) -> Floats:
-    """The b >= 0 that minimise b'Mb - 2 b's, for matrices (P, A, A) and sides (P, A)."""
+def nonnegative(matrix: Floats, side: Floats, free: int = 0) -> Floats:
+    """The b that minimise b'Mb - 2 b's, all but the last ``free`` of them >= 0.
+
+    For matrices (P, A, A), positive definite, and sides (P, A). Block principal pivoting (Kim and
+    Park, Fast nonnegative matrix factorization, 2011): guess which coefficients are zero, solve for
+    the others, exchange all that are on the wrong side; one at a time where that goes in circles,
+    which ends.
+    """
+    root = np.sqrt(np.maximum(np.einsum("paa->pa", matrix), 1e-300))
+    # In units in which every column has length one.
+    matrix, side = matrix / (root[:, :, None] * root[:, None, :]), side / root
+    points, columns = side.shape
     out = np.zeros_like(side)
-    diagonal = np.einsum("paa->pa", matrix)
-    root = np.sqrt(diagonal)
-    for _ in range(_SWEEPS):
-        moved = 0.0
-        for a in range(side.shape[1]):
-            pull = side[:, a] - np.einsum("pb,pb->p", matrix[:, a], out)
-            new = np.maximum(out[:, a] + pull / diagonal[:, a], 0.0)
-            moved = max(moved, float(np.max(np.abs(new - out[:, a]) * root[:, a])))
-            out[:, a] = new
-        if moved < _SETTLED * (1.0 + float(np.max(np.abs(side) / root, initial=0.0))):
+    used = np.ones(side.shape, dtype=bool)
+    fewest, patience = np.full(points, columns + 1), np.full(points, _PATIENCE)
+    slack = _SETTLED * (1.0 + np.abs(side).max(axis=1, initial=0.0))
+    signed = np.arange(columns) < columns - free
+    place = np.arange(columns)
+    left = place[:0] if not points else np.arange(points)
+    for _ in range(_MOST * (columns + 1)):
+        if not left.size:
             break
-    return out
+        on = used[left]
+        inner = matrix[left] * (on[:, :, None] & on[:, None, :])
+        inner[:, place, place] += ~on
+        found = np.linalg.solve(inner, (side[left] * on)[:, :, None])[:, :, 0]
+        pull = (matrix[left] @ found[:, :, None])[:, :, 0] - side[left]
+        limit = slack[left][:, None]
+        wrong = signed & np.where(on, found < -limit, pull < -limit)
+        out[left] = found
+        count = wrong.sum(axis=1)
+        fell = count < fewest[left]
+        fewest[left] = np.where(fell, count, fewest[left])
+        patience[left] = np.where(fell, _PATIENCE, patience[left] - 1)
+        last = np.where(wrong, place, -1).max(axis=1)
+        change = np.where(patience[left][:, None] >= 0, wrong, place == last[:, None])
+        used[left] = on ^ (change & wrong)
+        left = left[count > 0]
+    out = np.where(signed, np.maximum(out, 0.0), out)
+    return np.asarray(out / root)

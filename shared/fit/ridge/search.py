@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.fit.ridge.objective import Scored
 
-__all__ = ["clusters", "front", "search", "spread_out"]
+__all__ = ["clusters", "front", "search", "settled", "spread_out"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,6 +25,7 @@ _WEIGHTS = np.array([0.0, 0.0, 0.15, 0.4, 0.8])
 _ELITE = 0.25
 _LEARN = 0.5  # how far a proposal moves to its elite at a time
 _LEAST_SD = 0.02
+_FALL = 1.05
 
 
 def search(
@@ -35,6 +36,7 @@ def search(
     first: int,
     each: int,
     generations: int,
+    most: int = 0,
 ) -> Scored:
     """All points scored, the oldest first.
 
@@ -44,6 +46,8 @@ def search(
         Points of the recurrence, to begin with.
     each, generations
         Points of each of the proposals in each generation.
+    most
+        Generations after which an error that still falls is given up; ``generations`` where fewer.
     """
     start = score(_recurrence(first, size, rng))
     parts = [start]
@@ -51,7 +55,9 @@ def search(
     chosen = [np.argsort(merit[:, k])[: max(4, first // 10)] for k in range(_WEIGHTS.size)]
     centre = np.stack([start.cube[rows].mean(axis=0) for rows in chosen])
     spread = np.stack([start.cube[rows].std(axis=0) for rows in chosen])
-    for _ in range(generations):
+    for generation in range(max(generations, most)):
+        if generation >= generations and settled(np.concatenate([p.error for p in parts])):
+            break
         noise = rng.standard_normal((_WEIGHTS.size, each, size))
         cube = _folded(centre[:, None] + np.maximum(spread, _LEAST_SD)[:, None] * noise)
         found = score(cube.reshape(-1, size))
@@ -64,6 +70,15 @@ def search(
             centre[k] += _LEARN * (elite.mean(axis=0) - centre[k])
             spread[k] += _LEARN * (elite.std(axis=0) - spread[k])
     return Scored.joined(parts)
+
+
+def settled(error: Floats) -> bool:
+    """Whether the last three tenths of the points hardly bettered the least error.
+
+    Robyn asks that the spread of the last results settle; this asks that the best did.
+    """
+    early = float(error[: max(1, int(0.7 * error.size))].min())
+    return bool(early <= _FALL * float(error.min()))
 
 
 def _merit(found: Scored, yardstick: Scored) -> Floats:

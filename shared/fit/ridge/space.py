@@ -33,7 +33,7 @@ __all__ = ["Point", "Space", "free_coordinates", "narrowed", "space_of"]
 
 Floats = NDArray[np.float64]
 
-_EDGE = 0.02  # of probability cut off at either end of a belief
+_EDGE = 0.002
 _SCALE_SD = 0.6
 _GRID = 801
 

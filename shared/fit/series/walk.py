@@ -74,7 +74,9 @@ class Walk:
         seen = self.observed(cube, self.levels(cube))
         heights, _, _ = filtered(self.rows, seen, extras[:, 0], extras[:, 1])
         nothing = np.zeros((len(cube), 0))
-        return Scored(cube, -heights, np.zeros(len(cube)), nothing, nothing, nothing)
+        return Scored(
+            cube, -heights, np.zeros(len(cube)), nothing, nothing, nothing, np.zeros(len(cube))
+        )
 
     def without_media(self) -> float:
         """Log marginal likelihood of the baseline alone, averaged over the noise's range."""

@@ -21,6 +21,19 @@ def test_coordinate_descent_agrees_with_scipy() -> None:
     assert (found[:, 2] == 0).all()
 
 
+def test_the_last_columns_may_have_either_sign() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(3, 40, 4))
+    y = rng.normal(size=(3, 40)) - x[:, :, 1] - x[:, :, 3]
+    found = nonnegative(x.transpose(0, 2, 1) @ x, np.einsum("pra,pr->pa", x, y), free=2)
+    for p in range(3):
+        # A free column is there twice, once with either sign.
+        wide = nnls(np.hstack([x[p], -x[p][:, 2:]]), y[p])[0]
+        assert found[p] == pytest.approx([*wide[:2], *(wide[2:4] - wide[4:])], abs=1e-5)
+    assert (found[:, 1] == 0).all()
+    assert (found[:, 3] < 0).all()
+
+
 def test_ridge_equals_least_squares_of_the_augmented_rows() -> None:
     rng = np.random.default_rng(1)
     rows = np.ones(30, dtype=bool)
@@ -28,7 +41,7 @@ def test_ridge_equals_least_squares_of_the_augmented_rows() -> None:
     outcome = base @ [1.0, -2.0, 0.5] + [2.0, 1.0] @ levels[0] + 0.1 * rng.normal(size=30)
     weights = rng.uniform(0.5, 1.0, 30)
     sums = segment_sums(base, levels, outcome, weights, rows)
-    penalties = np.array([0.7, 3.0]), np.array([0.2, 0.9])
+    penalties = np.array([[0.7, 0.1], [3.0, 8.0]]), np.array([0.2, 0.9])
     found_base, found_media = fit_media(sums, *penalties)
     for p in range(2):
         root = np.sqrt(weights)[:, None]

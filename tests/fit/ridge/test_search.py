@@ -17,7 +17,7 @@ def scored(cube: Floats) -> Scored:
     nothing = np.zeros((len(cube), 1))
     error = 1.0 + ((cube - 0.3) ** 2).sum(axis=1)
     distance = ((cube - 0.8) ** 2).sum(axis=1)
-    return Scored(cube, error, distance, nothing, nothing, nothing)
+    return Scored(cube, error, distance, nothing, nothing, nothing, np.zeros(len(cube)))
 
 
 def test_the_minima_and_the_front_between_them_are_found() -> None:
