@@ -16,7 +16,7 @@ from shared.curves.curveset import Response
 from shared.fit.bayes.carryover import adstock_of
 from shared.fit.bayes.kernels import saturation_of
 from shared.fit.bayes.posterior import Posterior
-from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD
+from shared.fit.bayes.priors import HALF_SD, SHAPE_BETWEEN
 
 __all__ = ["responses", "unspent_response"]
 
@@ -62,7 +62,9 @@ def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response
     mean, sd = prior.of_another(posterior.draws[:, posterior.model.layout.roi])
     returns = np.exp(mean + sd * noise[0])
     halves = scale * np.exp(HALF_SD * noise[1])
-    shapes = np.exp(SHAPE_MEAN + SHAPE_SD * noise[2])
+    shaped = posterior.model.layout.shape[posterior.model.layout.shape >= 0]
+    level = posterior.draws[:, shaped].mean(axis=1) if shaped.size else np.zeros(count)
+    shapes = np.exp(level + SHAPE_BETWEEN * noise[2])
     unit = saturation_of(posterior.family, np.ones(count), halves, shapes).value(scale)
     others = responses(posterior)
     return _response(

@@ -20,8 +20,9 @@ from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,
     PEAK,
+    SHAPE_BETWEEN,
+    SHAPE_LEVEL,
     SHAPE_MEAN,
-    SHAPE_SD,
     SPREAD,
     SPREAD_SD,
     WEIBULL_SCALE,
@@ -132,7 +133,7 @@ def lay_out(choice: Choice, arms: Sequence[Arm], pairs: int = 0) -> Layout:
 class Prior:
     """Priors of the coordinates: normal but for decays (Beta) and sigma (half-normal).
 
-    All are independent but for the log returns, which share a level (``ReturnPrior``).
+    All are independent but for the log returns, which share a level, and so do the log shapes.
 
     Attributes
     ----------
@@ -203,7 +204,7 @@ def prior_of(
     centre[layout.roi], sd[layout.roi] = returns.log_median, returns.log_sd
     centre[layout.half], sd[layout.half] = 0.0, HALF_SD
     shaped = layout.shape[layout.shape >= 0]
-    centre[shaped], sd[shaped] = SHAPE_MEAN, SHAPE_SD
+    centre[shaped], sd[shaped] = SHAPE_MEAN, float(np.hypot(SHAPE_LEVEL, SHAPE_BETWEEN))
     decays: list[int] = []
     for place, family in enumerate(layout.choice.adstocks):
         first, second = int(layout.first[place]), int(layout.second[place])
@@ -222,6 +223,8 @@ def prior_of(
     sd[layout.pairs] = _SD_T3 / (max(layout.pairs.size, 4) if shrunk else 1)
     covariance = np.diag(sd**2)
     covariance[np.ix_(layout.roi, layout.roi)] = returns.covariance()
+    alike = SHAPE_LEVEL**2 + SHAPE_BETWEEN**2 * np.eye(shaped.size)
+    covariance[np.ix_(shaped, shaped)] = alike
     normal = np.ones(layout.size, dtype=bool)
     normal[[*decays, *layout.pairs, layout.sigma]] = False
     block = np.ix_(normal, normal)

@@ -25,8 +25,9 @@ __all__ = [
     "CARRYOVER",
     "HALF_SD",
     "PEAK",
+    "SHAPE_BETWEEN",
+    "SHAPE_LEVEL",
     "SHAPE_MEAN",
-    "SHAPE_SD",
     "SPREAD",
     "SPREAD_SD",
     "STRENGTH",
@@ -40,10 +41,13 @@ Floats = NDArray[np.float64]
 
 #: Beta parameters of the decay per period: the same belief about carryover in calendar time.
 CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
-#: Log half-saturation over mean spend ~ Normal(0, 0.6); log shape ~ Normal(0.1, 0.35).
+#: Log half-saturation over mean spend ~ Normal(0, 0.6).
 HALF_SD = 0.6
+#: Log shape ~ Normal(level, 0.25) with a level ~ Normal(0.1, 0.35) that a brand's channels share:
+#: where some have S-curves, others are likelier to.
 SHAPE_MEAN = 0.1
-SHAPE_SD = 0.35
+SHAPE_LEVEL = 0.35
+SHAPE_BETWEEN = 0.25
 #: Logit of a delayed adstock's peak over the latest one ~ Normal: early, not at once.
 PEAK = (-1.0, 1.0)
 #: Log shape of a Weibull ~ Normal (mean, sd); log scale ~ Normal(log of these periods, 0.6).

@@ -22,8 +22,8 @@ from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,
     PEAK,
+    SHAPE_LEVEL,
     SHAPE_MEAN,
-    SHAPE_SD,
     WEIBULL_SCALE,
     WEIBULL_SHAPE,
 )
@@ -168,7 +168,7 @@ def space_of(
             add("second", c, WEIBULL_SCALE[design.frequency] * np.exp(_SCALE_SD * normal))
         add("half", c, HALF_SD * normal)
         if saturation == "hill":
-            add("shape", c, SHAPE_MEAN + SHAPE_SD * normal)
+            add("shape", c, SHAPE_MEAN + SHAPE_LEVEL * normal)
     tables.extend(np.linspace(low, high, _GRID) for low, high in extras)
     size = len(tables)
     return Space(

@@ -44,8 +44,9 @@ def from_the_prior(model: MediaModel, rng: np.random.Generator) -> Floats:
     """One point (1, size)."""
     prior = model.prior
     theta = prior.centre + prior.sd * rng.standard_normal(model.size)
-    common = rng.multivariate_normal(model.returns.log_median, model.returns.covariance())
-    theta[model.layout.roi] = common
+    normal = np.diag(prior.precision) > 0
+    covariance = np.linalg.inv(prior.precision[np.ix_(normal, normal)])
+    theta[normal] = rng.multivariate_normal(prior.centre[normal], covariance)
     decay = rng.beta(prior.alpha, prior.beta, prior.decay.size)
     theta[prior.decay] = np.log(decay) - np.log1p(-decay)
     theta[-1] = np.log(abs(rng.standard_normal()))

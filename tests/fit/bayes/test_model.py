@@ -11,7 +11,13 @@ from scipy import stats
 
 from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.model import MediaModel, build_model
-from shared.fit.bayes.priors import HALF_SD, SHAPE_MEAN, SHAPE_SD, return_prior
+from shared.fit.bayes.priors import (
+    HALF_SD,
+    SHAPE_BETWEEN,
+    SHAPE_LEVEL,
+    SHAPE_MEAN,
+    return_prior,
+)
 from shared.fit.design.design import build_design
 from tests.fit.histories import simulated
 
@@ -94,7 +100,10 @@ def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out(
         )
         prior += (stats.beta.logpdf(decay, 2, 3) + np.log(decay * (1 - decay))).sum()
         prior += stats.norm.logpdf(theta[2 * c : 3 * c], 0, HALF_SD).sum()
-        prior += stats.norm.logpdf(theta[3 * c : 3 * c + hills], SHAPE_MEAN, SHAPE_SD).sum()
+        alike = SHAPE_LEVEL**2 + SHAPE_BETWEEN**2 * np.eye(hills)
+        centre = np.full(hills, SHAPE_MEAN)
+        shapes = theta[3 * c : 3 * c + hills]
+        prior += stats.multivariate_normal.logpdf(shapes, centre, alike)
         prior += stats.halfnorm.logpdf(p.sigma[0]) + theta[-1] - (0.02 / p.sigma[0]) ** 2
         assert model.log_posterior(theta[None])[0][0] == pytest.approx(likelihood + prior, rel=1e-9)
 
