@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bulk_ess", "normal_quantile", "r_hat"]
+__all__ = ["bulk_ess", "normal_quantile", "plain_r_hat", "r_hat"]
 
 Floats = NDArray[np.float64]
 #: Wichura's rational approximations, highest power first: numerator and denominator of each part.
@@ -26,6 +26,11 @@ _FAR = (
     (0.017337203997, 0.42868294337, 3.0812263860, 6.6579051150),
     (0.012258202635, 0.24197894225, 1.0),
 )
+
+
+def plain_r_hat(chains: Floats) -> Floats:
+    """Split R-hat of each coordinate as it is, without ranks, (D,): a first look, at once."""
+    return _split_r_hat(_halves(chains))
 
 
 def r_hat(chains: Floats) -> Floats:
