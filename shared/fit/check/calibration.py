@@ -25,6 +25,11 @@ Draws move by the optimal transport from N(m, V) to N(m', V'), the linear map th
 (Peyre and Cuturi, Computational optimal transport, 2019, remark 2.31), so joint draws stay joint.
 An arm with a lift test keeps its draws: an experiment has no hidden driver. A model without priors
 has its draws spread but not moved.
+
+On 147 histories of 27 kinds (``benchmarks/fit_sets.py`` and the shared ones) stated over true gain
+was 1.25 in the median by the model's own draws, 1.12 with 0.2 (at an error ratio of 1.05), and 1.05
+with 0.25, where plans begin to suffer. Of plans said to be better in 90 % of draws 75 % were by the
+model's own draws, and 90 % with 0.2. The constant was chosen on these.
 """
 
 from __future__ import annotations
@@ -47,7 +52,7 @@ __all__ = ["SYSTEMATIC", "Calibration", "calibrate", "calibrated", "error_ratio"
 Floats = NDArray[np.float64]
 
 #: Standard deviation of the systematic error of a log return that is read off a history.
-SYSTEMATIC = 0.25
+SYSTEMATIC = 0.2
 _PRIOR_ROWS = 30.0  # rows that the intervals are believed for before any forecast was checked
 _FAR = 9.0  # square beyond which a standardised error counts no more
 _LEAST = 1e-3  # of the prior's precision: where the data said less, they said nothing

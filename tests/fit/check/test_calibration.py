@@ -86,7 +86,7 @@ def test_channels_of_one_brand_move_towards_each_other() -> None:
     draws = exactly(mean, 0.05 * np.eye(4))
     found = calibrate(LogReturns(draws, np.full(4, 0.2), prior), 1.0, [False] * 4)
     after = found.after.mean(axis=0)
-    assert np.ptp(after) < 0.85 * np.ptp(mean)
+    assert np.ptp(after) < 0.95 * np.ptp(mean)
     # All are far above the prior's middle; the level that they share stays where the data put it.
     assert after.mean() == pytest.approx(mean.mean(), abs=0.1)
 
