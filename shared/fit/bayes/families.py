@@ -63,6 +63,13 @@ class Chosen:
     tried: tuple[Tried, ...] = ()
     together: tuple[Together, ...] = ()
 
+    def then(self, later: Chosen) -> Chosen:
+        """What was chosen from there on; what was tried in both."""
+        tried = {(t.channel, t.saturation, t.adstock): t for t in (*self.tried, *later.tried)}
+        return replace(
+            later, tried=tuple(tried.values()), together=(*self.together, *later.together)
+        )
+
 
 def choose(
     under: Callable[[Choice], MediaModel],

@@ -39,6 +39,7 @@ __all__ = ["Posterior", "fit_posterior"]
 Floats = NDArray[np.float64]
 
 _STARTS = 2
+_MOVED = 0.15  # of the noise's correlation; of a row's weight twice that
 _FEW = 16  # draws whose noises are decomposed at once
 #: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
 _FULL = 200
@@ -142,28 +143,34 @@ def fit_posterior(
 
     first, free = _families(asked, names, choice or {})
     centre = starting_points(model_of(first), 1, rng)[0]
-    noise, warm = fit_noise(
-        lambda n: model_of(first, n), centre, int(design.observed.sum()), asked.noise
-    )
-    gained: dict[str, float] = {}
-    if wishes.wander is None and noise.correlation > CORRELATED:
-        wavy = build_design(history, replace(wishes, wander=True), train)
-        drift = with_waves(
-            model_of(first, noise),
-            lambda n: model_of(first, n, wavy),
-            warm,
-            int(design.observed.sum()),
-            asked.noise,
-        )
-        gained = {"drift": drift.gain}
-        if drift.found:
-            design, noise, warm = wavy, drift.noise, drift.start
+    rows = int(design.observed.sum())
+    noise, warm = fit_noise(lambda n: model_of(first, n), centre, rows, asked.noise)
     model = model_of(first, noise)
     starts = starting_points(model, _STARTS, rng)
     starts[0] = warm
     mode = find_mode(model, starts)
     begun = mode.log_evidence
-    chosen = choose(lambda families: model_of(families, noise), model, mode, free, rng)
+    chosen = choose(lambda f: model_of(f, noise), model, mode, free, rng)
+    # A carryover that is wrong leaves errors that follow each other and stand out: what the noise
+    # is, and whether the level drifts, is asked of the families chosen, and they once more then.
+    families, warm, now = chosen.model.layout.choice, chosen.mode.theta, noise
+    if families != first:
+        now, warm = fit_noise(lambda n: model_of(families, n), warm, rows, asked.noise)
+    gained: dict[str, float] = {}
+    again = _differ(noise, now)
+    if wishes.wander is None and now.correlation > CORRELATED:
+        wavy = build_design(history, replace(wishes, wander=True), train)
+        drift = with_waves(
+            model_of(families, now), lambda n: model_of(families, n, wavy), warm, rows, asked.noise
+        )
+        gained = {"drift": drift.gain}
+        if drift.found:
+            design, now, warm, again = wavy, drift.noise, drift.start, True
+    if again:
+        noise = now
+        model = model_of(families, noise)
+        mode = find_mode(model, warm[None])
+        chosen = chosen.then(choose(lambda f: model_of(f, noise), model, mode, free, rng))
     model, mode = chosen.model, chosen.mode
     looked = None
     if asked.search:
@@ -188,6 +195,13 @@ def fit_posterior(
         pairs=pairs,
         looked=looked,
     )
+
+
+def _differ(one: Noise, other: Noise) -> bool:
+    """Whether families chosen under one noise might be others under the other."""
+    if abs(one.correlation - other.correlation) > _MOVED:
+        return True
+    return float(np.abs(one.weights - other.weights).max()) > 2.0 * _MOVED
 
 
 def _goal(draws: int) -> Goal:

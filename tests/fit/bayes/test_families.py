@@ -76,21 +76,28 @@ def test_a_curve_without_ceiling_is_found_where_the_spend_tells() -> None:
     assert fitted(table(outcome, spend)).choice.saturations == ("logarithmic",)
 
 
-def faint(seed: int, rows: int = 156, channels: int = 6) -> History:
-    """Every channel works two weeks late, in so much noise that hardly one shows it alone."""
+def late(
+    seed: int, *, noise: float, peak: float, habit: float, channels: int, rows: int = 156
+) -> History:
+    """Every channel works ``peak`` weeks late; spend keeps near last week's by ``habit``."""
     rng = np.random.default_rng(seed)
     wander = rng.normal(size=(rows + _LEAD, channels))
     for t in range(1, len(wander)):
-        wander[t] = 0.4 * wander[t - 1] + 0.9 * wander[t]
+        wander[t] = habit * wander[t - 1] + np.sqrt(1.0 - habit**2) * wander[t]
     spend = 2e4 * np.exp(0.5 * wander)
-    weights = 0.6 ** ((np.arange(13) - 2.0) ** 2)
+    weights = 0.6 ** ((np.arange(13) - peak) ** 2)
     outcome = np.full(rows + _LEAD, 2e5)
     for c in range(channels):
         carried = np.convolve(spend[:, c], weights / weights.sum())[: len(spend)] / 2e4
         level = carried**1.2 / (1.2 + carried**1.2)
         outcome += 4e4 * level / level[_LEAD:].mean()
     outcome = outcome[_LEAD:]
-    return table(outcome + 0.8 * outcome.std() * rng.normal(size=rows), spend[_LEAD:])
+    return table(outcome + noise * outcome.std() * rng.normal(size=rows), spend[_LEAD:])
+
+
+def faint(seed: int) -> History:
+    """Two weeks late, in so much noise that hardly a channel shows it alone."""
+    return late(seed, noise=0.8, peak=2.0, habit=0.4, channels=6)
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=SLOW)])
@@ -109,6 +116,15 @@ def test_a_carryover_that_was_asked_for_stays_when_all_others_change_together() 
     spec = {"model": {"saturation": "hill"}, "channels": [{"channel": "b", "adstock": "geometric"}]}
     found = fit_posterior(faint(2), spec, seed=0, draws=20)
     assert found.choice.adstocks == ("delayed", "geometric", *("delayed",) * 4)
+
+
+def test_errors_that_a_wrong_carryover_left_are_no_memory_and_no_drift() -> None:
+    # Slow spend that works late: read as prompt, it leaves errors that follow each other.
+    found = fitted(late(0, noise=0.2, peak=3.0, habit=0.8, channels=3), saturation="hill")
+    assert found.choice.adstocks == ("delayed",) * 3
+    assert "drift" not in found.evidence
+    assert abs(found.noise.correlation) < 0.05
+    assert not any("slow wave" in name for name in found.design.baseline_names)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=SLOW) for k in (1, 2))])
