@@ -43,11 +43,11 @@ Floats = NDArray[np.float64]
 CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
 #: Log half-saturation over mean spend ~ Normal(0, 0.6).
 HALF_SD = 0.6
-#: Log shape ~ Normal(level, 0.25) with a level ~ Normal(0.1, 0.35) that a brand's channels share:
+#: Log shape ~ Normal(level, 0.22) with a level ~ Normal(0.1, 0.27) that a brand's channels share:
 #: where some have S-curves, others are likelier to.
 SHAPE_MEAN = 0.1
-SHAPE_LEVEL = 0.35
-SHAPE_BETWEEN = 0.25
+SHAPE_LEVEL = 0.27
+SHAPE_BETWEEN = 0.22
 #: Logit of a delayed adstock's peak over the latest one ~ Normal: early, not at once.
 PEAK = (-1.0, 1.0)
 #: Log shape of a Weibull ~ Normal (mean, sd); log scale ~ Normal(log of these periods, 0.6).

@@ -16,6 +16,7 @@ __all__ = [
     "PERIODS_PER_YEAR",
     "SEASONS",
     "event_columns",
+    "first_season",
     "holiday_columns",
     "period_after",
     "season_columns",
@@ -70,6 +71,14 @@ def season_columns(
     if "quarter" in wanted:
         out += _dummies([(d.month - 1) // 3 for d in dates], _QUARTERS, _DUMMY_SD, train)
     return out
+
+
+def first_season(frequency: str) -> int:
+    """The fewest periods that the seasons of a year are told from."""
+    train = 1
+    while not _harmonics(train, frequency):
+        train += 1
+    return train
 
 
 def _harmonics(train: int, frequency: str) -> int:

@@ -34,7 +34,18 @@ def zero_stretches() -> History:
     return replace(history, spend=spend)
 
 
+def collinear() -> History:
+    """Two channels whose spend goes together: only their sum is known well."""
+    history, truth = simulated(seed=3, rows=104, channels=3, noise=0.05)
+    spend = history.spend.copy()
+    own = np.exp(0.03 * np.random.default_rng(5).standard_normal(104))
+    spend[:, 1] = 0.6 * spend[:, 0] * own
+    gained = truth.response(1, spend[:, 1]) - truth.response(1, history.spend[:, 1])
+    return replace(history, spend=spend, outcome=history.outcome + gained)
+
+
 CASES: dict[str, Callable[[], History]] = {
+    "collinear": collinear,
     "s_curves": lambda: simulated(seed=4, rows=104, channels=3, noise=0.05, shape=2.5)[0],
     "zero_stretches": zero_stretches,
     "short": lambda: simulated(seed=8, rows=30, channels=2, noise=0.05)[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.bayes.posterior import fit_posterior
 from shared.fit.check.validate import naive_forecast, score, validate
+from shared.fit.design.calendar import first_season, season_columns
 from shared.fit.design.horizon import horizon_of
 from tests.fit.histories import HILL, simulated
 
@@ -60,8 +62,19 @@ def test_folds_do_not_overlap_and_end_with_the_history() -> None:
     assert [(f.start, f.stop) for f in folds] == [(94, 107), (107, 120)]
     assert all(f.converged for f in folds)
     assert [len(f.actual) for f in folds] == [13, 13]
-    assert horizon_of(50, "week") == 10
+    assert horizon_of(30, "week") == 6
     assert horizon_of(3, "month") == 1
+
+
+@pytest.mark.parametrize(("rows", "frequency"), [(365, "day"), (52, "week"), (14, "month")])
+def test_folds_of_about_a_year_leave_enough_to_know_its_seasons(rows: int, frequency: str) -> None:
+    """A year of days fell a season short in its first fold, and was refused for its forecasts."""
+    dates = [date(2022, 1, 1) + timedelta(days=day) for day in range(rows)]
+    left = rows - 2 * horizon_of(rows, frequency)
+    assert left >= first_season(frequency)
+    assert season_columns(dates, left, frequency, ("year",))
+    assert not season_columns(dates, first_season(frequency) - 1, frequency, ("year",))
+    assert horizon_of(2 * rows, frequency) > horizon_of(rows, frequency)
 
 
 def test_folds_that_leave_too_little_are_left_out() -> None:
