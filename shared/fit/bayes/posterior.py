@@ -207,7 +207,7 @@ def _differ(one: Noise, other: Noise) -> bool:
 def _goal(draws: int) -> Goal:
     if draws >= _FULL:
         return _GOAL
-    return Goal(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), chains=12, block=10)
+    return Goal(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), block=8, warm_up=(10, 14, 8))
 
 
 def _returns(

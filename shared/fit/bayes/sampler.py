@@ -7,7 +7,7 @@ leapfrogs then cross it, and every evaluation serves all chains at once.
 
 1. Starts: of twice as many Laplace draws those kept by tempered importance weights, which drops the
    wildest (a half-saturation far beyond any spend seen).
-2. Warm-up in four stages: the step is tuned to an acceptance of 0.9; after a stage the pooled
+2. Warm-up in a few stages: the step is tuned to an acceptance of 0.9; after a stage the pooled
    covariance is taken over and chains that hardly moved begin anew where another one stands.
 3. Blocks of draws, until the rank-normalised split R-hat of all coordinates and their bulk
    effective sample size (``converge``) reach the goal, or the cap: then ``reached`` is false, as it
@@ -39,7 +39,6 @@ _TARGET = 0.9
 _LENGTH = 1.7  # of a trajectory, in standard deviations: a quarter of a period is pi / 2
 _JITTER = 0.3
 _LEAPFROGS = (3, 10)
-_WARM_UP = (12, 12, 16, 10)
 _TEMPER = 0.5
 _STUCK = 0.25  # acceptance in a stage of the warm-up under which a chain begins anew
 _DIVERGED = 1000.0  # error of the energy (as Stan counts them)
@@ -54,7 +53,8 @@ _WATCHED = 2  # blocks after which the step stays
 class Goal:
     """When to stop: R-hat and effective sample size of the worst coordinate, and the cap.
 
-    ``block`` trajectories of every one of ``chains`` are drawn between looks, ``blocks`` at most.
+    ``block`` trajectories of every one of ``chains`` are drawn between looks, ``blocks`` at most,
+    after stages of the warm-up of so many trajectories each.
     """
 
     r_hat: float = 1.02
@@ -62,6 +62,7 @@ class Goal:
     chains: int = 16
     block: int = 20
     blocks: int = 30
+    warm_up: tuple[int, ...] = (12, 12, 16, 10)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,9 +167,9 @@ class _Chains:
         self.gradient = np.where(take[:, None], gradient, self.gradient)
         return rate
 
-    def warm_up(self) -> None:
-        """Tune the step and the coordinates."""
-        for stage, trajectories in enumerate(_WARM_UP):
+    def warm_up(self, stages: tuple[int, ...]) -> None:
+        """Tune the step and the coordinates in stages of so many trajectories."""
+        for stage, trajectories in enumerate(stages):
             rates, seen = [], []
             for trajectory in range(trajectories):
                 rate = self.move()
@@ -178,7 +179,7 @@ class _Chains:
                 if self.free and trajectory % 2:
                     self.renew()
             self._reseed(np.mean(rates, axis=0))
-            if stage < len(_WARM_UP) - 1:
+            if stage < len(stages) - 1:
                 self._adopt(np.concatenate(seen[trajectories // 3 :]))
 
     def _reseed(self, rate: Floats) -> None:
@@ -227,7 +228,7 @@ def sample(
     if noise is None:
         noise = Noise(np.ones(int(model.design.observed.sum())), 0.0, float("inf"))
     chains = _Chains(model, mode, noise, goal.chains, rng)
-    chains.warm_up()
+    chains.warm_up(goal.warm_up)
     chains.divergences = 0
     points: list[Floats] = []
     noises: list[Noises] = []
