@@ -92,7 +92,6 @@ def choose(
         best = [found for found in promising if found.screened > _PROMISING][:_POLISHED]
         for channel in dict.fromkeys(found.channel for found in best):
             base, rival = (model, mode), None
-            loo = loo or _loo(model, mode, rng)
             for found in [f for f in best if f.channel == channel]:
                 key = (channel, found.saturation, found.adstock)
                 other = under(_with(base[0].layout.choice, found))
@@ -100,11 +99,13 @@ def choose(
                 start = carried(base[1].theta, base[0].layout, other.layout, centre)
                 _place(other.layout, start, channel, starts[key])
                 better = find_mode(other, start[None])
-                of_other = _loo(other, better, rng)
                 gained = better.log_evidence - base[1].log_evidence
-                tried[key] = replace(found, gained=gained, loo=_difference(of_other, loo))
-                enough = gained > CLEAR and better.converged
-                if enough and (rival is None or better.log_evidence > rival[1].log_evidence):
+                tried[key] = replace(found, gained=gained)
+                if gained <= CLEAR or not better.converged:
+                    continue
+                loo, of_other = loo or _loo(*base, rng), _loo(other, better, rng)
+                tried[key] = replace(tried[key], loo=_difference(of_other, loo))
+                if rival is None or better.log_evidence > rival[1].log_evidence:
                     rival = (other, better, of_other)
             if rival is not None:
                 model, mode, loo = rival

@@ -50,8 +50,9 @@ class Open:
 class Tried:
     """One alternative to the families that a channel had at the time.
 
-    ``screened`` is the rough gain of log evidence; ``gained`` that of the full fit and ``loo`` the
-    difference of expected log predictive density with its standard error, None without a full fit.
+    ``screened`` is the rough gain of log evidence; ``gained`` that of the full fit, None without
+    one; ``loo`` the difference of expected log predictive density with its standard error, None
+    where the evidence was not clearly better.
     """
 
     channel: int
