@@ -25,6 +25,7 @@ from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
 from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.interplay import Interplay, asked_pairs, told_pairs
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.search import search, spread_out
 from shared.fit.ridge.space import narrowed, space_of
@@ -55,7 +56,7 @@ class SeriesFit:
     drawn: Drawn
     without_media: float
     refresh: Mapping[str, Any] | None
-    ignored: tuple[str, ...]
+    both: Interplay
 
     @property
     def design(self) -> Design:
@@ -75,7 +76,7 @@ class SeriesFit:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        return ()
+        return self.both.names
 
     @property
     def media_evidence(self) -> float:
@@ -93,15 +94,18 @@ class SeriesFit:
     def over_time(self) -> Mapping[str, Floats]:
         design, base = self.design, self.draws.base.mean(axis=0)
         out = design.baseline_by_group(base)
-        for arm, values in zip(design.arms, self.draws.media, strict=True):
+        for arm, values in zip(design.arms, self.draws.media, strict=False):
             out[f"media:{arm.name}"] = design.total(values, centred=True)
+        if self.walk.pairs:
+            both = self.draws.media[len(design.arms) :].sum(axis=0)
+            out["interactions"] = design.total(both, centred=True)
         return out
 
     def evidence(self) -> tuple[ChannelEvidence, ...]:
         return self.drawn.evidence()
 
     def groups(self) -> tuple[Group, ...]:
-        return alike(self.design, self.draws.media, self.drawn.names)
+        return alike(self.design, self.draws.media[: len(self.design.arms)], self.drawn.names)
 
     def responses(self) -> tuple[Response, ...]:
         return self.drawn.responses()
@@ -113,7 +117,8 @@ class SeriesFit:
         return self.drawn.unspent(rng)
 
     def interactions(self) -> tuple[Mapping[str, Any], ...]:
-        return ()
+        strength = self.draws.strength[:, 0, len(self.design.arms) :]
+        return told_pairs(self.design, self.walk.pairs, strength)
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, extras = self.design, self.walk.space.natural(self.ends.cube).extras
@@ -141,7 +146,7 @@ class SeriesFit:
                 },
                 "strength": self._strength(),
                 "refresh": None if self.refresh is None else dict(self.refresh),
-                "not_used": list(self.ignored),
+                "not_used": list(self.both.not_used),
             },
             "noise": {
                 "distribution": "student_t",
@@ -203,9 +208,10 @@ def fit_series(
     whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], EXTRAS)
     space, refresh = narrowed(whole, design, names, previous, "time_series")
     lifts = _lifts(spec, design, names, history.dates)
-    walk = walk_of(design, space, prior, np.ones(design.observed.size), lifts)
+    both = asked_pairs(spec, asked, design, names)
+    walk = walk_of(design, space, prior, np.ones(design.observed.size), lifts, both.arms)
     rough = search(walk.score, space.size, rng, first=_FIRST, each=10, generations=4)
-    walk = walk_of(design, space, prior, _ease(walk, rough, rng), lifts)
+    walk = walk_of(design, space, prior, _ease(walk, rough, rng), lifts, both.arms)
     length = 5 if refresh else 10
     scored = search(walk.score, space.size, rng, first=_FIRST, each=16, generations=length)
     best = np.argsort(scored.error)[: max(draws // 2, 20)]
@@ -225,7 +231,7 @@ def fit_series(
         second=point.second,
         half=point.half,
         shape=point.shape,
-        tops=found.strength[:, last] * design.outcome_scale[design.geo_of_arm],
+        tops=found.strength[:, last, : len(design.arms)] * design.outcome_scale[design.geo_of_arm],
         returns=found.returns,
         given=prior.given,
     )
@@ -239,7 +245,7 @@ def fit_series(
         drawn=drawn,
         without_media=walk.without_media(),
         refresh=refresh,
-        ignored=("/model/interactions",) if asked.interactions else (),
+        both=both,
     )
 
 

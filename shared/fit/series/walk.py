@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.bayes.lift import Lift
-from shared.fit.bayes.priors import ReturnPrior
+from shared.fit.bayes.priors import SPREAD, ReturnPrior
 from shared.fit.design.design import Design
+from shared.fit.interplay import Pairs, products
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.space import Space
 from shared.fit.series.state import Rows, filtered, paths
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 EXTRAS = ((-1.5, 0.1), (-2.5, -0.3))
 _MONTH = {"day": 28, "week": 4, "month": 1}
 _CHUNK = 25
+_STRENGTH = 1.0  # sd of an interaction of two saturated channels, in outcome sd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,8 @@ class Walk:
         (N,) the design's row of each, or -1 - q for lift test q.
     month
         (R,) number of every row's month.
+    pairs
+        Of each interaction the arms that meet: columns after the A arms, B in all.
     """
 
     design: Design
@@ -44,18 +48,22 @@ class Walk:
     order: NDArray[np.int64]
     month: NDArray[np.int64]
     lifts: tuple[Lift, ...]
+    pairs: tuple[Pairs, ...] = ()
 
     def levels(self, cube: Floats) -> Floats:
-        """(P, A, R), zero outside each arm's geo."""
+        """(P, B, R) of the arms, zero outside each arm's geo, and of the interactions."""
         design = self.design
         own = self.space.levels(self.space.natural(cube), design)
         out = np.zeros((*own.shape[:2], len(design.geos), design.periods))
         for a, arm in enumerate(design.arms):
             out[:, a, arm.geo] = own[:, a]
-        return out.reshape(*own.shape[:2], -1)
+        levels = out.reshape(*own.shape[:2], -1)
+        if not self.pairs:
+            return levels
+        return np.concatenate([levels, products(levels, self.pairs)], axis=1)
 
     def observed(self, cube: Floats, levels: Floats) -> Floats:
-        """(P, N, A) of levels (P, A, R): what multiplies the coefficients in each row."""
+        """(P, N, B) of levels (P, B, R): what multiplies the coefficients in each row."""
         out = np.ascontiguousarray(levels[:, :, np.maximum(self.order, 0)].transpose(0, 2, 1))
         design = self.design
         scale = design.outcome_scale[design.geo_of_arm]
@@ -89,7 +97,8 @@ class Walk:
             ease=self.rows.ease,
             own=self.rows.own,
             start=np.zeros(0),
-            spread=np.zeros(0),
+            belief=np.zeros((0, 0)),
+            step=np.zeros((0, 0)),
         )
         heights, _, _ = filtered(bare, empty, noise, np.zeros(noise.size))
         return mean_of_logs(heights)
@@ -97,7 +106,10 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WalkDraws:
-    """S draws: paths (S, months, A), baseline (S, p), media (A, R) in the mean, signal (S, R)."""
+    """S draws: paths (S, months, B), baseline (S, p), media (B, R) in the mean, signal (S, R).
+
+    ``returns`` (S, A) are of the arms alone.
+    """
 
     strength: Floats
     base: Floats
@@ -118,13 +130,16 @@ def walk_of(
     prior: ReturnPrior,
     ease: Floats,
     lifts: tuple[tuple[int, Lift], ...] = (),
+    pairs: tuple[Pairs, ...] = (),
 ) -> Walk:
     """Lay out the observed rows; ``ease`` (R,) multiplies each one's variance of noise.
 
     ``lifts`` are (last period, test): a test is an observation of the coefficients of its month.
 
-    The believed return of a channel becomes a normal belief about its arms' coefficients: the mean
-    and standard deviation of the log-normal, through the level of a middling point of the space.
+    The believed returns become a normal belief about coefficients: the means and covariances of the
+    log-normals, through the levels of a middling point of the space. Arms of one channel share most
+    of their return, and walk together as far as they do; interactions are believed to be about
+    none, and do not walk.
     """
     period = np.tile(np.arange(design.periods), len(design.geos))
     geo = np.repeat(np.arange(len(design.geos)), design.periods)
@@ -151,8 +166,9 @@ def walk_of(
     summed = np.maximum(middle[:, : design.train].sum(axis=1), 1e-9)
     channel = design.channel_of_arm
     expected = np.exp(prior.log_median + 0.5 * prior.log_sd**2)[channel]
-    spread = expected * np.sqrt(np.expm1(prior.log_sd**2))[channel]
     unit = design.mean_spend * design.train / summed / design.outcome_scale[design.geo_of_arm]
+    size = expected * unit
+    belief = np.outer(size, size) * np.expm1(_shared(prior, channel))
     return Walk(
         design=design,
         space=space,
@@ -162,13 +178,32 @@ def walk_of(
             outcome=np.where(is_row, design.outcome[rows], changes[test]),
             ease=np.where(is_row, ease[rows], 0.0),
             own=np.where(is_row, 0.0, 1.0),
-            start=expected * unit,
-            spread=spread * unit,
+            start=np.concatenate([expected * unit, np.zeros(len(pairs))]),
+            belief=_wide(belief, _STRENGTH**2, len(pairs)),
+            step=_wide(belief, 0.0, len(pairs)),
         ),
         order=order,
         month=month,
         lifts=tuple(lift for _, lift in lifts),
+        pairs=pairs,
     )
+
+
+def _shared(prior: ReturnPrior, channel: NDArray[np.int64]) -> Floats:
+    """(A, A) covariance of the arms' log returns: their channel's, but for what is an arm's own."""
+    variance = prior.log_sd**2
+    alone = np.bincount(channel, minlength=variance.size) == 1
+    own = np.where(alone, 0.0, np.minimum(SPREAD**2, 0.5 * variance))
+    same = channel[:, None] == channel
+    return np.asarray(np.where(same, (variance - own)[channel], 0.0) + np.diag(own[channel]))
+
+
+def _wide(matrix: Floats, variance: float, pairs: int) -> Floats:
+    """(B, B) of (A, A) with a variance of its own for each interaction."""
+    arms = len(matrix)
+    out = np.diag(np.full(arms + pairs, variance))
+    out[:arms, :arms] = matrix
+    return out
 
 
 def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
@@ -180,13 +215,14 @@ def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
     design, rows = walk.design, walk.rows
     months = int(walk.month.max()) + 1
     seen = np.unique(rows.month)
-    draws, arms = len(cube), len(design.arms)
-    strength = np.empty((draws, months, arms))
+    draws, arms, columns = len(cube), len(design.arms), rows.start.size
+    strength = np.empty((draws, months, columns))
+    values, vectors = np.linalg.eigh(rows.step)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
     base = np.empty((draws, rows.base.shape[1]))
-    media = np.zeros((arms, walk.month.size))
+    media = np.zeros((columns, walk.month.size))
     signal = np.empty((draws, walk.month.size))
     returns = np.empty((draws, arms))
-    training = np.tile(np.arange(design.periods) < design.train, len(design.geos))
     scale = design.outcome_scale[design.geo_of_arm]
     for first in range(0, draws, _CHUNK):
         part = slice(first, first + _CHUNK)
@@ -197,16 +233,16 @@ def draw_walk(walk: Walk, cube: Floats, rng: np.random.Generator) -> WalkDraws:
         at = np.maximum(np.searchsorted(seen, np.arange(months), side="right") - 1, 0)
         whole = found[at].transpose(1, 0, 2)
         ahead = np.arange(months) > seen[-1]
-        steps = rng.standard_normal((len(extras), int(ahead.sum()), arms))
-        whole[:, ahead] += np.cumsum(steps, axis=1) * extras[:, 1][:, None, None] * rows.spread
-        whole = np.maximum(whole, 0.0)
+        steps = rng.standard_normal((len(extras), int(ahead.sum()), columns)) @ root.T
+        whole[:, ahead] += np.cumsum(steps, axis=1) * extras[:, 1][:, None, None]
+        whole[:, :, :arms] = np.maximum(whole[:, :, :arms], 0.0)
         strength[part] = whole
         parts = whole.transpose(0, 2, 1)[:, :, walk.month] * levels
         for s in range(len(extras)):
             base[first + s] = _baseline(walk, parts[s].sum(axis=0), float(extras[s, 0]), rng)
         signal[part] = base[part] @ design.baseline.T + parts.sum(axis=1)
         media += parts.sum(axis=0) / draws
-        returns[part] = parts[:, :, training].sum(axis=2) * scale
+        returns[part] = parts[:, :arms][:, :, design.training].sum(axis=2) * scale
     returns /= design.mean_spend * design.train
     return WalkDraws(strength, base, media, signal, returns)
 

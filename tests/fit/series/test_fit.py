@@ -17,6 +17,7 @@ from shared.fit.pipeline import FitResult, fit_history
 from shared.history.table import History
 from tests.fit.decisions import best_plan
 from tests.fit.histories import simulated, table
+from tests.fit.ridge.test_pooling import campaigns
 
 Floats = NDArray[np.float64]
 SERIES: dict[str, Any] = {"model": {"kind": "time_series"}}
@@ -27,7 +28,7 @@ def good() -> FitResult:
     return fit_history(simulated(seed=1, rows=110, channels=3)[0], SERIES, draws=60)
 
 
-def drifting(seed: int, rows: int = 130) -> tuple[History, Floats]:
+def drifting(seed: int, rows: int = 130, until: int = 130) -> tuple[History, Floats]:
     """Two exponential channels; the first one's strength falls to a third, the second's stays."""
     rng = np.random.default_rng(seed)
     spend = 1e4 * np.exp(0.6 * rng.normal(size=(rows, 2)))
@@ -36,7 +37,9 @@ def drifting(seed: int, rows: int = 130) -> tuple[History, Floats]:
     for t in range(1, rows):
         carried[t] = 0.7 * spend[t] + 0.3 * carried[t - 1]
     level = -np.expm1(-carried / 1.5e4)
-    strength = np.stack([np.linspace(6e4, 2e4, rows), np.full(rows, 4e4)], axis=1)
+    strength = np.stack(
+        [np.interp(np.arange(rows), [0, until], [6e4, 2e4]), np.full(rows, 4e4)], axis=1
+    )
     outcome = 5e4 + (strength * level).sum(axis=1) + 1500 * rng.normal(size=rows)
     return table(outcome, spend), strength * level
 
@@ -74,18 +77,16 @@ def test_an_effect_that_fades_is_seen_fading() -> None:
     assert months[-1] < 0.6 * months[0]
 
 
-def test_its_forecasts_mostly_follow_where_a_fixed_curve_cannot() -> None:
+def test_its_forecasts_follow_a_change_that_a_fixed_curve_cannot() -> None:
     errors: dict[str, list[float]] = {"time_series": [], "ridge": []}
-    for seed in range(3):
-        history, _ = drifting(seed + 5, rows=100)
+    for seed in range(2):
+        history, _ = drifting(seed + 5, rows=100, until=60)
         for kind, found in errors.items():
             spec = {"model": {"kind": kind, "saturation": "exponential"}}
             fitted = fit_window(history, spec, seed=0, train=84, draws=60)
             mean, _, _ = fitted.forecast(np.random.default_rng(0))
             found.append(float(np.sqrt(np.mean((mean - history.outcome)[84:] ** 2))))
-    # Not always: a falling strength and a falling trend are hard to tell apart.
-    better = [a < b for a, b in zip(errors["time_series"], errors["ridge"], strict=True)]
-    assert sum(better) >= 2, errors
+    assert np.mean(errors["time_series"]) < 0.6 * np.mean(errors["ridge"])
 
 
 def test_returns_are_recovered_and_plans_beat_keeping_the_history() -> None:
@@ -126,13 +127,6 @@ def test_the_same_seed_gives_the_same_curves() -> None:
     assert one == two
 
 
-def test_what_it_cannot_use_is_told() -> None:
-    history = simulated(seed=2, rows=60, channels=2)[0]
-    spec = {"model": {"kind": "time_series", "interactions": [["a", "b"]]}}
-    fitted = fit_window(history, spec, seed=0, draws=30)
-    assert fitted.diagnostics()["model"]["not_used"] == ["/model/interactions"]
-
-
 def test_a_lift_test_pulls_and_a_wrong_one_is_named() -> None:
     history, truth = simulated(seed=4, rows=70, channels=2, noise=0.08)
     cut = float(history.spend[40:48, 0].sum())
@@ -165,3 +159,16 @@ def test_rough_data_do_not_break_it() -> None:
     json.dumps(result.curve_set.to_dict(), allow_nan=False)
     assert [c.verdict for c in result.curve_set.channels][2] == "unspent"
     assert history.dates[20].isoformat() in result.curve_set.diagnostics["noise"]["outliers"]
+
+
+def test_campaigns_lean_on_their_channel() -> None:
+    """What siblings return hardly differs where the rows cannot tell; a channel is still learnt."""
+    returns = np.array([2.0, 2.4, 1.7, 2.1])
+    history = campaigns(1, returns)
+    found = np.array([item.roi_mean for item in fit_window(history, SERIES, seed=0).evidence()[:4]])
+    panel = history.panel()
+    names = tuple(f"{channel} {campaign}" for channel, campaign in panel.arms)
+    lone = replace(history, channels=names, spend=panel.spend[0], detail=None)
+    alone = np.array([item.roi_mean for item in fit_window(lone, SERIES, seed=0).evidence()[:4]])
+    assert np.std(np.log(found / returns)) < 0.7 * np.std(np.log(alone / returns))
+    assert abs(np.log(found.mean() / 2.05)) < 0.4

@@ -12,6 +12,10 @@ from shared.fit.series.state import Rows, filtered, paths
 Floats = NDArray[np.float64]
 
 
+BELIEF = np.array([[0.16, 0.2], [0.2, 0.49]])
+STEP = np.array([[0.16, 0.05], [0.05, 0.49]])
+
+
 def problem() -> tuple[Rows, Floats, float, float]:
     rng = np.random.default_rng(0)
     month = np.array([0, 0, 1, 1, 1, 3, 3, 4])  # one month has no row
@@ -22,7 +26,8 @@ def problem() -> tuple[Rows, Floats, float, float]:
         ease=np.append(rng.uniform(1.0, 3.0, 7), 0.0),
         own=np.append(np.zeros(7), 0.2),
         start=np.array([0.5, 1.0]),
-        spread=np.array([0.4, 0.7]),
+        belief=BELIEF,
+        step=STEP,
     )
     return rows, rng.random((1, 8, 2)), 0.3, 0.6
 
@@ -30,15 +35,15 @@ def problem() -> tuple[Rows, Floats, float, float]:
 def dense(rows: Rows, levels: Floats, noise: float, walk: float) -> tuple[Floats, Floats, Floats]:
     """Mean and covariance of the outcome, and covariance of the paths (5 months, 2) with it."""
     months = np.arange(5)
-    earlier = 1.0 + walk**2 * np.minimum.outer(months, months)  # of a path over its spread^2
+    earlier = walk**2 * np.minimum.outer(months, months)
     of_row = rows.month
     mean = levels[0] @ rows.start
     covariance = rows.base @ rows.base.T + np.diag(noise**2 * rows.ease + rows.own)
     cross = np.zeros((5, 2, 8))
-    for a in range(2):
-        between = rows.spread[a] ** 2 * earlier
-        covariance += np.outer(levels[0, :, a], levels[0, :, a]) * between[np.ix_(of_row, of_row)]
-        cross[:, a] = between[:, of_row] * levels[0, :, a]
+    for a, b in np.ndindex(2, 2):
+        between = rows.belief[a, b] + rows.step[a, b] * earlier
+        covariance += np.outer(levels[0, :, a], levels[0, :, b]) * between[np.ix_(of_row, of_row)]
+        cross[:, a] += between[:, of_row] * levels[0, :, b]
     return mean, covariance, cross
 
 
@@ -60,7 +65,7 @@ def test_drawn_paths_have_the_smoothed_mean_and_spread() -> None:
     for at, month in enumerate([0, 1, 3, 4]):
         for a in range(2):
             middle = rows.start[a] + cross[month, a] @ gain
-            before = rows.spread[a] ** 2 * (1.0 + walk**2 * month)
+            before = rows.belief[a, a] + rows.step[a, a] * walk**2 * month
             left = before - cross[month, a] @ np.linalg.solve(covariance, cross[month, a])
             assert drawn[at, :, a].mean() == pytest.approx(middle, abs=0.04)
             assert drawn[at, :, a].std() == pytest.approx(np.sqrt(left), rel=0.06)
