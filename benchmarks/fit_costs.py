@@ -32,7 +32,6 @@ import json, resource, sys, time
 from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.parse import parse
-import numpy, scipy.linalg, scipy.optimize, scipy.special
 libraries = time.process_time()
 from benchmarks.fit_costs import history_of
 parsed = history_of(*json.loads(sys.argv[1]))
@@ -48,7 +47,8 @@ print(json.dumps({"imports": libraries, "posterior": posterior, "whole": whole,
                   "memory": (after - before) / 1024, "converged": fitted.converged,
                   "convergence": dict(fitted.diagnostics()["convergence"])}))
 """
-"""``ru_maxrss`` is in KiB on Linux; the history is made before the peak is first read."""
+"""What a fit loads only when it needs it counts as the fit's. ``ru_maxrss`` is in KiB on Linux; the
+history is made before the peak is first read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,25 @@ def test_training_on_the_first_rows_alone() -> None:
     assert found.design.observed.sum() == 60
     assert found.draws.shape == (20, 9)
     assert found.converged
+
+
+def test_a_fit_loads_nothing_that_takes_long_to_load() -> None:
+    # A quarter of a second of a fresh process, each: as long as a small fit itself.
+    program = (
+        "import sys\n"
+        "from shared.fit.pipeline import fit_history\n"
+        "from tests.fit.histories import simulated\n"
+        "fit_history(simulated(rows=60, channels=1)[0], {}, draws=20)\n"
+        "print(sorted({'scipy', 'pandas', 'sklearn', 'holidays'} & set(sys.modules)))\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("part", ["sample", "mode"])
