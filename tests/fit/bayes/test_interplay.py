@@ -16,7 +16,8 @@ from shared.fit.bayes.priors import STRENGTH
 from shared.fit.check.validate import validate
 from shared.fit.support import settled
 from shared.history.table import History
-from tests.fit.histories import table
+from tests.fit.bayes.test_hierarchy import model_of, with_panel
+from tests.fit.histories import simulated, table
 
 Floats = NDArray[np.float64]
 SLOW = pytest.mark.slow
@@ -80,6 +81,30 @@ def test_the_screen_agrees_with_the_full_fit_of_a_faint_pair() -> None:
     assert by_pair[1, 2].screened == pytest.approx(gain, abs=0.3)
     strength = STRENGTH * mode.theta[model.layout.pairs[0]]
     assert by_pair[1, 2].strength == pytest.approx(strength, rel=0.2)
+
+
+def test_the_screen_is_the_quadratic_of_the_model_with_the_pair_in_geos_and_campaigns() -> None:
+    history = with_panel(simulated(rows=80, channels=3)[0])
+    plain = model_of(history)
+    mode = find_mode(plain, plain.prior_moments()[0][None])
+    by_pair = {s.pair: s for s in suspects(plain, mode)}
+    for pair in ((0, 1), (1, 2)):
+        model = model_of(history, pairs=(pair,))
+        place = int(model.layout.pairs[0])
+        theta = np.insert(mode.theta, place, 0.0)
+        pull = float(model.log_posterior(theta[None])[1][0, place])
+        moves = 1e-4 * np.eye(model.size)
+        up, down = model.log_posterior(theta + moves)[1], model.log_posterior(theta - moves)[1]
+        hessian = -(up - down) / 2e-4
+        rest = np.delete(np.arange(model.size), place)
+        mixed = hessian[rest, place]
+        among = hessian[np.ix_(rest, rest)]
+        left = float(hessian[place, place] - mixed @ np.linalg.solve(among, mixed))
+        left -= 4.0 / 3.0 - 1.0  # of the tails of the strength's prior, which the screen leaves out
+        suspect = by_pair[pair]
+        assert suspect.strength == pytest.approx(STRENGTH * pull / left, rel=0.02, abs=1e-4)
+        expected = 0.5 * pull**2 / left - 0.5 * np.log(left)
+        assert suspect.screened == pytest.approx(expected, rel=0.02, abs=2e-3)
 
 
 def test_a_curve_without_ceiling_is_no_suspect() -> None:
