@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from shared.curves.curveset import Response
 from shared.fit.design.design import Design
 
-__all__ = ["ChannelEvidence", "Fitted", "Group", "LogReturns"]
+__all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns"]
 
 Floats = NDArray[np.float64]
 
@@ -70,6 +70,23 @@ class LogReturns:
     covariance: Floats | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """What a fit says of every period's outcome: the expected one (T,), and draws (S, T) of it."""
+
+    mean: Floats
+    draws: Floats
+
+    def interval(self, level: float) -> tuple[Floats, Floats]:
+        """The ends (T,), (T,) of the interval that holds the share ``level`` of the draws.
+
+        >>> Forecast(np.zeros(1), np.linspace(0.0, 1.0, 101)[:, None]).interval(0.9)
+        (array([0.05]), array([0.95]))
+        """
+        low, high = np.quantile(self.draws, [0.5 - level / 2.0, 0.5 + level / 2.0], axis=0)
+        return low, high
+
+
 class Fitted(Protocol):
     """One model fitted to the first ``design.train`` periods of a history of T periods."""
 
@@ -93,8 +110,8 @@ class Fitted(Protocol):
     def media_evidence(self) -> float | None:
         """Log Bayes factor of media with an effect against none; None where a model has none."""
 
-    def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-        """Mean and 90 % predictive interval of the outcome in every period, each (T,)."""
+    def forecast(self, rng: np.random.Generator) -> Forecast:
+        """Of the outcome in every period, geos added up, noise included."""
 
     def over_time(self) -> Mapping[str, Floats]:
         """Mean of every part of the outcome in every period (T,), geos added up.

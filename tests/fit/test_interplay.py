@@ -41,7 +41,7 @@ def test_synergy_is_found_where_it_is(kind: str, strength: float, low: float, hi
     assert (pair["interval"][0] > 0) == (strength > 0)
     # The parts still add up to the mean forecast.
     total = np.sum(list(fitted.over_time().values()), axis=0)
-    assert total == pytest.approx(fitted.forecast(np.random.default_rng(0))[0], rel=1e-6)
+    assert total == pytest.approx(fitted.forecast(np.random.default_rng(0)).mean, rel=1e-6)
     assert "interactions" in fitted.over_time()
     assert fitted.pairs == (("a", "b"),)
 

@@ -16,7 +16,7 @@ from shared.fit.bayes.families import told, told_together
 from shared.fit.bayes.interplay import told_pairs
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
-from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
 from shared.history.table import History
 
 __all__ = ["BayesianFit", "fit_bayesian"]
@@ -55,7 +55,7 @@ class BayesianFit:
     def media_evidence(self) -> float:
         return self.posterior.evidence["chosen"] - self.posterior.evidence["no_media"]
 
-    def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    def forecast(self, rng: np.random.Generator) -> Forecast:
         """Draws of signal and noise, added up over the geos."""
         design, draws = self.design, self.posterior.draws
         gamma, media = self.posterior.linear(rng)
@@ -67,9 +67,7 @@ class BayesianFit:
         precision = rng.standard_gamma(np.broadcast_to(half, signal.shape)) / half
         precision[~np.isfinite(noises.degrees)] = 1.0
         noise = scale[:, None] * rng.standard_normal(signal.shape) / np.sqrt(precision)
-        noisy = signal + noise
-        low, high = np.quantile(design.total(noisy), [0.05, 0.95], axis=0)
-        return design.total(signal.mean(axis=0)), low, high
+        return Forecast(design.total(signal.mean(axis=0)), design.total(signal + noise))
 
     def over_time(self) -> Mapping[str, Floats]:
         design, model = self.design, self.posterior.model

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.check.rivals import Rival
-from shared.fit.check.validate import Fold, score
+from shared.fit.check.validate import INNER, Fold, score
 
-__all__ = ["LEVELS", "coverage", "cross_validation", "errors_apart", "standardised"]
+__all__ = ["coverage", "cross_validation", "errors_apart", "standardised"]
 
 Floats = NDArray[np.float64]
 
-#: Levels of intervals, and the share of the 90 % interval's half-width that each spans (normal).
-LEVELS = {"50": 0.6744898 / 1.6448536, "80": 1.2815516 / 1.6448536, "90": 1.0}
 _Z90 = 1.6448536
 _ELSEWHERE = ("rows", "coverage_90")
 
@@ -36,13 +34,14 @@ def standardised(folds: Sequence[Fold]) -> Floats:
 
 
 def coverage(folds: Sequence[Fold]) -> dict[str, float]:
-    """Share of outcomes within the 50, 80 and 90 % intervals.
-
-    A forecast states its 90 % limits; the inner ones are at the normal's shares of the way from
-    the mean to either limit.
-    """
-    far = np.abs(standardised(folds)) / _Z90
-    return {level: float(np.mean(far <= share)) for level, share in LEVELS.items()}
+    """Share of outcomes within the 50, 80 and 90 % intervals, each as it was forecast."""
+    levels = [str(level) for level in (*INNER, 90)]
+    inside: dict[str, list[NDArray[np.bool_]]] = {level: [] for level in levels}
+    for fold in folds:
+        for level, found in inside.items():
+            low, high = (fold.low, fold.high) if level == "90" else fold.inner[level]
+            found.append((low <= fold.actual) & (fold.actual <= high))
+    return {level: float(np.mean(np.concatenate(found))) for level, found in inside.items()}
 
 
 def errors_apart(folds: Sequence[Fold]) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def diagnose(
     """Everything a reader needs to trust the curves or not, but for what other modules tell."""
     design, own = fitted.design, fitted.diagnostics()
     names = [arm.name for arm in design.arms]
-    mean, low, high = fitted.forecast(np.random.default_rng([seed, 4]))
+    forecast = fitted.forecast(np.random.default_rng([seed, 4]))
+    mean, (low, high) = forecast.mean, forecast.interval(0.9)
     seen = np.zeros(design.periods, dtype=bool)
     seen[: design.train] = np.isfinite(history.outcome[: design.train])
     actual = history.outcome[seen]

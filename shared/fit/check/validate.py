@@ -16,7 +16,7 @@ the last week (daily), or the last value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from shared.history.table import History
 
 __all__ = [
     "BLOCKS",
+    "INNER",
     "Fold",
     "Scores",
     "blocked",
@@ -43,6 +44,8 @@ SEASON = {"day": 364, "week": 52, "month": 12}
 _FOLDS = (2, 3)  # at least so many where any can be, and at most
 _SHARE = 0.7  # of the rows that folds beyond the least leave for training
 _DRAWS = 80  # a fold's: enough for a mean and a 90 % interval
+#: Levels, in percent, of the intervals whose coverage is told beside that of 90 %.
+INNER = (50, 80)
 #: Blocks of the blocked cross-validation.
 BLOCKS = 3
 
@@ -77,7 +80,8 @@ class Scores:
 class Fold:
     """What one fold forecast: rows [start, stop) with an outcome, and the rivals beside them.
 
-    ``fitted`` is the fit of the rows that were not held back.
+    ``low`` and ``high`` are the ends of the 90 % interval, ``inner`` those of the ``INNER`` ones by
+    level. ``fitted`` is the fit of the rows that were not held back.
     """
 
     start: int
@@ -90,6 +94,7 @@ class Fold:
     constant: Floats
     converged: bool
     fitted: Fitted | None = None
+    inner: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
 def validate(
@@ -187,18 +192,24 @@ def _fold(
     except (InvalidInput, np.linalg.LinAlgError):
         return None
     rows = np.arange(start, stop)[np.isfinite(history.outcome[start:stop])]
-    mean, low, high = fitted.forecast(np.random.default_rng([seed, start, 1]))
+    forecast = fitted.forecast(np.random.default_rng([seed, start, 1]))
+    low, high = forecast.interval(0.9)
     return Fold(
         start=start,
         stop=stop,
         actual=history.outcome[rows],
-        mean=mean[rows],
+        mean=forecast.mean[rows],
         low=low[rows],
         high=high[rows],
         naive=naive[rows - start],
         constant=np.full(rows.size, fitted.design.outcome_centre.sum()),
         converged=fitted.converged,
         fitted=fitted,
+        inner={
+            str(level): (ends[0][rows], ends[1][rows])
+            for level in INNER
+            for ends in (forecast.interval(level / 100.0),)
+        },
     )
 
 

@@ -23,7 +23,7 @@ from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
 from shared.fit.interplay import Interplay, asked_pairs, told_pairs
 from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
 from shared.fit.ridge.known import known_of
@@ -93,12 +93,12 @@ class RidgeFit:
         ratio = np.log(max(self.without_media, 1e-12) / max(typical, 1e-12))
         return float(self.objective.tested * ratio)
 
-    def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    def forecast(self, rng: np.random.Generator) -> Forecast:
         """Draws of signal with noise of the size that the rolling folds had."""
         signal = self.boot.signal
         noise = rng.choice(self.boot.noise, size=signal.shape)
-        low, high = np.quantile(self.design.total(signal + noise), [0.05, 0.95], axis=0)
-        return self.design.total(signal.mean(axis=0)), low, high
+        total = self.design.total
+        return Forecast(total(signal.mean(axis=0)), total(signal + noise))
 
     def over_time(self) -> Mapping[str, Floats]:
         design = self.design

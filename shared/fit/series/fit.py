@@ -24,7 +24,7 @@ from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
 from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
 from shared.fit.interplay import Interplay, asked_pairs, told_pairs
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.search import search, spread_out
@@ -83,13 +83,12 @@ class SeriesFit:
         """Log Bayes factor from the evenly spread first points: a cautious estimate of it."""
         return mean_of_logs(-self.scored.error[:_FIRST]) - self.without_media
 
-    def forecast(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    def forecast(self, rng: np.random.Generator) -> Forecast:
         """Draws of signal and noise; strengths walk on beyond the training months."""
         signal = self.draws.signal
         noise = self.walk.space.natural(self.ends.cube).extras[:, 0]
         noisy = signal + noise[:, None] * rng.standard_t(_DEGREES, size=signal.shape)
-        low, high = np.quantile(self.design.total(noisy), [0.05, 0.95], axis=0)
-        return self.design.total(signal.mean(axis=0)), low, high
+        return Forecast(self.design.total(signal.mean(axis=0)), self.design.total(noisy))
 
     def over_time(self) -> Mapping[str, Floats]:
         design, base = self.design, self.draws.base.mean(axis=0)

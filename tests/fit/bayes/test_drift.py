@@ -41,7 +41,7 @@ def waves(fit: BayesianFit) -> int:
 
 
 def error(fit: BayesianFit, history: History) -> float:
-    mean = fit.forecast(np.random.default_rng(0))[0]
+    mean = fit.forecast(np.random.default_rng(0)).mean
     return float(np.sqrt(np.mean((mean[LAST] - history.outcome[LAST]) ** 2)))
 
 

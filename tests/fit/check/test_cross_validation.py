@@ -15,6 +15,7 @@ from shared.fit.check.cross_validation import (
 )
 from shared.fit.check.rivals import Rival
 from shared.fit.check.validate import BLOCKS, Fold, blocked
+from shared.fit.fitted import Forecast
 from tests.fit.histories import HILL, simulated
 
 
@@ -31,6 +32,7 @@ def fold(errors: list[float], half: float = 2.0) -> Fold:
         naive=actual + 4.0,
         constant=actual + 3.0,
         converged=True,
+        inner={"50": (mean - 0.5, mean + 0.2), "80": (mean - 1.5, mean + 1.0)},
     )
 
 
@@ -44,10 +46,10 @@ def test_bias_and_variances_add_up_to_the_mean_squared_error() -> None:
 
 
 def test_coverage_counts_either_side_by_its_own_half() -> None:
-    # Too high forecasts leave the outcome below: the lower half (2) counts; below, the upper (4).
-    found = coverage([fold([0.5, 1.0, 1.9, 2.1, -3.9, -1.0])])
+    # Too high forecasts leave the outcome below: the lower end counts; too low ones, the upper.
+    found = coverage([fold([0.5, 1.0, 1.9, 2.1]), fold([-3.9, -1.0])])
     assert found == {
-        "50": pytest.approx(2 / 6),
+        "50": pytest.approx(1 / 6),  # the forecast's own ends, however they lie in the outer ones
         "80": pytest.approx(3 / 6),
         "90": pytest.approx(5 / 6),
     }
@@ -58,8 +60,15 @@ def test_normal_forecasts_cover_what_they_say() -> None:
     rng = np.random.default_rng(0)
     actual = rng.normal(size=20_000)
     zero = np.zeros(actual.size)
+    ends = Forecast(zero[:1], rng.standard_normal((40_000, 1)))
+    inner = {
+        str(k): (zero + low, zero + high)
+        for k in (50, 80)
+        for low, high in [ends.interval(k / 100)]
+    }
+    low, high = ends.interval(0.9)
     exact = replace(
-        fold([0.0]), actual=actual, mean=zero, low=zero - 1.6448536, high=zero + 1.6448536
+        fold([0.0]), actual=actual, mean=zero, low=zero + low, high=zero + high, inner=inner
     )
     assert coverage([exact]) == {
         level: pytest.approx(int(level) / 100, abs=0.012) for level in ("50", "80", "90")

@@ -47,6 +47,10 @@ def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: f
         naive=actual + naive * sign,
         constant=actual + constant * sign,
         converged=True,
+        inner={
+            "50": (mean - 0.41 * width, mean + 0.41 * width),
+            "80": (mean - 0.78 * width, mean + 0.78 * width),
+        },
     )
 
 
@@ -152,6 +156,7 @@ def test_intervals_that_are_far_too_wide_are_no_calibration(posterior: BayesianF
             name: np.tile(getattr(wide, name), 20)
             for name in ("actual", "mean", "low", "high", "naive", "constant")
         },
+        inner={key: (np.tile(a, 20), np.tile(b, 20)) for key, (a, b) in wide.inner.items()},
     )
     found = judge(posterior, [long], NAMES, [])
     assert not found.promote

@@ -54,7 +54,8 @@ def test_a_baseline_around_true_media_forecasts_what_comes() -> None:
 def case() -> tuple[History, Fold, dict[str, Response]]:
     history, _ = simulated(seed=1, rows=90, channels=2)
     fitted = fit_bayesian(history, HILL, seed=0, train=77, draws=40)
-    mean, low, high = fitted.forecast(np.random.default_rng(0))
+    forecast = fitted.forecast(np.random.default_rng(0))
+    mean, (low, high) = forecast.mean, forecast.interval(0.9)
     actual, flat = history.outcome[77:], np.full(13, history.outcome[:77].mean())
     fold = Fold(77, 90, actual, mean[77:], low[77:], high[77:], flat, flat, True, fitted)
     names = [arm.name for arm in fitted.design.arms]

@@ -88,7 +88,8 @@ def test_forecasts_of_unseen_rows_are_good_and_their_intervals_honest() -> None:
     for seed in range(4):
         history, _ = simulated(seed=seed, rows=130, noise=0.03)
         posterior = fit_bayesian(history, HILL, seed=0, train=104, draws=100)
-        mean, low, high = posterior.forecast(np.random.default_rng(0))
+        forecast = posterior.forecast(np.random.default_rng(0))
+        mean, (low, high) = forecast.mean, forecast.interval(0.9)
         actual = history.outcome[104:]
         inside.append(np.mean((low[104:] <= actual) & (actual <= high[104:])))
         r2.append(score(actual, mean[104:]).r2)

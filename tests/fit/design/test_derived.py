@@ -236,7 +236,7 @@ def test_a_lagged_driver_is_found_by_the_fit() -> None:
 
     def error(spec: dict[str, object]) -> float:
         fitted = fit_window(history, spec, seed=1, train=107, draws=40)
-        mean = fitted.forecast(np.random.default_rng(0))[0]
+        mean = fitted.forecast(np.random.default_rng(0)).mean
         return float(np.sqrt(np.mean((mean[last] - history.outcome[last]) ** 2)))
 
     assert error({**HILL, "features": [feature]}) < 0.5 * error(HILL)

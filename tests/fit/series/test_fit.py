@@ -84,7 +84,7 @@ def test_its_forecasts_follow_a_change_that_a_fixed_curve_cannot() -> None:
         for kind, found in errors.items():
             spec = {"model": {"kind": kind, "saturation": "exponential"}}
             fitted = fit_window(history, spec, seed=0, train=84, draws=60)
-            mean, _, _ = fitted.forecast(np.random.default_rng(0))
+            mean = fitted.forecast(np.random.default_rng(0)).mean
             found.append(float(np.sqrt(np.mean((mean - history.outcome)[84:] ** 2))))
     assert np.mean(errors["time_series"]) < 0.6 * np.mean(errors["ridge"])
 
