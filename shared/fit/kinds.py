@@ -8,8 +8,6 @@ from typing import Any
 from shared.curves.curveset import CurveSet
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.fitted import Fitted
-from shared.fit.ridge.fit import fit_ridge
-from shared.fit.series.fit import fit_series
 from shared.fit.support import asked_of
 from shared.history.table import History
 
@@ -44,11 +42,16 @@ def fit_window(
         What the spec wishes for and cannot be had.
     """
     kind = asked_of(spec, history.channels).kind
+    # Each is imported where it is asked for: what a night does not fit it does not load.
     if kind == "ridge":
+        from shared.fit.ridge.fit import fit_ridge
+
         return fit_ridge(
             history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
         )
     if kind == "time_series":
+        from shared.fit.series.fit import fit_series
+
         return fit_series(
             history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
         )
