@@ -141,7 +141,7 @@ def _compete(
     wins = 0
     for fold in folds:
         past = np.flatnonzero(seen[: fold.start])
-        rows = np.arange(fold.start, fold.stop)[seen[fold.start : fold.stop]]
+        rows = fold.rows(history.outcome)
         predict = _over_trend(columns.values, history.outcome, past, learn, seed)
         error = predict(columns.values[rows], rows) - fold.actual
         errors.append(error)

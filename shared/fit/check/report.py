@@ -88,6 +88,7 @@ def diagnose(
                 "first": history.dates[fold.start].isoformat(),
                 "last": history.dates[fold.stop - 1].isoformat(),
                 "converged": fold.converged,
+                "unforeseen": [history.dates[t].isoformat() for t in fold.unforeseen],
                 **score(
                     fold.actual,
                     fold.mean,

@@ -107,14 +107,14 @@ def rival_of(
     since = rows_since(history, previous)
     outcomes = np.flatnonzero(np.isfinite(history.outcome))
     fresh = outcomes[outcomes.size - since :] if since else outcomes[:0]
-    of_folds = np.concatenate([_rows(history, fold) for fold in folds])
+    of_folds = np.concatenate([fold.rows(history.outcome) for fold in folds])
     unseen = int(np.isin(fresh, of_folds).sum()) >= _LEAST_UNSEEN
     theirs, ours = media_of(history, old), media_of(history, new)
     out: list[tuple[int, float, float]] = []
     for fold in folds:
         if fold.fitted is None:
             continue
-        rows = _rows(history, fold)
+        rows = fold.rows(history.outcome)
         counted = np.isin(rows, fresh) if unseen else np.ones(rows.size, dtype=bool)
         if not counted.any():
             continue
@@ -130,10 +130,6 @@ def rival_of(
             )
         )
     return Rival(unseen, tuple(out)) if out else None
-
-
-def _rows(history: History, fold: Fold) -> NDArray[np.int64]:
-    return np.arange(fold.start, fold.stop)[np.isfinite(history.outcome[fold.start : fold.stop])]
 
 
 def refitted(design: Design, media: Floats) -> Floats:

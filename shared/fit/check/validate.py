@@ -2,7 +2,9 @@
 
 Each rolling fold fits the periods before it, from scratch, and forecasts the periods after them
 given their spend, controls and events (what is to be judged is the curves, not a forecast of
-spend). Folds do not overlap; the last one is *the* holdout, all of them together decide.
+spend). A row labelled with an event that the fit has never met can be forecast by nobody and is
+left out, for the rivals too. Folds do not overlap; the last one is *the* holdout, all of them
+together decide.
 
 Blocked cross-validation leaves out one block of neighbouring periods at a time and fits what lies
 before and after it (Bergmeir and Benitez, "On the use of cross-validation for time series predictor
@@ -44,6 +46,7 @@ SEASON = {"day": 364, "week": 52, "month": 12}
 _FOLDS = (2, 3)  # at least so many where any can be, and at most
 _SHARE = 0.7  # of the rows that folds beyond the least leave for training
 _DRAWS = 80  # a fold's: enough for a mean and a 90 % interval
+_ACCIDENTS = 0.25  # of a fold's rows that may be of events never met
 #: Levels, in percent, of the intervals whose coverage is told beside that of 90 %.
 INNER = (50, 80)
 #: Blocks of the blocked cross-validation.
@@ -81,7 +84,8 @@ class Fold:
     """What one fold forecast: rows [start, stop) with an outcome, and the rivals beside them.
 
     ``low`` and ``high`` are the ends of the 90 % interval, ``inner`` those of the ``INNER`` ones by
-    level. ``fitted`` is the fit of the rows that were not held back.
+    level. ``fitted`` is the fit of the rows that were not held back, ``unforeseen`` are rows that
+    nobody could forecast.
     """
 
     start: int
@@ -95,6 +99,13 @@ class Fold:
     converged: bool
     fitted: Fitted | None = None
     inner: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    unforeseen: tuple[int, ...] = ()
+
+    def rows(self, outcome: Floats) -> NDArray[np.int64]:
+        """The rows that it is judged on, of the history's ``outcome`` (T,)."""
+        rows = np.arange(self.start, self.stop)
+        tested = np.isfinite(outcome[self.start : self.stop])
+        return rows[tested & ~np.isin(rows, self.unforeseen)]
 
 
 def validate(
@@ -191,7 +202,9 @@ def _fold(
         fitted = fit_window(known, spec, seed=seed, train=train, draws=_DRAWS, choice=choice)
     except (InvalidInput, np.linalg.LinAlgError):
         return None
+    left_out = _unforeseen(history, fitted, start, stop)
     rows = np.arange(start, stop)[np.isfinite(history.outcome[start:stop])]
+    rows = rows[~np.isin(rows, left_out)]
     forecast = fitted.forecast(np.random.default_rng([seed, start, 1]))
     low, high = forecast.interval(0.9)
     return Fold(
@@ -210,7 +223,21 @@ def _fold(
             for level in INNER
             for ends in (forecast.interval(level / 100.0),)
         },
+        unforeseen=left_out,
     )
+
+
+def _unforeseen(history: History, fitted: Fitted, start: int, stop: int) -> tuple[int, ...]:
+    """Rows of an event that no column of the fit stands for; none where they are many.
+
+    An event of one row is an accident; one that lasts is a change that a forecast has to stand.
+    """
+    design = fitted.design
+    events = np.array([group == "events" for group in design.baseline_groups])
+    met = np.any(design.baseline[: design.periods, events] != 0.0, axis=1)
+    rows = tuple(t for t in range(start, stop) if history.events[t] and not met[t])
+    known = int(np.isfinite(history.outcome[start:stop]).sum())
+    return rows if len(rows) <= _ACCIDENTS * known else ()
 
 
 def naive_forecast(outcome: Floats, start: int, stop: int, frequency: str) -> Floats:

@@ -77,6 +77,27 @@ def test_folds_of_about_a_year_leave_enough_to_know_its_seasons(rows: int, frequ
     assert horizon_of(2 * rows, frequency) > horizon_of(rows, frequency)
 
 
+def test_an_event_never_met_is_not_held_against_a_fold() -> None:
+    history, _ = simulated(seed=2, rows=120)
+    outcome, events = history.outcome.copy(), [""] * 120
+    for row, label, factor in ((30, "sale", 1.4), (60, "sale", 1.4), (100, "sale", 1.4)):
+        outcome[row] *= factor
+        events[row] = label
+    outcome[110] *= 3.0
+    events[110] = "fire"
+    changed = replace(history, outcome=outcome, events=tuple(events))
+    one, two = validate(changed, HILL, seed=0, choice={}, least=40)
+    assert [fold.unforeseen for fold in (one, two)] == [(), (110,)]
+    # A sale was met before, and is judged; the fire is left out of what everybody is judged on.
+    assert 100 in one.rows(outcome)
+    assert 110 not in two.rows(outcome)
+    assert {len(two.actual), len(two.mean), len(two.naive), len(two.inner["50"][0])} == {12}
+    assert score(two.actual, two.mean).nrmse < 0.1  # type: ignore[operator]
+    # What lasts is no accident: a forecast has to stand it.
+    lasting = replace(changed, events=tuple("strike" if t > 107 else "" for t in range(120)))
+    assert all(f.unforeseen == () for f in validate(lasting, HILL, seed=0, choice={}, least=40))
+
+
 def test_folds_that_leave_too_little_are_left_out() -> None:
     history, _ = simulated(rows=60)
     assert len(validate(history, HILL, seed=0, choice={}, least=40)) == 1
