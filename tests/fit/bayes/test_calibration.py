@@ -121,8 +121,9 @@ def test_ranks_are_uniform_and_intervals_hold(kind: str) -> None:
         sys.stdout.write(
             f"{kind:10s} {role:18s} coverage {covered:.3f}  ranks p {p:.3f}  {counts.tolist()}\n"
         )
-        # A role with one parameter has 300 ranks: its coverage is known to 0.017.
-        slack = 0.02 if places.size > 1 else 0.035
+        # Three standard deviations of the coverage of so many ranks: of a dozen roles none is
+        # beyond by chance. Measured: 0.878 to 0.910.
+        slack = 3.0 * float(np.sqrt(0.09 / share.size))
         if abs(covered - 0.90) > slack or p < 0.001:
             faults.append(role)
     assert not faults
