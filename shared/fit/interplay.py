@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.fit.design.design import Design
 from shared.fit.support import Asked
 
-__all__ = ["Interplay", "Pairs", "arm_pairs", "asked_pairs", "products", "told_pairs"]
+__all__ = ["Interplay", "Pairs", "arm_pairs", "asked_pairs", "products", "told_strengths"]
 
 Floats = NDArray[np.float64]
 _MOST = 6  # channels whose pairs are fitted where every pair is asked for
@@ -78,7 +78,7 @@ def products(levels: Floats, pairs: Sequence[Pairs]) -> Floats:
     return out
 
 
-def told_pairs(
+def told_strengths(
     design: Design, pairs: Sequence[Pairs], strength: Floats
 ) -> tuple[Mapping[str, Any], ...]:
     """Each two arms with the mean and 90 % interval of draws (S, Q), in outcome per period."""

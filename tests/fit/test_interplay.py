@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.fit.design.design import build_design
-from shared.fit.interplay import arm_pairs, products, told_pairs
+from shared.fit.interplay import arm_pairs, products, told_strengths
 from shared.fit.kinds import fit_window
 from shared.history.table import History
 from tests.fit.bayes.test_hierarchy import with_panel
@@ -86,7 +86,7 @@ def test_arms_meet_in_their_geo_and_are_told_in_its_units() -> None:
     joint = products(levels, (pairs,))[0, 0]
     assert np.flatnonzero(joint).tolist() == [0, design.periods]
     assert joint[0] == 8.0  # two campaigns meet the other channel
-    told = told_pairs(design, (pairs,), np.full((5, 1), 0.5))
+    told = told_strengths(design, (pairs,), np.full((5, 1), 0.5))
     assert [item["strength"] for item in told] == pytest.approx(
         0.5 * np.repeat(design.outcome_scale, 2)
     )

@@ -17,6 +17,7 @@ from shared.fit.bayes.interplay import told_pairs
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
+from shared.fit.interplay import told_strengths
 from shared.history.table import History
 
 __all__ = ["BayesianFit", "fit_bayesian"]
@@ -100,19 +101,7 @@ class BayesianFit:
     def interactions(self) -> tuple[Mapping[str, Any], ...]:
         design, model = self.design, self.posterior.model
         strength = model.unpack(self.posterior.draws).strength
-        out: list[Mapping[str, Any]] = []
-        for place, pair in enumerate(model.pairs):
-            for i, j in pair:
-                money = strength[:, place] * design.outcome_scale[design.arms[i].geo]
-                low, high = np.quantile(money, [0.05, 0.95])
-                out.append(
-                    {
-                        "channels": [design.arms[i].name, design.arms[j].name],
-                        "strength": float(money.mean()),
-                        "interval": [float(low), float(high)],
-                    }
-                )
-        return tuple(out)
+        return told_strengths(design, model.pairs, strength)
 
     def diagnostics(self) -> Mapping[str, Any]:
         posterior, design, mode = self.posterior, self.design, self.posterior.mode

@@ -18,20 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import CurveSet, Response
-from shared.fit.design.design import Design
-from shared.fit.design.leak import checked_design
-from shared.fit.design.wishes import read_wishes
-from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
-from shared.fit.interplay import Interplay, asked_pairs, told_pairs
+from shared.curves.curveset import CurveSet
+from shared.fit.drawn import Drawn
+from shared.fit.fitted import Forecast
+from shared.fit.regressed import Regressed, task_of
 from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
 from shared.fit.ridge.known import known_of
 from shared.fit.ridge.objective import Objective, Scored, objective_of
 from shared.fit.ridge.pooling import effects, splits
 from shared.fit.ridge.search import clusters, front, search, settled
 from shared.fit.ridge.space import narrowed, space_of
-from shared.fit.support import asked_of
 from shared.history.table import History
 
 __all__ = ["RidgeFit", "fit_ridge"]
@@ -52,36 +48,21 @@ _SHOWN = 12  # candidates of the front that are listed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeFit:
+class RidgeFit(Regressed):
     """The points scored, the one that was selected, and draws around all that forecast well."""
 
     objective: Objective
     scored: Scored
     selected: int
-    drawn: Drawn
     boot: Bootstrap
     without_media: float
     refresh: Mapping[str, Any] | None
     seed: int
-    both: Interplay
-
-    @property
-    def design(self) -> Design:
-        return self.objective.design
 
     @property
     def converged(self) -> bool:
         """Whether the last part of the search hardly found better than the first."""
         return settled(self.scored.error)
-
-    @property
-    def choice(self) -> Mapping[str, tuple[str, str]]:
-        pairs = zip(self.drawn.saturations, self.drawn.adstocks, strict=True)
-        return dict(zip(self.drawn.names, pairs, strict=True))
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        return self.both.names
 
     @property
     def media_evidence(self) -> float:
@@ -99,36 +80,6 @@ class RidgeFit:
         noise = rng.choice(self.boot.noise, size=signal.shape)
         total = self.design.total
         return Forecast(total(signal.mean(axis=0)), total(signal + noise))
-
-    def over_time(self) -> Mapping[str, Floats]:
-        design = self.design
-        base = self.boot.base.mean(axis=0)
-        out = design.baseline_by_group(base)
-        for arm, values in zip(design.arms, self.boot.media, strict=False):
-            out[f"media:{arm.name}"] = design.total(values, centred=True)
-        if self.objective.pairs:
-            both = self.boot.media[len(design.arms) :].sum(axis=0)
-            out["interactions"] = design.total(both, centred=True)
-        return out
-
-    def evidence(self) -> tuple[ChannelEvidence, ...]:
-        return self.drawn.evidence()
-
-    def groups(self) -> tuple[Group, ...]:
-        return alike(self.design, self.boot.media[: len(self.design.arms)], self.drawn.names)
-
-    def responses(self) -> tuple[Response, ...]:
-        return self.drawn.responses()
-
-    def log_returns(self) -> LogReturns:
-        return self.drawn.log_returns()
-
-    def unspent(self, rng: np.random.Generator) -> Response:
-        return self.drawn.unspent(rng)
-
-    def interactions(self) -> tuple[Mapping[str, Any], ...]:
-        strength = self.boot.coefficients[:, len(self.design.arms) :]
-        return told_pairs(self.design, self.objective.pairs, strength)
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, scored, objective = self.design, self.scored, self.objective
@@ -212,26 +163,16 @@ def fit_ridge(
         The curves in use; the search keeps near to them where they are of this kind.
     """
     rng = np.random.default_rng([seed, 0 if train is None else train, 11])
-    asked = asked_of(spec, history.channels)
-    design = checked_design(history, read_wishes(spec, history), train)
-    names = tuple(history.channels[c] for c in design.active)
-    settled = choice or {}
-    pairs = [
-        settled.get(n) or (asked.saturation_of(n) or "hill", asked.adstock_of(n) or "geometric")
-        for n in names
-    ]
-    seen = history.outcome[: design.train]
-    seen = seen[np.isfinite(seen)]
-    total = float(seen.mean()) * design.train
-    known = known_of(spec, design, names, history.dates, history.outcome_name, total)
-    both = asked_pairs(spec, asked, design, names)
+    task = task_of(history, spec, train, choice, ("hill", "geometric"))
+    design, names, both = task.design, task.names, task.both
+    known = known_of(spec, design, names, history.dates, history.outcome_name, task.total)
     roles = tuple(
         role
         for role in _EXTRAS
         if (role != "spread" or splits(design).size) and (role != "pairs" or both.arms)
     )
     extras = [_EXTRAS[role] for role in roles]
-    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], extras)
+    whole = space_of(design, task.saturations, task.adstocks, extras)
     space, refresh = narrowed(whole, design, names, previous, "ridge")
     objective = objective_of(design, space, roles, both.arms, known)
     rough = search(objective.score, space.size, rng, first=256, each=24, generations=6)
@@ -262,6 +203,9 @@ def fit_ridge(
         scored=scored,
         selected=_selected(objective, scored),
         drawn=drawn,
+        base=boot.base.mean(axis=0),
+        media=boot.media,
+        strength=boot.coefficients[:, len(design.arms) :],
         boot=boot,
         without_media=objective.without_media(),
         refresh=refresh,

@@ -17,20 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import CurveSet, Response
+from shared.curves.curveset import CurveSet
 from shared.fit.bayes.lift import Lift, read_lifts
 from shared.fit.bayes.priors import ReturnPrior, return_prior
 from shared.fit.design.design import Design
-from shared.fit.design.leak import checked_design
-from shared.fit.design.wishes import read_wishes
-from shared.fit.drawn import Drawn, alike
-from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
-from shared.fit.interplay import Interplay, asked_pairs, told_pairs
+from shared.fit.drawn import Drawn
+from shared.fit.fitted import Forecast
+from shared.fit.regressed import Regressed, task_of
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.search import search, spread_out
 from shared.fit.ridge.space import narrowed, space_of
 from shared.fit.series.walk import EXTRAS, Walk, WalkDraws, draw_walk, mean_of_logs, walk_of
-from shared.fit.support import asked_of
 from shared.history.table import History
 
 __all__ = ["SeriesFit", "fit_series"]
@@ -44,7 +41,7 @@ _SETTLED = 5.0  # log likelihood by which the last part of the search may better
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SeriesFit:
+class SeriesFit(Regressed):
     """Points scored, chains' ends, and paths drawn for each."""
 
     walk: Walk
@@ -53,14 +50,8 @@ class SeriesFit:
     ends: Scored
     accepted: float
     draws: WalkDraws
-    drawn: Drawn
     without_media: float
     refresh: Mapping[str, Any] | None
-    both: Interplay
-
-    @property
-    def design(self) -> Design:
-        return self.walk.design
 
     @property
     def converged(self) -> bool:
@@ -68,15 +59,6 @@ class SeriesFit:
         error = self.scored.error
         early = float(error[: max(1, int(0.7 * error.size))].min())
         return bool(early <= float(error.min()) + _SETTLED and self.accepted > 0.02)
-
-    @property
-    def choice(self) -> Mapping[str, tuple[str, str]]:
-        pairs = zip(self.drawn.saturations, self.drawn.adstocks, strict=True)
-        return dict(zip(self.drawn.names, pairs, strict=True))
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        return self.both.names
 
     @property
     def media_evidence(self) -> float:
@@ -89,35 +71,6 @@ class SeriesFit:
         noise = self.walk.space.natural(self.ends.cube).extras[:, 0]
         noisy = signal + noise[:, None] * rng.standard_t(_DEGREES, size=signal.shape)
         return Forecast(self.design.total(signal.mean(axis=0)), self.design.total(noisy))
-
-    def over_time(self) -> Mapping[str, Floats]:
-        design, base = self.design, self.draws.base.mean(axis=0)
-        out = design.baseline_by_group(base)
-        for arm, values in zip(design.arms, self.draws.media, strict=False):
-            out[f"media:{arm.name}"] = design.total(values, centred=True)
-        if self.walk.pairs:
-            both = self.draws.media[len(design.arms) :].sum(axis=0)
-            out["interactions"] = design.total(both, centred=True)
-        return out
-
-    def evidence(self) -> tuple[ChannelEvidence, ...]:
-        return self.drawn.evidence()
-
-    def groups(self) -> tuple[Group, ...]:
-        return alike(self.design, self.draws.media[: len(self.design.arms)], self.drawn.names)
-
-    def responses(self) -> tuple[Response, ...]:
-        return self.drawn.responses()
-
-    def log_returns(self) -> LogReturns:
-        return self.drawn.log_returns()
-
-    def unspent(self, rng: np.random.Generator) -> Response:
-        return self.drawn.unspent(rng)
-
-    def interactions(self) -> tuple[Mapping[str, Any], ...]:
-        strength = self.draws.strength[:, 0, len(self.design.arms) :]
-        return told_pairs(self.design, self.walk.pairs, strength)
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, extras = self.design, self.walk.space.natural(self.ends.cube).extras
@@ -187,27 +140,18 @@ def fit_series(
         The curves in use; the search keeps near to them where they are of this kind.
     """
     rng = np.random.default_rng([seed, 0 if train is None else train, 13])
-    asked = asked_of(spec, history.channels)
-    design = checked_design(history, read_wishes(spec, history), train)
-    names = tuple(history.channels[c] for c in design.active)
-    settled = choice or {}
-    pairs = [
-        settled.get(n)
-        or (asked.saturation_of(n) or "exponential", asked.adstock_of(n) or "geometric")
-        for n in names
-    ]
-    seen = history.outcome[: design.train]
+    task = task_of(history, spec, train, choice, ("exponential", "geometric"))
+    design, names, both = task.design, task.names, task.both
     prior = return_prior(
         spec,
         history.outcome_name,
         names,
         float(design.mean_spend.sum()) * design.train,
-        float(np.nanmean(seen)) * design.train,
+        task.total,
     )
-    whole = space_of(design, [s for s, _ in pairs], [a for _, a in pairs], EXTRAS)
+    whole = space_of(design, task.saturations, task.adstocks, EXTRAS)
     space, refresh = narrowed(whole, design, names, previous, "time_series")
     lifts = _lifts(spec, design, names, history.dates)
-    both = asked_pairs(spec, asked, design, names)
     walk = walk_of(design, space, prior, np.ones(design.observed.size), lifts, both.arms)
     rough = search(walk.score, space.size, rng, first=_FIRST, each=10, generations=4)
     walk = walk_of(design, space, prior, _ease(walk, rough, rng), lifts, both.arms)
@@ -242,6 +186,9 @@ def fit_series(
         accepted=accepted,
         draws=found,
         drawn=drawn,
+        base=found.base.mean(axis=0),
+        media=found.media,
+        strength=found.strength[:, 0, len(design.arms) :],
         without_media=walk.without_media(),
         refresh=refresh,
         both=both,
