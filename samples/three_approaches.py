@@ -179,7 +179,7 @@ def forecasts(table: Table, first: int, seed: int = 0) -> dict[str, float | None
             except (MarginalError, np.linalg.LinAlgError):
                 errors[kind] = [float("nan")]  # no forecast of a month: none of the method
                 continue
-            note(kind, float(fit.forecast(np.random.default_rng([seed, t]))[0][t]))
+            note(kind, float(fit.forecast(np.random.default_rng([seed, t])).mean[t]))
     rmse = {name: float(np.sqrt(np.mean(np.square(e)))) for name, e in errors.items()}
     return {name: value if np.isfinite(value) else None for name, value in rmse.items()}
 
