@@ -10,6 +10,7 @@ import pytest
 from shared.fit.design.design import build_design
 from shared.fit.interplay import arm_pairs, products, told_strengths
 from shared.fit.kinds import fit_window
+from shared.fit.pipeline import fit_history
 from shared.history.table import History
 from tests.fit.bayes.test_hierarchy import with_panel
 from tests.fit.histories import simulated, table, weekly_dates
@@ -68,6 +69,15 @@ def test_what_is_asked_for_and_not_fitted_is_told(kind: str) -> None:
     plain = fit_window(history, {"model": {"kind": kind}}, seed=0, draws=20)
     assert plain.interactions() == ()
     assert plain.diagnostics()["model"]["not_used"] == []
+
+
+def test_what_is_not_fitted_is_a_warning_of_the_curve_set() -> None:
+    history = together(0.0, rows=40)
+    found = fit_history(history, asked("ridge", "auto"), draws=20).curve_set.diagnostics["warnings"]
+    (message,) = (item["message"] for item in found if item["code"] == "not_used")
+    assert "/model/interactions: this kind looks for no pairs by itself" in message
+    plain = fit_history(history, asked("ridge", "none"), draws=20).curve_set.diagnostics["warnings"]
+    assert "not_used" not in {item["code"] for item in plain}
 
 
 def test_arms_meet_in_their_geo_and_are_told_in_its_units() -> None:
