@@ -137,6 +137,23 @@ def test_geos_pool_and_each_gets_its_curves() -> None:
         assert np.quantile(draws, 0.01) < true < np.quantile(draws, 0.99)
 
 
+def test_campaigns_in_geos_each_get_curves() -> None:
+    panel, _ = simulated_panel(geos=2)
+    share = np.clip(0.5 + 0.3 * np.sin(np.arange(104) / 3), 0.05, 0.95)
+    first, second = panel.spend[:, :, 0] * share, panel.spend[:, :, 0] * (1 - share)
+    spend = np.stack([first, second, panel.spend[:, :, 1]], axis=2)
+    arms = (("a", "brand"), ("a", "sale"), ("b", ""))
+    history = table(panel.outcome.sum(axis=0), panel.spend.sum(axis=0))
+    split = replace(panel, arms=arms, spend=spend, exposure=spend)
+    found = fit_history(replace(history, detail=split), HILL, draws=100).curve_set
+    assert len(found.channels) == 6
+    for curve in found.channels:
+        assert curve.roi is not None
+        assert curve.roi.interval is not None
+        low, high = curve.roi.interval
+        assert 0.0 < low < curve.roi.mean < high < 50.0
+
+
 def test_campaigns_get_curves_of_their_own_that_lean_on_the_channel() -> None:
     history, _ = simulated(seed=3, rows=104, channels=2, noise=0.03)
     rng = np.random.default_rng(0)

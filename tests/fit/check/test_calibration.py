@@ -91,6 +91,23 @@ def test_channels_of_one_brand_move_towards_each_other() -> None:
     assert after.mean() == pytest.approx(mean.mean(), abs=0.1)
 
 
+def test_campaigns_in_several_geos_have_fewer_deviations_than_arms() -> None:
+    """Two campaigns in two geos: four arms, and a direction in which nothing can vary."""
+    geo, campaign = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    alike = [np.equal.outer(place, place).astype(float) for place in (geo, campaign)]
+    prior = 0.81 + 0.1 * alike[0] + 0.2 * alike[1]
+    assert np.linalg.matrix_rank(prior) == 3
+    rng = np.random.default_rng(1)
+    by_geo, by_campaign = rng.normal(0, 0.1, (500, 2)), rng.normal(0, 0.1, (500, 2))
+    draws = 1.0 + rng.normal(0, 0.1, (500, 1)) + by_geo[:, geo] + by_campaign[:, campaign]
+    found = calibrate(LogReturns(draws, np.full(4, 0.2), prior), 1.2, [False] * 4)
+    left = found.after @ [1.0, -1.0, -1.0, 1.0]
+    np.testing.assert_allclose(left, 0.0, atol=1e-6)
+    assert (found.after.std(axis=0) > draws.std(axis=0)).all()
+    assert (found.after.std(axis=0) < 0.9).all()
+    assert (np.abs(found.after.mean(axis=0) - 1.0) < 0.3).all()
+
+
 def test_what_is_left_alone() -> None:
     prior = 0.7**2 + 0.57**2 * np.eye(2)
     draws = exactly(np.array([1.0, 0.5]), 0.04 * np.eye(2))
