@@ -61,7 +61,7 @@ class Goal:
     ess: float = 400.0
     chains: int = 16
     block: int = 20
-    blocks: int = 30
+    blocks: int = 45
     warm_up: tuple[int, ...] = (12, 12, 16, 10)
 
 
