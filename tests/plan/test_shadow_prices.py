@@ -342,43 +342,6 @@ def test_prices_of_targets_under_rules(goal: Goal, field: str, relax: float) -> 
     assert prices["online"] == pytest.approx(held, rel=5e-3)
 
 
-def goal(**changes: Any) -> Problem:
-    return replace(base(goal=Goal(**changes)), budget=None, spend_all=False)
-
-
-BOXED: dict[str, tuple[Problem, dict[str, Move]]] = {
-    "profit with a ceiling": (
-        with_channel(goal(goal="maximize_profit", value_per_outcome=0.8), "tv", max_spend=60.0),
-        {"tv.max_spend": moved("tv", "max_spend", 1.0)},
-    ),
-    "profit with all spent and a floor": (
-        replace(
-            with_channel(
-                goal(goal="maximize_profit", value_per_outcome=0.8), "search", min_spend=45.0
-            ),
-            budget=100.0,
-            spend_all=True,
-        ),
-        {"budget": more_budget, "search.min_spend": moved("search", "min_spend", -1.0)},
-    ),
-    "the least spend with a ceiling": (
-        with_channel(goal(goal="minimize_spend", target_outcome=420.0), "search", max_spend=15.0),
-        {"search.max_spend": moved("search", "max_spend", 1.0)},
-    ),
-    "a target with a change limit": (
-        with_channel(goal(target_roas=4.0), "tv", max_change=0.05),
-        {"tv.max_change": changed("tv")},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BOXED)
-def test_prices_of_goals_over_boxes(name: str) -> None:
-    problem, moves = BOXED[name]
-    assert problem.boxed
-    check(replace(problem, options=SolverOptions(gap=1e-9)), moves)
-
-
 def test_where_the_sides_differ_the_price_is_of_relaxing() -> None:
     # The floor and the group's cap say the same: lifting the cap brings something, the floor alone
     # nothing, and no set of multipliers is the only one.

@@ -173,7 +173,7 @@ def _table(
     base: Mapping[str, Floats],
     media: Mapping[str, Floats],
 ) -> Table:
-    parts = {**{name: base[name] for name in base}, **{f"media: {n}": media[n] for n in media}}
+    parts = {**base, **{f"media: {n}": media[n] for n in media}}
     rows: list[tuple[Cell, ...]] = [
         (
             spell.first.isoformat(),
