@@ -37,6 +37,11 @@ class SpecChannel(Plain):
     )
     saturation: Name | None = Field(None, description="Family to fit; chosen where left out.")
     adstock: Name | None = Field(None, description="Family to fit; chosen where left out.")
+    scale: Spread | None = Field(
+        None,
+        description="What one unit of the spend as written is worth: 0.000001 where it is in "
+        "millionths, an exchange rate where it is in another currency than the rest.",
+    )
 
 
 class Prior(Plain):
@@ -152,6 +157,9 @@ class Spec(Plain):
     outcomes: list[SpecOutcome] | None = Field(None, min_length=1, max_length=100)
     features: list[Feature] | None = Field(None, max_length=100)
     challengers: bool | None = None
+    decimal: Literal[".", ","] | None = Field(
+        None, description="The decimal mark of numbers that can be read two ways, such as 1.234."
+    )
 
 
 class FitRequest(Message):

@@ -118,6 +118,11 @@ class FindingAnswer(Answer):
     code: str
     message: str
     data: dict[str, Any]
+    settled_by: str | None = Field(
+        None,
+        description="The field of the spec (or 'rows', of the table) that settles what only a "
+        "person can judge; until then it is a warning of the curves and of every plan on them.",
+    )
 
 
 class StoredAnswer(Answer):

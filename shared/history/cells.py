@@ -13,12 +13,15 @@ from shared.history.periods import period_number
 from shared.history.table import Finding, History, Panel
 from shared.history.tidy import Rows
 
-__all__ = ["MOST_CELLS", "Cells", "national", "panel_of"]
+__all__ = ["MOST_CELLS", "UNNAMED", "Cells", "national", "panel_of"]
 
 Floats = NDArray[np.float64]
 
 MOST_CELLS = 240
 """Arms times geos beyond which campaigns are summed: a fit of more would not end in a night."""
+
+UNNAMED = "other"
+"""Campaign of the spend of a split channel that names none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

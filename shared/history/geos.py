@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.errors import InvalidInput
 from shared.history.cells import Cells
+from shared.history.doubles import total_geo
 from shared.history.table import Finding, Panel
 
 __all__ = ["FEWEST_PERIODS", "settle_geos", "unspent_in_geos"]
@@ -21,7 +22,7 @@ _SHOWN = 10
 
 
 def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
-    """Leave out geos that nothing can be learned of, with their spend; report uneven lengths.
+    """Leave out a total and geos that nothing can be learned of; report uneven lengths.
 
     A geo is left out where it has fewer than ``FEWEST_PERIODS`` periods with an outcome or its
     outcome never moves, as long as another geo is left.
@@ -29,11 +30,20 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
     Raises
     ------
     InvalidInput
-        Geos of enough periods each that hardly ever have an outcome in the same ones.
+        A geo that is called a total and is not the sum of the others; geos of enough periods each
+        that hardly ever have an outcome in the same ones.
     """
     names = sorted(set(cells.geos))
     if len(names) < 2:
         return cells, []
+    total = total_geo(cells, names)
+    if total is not None:
+        text = (
+            f"Geo '{total}' is the sum of the others and was left out: it would count all of them "
+            "twice. Leave its rows out."
+        )
+        rest, found = settle_geos(_only(cells, [n for n in names if n != total]), frequency)
+        return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
     rows = {name: [t for t, geo in enumerate(cells.geos) if geo == name] for name in names}
     known = {name: [t for t in at if np.isfinite(cells.outcome[t])] for name, at in rows.items()}
     still = {name for name, at in known.items() if at and np.ptp(cells.outcome[at]) == 0}

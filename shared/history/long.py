@@ -10,9 +10,17 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.history.cells import Cells
+from shared.history.amounts import (
+    Amount,
+    amounts_of_long,
+    amounts_of_wide,
+    one_currency,
+    one_unit,
+)
+from shared.history.cells import UNNAMED, Cells
+from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog, near_misses
-from shared.history.names import similar_names
+from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import read_numbers
 from shared.history.reading import Table
 from shared.history.roles import guess_roles
@@ -34,9 +42,6 @@ __all__ = ["LongTable", "OutcomeTable", "is_long", "read_long", "read_outcomes"]
 
 Floats = NDArray[np.float64]
 
-UNNAMED = "other"
-"""Campaign of the spend of a split channel that names none."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LongTable:
@@ -51,6 +56,7 @@ class LongTable:
     spec: Spec
     geos: tuple[str, ...]
     findings: tuple[Finding, ...]
+    amounts: tuple[Amount, ...]
 
     @property
     def dates(self) -> tuple[date, ...]:
@@ -71,6 +77,7 @@ class OutcomeTable:
     spec: Spec
     geos: tuple[str, ...]
     findings: tuple[Finding, ...]
+    amounts: tuple[Amount, ...]
 
 
 def _columns(table: Table, spec: Spec) -> dict[str, str]:
@@ -127,7 +134,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         own = replace(own, outcome=guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
     wanted += [name for name, _ in own.outcome_columns]
-    numbers, more = read_numbers(table, list(dict.fromkeys(wanted)), faults)
+    relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
+    wanted = list(dict.fromkeys(wanted))
+    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:
@@ -135,6 +144,8 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
 
     names = [cell.strip() for cell in table.columns[columns["channel"]]]
     _check_names(table, columns["channel"], names, faults)
+    said = {role.channel for role in spec.channels or ()}
+    refuse_same(table, columns["channel"], names, faults, said)
     campaigns = [""] * len(names)
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
@@ -146,10 +157,23 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     add_duplicates(table, dated.column, keys, faults)
     frequency = read_frequency(table, dated, spec, faults)
     channels, left_out = _channels(spec, names, faults)
+    scales = {role.channel: role.scale for role in spec.channels or () if role.scale is not None}
+    if not set(names) <= set(scales):
+        one_unit(table, columns["spend"], "'scale' of every channel in 'channels'", faults)
+    amounts = tuple(amounts_of_long(table, own, columns, dated.column, names, scales))
+    one_currency(spec, amounts, faults)
+    has_outcome = bool(own.outcome_columns)
+    outcome = outcome_of(own, numbers) if has_outcome else None
+    if outcome is not None:
+        spend = numbers[columns["spend"]]
+        remedy = "Upload the outcomes as a table of their own, one row a date."
+        refuse_repeated(table, own, [dated.dates, geos, names], outcome, spend, remedy, faults)
+        pairs = [(f"column '{columns['spend']}'", spend)]
+        findings += billed(table, own, pairs, outcome, bool(spec.outcome_columns), faults)
     faults.stop_if_any()
 
     findings += left_out
-    findings += similar_names(names, "channels")
+    findings += similar_names(names, "channels", said)
     findings += similar_names(geos, "geos")
     below: dict[str, set[str]] = defaultdict(set)
     for name, campaign in set(zip(names, campaigns, strict=True)):
@@ -166,9 +190,25 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
             )
         )
     where = [geo if several(geos) else "" for geo in geos]
-    has_outcome = bool(own.outcome_columns)
-    outcome = outcome_of(own, numbers) if has_outcome else None
-    cells = _cells(dated, where, names, campaigns, channels, numbers, columns, outcome)
+    worth = np.array([scales.get(name, 1.0) for name in names])
+    numbers[columns["spend"]] = numbers[columns["spend"]] * worth
+    every = tuple(sorted(set(names)))
+    cells = _cells(dated, where, names, campaigns, every, numbers, columns, outcome)
+    totals, more = total_channels(cells, spec, faults)
+    faults.stop_if_any()
+    findings += more
+    channels = tuple(name for name in channels if (name, "") not in totals)
+    if totals or channels != every:
+        rows = [
+            row
+            for row, name in enumerate(names)
+            if totals & {(name, ""), (name, campaigns[row] or UNNAMED)}
+        ]
+        for row in rows:
+            names[row] = ""  # of no channel
+        if outcome is not None and np.isfinite(np.delete(outcome, rows)).any():
+            outcome[rows] = np.nan  # that of others; where they have none it is the only one
+        cells = _cells(dated, where, names, campaigns, channels, numbers, columns, outcome)
     if has_outcome:
         sums = " and ".join(f"'{name}'" for name, _ in own.outcome_columns)
         findings.append(
@@ -199,14 +239,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         ),
         geo=columns["geo"] if several(geos) else "",
     )
-    return LongTable(
-        cells,
-        has_outcome,
-        frequency,
-        spec,
-        several(geos),
-        tuple(findings),
-    )
+    return LongTable(cells, has_outcome, frequency, spec, several(geos), tuple(findings), amounts)
 
 
 def _check_names(table: Table, column: str, names: Sequence[str], faults: FaultLog) -> None:
@@ -329,21 +362,28 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
     numbers, labels, more = read_outcome(table, own, faults)
     geos = read_geos(table, own.geo, faults)
+    amounts = tuple(amounts_of_wide(table, own, dated.column))
+    one_currency(spec, amounts, faults)
     keys = [
         None if day is None else (day.isoformat(), geos[row]) for row, day in enumerate(dated.dates)
     ]
     add_duplicates(table, dated.column, keys, faults)
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
+    outcome = outcome_of(own, numbers)
+    remedy = "Leave the geos out, and give one row a date."
+    refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
+    faults.stop_if_any()
     controls = [numbers[name] for name in own.controls or ()]
     return OutcomeTable(
         dates=tuple(day for day in dated.dates if day is not None),
         row_geos=tuple(geos),
-        outcome=outcome_of(own, numbers),
+        outcome=outcome,
         controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
         events=tuple(labels),
         frequency=frequency,
         spec=replace(own, date=dated.column, frequency=frequency, channels=spec.channels),
         geos=several(geos),
         findings=(*dated.findings, *guesses, *more),
+        amounts=amounts,
     )

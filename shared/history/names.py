@@ -1,14 +1,25 @@
-"""Names that may be one name spelt in two ways: kept apart, and reported."""
+"""Names of columns, channels and geos: their words, totals, and one name spelt in two ways."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+import unicodedata
+from collections.abc import Collection, Sequence, Set
+from dataclasses import replace
 from itertools import combinations
 
+from shared.history.faults import FaultLog
+from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["similar_names"]
+__all__ = ["SPEND", "TOTALS", "called_total", "refuse_same", "same", "similar_names", "tokens"]
+
+SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
+TOTALS = frozenset(
+    {"total", "totals", "subtotal", "sum", "overall", "all"}
+    | {"gesamt", "insgesamt", "summe", "gesamtsumme", "somme", "totale", "suma", "totaal"}
+)
+_BESIDE_TOTALS = SPEND | {"grand", "channel", "channels", "media", "campaigns", "geos", "regions"}
 
 _MOST = 300
 """Names that are compared pair by pair; longer lists are compared by their letters alone."""
@@ -16,7 +27,66 @@ _LONG = 6
 """Letters from which a single slip is no name of its own ("facebok", but "tv" and "tw")."""
 
 
-def similar_names(names: Collection[str], kind: str) -> list[Finding]:
+def tokens(name: str) -> tuple[str, ...]:
+    """The words of a column's name in lower case.
+
+    >>> tokens("Channel0_spend"), tokens("spend_cr_tv"), tokens("OnlineMarketing cost")
+    (('channel0', 'spend'), ('spend', 'cr', 'tv'), ('online', 'marketing', 'cost'))
+    """
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return tuple(word.casefold() for word in re.findall(r"[^\W_]+", split))
+
+
+def called_total(name: str) -> bool:
+    """Whether a name says "total" and nothing that it could be the total of.
+
+    >>> called_total("Grand Total"), called_total("gesamt"), called_total("Total Wireless")
+    (True, True, False)
+    """
+    words = set(tokens(name))
+    return not words.isdisjoint(TOTALS) and words <= TOTALS | _BESIDE_TOTALS
+
+
+def same(name: str) -> str:
+    """A key that two spellings of one name share: capitals, spaces and separators do not count.
+
+    >>> same("Face-Book") == same("facebook "), same("ad 1-1") == same("ad 11")
+    (True, False)
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(?<!\d)[\s_.,:;'\"()/|-]+|[\s_.,:;'\"()/|-]+(?!\d)", "", folded) or folded
+
+
+def refuse_same(
+    table: Table,
+    column: str,
+    names: Sequence[str],
+    faults: FaultLog,
+    apart: Collection[str] | None = None,
+) -> None:
+    """Add a fault for every second spelling of a name in a column.
+
+    One name in two spellings would be two channels, each with a part of the money. ``apart`` are
+    names that the spec tells apart, None where it has no place for them.
+    """
+    remedy = "" if apart is None else ", or name both in 'channels' of the spec if they are two"
+    apart = apart or ()
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, row)
+    spelt: dict[str, str] = {}
+    for name, row in rows.items():
+        other = spelt.setdefault(same(name), name)
+        if other != name and not (name in apart and other in apart):
+            faults.add(
+                table.pointer(row, column),
+                "same_name",
+                f"Row {table.lines[row]}, column '{column}': '{name}' is spelt '{other}' in row "
+                f"{table.lines[rows[other]]}: write it in one way{remedy}.",
+            )
+
+
+def similar_names(names: Collection[str], kind: str, said: Set[str] | None = None) -> list[Finding]:
     """Pairs that differ in capitals, spaces and marks only, or by one slip in a longer word.
 
     Digits tell names apart: "campaign 1" and "campaign 2" are two.
@@ -25,6 +95,9 @@ def similar_names(names: Collection[str], kind: str) -> list[Finding]:
     ----------
     kind
         What the names are of: "channels", "campaigns", "geos".
+    said
+        The names that the spec tells apart, where it has a place for them: pairs that it does not
+        name stay to be settled.
 
     Examples
     --------
@@ -45,6 +118,8 @@ def similar_names(names: Collection[str], kind: str) -> list[Finding]:
         for first, second in combinations(singles, 2):
             if _one_word_slips(_words(first), _words(second)):
                 found.append(_finding([first, second], "are one slip of the keys apart", kind))
+    if said is not None:
+        found = [f if set(f.data[kind]) <= said else replace(f, settled_by=kind) for f in found]
     return found[:20]
 
 

@@ -1,18 +1,25 @@
 """Text cells -> numbers, without guessing what a comma means.
 
 A cell is read under both conventions, 1,234.5 and 1.234,5. Where only one of them makes sense of it
-the cell is evidence; all numeric columns of a table must agree. What stays ambiguous is refused:
-a budget wrong by a factor of a thousand is worse than a rejected file.
+the cell is evidence for its column, whatever the layout, the separator and the format of the table.
+A column without evidence of its own is read as the spec's ``decimal`` says; else as the rest of the
+table is written, but only where its marks are then thousands separators: 1.234 is never taken for
+little more than one because other columns have decimals. What stays ambiguous is refused: a budget
+wrong by a factor of a thousand is worse than a rejected file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.amounts import without_currency
 from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
@@ -27,16 +34,16 @@ EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 LARGEST = 1e15
 """Cells beyond this are refused: no money, and sums of their squares would lose all digits."""
 
-_CURRENCY = "$€£₹¥₩"
-_SPACES = " \u00a0\u202f\u2009'’"
 _EXPONENT = r"(?:[eE][-+]?\d+)?"
 _DOT = re.compile(
-    r"(?:(?:\d+|\d{1,3}(?:,\d{2,3})*,\d{3})(?:\.\d*)?|\.\d+)" + _EXPONENT
+    rf"(?:\d+(?:\.\d*)?|\.\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:,\d{{2,3}})*,\d{{3}}(?:\.\d*)?"
 )  # groups of two as well: 1,23,456.00 is how rupees are written
-_COMMA = re.compile(r"(?:(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)(?:,\d*)?|,\d+)" + _EXPONENT)
+_COMMA = re.compile(rf"(?:\d+(?:,\d*)?|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?")
+_SPACES = re.compile("[ \u00a0\u202f\u2009]")
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
+# Sure signs of one convention in a column of plain numbers, one a line; cells tell the rest.
 _PROVES_COMMA = re.compile(r"(?:^|[^\d,])0,|,\d{1,2}$|,\d{4,}$|\d{4,},", re.MULTILINE)
-_PROVES_DOT = re.compile(r"(?:^|\D)0\.|\.\d{1,2}$|\.\d{4,}$|\d{4,}\.")
+_PROVES_DOT = re.compile(r"(?:^|\D)0\.|\.\d{1,2}$|\.\d{4,}$|\d{4,}\.", re.MULTILINE)
 
 
 def is_empty(cell: str) -> bool:
@@ -63,170 +70,215 @@ def filled_share(cells: Sequence[str]) -> float:
     """
     sample = cells[:: max(1, len(cells) // 300)]
     filled = [cell for cell in sample if not is_empty(cell)]
-    for cell in filled:
-        if _interpret(_strip(cell)[1]) == (None, None):
-            return 0.0
+    if not all(map(_is_number, map(_read, filled))):
+        return 0.0
     return len(filled) / len(sample)
 
 
-def read_numbers(
-    table: Table, names: Sequence[str], faults: FaultLog
-) -> tuple[dict[str, Floats], list[Finding]]:
-    """The named columns as numbers, NaN where a cell is empty.
+class _Reading(NamedTuple):
+    """A cell's value with a decimal point and with a decimal comma; None where it makes no sense.
 
-    Every cell that is no number, is ambiguous or contradicts the table's decimal mark is added to
-    ``faults``. Currency signs and thousands separators that can be read in one way only are
-    accepted and reported.
+    ``plain`` where it has neither currency nor thousands separators.
     """
-    fast = {name: _fast(table.columns[name]) for name in names}
-    plain = {name: values for name, values in fast.items() if values is not None}
-    if len(plain) == len(fast) and not _doubtful(table, names):
-        return plain, []
-    commas = _with_commas(table, names)
-    if commas is not None:
-        return commas, [_format(",", "")]
-    return _read_slowly(table, names, faults)
+
+    dot: float | None
+    comma: float | None
+    currency: str
+    plain: bool
+
+    @property
+    def proves(self) -> str:
+        """The mark without which the cell is no number, or ""."""
+        if self.dot is None or self.comma is None:
+            return "," if self.comma is not None else "." if self.dot is not None else ""
+        return ""
+
+    @property
+    def ambiguous(self) -> bool:
+        return _is_number(self) and not self.proves and self.dot != self.comma
+
+    def value(self, mark: str) -> float | None:
+        return self.comma if mark == "," else self.dot
+
+    def grouped(self, mark: str) -> bool:
+        """Whether the other mark then separates thousands: the larger of the two readings."""
+        return abs(self.value(mark) or 0.0) >= max(abs(self.dot or 0.0), abs(self.comma or 0.0))
 
 
-def _doubtful(table: Table, names: Sequence[str]) -> bool:
-    """Whether plain numbers may be grouped ones: only 1.234 in a table separated by semicolons.
-
-    Spreadsheets write semicolons where the comma is the decimal mark.
-    """
-    if table.separator != ";":
-        return False
-    cells = [cell for name in names for cell in table.columns[name] if "." in cell]
-    return bool(cells) and not any(_PROVES_DOT.search(cell.strip()) for cell in cells)
+def _is_number(reading: _Reading) -> bool:
+    return reading.dot is not None or reading.comma is not None
 
 
-def _with_commas(table: Table, names: Sequence[str]) -> dict[str, Floats] | None:
-    """All columns where nothing but decimal commas was used, and that beyond doubt."""
-    out: dict[str, Floats] = {}
-    proven = False
-    for name in names:
-        cells = table.columns[name]
-        joined = "\n".join(cells)
-        if "." in joined:
-            return None
-        proven = proven or _PROVES_COMMA.search(joined) is not None
-        values = _fast([cell.replace(",", ".") for cell in cells])
-        if values is None:
-            return None
-        out[name] = values
-    return out if proven else None
-
-
-def _strip(cell: str) -> tuple[str, str, str]:
-    """Sign, body without currency sign and grouping spaces, and the currency sign."""
-    body = cell.strip().replace("\u2212", "-")
-    sign = symbol = ""
-    for _ in range(2):  # -$5 and $-5
-        if body[:1] in ("-", "+") and not sign:
-            sign, body = body[0], body[1:].lstrip(_SPACES)
-        if body[:1] and body[0] in _CURRENCY and not symbol:
-            symbol, body = body[0], body[1:].lstrip(_SPACES)
-    if body[-1:] and body[-1] in _CURRENCY and not symbol:
-        symbol, body = body[-1], body[:-1].rstrip(_SPACES)
-    body = body.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2009", " ")
+def _read(cell: str) -> _Reading:
+    sign, body, currency = without_currency(cell)
+    body = _SPACES.sub(" ", body)
     grouped = _SPACED.match(body)
     if grouped:
         body = re.sub(r"[ '’]", "", grouped.group()) + body[grouped.end() :]
-    return sign, body, symbol
-
-
-def _interpret(body: str) -> tuple[float | None, float | None]:
-    """The value with a decimal dot and with a decimal comma; None where it makes no sense."""
     if not body.isascii() or not any(character.isdigit() for character in body):
-        return None, None
-    dot = comma = None
-    if _DOT.fullmatch(body):
-        dot = float(body.replace(",", ""))
+        return _Reading(None, None, currency, plain=False)
+    factor = -1.0 if sign == "-" else 1.0
+    dot = factor * float(body.replace(",", "")) if _DOT.fullmatch(body) else None
+    comma = None
     if _COMMA.fullmatch(body):
-        comma = float(body.replace(".", "").replace(",", "."))
-    return dot, comma
+        comma = factor * float(body.replace(".", "").replace(",", "."))
+    plain = "," not in body and body == cell.strip().lstrip("-+")
+    return _Reading(dot, comma, currency, plain)
 
 
-def _read_slowly(
-    table: Table, names: Sequence[str], faults: FaultLog
+def read_numbers(
+    table: Table,
+    names: Sequence[str],
+    faults: FaultLog,
+    decimal: str | None = None,
+    relative: Collection[str] = (),
 ) -> tuple[dict[str, Floats], list[Finding]]:
-    readings: dict[str, tuple[str, float | None, float | None, str]] = {}
-    votes_dot = votes_comma = 0
-    example = {"dot": "", "comma": ""}
-    symbols: dict[str, str] = {}
-    adorned = 0
-    for name in names:
-        for cell in table.columns[name]:
-            if cell not in readings and not is_empty(cell):
-                sign, body, symbol = _strip(cell)
-                dot, comma = _interpret(body)
-                readings[cell] = (sign, dot, comma, symbol)
-                if symbol:
-                    symbols.setdefault(symbol, cell.strip())
-                adorned += "," in body or body != cell.strip().lstrip("-+")
-                if dot is not None and comma is None:
-                    votes_dot += 1
-                    example["dot"] = example["dot"] or cell.strip()
-                elif comma is not None and dot is None:
-                    votes_comma += 1
-                    example["comma"] = example["comma"] or cell.strip()
-    if votes_dot and votes_comma:
-        mark = "dot" if votes_dot >= votes_comma else "comma"
-    else:
-        mark = "dot" if votes_dot else "comma" if votes_comma else ""
-    currency = next(iter(symbols), "")
+    """The named columns as numbers, NaN where a cell is empty.
 
+    Every cell that is no number or contradicts the others of its column is added to ``faults``, and
+    every column that can be read two ways. Currency signs and thousands separators that can be read
+    in one way only are accepted and reported.
+
+    Parameters
+    ----------
+    decimal
+        The decimal mark of cells that can be read two ways, "." or ",".
+    relative
+        Columns of which only the ups and downs count (impressions, controls): where every cell can
+        be read two ways, both are the same but for their unit.
+    """
     out: dict[str, Floats] = {}
+    marks: dict[str, str] = {}
+    readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
-        values = np.full(len(table.columns[name]), np.nan)
-        for row, cell in enumerate(table.columns[name]):
-            if cell not in readings:
+        cells = table.text_cells(name)
+        known = _quickly(cells)
+        if known is not None:
+            out[name], marks[name] = known
+            continue
+        readings[name] = {cell: _read(cell) for cell in dict.fromkeys(cells) if not is_empty(cell)}
+        votes = Counter(reading.proves for reading in readings[name].values())
+        marks[name] = max(".,", key=lambda mark: votes[mark]) if votes["."] + votes[","] else ""
+    proven = set(marks.values()) - {""}
+    others = proven.pop() if len(proven) == 1 else ""
+    settled: set[str] = set()
+    for name, known_cells in readings.items():
+        unsure = [reading for reading in known_cells.values() if reading.ambiguous]
+        if unsure and not marks[name]:
+            alike = len(unsure) == len(known_cells) and name not in table.numbers
+            if decimal is not None:
+                marks[name] = decimal
+                settled.add(name)
+            elif alike and name in relative:
+                out[name] = _values(table, name, known_cells, ".", faults)
+                del marks[name]  # not told: the cells do leave another reading
                 continue
-            sign, dot, comma, symbol = readings[cell]
-            where = table.pointer(row, name)
-            said = f"Row {table.lines[row]}, column '{name}': '{_short(cell)}'"
-            value = dot if mark != "comma" else comma
-            ambiguous = dot is not None and comma is not None and dot != comma
-            if dot is None and comma is None:
-                faults.add(where, "not_a_number", f"{said} is not a number.")
-            elif ambiguous and not mark and ("," in cell or table.separator == ";"):
-                faults.add(
-                    where,
-                    "ambiguous_number",
-                    f"{said} may mean {_plain(dot)} or {_plain(comma)}; "
-                    "write numbers without thousands separators, with a decimal point.",
-                )
-            elif value is None:
-                faults.add(
-                    where,
-                    "mixed_decimal_marks",
-                    f"{said} does not fit the decimal {mark} of the other cells "
-                    f"(such as '{_short(example[mark or 'dot'])}').",
-                )
-            elif symbol and symbol != currency:
-                faults.add(
-                    where,
-                    "mixed_currencies",
-                    f"{said} is in {symbol}, other cells are in {currency} "
-                    f"(such as '{_short(symbols[currency])}').",
-                )
-            elif not value <= LARGEST:
-                faults.add(where, "number_too_large", f"{said} is too large.")
+            elif others and all(reading.grouped(others) for reading in unsure):
+                marks[name] = others
             else:
-                values[row] = -value if sign == "-" else value
-        out[name] = values
-    if mark == "comma":
-        return out, [_format(",", currency)]
-    return out, [_format(".", currency)] if adorned else []
+                _add_ambiguous(table, name, known_cells, faults)
+        out[name] = _values(table, name, known_cells, marks[name], faults)
+    for name in names:
+        for row, value in table.numbers.get(name, {}).items():
+            if abs(value) > LARGEST:
+                said = f"Row {table.lines[row]}, column '{name}': {value:g}"
+                faults.add(table.pointer(row, name), "number_too_large", f"{said} is too large.")
+            out[name][row] = value
+    return out, _formats(marks, readings, decimal, settled)
 
 
-def _format(decimal: str, currency: str) -> Finding:
-    style = "a decimal comma" if decimal == "," else "a decimal point"
-    signs = f", currency sign {currency}" if currency else ""
-    return Finding(
-        "number_format",
-        f"Numbers were read with {style}{signs}; the cells leave no other reading.",
-        {"decimal": decimal, "currency_sign": currency or None},
+def _quickly(cells: Sequence[str]) -> tuple[Floats, str] | None:
+    """A column of plain numbers beyond doubt, and its decimal mark ("" where none is used)."""
+    joined = "\n".join(cells)
+    if "." not in joined and _PROVES_COMMA.search(joined):
+        values = _fast([cell.replace(",", ".") for cell in cells])
+        return None if values is None else (values, ",")
+    if "." in joined and not _PROVES_DOT.search(joined):
+        return None
+    values = _fast(cells)
+    return None if values is None else (values, "." if "." in joined else "")
+
+
+def _add_ambiguous(
+    table: Table, name: str, readings: Mapping[str, _Reading], faults: FaultLog
+) -> None:
+    """Add one fault for a column whose cells can be read two ways: its first, and how many."""
+    cells = table.text_cells(name)
+    rows = [row for row, cell in enumerate(cells) if cell in readings and readings[cell].ambiguous]
+    first = cells[rows[0]]
+    reading, more = readings[first], len(rows) - 1
+    also = f" (and {more} other cell{'s' * (more > 1)} of the column likewise)" if more else ""
+    faults.add(
+        table.pointer(rows[0], name),
+        "ambiguous_number",
+        f"Row {table.lines[rows[0]]}, column '{name}': '{_short(first)}' may mean "
+        f"{_plain(reading.dot)} or {_plain(reading.comma)}{also}: say which mark is the decimal "
+        "one as 'decimal' in the spec, '.' or ','.",
     )
+
+
+def _values(
+    table: Table, name: str, readings: Mapping[str, _Reading], mark: str, faults: FaultLog
+) -> Floats:
+    """The cells of a column under one decimal mark; what cannot be read is added to ``faults``."""
+    cells = table.text_cells(name)
+    values = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells):
+        reading = readings.get(cell)
+        if reading is None:
+            continue
+        value = reading.value(mark)
+        if value is not None and abs(value) <= LARGEST:
+            values[row] = value
+            continue
+        where = table.pointer(row, name)
+        said = f"Row {table.lines[row]}, column '{name}': '{_short(cell)}'"
+        if not _is_number(reading):
+            faults.add(where, "not_a_number", f"{said} is not a number.")
+        elif value is not None:
+            faults.add(where, "number_too_large", f"{said} is too large.")
+        else:
+            other = "comma" if mark == "," else "dot"
+            like = next((c for c, r in readings.items() if r.proves == mark), "")
+            text = (
+                f"does not fit the decimal {other} of the other cells (such as '{_short(like)}')."
+            )
+            faults.add(where, "mixed_decimal_marks", f"{said} {text}")
+    return values
+
+
+def _formats(
+    marks: Mapping[str, str],
+    readings: Mapping[str, Mapping[str, _Reading]],
+    decimal: str | None,
+    settled: Collection[str],
+) -> list[Finding]:
+    """How numbers were read where that is not plainly with a decimal point.
+
+    ``settled`` are columns that the spec's ``decimal`` decided.
+    """
+    found = []
+    for mark, by_spec in product(".,", (False, True)):
+        columns = [n for n in marks if (marks[n] or ".") == mark and (n in settled) == by_spec]
+        cells = [reading for name in columns for reading in readings.get(name, {}).values()]
+        against = decimal is not None and any(marks[name] not in ("", decimal) for name in columns)
+        told = mark == "," or by_spec or against or not all(reading.plain for reading in cells)
+        if not (columns and told):
+            continue
+        currency = next((reading.currency for reading in cells if reading.currency), None)
+        text = f"a decimal {'comma' if mark == ',' else 'point'}"
+        text += f", currency {currency}" if currency else ""
+        shown = f" of {', '.join(map(repr, columns[:5]))}{' and more' * (len(columns) > 5)}"
+        why = "as the spec says" if by_spec else "the cells leave no other reading"
+        why += ", whatever the spec says" if against else ""
+        found.append(
+            Finding(
+                "number_format",
+                f"Numbers{shown} were read with {text}; {why}.",
+                {"decimal": mark, "currency_sign": currency, "columns": columns[:200]},
+            )
+        )
+    return found
 
 
 def _short(cell: str) -> str:

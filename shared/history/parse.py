@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import InvalidInput
+from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs, unused_tests
 from shared.history.cells import Cells, national, panel_of
 from shared.history.faults import FaultLog
@@ -78,7 +79,13 @@ class Upload:
             "layout": self.layout,
             "roles": self.spec,
             "findings": [
-                {"code": f.code, "message": f.message, "data": dict(f.data)} for f in self.findings
+                {
+                    "code": f.code,
+                    "message": f.message,
+                    "data": dict(f.data),
+                    "settled_by": f.settled_by,
+                }
+                for f in self.findings
             ],
             "data_report": self.data_report,
         }
@@ -181,7 +188,7 @@ def _parsed(
         more += unspent_in_geos(detail)
     whole = replace(history, detail=detail)
     more += unused_tests(spec.fit, whole, period_after(history.dates[-1], frequency))
-    found = (*history.findings, *suspicions(history), *more)
+    found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
     return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)
 
@@ -252,17 +259,11 @@ def _read_both(
             "frequency_mismatch",
             f"Spend is by {long.frequency}, outcomes are by {result.frequency}.",
         )
-    signs = [_sign(table.findings) for table in (long, result) if table is not None]
-    if len(set(signs) - {None}) > 1:
-        text = f"Spend is written in {signs[0]}, outcomes in {signs[1]}: convert one of the two."
-        raise InvalidInput.at("/outcomes", "mixed_currencies", text)
+    if result is not None:
+        log = FaultLog()
+        one_currency(spec, (*long.amounts, *result.amounts), log)
+        log.stop_if_any()
     return long, result
-
-
-def _sign(findings: Sequence[Finding]) -> str | None:
-    """The currency sign that a table's numbers carry, if any."""
-    signs = (f.data.get("currency_sign") for f in findings if f.code == "number_format")
-    return next((str(sign) for sign in signs if sign), None)
 
 
 def _merge(long: Spec, outcomes: Spec) -> Spec:

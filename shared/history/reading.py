@@ -7,12 +7,11 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import Fault, InputTooLarge, MalformedInput
 from shared.history.faults import FaultLog, cell_pointer
-from shared.history.table import Finding
 
 __all__ = ["MAX_COLUMNS", "MAX_ROWS", "Table", "read_table"]
 
@@ -26,19 +25,26 @@ _LOOKS_LIKE_DATA = re.compile(r"[-+]?\d[\d.,]*|\d{4}-\d{2}(-\d{2})?")
 class Table:
     """Text cells by column; ``lines[i]`` is the spreadsheet row of the i-th row (header = 1).
 
-    ``root`` is put before ``/rows/...`` in pointers; ``separator`` is "" for JSON records.
+    ``root`` is put before ``/rows/...`` in pointers; ``numbers`` are the cells, by column and row
+    counted from 0, that came as fractions and not as text (of JSON records).
     """
 
     header: tuple[str, ...]
     columns: Mapping[str, Sequence[str]]
     lines: Sequence[int]
-    separator: str
     root: str = ""
-    findings: tuple[Finding, ...] = ()
+    numbers: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     def pointer(self, row: int, column: str) -> str:
         """The pointer of the cell in the i-th row (counted from 0) of a column."""
         return cell_pointer(self.root, self.lines[row], column)
+
+    def text_cells(self, column: str) -> Sequence[str]:
+        """The cells of a column, those empty that came as numbers and need no reading."""
+        known = self.numbers.get(column)
+        if not known:
+            return self.columns[column]
+        return ["" if row in known else cell for row, cell in enumerate(self.columns[column])]
 
 
 def read_table(source: bytes | Sequence[Any], root: str = "") -> Table:
@@ -113,10 +119,10 @@ def _from_csv(source: bytes, root: str) -> Table:
         ) from None
     if not rows:
         raise _malformed("The table is empty.", root, "empty_table")
-    return _assemble(rows, lines, separator, root)
+    return _assemble(rows, lines, root)
 
 
-def _assemble(rows: list[list[str]], lines: list[int], separator: str, root: str) -> Table:
+def _assemble(rows: list[list[str]], lines: list[int], root: str) -> Table:
     """Rectangular columns from rows of cells, the first row being the header."""
     names = [name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
@@ -154,7 +160,7 @@ def _assemble(rows: list[list[str]], lines: list[int], separator: str, root: str
             )
     faults.stop_if_any()
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return Table(tuple(names), columns, lines, separator, root)
+    return Table(tuple(names), columns, lines, root)
 
 
 def _from_records(records: Sequence[Any], root: str) -> Table:
@@ -177,10 +183,13 @@ def _from_records(records: Sequence[Any], root: str) -> Table:
     if len(names) > MAX_COLUMNS:
         raise InputTooLarge(f"The table has more than {MAX_COLUMNS:,} columns.")
     columns: dict[str, list[str]] = {name: [] for name in names}
+    numbers: dict[str, dict[int, float]] = {}
     for index, record in enumerate(records):
         for name, cells in columns.items():
             try:
-                cells.append(_cell(record.get(name)))
+                cells.append(_cell(value := record.get(name)))
+                if isinstance(value, float) and "." in cells[-1]:
+                    numbers.setdefault(name.strip(), {})[index] = value
             except ValueError as error:
                 cells.append("")
                 faults.add(
@@ -192,7 +201,7 @@ def _from_records(records: Sequence[Any], root: str) -> Table:
     stripped = {name.strip(): cells for name, cells in columns.items()}
     if len(stripped) < len(columns):
         raise _malformed("Two columns differ in surrounding spaces only.", root, "duplicate_column")
-    return Table(tuple(stripped), stripped, range(2, len(records) + 2), "", root)
+    return Table(tuple(stripped), stripped, range(2, len(records) + 2), root, numbers)
 
 
 def _cell(value: Any) -> str:

@@ -18,7 +18,6 @@ _DRIVEN = 0.5  # adjusted R^2 from which spend follows something else
 _ONE_OF = 0.25  # from which a single driver is named
 _FOLLOWS = 0.2  # what the last outcome adds to that
 _ALIKE = 0.95  # correlation with the outcome that no cause has
-_UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
 
 
 def remarks(
@@ -202,17 +201,4 @@ def _money(history: History) -> list[Finding]:
     if history.currency is None:
         text = "No currency was told; all amounts are taken to be in the same one."
         out.append(Finding("currency_unknown", text, {}))
-    usual = {
-        name: float(np.median(column[column > 0]))
-        for name, column in zip(history.channels, history.spend.T, strict=True)
-        if np.any(column > 0)
-    }
-    if len(usual) > 1:
-        least, most = min(usual, key=lambda n: usual[n]), max(usual, key=lambda n: usual[n])
-        if usual[most] >= _UNITS * usual[least]:
-            text = (
-                f"Spend of '{most}' is usually {usual[most] / usual[least]:,.0f} times that of "
-                f"'{least}': are both in the same currency and unit?"
-            )
-            out.append(Finding("units_differ", text, {"channels": [least, most]}))
     return out

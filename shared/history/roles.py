@@ -13,12 +13,13 @@ from dataclasses import replace
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
+from shared.history.names import SPEND, TOTALS, called_total, tokens
 from shared.history.numbers import filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
-__all__ = ["find_date", "guess_roles", "tokens"]
+__all__ = ["find_date", "guess_roles"]
 
 _DATES = [
     "date",
@@ -106,7 +107,6 @@ _NOT_AN_OUTCOME = frozenset(
         "cost",
     ]
 )
-_SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
 _IMPRESSIONS = frozenset({"impressions", "impression", "imps", "grp", "grps", "views"})
 _CONTROLS = frozenset(
     [
@@ -130,17 +130,6 @@ _CONTROLS = frozenset(
 )
 _EVENTS = frozenset({"holiday", "holidays", "event", "events"})
 _GEOS = frozenset({"geo", "geos", "region", "market", "country", "dma", "state"})
-_TOTALS = frozenset({"total", "sum", "overall", "all"})
-
-
-def tokens(name: str) -> tuple[str, ...]:
-    """The words of a column's name in lower case.
-
-    >>> tokens("Channel0_spend"), tokens("spend_cr_tv"), tokens("OnlineMarketing cost")
-    (('channel0', 'spend'), ('spend', 'cr', 'tv'), ('online', 'marketing', 'cost'))
-    """
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return tuple(word.casefold() for word in re.findall(r"[^\W_]+", split))
 
 
 def _guess(role: str, column: str, message: str, **data: object) -> Finding:
@@ -239,8 +228,10 @@ def guess_roles(
         findings += [
             Finding(
                 "total_column",
-                f"Column '{name}' is called a total and was not used as a channel.",
+                f"Column '{name}' is called a total and was not used as a channel: name the "
+                "channels in the spec, with it or without it.",
                 {"column": name},
+                settled_by="channels",
             )
             for name in totals
         ]
@@ -324,13 +315,13 @@ def _rivals(names: Sequence[str]) -> Finding:
 
 
 def _spend_like(name: str) -> bool:
-    return bool(set(tokens(name)) & _SPEND) or re.search(r"[^_]_S$", name) is not None
+    return bool(set(tokens(name)) & SPEND) or re.search(r"[^_]_S$", name) is not None
 
 
 def _bare_names(columns: Sequence[str]) -> list[str]:
     """Channel names: the columns' names without the words for spend and the words all share."""
     pieces = [re.findall(r"[^\W_]+", re.sub(r"_S$", "", name)) for name in columns]
-    common: set[str] = set(_SPEND)
+    common: set[str] = set(SPEND)
     if len(columns) > 1:
         common |= set.intersection(*({word.casefold() for word in words} for words in pieces))
     out = []
@@ -343,7 +334,9 @@ def _bare_names(columns: Sequence[str]) -> list[str]:
 def _guess_channels(free: Sequence[str]) -> tuple[tuple[ChannelRole, ...], list[str]]:
     """Spend columns with their exposure, and columns that call themselves totals of spend."""
     spend = [name for name in free if _spend_like(name)]
-    totals = [name for name in spend if set(tokens(name)) & _TOTALS]
+    totals = [name for name in spend if set(tokens(name)) & TOTALS]
+    if len(totals) == len(spend):
+        totals = [name for name in spend if called_total(name)]  # a word of all tells none apart
     spend = [name for name in spend if name not in totals]
     exposure = {
         frozenset(set(tokens(name)) - _IMPRESSIONS - {"i"}): name

@@ -31,6 +31,7 @@ _FIELDS = (
     "features",
     "challengers",
     "outcome_unit",
+    "decimal",
 )
 _FOR_THE_FIT = (
     "holidays_country",
@@ -41,7 +42,8 @@ _FOR_THE_FIT = (
     "challengers",
     "outcome_unit",
 )
-_OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock")
+_OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock", "scale")
+_DECIMALS = (".", ",")
 EXPOSURES = ("spend", "impressions")
 
 COMBINED = "combined value"
@@ -53,7 +55,8 @@ class ChannelRole:
     """A channel and its columns; of a long table's channels both columns are None.
 
     ``exposure`` says what works on people: the spend, or the impressions it bought. ``saturation``
-    and ``adstock`` are families that the fit is to use, as given.
+    and ``adstock`` are families that the fit is to use, as given. ``scale`` is what one unit of the
+    spend as written is worth (a millionth, an exchange rate), None where nothing is said of it.
     """
 
     channel: str
@@ -62,6 +65,7 @@ class ChannelRole:
     exposure: str | None = None
     saturation: Any = None
     adstock: Any = None
+    scale: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; what is not said is left out."""
@@ -75,7 +79,7 @@ class Spec:
 
     ``fit`` holds what only the fit reads (priors, lift tests, model, holidays), as given.
     ``outcomes`` are columns that are added up, each at the value of one unit; ``outcome`` is None
-    then.
+    then. ``decimal`` is the decimal mark of numbers that can be read two ways.
     """
 
     date: str | None = None
@@ -88,6 +92,7 @@ class Spec:
     geo: str | None = None
     fit: Mapping[str, Any] = field(default_factory=dict)
     outcomes: tuple[tuple[str, float], ...] | None = None
+    decimal: str | None = None
 
     @property
     def outcome_columns(self) -> tuple[tuple[str, float], ...]:
@@ -113,6 +118,7 @@ class Spec:
             "frequency": self.frequency,
             "channels": self.channels and [role.to_dict() for role in self.channels],
             "controls": None if self.controls is None else list(self.controls),
+            "decimal": self.decimal,
         }
         out = {key: value for key, value in out.items() if value is not None}
         for key, value in (("events", self.events), ("geo", self.geo)):
@@ -160,6 +166,10 @@ def read_spec(data: Any) -> Spec:
     if unit is not None and unit not in UNITS:
         text = f"'{unit}' is no unit of an outcome: 'money' or 'count'."
         faults.add("/outcome_unit", "unknown_value", text)
+    decimal = _text(data, "decimal", faults)
+    if decimal is not None and decimal not in _DECIMALS:
+        text = f"'{decimal}' is no decimal mark: '.' or ','."
+        faults.add("/decimal", "unknown_value", text)
     country = _text(data, "holidays_country", faults)
     if country is not None and (text := _no_country(country)):
         faults.add("/holidays_country", "unknown_value", text)
@@ -175,6 +185,7 @@ def read_spec(data: Any) -> Spec:
         geo=_text(data, "geo", faults) or ("" if "geo" in data else None),
         fit={key: data[key] for key in _FOR_THE_FIT if key in data},
         outcomes=_outcomes(data, faults),
+        decimal=decimal,
     )
     _no_column_twice(spec, faults)
     faults.stop_if_any()
@@ -253,9 +264,24 @@ def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, .
                 exposure,
                 item.get("saturation"),
                 item.get("adstock"),
+                _scale(item, at, faults),
             )
         )
     return tuple(out)
+
+
+def _scale(item: Mapping[str, Any], at: str, faults: FaultLog) -> float | None:
+    value = item.get("scale")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e15:
+        text = (
+            "'scale' must be a number above 0, at most 1e15: what one unit of the spend as written "
+            "is worth."
+        )
+        faults.add(f"{at}/scale", "wrong_type", text)
+        return None
+    return float(value)
 
 
 def _controls(data: Mapping[str, Any], faults: FaultLog) -> tuple[str, ...] | None:

@@ -1,53 +1,75 @@
-"""What is well formed and still looks wrong: copied blocks, totals, spread-out spend, outages."""
+"""What is well formed and still looks wrong: units, copies, spread-out spend, outages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.outcome_unit import outcome_unit
+from shared.history.spec import Spec
 from shared.history.table import Finding, History
 
-__all__ = ["find_total", "suspicions"]
+__all__ = ["suspicions"]
 
 Floats = NDArray[np.float64]
 
 _YEAR = {"day": (364, 365, 366), "week": (52, 53), "month": (12,)}
 _COPIES = {"day": 7, "week": 4, "month": 2}
+_UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
+_FAR_ABOVE, _FAR_BELOW = 1e3, 1e5  # spend over an outcome in money, and the outcome over spend
 
 
-def find_total(spend: Floats) -> int | None:
-    """The column that is the sum of all others in four rows of five, or None.
-
-    Parameters
-    ----------
-    spend
-        Shape (T, C), NaN for empty. With fewer than three columns nothing is called a total.
-    """
-    values = np.nan_to_num(spend, nan=0.0)
-    if values.shape[1] < 3:
-        return None
-    total = values.sum(axis=1)
-    live = total > 0
-    if int(live.sum()) < 3:
-        return None
-    for c in range(values.shape[1]):
-        others = total - values[:, c]
-        close = np.abs(values[:, c] - others) <= 1e-3 * total
-        if np.mean(close[live]) >= 0.8:
-            return c
-    return None
-
-
-def suspicions(history: History) -> list[Finding]:
+def suspicions(history: History, spec: Spec) -> list[Finding]:
     """Findings about a whole history; see the functions below."""
     return [
+        *_units(history, spec),
         *_copied_blocks(history),
         *_spread_out(history),
         *_alike(history),
         *_odd_outcome(history),
     ]
+
+
+def _units(history: History, spec: Spec) -> list[Finding]:
+    """Amounts so far apart that they may be in two units, as far as the spec does not tell."""
+    told = {role.channel for role in spec.channels or () if role.scale is not None}
+    usual = {
+        name: float(np.median(column[column > 0]))
+        for name, column in zip(history.channels, history.spend.T, strict=True)
+        if name not in told and np.any(column > 0)
+    }
+    found = []
+    if len(usual) > 1:
+        least, most = min(usual, key=lambda n: usual[n]), max(usual, key=lambda n: usual[n])
+        if usual[most] >= _UNITS * usual[least]:
+            ratio, pair = usual[most] / usual[least], [least, most]
+            text = f"Spend of '{most}'", f"that of '{least}'"
+            found.append(_apart(*text, ratio, "channels[].scale", {"channels": pair}))
+    sold = history.outcome[np.isfinite(history.outcome) & (history.outcome > 0)]
+    money = outcome_unit(spec.fit, history.outcome_name).money
+    if money and spec.outcomes is None and usual and not told and sold.size:
+        spent, brought = sum(usual.values()), float(np.median(sold))
+        if spent >= _FAR_ABOVE * brought:
+            text = "Spend in all", "the outcome"
+            found.append(_apart(*text, spent / brought, "channels[].scale", {}))
+        elif brought >= _FAR_BELOW * spent:
+            text = "The outcome", "spend in all"
+            found.append(_apart(*text, brought / spent, "outcomes[].value", {}))
+    return found
+
+
+def _apart(most: str, least: str, ratio: float, field: str, data: Mapping[str, Any]) -> Finding:
+    return Finding(
+        "units_differ",
+        f"{most} is usually {ratio:,.0f} times {least}: are both in the same currency and unit? "
+        f"Say in the spec what one unit is worth, as {field}: 0.000001 of millionths, 1 where all "
+        "is right.",
+        data,
+        settled_by=field,
+    )
 
 
 def _copied_blocks(history: History) -> list[Finding]:

@@ -21,11 +21,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something accepted but worth knowing: a gap, a late start, a guess about a column's role."""
+    """Something accepted but worth knowing: a gap, a late start, a guess about a column's role.
+
+    ``settled_by`` is the field of the spec that settles what only a person can judge, or ``"rows"``
+    where only the table can. Until then the finding is a warning of every curve set fitted to the
+    history and of every plan that rests on it.
+    """
 
     code: str
     message: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    settled_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,16 +9,17 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.amounts import amounts_of_wide, one_currency, one_unit
 from shared.history.cells import Cells
 from shared.history.dates import read_dates
+from shared.history.doubles import billed, refuse_repeated, refuse_two_columns, total_columns
 from shared.history.faults import FaultLog
-from shared.history.names import similar_names
+from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.periods import frequency_of
 from shared.history.reading import Table
 from shared.history.roles import find_date, guess_roles
 from shared.history.spec import Spec, check_columns
-from shared.history.suspicions import find_total
 from shared.history.table import Finding
 from shared.history.tidy import add_duplicates, add_negative
 
@@ -73,7 +74,7 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
 
 
 def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
-    """The geo of every row, "" where the table has no such column."""
+    """The geo of every row, "" where the table has no such column; two spellings are a fault."""
     if not column or column not in table.columns:
         return [""] * len(table.lines)
     geos = [cell.strip() for cell in table.columns[column]]
@@ -84,6 +85,7 @@ def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[st
                 "missing",
                 f"Row {table.lines[row]}, column '{column}': the geo is missing.",
             )
+    refuse_same(table, column, geos, faults)
     return geos
 
 
@@ -127,7 +129,13 @@ def read_outcome(
             "No column looks like an outcome (revenue, sales, conversions, ...): name it in the "
             f"spec as 'outcome'. There are: {', '.join(map(repr, table.header[:12]))}.",
         )
-    numbers, findings = read_numbers(table, list(dict.fromkeys(names)), faults)
+    for name in wanted if spec.outcomes is None else ():
+        one_unit(table, name, "the value of it in 'outcomes'", faults)
+    # features may set a control beside amounts of money: then its unit counts
+    relative = {role.impressions for role in spec.channels or () if role.impressions}
+    relative |= set() if spec.fit.get("features") else set(spec.controls or ())
+    names = list(dict.fromkeys(names))
+    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
@@ -163,7 +171,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     check_columns(spec, [table], faults)
     faults.stop_if_any()
     dated = read_dated(table, spec, faults)
-    explicit = spec.channels is not None
+    given = spec
     spec, guesses = guess_roles(spec, table, dated.column, outcomes_only=False)
     spec = replace(spec, date=dated.column)
     findings = [*dated.findings, *guesses]
@@ -182,6 +190,10 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
                 "missing",
                 f"Channel '{role.channel}' needs its column of spend: the table is wide.",
             )
+        elif role.scale is None:
+            one_unit(table, role.spend, f"'scale' of channel '{role.channel}'", faults)
+    if given.channels is None:
+        refuse_two_columns(table, roles, faults)
     spend_columns = [role.spend for role in roles if role.spend]
     exposure = [role.impressions for role in roles if role.impressions]
     numbers, labels, more = read_outcome(table, spec, faults, [*spend_columns, *exposure])
@@ -192,8 +204,10 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     for column in exposure:
         add_negative(table, column, numbers[column], "impressions", faults)
     geos = read_geos(table, spec.geo, faults)
-    findings += similar_names([role.channel for role in roles], "channels")
+    said = {role.channel for role in given.channels or ()}
+    findings += similar_names([role.channel for role in roles], "channels", said)
     findings += similar_names(geos, "geos")
+    one_currency(spec, amounts_of_wide(table, spec, dated.column), faults)
     add_duplicates(
         table,
         dated.column,
@@ -206,12 +220,21 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
 
-    spend = np.column_stack([numbers[column] for column in spend_columns])
-    total = find_total(spend)
-    if total is not None:
-        findings.append(_total(spec, total, explicit, faults))
-        faults.stop_if_any()
-        kept = [c for c in range(len(roles)) if c != total]
+    spend = np.column_stack(
+        [numbers[str(role.spend)] * (1.0 if role.scale is None else role.scale) for role in roles]
+    )
+    totals, more = total_columns(spec, spend, given.channels is not None, faults)
+    findings += more
+    outcome = outcome_of(spec, numbers)
+    pairs = [(f"column '{r.spend}'", values) for r, values in zip(roles, spend.T, strict=True)]
+    pairs.append(("all spend", np.nansum(spend, axis=1)))
+    findings += billed(table, spec, pairs, outcome, bool(given.outcome_columns), faults)
+    if several(geos):
+        remedy = "Give each geo its own, or one row a date for all geos together."
+        refuse_repeated(table, spec, [dated.dates], outcome, pairs[-1][1], remedy, faults)
+    faults.stop_if_any()
+    if totals:
+        kept = [c for c in range(len(roles)) if c not in totals]
         spend, roles = spend[:, kept], tuple(roles[c] for c in kept)
         spec = replace(spec, channels=roles)
     controls = [numbers[name] for name in spec.controls or ()]
@@ -225,7 +248,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         arms=tuple((role.channel, "") for role in roles),
         spend=spend,
         impressions=np.column_stack(seen),
-        outcome=outcome_of(spec, numbers),
+        outcome=outcome,
         control_names=spec.controls or (),
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
@@ -243,20 +266,4 @@ def one_geo(column: str, geo: str) -> Finding:
         "one_geo",
         f"Column '{column}' holds a single geo ('{geo}'): read as a national history.",
         {"column": column, "geo": geo},
-    )
-
-
-def _total(spec: Spec, total: int, explicit: bool, faults: FaultLog) -> Finding:
-    """A column that adds up the others: refused where the spec insists on it, else left out."""
-    role = (spec.channels or ())[total]
-    often = "(in four rows of five or more)"
-    message = f"Column '{role.spend}' is the sum of the other spend columns {often}"
-    if explicit:
-        faults.add(
-            f"/channels/{total}/spend",
-            "total_column",
-            f"{message}: it is a total, not a channel. Take '{role.channel}' out of the spec.",
-        )
-    return Finding(
-        "total_column", f"{message} and was not used as a channel.", {"column": role.spend}
     )

@@ -293,4 +293,5 @@ def test_the_report_of_an_upload():
         "code": "guessed_role",
         "message": "Column 'date' was read as the date.",
         "data": {"role": "date", "column": "date"},
+        "settled_by": None,
     }

@@ -21,7 +21,7 @@ def table(periods: Mapping[str, range], **spend: Mapping[str, float]) -> bytes:
         for week in weeks:
             day = date(2024, 1, 1) + timedelta(weeks=week)
             cells = [f"{(1 + week % 3) * each.get(geo, 1.0)}" for each in channels.values()]
-            lines.append(f"{day},{geo},{100 + week % 7},{','.join(cells)}")
+            lines.append(f"{day},{geo},{100 + week % 7 + ord(geo[0]) % 4},{','.join(cells)}")
     return "\n".join(lines).encode()
 
 

@@ -230,10 +230,10 @@ def test_the_spec_renames_the_column_of_spend():
     np.testing.assert_array_equal(parsed.history.spend[0], [15, 3])
 
 
-def test_names_that_differ_in_case_only():
-    rows = ["2024-01-01,TV,a,1", "2024-01-08,tv,a,2", "2024-01-15,tv,a,2"]
+def test_names_that_differ_in_marks_only():
+    rows = ["2024-01-01,ads,a,1", "2024-01-08,ads+,a,2", "2024-01-15,ads+,a,2"]
     assert messages(parse(None, table(*rows), OUTCOMES).findings, "similar_names") == [
-        "'TV' and 'tv' differ in capital letters only and were kept apart."
+        "'ads' and 'ads+' differ in capitals, spaces and marks only and were kept apart."
     ]
 
 

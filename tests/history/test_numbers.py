@@ -70,13 +70,9 @@ def test_an_ambiguous_number_shows_both_readings():
     with pytest.raises(InvalidInput) as caught:
         read("1,234", "2,345")
     assert caught.value.faults[0].message == (
-        "Row 2, column 'revenue': '1,234' may mean 1234 or 1.234; write numbers without thousands "
-        "separators, with a decimal point."
+        "Row 2, column 'revenue': '1,234' may mean 1234 or 1.234 (and 1 other cell of the column "
+        "likewise): say which mark is the decimal one as 'decimal' in the spec, '.' or ','."
     )
-
-
-def test_three_decimals_are_plain_in_a_comma_separated_table():
-    np.testing.assert_array_equal(read("1.234", "2.345").history.outcome, [1.234, 2.345])
 
 
 def test_semicolons_with_dots_that_can_only_be_decimal():
@@ -93,3 +89,22 @@ def test_decimal_commas_in_bulk_and_cell_by_cell_agree():
     mixed = read("1.234,5", "0,125", "7", separator=";", spend="1,25")
     np.testing.assert_array_equal(bulk.history.outcome, mixed.history.outcome)
     np.testing.assert_array_equal(bulk.history.spend, mixed.history.spend)
+
+
+def test_a_control_in_either_unit_is_the_same_control():
+    rows = ["2024-01-01,10,5,3.499", "2024-01-08,20,6,3.999", "2024-01-15,15,7,4.125"]
+    plain = "\n".join(("date,revenue,spend_tv,price", *rows)).encode()
+    np.testing.assert_array_equal(parse(None, plain).history.controls[:, 0], [3.499, 3.999, 4.125])
+    records = [
+        {"date": f"2024-01-0{day}", "revenue": day, "spend_tv": 5, "price": price}
+        for day, price in enumerate(("3,499", "3,999", "4,125"), start=1)
+    ]
+    grouped = parse(None, records)
+    np.testing.assert_array_equal(grouped.history.controls[:, 0], [3499, 3999, 4125])
+    assert "number_format" not in {finding.code for finding in grouped.findings}
+    # 999 beside 4.125 is far off or close by: the two readings are no longer the same
+    spec = {"features": [{"name": "share", "kind": "share_of_voice", "of": ["price"]}]}
+    for table, said in ((plain.replace(b"3.999", b"999"), None), (plain, spec)):
+        with pytest.raises(InvalidInput) as caught:
+            parse(said, table)
+        assert [f.code for f in caught.value.faults] == ["ambiguous_number"]

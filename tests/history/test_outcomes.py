@@ -128,7 +128,7 @@ def test_spend_and_outcomes_in_two_currencies() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(None, long, told)
     (fault,) = caught.value.faults
-    assert (fault.pointer, fault.code) == ("/outcomes", "mixed_currencies")
-    assert "in €, outcomes in $" in fault.message
+    assert (fault.pointer, fault.code) == ("/outcomes/rows/2/revenue", "mixed_currencies")
+    assert "is in $, row 2, column 'spend', in €" in fault.message
     plain = told.replace(b"$", b"")
     np.testing.assert_array_equal(parse(None, long, plain).history.outcome, [50, 60, 70])

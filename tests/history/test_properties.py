@@ -58,9 +58,10 @@ def wide_rows(history):
 
 
 def spec_of(history):
-    """Channels in the spec, so that one that happens to be the sum of the others is no guess."""
+    """Roles in the spec, so that a sum or a multiple that happens to be there is no guess."""
     columns = [f"spend_c{c}" for c in range(min(len(history[2][0]), 2))]
-    return {"channels": [{"channel": name[6:], "spend": name} for name in columns]}
+    roles = [{"channel": name[6:], "spend": name} for name in columns]
+    return {"outcome": "revenue", "channels": roles}
 
 
 def check(parsed, history):
@@ -124,7 +125,7 @@ def test_long_says_the_same_as_wide(history, parts, shuffle: random.Random):
 @FAST
 @given(history=histories())
 def test_what_parses_is_consistent(history):
-    parsed = parse(None, to_csv(wide_rows(history)).encode())
+    parsed = parse({"outcome": "revenue"}, to_csv(wide_rows(history)).encode())
     out = parsed.history
     assert out.spend.shape == (len(out.dates), len(out.channels))
     assert out.controls.shape == (len(out.dates), len(out.control_names))

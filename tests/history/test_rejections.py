@@ -326,7 +326,7 @@ def test_a_total_declared_as_a_channel():
             "/channels/2/spend",
             "total_column",
             (
-                "Column 'everything' is the sum of the other spend columns (in four rows of five "
+                "Column 'everything' is the sum of other spend columns (in four rows of five "
                 "or more): it is a total, not a channel. Take 'everything' out of the spec."
             ),
         )
