@@ -249,10 +249,13 @@ def _draw_faults(
 
 
 def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tuple[str, str]]:
-    """What the fit itself said against resting a plan on its curves."""
+    """What the fit itself, and the history it rests on, said against resting a plan on it."""
     if curves.diagnostics.get("promote") is False:
         reasons = " ".join(curves.diagnostics.get("reasons") or ())
         yield "weak_fit", f"These curves did not pass the checks of a refit. {reasons}".rstrip()
+    for item in curves.diagnostics.get("warnings") or ():
+        if item.get("settled_by"):
+            yield item["code"], item["message"]
     used = {channel.name for channel in channels}
     verdicts = {
         c.channel: c.verdict for c in curves.channels if c.channel.partition("/")[0] in used

@@ -136,7 +136,8 @@ def _certificate(material: Material) -> str:
 
 def _warnings(material: Material) -> str:
     plan = [item["message"] for item in material.answer["warnings"]]
-    fitted = _messages(material.curves.diagnostics.get("warnings"))
+    told = _messages(material.curves.diagnostics.get("warnings"))
+    fitted = [message for message in told if message not in plan]
     imported = material.curves.diagnostics.get("imported") or {}
     parts = [("Of the plan", plan), ("Of the fit", fitted)]
     parts.append(("Of the import", [str(note) for note in imported.get("notes") or ()]))

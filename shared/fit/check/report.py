@@ -181,7 +181,11 @@ def _warnings(
     names: Sequence[str],
     outliers: Sequence[str],
 ) -> list[dict[str, str]]:
-    out: list[dict[str, str]] = []
+    out = [
+        {"code": f.code, "message": f.message, "settled_by": f.settled_by}
+        for f in history.findings
+        if f.settled_by is not None
+    ]
 
     def warn(code: str, message: str) -> None:
         out.append({"code": code, "message": message})
