@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = [
     "Conflict",
@@ -34,7 +35,11 @@ __all__ = [
     "StorageUnavailable",
     "UnsupportedContent",
     "WriteConflict",
+    "near_names",
 ]
+
+_LETTERS, _COMPARED, _KNOWN = 64, 50, 1000
+"""Letters of a name, and names of so many known ones, that a suggestion is looked for among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +125,38 @@ class StorageUnavailable(MarginalError):
     def __init__(self, detail: str, retry_after_s: int = 5) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(detail)
+
+
+def near_names(wanted: str, known: Iterable[str]) -> list[str]:
+    """The known names that ``wanted`` may have meant, at most two, the nearest first.
+
+    Near are names that share most of their letters, in order: twice the longest common subsequence
+    over the letters of both, at least .6 and hardly less than that of the nearest. Its length comes
+    from Hyyrö, Bit-parallel LCS-length computation revisited (2004): a word of bits a letter,
+    whatever the names are like. Of very many names those with the same first letter are compared.
+
+    >>> near_names("max_spent", ["min_spend", "max_spend", "locked"])
+    ['max_spend']
+    """
+    asked = wanted[:_LETTERS].casefold()
+    places: dict[str, int] = {}
+    for place, letter in enumerate(asked):
+        places[letter] = places.get(letter, 0) | 1 << place
+    everywhere = (1 << len(asked)) - 1
+    maybe: list[tuple[str, int, str]] = []
+    for name in islice(known, _KNOWN):
+        other = name[:_LETTERS].casefold()
+        if min(len(asked), len(other)) >= 0.3 * (len(asked) + len(other)) > 0:
+            maybe.append((other, len(asked) + len(other), name))
+    maybe.sort(key=lambda item: item[0][:1] != asked[:1])
+    near: list[tuple[float, str]] = []
+    for other, letters, name in maybe[:_COMPARED]:
+        left = everywhere
+        for letter in other:
+            here = left & places.get(letter, 0)
+            left = ((left + here) | (left - here)) & everywhere
+        share = 2 * (len(asked) - left.bit_count()) / letters
+        if share >= 0.6:
+            near.append((share, name))
+    near.sort(key=lambda pair: -pair[0])
+    return [name for share, name in near if share >= near[0][0] - 0.15][:2]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from shared.api.channels import Given, Reading, limited, under_effects
+from shared.api.channels import Given, Reading, limited, past_spend, stopped, under_effects
 from shared.api.messages import Channel
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.curves.analogy import DRAWS, by_analogy
@@ -28,7 +29,8 @@ def alike_channels(
     known = {channel.name: channel for channel in made}
     found: list[ProblemChannel] = []
     for i, channel in given:
-        if channel.like is None or channel.exclude:
+        before = reading.before(channel.channel)
+        if channel.like is None or (channel.exclude and not before):
             continue
         fault = _fault(channel, known)
         if fault is not None:
@@ -37,12 +39,14 @@ def alike_channels(
             continue
         scale = 1.0 if channel.scale is None else channel.scale
         unsure = USUAL if channel.uncertainty is None else channel.uncertainty
-        found.append(_channel(channel, known[channel.like], made, scale, unsure, seed))
+        alike = _channel(channel, known[channel.like], made, scale, unsure, seed)
+        alike = replace(alike, prior_spend=past_spend(before, alike.response))
+        found.append(stopped(alike) if channel.exclude else alike)
         text = (
             f"{channel.channel} has no history: its curve is that of {channel.like} at {scale:g} "
-            f"of the size, its return and its size uncertain by a factor of {unsure:g} either way. "
-            "Start small and test it."
+            f"of the size, its return and its size uncertain by a factor of {unsure:g} either way."
         )
+        text += "" if channel.exclude else " Start small and test it."
         warnings.append(("curve_by_analogy", text))
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.api.messages import Campaign, Channel
@@ -20,6 +20,8 @@ __all__ = [
     "Reading",
     "inline_channels",
     "limited",
+    "past_spend",
+    "stopped",
     "stored_channels",
     "stored_names",
     "under_effects",
@@ -34,20 +36,26 @@ Given = Sequence[tuple[int, Channel]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every channel of one request is read with; ``faults`` collects what is found."""
+    """What every channel of one request is read with; ``faults`` collects what is found.
+
+    ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
+    asked for by :meth:`before`.
+    """
 
     prior: Mapping[str, Any]
     periods: int
     faults: list[Fault]
+    asked: set[str] = field(default_factory=set)
+
+    def before(self, name: str) -> Any:
+        """What was spent on an arm before the horizon."""
+        self.asked.add(name)
+        return self.prior.get(name)
 
 
 def inline_channels(given: Given, reading: Reading) -> list[ProblemChannel]:
     """Channels that bring their own curves; faults where a curve's class refuses it."""
-    made = [
-        _channel(channel, channel.channel, ("channels", i), reading)
-        for i, channel in given
-        if not channel.exclude
-    ]
+    made = [_channel(channel, channel.channel, ("channels", i), reading) for i, channel in given]
     return [channel for channel in made if channel is not None]
 
 
@@ -70,9 +78,8 @@ def stored_channels(curves: CurveSet, given: Given, reading: Reading) -> list[Pr
     made: list[ProblemChannel | None] = []
     for name, stored in arms.items():
         i, override = overrides.get(name, (-1, Channel(channel=name)))
-        if not override.exclude:
-            by_name = {curve.channel: curve for curve in stored}
-            made.append(_channel(override, name, ("channels", i), reading, by_name))
+        by_name = {curve.channel: curve for curve in stored}
+        made.append(_channel(override, name, ("channels", i), reading, by_name))
     return [channel for channel in made if channel is not None]
 
 
@@ -83,7 +90,7 @@ def _channel(
     reading: Reading,
     stored: Mapping[str, ChannelCurve] | None = None,
 ) -> ProblemChannel | None:
-    """A channel with what is below it; None (and a fault) where it cannot be used."""
+    """A channel with what is below it; None where it cannot be used (a fault) or is left out."""
     given = {campaign.channel: campaign for campaign in channel.campaigns or ()}
     # Without a curve of its own, a stored channel has the campaigns that the fit found for it.
     known = [
@@ -96,12 +103,12 @@ def _channel(
         return _arm(channel, name, path, reading, (stored or {}).get(name))
     places = {campaign: j for j, campaign in enumerate(given)}
     kept = [c for c in names if c not in given or not given[c].exclude]
-    if not kept:
+    if not kept and not channel.exclude:
         text = f"Every campaign of {name} is excluded: exclude the channel instead."
         reading.faults.append(Fault(pointer_to(*path, "campaigns"), "required", text))
         return None
     arms: list[ProblemChannel] = []
-    for campaign in kept:
+    for campaign in names:
         where = (*path, "campaigns", places.get(campaign, -1))
         arm = f"{name}/{campaign}"
         made = _arm(
@@ -114,7 +121,9 @@ def _channel(
         )
         if made is not None:
             arms.append(made)
-    if len(arms) < len(kept):
+    if channel.exclude:
+        return replace(arms[0], name=name, campaigns=tuple(arms)) if arms else None
+    if sum(not arm.excluded for arm in arms) < len(kept):
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
@@ -138,7 +147,15 @@ def _arm(
     stored: ChannelCurve | None,
     above: Channel | None = None,
 ) -> ProblemChannel | None:
-    """A channel without campaigns, or one campaign; None (and a fault) where it has no curve."""
+    """A channel without campaigns, or one campaign.
+
+    None where it has no curve (a fault), or is left out and nothing that was spent on it before
+    works in the plan.
+    """
+    excluded = channel.exclude or (above is not None and above.exclude)
+    prior = reading.before(name)
+    if excluded and not prior:
+        return None
     own_curve = channel.response is not None or channel.saturation is not None
     if own_curve:
         response = _response(channel, name, path, reading)
@@ -158,8 +175,10 @@ def _arm(
         "name": channel.channel,
         "response": _under_effects(response, effect, price),
         "period_weights": weights,
-        "prior_spend": _prior_spend(reading.prior.get(name), response),
+        "prior_spend": past_spend(prior, response),
     }
+    if excluded:
+        return stopped(ProblemChannel(**limits))
     if stored is None:
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
@@ -167,6 +186,18 @@ def _arm(
         if channel.response is None and channel.saturation is None:
             limits["verdict"] = stored.verdict
     return limited(channel, **limits)
+
+
+def stopped(channel: ProblemChannel) -> ProblemChannel:
+    """A channel that is left out but for what was spent on it before: it spends nothing today."""
+    return ProblemChannel(
+        channel.name,
+        channel.response,
+        current_spend=0.0,
+        period_weights=channel.period_weights,
+        prior_spend=channel.prior_spend,
+        excluded=True,
+    )
 
 
 def limited(channel: Campaign, **made: Any) -> ProblemChannel:
@@ -224,7 +255,7 @@ def _response(channel: Campaign, name: str, path: Path, reading: Reading) -> Res
         return None
 
 
-def _prior_spend(prior: Any, response: Response) -> tuple[float, ...]:
+def past_spend(prior: Any, response: Response) -> tuple[float, ...]:
     """Spend in the periods before the plan, oldest first.
 
     A single amount was spent in every period before. What that leaves behind fits into as many

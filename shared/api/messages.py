@@ -116,7 +116,11 @@ class Campaign(Message):
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
-    exclude: bool = Field(False, description="Leave this channel out of the question altogether.")
+    exclude: bool = Field(
+        False,
+        description="Leave this channel out: nothing is spent on it, and what was spent on it "
+        "before (horizon.prior_spend) still works.",
+    )
 
 
 class Channel(Campaign):

@@ -25,19 +25,19 @@ def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, Amounts
         Unknown channels (with near misses), channels that the plan leaves out, amounts for other
         periods than the horizon's; pointers are relative to the request's ``/plan``.
     """
-    channels = {channel.name: channel for channel in problem.channels}
+    channels = {channel.name: channel for channel in problem.channels if not channel.excluded}
     periods = problem.horizon.periods
     refuse(first(_plan_faults(rows, channels, periods)))
+    told: dict[str, CampaignSpend] = {}
+    for row in rows:
+        told[row.channel] = row
+        told |= {f"{row.channel}/{inner.channel}": inner for inner in row.campaigns or ()}
     plan: dict[str, Amounts] = {}
-    by_name = {row.channel: row for row in rows}
-    for name, channel in channels.items():
-        row = by_name[name]
-        if not channel.campaigns:
-            plan[name] = _spends(row, periods)
-            continue
-        below = {inner.channel: inner for inner in row.campaigns or ()}
-        for campaign in channel.campaigns:
-            plan[f"{name}/{campaign.name}"] = _spends(below[campaign.name], periods)
+    for channel in problem.channels:
+        for arm in channel.campaigns or (channel,):
+            name = channel.name if arm is channel else f"{channel.name}/{arm.name}"
+            spent = CampaignSpend(channel=arm.name) if arm.excluded else told[name]
+            plan[name] = _spends(spent, periods)
     return plan
 
 
@@ -66,7 +66,7 @@ def _plan_faults(
 
 
 def _campaign_faults(row: ChannelSpend, channel: Channel, periods: int, i: int) -> Iterator[Fault]:
-    known = [campaign.name for campaign in channel.campaigns]
+    known = dict.fromkeys(c.name for c in channel.campaigns if not c.excluded)
     if known and not row.campaigns:
         text = f"{row.channel} has campaigns: say what each of them gets, in campaigns."
         yield Fault(pointer_to("plan", i, "campaigns"), "required", text)

@@ -1,17 +1,15 @@
-"""Where a fault is, and what its name may have meant: plain text, nothing to import."""
+"""Where a fault is, and what its name may have meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
+
+from shared.errors import near_names
 
 __all__ = ["MAX_FAULTS", "did_you_mean", "pointer_to"]
 
 MAX_FAULTS = 200
 """Faults told in one answer: whoever has more of them does not read further."""
-
-SUGGESTED_FROM = 300
-"""Names that a suggestion is looked for among; more would take long and help nobody."""
 
 
 def pointer_to(*tokens: str | int) -> str:
@@ -27,14 +25,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A suggestion to append to a message, or nothing.
 
     >>> did_you_mean("max_spent", ["min_spend", "max_spend", "locked"])
-    " Did you mean 'max_spend' or 'min_spend'?"
+    " Did you mean 'max_spend'?"
     >>> did_you_mean("zebra", ["tv"])
     ''
     """
-    from difflib import get_close_matches  # only a request with a fault needs it
-
-    by_folded = {candidate.casefold(): candidate for candidate in islice(known, SUGGESTED_FROM)}
-    close = get_close_matches(name.casefold()[:200], by_folded, n=2, cutoff=0.6)
-    if not close:
-        return ""
-    return f" Did you mean {' or '.join(repr(by_folded[c]) for c in close)}?"
+    close = near_names(name, known)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -64,6 +64,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     warnings: list[tuple[str, str]] = []
     horizon = message.horizon or HorizonMessage()
     reading = Reading(horizon.prior_spend or {}, horizon.periods, faults)
+    names: list[str] = []
     if curves is None:
         made = inline_channels(given, reading)
     else:
@@ -76,7 +77,8 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         faults += _draw_faults(made, given)
     options = _options(message)
     channels = (*made, *alike_channels(alike, made, reading, options.seed, warnings))
-    if not channels and not faults:
+    faults += _unread(reading, names)
+    if all(channel.excluded for channel in channels) and not faults:
         text = "Every channel is excluded: there is nothing to spend on."
         faults.append(Fault("/channels", "required", text))
     have = {channel.name: channel for channel in channels}
@@ -107,6 +109,18 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         faults.append(_not_lagrangian())
     refuse(faults)
     return problem
+
+
+def _unread(reading: Reading, names: Sequence[str]) -> Iterator[Fault]:
+    """Earlier spend of a channel in campaigns, or of none of them: no arm of the set has it."""
+    for name in reading.prior:
+        channel, _, campaign = name.partition("/")
+        if channel in names and name not in reading.asked:
+            text = f"{channel} has no campaign {campaign!r}."
+            if not campaign:
+                text = f"{name} has campaigns: tell their earlier spend one by one."
+            code = "unknown_channel" if campaign else "conflict"
+            yield Fault(pointer_to("horizon", "prior_spend", name), code, text)
 
 
 def _options(message: OptimizeRequest) -> SolverOptions:
@@ -186,12 +200,13 @@ def _rules(
     message: OptimizeRequest, have: dict[str, ProblemChannel], faults: list[Fault]
 ) -> Iterator[Rule]:
     """The constraints over the channels that are left; an excluded one spends nothing."""
+    left = {name for name, channel in have.items() if not channel.excluded}
     for i, rule in enumerate(message.constraints or ()):
-        channels = tuple(name for name in rule.channels or () if name in have)
+        channels = tuple(name for name in rule.channels or () if name in left)
         terms = tuple(
             (term.channel, term.coefficient)
             for term in rule.coefficients or ()
-            if term.channel in have
+            if term.channel in left
         )
         if not channels and not terms:
             if _holds_at_nothing(rule):

@@ -21,6 +21,7 @@ __all__ = [
     "alike",
     "condition_of",
     "drivers_of",
+    "moving_channels",
     "precision_of",
     "together",
 ]
@@ -34,7 +35,8 @@ _SAME = 0.9  # correlation from which two channels cannot be told apart
 # two or more variables with over half of their coefficient's variance on it.
 _INDEX = 30.0
 _PROPORTION = 0.5
-_MOST = 200  # channels compared with each other: those with the most spend
+_MOST = 200  # channels, and labels of events, that are looked at: those with the most
+_WORK = 2e7  # periods times the square of those: a decomposition takes some ten times as many steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,19 @@ class Precision:
     standard_error: Floats
 
 
-def _moving(history: History) -> list[int]:
+def moving_channels(history: History) -> list[int]:
     """Channels whose spend moves, those with the most spend where there are very many."""
-    moving = [c for c in range(len(history.channels)) if np.ptp(history.spend[:, c]) > 0]
-    if len(moving) > _MOST:
+    moving = np.flatnonzero(np.ptp(history.spend, axis=0) > 0).tolist()
+    most = _most(history)
+    if len(moving) > most:
         sums = history.spend.sum(axis=0)
-        moving = sorted(sorted(moving, key=lambda c: -float(sums[c]))[:_MOST])
+        moving = sorted(sorted(moving, key=lambda c: -float(sums[c]))[:most])
     return moving
+
+
+def _most(history: History) -> int:
+    """How many channels, or labels of events, there is time to compare."""
+    return min(_MOST, int((_WORK / max(len(history.dates), 1)) ** 0.5))
 
 
 def _standard(columns: Floats) -> Floats:
@@ -104,7 +112,7 @@ def alike(one: Floats, other: Floats) -> float:
 
 def condition_of(history: History) -> float | None:
     """Largest over smallest singular value of the standardised spend; None below two channels."""
-    moving = _moving(history)
+    moving = moving_channels(history)
     if len(moving) < 2 or len(history.dates) <= len(moving):
         return None
     values = np.linalg.svd(_standard(history.spend[:, moving]), compute_uv=False)
@@ -113,7 +121,7 @@ def condition_of(history: History) -> float | None:
 
 def together(history: History) -> tuple[Together, ...]:
     """Groups of channels that cannot be told apart: by pairs, and by sets that moved as one."""
-    moving = _moving(history)
+    moving = moving_channels(history)
     if len(moving) < 2 or len(history.dates) < 6:
         return ()
     spend = _standard(history.spend[:, moving])
@@ -170,10 +178,11 @@ def _surroundings(history: History) -> dict[str, Floats]:
     out: dict[str, Floats] = {}
     for place, name in enumerate(history.control_names):
         out[name] = history.controls[:, place : place + 1]
-    counts = Counter(history.events)
-    labels = sorted(label for label, count in counts.items() if label and count >= 2)
-    if labels:
-        out["events"] = np.array([[float(x == label) for label in labels] for x in history.events])
+    counts = Counter(label for label in history.events if label)
+    often = [label for label, count in counts.most_common(_most(history)) if count >= 2]
+    if often:
+        events = np.array(history.events)
+        out["events"] = np.column_stack([events == label for label in sorted(often)]).astype(float)
     if rows >= 0.9 * _PER_YEAR[history.frequency]:
         phase = 2.0 * np.pi * np.array([d.toordinal() for d in history.dates]) / 365.25
         waves = [wave(k * phase) for k in range(1, _HARMONICS + 1) for wave in (np.sin, np.cos)]
@@ -184,15 +193,20 @@ def _surroundings(history: History) -> dict[str, Floats]:
     return {name: columns for name, columns in standard.items() if np.any(columns)}
 
 
-def _explained(target: Floats, columns: Floats) -> float:
-    """Adjusted R^2 of a standardised target (T,); 0 where there are too few rows to say."""
-    rows = len(target)
+def _basis(columns: Floats) -> Floats:
+    """(T, rank) an orthonormal basis of what columns (T, p) span."""
     basis, values, _ = np.linalg.svd(columns, full_matrices=False)
     rank = int(np.sum(values > 1e-9 * max(float(values[0]), 1e-300))) if values.size else 0
+    return np.asarray(basis[:, :rank])
+
+
+def _explained(target: Floats, basis: Floats) -> float:
+    """Adjusted R^2 of a standardised target (T,); 0 where there are too few rows to say."""
+    rows, rank = basis.shape
     if rank == 0 or rows - rank - 1 < 4:
         return 0.0
     # Clipped: rounding may take it past one, and an adjusted R^2 may be below zero.
-    plain = float(np.sum((basis[:, :rank].T @ target) ** 2))
+    plain = float(np.sum((basis.T @ target) ** 2))
     return float(np.clip(1.0 - (1.0 - plain) * (rows - 1) / (rows - rank - 1), 0.0, 1.0))
 
 
@@ -202,19 +216,21 @@ def drivers_of(history: History) -> tuple[Drivers, ...]:
     if len(history.dates) < 8:
         return ()
     whole = np.hstack(list(around.values())) if around else np.zeros((len(history.dates), 0))
-    before, moving = _outcome_before(history), _moving(history)
+    before, moving = _outcome_before(history), moving_channels(history)
     # Last period's spend made last period's outcome, and spend is like it was: that is no feedback.
     spent = _standard(np.concatenate([history.spend[:1], history.spend[:-1]])[:, moving])
     room = len(history.dates) - whole.shape[1] - len(moving) >= 12
+    each = {name: _basis(columns) for name, columns in around.items()}
+    surroundings = _basis(whole)
+    if room:
+        without = _basis(np.hstack([whole, spent]))
+        within = _basis(np.hstack([whole, spent, before]))
     out = []
     for c in moving:
         target = _standard(history.spend[:, c : c + 1])[:, 0]
-        all_of_them = _explained(target, whole)
-        by = {name: _explained(target, columns) for name, columns in around.items()}
-        more = 0.0
-        if room:
-            known = np.hstack([whole, spent])
-            more = _explained(target, np.hstack([known, before])) - _explained(target, known)
+        all_of_them = _explained(target, surroundings)
+        by = {name: _explained(target, basis) for name, basis in each.items()}
+        more = _explained(target, within) - _explained(target, without) if room else 0.0
         out.append(Drivers(history.channels[c], all_of_them, by, max(more, 0.0)))
     return tuple(out)
 
@@ -240,7 +256,7 @@ def precision_of(history: History) -> Precision | None:
     whole = np.hstack([np.ones((len(seen), 1)), *around.values()])[seen]
     spend = history.spend[seen]
     channels = spend.shape[1]
-    if rows - whole.shape[1] - channels < 8 or channels > _MOST:
+    if rows - whole.shape[1] - channels < 8 or channels > _most(history):
         return None
     scale = np.maximum(np.max(spend, axis=0, initial=0.0), 1e-300)
     columns = np.hstack([whole, spend / scale])

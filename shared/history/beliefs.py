@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from shared.history.faults import FaultLog, near_misses
+import numpy as np
+
+from shared.history.faults import FaultLog
 from shared.history.table import Finding, History
 
 __all__ = ["check_beliefs", "unused_tests"]
@@ -33,13 +35,16 @@ def check_beliefs(
     geos, left_out
         Of the table where it has several; those that were left out of the fit.
     """
+    below: dict[str, list[str]] = {}
+    for owner, campaign in campaigns:
+        below.setdefault(owner, []).extend([campaign] if campaign else [])
     for index, item in _objects(fit.get("priors")):
         _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
     for index, test in _objects(fit.get("lift_tests")):
         at = f"/lift_tests/{index}"
         _check_channel(f"{at}/channel", test.get("channel"), channels, faults)
         if test.get("channel") in channels:
-            _check_campaign(f"{at}/campaign", test, campaigns, faults)
+            _check_campaign(f"{at}/campaign", test, below, faults)
         geo = test.get("geo")
         if geo is None or geo in geos:
             continue
@@ -48,28 +53,31 @@ def check_beliefs(
         elif not geos:
             text = f"There is no geo '{geo}': the history is national."
         else:
-            text = f"There is no geo '{geo}'. {near_misses(str(geo), geos)}"
+            text = f"There is no geo '{geo}'."
+            faults.add_unknown(f"{at}/geo", "unknown_geo", text, str(geo), geos)
+            continue
         faults.add(f"{at}/geo", "unknown_geo", text)
 
 
 def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
     if name not in channels:
-        text = f"There is no channel '{name}'. {near_misses(str(name), channels)}"
-        faults.add(where, "unknown_channel", text)
+        text = f"There is no channel '{name}'."
+        faults.add_unknown(where, "unknown_channel", text, str(name), channels)
 
 
 def _check_campaign(
-    where: str, test: Mapping[str, Any], campaigns: Collection[tuple[str, str]], faults: FaultLog
+    where: str, test: Mapping[str, Any], below: Mapping[str, Sequence[str]], faults: FaultLog
 ) -> None:
     channel, name = test.get("channel"), test.get("campaign")
-    known = [campaign for owner, campaign in campaigns if owner == channel and campaign]
-    if name is None or name in known:
+    if name is None:
         return
-    if known:
-        text = f"'{channel}' has no campaign '{name}'. {near_misses(str(name), known)}"
-    else:
+    known = below.get(str(channel), ())
+    if not known:
         text = f"There is no campaign '{name}': the history does not split '{channel}'."
-    faults.add(where, "unknown_campaign", text)
+        faults.add(where, "unknown_campaign", text)
+    elif name not in known:
+        text = f"'{channel}' has no campaign '{name}'."
+        faults.add_unknown(where, "unknown_campaign", text, str(name), known)
 
 
 def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Finding]:
@@ -82,24 +90,24 @@ def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Fi
     """
     found = []
     panel = history.panel()
+    spent = panel.spend.any(axis=1)
+    arms: dict[tuple[str, str | None], list[int]] = {}
+    for m, (channel, arm) in enumerate(panel.arms):
+        for key in ((channel, None), (channel, arm)):
+            arms.setdefault(key, []).append(m)
     for index, test in _objects(fit.get("lift_tests")):
         name, campaign, geo = test.get("channel"), test.get("campaign"), test.get("geo")
         try:
             last = date.fromisoformat(str(test.get("end")))
         except ValueError:
             continue  # said by whoever reads the test's numbers
-        of = {arm for channel, arm in panel.arms if channel == name}
-        places = [
-            m
-            for m, (channel, arm) in enumerate(panel.arms)
-            if channel == name and campaign in (None, arm)
-        ]
+        places = arms.get((str(name), campaign), [])
         where = [g for g, known in enumerate(panel.geos) if geo in (None, known)]
         if last >= end:
             why = f"it ends on {last}, after the history does ({max(history.dates)})"
-        elif campaign is not None and of == {""}:
+        elif campaign is not None and (str(name), "") in arms:
             why = "campaigns are added up in this fit"
-        elif not any(panel.spend[g, :, m].any() for g in where for m in places):
+        elif not spent[np.ix_(where, places)].any():
             why = "there is no spend in the history that it could speak of"
         else:
             continue

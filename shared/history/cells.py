@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.history.periods import period_number
+from shared.history.reading import limit_cells
 from shared.history.table import Finding, History, Panel
 from shared.history.tidy import Rows
 
-__all__ = ["MOST_CELLS", "UNNAMED", "Cells", "national", "panel_of"]
+__all__ = ["MOST_CELLS", "UNNAMED", "Cells", "national", "over_arms", "panel_of", "sums"]
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +66,28 @@ class Cells:
         return len(set(self.geos)) > 1 or any(campaign for _, campaign in self.arms)
 
 
+def sums(shape: tuple[int, ...], at: tuple[NDArray[np.intp], ...], values: Floats) -> Floats:
+    """Sums of the values that are known at the places ``at``; NaN where there is none."""
+    told = np.isfinite(values)
+    places = np.ravel_multi_index(tuple(axis[told] for axis in at), shape)
+    out = np.full(shape, np.nan)
+    flat = out.reshape(-1)
+    flat[places] = 0.0
+    np.add.at(flat, places, values[told])
+    return out
+
+
+def over_arms(
+    shape: tuple[int, ...],
+    rows: tuple[NDArray[np.intp], ...],
+    arms: NDArray[np.intp],
+    values: Floats,
+) -> Floats:
+    """``sums`` of values (R, M), whose rows and arms are at these places of the last axes."""
+    row, arm = np.nonzero(np.isfinite(values))
+    return sums(shape, (*(axis[row] for axis in rows), arms[arm]), values[row, arm])
+
+
 def national(cells: Cells) -> Rows:
     """Sums over geos and campaigns, one row a period.
 
@@ -76,18 +99,12 @@ def national(cells: Cells) -> Rows:
     at = np.array([place[day] for day in cells.dates])
     geos = len(set(cells.geos))
     channels = cells.channels
-    spend = np.zeros((len(days), len(channels)))
-    full = np.zeros_like(spend)
-    for m, (channel, _) in enumerate(cells.arms):
-        c = channels.index(channel)
-        known = np.isfinite(cells.spend[:, m])
-        np.add.at(spend[:, c], at[known], cells.spend[known, m])
-        np.add.at(full[:, c], at[known], 1.0)
-    spend[full == 0] = np.nan
-    known = np.isfinite(cells.outcome)
-    outcome = np.zeros(len(days))
-    np.add.at(outcome, at[known], cells.outcome[known])
-    outcome[np.bincount(at[known], minlength=len(days)) < geos] = np.nan
+    number = {channel: c for c, channel in enumerate(channels)}
+    of = np.array([number[channel] for channel, _ in cells.arms])
+    spend = over_arms((len(days), len(channels)), (at,), of, cells.spend)
+    outcome = sums((len(days),), (at,), cells.outcome)
+    known = np.bincount(at[np.isfinite(cells.outcome)], minlength=len(days))
+    outcome[known < geos] = np.nan
     controls = np.full((len(days), len(cells.control_names)), np.nan)
     for k in range(controls.shape[1]):
         has = np.isfinite(cells.controls[:, k])
@@ -132,18 +149,23 @@ def panel_of(
     start = period_number(first, history.frequency)
     time = np.array([period_number(day, history.frequency) - start for day in cells.dates])
     inside = (time >= 0) & (time < len(history.dates))
-    geo = np.array([geos.index(name) for name in cells.geos])
+    place = {name: g for g, name in enumerate(geos)}
+    geo = np.array([place[name] for name in cells.geos])
     arms = cells.arms if split else tuple((channel, "") for channel in cells.channels)
     shape = (len(geos), len(history.dates), len(arms))
-    spend, impressions = np.zeros(shape), np.zeros(shape)
-    counted = np.zeros(shape, dtype=bool)
-    for m, (channel, campaign) in enumerate(cells.arms):
-        to = arms.index((channel, campaign if split else ""))
-        told = inside & np.isfinite(cells.impressions[:, m])
-        counted[geo[told], time[told], to] = True
-        for values, target in ((cells.spend, spend), (cells.impressions, impressions)):
-            known = inside & np.isfinite(values[:, m])
-            np.add.at(target[:, :, to], (geo[known], time[known]), values[known, m])
+    size = f"{shape[0]:,} geos over {shape[1]:,} periods, {shape[2]:,} channels and campaigns"
+    limit_cells(
+        f"{size}, {len(cells.control_names)} controls",
+        *shape[:2],
+        shape[2] + len(cells.control_names),
+    )
+    number = {arm: m for m, arm in enumerate(arms)}
+    to = np.array([number[channel, campaign if split else ""] for channel, campaign in cells.arms])
+    rows = (geo[inside], time[inside])
+    spend = np.nan_to_num(over_arms(shape, rows, to, cells.spend[inside]), copy=False)
+    impressions = over_arms(shape, rows, to, cells.impressions[inside])
+    counted = np.isfinite(impressions)
+    impressions = np.nan_to_num(impressions, copy=False)
     outcome = np.full(shape[:2], np.nan)
     outcome[geo[inside], time[inside]] = cells.outcome[inside]
     controls = np.full((*shape[:2], len(cells.control_names)), np.nan)

@@ -39,6 +39,7 @@ _MONTHS = [
     "november",
     "december",
 ]
+_SHORTEST = len("2024-1")
 _YEARS = range(1900, 2200)
 
 
@@ -64,7 +65,7 @@ def parse_date(cell: str) -> date | tuple[date | None, date | None] | None:
     (datetime.date(2023, 7, 1), datetime.date(2023, 1, 30), datetime.date(2024, 3, 5))
     """
     text = _MIDNIGHT.sub("", cell.strip())
-    if not text.isascii():
+    if len(text) < _SHORTEST or not text.isascii():
         return None
     if hit := _ISO.fullmatch(text):
         return _build(int(hit[1]), int(hit[3]), int(hit[4]))
@@ -107,6 +108,9 @@ def read_dates(
     out: list[date | None] = []
     for row, cell in enumerate(cells):
         parsed = known[cell]
+        if isinstance(parsed, date):
+            out.append(parsed)
+            continue
         said = f"Row {table.lines[row]}, column '{column}': "
         quoted = f"'{cell.strip()[:40]}'"
         where = table.pointer(row, column)
@@ -131,9 +135,8 @@ def read_dates(
                 )
             out.append(choice)
             continue
-        if parsed is None:
-            faults.add(where, "not_a_date", said + _why_not(cell))
-        out.append(parsed)
+        faults.add(where, "not_a_date", said + _why_not(cell))
+        out.append(None)
     if unsure and not same and day_first != month_first:
         order = "day first" if day_first else "month first"
         findings.append(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
-from shared.errors import Fault, InvalidInput
+from shared.errors import Fault, InvalidInput, near_names
 
 __all__ = ["MAX_FAULTS", "FaultLog", "cell_pointer", "escape", "near_misses"]
 
@@ -32,17 +31,9 @@ def near_misses(wanted: str, known: Iterable[str]) -> str:
     names = list(known)
     if not names:
         return "There are none."
-    scored = sorted(
-        (
-            (difflib.SequenceMatcher(None, wanted.casefold(), name.casefold()).ratio(), name)
-            for name in names[:1000]
-        ),
-        reverse=True,
-    )
-    # as good as the best, or nearly: a long list of half matches helps nobody
-    close = [name for ratio, name in scored if ratio >= max(0.6, scored[0][0] - 0.15)]
+    close = near_names(wanted, names)
     if close:
-        return "Did you mean " + " or ".join(f"'{name}'" for name in close[:3]) + "?"
+        return "Did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
     shown = ", ".join(f"'{name}'" for name in names[:12])
     return f"There are: {shown}{' and more' if len(names) > 12 else ''}."
 
@@ -64,6 +55,13 @@ class FaultLog:
             self._faults.append(Fault(pointer, code, message))
         else:
             self._more += 1
+
+    def add_unknown(
+        self, pointer: str, code: str, message: str, name: str, known: Iterable[str]
+    ) -> None:
+        """Add a fault about a name that is not ``known``, with what it may have meant if told."""
+        told = len(self._faults) < MAX_FAULTS
+        self.add(pointer, code, f"{message} {near_misses(name, known)}" if told else message)
 
     def stop_if_any(self) -> None:
         """Raise InvalidInput where anything was added."""

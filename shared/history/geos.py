@@ -44,11 +44,13 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
         )
         rest, found = settle_geos(_only(cells, [n for n in names if n != total]), frequency)
         return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
-    rows = {name: [t for t, geo in enumerate(cells.geos) if geo == name] for name in names}
-    known = {name: [t for t in at if np.isfinite(cells.outcome[t])] for name, at in rows.items()}
+    known: dict[str, list[int]] = {name: [] for name in names}
+    for t in np.flatnonzero(np.isfinite(cells.outcome)).tolist():
+        known[cells.geos[t]].append(t)
     still = {name for name, at in known.items() if at and np.ptp(cells.outcome[at]) == 0}
     short = {name for name, at in known.items() if len(at) < FEWEST_PERIODS}
-    kept = [name for name in names if name not in short | still]
+    out = short | still
+    kept = [name for name in names if name not in out]
     if not kept:
         return cells, []
     found = [
@@ -64,7 +66,7 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
             {"geo": name, "periods": len(known[name])},
         )
         for name in names
-        if name not in kept
+        if name in out
     ]
     common = set.intersection(*({cells.dates[t] for t in known[name]} for name in kept))
     if len(common) < FEWEST_PERIODS:
@@ -101,7 +103,8 @@ def _range(cells: Cells, at: Sequence[int]) -> str:
 
 def _only(cells: Cells, kept: Sequence[str]) -> Cells:
     """The rows of some geos; a single one is nameless, as in a national table."""
-    rows = [t for t, geo in enumerate(cells.geos) if geo in kept]
+    names = set(kept)
+    rows = [t for t, geo in enumerate(cells.geos) if geo in names]
     return replace(
         cells,
         dates=[cells.dates[t] for t in rows],

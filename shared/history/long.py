@@ -17,12 +17,12 @@ from shared.history.amounts import (
     one_currency,
     one_unit,
 )
-from shared.history.cells import UNNAMED, Cells
+from shared.history.cells import UNNAMED, Cells, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
-from shared.history.faults import FaultLog, near_misses
+from shared.history.faults import FaultLog
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import read_numbers
-from shared.history.reading import Table
+from shared.history.reading import Table, limit_cells
 from shared.history.roles import guess_roles
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
@@ -134,9 +134,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         own = replace(own, outcome=guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
     wanted += [name for name, _ in own.outcome_columns]
-    relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
-    wanted = list(dict.fromkeys(wanted))
-    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
+    numbers, more = read_numbers(table, list(dict.fromkeys(wanted)), faults, spec.decimal)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:
@@ -176,10 +174,12 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings += similar_names(names, "channels", said)
     findings += similar_names(geos, "geos")
     below: dict[str, set[str]] = defaultdict(set)
-    for name, campaign in set(zip(names, campaigns, strict=True)):
+    split = set(zip(names, campaigns, strict=True))
+    for name, campaign in split:
         below[name].add(campaign)
     for name, some in below.items():
-        findings += similar_names([f"{name}/{c}" for c in some if c], "campaigns")
+        of_it = [f"{name}/{campaign}" for campaign in some if campaign]
+        findings += similar_names(of_it, "campaigns", among=len(split))
     empty = np.isnan(numbers[columns["spend"]])
     if empty.any():
         findings.append(
@@ -189,7 +189,8 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
                 {"count": int(empty.sum())},
             )
         )
-    where = [geo if several(geos) else "" for geo in geos]
+    apart = several(geos)
+    where = geos if apart else [""] * len(geos)
     worth = np.array([scales.get(name, 1.0) for name in names])
     numbers[columns["spend"]] = numbers[columns["spend"]] * worth
     every = tuple(sorted(set(names)))
@@ -199,15 +200,11 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings += more
     channels = tuple(name for name in channels if (name, "") not in totals)
     if totals or channels != every:
-        rows = [
-            row
-            for row, name in enumerate(names)
-            if totals & {(name, ""), (name, campaigns[row] or UNNAMED)}
-        ]
-        for row in rows:
-            names[row] = ""  # of no channel
-        if outcome is not None and np.isfinite(np.delete(outcome, rows)).any():
-            outcome[rows] = np.nan  # that of others; where they have none it is the only one
+        for row, name in enumerate(names):
+            if totals & {(name, ""), (name, campaigns[row] or UNNAMED)}:
+                names[row] = ""  # of no channel, and its outcome is that of others
+                if outcome is not None:
+                    outcome[row] = np.nan
         cells = _cells(dated, where, names, campaigns, channels, numbers, columns, outcome)
     if has_outcome:
         sums = " and ".join(f"'{name}'" for name, _ in own.outcome_columns)
@@ -220,7 +217,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
                 {"column": own.outcome_columns[0][0]},
             )
         )
-    if "geo" in columns and not several(geos):
+    if "geo" in columns and not apart:
         findings.append(one_geo(columns["geo"], geos[0]))
     given = {role.channel: role for role in spec.channels or ()}
     spec = replace(
@@ -237,9 +234,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
             )
             for name in channels
         ),
-        geo=columns["geo"] if several(geos) else "",
+        geo=columns["geo"] if apart else "",
     )
-    return LongTable(cells, has_outcome, frequency, spec, several(geos), tuple(findings), amounts)
+    return LongTable(cells, has_outcome, frequency, spec, apart, tuple(findings), amounts)
 
 
 def _check_names(table: Table, column: str, names: Sequence[str], faults: FaultLog) -> None:
@@ -260,21 +257,18 @@ def _channels(
     spec: Spec, names: Sequence[str], faults: FaultLog
 ) -> tuple[tuple[str, ...], list[Finding]]:
     """The channels to use: the spec's, else all in order of their name."""
-    present = sorted(set(names))
+    present = dict.fromkeys(sorted(set(names)))
     if spec.channels is None:
         return tuple(present), []
     for index, role in enumerate(spec.channels):
         if role.channel not in present:
-            faults.add(
-                f"/channels/{index}/channel",
-                "unknown_channel",
-                f"No row is of channel '{role.channel}'. {near_misses(role.channel, present)}",
-            )
-    chosen = tuple(role.channel for role in spec.channels)
+            where, text = f"/channels/{index}/channel", f"No row is of channel '{role.channel}'."
+            faults.add_unknown(where, "unknown_channel", text, role.channel, present)
+    chosen = dict.fromkeys(role.channel for role in spec.channels)
     left = [name for name in present if name not in chosen]
     if not left:
-        return chosen, []
-    return chosen, [
+        return tuple(chosen), []
+    return tuple(chosen), [
         Finding(
             "channels_left_out",
             f"Not in the spec, so their spend is not used: {', '.join(map(repr, left[:20]))}.",
@@ -313,28 +307,32 @@ def _cells(
     days = [day for day in dated.dates if day is not None]
     keys = sorted(set(zip(days, geos, strict=True)))
     place = {key: t for t, key in enumerate(keys)}
-    spend = np.full((len(keys), len(arms)), np.nan)
+    at = np.array([place[key] for key in zip(days, geos, strict=True)])
+    of = np.array(
+        [
+            column[name, (campaign or UNNAMED) if len(own[name]) > 1 else ""] if name in own else -1
+            for name, campaign in zip(names, campaigns, strict=True)
+        ]
+    )
+
+    shape = (len(keys), len(arms))
+    limit_cells(f"{shape[0]:,} periods and geos of {shape[1]:,} channels and campaigns", *shape)
+
+    def added_up(values: Floats) -> Floats:
+        rows = of >= 0
+        return sums(shape, (at[rows], of[rows]), values[rows])
+
+    spend = added_up(numbers[columns["spend"]])
     impressions = np.full_like(spend, np.nan)
-    outcome = np.full(len(keys), np.nan)
-    values = numbers[columns["spend"]]
-    seen = numbers[columns["impressions"]] if "impressions" in columns else None
-    for row, key in enumerate(zip(days, geos, strict=True)):
-        t, name = place[key], names[row]
-        if told is not None and np.isfinite(told[row]):
-            outcome[t] = np.nan_to_num(outcome[t]) + told[row]
-        if name not in own:
-            continue
-        split = len(own[name]) > 1
-        m = column[name, (campaigns[row] or UNNAMED) if split else ""]
-        spend[t, m] = np.nan_to_num(spend[t, m]) + np.nan_to_num(values[row])
-        if seen is not None and np.isfinite(seen[row]):
-            impressions[t, m] = np.nan_to_num(impressions[t, m]) + seen[row]
+    if "impressions" in columns:
+        impressions = added_up(numbers[columns["impressions"]])
+    outcome = np.full(len(keys), np.nan) if told is None else sums(shape[:1], (at,), told)
     # In a long table a date without a row of an arm is a date without spend.
     return Cells(
         dates=[day for day, _ in keys],
         geos=[geo for _, geo in keys],
         arms=arms,
-        spend=np.nan_to_num(spend),
+        spend=np.nan_to_num(spend, copy=False),
         impressions=impressions,
         outcome=outcome,
         control_names=(),

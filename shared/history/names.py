@@ -86,7 +86,13 @@ def refuse_same(
             )
 
 
-def similar_names(names: Collection[str], kind: str, said: Set[str] | None = None) -> list[Finding]:
+def similar_names(
+    names: Collection[str],
+    kind: str,
+    said: Set[str] | None = None,
+    *,
+    among: int | None = None,
+) -> list[Finding]:
     """Pairs that differ in capitals, spaces and marks only, or by one slip in a longer word.
 
     Digits tell names apart: "campaign 1" and "campaign 2" are two.
@@ -98,6 +104,8 @@ def similar_names(names: Collection[str], kind: str, said: Set[str] | None = Non
     said
         The names that the spec tells apart, where it has a place for them: pairs that it does not
         name stay to be settled.
+    among
+        How many names there are in all, where others are compared on their own.
 
     Examples
     --------
@@ -114,9 +122,10 @@ def similar_names(names: Collection[str], kind: str, said: Set[str] | None = Non
             what = "capital letters only" if same else "capitals, spaces and marks only"
             found.append(_finding(group, f"differ in {what}", kind))
     singles = [group[0] for group in bare.values()]
-    if len(singles) <= _MOST:
+    if (among or len(singles)) <= _MOST:
+        words = {name: _words(name) for name in singles}
         for first, second in combinations(singles, 2):
-            if _one_word_slips(_words(first), _words(second)):
+            if _one_word_slips(words[first], words[second]):
                 found.append(_finding([first, second], "are one slip of the keys apart", kind))
     if said is not None:
         found = [f if set(f.data[kind]) <= said else replace(f, settled_by=kind) for f in found]

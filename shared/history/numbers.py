@@ -42,8 +42,8 @@ _COMMA = re.compile(rf"(?:\d+(?:,\d*)?|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3
 _SPACES = re.compile("[ \u00a0\u202f\u2009]")
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
 # Sure signs of one convention in a column of plain numbers, one a line; cells tell the rest.
-_PROVES_COMMA = re.compile(r"(?:^|[^\d,])0,|,\d{1,2}$|,\d{4,}$|\d{4,},", re.MULTILINE)
-_PROVES_DOT = re.compile(r"(?:^|\D)0\.|\.\d{1,2}$|\.\d{4,}$|\d{4,}\.", re.MULTILINE)
+_PROVES_COMMA = re.compile(r"(?:^|[^\d,])0,|,\d{1,2}$|,\d{4,}$|\d{4},", re.MULTILINE)
+_PROVES_DOT = re.compile(r"(?:^|\D)0\.|\.\d{1,2}$|\.\d{4,}$|\d{4}\.", re.MULTILINE)
 
 
 def is_empty(cell: str) -> bool:
@@ -127,11 +127,7 @@ def _read(cell: str) -> _Reading:
 
 
 def read_numbers(
-    table: Table,
-    names: Sequence[str],
-    faults: FaultLog,
-    decimal: str | None = None,
-    relative: Collection[str] = (),
+    table: Table, names: Sequence[str], faults: FaultLog, decimal: str | None = None
 ) -> tuple[dict[str, Floats], list[Finding]]:
     """The named columns as numbers, NaN where a cell is empty.
 
@@ -143,9 +139,6 @@ def read_numbers(
     ----------
     decimal
         The decimal mark of cells that can be read two ways, "." or ",".
-    relative
-        Columns of which only the ups and downs count (impressions, controls): where every cell can
-        be read two ways, both are the same but for their unit.
     """
     out: dict[str, Floats] = {}
     marks: dict[str, str] = {}
@@ -165,14 +158,9 @@ def read_numbers(
     for name, known_cells in readings.items():
         unsure = [reading for reading in known_cells.values() if reading.ambiguous]
         if unsure and not marks[name]:
-            alike = len(unsure) == len(known_cells) and name not in table.numbers
             if decimal is not None:
                 marks[name] = decimal
                 settled.add(name)
-            elif alike and name in relative:
-                out[name] = _values(table, name, known_cells, ".", faults)
-                del marks[name]  # not told: the cells do leave another reading
-                continue
             elif others and all(reading.grouped(others) for reading in unsure):
                 marks[name] = others
             else:

@@ -16,7 +16,7 @@ import numpy as np
 from shared.errors import InvalidInput
 from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs, unused_tests
-from shared.history.cells import Cells, national, panel_of
+from shared.history.cells import Cells, national, over_arms, panel_of
 from shared.history.faults import FaultLog
 from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
@@ -196,9 +196,8 @@ def _parsed(
 def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
     """Refuse beliefs about what is not there, and exposure that nobody counted."""
     faults = FaultLog()
-    channels = [*cells.channels, *(role.channel for role in spec.channels or ())]
-    geos = sorted(set(cells.geos) - {""})
-    known = list(dict.fromkeys(channels))
+    known = dict.fromkeys([*cells.channels, *(role.channel for role in spec.channels or ())])
+    geos = dict.fromkeys(sorted(set(cells.geos) - {""}))
     check_beliefs(spec.fit, known, cells.arms, geos, left_out - {""}, faults)
     for index, role in enumerate(spec.channels or ()):
         if role.exposure == "impressions" and role.impressions is None:
@@ -334,14 +333,11 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     }
     keys = sorted(spend_keys | set(row_of))
     place = {key: t for t, key in enumerate(keys)}
-    spend = np.zeros((len(keys), len(old.arms)))
-    impressions = np.full_like(spend, np.nan)
-    for row, (day, geo) in enumerate(zip(old.dates, old.geos, strict=True)):
-        if day in spent:
-            t = place[day, geo if by_geo else ""]
-            spend[t] += old.spend[row]
-            has = np.isfinite(old.impressions[row])
-            impressions[t, has] = np.nan_to_num(impressions[t, has]) + old.impressions[row, has]
+    used = [row for row, day in enumerate(old.dates) if day in spent]
+    at = np.array([place[old.dates[row], old.geos[row] if by_geo else ""] for row in used])
+    shape, arms = (len(keys), len(old.arms)), np.arange(len(old.arms))
+    spend = np.nan_to_num(over_arms(shape, (at,), arms, old.spend[used]), copy=False)
+    impressions = over_arms(shape, (at,), arms, old.impressions[used])
     outcome = np.full(len(keys), np.nan)
     controls = np.full((len(keys), result.controls.shape[1]), np.nan)
     events = [""] * len(keys)

@@ -52,7 +52,7 @@ def frequency_of(
     Parameters
     ----------
     rows
-        (date, pointer of its cell, spreadsheet row), in any order, dates may repeat.
+        (date, pointer of its cell, spreadsheet row), in any order, each date once.
     declared
         The spec's frequency, or None.
     months_only
@@ -62,9 +62,7 @@ def frequency_of(
     -------
     ``"day"``, ``"week"`` or ``"month"``. Dates off its grid are added to ``faults``.
     """
-    places: dict[date, tuple[str, int]] = {}
-    for day, where, line in rows:
-        places.setdefault(day, (where, line))
+    places = {day: (where, line) for day, where, line in rows}
     days = sorted(places)
     steps = [(b - a).days for a, b in itertools.pairwise(days)]
     seen = "month" if months_only else _guess(days, steps)

@@ -13,10 +13,16 @@ from typing import Any
 from shared.errors import Fault, InputTooLarge, MalformedInput
 from shared.history.faults import FaultLog, cell_pointer
 
-__all__ = ["MAX_COLUMNS", "MAX_ROWS", "Table", "read_table"]
+__all__ = ["MAX_CELL", "MAX_CELLS", "MAX_COLUMNS", "MAX_ROWS", "Table", "limit_cells", "read_table"]
 
-MAX_ROWS = 500_000
-MAX_COLUMNS = 5_000
+MAX_ROWS = 1_000_000
+MAX_COLUMNS = 2_000
+MAX_CELLS = 5_000_000
+"""Cells of a table, and of what it is laid out as: as many as the largest body has bytes."""
+
+MAX_CELL = 200
+"""Characters of a cell or a column's name: no date, number, name or label is longer."""
+
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _LOOKS_LIKE_DATA = re.compile(r"[-+]?\d[\d.,]*|\d{4}-\d{2}(-\d{2})?")
 
@@ -59,13 +65,48 @@ def read_table(source: bytes | Sequence[Any], root: str = "") -> Table:
     MalformedInput
         Not text, not a table, no header, no row.
     InvalidInput
-        Rows with too many or too few cells, columns of the same name, cells that are no scalars.
+        Rows with too many or too few cells, columns of the same name, cells that are no scalars,
+        cells and names of more than ``MAX_CELL`` characters.
     InputTooLarge
-        More than ``MAX_ROWS`` rows or ``MAX_COLUMNS`` columns.
+        More than ``MAX_ROWS`` rows, ``MAX_COLUMNS`` columns or ``MAX_CELLS`` cells.
     """
     if isinstance(source, bytes):
         return _from_csv(source, root)
     return _from_records(source, root)
+
+
+def limit_cells(what: str, *sizes: int) -> None:
+    """Refuse a layout of ``sizes``, told by ``what``, before it is made.
+
+    Raises
+    ------
+    InputTooLarge
+        More than ``MAX_CELLS`` cells.
+    """
+    if math.prod(sizes) > MAX_CELLS:
+        raise InputTooLarge(
+            f"{what} are {math.prod(sizes):,} cells; at most {MAX_CELLS:,} are taken. Leave out "
+            "rows or add them up."
+        )
+
+
+def _limit_rows(count: int) -> None:
+    if count > MAX_ROWS:
+        raise InputTooLarge(f"The table has more than {MAX_ROWS:,} rows.")
+
+
+def _limit_columns(count: int, line: int) -> None:
+    if count > MAX_COLUMNS:
+        raise InputTooLarge(
+            f"The table has more than {MAX_COLUMNS:,} columns: with row {line} they are {count:,}."
+        )
+
+
+def _add_long(where: str, what: str, text: str, faults: FaultLog) -> None:
+    """Add a fault where a text is longer than anything that is read."""
+    if len(text) > MAX_CELL:
+        long = f"has {len(text):,} characters; at most {MAX_CELL} are read."
+        faults.add(where, "too_long", f"{what} {long}")
 
 
 def _malformed(message: str, root: str, code: str = "malformed_table") -> MalformedInput:
@@ -103,34 +144,60 @@ def _from_csv(source: bytes, root: str) -> Table:
         text = text[hint.end() :]
     rows: list[list[str]] = []
     lines: list[int] = []
+    width = 0  # up to the last cell of any row that holds something
+    faults = FaultLog()
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     number = skipped
     try:
         for row in reader:
             number += 1
-            if any(map(str.strip, row)):
-                rows.append(row)
-                lines.append(number)
-                if len(rows) > MAX_ROWS + 1:
-                    raise InputTooLarge(f"The table has more than {MAX_ROWS:,} rows.")
+            last = len(row)
+            while last and not row[last - 1].strip():
+                last -= 1
+            if not last:
+                continue
+            width = max(width, last)
+            if not rows:
+                _limit_columns(width, number)
+            rows.append(row)
+            lines.append(number)
+            _limit_rows(len(rows) - 1)
+            if max(map(len, row)) > MAX_CELL:
+                _add_long_cells(rows[0], row, number, root, faults)
+                if len(rows) == 1:
+                    faults.stop_if_any()
     except csv.Error as error:
         raise _malformed(
             f"Row {number + 1} is not valid CSV ({error}); is a quote left open?", root
         ) from None
+    faults.stop_if_any()
     if not rows:
         raise _malformed("The table is empty.", root, "empty_table")
-    return _assemble(rows, lines, root)
+    return _assemble(rows, lines, width, root)
 
 
-def _assemble(rows: list[list[str]], lines: list[int], root: str) -> Table:
-    """Rectangular columns from rows of cells, the first row being the header."""
+def _add_long_cells(
+    header: list[str], row: list[str], line: int, root: str, faults: FaultLog
+) -> None:
+    """Add a fault for every cell of a row that is too long to be one; of a header, every name."""
+    for place, cell in enumerate(row):
+        column = header[place].strip() if place < len(header) else f"column {place + 1}"
+        where, what = cell_pointer(root, line, column), f"Row {line}, column '{column}': the cell"
+        if row is header:
+            where, what = f"{root}/rows/{line}", f"The name of column {place + 1}"
+        _add_long(where, what, cell, faults)
+
+
+def _assemble(rows: list[list[str]], lines: list[int], width: int, root: str) -> Table:
+    """Rectangular columns from rows of cells, the first row being the header.
+
+    ``width`` is that of what the rows hold: columns beyond it have neither name nor content, only
+    separators at the ends of the lines.
+    """
     names = [name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
-    while names and not names[-1] and all(len(r) < len(names) or not r[-1].strip() for r in rows):
-        names.pop()  # a column without name and content: separators at the ends of the lines
-        rows = [row[: len(names)] for row in rows]
-    if len(names) > MAX_COLUMNS:
-        raise InputTooLarge(f"The table has more than {MAX_COLUMNS:,} columns.")
+    if len(names) > width:
+        names, rows = names[:width], [row[:width] for row in rows]
     if sum(bool(_LOOKS_LIKE_DATA.fullmatch(name)) for name in names) * 2 >= len(names):
         raise _malformed("The first row must name the columns; it holds data.", root, "no_header")
     if len(names) < 2:
@@ -159,6 +226,7 @@ def _assemble(rows: list[list[str]], lines: list[int], root: str) -> Table:
                 f"Row {line} has {len(row)} cells, the header has {len(names)}.",
             )
     faults.stop_if_any()
+    limit_cells(f"{len(rows):,} rows of {len(names):,} columns", len(rows), len(names))
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     return Table(tuple(names), columns, lines, root)
 
@@ -166,22 +234,23 @@ def _assemble(rows: list[list[str]], lines: list[int], root: str) -> Table:
 def _from_records(records: Sequence[Any], root: str) -> Table:
     if not records:
         raise _malformed("There are no records.", root, "empty_table")
-    if len(records) > MAX_ROWS:
-        raise InputTooLarge(f"The table has more than {MAX_ROWS:,} rows.")
+    _limit_rows(len(records))
     faults = FaultLog()
     names: dict[str, None] = {}
     for index, record in enumerate(records):
         if isinstance(record, Mapping):
             names.update(dict.fromkeys(map(str, record)))
+            _limit_columns(len(names), index + 2)
         else:
             faults.add(
                 f"{root}/rows/{index + 2}",
                 "not_a_record",
                 f"Row {index + 2} is not an object of column names and values.",
             )
+    for place, name in enumerate(names):
+        _add_long(f"{root}/rows", f"The name of column {place + 1}", name, faults)
     faults.stop_if_any()
-    if len(names) > MAX_COLUMNS:
-        raise InputTooLarge(f"The table has more than {MAX_COLUMNS:,} columns.")
+    limit_cells(f"{len(records):,} rows of {len(names):,} columns", len(records), len(names))
     columns: dict[str, list[str]] = {name: [] for name in names}
     numbers: dict[str, dict[int, float]] = {}
     for index, record in enumerate(records):
@@ -197,6 +266,9 @@ def _from_records(records: Sequence[Any], root: str) -> Table:
                     "not_a_value",
                     f"Row {index + 2}, column '{name}': {error}.",
                 )
+            if len(cells[-1]) > MAX_CELL:
+                what = f"Row {index + 2}, column '{name}': the cell"
+                _add_long(cell_pointer(root, index + 2, name), what, cells[-1], faults)
     faults.stop_if_any()
     stripped = {name.strip(): cells for name, cells in columns.items()}
     if len(stripped) < len(columns):

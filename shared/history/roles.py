@@ -153,8 +153,10 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
         # bare numbers such as 20230701 are dates only under a name that says so
         digits = all(cell.strip().isdigit() for cell in sample)
         match = _match(tokens(name), _DATES)
+        if digits and match is None:
+            continue
         hits = sum(parse_date(cell) is not None for cell in sample)
-        if hits * 2 > len(sample) and (not digits or match is not None):
+        if hits * 2 > len(sample):
             by_name, part = match or (len(_DATES), True)
             fits.append((part, by_name, place, name))
     # a column called "date" whose cells are no dates: the cells will be named, one by one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
-from shared.history.faults import FaultLog, escape, near_misses
+from shared.history.faults import FaultLog, escape
 from shared.history.outcome_unit import UNITS
 from shared.history.periods import FREQUENCIES
 from shared.history.reading import Table
@@ -150,11 +150,8 @@ def read_spec(data: Any) -> Spec:
         faults.stop_if_any()
     for key in data:
         if key not in _FIELDS:
-            faults.add(
-                f"/{escape(str(key))}",
-                "unknown_field",
-                f"The spec has no field '{key}'. {near_misses(str(key), _FIELDS)}",
-            )
+            text, where = f"The spec has no field '{key}'.", f"/{escape(str(key))}"
+            faults.add_unknown(where, "unknown_field", text, str(key), _FIELDS)
     frequency = _text(data, "frequency", faults)
     if frequency is not None and frequency not in FREQUENCIES:
         faults.add(
@@ -232,12 +229,9 @@ def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, .
             continue
         for key in item:
             if key not in _OF_A_CHANNEL:
-                faults.add(
-                    f"{at}/{escape(str(key))}",
-                    "unknown_field",
-                    f"A channel of the spec has no field '{key}'. "
-                    f"{near_misses(str(key), _OF_A_CHANNEL)}",
-                )
+                text = f"A channel of the spec has no field '{key}'."
+                where = f"{at}/{escape(str(key))}"
+                faults.add_unknown(where, "unknown_field", text, str(key), _OF_A_CHANNEL)
         name = _text(item, "channel", faults, at)
         if name is None:
             if item.get("channel") is None:
@@ -274,11 +268,8 @@ def _scale(item: Mapping[str, Any], at: str, faults: FaultLog) -> float | None:
     value = item.get("scale")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e15:
-        text = (
-            "'scale' must be a number above 0, at most 1e15: what one unit of the spend as written "
-            "is worth."
-        )
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        text = "'scale' must be a number above 0: what one unit of the spend as written is worth."
         faults.add(f"{at}/scale", "wrong_type", text)
         return None
     return float(value)
@@ -368,11 +359,8 @@ def _no_column_twice(spec: Spec, faults: FaultLog) -> None:
 
 def check_columns(spec: Spec, tables: Sequence[Table], faults: FaultLog) -> None:
     """Add a fault for every column that the spec names and no table has."""
-    known = [name for table in tables for name in table.header]
+    known = dict.fromkeys(name for table in tables for name in table.header)
     for where, name in _places(spec):
         if name not in known:
-            faults.add(
-                where,
-                "unknown_column",
-                f"There is no column '{name}'. {near_misses(name, known)}",
-            )
+            text = f"There is no column '{name}'."
+            faults.add_unknown(where, "unknown_column", text, name, known)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.association import moving_channels
 from shared.history.outcome_unit import outcome_unit
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
@@ -133,7 +134,7 @@ def _alike(history: History) -> list[Finding]:
     spend = history.spend
     if len(spend) < 6:
         return []
-    moving = [c for c in range(spend.shape[1]) if np.ptp(spend[:, c]) > 0]
+    moving = moving_channels(history)
     if len(moving) < 2:
         return []
     # scaled first: variances of very large or very small amounts would over- or underflow

@@ -97,15 +97,13 @@ def several(geos: Sequence[str]) -> tuple[str, ...]:
 
 def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
     """The frequency of a table's dates; "" where no date could be read."""
-    rows = [
-        (day, table.pointer(row, dated.column), table.lines[row])
-        for row, day in enumerate(dated.dates)
-        if day is not None
-    ]
-    if not rows:
-        return spec.frequency or ""
-    if len(rows) < min(len(dated.dates), 3):
+    readable = [(day, row) for row, day in enumerate(dated.dates) if day is not None]
+    if len(readable) < min(len(dated.dates), 3):
         return spec.frequency or ""  # too few readable dates to complain about their spacing
+    first: dict[date, int] = {}
+    for day, row in readable:
+        first.setdefault(day, row)
+    rows = [(day, table.pointer(row, dated.column), table.lines[row]) for day, row in first.items()]
     return frequency_of(rows, spec.frequency, dated.months_only, faults)
 
 
@@ -131,11 +129,7 @@ def read_outcome(
         )
     for name in wanted if spec.outcomes is None else ():
         one_unit(table, name, "the value of it in 'outcomes'", faults)
-    # features may set a control beside amounts of money: then its unit counts
-    relative = {role.impressions for role in spec.channels or () if role.impressions}
-    relative |= set() if spec.fit.get("features") else set(spec.controls or ())
-    names = list(dict.fromkeys(names))
-    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative)
+    numbers, findings = read_numbers(table, list(dict.fromkeys(names)), faults, spec.decimal)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
@@ -242,9 +236,10 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         numbers[role.impressions] if role.impressions else np.full(len(spend), np.nan)
         for role in roles
     ]
+    apart = several(geos)
     cells = Cells(
         dates=[day for day in dated.dates if day is not None],
-        geos=geos if several(geos) else [""] * len(geos),
+        geos=geos if apart else [""] * len(geos),
         arms=tuple((role.channel, "") for role in roles),
         spend=spend,
         impressions=np.column_stack(seen),
@@ -253,11 +248,11 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
     )
-    if spec.geo and not several(geos):
+    if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
         spec = replace(spec, geo="")
     spec = replace(spec, frequency=frequency)
-    return WideTable(cells, frequency, spec, several(geos), tuple(findings))
+    return WideTable(cells, frequency, spec, apart, tuple(findings))
 
 
 def one_geo(column: str, geo: str) -> Finding:

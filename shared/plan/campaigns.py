@@ -13,7 +13,7 @@ from shared.plan.rows import allocation
 from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, totals
 from shared.plan.within import Split, splits
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
-from shared.problem.model import Problem
+from shared.problem.model import Channel, Problem
 
 __all__ = ["campaigns"]
 
@@ -72,7 +72,7 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     names = [(row["channel"], row["campaign"]) for row in rows["recommended"] or ()]
     return {
         "ranked_at": basis,
-        "ranking": _ranking(measure, at, rows[basis] or []),
+        "ranking": _ranking(problem, measure, at, rows[basis] or []),
         "within": [_within(problem, split, names) for split in below if not split.refused],
         "predictions": [
             {
@@ -91,10 +91,13 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     }
 
 
+def _arms(problem: Problem) -> list[Channel]:
+    return [part for c in problem.channels for part in (c.campaigns or (c,))]
+
+
 def _today(problem: Problem) -> Floats | None:
     """(A, T) current spend; None where it is unknown of any arm."""
-    arms = [part for c in problem.channels for part in (c.campaigns or (c,))]
-    each = [arm.current_spend for arm in arms]
+    each = [arm.current_spend for arm in _arms(problem)]
     known = [spend for spend in each if spend is not None]
     if len(known) < len(each):
         return None
@@ -133,9 +136,12 @@ def _predicted(rows: Sequence[Row] | None, arm: int) -> Row | None:
     return {field: rows[arm][field] for field in kept}
 
 
-def _ranking(measure: Yardstick, at: Score, rows: Sequence[Row]) -> list[Row]:
-    """All arms, the highest marginal return first; ranks over the draws say how sure that is."""
-    slopes, returns = _draws_of(measure, at)
+def _ranking(problem: Problem, measure: Yardstick, at: Score, rows: Sequence[Row]) -> list[Row]:
+    """All arms that are not left out, the highest marginal return first; ranks over the draws say
+    how sure that is."""
+    kept = [a for a, arm in enumerate(_arms(problem)) if not arm.excluded]
+    rows = [rows[a] for a in kept]
+    slopes, returns = (None if x is None else x[:, kept] for x in _draws_of(measure, at))
     least, most = _rank_ranges(slopes)
     # An infinitely steep curve (a power of nothing spent) comes first and has no number.
     steep = [np.inf if r["marginal_return"] is None else r["marginal_return"] for r in rows]

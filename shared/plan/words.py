@@ -88,7 +88,7 @@ def span(problem: Problem) -> str:
 
 def bound_name(name: str) -> str:
     """What holds a channel, as a noun."""
-    return "lock" if name == "locked" else name
+    return {"locked": "lock", "exclude": "exclusion"}.get(name, name)
 
 
 def gained(problem: Problem, value: float) -> str:

@@ -178,6 +178,8 @@ def own_bounds(channel: Channel) -> tuple[tuple[float, str], tuple[float, str]]:
     """The tightest (bound, name) from below and above, the budget left aside."""
     low = (channel.min_spend, "min_spend" if channel.min_spend > 0 else "")
     high = (np.inf if channel.max_spend is None else channel.max_spend, "max_spend")
+    if channel.excluded:
+        return (0.0, ""), (0.0, "exclude")
     current = channel.current_spend
     if current is not None and channel.locked:
         # A commitment meets any change limit, but not any floor or ceiling: where it breaks one,

@@ -48,6 +48,8 @@ class Channel:
         Spend in the periods before the plan, oldest first: its carryover comes in.
     campaigns
         Arms below this channel; their sum is its spend, their responses are its response.
+    excluded
+        The caller leaves it out: nothing is spent on it, and it is here for what was spent before.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Channel:
     period_weights: tuple[float, ...] = ()
     prior_spend: tuple[float, ...] = ()
     campaigns: tuple[Channel, ...] = ()
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

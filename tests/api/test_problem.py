@@ -272,6 +272,29 @@ def test_arms_of_a_stored_set_are_campaigns_of_their_channel() -> None:
     assert len(brand.response.draws) == 3
 
 
+def test_what_is_left_of_a_stored_set_keeps_its_earlier_spend() -> None:
+    def asked(channels: list[dict[str, Any]], prior: dict[str, Any]) -> Problem:
+        horizon = {"periods": 2, "prior_spend": prior}
+        raw = {"dataset": "brand", "budget": 30, "channels": channels, "horizon": horizon}
+        return posed(raw, with_campaigns())
+
+    tv, search = asked([{"channel": "tv", "exclude": True}], {"tv/brand": [8]}).channels
+    assert (tv.name, tv.excluded, tv.current_spend, search.excluded) == ("tv", True, 0, False)
+    (brand,) = tv.campaigns
+    assert (brand.name, brand.prior_spend, brand.current_spend) == ("brand", (8,), 0)
+    without = [{"channel": "launch", "exclude": True}]
+    tv, _ = asked([{"channel": "tv", "campaigns": without}], {"tv/launch": [8]}).channels
+    assert [(c.name, c.excluded) for c in tv.campaigns] == [("brand", False), ("launch", True)]
+    assert tv.current_spend == tv.campaigns[0].current_spend != 0
+    for channels in ([], [{"channel": "tv", "exclude": True}]):
+        with pytest.raises(InvalidInput) as caught:
+            asked(channels, {"tv": 40, "tv/sale": 5, "radio": 3})
+        found = told(caught.value)
+        assert found["/horizon/prior_spend/tv"][0] == "conflict"
+        assert found["/horizon/prior_spend/tv~1sale"][0] == "unknown_channel"
+        assert found["/horizon/prior_spend/radio"][0] == "unknown_channel"
+
+
 def test_a_campaign_that_the_stored_set_does_not_have_needs_a_curve() -> None:
     channels = [{"channel": "tv", "campaigns": [{"channel": "brand"}]}]
     with pytest.raises(InvalidInput) as caught:

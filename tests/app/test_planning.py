@@ -161,7 +161,7 @@ def test_unknown_channels_of_a_stored_dataset(api: Client, fitted: str) -> None:
     assert answer.status == 422
     assert answer.errors()["/channels/0/channel"] == (
         "unknown_channel",
-        "The stored curves have no channel 'chanel_1'. Did you mean 'channel_1' or 'channel_3'?",
+        "The stored curves have no channel 'chanel_1'. Did you mean 'channel_1' or 'channel_2'?",
     )
 
 
