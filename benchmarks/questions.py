@@ -20,7 +20,6 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import measure, weights_at
-from shared.solve.certify.program_certificate import program_violation
 
 __all__ = [
     "Question",
@@ -70,7 +69,7 @@ def question_of_program(program: Program) -> Question:
 
     def tidy(x: Array) -> Array | None:
         plan = repair(program, x.reshape(shape))
-        if plan is None or program_violation(program, plan) > HELD:
+        if plan is None or program.violation(plan) > HELD:
             return None
         return plan.ravel()
 

@@ -32,6 +32,7 @@ from shared.solve.certify.program_certificate import certify_program
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.interaction_terms import linear_weights
 from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
+from shared.solve.program.solved_program import decisions
 
 __all__ = ["bindings", "make_plan", "score_program", "shared_outcome"]
 
@@ -51,7 +52,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     by_period = program
     if program.columns != program.periods:
         by_period = lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
-    first = start if start is not None and start.shape == program.lower.shape else None
+    first = None if start is None else decisions(program, start)
     timed = replace(problem, options=timing.options)
     found = _found(timed, program, first)
     current = by_period.current
@@ -230,6 +231,8 @@ def _in_turn_note(reached: float, ahead: float) -> tuple[str, str]:
 def score_program(program: Program, spend: Floats) -> Score:
     """Score ``spend`` (A, T) with a program whose decisions are the spends themselves (K = T).
 
+    Of the arms that spend: what stands for a sum of them is left out.
+
     Outcomes after the plan's last period (the long term) are no part of its outcome, but a unit of
     money's marginal return includes them, weighed as the objective weighs them. What an interaction
     brings (or takes) counts half to either of its arms, at the mean curves' levels in every draw.
@@ -237,18 +240,18 @@ def score_program(program: Program, spend: Floats) -> Score:
     spend = program.widened(spend)
     z = program.adstocked(spend)
     draws = program.response_draws(z)
-    ended = program.periods
+    ended, own = program.periods, program.arms - len(program.sums)
     alone, slopes = program.response(z), program.slopes(spend)
     if program.pairs:
         slopes = slopes * _steeper(program, z)
     shared = shared_outcome(program, z)
     return Score(
-        spend=program.spend(spend),
-        outcome=(alone + shared)[:, :ended],
-        marginal=_through_carry(program, slopes),
-        ceiling=_ceiling(program)[:, :ended],
-        draws=None if draws is None else (draws + shared)[:, :, :ended],
-        alone=alone[:, :ended] if program.pairs else None,
+        spend=program.spend(spend)[:own],
+        outcome=(alone + shared)[:own, :ended],
+        marginal=_through_carry(program, slopes)[:own],
+        ceiling=_ceiling(program)[:own, :ended],
+        draws=None if draws is None else (draws + shared)[:, :own, :ended],
+        alone=alone[:own, :ended] if program.pairs else None,
     )
 
 

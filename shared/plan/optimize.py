@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import Infeasible
 from shared.plan import separable
 from shared.plan.caution import warn
 from shared.plan.conditions import conditions
@@ -16,6 +17,7 @@ from shared.plan.plan import Plan
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
 from shared.problem.aim import GOALS
+from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
 from shared.solve.named.search import BY_NAME
 
@@ -38,10 +40,24 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     Raises
     ------
     Infeasible
-        No spend satisfies all limits; names the smallest conflicting set.
+        No spend satisfies all limits; names the smallest conflicting set. Or none was found that
+        keeps them all to 1e-6: no other plan leaves this room.
     InvalidInput, NotSupportedYet
         Parts of the problem that contradict each other, or are not built.
     """
+    plan = _made(problem, start)
+    if start is not None and plan.certificate.max_constraint_violation > ALLOWED:
+        plan = _made(problem, None)
+    if plan.certificate.max_constraint_violation > ALLOWED:
+        raise Infeasible(
+            "No plan that keeps every limit was found within the time limit; it was not proven "
+            "that there is none. A longer solver.time_limit_s may find one.",
+            [],
+        )
+    return plan
+
+
+def _made(problem: Problem, start: Floats | None) -> Plan:
     if problem.separable:
         return separable.make_plan(problem, start)
     # Imported where used: the common question does not wait for solvers that it does not need.

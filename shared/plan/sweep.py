@@ -25,11 +25,11 @@ from shared.problem.canonical import (
     HAIR,
     Canonical,
     canonicalise,
-    feasible_current,
     marginal,
     outcome,
     own_bounds,
 )
+from shared.problem.incumbent import incumbent
 from shared.problem.model import Problem
 from shared.solve.certify.budgets_certificate import Bounded, certify_budgets
 from shared.solve.certify.certificate import Certificate
@@ -204,7 +204,7 @@ def _no_worse_than_now(each: Sequence[Canonical], spend: Floats) -> None:
         near = abs(now - canonical.budget) <= 1e-6 * canonical.budget
         if not (near or (not canonical.spend_all and now <= canonical.budget)):
             continue
-        today = feasible_current(canonical)
+        today = incumbent(canonical, canonical.current)
         if today is not None:
             both = outcome(canonical, np.stack((today, spend[k]))).sum(axis=1)
             if both[0] > both[1]:

@@ -12,6 +12,7 @@ from shared.plan.plan import Search
 from shared.plan.sequential import aim_in_turn, step
 from shared.plan.words import number
 from shared.problem.aim import Aim
+from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate
@@ -22,9 +23,6 @@ from shared.solve.program.program_targets import ProgramAimSolved, solve_program
 __all__ = ["Targeted", "decide", "meet_targets"]
 
 Floats = NDArray[np.float64]
-
-MISS = 1e-6
-"""Relative, of a target: what counts as met (API.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,11 +58,11 @@ def meet_targets(
     today = known_plan(program)
     if today is not None:
         now = program.outcome(today), float(program.spend(today).sum())
-        better = aim.missed(brings, costs) > MISS or aim.worth(*now) > aim.worth(brings, costs)
-        if aim.missed(*now) <= MISS and better:
+        better = aim.missed(brings, costs) > ALLOWED or aim.worth(*now) > aim.worth(brings, costs)
+        if aim.missed(*now) <= ALLOWED and better:
             # Short sight can do worse than staying where one is.
             u, (brings, costs) = today, now
-    missed = [floor for floor in aim.floors if floor.missed(brings, costs) > MISS]
+    missed = [floor for floor in aim.floors if floor.missed(brings, costs) > ALLOWED]
     if missed:
         raise _out_of_reach(aim, missed[0].name, brings, costs)
     return Targeted(

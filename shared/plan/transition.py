@@ -67,10 +67,9 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     goal = plan.best.spend[:, 0]
     stepped, kept = _best_steps(problem, start, goal, max_change, periods)
     straight = _straight_steps(problem, start, goal, max_change, periods)
-    way = "best_steps"
-    if _sustained(measure, straight[-1]) > _sustained(measure, stepped[-1]) + 1e-9 * abs(
-        _sustained(measure, goal)
-    ):
+    way, hair = "best_steps", 1e-9 * abs(_sustained(measure, goal))
+    ahead = _sustained(measure, straight[-1]) > _sustained(measure, stepped[-1]) + hair
+    if ahead and _broken(measure, straight).keys() <= _broken(measure, stepped).keys():
         stepped, way = straight, "straight"
     over = _over_time(problem, start, stepped)
     base, best = _sustained(measure, start), _sustained(measure, goal)
@@ -90,7 +89,14 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "outcome_arrives_in": _outcome_arrives(over, _brings(measure, start), plan.best.total),
         "outcome_gained": float((over.outcome.sum(axis=0) - _brings(measure, start)).sum()),
         "explanation": _told(problem, shares, arrives, best - base, periods),
-        "warnings": _warnings(problem, plan, measure, stepped, kept=kept),
+        "warnings": _warnings(
+            problem,
+            plan,
+            measure,
+            stepped,
+            _held_by_lots(problem, stepped[-1], goal, max_change),
+            kept=kept,
+        ),
         "curves_version": problem.curves_version,
     }
 
@@ -123,14 +129,17 @@ def _reach(problem: Problem, now: Floats, goal: Floats, share: float) -> tuple[F
         channel, x = arm.channel, float(now[a])
         (least, _), (most, _) = own_bounds(channel)
         step = share * (x if x > 0.0 else float(goal[a]))
-        down, up = max(x - step, 0.0), x + step
-        if channel.minimum_if_active > 0.0:
-            # On or off is one step, or it would never be made.
-            down = 0.0 if down < channel.minimum_if_active else down
-            up = max(up, channel.minimum_if_active) if goal[a] > 0.0 else up
+        down, up, on = max(x - step, 0.0), x + step, channel.minimum_if_active
         if channel.increment > 0.0:
+            # Whole lots within the change; where there are none, an arm stays.
             lot = channel.increment
-            down, up = np.floor(down / lot) * lot, np.ceil(up / lot) * lot
+            down, up = np.ceil(down / lot - STILL) * lot, np.floor(up / lot + STILL) * lot
+            down, up = (down, up) if down <= up else (x, x)
+            on = float(np.ceil(on / lot - STILL) * lot)
+        if on > 0.0:
+            # On or off is one step, or it would never be made.
+            down = 0.0 if down < on else down
+            up = max(up, on) if goal[a] > 0.0 else up
         # From outside its limits an arm goes towards them as fast as it may.
         low[a] = min(max(down, least), max(up, 0.0)) if x < least else max(down, min(least, x))
         high[a] = max(min(up, most), down) if x > most else min(up, most)
@@ -359,11 +368,30 @@ def _told(
     return [{"code": "arrives", "text": text, "data": {**data, "reached_share": reached}}]
 
 
+def _broken(measure: Yardstick, steps: list[Floats]) -> dict[str, int]:
+    """Limits that steps break, and the last step (from 1) that does."""
+    return {
+        name: p + 1 for p, step in enumerate(steps) for name, _, _ in measure.broken(step[:, None])
+    }
+
+
+def _held_by_lots(problem: Problem, now: Floats, goal: Floats, share: float) -> list[str]:
+    """Arms short of the recommended plan that no whole lot within ``share`` leads on to."""
+    low, high = _reach(problem, now, goal, share)
+    hair = STILL * max(float(goal.sum()), 1e-12)
+    return [
+        arm.name
+        for a, arm in enumerate(arms_of(problem))
+        if arm.channel.increment > 0.0 and high[a] - low[a] <= hair < abs(goal[a] - now[a])
+    ]
+
+
 def _warnings(
     problem: Problem,
     plan: Plan,
     measure: Yardstick,
     steps: list[Floats],
+    held: list[str],
     *,
     kept: bool,
 ) -> list[dict[str, Any]]:
@@ -374,10 +402,14 @@ def _warnings(
             "towards the recommended plan as far as they may."
         )
         found.append(("steps_break_limits", text))
-    broken: dict[str, int] = {}
-    for p, step in enumerate(steps):
-        for name, _, _ in measure.broken(step[:, None]):
-            broken[name] = p + 1
+    if held:
+        text = (
+            f"Lots are larger than what max_change allows in a period: {', '.join(held[:5])} "
+            "cannot move on to the recommended plan. A larger max_change or smaller lots would "
+            "let them."
+        )
+        found.append(("lots_forbid_steps", text))
+    broken = _broken(measure, steps)
     if broken:
         named = ", ".join(f"{name} (up to step {p})" for name, p in list(broken.items())[:5])
         found.append(("limits_not_yet_met", f"On the way, limits are not yet met: {named}."))

@@ -15,6 +15,7 @@ from shared.plan.score import Score, score
 from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.arms import arms_of
 from shared.problem.canonical import Canonical, canonicalise, outcome_draws, own_bounds
+from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.risk import measure as risk_measure
@@ -24,9 +25,6 @@ __all__ = ["Amounts", "Yardstick", "spend_of", "violations", "yardstick"]
 Floats = NDArray[np.float64]
 Amounts = float | Sequence[float]
 Broken = tuple[str, float, str]
-
-TOLERANCE = 1e-6
-"""Bounds and constraints hold to this share of the money at stake (API.md)."""
 
 
 class Yardstick(Protocol):
@@ -123,7 +121,7 @@ class _OfBoxes:
     def broken(self, spend: Floats) -> Iterator[Broken]:
         budget = self.problem.budget
         total = float(spend.sum())
-        slack = TOLERANCE * max(total if budget is None else budget, 1e-12)
+        slack = ALLOWED * max(total if budget is None else budget, 1e-12)
         for channel, x in zip(self.problem.channels, spend[:, 0].tolist(), strict=True):
             (low, low_by), (high, high_by) = own_bounds(channel)
             name = channel.name
@@ -171,7 +169,7 @@ class _OfPrograms:
     def broken(self, spend: Floats) -> Iterator[Broken]:
         program, money = self.by_period, spend
         spend = program.widened(spend)
-        slack = TOLERANCE * max(program.scale, 1e-12)
+        slack = ALLOWED * max(program.scale, 1e-12)
         for a, name in enumerate(program.names):
             low = float((program.lower[a] - spend[a]).max())
             high = float((spend[a] - program.upper[a]).max())
@@ -204,7 +202,7 @@ class _OfPrograms:
         over = surplus(program, aim, risk, spend)
         for floor, more in zip(aim.floors, over, strict=True):
             asked = floor.constant + floor.per_money * float(program.spend(spend).sum())
-            if -more > TOLERANCE * max(asked, asked + more):
+            if -more > ALLOWED * max(asked, asked + more):
                 yield floor.name, -more, f"The plan misses its {floor.name} by so much outcome."
 
     def _rows(self, spend: Floats, slack: float) -> Iterator[Broken]:
@@ -241,7 +239,7 @@ class _OfPrograms:
 def _missed(aim: Aim, brings: float, costs: float) -> Iterator[Broken]:
     """The targets that an outcome and a spend miss."""
     for floor in aim.floors:
-        if floor.missed(brings, costs) > TOLERANCE:
+        if floor.missed(brings, costs) > ALLOWED:
             short = floor.constant + floor.per_money * costs - brings
             yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
 

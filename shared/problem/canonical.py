@@ -17,7 +17,6 @@ __all__ = [
     "HAIR",
     "Canonical",
     "canonicalise",
-    "feasible_current",
     "marginal",
     "outcome",
     "outcome_draws",
@@ -85,20 +84,6 @@ def marginal(canonical: Canonical, spend: Array) -> Array:
     """Expected outcome from each channel's next unit of money; ``inf`` at 0 on some curves."""
     source = canonical.draws
     return canonical.curves.slope(spend) if source is None else source.mean_slope(spend)
-
-
-def feasible_current(canonical: Canonical) -> Array | None:
-    """The current plan where it is fully known and allowed (to rounding), else None."""
-    current = canonical.current
-    if np.any(np.isnan(current)):
-        return None
-    hair = HAIR * max(canonical.budget, float(np.max(canonical.upper, initial=0.0)))
-    if np.any(current < canonical.lower - hair) or np.any(current > canonical.upper + hair):
-        return None
-    missing = canonical.budget - float(current.sum())
-    if missing < -hair or (canonical.spend_all and missing > hair):
-        return None
-    return np.clip(current, canonical.lower, canonical.upper)
 
 
 def canonicalise(problem: Problem) -> Canonical:

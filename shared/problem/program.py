@@ -218,14 +218,31 @@ class Program:
         return _array(np.divide(value, top, out=np.zeros_like(value), where=top > 0.0))
 
     def violation(self, u: Array) -> float:
-        """Largest violation of a bound or a row, relative to ``scale`` (the money at stake)."""
+        """Largest violation of a bound, a row or a discrete rule, relative to ``scale``.
+
+        Money per period is what counts, so a share of a budget is turned into money first; a count
+        of active arms is violated by the smallest spends that would have to go.
+        """
+        if u.shape != self.lower.shape or not np.all(np.isfinite(u)):
+            return np.inf
+        per_u = self.spread.max(axis=1)
+        per_u = np.where(per_u > 0.0, per_u, per_u.max())  # sums of arms are in the arms' own units
         product = self.rows.matrix @ u.ravel()
         worst = max(
-            float(np.max(self.lower - u, initial=0.0)),
-            float(np.max(u - self.upper, initial=0.0)),
+            float(np.max((self.lower - u) * per_u, initial=0.0)),
+            float(np.max((u - self.upper) * per_u, initial=0.0)),
             float(np.max(self.rows.lower - product, initial=0.0)),
             float(np.max(product - self.rows.upper, initial=0.0)),
+            float(np.max(np.minimum(u, self.least_active - u) * per_u, initial=0.0)),
         )
+        some = self.lot > 0.0
+        if np.any(some):
+            lot = self.lot[some, None]
+            off = np.abs(u[some] - np.round(u[some] / lot) * lot)
+            worst = max(worst, float(np.max(off * per_u[some])))
+        for rule in self.at_most:
+            money = np.sort((u * per_u).max(axis=1)[list(dict.fromkeys(rule.arms))])[::-1]
+            worst = max(worst, float(np.max(money[rule.count :], initial=0.0)))
         return worst / max(self.scale, 1e-300)
 
     def _mean(self, z: Array) -> Array:

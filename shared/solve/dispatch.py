@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
-from shared.problem.canonical import Canonical, feasible_current, marginal, outcome
+from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Proof
 from shared.solve.named.search import BY_NAME, search
@@ -71,7 +72,8 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
     Parameters
     ----------
     start
-        A feasible plan (n,) known already; like the current plan, the answer is never worse.
+        A plan (n,) known already: moved to the nearest bounds and the budget, it counts as known
+        like today's, where that is allowed; the answer is never worse.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
         return _by_name(canonical, options, start, began)
     model = Relaxation(canonical, deadline, close=_COARSE)
     chosen, why = _choose(model, method)
-    known = (_feasible(canonical, feasible_current(canonical)), _feasible(canonical, start))
+    known = (incumbent(canonical, canonical.current), _moved(canonical, start))
     found = branch_and_bound(
         model,
         gap=options.gap,
@@ -134,13 +136,14 @@ def _by_name(
     """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
     # The larger part of the time is the search's, a fifth is kept for the bound.
     space = BudgetSpace(canonical, began + 0.7 * options.time_limit_s)
-    plans = [
-        plan
-        for candidate in (feasible_current(canonical), start, space.known()[0])
-        if (plan := _feasible(canonical, candidate)) is not None
-    ]
+    known = (
+        incumbent(canonical, canonical.current),
+        _moved(canonical, start),
+        _moved(canonical, space.known()[0]),
+    )
+    plans = [plan for plan in known if plan is not None]
     found = _searched(canonical, space, options, plans)
-    plan = _feasible(canonical, found.point)
+    plan = _moved(canonical, found.point)
     plans = ([] if plan is None else [plan]) + plans
     values = [float(outcome(canonical, plan).sum()) for plan in plans]
     spend = plans[int(np.argmax(values))]
@@ -200,14 +203,11 @@ def _budget_price(canonical: Canonical, spend: Array) -> float:
     return float(slopes[takes].max()) if np.any(takes) else 0.0
 
 
-def _feasible(canonical: Canonical, start: Array | None) -> Array | None:
-    """A given start, moved to the nearest bounds and the budget; None where that is too far."""
-    if start is None or start.shape != (canonical.n,) or not np.all(np.isfinite(start)):
+def _moved(canonical: Canonical, plan: Array | None) -> Array | None:
+    """A plan at the nearest bounds and the budget; None where they are out of its reach."""
+    if plan is None or plan.shape != (canonical.n,) or not np.all(np.isfinite(plan)):
         return None
-    inside = np.clip(start, canonical.lower, canonical.upper)
-    total = float(inside.sum())
-    if not canonical.spend_all and total <= canonical.budget:
-        return inside
-    plan = settle(inside, canonical.lower, canonical.upper, canonical.budget, inside)
-    near = abs(float(plan.sum()) - canonical.budget) <= 1e-9 * max(canonical.budget, 1e-300)
-    return plan if near else None
+    inside = np.clip(plan, canonical.lower, canonical.upper)
+    if canonical.spend_all or float(inside.sum()) > canonical.budget:
+        inside = settle(inside, canonical.lower, canonical.upper, canonical.budget, inside)
+    return incumbent(canonical, inside)

@@ -21,7 +21,6 @@ from shared.problem.canonical import canonicalise
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Risk
-from shared.solve.certify.program_certificate import program_violation
 
 
 def test_slsqp_finds_the_optimum_of_a_concave_program_under_groups() -> None:
@@ -40,7 +39,7 @@ def test_plans_of_peers_keep_rules_that_they_do_not_know(rule: str) -> None:
     question = question_of_program(program)
     for plan in (slsqp(question), differential_evolution(question, seconds=0.2)):
         assert plan is not None
-        assert program_violation(program, plan.reshape(program.lower.shape)) <= 1e-6
+        assert program.violation(plan.reshape(program.lower.shape)) <= 1e-6
 
 
 def test_gradients_told_to_peers_are_those_of_the_values() -> None:

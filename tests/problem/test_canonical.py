@@ -11,13 +11,7 @@ from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill
 from shared.errors import Infeasible, InvalidInput
-from shared.problem.canonical import (
-    canonicalise,
-    feasible_current,
-    marginal,
-    outcome,
-    outcome_draws,
-)
+from shared.problem.canonical import canonicalise, marginal, outcome, outcome_draws
 from shared.problem.model import Channel, Problem
 
 CURVE = Response(Exponential(100.0, 0.01))
@@ -165,17 +159,6 @@ def test_a_default_ceiling_gives_way_to_a_stated_floor() -> None:
     assert canonicalise(problem(channel, Channel("b", CURVE))).upper[0] == 30
     locked = replace(channel, min_spend=0.0, locked=True, current_spend=25)
     assert canonicalise(problem(locked, Channel("b", CURVE))).upper[0] == 25
-
-
-def test_the_current_plan_counts_only_where_it_is_allowed() -> None:
-    a, b = Channel("a", CURVE, current_spend=40), Channel("b", CURVE, current_spend=60)
-    current = feasible_current(canonicalise(problem(a, b)))
-    assert current is not None
-    assert current.tolist() == [40, 60]
-    assert feasible_current(canonicalise(problem(a, b, budget=101))) is None
-    assert feasible_current(canonicalise(problem(a, b, budget=101, spend_all=False))) is not None
-    assert feasible_current(canonicalise(problem(a, replace(b, max_spend=50)))) is None
-    assert feasible_current(canonicalise(problem(a, replace(b, current_spend=None)))) is None
 
 
 def test_a_budget_of_zero_is_a_plan() -> None:

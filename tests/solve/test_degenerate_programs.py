@@ -14,7 +14,7 @@ from shared.errors import Infeasible
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
 from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_certificate import certify_program, program_violation
+from shared.solve.certify.program_certificate import certify_program
 from shared.solve.program.program_search import solve_program
 
 RULES = ("cap", "floor", "share", "change", "minimum", "count", "lots", "linear")
@@ -75,7 +75,7 @@ def test_ties(curve: Hill, rule: str) -> None:
     program = lower(problem)
     for way in np.ndindex(9, 9, 9):
         u = 5.0 * np.array([[*way, 8 - sum(way)]], dtype=float).T
-        if u.min() >= 0.0 and program_violation(program, u) <= 1e-9:
+        if u.min() >= 0.0 and program.violation(u) <= 1e-9:
             assert program.objective(u) <= check.objective * (1.0 + 2e-6)
 
 

@@ -13,7 +13,7 @@ from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
-from shared.solve.certify.program_certificate import certify_program, program_violation
+from shared.solve.certify.program_certificate import certify_program
 
 
 def attack(seed: int) -> float:
@@ -21,7 +21,7 @@ def attack(seed: int) -> float:
     rng = np.random.default_rng(seed)
     program, plan = random_program(rng)
     assert keeps(program, plan)
-    assert program_violation(program, plan) <= 1e-9
+    assert program.violation(plan) <= 1e-9
     met = climbed(rng, program, plan, 60)
     best = program.objective(met[-1])
     tightest = np.inf
@@ -114,13 +114,13 @@ def test_a_plan_that_breaks_a_rule_is_never_proven() -> None:
     for wrong in (1.01 * plan, plan - 10.0, plan * np.nan, plan[:2]):
         if wrong.shape == plan.shape and np.all(np.isfinite(wrong)):
             assert not certify_program(program, wrong, proof).proven
-        assert program_violation(program, wrong) > 1e-6
+        assert program.violation(wrong) > 1e-6
     lots = replace(program, lot=np.full(3, 0.5))
-    assert program_violation(lots, plan) > 1e-3
+    assert lots.violation(plan) > 1e-3
     least = replace(program, least_active=np.full_like(plan, 5.0))
-    assert program_violation(least, plan) > 1e-3
+    assert least.violation(plan) > 1e-3
     few = replace(program, at_most=(AtMost("few", (0, 1, 2), 2),))
-    assert program_violation(few, plan) == pytest.approx(plan[2, 0] / program.scale)
+    assert few.violation(plan) == pytest.approx(plan[2, 0] / program.scale)
 
 
 def test_prices_of_the_wrong_sign_cost_nothing() -> None:

@@ -31,15 +31,18 @@ class Parameter:
         "tv", or "tv/brand" for a campaign.
     part, name
         "saturation" or "adstock", and the parameter; of a tabulated curve "response" and "spend"
-        stand for all its points at once.
+        stand for all its points at once, "values[2]" for one of ``lag_weights``.
     value
         Of the point curve; None for a list of points.
+    at
+        Place of a lag weight in ``values``, from 0.
     """
 
     arm: str
     part: str
     name: str
     value: float | None
+    at: int | None = None
 
 
 def parameters_of(problem: Problem) -> Iterator[Parameter]:
@@ -53,6 +56,11 @@ def parameters_of(problem: Problem) -> Iterator[Parameter]:
             parts.append(("adstock", {k: v for k, v in own.items() if k not in _FIXED}))
         for part, values in parts:
             for key, value in values.items():
+                if part == "adstock" and isinstance(value, list):
+                    for at, weight in enumerate(value):
+                        if weight != 0.0:
+                            yield Parameter(name, part, f"{key}[{at}]", weight, at)
+                    continue
                 number = None if isinstance(value, list | tuple) else float(value)
                 if number != 0.0:
                     yield Parameter(name, part, key, number)
@@ -109,7 +117,10 @@ def _scaled(response: Response, parameter: Parameter, factor: float) -> Response
     if parameter.part == "adstock":
         assert response.adstock is not None
         own = response.adstock.to_dict()
-        own[parameter.name] = own[parameter.name] * factor
+        if parameter.at is None:
+            own[parameter.name] *= factor
+        else:
+            own["values"][parameter.at] *= factor
         return replace(response, adstock=adstock_from_dict(own))
     return replace(
         response,

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, outcome
+from shared.problem.incumbent import ALLOWED
 from shared.problem.proof import Cut, Leaf, Proof, Split
 from shared.problem.symmetry import alike, in_order
-from shared.solve.certify.certificate import ALLOWED, Certificate, certify, covering, narrowed
+from shared.solve.certify.certificate import Certificate, certify, covering, narrowed
 from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
 from shared.solve.certify.rounding import EPS

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, outcome
+from shared.problem.incumbent import ALLOWED
 from shared.problem.proof import Proof
 from shared.problem.symmetry import alike
-from shared.solve.certify.certificate import ALLOWED, CELLS, covering, leaves
+from shared.solve.certify.certificate import CELLS, covering, leaves
 from shared.solve.certify.regions import Bounder, Region
 
 __all__ = ["Bounded", "certify_budgets"]

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.incumbent import ALLOWED
 from shared.problem.proof import Count, Cut, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.certify.regions import Bounder, Limit, Region
 
-__all__ = ["ALLOWED", "CELLS", "Certificate", "certify", "covering", "leaves", "narrowed", "stated"]
+__all__ = ["CELLS", "Certificate", "certify", "covering", "leaves", "narrowed", "stated"]
 
 Array = NDArray[np.float64]
-ALLOWED = 1e-6  # violation, relative, up to which a plan counts as feasible
 _EXACTLY = 20_000  # so many numbers are added up without any rounding
 CELLS = 400_000  # rows times channels bounded together
 

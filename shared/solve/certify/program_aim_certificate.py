@@ -14,7 +14,6 @@ from shared.solve.certify.certificate import Certificate, stated
 from shared.solve.certify.program_certificate import (
     bound_program,
     certify_program,
-    program_violation,
 )
 from shared.solve.certify.rounding import EPS
 
@@ -30,7 +29,7 @@ def certify_program_aim(program: Program, aim: Aim, u: Array, proof: AimProof) -
     """
     brings, costs = program.outcome(np.maximum(u, 0.0)), float(program.spend(u).sum())
     worth = aim.worth(brings, costs)
-    violation = max(program_violation(program, u), aim.missed(brings, costs))
+    violation = max(program.violation(u), aim.missed(brings, costs))
     try:
         bound, residual = _bound(program, aim, u, proof, worth)
     except (ValueError, IndexError, TypeError):

@@ -21,7 +21,7 @@ from shared.solve.certify.certificate import Certificate, stated
 from shared.solve.certify.program_arms import bound_arms
 from shared.solve.certify.program_bound import Bounder, Task
 
-__all__ = ["bound_program", "certify_program", "program_violation"]
+__all__ = ["bound_program", "certify_program"]
 
 Array = NDArray[np.float64]
 _CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
@@ -33,7 +33,7 @@ def certify_program(program: Program, u: Array, proof: ProgramProof) -> Certific
     The certificate's figures are in the objective's own unit (money for profit; for the least
     spend, minus the money, so ``-upper_bound`` is a lower bound on it).
     """
-    violation = program_violation(program, u)
+    violation = program.violation(u)
     u = np.maximum(u, 0.0)  # below zero there are no curves; the violation above has said so
     objective = program.objective(u)
     # Limits on what comes in lots are as tight as the lots make them.
@@ -59,36 +59,6 @@ def bound_program(program: Program, u: Array, proof: ProgramProof, enough: float
         return math.inf
     bound, _ = _bound(held, u, proof, held.objective(np.maximum(u, 0.0)), enough)
     return math.inf if bound is None else bound
-
-
-def program_violation(program: Program, u: Array) -> float:
-    """Largest violation of a bound, a row or a discrete rule, relative to the money at stake.
-
-    Money per period is what counts, so a share of a budget is turned into money first; a count of
-    active arms is violated by the smallest spends that would have to go.
-    """
-    if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
-        return math.inf
-    per_u = program.spread.max(axis=1)
-    per_u = np.where(per_u > 0.0, per_u, per_u.max())  # sums of arms are in the arms' own units
-    rows = program.rows
-    product = rows.matrix @ u.ravel()
-    worst = max(
-        float(np.max((program.lower - u) * per_u, initial=0.0)),
-        float(np.max((u - program.upper) * per_u, initial=0.0)),
-        float(np.max(rows.lower - product, initial=0.0)),
-        float(np.max(product - rows.upper, initial=0.0)),
-        float(np.max(np.minimum(u, program.least_active - u) * per_u, initial=0.0)),
-    )
-    lot = program.lot[:, None]
-    some = np.broadcast_to(lot > 0.0, u.shape)
-    if np.any(some):
-        off = np.abs(u - np.round(u / np.where(lot > 0.0, lot, 1.0)) * lot)
-        worst = max(worst, float(np.max((off * per_u)[some])))
-    for rule in program.at_most:
-        money = np.sort((u * per_u).max(axis=1)[list(dict.fromkeys(rule.arms))])[::-1]
-        worst = max(worst, float(np.max(money[rule.count :], initial=0.0)))
-    return worst / max(program.scale, 1e-300)
 
 
 def _bound(

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack, Group
 from shared.problem.canonical import Canonical
+from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Risk
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import RiskProof, admissible, measure, reweighted
-from shared.solve.certify.certificate import ALLOWED, Certificate, certify, covering
+from shared.solve.certify.certificate import Certificate, certify, covering
 from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
 from shared.solve.certify.rounding import EPS, slope_error, value_error

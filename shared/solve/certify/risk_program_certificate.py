@@ -19,7 +19,7 @@ from shared.problem.program import Program
 from shared.problem.risk import admissible
 from shared.problem.risk_program import RiskProgramProof, missed, relaxed, worth
 from shared.solve.certify.certificate import Certificate, stated
-from shared.solve.certify.program_certificate import certify_program, program_violation
+from shared.solve.certify.program_certificate import certify_program
 from shared.solve.certify.rounding import EPS
 
 __all__ = ["certify_risk_program"]
@@ -35,7 +35,7 @@ def certify_risk_program(
 
     In the sense of maximising: for the least spend minus the ``upper_bound`` is a lower bound.
     """
-    violation = program_violation(program, u)
+    violation = program.violation(u)
     objective = math.nan
     if math.isfinite(violation):
         objective = worth(program, aim, risk, u)

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
-from shared.problem.canonical import Canonical, feasible_current
+from shared.problem.canonical import Canonical
+from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.proof import Leaf, Node, Proof, Split
 from shared.problem.symmetry import alike
@@ -137,7 +138,8 @@ def solve_aim(
     began = time.perf_counter()
     model = Relaxation(canonical)
     search = _Search(model, aim, options.gap, began + 0.9 * options.time_limit_s)
-    starts = [p for p in (feasible_current(canonical), _allowed(canonical, start)) if p is not None]
+    known = (incumbent(canonical, canonical.current), incumbent(canonical, start))
+    starts = [plan for plan in known if plan is not None]
     most = float(model.value(canonical.upper).sum())
     search.stake = abs(aim.value * most) + aim.cost * canonical.budget
     for plan in starts:
@@ -172,19 +174,6 @@ def solve_aim(
         iterations=search.iterations,
         finished=finished,
         solve_ms=1e3 * (time.perf_counter() - began),
-    )
-
-
-def _allowed(canonical: Canonical, start: Array | None) -> Array | None:
-    if start is None or start.shape != (canonical.n,) or not np.all(np.isfinite(start)):
-        return None
-    hair = 1e-9 * canonical.budget
-    if np.any(start < canonical.lower - hair) or np.any(start > canonical.upper + hair):
-        return None
-    plan = np.clip(start, canonical.lower, canonical.upper)
-    over = float(plan.sum()) - canonical.budget
-    return (
-        plan if (abs(over) if canonical.spend_all else over) <= 1e-12 * canonical.budget else None
     )
 
 

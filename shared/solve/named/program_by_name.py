@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.feasibility import feasible_point, repair
+from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramLeaf, ProgramProof
@@ -36,7 +37,7 @@ def solve_by_name(
     Parameters
     ----------
     start
-        A feasible plan (A, K) known already; like the current plan, the answer is never worse.
+        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
 
     Raises
     ------
@@ -44,8 +45,8 @@ def solve_by_name(
         With the smallest conflict, where no plan exists.
     """
     began = time.perf_counter()
-    known = [plan for plan in (start, known_plan(program)) if plan is not None]
-    plans = [plan for plan in known if plan.shape == program.lower.shape]
+    known = (incumbent(program, start), known_plan(program))
+    plans = [plan for plan in known if plan is not None]
     plans = plans or [feasible_point(program, began + 0.5 * options.time_limit_s)]
     # The relaxation goes first: a search may use all the time there is, and a bound is owed. It
     # holds wherever the clock stops it.

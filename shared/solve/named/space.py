@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical, feasible_current, marginal, outcome
+from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.incumbent import incumbent
 
 __all__ = ["BudgetSpace", "Searched", "Space", "project_budget"]
 
@@ -172,7 +173,7 @@ class BudgetSpace(Space):
         even = np.full((1, self.n), self.canonical.budget / self.n)
         middle = 0.5 * (self.lower + self.upper)[None, :]
         rows = [self.project(even), self.project(middle)]
-        current = feasible_current(self.canonical)
+        current = incumbent(self.canonical, self.canonical.current)
         if current is not None:
             rows.insert(0, self.project(current[None, :]))
         return np.concatenate(rows)

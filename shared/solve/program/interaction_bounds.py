@@ -26,6 +26,7 @@ _ROUGH = 4  # of them while ways are compared
 _ZOOMS = 2
 _PLAYS = 8  # of planes against plans
 _TURNS = 25  # of the power iteration
+_DEAREST = 1e12  # times what prices usually are
 _POWERS = 4.0 ** np.arange(-6.0, 7.0)
 _GEOMETRIC = np.concatenate((-_POWERS[::-1], [0.0], _POWERS))
 
@@ -236,11 +237,11 @@ def _dual(
         side = np.where(p > 0.0, upper, np.where(p < 0.0, lower, 0.0))
         return np.asarray(gain.max(axis=2).sum(axis=1) + p * side)
 
-    unit = abs(price)
-    if unit <= 0.0:
-        reach = float(np.ptp(cost, axis=1).max())
-        unit = float(np.ptp(term, axis=1).max()) / reach if reach > 0.0 else 1.0
-    grid = unit * _GEOMETRIC
+    reach = float(np.ptp(cost, axis=1).max())
+    usual = float(np.ptp(term, axis=1).max()) / reach if reach > 0.0 else 1.0
+    # Where the row misses by rounding what the arms can spend at all, no price is the last.
+    most = _DEAREST * usual
+    grid = (min(abs(price), most) or usual) * _GEOMETRIC
     if not np.isfinite(lower):
         grid = grid[grid >= 0.0]
     if not np.isfinite(upper):
@@ -248,7 +249,7 @@ def _dual(
     for _ in range(60):
         value = values(grid)
         pick = int(value.argmin())
-        if 0 < pick < grid.size - 1 or grid[pick] == 0.0 or not np.isfinite(grid[pick] * 4.0):
+        if 0 < pick < grid.size - 1 or grid[pick] == 0.0 or abs(float(grid[pick])) > most:
             break
         grid = grid * 16.0
     low, high = grid[max(pick - 1, 0)], grid[min(pick + 1, grid.size - 1)]

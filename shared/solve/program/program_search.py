@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.incumbent import incumbent
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.solve.named.program_by_name import solve_by_name
 from shared.solve.named.search import BY_NAME
-from shared.solve.program.box_primal import allowed
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.column_search import search_columns
 from shared.solve.program.found import Found
@@ -51,7 +51,7 @@ def solve_program(
     Parameters
     ----------
     start
-        A feasible plan (A, K) known already; like the current plan, the answer is never worse.
+        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
 
     Raises
     ------
@@ -63,10 +63,8 @@ def solve_program(
     began = time.perf_counter()
     # A tenth is kept for the last node and for whoever rechecks the proof.
     deadline = began + 0.9 * options.time_limit_s
-    known = [plan for plan in (start, known_plan(program)) if plan is not None]
-    starts = tuple(
-        plan for plan in known if plan.shape == program.lower.shape and allowed(program, plan)
-    )
+    known = (incumbent(program, start), known_plan(program))
+    starts = tuple(plan for plan in known if plan is not None)
     method, why = _why(program)
     given, program = program, replace(program, rows=lattice_rows(program))
     found = _search(program, options, deadline, starts)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
 from shared.problem.aim_proof import AimNode, AimProof, AimSplit
+from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate
@@ -78,7 +79,7 @@ def solve_program_aim(
     """
     began = time.perf_counter()
     search = TargetSearch(program, aim, options, began + 0.8 * options.time_limit_s)
-    for plan in (known_plan(program), start):
+    for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
     lines = first_plan(search)

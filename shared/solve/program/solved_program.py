@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.incumbent import incumbent
 from shared.problem.program import Program
 from shared.problem.program_proof import ProgramProof
-from shared.solve.program.box_primal import allowed
 
-__all__ = ["SolvedProgram", "known_plan"]
+__all__ = ["SolvedProgram", "decisions", "known_plan"]
 
 Array = NDArray[np.float64]
 
@@ -49,23 +49,24 @@ class SolvedProgram:
 
 
 def known_plan(program: Program) -> Array | None:
-    """Today's spend as decisions (A, K); None where it is not known or cannot be written so."""
+    """Today's spend as decisions (A, K); None where it is not known or not allowed."""
     current = program.current
-    if current is None or not np.all(np.isfinite(current)):
+    return None if current is None else incumbent(program, decisions(program, current))
+
+
+def decisions(program: Program, spend: Array) -> Array | None:
+    """Money (A, T) of the arms that spend as decisions (A, K); None where none say just that."""
+    own = program.arms - len(program.sums)
+    spread, spend = program.spread[:own], spend[:own]
+    if spend.shape != spread.shape[:2] or not np.all(np.isfinite(spend)):
         return None
-    size = np.einsum("atk,atk->ak", program.spread, program.spread)
     if program.columns == 1:
-        u = np.einsum("atk,at->ak", program.spread, current) / np.maximum(size, 1e-300)
+        size = np.einsum("atk,atk->ak", spread, spread)
+        u = np.einsum("atk,at->ak", spread, spend) / np.maximum(size, 1e-300)
     else:
         u = np.stack(
-            [
-                np.linalg.lstsq(spread, spend, rcond=None)[0]
-                for spread, spend in zip(program.spread, current, strict=True)
-            ]
+            [np.linalg.lstsq(s, m, rcond=None)[0] for s, m in zip(spread, spend, strict=True)]
         )
-    u = program.widened(u)
-    off = float(np.abs(program.spend(u) - current).max(initial=0.0))
-    if off > 1e-9 * max(program.scale, float(np.abs(current).max(initial=0.0)), 1e-300):
-        return None
-    u = np.clip(u, program.lower, program.upper)
-    return u if allowed(program, u) else None
+    off = float(np.abs(np.einsum("atk,ak->at", spread, u) - spend).max(initial=0.0))
+    size_of = max(program.scale, float(np.abs(spend).max(initial=0.0)))
+    return program.widened(u) if off <= 1e-9 * size_of else None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Aim
+from shared.problem.incumbent import incumbent
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program
 from shared.problem.risk_program import RiskProgramProof
@@ -61,7 +62,7 @@ def solve_risk_program(
     aim
         What is maximised, and its floors.
     start
-        A feasible plan (A, K) known already; like the current plan, the answer is never worse.
+        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
 
     Raises
     ------
@@ -72,8 +73,8 @@ def solve_risk_program(
     """
     began = time.perf_counter()
     search = RiskSearch(program, aim, risk, options)
-    for plan in (known_plan(program), start):
-        if plan is not None and plan.shape == program.lower.shape:
+    for plan in (known_plan(program), incumbent(program, start)):
+        if plan is not None:
             search.offer(plan)
     note = _by_name(search) if options.method in BY_NAME else _exactly(search)
     if search.u is None or search.proof is None:

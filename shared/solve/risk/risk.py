@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical, feasible_current
+from shared.problem.canonical import Canonical
+from shared.problem.incumbent import incumbent
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.plain_program import as_program
 from shared.problem.proof import Leaf, Proof
@@ -145,7 +146,7 @@ def solve_risk(
     Parameters
     ----------
     start
-        A feasible plan (n,) known already; like the current plan, the answer is never worse.
+        A plan (n,) known already; like today's, where it is allowed the answer is never worse.
 
     Raises
     ------
@@ -159,7 +160,8 @@ def solve_risk(
     )
     search.nodes += expected.nodes
     search.price = expected.budget_price
-    known = [plan for plan in (feasible_current(canonical), start) if plan is not None]
+    both = (incumbent(canonical, canonical.current), incumbent(canonical, start))
+    known = [plan for plan in both if plan is not None]
     for plan in known:
         search.offer(plan)
     if risk.measure == "quantile":

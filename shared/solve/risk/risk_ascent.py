@@ -93,9 +93,9 @@ def ascend(
     mu = 1e-2 * size * (most_weight(risk, draws.draws) if risk.measure in TAILS else 1e-2)
     last = 1e-9 * size / draws.draws
     best = smooth(risk, draws.value(x).sum(axis=1), mu)
-    if free.size < 1 + canonical.spend_all or (
-        not canonical.spend_all and x.sum() >= canonical.budget
-    ):
+    tight = bool(np.any(x[free] <= low[free]) or np.any(x[free] >= high[free]))
+    full = not canonical.spend_all and float(x.sum()) >= canonical.budget
+    if free.size < 1 + canonical.spend_all or tight or full:  # nothing can move
         return Ascent(start, best.weights, 0.0)
     if held:
         mu *= 1e-2
