@@ -17,8 +17,8 @@ from shared.problem.model import SolverOptions
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, Split
 from shared.solve.certify import certificate
 from shared.solve.certify.certificate import certify, covering
-from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima
+from shared.solve.certify.mixture import mean_of
 from shared.solve.dispatch import solve
 
 
@@ -165,8 +165,7 @@ def test_mean_majorants_are_never_too_small_and_tight(kind: str) -> None:
     draws = stack_draws([[shaken(rng, base) for _ in range(25)]])
     low, high = np.array([0.0, 0.2, 0.5, 1.0]), np.array([4.0, 3.0, 0.9, 1.0])
     price = np.array([0.1, 0.4, 1.0, 0.3])
-    mean = Majorant(draws.column(0), np.unique(np.concatenate((low, high))))
-    tops = mean.maxima(low, high, price, np.full(4, 1e-10))
+    tops = mean_of(draws, 0, 0.0, 4.0).maxima(low, high, price, 1e-10)
     x = low + (high - low) * np.linspace(0, 1, 20001)[:, None]
     grid = (draws.mean_value(x.reshape(-1, 1)).reshape(x.shape) - price * x).max(axis=0)
     assert np.all(tops >= grid)
@@ -344,7 +343,7 @@ def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
 
 
 def test_the_certificate_imports_no_solver() -> None:
-    own = {"certificate", "regions", "maxima", "majorant", "rounding"}
+    own = {"certificate", "regions", "maxima", "mixture", "rounding"}
     folder = Path(certificate.__file__).parent
     for name in own:
         tree = ast.parse((folder / f"{name}.py").read_text())

@@ -88,3 +88,87 @@ def test_values_are_rounded_up() -> None:
             found = float(mixture.at(np.array([x]))[0])
             assert Decimal(found) >= exact
             assert found == pytest.approx(float(exact), rel=1e-10)
+
+
+TINY = [5e-99, 1e-100, 1e-30, 1e-12, 1e-6]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("half", TINY)
+@pytest.mark.parametrize("family", ["hill", "hill below 1", "sigmoid", "exponential"])
+def test_a_draw_far_below_the_scale_is_a_step_at_nothing(
+    family: str, half: float, sign: float
+) -> None:
+    """Its slope at the bend would stretch every line, and its rounding every part, without end."""
+    top, middle = np.full(20, 100.0), np.linspace(40.0, 60.0, 20)
+    middle[3] = half
+    shape = np.linspace(1.05, 2.0, 20) * (0.4 if family == "hill below 1" else 1.0)
+    curve: Saturation = {
+        "sigmoid": Sigmoid(top, middle, 5.0 / middle),
+        "exponential": Exponential(top, 1.0 / middle),
+    }.get(family, Hill(top, middle, shape))
+    weight = np.full(20, 0.05)
+    weight[3] *= sign
+    mixture = Mixture(curve, weight, np.ones(20), np.zeros(20), 0.0, 150.0)
+    low, high = np.array([0.0, 0.0, 20.0, 150.0]), np.array([150.0, 1e-3, 90.0, 150.0])
+    price = np.array([0.7, 1e-3, 0.9, 0.5])
+    found = mixture.maxima(low, high, price, 1e-9)
+    assert mixture.marks.size < 1_000
+    for a, b, p, bound in zip(low, high, price, found, strict=True):
+        shares = np.geomspace(1e-14, 1, 3_000), np.linspace(0, 1, 30_000)
+        x = a + (b - a) * np.concatenate(shares)
+        best = float((total(mixture, x) - p * x).max())
+        assert best - 1e-12 <= bound <= best + 1e-5
+
+
+def test_no_tolerance_makes_a_partition_grow_without_end() -> None:
+    """Below what rounding leaves open every part would matter, four times as many each round."""
+    rng = np.random.default_rng(1)
+    for most in (1_000, None):
+        mixture = random_mixture(rng, signed=True)
+        mixture.most = most or mixture.most
+        ends = np.sort(rng.uniform(mixture.low, mixture.high, (500, 2)), axis=1)
+        price = rng.normal(0, 1, 500)
+        tight = mixture.maxima(ends[:, 0], ends[:, 1], price, 0.0)
+        assert mixture.marks.size <= mixture.most
+        loose = mixture.maxima(ends[:, 0], ends[:, 1], price, 1e-9)
+        np.testing.assert_allclose(tight, loose, atol=1e-4)
+        for (a, b), p, bound in zip(ends, price, tight, strict=True):
+            x = np.linspace(a, b, 401)
+            assert bound >= float((total(mixture, x) - p * x).max()) - 1e-14
+
+
+def test_terms_are_formed_a_part_at_a_time() -> None:
+    """Tens of thousands of draws and periods are never laid out for all parts at once."""
+    sizes: list[int] = []
+
+    class Counted(Hill):
+        __slots__ = ()
+
+        def value(self, x: np.ndarray) -> np.ndarray:
+            sizes.append(np.size(x))
+            return Hill.value(self, x)
+
+    count = 30_000
+    rng = np.random.default_rng(2)
+    curve = Counted(rng.uniform(1, 2, count), rng.uniform(1, 2, count), rng.uniform(1, 2, count))
+    args = np.full(count, 1.0 / count), np.ones(count), np.zeros(count), 0.0, 9.0
+    mixture = Mixture(curve, *args)
+    few = Mixture(
+        Hill(*(getattr(curve, n)[:400] for n in ("max_response", "half_saturation", "shape"))),
+        np.full(400, 1.0 / 400),
+        np.ones(400),
+        np.zeros(400),
+        0.0,
+        9.0,
+    )
+    ends = np.zeros(3), np.array([9.0, 3.0, 1.0]), np.full(3, 0.2)
+    np.testing.assert_allclose(mixture.maxima(*ends, 1e-6), few.maxima(*ends, 1e-6), rtol=0.05)
+    assert max(sizes) <= 1_300_000
+    assert sum(sizes) < 1 << 26
+
+
+def test_a_range_of_one_point() -> None:
+    mixture = Mixture(Hill(2.0, 1.0, 2.0), np.ones(1), np.ones(1), np.zeros(1), 1.0, 1.0)
+    point = np.ones(1)
+    assert mixture.maxima(point, point, 0.5 * point, 0.0) == pytest.approx(0.5)

@@ -158,7 +158,7 @@ def test_a_known_plan_is_never_made_worse() -> None:
 def test_the_certificate_imports_no_solver() -> None:
     tree = ast.parse(Path(risk_certificate.__file__).read_text())
     used = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    allowed = {"certificate", "majorant", "maxima", "rounding"}
+    allowed = {"certificate", "maxima", "mixture", "rounding"}
     assert {m.split(".")[-1] for m in used if m and m.startswith("shared.solve")} <= allowed
 
 

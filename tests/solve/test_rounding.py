@@ -92,3 +92,16 @@ def test_errors_stay_within_their_bounds(family: str) -> None:
                     worst = max(worst, error / float(bound))
     # A bound that nothing comes near would hide a mistake in either.
     assert worst > 1e-3
+
+
+def test_steep_beyond_all_digits_is_a_step() -> None:
+    """No error reaches below nothing or above the ceiling; away from the step there is none."""
+    for steepness in (1e6, 1e12, 1e18, 1e100):
+        for middle in (-3.0, 0.0, 5e-99, 1.0, 7.0):
+            curve = Sigmoid(2.0, middle, steepness)
+            x = np.array([0.0, 1e-9, 0.5, 1.0, 7.0 * (1 - 1e-16), 7.0, 50.0])
+            value = curve.value(x)
+            error = value_error(curve, x)
+            assert np.all(value * (1.0 + error) <= 2.0 * (1.0 + 1e-12))
+            far = np.abs(x - middle) * steepness > 1e-9 * steepness * max(abs(middle), 1e-3) + 50
+            assert np.all(error[far & (x > middle)] < 1e-12)

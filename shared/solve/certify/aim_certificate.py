@@ -21,8 +21,8 @@ from shared.problem.incumbent import ALLOWED
 from shared.problem.proof import Cut, Leaf, Proof, Split
 from shared.problem.symmetry import alike, in_order
 from shared.solve.certify.certificate import Certificate, certify, covering, narrowed
-from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
+from shared.solve.certify.mixture import Mixture, mean_of
 from shared.solve.certify.rounding import EPS
 
 __all__ = ["certify_aim"]
@@ -204,7 +204,7 @@ class _Heights:
         n, draws = canonical.n, canonical.draws
         self.scale = max(float(np.abs(outcome(canonical, canonical.upper)).sum()) / n, 1e-300)
         self.scale = max(float(np.abs(outcome(canonical, spend)).sum()), 1e-3 * self.scale)
-        self.means: list[tuple[int, Majorant]] = []
+        self.means: list[tuple[int, Mixture]] = []
         self.closed = np.zeros(0, dtype=np.intp)
         if draws is None:
             self.tables = list(canonical.curves.tables)
@@ -214,22 +214,8 @@ class _Heights:
         else:
             self.tables = [(c, mean) for c, _, mean in draws.tables]
             tabulated = {c for c, _ in self.tables}
-            turns = draws.inflections()
-            self.means = [
-                (c, self._majorant(c, turns[:, c])) for c in range(n) if c not in tabulated
-            ]
-
-    def _majorant(self, channel: int, bends: Array) -> Majorant:
-        assert self.canonical.draws is not None
-        low, high = float(self.canonical.lower[channel]), float(self.canonical.upper[channel])
-        inside = bends[(bends > low) & (bends < high)]
-        marks = [np.linspace(low, high, 17), self.spend[channel : channel + 1]]
-        if inside.size:
-            marks.append(np.quantile(inside, np.linspace(0.0, 1.0, 9)))
-        if high > low:
-            marks.append(low + (high - low) * np.geomspace(1e-9, 0.05, 12))
-        points = np.clip(np.concatenate(marks), low, high)
-        return Majorant(self.canonical.draws.column(channel), points)
+            box = list(zip(canonical.lower.tolist(), canonical.upper.tolist(), strict=True))
+            self.means = [(c, mean_of(draws, c, *box[c])) for c in range(n) if c not in tabulated]
 
     def tops(self, lower: Array, upper: Array, price: Array) -> Array:
         """Upper bounds (k, n) on the maxima over ``[lower, upper]`` (k, n) at ``price`` (k,)."""
@@ -244,7 +230,5 @@ class _Heights:
         for i, table in self.tables:
             out[:, i] = table_maxima(table, lower[:, i], upper[:, i], price)
         for i, mean in self.means:
-            mean.add(np.concatenate((lower[:, i], upper[:, i])))
-            slack = np.full(k, 1e-9 * self.scale / n)
-            out[:, i] = mean.maxima(lower[:, i], upper[:, i], price, slack)
+            out[:, i] = mean.maxima(lower[:, i], upper[:, i], price, 1e-9 * self.scale / n)
         return out

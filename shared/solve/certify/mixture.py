@@ -5,25 +5,34 @@
 Draws of a curve, the periods that one decision works in, a response that an interaction has turned
 over: all are such sums, and none has a closed-form maximum. On an interval every term with a
 positive weight lies under a straight line (its tangent in the middle where it is concave there, its
-chord where it is convex, its steepest slope from the left end where it bends), and over one where
-the weight is negative (chord, tangent, and the constant at the left end). The sum of straight lines
-is one, whose largest value is at an end; halving what still matters converges fast.
+chord where it is convex, its steepest slope from the left end or the constant at the right end
+where it bends), and over one where the weight is negative (chord, tangent, and the constant at the
+left end). The sum of straight lines is one, whose largest value is at an end; halving what still
+matters converges fast. Where rounding is all that is left, it stops: no curve makes a partition
+grow beyond a stated size.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import Saturation
+from shared.curves.stack import DrawStack
 from shared.solve.certify.rounding import EPS, slope_error, value_error
 
-__all__ = ["Mixture"]
+__all__ = ["Mixture", "mean_of"]
 
 Array = NDArray[np.float64]
 _PARTS = 4  # an interval that matters is cut into as many
 _ROUNDS = 40
 _STEP = 64  # questions answered together
+_FEW = 64  # parts that are cut whether or not that helps
+_MARKS = 1 << 14  # of a partition at most, and of its marks times terms
+_TERMS = 1 << 25
+_ROOM = 1 << 20  # numbers formed at once
 
 
 class Mixture:
@@ -44,21 +53,28 @@ class Mixture:
             steepest = carry * np.asarray(curve.slope(np.maximum(turn, offset)), dtype=float)
         self.steepest = np.where(self.bend > 0.0, steepest, 0.0)
         self.low, self.high = low, high
+        self.most = max(min(_MARKS, _TERMS // max(weight.size, 1)), 8 * _STEP)
+        self._start()
+
+    def _start(self) -> None:
         self.marks = np.unique(self._first_marks())
         self.value = self._value(self.marks)
         self.left_top, self.right_top = self._lines(self.marks[:-1], self.marks[1:])
 
-    def maxima(self, lower: Array, upper: Array, price: Array, tolerance: float) -> Array:
+    def maxima(self, lower: Array, upper: Array, price: Array, tolerance: float | Array) -> Array:
         """Upper bounds (k,) on the maxima of ``F(x) - price x`` over ``[lower, upper]`` (k,).
 
         Parts are refined until no bound exceeds a value that is reached by more than
-        ``tolerance``, or they are too narrow to matter.
+        ``tolerance`` (one, or (k,)), rounding is all of it, or there are as many as there may be.
         """
-        self._add(np.concatenate((lower, upper)))
         out = np.empty(lower.size)
+        slack = np.broadcast_to(np.asarray(tolerance, dtype=float), lower.shape)
         for begin in range(0, lower.size, _STEP):
             rows = slice(begin, begin + _STEP)
-            out[rows] = self._maxima(lower[rows], upper[rows], price[rows], tolerance)
+            if self.marks.size + 4 * _STEP > self.most:  # no room to learn: forget
+                self._start()
+            self._add(np.concatenate((lower[rows], upper[rows])))
+            out[rows] = self._maxima(lower[rows], upper[rows], price[rows], slack[rows])
         return out
 
     def at(self, x: Array) -> Array:
@@ -75,7 +91,8 @@ class Mixture:
             marks.append(low + (high - low) * np.geomspace(1e-9, 0.05, 8))
         return np.clip(np.concatenate(marks), low, high)
 
-    def _maxima(self, lower: Array, upper: Array, price: Array, tolerance: float) -> Array:
+    def _maxima(self, lower: Array, upper: Array, price: Array, tolerance: Array) -> Array:
+        before = np.full(lower.shape, np.inf)
         for _ in range(_ROUNDS):
             a, b = self.marks[:-1], self.marks[1:]
             p = price[:, None]
@@ -84,10 +101,19 @@ class Mixture:
             top = np.where(inside, top, -np.inf)
             at = (self.marks >= lower[:, None]) & (self.marks <= upper[:, None])
             reached = np.where(at, self.value - p * self.marks, -np.inf).max(axis=1)
-            matters = np.any(top > (reached + tolerance)[:, None], axis=0)
-            matters &= b - a > 1e-11 * np.maximum(b, 1e-300)
             found = np.maximum(top.max(axis=1, initial=-np.inf), reached)
-            if not np.any(matters):
+            above, wide = (
+                top > (reached + tolerance)[:, None],
+                b - a > 1e-11 * np.maximum(b, 1e-300),
+            )
+            matters = np.any(above, axis=0) & wide
+            if matters.sum() > _FEW:
+                # Parts a quarter as wide lie four times as close, unless rounding is what is left.
+                closer = found - reached <= 0.5 * before
+                matters = np.any(above & closer[:, None], axis=0) & wide
+            before = found - reached
+            count = int(matters.sum())
+            if not count or self.marks.size + (_PARTS - 1) * count > self.most:
                 break
             shares = np.arange(1, _PARTS) / _PARTS
             self._add((a[matters, None] + (b - a)[matters, None] * shares).reshape(-1))
@@ -117,17 +143,29 @@ class Mixture:
         return np.asarray(x[:, None] * self.carry + self.offset)
 
     def _value(self, x: Array) -> Array:
+        return self._by_rows(self._value_of, x)[0]
+
+    def _by_rows(self, of: Callable[..., tuple[Array, ...]], *points: Array) -> list[Array]:
+        """Arrays (n,) of points (n,), so many at once as there is room for all terms of."""
+        step = max(1, _ROOM // max(self.weight.size, 1))
+        starts = range(0, max(points[0].size, 1), step)
+        parts = [of(*(p[i : i + step] for p in points)) for i in starts]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def _value_of(self, x: Array) -> tuple[Array]:
         z = self._z(x)
         value = self.curve.value(z)
         error = value_error(self.curve, z, value)
         exact = value * self.weight
         wobble = (error + (64.0 + self.weight.size) * EPS) * np.abs(exact)
-        return np.asarray((exact + wobble).sum(axis=1))
+        return (np.asarray((exact + wobble).sum(axis=1)),)
 
     def _lines(self, a: Array, b: Array) -> tuple[Array, Array]:
         """Heights of the line above the sum at both ends of each part, rounded up."""
-        if not a.size:
-            return np.zeros(0), np.zeros(0)
+        left, right = self._by_rows(self._lines_of, a, b)
+        return left, right
+
+    def _lines_of(self, a: Array, b: Array) -> tuple[Array, Array]:
         # Most parts end where the next one starts.
         ends, place = np.unique(np.concatenate((a, b)), return_inverse=True)
         z, z_mid = self._z(ends), self._z(0.5 * (a + b))
@@ -143,17 +181,29 @@ class Mixture:
         slope = np.where(self.carry > 0.0, self.carry * np.where(self.carry > 0.0, raw, 0.0), 0.0)
         rise = slope * half
         bent = start + self.steepest * 2.0 * half
-        over_left = np.where(concave, middle - rise, start)
-        over_right = np.where(concave, middle + rise, np.where(convex, stop, bent))
+        # A bend that is steep for the part's width is under the end that it rises to.
+        level = ~concave & ~convex & (start + bent > 2.0 * stop)
+        over_left = np.where(concave, middle - rise, np.where(level, stop, start))
+        over_right = np.where(concave, middle + rise, np.where(convex | level, stop, bent))
         under_left = np.where(convex & ~concave, middle - rise, start)
         under_right = np.where(concave, stop, np.where(convex, middle + rise, start))
         values = np.maximum(error[first], error[last])
         values = np.maximum(values, value_error(self.curve, z_mid, middle))
         slopes = np.maximum(wobble[first], wobble[last])
-        steep = np.maximum(slope, self.steepest) * 2.0 * half
+        straight = np.where(concave | convex, slope, np.where(level, 0.0, self.steepest))
+        steep = straight * 2.0 * half
         many = (64.0 + self.weight.size) * EPS
         margin = (values + many) * np.maximum(stop, middle) + (slopes + many) * steep
         size = self.up + self.down
         at_left = (self.up * over_left - self.down * under_left + size * margin).sum(axis=1)
         at_right = (self.up * over_right - self.down * under_right + size * margin).sum(axis=1)
         return np.asarray(at_left), np.asarray(at_right)
+
+
+def mean_of(
+    draws: DrawStack, channel: int, low: float, high: float, weights: Array | None = None
+) -> Mixture:
+    """One channel's mean over its draws on a range of spend; under ``weights`` (S,) of any sign."""
+    count = draws.draws
+    w = np.full(count, 1.0 / count) if weights is None else weights
+    return Mixture(draws.column(channel), w, np.ones(count), np.zeros(count), low, high)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical
 from shared.problem.proof import Count
-from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
+from shared.solve.certify.mixture import Mixture, mean_of
 from shared.solve.certify.rounding import EPS
 
 __all__ = ["Bounder", "Limit", "Region"]
@@ -113,28 +113,13 @@ class Bounder:
             tabulated = {c for c, _ in self.tables}
             self.closed = np.delete(np.arange(n), sorted(tabulated))
             self.curves = canonical.curves.take(self.closed) if self.tables else canonical.curves
-            self.means: list[tuple[int, Majorant]] = []
+            self.means: list[tuple[int, Mixture]] = []
         else:
             self.tables = [(c, mean) for c, _, mean in draws.tables]
             tabulated = {c for c, _ in self.tables}
             self.closed = np.zeros(0, dtype=np.intp)
-            self.means = [
-                (c, self._majorant(c, draws.inflections()[:, c]))
-                for c in range(n)
-                if c not in tabulated
-            ]
-
-    def _majorant(self, channel: int, bends: Array) -> Majorant:
-        assert self.canonical.draws is not None
-        low, high = float(self.canonical.lower[channel]), float(self.canonical.upper[channel])
-        inside = bends[(bends > low) & (bends < high)]
-        marks = [np.linspace(low, high, 17), self.spend[channel : channel + 1]]
-        if inside.size:
-            marks.append(np.quantile(inside, np.linspace(0.0, 1.0, 9)))
-        if high > low:
-            marks.append(low + (high - low) * np.geomspace(1e-9, 0.05, 12))
-        points = np.clip(np.concatenate(marks), low, high)
-        return Majorant(self.canonical.draws.column(channel), points)
+            box = list(zip(canonical.lower.tolist(), canonical.upper.tolist(), strict=True))
+            self.means = [(c, mean_of(draws, c, *box[c])) for c in range(n) if c not in tabulated]
 
     def largest(self, regions: list[Region]) -> float:
         """The largest bound of the regions that end here (leaves, and what cuts cut away)."""
@@ -220,7 +205,6 @@ class Bounder:
         for i, table in self.tables:
             out[:, i] = table_maxima(table, lower[:, i], upper[:, i], price)
         for i, mean in self.means:
-            mean.add(np.concatenate((lower[:, i], upper[:, i])))
-            slack = np.full(k, self.accuracy * self.scale / n)
+            slack = self.accuracy * self.scale / n
             out[:, i] = mean.maxima(lower[:, i], upper[:, i], price, slack)
         return out

@@ -17,7 +17,6 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack, Group
 from shared.problem.canonical import Canonical
 from shared.problem.incumbent import ALLOWED
@@ -25,9 +24,9 @@ from shared.problem.model import Risk
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import RiskProof, admissible, measure, reweighted
 from shared.solve.certify.certificate import Certificate, certify, covering
-from shared.solve.certify.majorant import Majorant
 from shared.solve.certify.maxima import closed_form_maxima, table_maxima
-from shared.solve.certify.rounding import EPS, slope_error, value_error
+from shared.solve.certify.mixture import mean_of
+from shared.solve.certify.rounding import EPS
 
 __all__ = ["certify_risk"]
 
@@ -86,7 +85,7 @@ def _bound(canonical: Canonical, risk: Risk, spend: Array, proof: RiskProof, cou
     price = proof.proof.nodes[0].price
     if not math.isfinite(price) or price < 0.0:
         return math.inf
-    return _signed_bound(canonical, weights, spend, price)
+    return _signed_bound(canonical, weights, price)
 
 
 def _quantile_bound(
@@ -136,7 +135,7 @@ def _each_alone(canonical: Canonical, prices: Array, spend: Array) -> Array:
     return np.asarray(total + (math.log2(canonical.n + 1) + 16.0) * EPS * size)
 
 
-def _signed_bound(canonical: Canonical, weights: Array, spend: Array, price: float) -> float:
+def _signed_bound(canonical: Canonical, weights: Array, price: float) -> float:
     """``price * budget + sum over channels of max of sum q_s f_s(x) - price x``, rounded up."""
     draws = canonical.draws
     assert draws is not None
@@ -147,7 +146,6 @@ def _signed_bound(canonical: Canonical, weights: Array, spend: Array, price: flo
     tables = {column: (mean, below[column]) for column, _, mean in plus.draws.tables}
     size = draws.value(canonical.upper) * np.abs(weights)[:, None]
     scale = max(float(size.sum()), 1e-300)
-    turns = draws.inflections()
     total = 0.0
     for c in range(canonical.n):
         low, high = float(canonical.lower[c]), float(canonical.upper[c])
@@ -157,58 +155,10 @@ def _signed_bound(canonical: Canonical, weights: Array, spend: Array, price: flo
             knots = knots[(knots >= low) & (knots <= high)]
             top = float((a.value(knots) - b.value(knots) - price * knots).max())
         else:
-            marks = [np.linspace(low, high, 33), spend[c : c + 1]]
-            inside = turns[:, c][(turns[:, c] > low) & (turns[:, c] < high)]
-            if inside.size:
-                marks.append(np.quantile(inside, np.linspace(0.0, 1.0, 17)))
-            if high > low:
-                marks.append(low + (high - low) * np.geomspace(1e-9, 0.05, 12))
-            points = np.clip(np.concatenate(marks), low, high)
-            signed = _Signed(plus.draws.column(c), minus.draws.column(c), points)
             ends = np.array([low]), np.array([high]), np.array([price])
-            top = float(signed.maxima(*ends, np.array([1e-9 * scale / canonical.n]))[0])
+            signed = mean_of(draws, c, low, high, weights)
+            top = float(signed.maxima(*ends, 1e-9 * scale / canonical.n)[0])
         total += top
     size_all = scale + abs(price) * (canonical.budget + float(canonical.upper.sum()))
     # What the weights may miss their set by, and rounding.
     return price * canonical.budget + total + (4.0 * _HAIR + 64.0 * EPS) * size_all
-
-
-class _Signed(Majorant):
-    """The mean of some curves less the mean of others: lines above the first and below the second.
-
-    Below a draw lies its chord where it is concave, a tangent where it is convex, and, as curves
-    do not fall, its left end where it bends in between.
-    """
-
-    def __init__(self, plus: Saturation, minus: Saturation, marks: Array) -> None:
-        self.minus = minus
-        self.turn = np.asarray(minus.inflection(), dtype=float)
-        super().__init__(plus, marks)
-
-    def _mean_value(self, x: Array) -> Array:
-        at = x[:, None]
-        value = self.minus.value(at)
-        less = (value * (1.0 - value_error(self.minus, at))).mean(axis=1) * (1.0 - 64.0 * EPS)
-        return np.asarray(super()._mean_value(x) - less)
-
-    def _lines(self, a: Array, b: Array) -> tuple[Array, Array]:
-        over_left, over_right = super()._lines(a, b)
-        if not a.size:
-            return over_left, over_right
-        left, right, middle = a[:, None], b[:, None], 0.5 * (a + b)[:, None]
-        concave, convex = self.turn <= left, self.turn >= right
-        start, stop = self.minus.value(left), self.minus.value(right)
-        height, slope = self.minus.value(middle), self.minus.slope(middle)
-        slope = np.where(convex, slope, 0.0)
-        half = 0.5 * (right - left)
-        under_left = np.where(convex, height - slope * half, start)
-        under_right = np.where(concave, stop, np.where(convex, height + slope * half, start))
-        values = np.maximum(value_error(self.minus, left), value_error(self.minus, right))
-        values = np.maximum(values, value_error(self.minus, middle))
-        slopes = np.where(convex, slope_error(self.minus, middle), 0.0)
-        margin = (values + 64.0 * EPS) * np.maximum(stop, height)
-        margin = margin + (slopes + 64.0 * EPS) * slope * 2.0 * half
-        return (
-            over_left - (under_left - margin).mean(axis=1),
-            over_right - (under_right - margin).mean(axis=1),
-        )

@@ -25,17 +25,25 @@ def slope_error(curve: Saturation, x: Array) -> Array:
 
 
 def value_error(curve: Saturation, x: Array, value: Array | None = None) -> Array:
-    """A bound on the relative error of ``curve.value(x)``, which is ``value`` where that is known.
+    """A bound on the relative error of ``curve.value(x)``, which is ``value`` where that is known:
+    the truth lies between ``value (1 - error)`` and ``value (1 + error)``.
 
     A bounded curve forgives errors of its argument as it saturates: the derivative of the log of a
-    logistic is one minus the logistic, and that of ``1 - exp(-y)``, times y, is less than one.
+    logistic is one minus the logistic, and that of ``1 - exp(-y)``, times y, is less than one. And
+    whatever the argument, the truth is neither below nothing nor above the ceiling.
     """
     error = _argument_error(curve, x)
     if isinstance(curve, (Hill, Sigmoid)):
         top = np.maximum(curve.max_response, 1e-300)
         known = curve.value(x) if value is None else value
-        missing = 1.0 - np.minimum(known / top, 1.0)
-        return np.asarray(_BASE + error * np.minimum(missing + _BASE, 1.0))
+        share = np.minimum(known / top, 1.0)
+        missing = np.minimum(1.0 - share + _BASE, 1.0)
+        if isinstance(curve, Sigmoid):  # its argument may be steep beyond all digits
+            past = curve.steepness * (x - curve.midpoint) - error
+            missing = np.minimum(missing, np.exp(-np.maximum(past, 0.0)))
+        with np.errstate(divide="ignore"):
+            furthest = np.maximum(1.0 / share - 1.0, 1.0)
+        return np.asarray(_BASE + np.minimum(error * missing, furthest))
     if isinstance(curve, (Exponential, Logistic)):
         return np.full(np.shape(error), _BASE)
     return _BASE + error
