@@ -16,7 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Azurite", "AzuriteError", "find_azurite", "running_azurite", "start_azurite"]
+__all__ = [
+    "Azurite",
+    "AzuriteError",
+    "find_azurite",
+    "free_ports",
+    "running_azurite",
+    "start_azurite",
+]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PLACES = (
@@ -73,7 +80,7 @@ def find_azurite() -> Path | None:
 
 
 def start_azurite(
-    *, blob_port: int = 0, queue_port: int = 0, location: Path | None = None, wait_s: float = 30.0
+    *, blob_port: int = 0, queue_port: int = 0, location: Path | None = None, wait_s: float = 120.0
 ) -> Azurite:
     """Start Azurite and return when it accepts connections.
 
@@ -120,7 +127,7 @@ def running_azurite(location: Path | None = None) -> Iterator[Azurite]:
 def _start(
     command: Path, blob_port: int, queue_port: int, location: Path | None, wait_s: float
 ) -> Azurite:
-    blob, queue, table = _free_ports(3)
+    blob, queue, table = free_ports(3)
     blob, queue = blob_port or blob, queue_port or queue
     arguments = [
         str(command),
@@ -152,7 +159,8 @@ def _start(
     return azurite
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody listens at, for a program that cannot look for itself."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -1,11 +1,16 @@
 """``./check``: every gate in order, each with its time, and a summary; non-zero where one failed.
 
 A later step still runs after an earlier one failed: one look shows all that is wrong.
+
+``./check explore`` runs the property tests instead, on examples drawn at random, for as long as it
+is told; ``./check`` itself draws the same ones every time.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -13,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Step", "main", "run_steps"]
+__all__ = ["Step", "explore", "main", "run_steps"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FLOORS = "tests/test_floors.py"
@@ -49,8 +54,36 @@ def run_steps(steps: Sequence[Step], cwd: Path) -> int:
     return 1 if failed else 0
 
 
+def explore(arguments: Sequence[str]) -> int:
+    """Run the property tests seed after seed until time is up or one fails; 0 where none did."""
+    parser = argparse.ArgumentParser("./check explore", description=explore.__doc__)
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="begin no more seeds after this (%(default)g)"
+    )
+    parser.add_argument("--seed", type=int, help="begin with this one; drawn if not given")
+    asked, rest = parser.parse_known_args(arguments)
+    seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
+    property_tests = ("-m", "hypothesis and not slow", "--hypothesis-profile=explore", *rest)
+    end = time.monotonic() + 60.0 * asked.minutes
+    while True:
+        command = (sys.executable, "-m", "pytest", f"--hypothesis-seed={seed}", *property_tests)
+        if run_steps([Step(f"explore --seed {seed}", command)], _ROOT):
+            print(
+                "What was found stays found: write the arguments of each failing case above its "
+                "test as\n@example(...), and mend what it shows. The same once more:  "
+                f"./check explore --minutes 0 --seed {seed}",
+                flush=True,
+            )
+            return 1
+        if time.monotonic() >= end:
+            return 0
+        seed += 1
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the project's gates; ``arguments`` go to pytest."""
+    if arguments[:1] == ["explore"]:
+        return explore(arguments[1:])
     python = sys.executable
     steps = [
         Step("lint", (python, "-m", "ruff", "check", ".")),

@@ -71,6 +71,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.draining:
             self.close_connection = True
 
+    def handle_expect_100(self) -> bool:
+        go_on = super().handle_expect_100()
+        self.wfile.flush()  # the caller holds its body back until it reads this
+        return go_on
+
     def _serve(self) -> None:
         started = time.perf_counter()
         try:

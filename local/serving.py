@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from local.azurite import AzuriteError, find_azurite, running_azurite
+from local.azurite import AzuriteError, find_azurite, free_ports, running_azurite
 from local.client import Client, RefusedError, UnreachableError
 from local.config import load_host_config, load_settings
 from local.host import ROOT, HostRefusalError, serve
@@ -240,7 +240,7 @@ def _serve_by_func(func: str, port: int, setting: str, told: _Told) -> int:
     """Run ``func start`` until told to stop; it drains by itself."""
     print(f"host: func start ({func})", flush=True)
     if port == 0:
-        port = _port(None)
+        (port,) = free_ports(1)
     venv = Path(sys.prefix)
     values = load_settings(ROOT, {**os.environ, "AzureWebJobsStorage": setting})
     environment = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from local.host import serve
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent
 BASE = "http://127.0.0.1:7071/api/v1"
@@ -113,6 +113,18 @@ def base_url() -> Iterator[str]:
         yield host.url
 
 
+def at_its_end(command: str, base_url: str) -> Any:
+    """The answer of a run that is neither queued nor running any more."""
+    answers: list[Any] = []
+
+    def ended() -> bool:
+        answers.append(send(command, base_url)[1])
+        return answers[-1]["state"] not in ("queued", "running")
+
+    until(ended, pause_s=0.2)
+    return answers[-1]
+
+
 def test_the_tour_is_true(base_url: str) -> None:
     steps = tour()
     assert len(steps) >= 8
@@ -125,10 +137,7 @@ def test_the_tour_is_true(base_url: str) -> None:
             assert status == 200, answer
             assert str(answer).startswith("<!doctype html>")
         if run and f"/runs/{run}" in command:
-            deadline = time.monotonic() + 120
-            while answer["state"] in ("queued", "running") and time.monotonic() < deadline:
-                time.sleep(0.2)
-                _, answer = send(command, base_url)
+            answer = at_its_end(command, base_url)
         if isinstance(answer, dict) and "run" in answer:
             run = answer["run"]
         if step.shown is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from unicodedata import category
 
@@ -66,7 +67,7 @@ def _lot_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
             yield Fault(pointer_to(*path, field), "contradiction", message)
     if not locked or now is None:
         return
-    if lot and lot > 0 and abs(now / lot - round(now / lot)) > SAME_MONEY * max(1.0, now / lot):
+    if lot and lot > 0 and abs(math.remainder(now, lot)) > SAME_MONEY * max(lot, now):
         message = f"{name} is locked at {now:g}, which is no multiple of its increment ({lot:g})."
         yield Fault(pointer_to(*path, "increment"), "contradiction", message)
     if least is not None and 0 < now < least * (1 - SAME_MONEY):

@@ -23,6 +23,7 @@ __all__ = [
     "ADSTOCKS",
     "FAMILIES",
     "NOT_TINY",
+    "OR_NOTHING",
     "SMALLEST",
     "WHOLE",
     "Adstock",
@@ -39,8 +40,8 @@ LARGEST = 1e15
 """No amount of money and no outcome is larger; it keeps sums and squares finite."""
 
 
-SMALLEST = 1e-100
-"""No parameter above 0 is smaller: its reciprocal, and that times any amount, stay finite."""
+SMALLEST = 1e-30
+"""No parameter above 0 is smaller, and no amount: products and quotients of several stay finite."""
 
 
 class Plain(BaseModel):
@@ -78,19 +79,28 @@ def _not_tiny(value: float) -> float:
     return value
 
 
+def _nothing_if_tiny(value: float) -> float:
+    return value if abs(value) >= SMALLEST else 0.0
+
+
+NOT_TINY = AfterValidator(_not_tiny)
+"""Refuses what is above 0 and yet too small to divide by."""
+
+OR_NOTHING = AfterValidator(_nothing_if_tiny)
+"""Takes an amount that is closer to 0 than any that counts as 0: nobody spends or earns it."""
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Money = Annotated[float, Field(ge=0, le=LARGEST)]
+Money = Annotated[float, Field(ge=0, le=LARGEST), OR_NOTHING]
 WHOLE = BeforeValidator(whole)
 """Stands after the bounds of a whole number, so that its schema still shows them."""
 
 Effect = Annotated[
-    float, Field(ge=0, le=LARGEST, description="Outcome per period that is never exceeded.")
+    float,
+    Field(ge=0, le=LARGEST, description="Outcome per period that is never exceeded."),
+    OR_NOTHING,
 ]
-NOT_TINY = AfterValidator(_not_tiny)
-"""Refuses what is above 0 and yet too small to divide by."""
-
 Positive = Annotated[float, Field(gt=0, le=LARGEST), NOT_TINY]
-Shape = Annotated[float, Field(gt=0, le=100)]
+Shape = Annotated[float, Field(gt=0, le=100), NOT_TINY]
 Decay = Annotated[
     float, Field(ge=0, lt=1, description="Share of the effect that carries into the next period.")
 ]
@@ -155,7 +165,7 @@ class Power(Message):
 
     family: Literal["power"]
     coefficient: Money
-    exponent: Annotated[float, Field(gt=0, le=1)]
+    exponent: Annotated[float, Field(gt=0, le=1), NOT_TINY]
 
 
 class Tabulated(Message):

@@ -14,6 +14,7 @@ from pydantic import Field, WithJsonSchema
 
 from shared.api.curve_messages import (
     NOT_TINY,
+    OR_NOTHING,
     WHOLE,
     Adstock,
     Message,
@@ -59,9 +60,9 @@ MAX_SCENARIOS = 100
 MAX_COMPARED = 1_000_000  # scenarios times curves (a draw is one) times periods
 MAX_SWEEP = 200
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0, le=1e9)]
-Amount = Annotated[float, Field(ge=-1e15, le=1e15)]
+Share = Annotated[float, Field(ge=0, le=1), OR_NOTHING]
+Weight = Annotated[float, Field(ge=0, le=1e9), OR_NOTHING]
+Amount = Annotated[float, Field(ge=-1e15, le=1e15), OR_NOTHING]
 Spends = Annotated[list[Money], Field(max_length=MAX_PERIODS)]
 
 Prior = Annotated[
@@ -110,7 +111,7 @@ class Campaign(Message):
     adstock: Adstock | None = Field(
         None, description="Carryover of the channel's spend, beside saturation."
     )
-    effectiveness: Annotated[float, Field(ge=0, le=1000)] | None = Field(
+    effectiveness: Annotated[float, Field(ge=0, le=1000), OR_NOTHING] | None = Field(
         None, description="Multiplier of the channel's outcome: 0.7 means 30 % less effective."
     )
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
@@ -281,7 +282,7 @@ class Risk(Message):
     aversion: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
         None, description="Times the standard deviation over draws, for mean_minus_sd; default 1."
     )
-    level: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    level: Annotated[float, Field(gt=0, lt=1), NOT_TINY] | None = Field(
         None, description="For quantile and cvar (the mean of this share of worst draws): 0.1."
     )
 

@@ -178,7 +178,10 @@ def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOption
         else:
             assert program.draws is not None
             one = program.draws.one(draw)
-            task = replace(program, curves=one, draws=None, draw_weights=None)
+            # A curve that brings nothing in this draw has no level to interact with.
+            lives = one.supremum() > 0.0
+            pairs = tuple(p for p in program.pairs if lives[p.first] and lives[p.second])
+            task = replace(program, curves=one, draws=None, draw_weights=None, pairs=pairs)
         # Not from today's plan, nor from anybody's: see shared.plan.moves.
         in_turn = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
         if in_turn and not _aim(problem).floors:  # the steps without the bound

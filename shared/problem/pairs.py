@@ -51,11 +51,11 @@ def pairs_of(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
 
 
 def _parts(arms: Sequence[Arm], own: Sequence[int], place: int) -> list[tuple[int, float]]:
-    """Arms of one channel with their parts of its ceiling."""
+    """Arms of one channel with their parts of its ceiling; none where it brings nothing."""
     tops = [_ceiling(arms[a], place) for a in own]
     total = sum(tops)
     if total <= 0.0:
-        raise _no_level(arms[own[0]], place)
+        return []
     return [(a, top / total) for a, top in zip(own, tops, strict=True)]
 
 

@@ -89,13 +89,13 @@ def test_the_example_of_the_contract_is_accepted() -> None:
             with_channel(response={"saturation": {**HILL, "half_saturation": 5e-324}}),
             "/channels/0/response/saturation/half_saturation",
             "out_of_range",
-            "half_saturation of a hill curve of tv must be at least 1e-100; it is 5e-324.",
+            "half_saturation of a hill curve of tv must be at least 1e-30; it is 5e-324.",
         ),
         (
             with_channel(price=5e-324),
             "/channels/0/price",
             "out_of_range",
-            "price of tv must be at least 1e-100; it is 5e-324.",
+            "price of tv must be at least 1e-30; it is 5e-324.",
         ),
         (
             with_channel(

@@ -153,6 +153,7 @@ def test_a_sound_request_has_no_fault(name: str) -> None:
             },
         ),
         (three(tv={"increment": 0.1, "locked": True}), {}),
+        (three(tv={"increment": 2.2e-313, "locked": True, "current_spend": 8.4e14}), {}),
         (over(2, tv={"min_total": 5, "max_total": 4}), {"/channels/0/max_total": "contradiction"}),
         # Campaigns.
         (

@@ -105,7 +105,7 @@ def test_fourteen_daily_campaigns_from_upload_to_moves(api: Client, name: str) -
     for part, file in (("history", "history.csv"), ("outcomes", "outcome.csv")):
         put = api.put(f"datasets/{name}/{part}", (DAILY / file).read_bytes())
         assert put.status == 200, put.body
-    run = api.wait_for_run(api.send("POST", f"datasets/{name}/refit", b"").headers["location"], 300)
+    run = api.wait_for_run(api.send("POST", f"datasets/{name}/refit", b"").headers["location"])
     assert run["state"] in ("promoted", "kept_previous"), run
     if run["state"] != "promoted":
         version = api.get(f"datasets/{name}/curves/versions").json["versions"][0]["version"]

@@ -22,9 +22,7 @@ LAST = 13
 QUICK = {"model": {"kind": "ridge"}}
 
 
-def refitted(
-    api: Client, spec: dict[str, Any], history: bytes, outcomes: bytes = b"", wait_s: float = 90
-) -> str:
+def refitted(api: Client, spec: dict[str, Any], history: bytes, outcomes: bytes = b"") -> str:
     """A dataset put, refitted and its curves taken into use, as a caller does it; its name."""
     dataset = f"detailed-{uuid.uuid4().hex[:12]}"
     for part, body, media in (
@@ -37,7 +35,7 @@ def refitted(
             assert stored.status == 200, stored.body
     queued = api.send("POST", f"datasets/{dataset}/refit", b"")
     assert queued.status == 202, queued.body
-    run = api.wait_for_run(queued.headers["location"], wait_s)
+    run = api.wait_for_run(queued.headers["location"])
     assert run["state"] in ("promoted", "kept_previous"), run
     # These tests are of plans: whatever the gate says of two years of data, the curves are used.
     version = run["curves_version"]
@@ -57,7 +55,7 @@ def geos(api: Client) -> Iterator[str]:
 def synergy(api: Client) -> Iterator[str]:
     """Two geos, tv and search with synergy, which is asked for."""
     spec = {"model": {"saturation": "hill", "interactions": [["tv", "search"]]}}
-    name = refitted(api, spec, by_geo(synergy=6_000), wait_s=300)
+    name = refitted(api, spec, by_geo(synergy=6_000))
     yield name
     api.send("DELETE", f"datasets/{name}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.api.curve_messages import ADSTOCKS, FAMILIES
@@ -22,6 +22,8 @@ from shared.api.messages import (
     Scenario,
     ScenariosRequest,
 )
+from tests.api.damage import damaged
+from tests.api.features import OPEN
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 
@@ -116,10 +118,6 @@ REQUEST = st.fixed_dictionaries(
     optional={"spend_all": st.booleans(), "solver": st.just({"time_limit_s": 1})},
 )
 
-often = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
 
 def assert_answered(api: Client, path: str, document: Any) -> None:
     answer = api.post(path, json.dumps(document).encode())
@@ -132,20 +130,48 @@ def assert_answered(api: Client, path: str, document: Any) -> None:
             assert error["pointer"] == "" or error["pointer"].startswith("/")
 
 
-@often
 @given(document=ANYTHING)
 def test_any_json(api: Client, document: Any) -> None:
     for path in ("optimize", "evaluate", "scenarios", "fit"):
         assert_answered(api, path, document)
 
 
-@often
 @given(document=REQUEST)
+@example(
+    {
+        "channels": [
+            {
+                "channel": "tv",
+                "saturation": {
+                    "family": "hill",
+                    "max_response": 0.5,
+                    "half_saturation": 1e-12,
+                    "shape": 1e-12,
+                },
+            }
+        ],
+        "budget": 0,
+    }
+)
 def test_requests_of_the_right_shape(api: Client, document: Any) -> None:
     assert_answered(api, "optimize", document)
 
 
-@often
+AMOUNT = st.sampled_from(
+    [0, 5e-324, 1e-300, 1e-30, 1e-20, 1e-12, 1e-6, 1e-3, 0.5, 1, 100, 1e6, 1e9, 1e12, 1e15, -1e15]
+)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@given(document=damaged(OPEN, AMOUNT, of=is_number))
+def test_no_amount_breaks_a_feature(api: Client, document: Any) -> None:
+    hurried = {**document.get("solver", {}), "gap": 1e-2, "time_limit_s": 0.1}
+    assert_answered(api, "optimize", document | {"solver": hurried})
+
+
 @given(changes=ANYTHING, plan=ANYTHING)
 def test_any_scenario(api: Client, changes: Any, plan: Any) -> None:
     scenario = {"name": "a", "changes": changes, "plan": plan}
@@ -153,7 +179,6 @@ def test_any_scenario(api: Client, changes: Any, plan: Any) -> None:
     assert_answered(api, "evaluate", {"problem": optimize_request(), "plan": plan})
 
 
-@often
 @given(body=st.binary(max_size=60))
 def test_any_bytes(api: Client, body: bytes) -> None:
     assert api.post("optimize", body).status in (400, 413, 422)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -18,20 +19,27 @@ def test_a_timing_is_the_median_with_its_spread() -> None:
     assert timing([1.0, math.inf, 2.0]).median == 2.0
 
 
-def test_sleeping_costs_no_cpu_time() -> None:
-    assert measure(lambda: time.sleep(0.02), repeats=2, warm_up=0).median < 0.01
+def ticking(step_s: float) -> Callable[[], float]:
+    """A clock that each look moves on by as much."""
+    looks = itertools.count()
+    return lambda: step_s * next(looks)
+
+
+def test_what_is_measured_is_cpu_time_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "process_time", ticking(0.5))
+    monkeypatch.setattr(time, "perf_counter", ticking(7.0))
     calls: list[int] = []
-    measure(lambda: calls.append(1), repeats=3, warm_up=2)
+    found = measure(lambda: calls.append(1), repeats=3, warm_up=2)
     assert len(calls) == 5
-    assert noise(repeats=2).low > 0.0
+    assert (found.low, found.high, found.repeats) == (0.5, 0.5, 3)
+    assert noise(repeats=2).median == 0.5
 
 
-def test_the_machine_tells_what_share_of_a_core_there_was() -> None:
-    machine = Machine()
-    time.sleep(0.3)
-    said = machine.said()
-    assert re.fullmatch(r".+ [mu]?s, x \d+\.\d\d, \d+% of a core", said)
-    assert int(said.split("%")[0].split(", ")[-1]) < 50
+def test_the_machine_tells_what_share_of_a_core_there_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One look at either clock between: a quarter of a second of CPU time in a second.
+    monkeypatch.setattr(time, "process_time", ticking(0.25))
+    monkeypatch.setattr(time, "perf_counter", ticking(1.0))
+    assert Machine().said() == "250 ms, x 1.00, 25% of a core"
 
 
 def test_costs_are_ratios_against_a_peer_or_a_limit() -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -136,10 +135,7 @@ def test_fourteen_campaigns_by_day_are_fitted_and_their_plan_beats_the_history()
     folder = DATA / "visible_synth"
     path = folder / "dev_campaign_daily_4ch_14c"
     parsed = parse(None, (path / "history.csv").read_bytes(), (path / "outcome.csv").read_bytes())
-    start = time.process_time()
     curves = fit_history(parsed.history, parsed.spec).curve_set
-    # A night gives a dataset ten minutes; the fit itself takes a fraction of one.
-    assert time.process_time() - start < 120
     assert len(curves.channels) == 14
     judge = truth_of(folder)
     # As the evaluator's own reader does it, which leaves its file open.

@@ -10,13 +10,11 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import MarginalError
 from shared.history.parse import check_upload, parse
-
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 money = st.integers(0, 10**8).map(lambda cents: cents / 100)
 
@@ -72,7 +70,6 @@ def check(parsed, history):
     np.testing.assert_array_equal(parsed.history.spend, kept)
 
 
-@FAST
 @given(
     history=histories(),
     dialect=st.tuples(
@@ -91,7 +88,6 @@ def test_wide_in_any_dialect_and_order(history, dialect, shuffle: random.Random)
     check(parse(spec_of(history), text.encode(encoding)), history)
 
 
-@FAST
 @given(history=histories(), shuffle=st.randoms(use_true_random=False))
 def test_json_records_are_the_same_table(history, shuffle: random.Random):
     header, *body = wide_rows(history)
@@ -100,7 +96,6 @@ def test_json_records_are_the_same_table(history, shuffle: random.Random):
     check(parse(spec_of(history), records), history)
 
 
-@FAST
 @given(history=histories(), parts=st.integers(1, 3), shuffle=st.randoms(use_true_random=False))
 def test_long_says_the_same_as_wide(history, parts, shuffle: random.Random):
     dates, outcome, spend = history
@@ -122,7 +117,6 @@ def test_long_says_the_same_as_wide(history, parts, shuffle: random.Random):
     np.testing.assert_allclose(parsed.history.spend, np.array(spend), rtol=1e-12, atol=1e-9)
 
 
-@FAST
 @given(history=histories())
 def test_what_parses_is_consistent(history):
     parsed = parse({"outcome": "revenue"}, to_csv(wide_rows(history)).encode())
@@ -141,7 +135,6 @@ def survives(spec, history, outcomes=None):
             call(spec, history, outcomes)
 
 
-@FAST
 @given(st.binary(max_size=400))
 def test_any_bytes(source):
     survives(None, source)
@@ -205,7 +198,6 @@ headers = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_cells_under_plausible_headers(data):
     header = data.draw(headers)
@@ -226,7 +218,6 @@ json_values = st.recursive(
 )
 
 
-@FAST
 @given(
     st.lists(json_values, max_size=4), st.dictionaries(st.text(max_size=8), json_values, max_size=3)
 )
@@ -235,7 +226,6 @@ def test_any_json(records, spec):
     survives(spec, records)
 
 
-@FAST
 @given(
     st.fixed_dictionaries(
         {},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import azure.functions as func
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from local.config import HostConfig
 from local.host import Host, serve
 from shared.store.memory import MemoryQueue
+from tests.waiting import PATIENCE_S, until
 
 CONFIG = HostConfig(route_prefix="api/v1", batch_size=1, max_dequeue_count=3)
 SETTINGS = {"AzureWebJobsStorage": "memory", "JOBS": "jobs", "SCHEDULE": "0 0 2 * * *"}
@@ -34,14 +36,6 @@ class Small:
 
     def open_queue(self, name: str) -> MemoryQueue:
         return {"jobs": self.jobs, "jobs-poison": self.poison}[name]
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Wait for something that another thread does; fails by assertion, not by hanging."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def small_app() -> Small:
@@ -97,7 +91,7 @@ def small_app() -> Small:
     @app.route(route="slow", methods=["GET"])
     def slow(req: func.HttpRequest) -> str:
         small.entered.set()
-        assert small.release.wait(10)
+        assert small.release.wait(PATIENCE_S)
         small.finished.append(req.method)
         return "done"
 
@@ -111,7 +105,7 @@ def small_app() -> Small:
         small.seen.append((body, message.dequeue_count))
         if body == "slow":
             small.entered.set()
-            assert small.release.wait(10)
+            assert small.release.wait(PATIENCE_S)
         if body.startswith("bad"):
             raise ValueError(body)
         small.finished.append(body)
@@ -123,6 +117,24 @@ def small_app() -> Small:
         small.poisoned.append(message.get_body().decode())
 
     return small
+
+
+def release_when_stopping(small: Small, host: Host) -> None:
+    """Let what is held go on once the host takes no more connections: it was told to stop."""
+    address = ("127.0.0.1", urlsplit(host.origin).port or 0)
+
+    def refused() -> bool:
+        try:
+            socket.create_connection(address, PATIENCE_S).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def watch() -> None:
+        until(refused)
+        small.release.set()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @pytest.fixture
@@ -137,7 +149,7 @@ def host(small: Small) -> Iterator[Host]:
         functions=small.app.get_functions(),
         config=CONFIG,
         open_queue=small.open_queue,
-        drain_s=10,
+        drain_s=PATIENCE_S,
     ) as host:
         yield host
         small.release.set()

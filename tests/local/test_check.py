@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.check import Step, run_steps
+from local.check import Step, explore, run_steps
 
 
 def step(name: str, code: str) -> Step:
@@ -36,3 +36,29 @@ def test_a_step_runs_in_the_project_with_one_thread_in_linear_algebra(tmp_path: 
     code = "import os; open('where', 'w').write(os.environ['OMP_NUM_THREADS'])"
     assert run_steps([step("one", code)], tmp_path) == 0
     assert (tmp_path / "where").read_text() == "1"
+
+
+PROPERTY = """
+from hypothesis import given
+from hypothesis import strategies as st
+
+@given(st.integers())
+def test_all_are_small(number):
+    assert number < {most}
+
+def test_of_one_case():
+    raise AssertionError("no property")
+"""
+
+
+@pytest.mark.parametrize(("most", "code"), [(1000, 1), (10**40, 0)])
+def test_exploring_prints_what_it_found_and_how_to_keep_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], most: int, code: int
+) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n", "utf-8")
+    (tmp_path / "test_small.py").write_text(PROPERTY.format(most=most), "utf-8")
+    assert explore(["--minutes", "0", "--seed", "5", str(tmp_path)]) == code
+    out = capfd.readouterr().out
+    assert "explore --seed 5" in out
+    assert ("number=1000" in out) == (code == 1)
+    assert ("./check explore --minutes 0 --seed 5" in out) == (code == 1)

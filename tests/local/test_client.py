@@ -13,6 +13,7 @@ from local.client import Client, RefusedError, UnreachableError
 from local.config import HostConfig
 from local.host import serve
 from shared.store.memory import MemoryQueue
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def client() -> Iterator[Client]:
     with serve(
         functions=app.get_functions(), config=HostConfig(), open_queue=lambda n: MemoryQueue(n)
     ) as host:
-        yield Client(host.url, timeout_s=10)
+        yield Client(host.url, timeout_s=PATIENCE_S)
 
 
 def test_json_and_csv_are_sent_as_what_they_are(client: Client) -> None:
@@ -109,8 +110,8 @@ def test_a_proxy_of_the_environment_is_not_asked(
 
 
 def test_nobody_there() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(UnreachableError, match="does not answer"):
-        Client(f"http://127.0.0.1:{port}/api/v1", timeout_s=2).get("health")
+    with socket.socket() as silent:  # its port is taken, and nobody listens at it
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        with pytest.raises(UnreachableError, match="does not answer"):
+            Client(f"http://127.0.0.1:{port}/api/v1", timeout_s=PATIENCE_S).get("health")

@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.host import Host, serve
-from tests.local.conftest import CONFIG, SETTINGS, Small, small_app, until
+from tests.local.conftest import CONFIG, SETTINGS, Small, release_when_stopping, small_app
+from tests.waiting import PATIENCE_S, until
 
 
 def ask(
     host: Host, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
     port = urlsplit(host.origin).port
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -31,7 +32,9 @@ def ask(
 
 def raw(host: Host, sent: bytes) -> bytes:
     """Send bytes as they are and read until the host closes."""
-    with socket.create_connection(("127.0.0.1", urlsplit(host.origin).port or 0), 10) as wire:
+    with socket.create_connection(
+        ("127.0.0.1", urlsplit(host.origin).port or 0), PATIENCE_S
+    ) as wire:
         wire.sendall(sent)
         received = b""
         while part := wire.recv(65536):
@@ -159,7 +162,9 @@ def test_a_body_that_cannot_be_read_is_refused_and_the_connection_closed(
 
 
 def test_a_connection_serves_several_requests(host: Host) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(host.origin).port, timeout=10)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", urlsplit(host.origin).port, timeout=PATIENCE_S
+    )
     for body in (b"one", b"", b"three"):
         connection.request("POST", "/api/v1/echo", body)
         assert json.loads(connection.getresponse().read())["body"] == body.decode()
@@ -221,19 +226,21 @@ def test_stopping_answers_a_held_request_and_then_closes(small: Small) -> None:
         config=CONFIG,
         open_queue=small.open_queue,
     ) as host:
-        idle = http.client.HTTPConnection("127.0.0.1", urlsplit(host.origin).port, timeout=10)
+        idle = http.client.HTTPConnection(
+            "127.0.0.1", urlsplit(host.origin).port, timeout=PATIENCE_S
+        )
         idle.request("GET", "/api/v1/things/7")
         idle.getresponse().read()
         asking = threading.Thread(target=lambda: answers.append(ask(host, "GET", "/api/v1/slow")))
         asking.start()
-        assert small.entered.wait(10)
-        threading.Timer(0.3, small.release.set).start()
+        assert small.entered.wait(PATIENCE_S)
+        release_when_stopping(small, host)
     # The block has ended: the host has stopped, and what it held was answered before.
     assert small.finished == ["GET"]
-    asking.join(10)
+    asking.join(PATIENCE_S)
     status, headers, body = answers[0]
     assert (status, body, headers["connection"]) == (200, b"done", "close")
-    idle.sock.settimeout(5)
+    idle.sock.settimeout(PATIENCE_S)
     assert idle.sock.recv(1) == b""  # an idle keep-alive connection does not hold the host up
     idle.close()
 
@@ -246,9 +253,9 @@ def test_stopping_gives_up_on_what_does_not_end(small: Small) -> None:
         open_queue=small.open_queue,
         drain_s=0.2,
     ) as host:
-        wire = socket.create_connection(("127.0.0.1", urlsplit(host.origin).port or 0), 10)
+        wire = socket.create_connection(("127.0.0.1", urlsplit(host.origin).port or 0), PATIENCE_S)
         wire.sendall(b"GET /api/v1/slow HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert small.entered.wait(10)
+        assert small.entered.wait(PATIENCE_S)
         assert host.stop(0.2) is False
         assert wire.recv(1) == b""  # cut off: the caller knows that there is no answer
         wire.close()

@@ -17,7 +17,7 @@ from local.client import Client, UnreachableError
 from local.host import ROOT
 from local.job import LastYear, dataset_name, last_year, own_job, sample_job
 from samples.simulate import simulate
-from tests.local.conftest import until
+from tests.waiting import PATIENCE_S, until
 
 DATA = ROOT.parent / "shared" / "data"
 HERE = ("--storage", "memory", "--local-host", "--port", "0")
@@ -36,7 +36,7 @@ def start(*arguments: str, cwd: Path | str = "/") -> subprocess.Popen[str]:
 
 def run(*arguments: str, cwd: Path | str = "/") -> tuple[int, str, str]:
     process = start("--once", *arguments, cwd=cwd)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, out, err
 
 
@@ -152,7 +152,7 @@ def test_without_once_it_stays_up_until_ctrl_c() -> None:
     client = Client(line.split()[5])
     assert [d["dataset"] for d in client.get("datasets")["datasets"]] == ["sample-brand"]
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
 
     def gone() -> bool:

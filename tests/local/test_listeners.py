@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,8 @@ from shared.errors import WriteConflict
 from shared.store.base import Queue, QueueMessage
 from shared.store.connect import connect
 from shared.store.memory import MemoryQueue
-from tests.local.conftest import CONFIG, SETTINGS, Small, until
+from tests.local.conftest import CONFIG, SETTINGS, Small, release_when_stopping
+from tests.waiting import PATIENCE_S, until
 
 
 def test_a_message_is_worked_and_deleted(host: Host, small: Small) -> None:
@@ -59,21 +61,23 @@ def test_a_worker_killed_at_its_first_try_leaves_two_more(small: Small) -> None:
 
 
 def test_stopping_finishes_the_running_message_and_takes_no_other(small: Small) -> None:
-    with hosted(small):
+    with hosted(small) as host:
         small.jobs.send("slow")
-        assert small.entered.wait(10)
+        assert small.entered.wait(PATIENCE_S)
         small.jobs.send("next")
-        threading.Timer(0.3, small.release.set).start()
+        release_when_stopping(small, host)
     assert small.finished == ["slow"]
     assert [m.body for m in small.jobs.receive(visibility_s=1, limit=9)] == ["next"]
 
 
 def test_the_hold_on_a_long_message_is_renewed(small: Small) -> None:
+    queue = small.jobs = Counted("jobs")
     with hosted(small, hold_s=1):
-        small.jobs.send("slow")
-        assert small.entered.wait(10)
-        time.sleep(1.4)  # longer than the hold
-        assert list(small.jobs.receive(visibility_s=1)) == []
+        queue.send("slow")
+        assert small.entered.wait(PATIENCE_S)
+        until(lambda: queue.extended >= 2)
+        queue.now += 0.9  # since the message was received much longer than its hold
+        assert list(queue.receive(visibility_s=1)) == []
         small.release.set()
         until(lambda: small.jobs.length() == 0)
     assert small.seen == [("slow", 1)]
@@ -91,15 +95,15 @@ def test_a_lost_hold_deletes_nothing_of_the_other_worker() -> None:
     listener = QueueListener(queue, poison, run, CONFIG)
     queue.send("contested")
     listener.start()
-    assert worked.wait(10)
+    assert worked.wait(PATIENCE_S)
     listener.stop()
-    assert listener.join(10)
+    assert listener.join(PATIENCE_S)
     assert queue.length() == 1
     assert poison.length() == 0
 
 
 def test_a_failed_poison_message_stays_hidden_and_does_not_spin() -> None:
-    queue = MemoryQueue("jobs-poison")
+    queue = Counted("jobs-poison")
     tries: list[int] = []
 
     def run(message: QueueMessage) -> None:
@@ -110,16 +114,15 @@ def test_a_failed_poison_message_stays_hidden_and_does_not_spin() -> None:
     queue.send("hopeless")
     listener.start()
     until(lambda: bool(tries))
-    time.sleep(0.5)
+    looked_again(queue)
     listener.stop()
-    assert listener.join(10)
+    assert listener.join(PATIENCE_S)
     assert tries == [1]
     assert queue.length() == 1
 
 
 def test_a_failed_message_waits_for_the_visibility_timeout_of_the_host_file() -> None:
-    now = [0.0]
-    queue, poison = MemoryQueue("jobs", clock=lambda: now[0]), MemoryQueue("jobs-poison")
+    queue, poison = Counted("jobs"), MemoryQueue("jobs-poison")
     tries: list[int] = []
 
     def run(message: QueueMessage) -> None:
@@ -130,12 +133,12 @@ def test_a_failed_message_waits_for_the_visibility_timeout_of_the_host_file() ->
     queue.send("again")
     listener.start()
     until(lambda: tries == [1])
-    time.sleep(0.3)
+    looked_again(queue)
     assert tries == [1]
-    now[0] = 31.0
+    queue.now += 31.0
     until(lambda: poison.length() == 1)
     listener.stop()
-    assert listener.join(10)
+    assert listener.join(PATIENCE_S)
     assert tries == [1, 2]
 
 
@@ -156,20 +159,30 @@ def test_a_queue_that_cannot_be_read_is_tried_again() -> None:
     listener.start()
     until(lambda: done == ["patient"])
     listener.stop()
-    assert listener.join(10)
+    assert listener.join(PATIENCE_S)
 
 
 def test_a_timer_fires_on_its_schedule() -> None:
+    start = datetime(2025, 5, 5, 1, 59, 59, 700_000, tzinfo=UTC)
+    looks = itertools.count()
     fired: list[datetime] = []
+    now = start
+
+    def clock() -> datetime:
+        nonlocal now
+        now = start + next(looks) * timedelta(seconds=0.3)
+        return now
+
     runner = TimerRunner(
-        "tick", parse_schedule("* * * * * *"), lambda *_: fired.append(datetime.now(UTC))
+        "tick", parse_schedule("* * * * * *"), lambda *_: fired.append(now), clock=clock
     )
     runner.start()
-    until(lambda: len(fired) >= 2)
+    until(lambda: len(fired) >= 3)
     runner.stop()
-    assert runner.join(10)
-    assert fired[1] - fired[0] > timedelta(seconds=0.5)
-    assert all(moment.microsecond < 500_000 for moment in fired)  # at the second, not before
+    assert runner.join(PATIENCE_S)
+    # Each at the first look in its own second, not before and not twice.
+    seconds = [moment.second for moment in fired]
+    assert seconds == [k % 60 for k in range(seconds[0], seconds[0] + len(fired))]
 
 
 def test_a_timer_that_fires_late_is_past_due() -> None:
@@ -186,7 +199,7 @@ def test_a_timer_that_fires_late_is_past_due() -> None:
     clock[0] = datetime(2025, 5, 5, 8, 0, tzinfo=UTC)
     until(lambda: bool(told))
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(PATIENCE_S)
     assert told == [(True, datetime(2025, 5, 6, 2, 0, tzinfo=UTC))]
 
 
@@ -202,7 +215,7 @@ def test_a_timer_that_fails_fires_again() -> None:
     runner.start()
     until(lambda: len(tries) >= 2)
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(PATIENCE_S)
 
 
 def test_a_timer_runs_at_start_where_asked() -> None:
@@ -213,7 +226,7 @@ def test_a_timer_runs_at_start_where_asked() -> None:
     runner.start()
     until(lambda: told == [False])
     runner.stop()
-    assert runner.join(10)
+    assert runner.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -243,13 +256,37 @@ def test_the_same_rules_over_a_real_queue(stored_queue: tuple[Queue, Queue]) -> 
     queue.send("long, ä")
     until(lambda: ("long, ä", 1) in seen and queue.length() == 0)
     listener.stop()
-    assert listener.join(10)
+    assert listener.join(PATIENCE_S)
     assert seen == [("bad", 1), ("bad", 2), ("bad", 3), ("long, ä", 1)]
     moved = poison.receive(visibility_s=5)[0]
     assert moved.body == "bad"
     poison.delete(moved)
     with pytest.raises(WriteConflict):
         poison.delete(moved)
+
+
+class Counted(MemoryQueue):
+    """A queue whose time is told by the test, and by half a second each time a hold is renewed."""
+
+    def __init__(self, name: str) -> None:
+        self.now, self.looks, self.extended = 0.0, 0, 0
+        super().__init__(name, clock=lambda: self.now)
+
+    def receive(self, *, visibility_s: int, limit: int = 1) -> Sequence[QueueMessage]:
+        self.looks += 1
+        return super().receive(visibility_s=visibility_s, limit=limit)
+
+    def extend(self, message: QueueMessage, *, visibility_s: int) -> QueueMessage:
+        self.now += 0.5
+        renewed = super().extend(message, visibility_s=visibility_s)
+        self.extended += 1
+        return renewed
+
+
+def looked_again(queue: Counted) -> None:
+    """Wait until the listener has asked for messages three more times."""
+    enough = queue.looks + 3
+    until(lambda: queue.looks >= enough)
 
 
 def hosted(small: Small, hold_s: int = 60) -> AbstractContextManager[Host]:

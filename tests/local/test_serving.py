@@ -19,7 +19,7 @@ from local.azurite import find_azurite
 from local.client import Client, UnreachableError
 from local.host import ROOT
 from local.serving import own_log
-from tests.local.conftest import until
+from tests.waiting import PATIENCE_S, until
 
 NO_ACCOUNT = "AccountName=nobody;AccountKey=bm8=;BlobEndpoint=http://127.0.0.1:1/nobody"
 
@@ -67,22 +67,23 @@ def test_it_serves_until_sigterm() -> None:
         assert "host: the project's own local host" in said
         assert Client(base).get("health")["status"] == "ok"
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert "finished first" in rest
         with pytest.raises(UnreachableError):
-            Client(base, timeout_s=2).get("health")
+            Client(base, timeout_s=PATIENCE_S).get("health")
 
 
 def test_a_request_that_has_begun_is_answered_after_sigterm() -> None:
     with served("--port", "0", "--storage", "memory", "--local-host") as (process, said):
         port = urlsplit(base_of(said)).port or 0
-        with socket.create_connection(("127.0.0.1", port), 20) as wire:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as wire:
             wire.sendall(
-                b"PUT /api/v1/datasets/half/spec HTTP/1.1\r\nHost: h\r\n"
+                b"PUT /api/v1/datasets/half/spec HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
             )
-            # It is held: its head is sent, its body is not there yet.
+            # It is held: its head was read, which it says, and its body is not there yet.
+            assert wire.recv(65536).startswith(b"HTTP/1.1 100")
             process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(1.0)
@@ -90,7 +91,7 @@ def test_a_request_that_has_begun_is_answered_after_sigterm() -> None:
             answer = wire.recv(65536)
         assert answer.startswith(b"HTTP/1.1 4")
         assert b"problem+json" in answer
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.azurite
@@ -106,7 +107,7 @@ def test_azurite_is_started_and_stopped_with_it() -> None:
         )
         assert [d["dataset"] for d in client.get("datasets")["datasets"]] == ["kept"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_func_is_used_where_it_is_on_the_path(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_func_is_used_where_it_is_on_the_path(tmp_path: Path) -> None:
         assert f"host: func start ({func})" in said
         assert Client(base_of(said)).get("health")["status"] == "ok"
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert f"func ran in {sys.prefix}" in log  # its lines are in the log, not in the way
 
@@ -133,7 +134,7 @@ def test_func_that_does_not_come_up_is_told(tmp_path: Path) -> None:
     func.write_text("#!/bin/sh\necho no bundle\nexit 1\n")
     func.chmod(0o755)
     process = start("serve", "--port", "0", "--storage", NO_ACCOUNT, path=str(tmp_path))
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "func start did not come up" in told
     assert "./run --local-host" in told
@@ -163,7 +164,7 @@ def test_the_in_process_store_is_not_given_to_func(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(arguments: tuple[str, ...], says: str) -> None:
     process = start(*arguments)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert says in told
     assert "Traceback" not in told
@@ -175,7 +176,7 @@ def test_a_port_that_is_taken() -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         process = start("serve", "--storage", "memory", "--local-host", "--port", port)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert f"Port {port} cannot be used" in told
     assert "--port N" in told
@@ -203,7 +204,7 @@ def test_two_that_start_at_once_get_a_port_each() -> None:
         assert urlsplit(base).port not in (None, port)
         assert Client(base).get("health")["status"] == "ok"
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
 
 
@@ -248,9 +249,9 @@ def test_the_app_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
 
     def gone() -> bool:
         try:
-            Client(base, timeout_s=1).get("health")
+            Client(base, timeout_s=PATIENCE_S).get("health")
         except UnreachableError:
             return True
         return False
 
-    until(gone, timeout_s=20)
+    until(gone)

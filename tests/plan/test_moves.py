@@ -131,6 +131,25 @@ def test_draws_that_allow_no_plan_are_told() -> None:
     assert "draws_without_a_plan" in {w["code"] for w in result["warnings"]}
 
 
+@pytest.mark.parametrize("budget", [100.0, None])
+def test_a_draw_in_which_a_channel_brings_nothing_has_no_interaction_with_it(
+    budget: float | None,
+) -> None:
+    goal = Goal() if budget else Goal("maximize_profit", value_per_outcome=0.2)
+    link = Interaction(("tv", "search"), 50.0)
+    problem = drawn(budget=budget, goal=goal, interactions=(link,))
+    tv = problem.channels[0]
+    draws = (*tv.response.draws[:-1], replace(tv.response.draws[-1], max_response=0.0))
+    tv = replace(tv, response=replace(tv.response, draws=draws))
+    problem = replace(problem, channels=(tv, *problem.channels[1:]))
+    result = answer(make_plan(problem))
+    check_figures(result)
+    assert not {w["code"] for w in result["warnings"]} & {"draws_without_a_plan"}
+    last = known_draw(problem, len(draws) - 1)
+    alone = make_plan(replace(last, interactions=())).best
+    assert make_plan(last).best.spend == pytest.approx(alone.spend, abs=0.05)
+
+
 def test_a_draw_out_of_the_stack_is_that_draw() -> None:
     problem = s_shaped_with_draws()
     stacked = canonicalise(problem).draws

@@ -227,7 +227,7 @@ def test_the_documented_requests_over_http() -> None:
             table = files["monthly_history.csv"].encode()
             assert api.put(f"datasets/{dataset}/history", table).status == 200
             queued = api.send("POST", f"datasets/{dataset}/refit", b"")
-            run = api.wait_for_run(queued.headers["location"], 200)
+            run = api.wait_for_run(queued.headers["location"])
             # Fifteen months are too few to be believed: the gate says so, a person may overrule it.
             assert run["state"] == "kept_previous", run
             assert run["reasons"], run

@@ -319,6 +319,23 @@ def test_the_kkt_residual_sees_a_plan_that_can_be_improved() -> None:
     assert check.gap > 0
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1.0, 1e12, 1e150])
+def test_the_kkt_residual_is_the_same_in_any_unit_of_money(unit: float) -> None:
+    """The first curve's slope at 0 is infinite: it is taken over a billionth of the budget."""
+    problem = canonical([Hill(1, unit, 0.5), Hill(1, unit, 1.0)], unit)
+    none, all_ = np.array([0.0, unit]), np.array([unit, 0.0])
+    first = 1e9 * float(Hill(1, unit, 0.5).value(1e-9 * unit))
+    residuals = [certify(problem, plan, Proof((Leaf(0.0),))).kkt_residual for plan in (none, all_)]
+    assert residuals[0] == pytest.approx(0.5 * (first - 0.25) / first, rel=1e-6)
+    assert residuals[1] == pytest.approx(0.5 * (1.0 - 0.125), rel=1e-6)
+
+
+@pytest.mark.parametrize("curve", [Hill(0.5, 1e-12, 1e-12), Power(1, 0.5)])
+def test_where_there_is_no_money_none_can_be_moved(curve: Hill | Power) -> None:
+    check = certify(canonical([curve, curve], 0.0), np.zeros(2), Proof((Leaf(0.0),)))
+    assert (check.kkt_residual, check.gap) == (0.0, 0.0)
+
+
 def test_a_corner_of_a_table_is_stationary() -> None:
     problem = canonical([Tabulated((0, 1, 2), (0, 3, 4)), Power(2.0, 1.0)], 2.0)
     check = certify(problem, np.array([1.0, 1.0]), Proof((Leaf(2.0),)))

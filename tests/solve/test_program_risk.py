@@ -183,8 +183,8 @@ def on_budget(budget: float, upper: float, steps: int) -> np.ndarray:
     return pairs[(pairs[:, 2] >= 0.0) & (pairs[:, 2] <= upper)]
 
 
-def run(program: Program, aim: Aim, risk: Risk, seconds: float = 1.0) -> RiskProgramSolved:
-    out = solve_risk_program(program, aim, risk, SolverOptions(time_limit_s=seconds))
+def run(program: Program, aim: Aim, risk: Risk) -> RiskProgramSolved:
+    out = solve_risk_program(program, aim, risk, SolverOptions(time_limit_s=4.0))
     assert out.certificate.proven
     assert out.certificate.objective == pytest.approx(worth(program, aim, risk, out.u))
     assert out.certificate.objective <= out.certificate.upper_bound
@@ -255,7 +255,7 @@ def test_tail_mean_over_two_periods_is_a_linear_programme() -> None:
     bounds = [(0, 4)] * 6 + [(None, None)] + [(0, None)] * count
     limits = np.append(np.zeros(count), 2.5)
     exact = linprog(cost, np.concatenate((tails, rule)), limits, total, [6.0], bounds)
-    out = run(program, PLAIN, Risk("cvar", level=level), 4.0)
+    out = run(program, PLAIN, Risk("cvar", level=level))
     assert out.certificate.objective == pytest.approx(-exact.fun, rel=1e-6)
     assert out.certificate.upper_bound == pytest.approx(-exact.fun, rel=2e-3)
 
@@ -268,7 +268,7 @@ def test_least_spend_reaches_its_target_in_the_measure(risk: Risk) -> None:
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", 10.0, 0.0, 10.0),))
     axis = np.linspace(0.0, 6.0, 13)
     best = grid(program, aim, risk, np.array(list(product(axis, axis, axis))))
-    out = run(program, aim, risk, 1.5 if risk.measure == "quantile" else 4.0)
+    out = run(program, aim, risk)
     assert missed(program, aim, risk, out.u) <= 1e-8
     assert out.certificate.objective >= best * (1 + 1e-7)
     assert out.certificate.upper_bound >= best
@@ -283,7 +283,7 @@ def test_an_efficiency_target_holds_in_expectation() -> None:
     aim = replace(PLAIN, floors=(Floor("target_roas", 0.0, 2.2, 2.2),))
     axis = np.linspace(0.0, 6.0, 13)
     best = grid(program, aim, RISKS[0], np.array(list(product(axis, axis, axis))))
-    out = run(program, aim, RISKS[0], 4.0)
+    out = run(program, aim, RISKS[0])
     each, spent = outcomes(program, out.u), float(out.u.sum())
     assert float(each.mean()) >= 2.2 * spent * (1 - 1e-8)
     assert out.certificate.objective >= best * (1 - 1e-7)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from problems import (
     ALL,
     CONCAVE,
@@ -37,6 +40,7 @@ from shared.problem.model import SolverOptions
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.dispatch import Solved, solve
 
+Array = NDArray[np.float64]
 TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -264,18 +268,31 @@ def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
     z = np.exp(0.3 * rng.standard_normal((100, 2)))
     draws: list[list[Saturation]] = [[Hill(c.max_response * a, b, 3) for a, b in z] for c in curves]
     problem = canonical(list(curves), 0.37 * 30, draws=draws)
-    began = time.perf_counter()
-    answer = solve(problem, SolverOptions(gap=1e-7, time_limit_s=1.0))
-    assert time.perf_counter() - began <= 1.1
+    answer = solve(problem, SolverOptions(gap=1e-7, time_limit_s=0.25))
+    assert answer.solve_ms <= 250
     check = certify(problem, answer.spend, answer.proof)
     assert check.proven
     assert 1e-7 < check.relative_gap < 0.1
     assert "time limit" in answer.why
 
 
-def test_a_root_that_is_slow_keeps_the_time_limit_too() -> None:
+def test_a_root_that_is_slow_keeps_the_time_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As with very many channels, where one pass over all curves takes a while: here 5 ms each.
+    passes = 0
+
+    def slow(through: Callable[..., Array]) -> Callable[..., Array]:
+        def passing(*curves: Any) -> Array:
+            nonlocal passes
+            passes += 1
+            return through(*curves)
+
+        return passing
+
+    for name in ("gather", "_parameters"):
+        monkeypatch.setattr(CurveStack, name, slow(getattr(CurveStack, name)))
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.005 * passes)
     rng = np.random.default_rng(4)
-    n = 60_000
+    n = 300
     top, half = rng.lognormal(0, 0.7, n), rng.lognormal(0, 0.7, n)
     problem = canonical([Hill(1, 1, 2)], 0.3 * n)
     curves = CurveStack(n, (Group(slice(None), Hill(top, half, rng.uniform(1.2, 4, n))),))
@@ -289,9 +306,7 @@ def test_a_root_that_is_slow_keeps_the_time_limit_too() -> None:
         lower_by=("",) * n,
         upper_by=("budget",) * n,
     )
-    # The best of three: whatever else the machine does counts as well.
-    answers = [solve(problem, SolverOptions(gap=1e-9, time_limit_s=0.2)) for _ in range(3)]
-    answer = min(answers, key=lambda a: a.solve_ms)
+    answer = solve(problem, SolverOptions(gap=1e-9, time_limit_s=0.2))
     assert answer.solve_ms <= 220
     check = certify(problem, answer.spend, answer.proof)
     assert check.proven

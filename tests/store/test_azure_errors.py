@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core import exceptions as azure
+from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 
 from shared.errors import MarginalError, NotFound, StorageUnavailable, WriteConflict
 from shared.store.azure_errors import retry_options, translated
@@ -88,21 +89,41 @@ def test_a_bug_of_ours_passes_unchanged() -> None:
         _ = 1 / 0
 
 
-def test_a_store_that_nobody_answers_for_is_unavailable_within_seconds() -> None:
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that is taken, and nobody listens at it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield silent.getsockname()[1]
+
+
+def test_a_store_that_nobody_answers_for_is_unavailable_within_seconds(
+    silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from azure.storage.blob import ContainerClient
 
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
     connection = (
         "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=a2V5;"
-        f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1"
+        f"BlobEndpoint=http://127.0.0.1:{silent_port}/devstoreaccount1"
     )
+    # How long each try may take to connect, and the waits between, which are told, not waited.
+    given_s: list[float] = []
+    waits_s: list[float] = []
+    send = RequestsTransport.send
+
+    def told(self: RequestsTransport, *request: Any, **options: Any) -> Any:
+        given_s.append(self.connection_config.timeout)
+        return send(self, *request, **options)
+
+    monkeypatch.setattr(RequestsTransport, "send", told)
+    monkeypatch.setattr(HttpTransport, "sleep", lambda _, seconds: waits_s.append(seconds))
     blobs = AzureBlobs(
         lambda: ContainerClient.from_connection_string(connection, "c", **retry_options())
     )
-    for use, longest_s in ((blobs.ping, 2), (lambda: blobs.read("a"), 12)):
-        began = time.monotonic()
+    for use, tries, longest_s in ((blobs.ping, 1, 5), (lambda: blobs.read("a"), 3, 25)):
+        given_s.clear()
+        waits_s.clear()
         with pytest.raises(StorageUnavailable, match="cannot be reached"):
             use()
-        assert time.monotonic() - began < longest_s
+        assert (len(given_s), len(waits_s)) == (tries, tries - 1)
+        assert sum(given_s) + sum(waits_s) <= longest_s

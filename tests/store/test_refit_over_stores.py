@@ -13,6 +13,7 @@ from shared.fit.night.refit import Refits
 from shared.store.base import Queue
 from shared.store.datasets import Datasets
 from tests.store.conftest import Stores
+from tests.waiting import PATIENCE_S
 
 SAMPLE = simulate(seed=5, weeks=104, channels=2)
 
@@ -61,7 +62,7 @@ def test_two_workers_with_real_leases_promote_once(datasets: Datasets, queue: Qu
 
     datasets.put_history("brand", b"date,tv\n", "text/csv")
     meet = threading.Barrier(2)
-    fit = CheapFit(Clock(), during=lambda: meet.wait(20) and None)
+    fit = CheapFit(Clock(), during=lambda: meet.wait(PATIENCE_S) and None)
     refits = Refits(datasets, queue, fit=fit, parse=parse_nothing)  # type: ignore[arg-type]
     runs = [refits.queue_refit("brand").run for _ in range(2)]
     bodies = [m.body for m in queue.receive(visibility_s=300, limit=2)]

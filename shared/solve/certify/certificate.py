@@ -110,11 +110,18 @@ def _violation(canonical: Canonical, spend: Array) -> float:
 
 
 def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
-    """See :class:`Certificate`; a slope that is infinite at 0 is taken over a first small step."""
-    gain = marginal(canonical, spend)
-    tiny = 1e-9 * max(canonical.budget, 1e-300)
+    """See :class:`Certificate`; a slope that is no number is taken over a first small step.
+
+    Slopes are outcome per budget: of the size of the objective, whatever money is counted in.
+    """
+    budget = canonical.budget
+    if budget == 0.0:
+        return 0.0  # no money, so none to move
+    tiny = 1e-9 * budget
+    with np.errstate(over="ignore"):  # what is too steep for a number is taken over the step
+        gain = marginal(canonical, spend) * budget
     if not np.all(np.isfinite(gain)):
-        step = (outcome(canonical, spend + tiny) - outcome(canonical, spend)) / tiny
+        step = (outcome(canonical, spend + tiny) - outcome(canonical, spend)) * 1e9
         gain = np.where(np.isfinite(gain), gain, step)
     # At the corner of a table less money loses the slope on the left, not that on the right.
     tables = canonical.curves.tables if canonical.draws is None else canonical.draws.tables
@@ -122,19 +129,18 @@ def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
     if tables:
         corners = [table[0] for table in tables]
         loss = gain.copy()
-        loss[corners] = marginal(canonical, np.maximum(spend - tiny, 0.0))[corners]
+        loss[corners] = marginal(canonical, np.maximum(spend - tiny, 0.0))[corners] * budget
     up = gain[spend < canonical.upper - tiny]
     down = loss[spend > canonical.lower + tiny]
     if not up.size:
         return 0.0
     cheapest = float(down.min()) if down.size else math.inf
-    if not canonical.spend_all and float(spend.sum()) < canonical.budget - tiny:
+    if not canonical.spend_all and float(spend.sum()) < budget - tiny:
         cheapest = 0.0  # unspent money earns nothing
     best = float(up.max())
     if not math.isfinite(cheapest) or best <= cheapest:
         return 0.0
-    average = abs(objective) / canonical.budget if canonical.budget > 0.0 else 0.0
-    return 0.5 * (best - cheapest) / max(best, average)
+    return 0.5 * (best - cheapest) / max(best, abs(objective))
 
 
 def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> float | None:

@@ -23,6 +23,7 @@ from tests.fit.refit_world import (
     run_all,
     without_times,
 )
+from tests.waiting import PATIENCE_S
 
 KINDS = ["kill before", "kill after", "error before", "error after"]
 
@@ -149,12 +150,12 @@ def test_delivered_twice_at_once_it_is_fitted_once(world: World) -> None:
 
     def during() -> None:
         fitting.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
 
     world.fit.during = during
     first = threading.Thread(target=world.refits.work, args=(message.body,))
     first.start()
-    assert fitting.wait(10)
+    assert fitting.wait(PATIENCE_S)
     world.worker(Faults()).work(message.body)  # comes back at once
     assert world.run(run).state == "running"
     assert list(world.queue.receive(visibility_s=0)) == []  # put back, for later
@@ -244,7 +245,7 @@ def test_a_lease_that_ran_out_but_nobody_took_is_still_good(world: World) -> Non
 def test_two_runs_at_once_do_not_both_promote(world: World) -> None:
     runs = [world.refits.queue_refit("brand"), world.refits.queue_refit("brand")]
     both_fitting = threading.Barrier(2)
-    world.fit.during = lambda: both_fitting.wait(10) and None
+    world.fit.during = lambda: both_fitting.wait(PATIENCE_S) and None
     run_all(
         [
             threading.Thread(target=world.worker(Faults()).work, args=(message_of(run),))
