@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.api.curve_messages import WHOLE, Message, Name, Plain
 
 __all__ = [
+    "Day",
     "Feature",
     "FitRequest",
     "LiftTest",
@@ -53,18 +54,31 @@ class Prior(Plain):
 
 
 class LiftTest(Plain):
-    """The result of an experiment."""
+    """The result of an experiment: what was done on its dates less what would have been done.
+
+    Spend, outcome and error are in all, over all its periods and all that it was run on.
+    """
 
     channel: Name
     campaign: Name | None = Field(
         None, description="The one campaign whose spend was changed; the whole channel by default."
     )
-    start: Day
-    end: Day
-    spend_change: Finite
-    outcome_change: Finite
-    standard_error: Spread
+    start: Day = Field(description="First day of the changed spend.")
+    end: Day = Field(description="Last day of it.")
+    spend_change: Finite = Field(
+        description="Spent on its dates less what would have been spent, in all: negative for a "
+        "cut or a switch-off."
+    )
+    outcome_change: Finite = Field(
+        description="Outcome of its dates less what it would have been, in all."
+    )
+    standard_error: Spread = Field(description="Of outcome_change, in all.")
     geo: Name | None = Field(None, description="Where it was run; everywhere by default.")
+    in_history: bool | None = Field(
+        None,
+        description="Whether the history's rows hold the changed spend, as they do by default; "
+        "false where they hold what would have been.",
+    )
 
 
 class SpecOutcome(Plain):

@@ -16,6 +16,7 @@ from shared.api.answers import (
     Totals,
 )
 from shared.api.curve_messages import WHOLE, Message, Name, Positive
+from shared.api.history_messages import Day
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest
 
 __all__ = ["ExperimentAnswer", "ExperimentRequest", "TransitionAnswer", "TransitionRequest"]
@@ -119,6 +120,23 @@ class ExperimentRequest(Message):
     max_periods: Annotated[int, Field(ge=2, le=520), WHOLE] = Field(
         26, description="Periods that the whole test may take."
     )
+    start: Day | None = Field(
+        None, description="First day of the changed spend, of a stored dataset: dates the test."
+    )
+
+
+class LiftTestAnswer(Answer):
+    """A test as ``spec.lift_tests`` takes it: the periods of the changed spend, in all."""
+
+    channel: str
+    campaign: str | None
+    geo: str | None
+    start: str | None = Field(description="Null until the request says when it starts.")
+    end: str | None
+    spend_change: float = Field(description="In all; negative where less is spent.")
+    outcome_change: float | None = Field(description="Null: it is to be measured.")
+    standard_error: float = Field(description="Of outcome_change, as the noise makes it.")
+    in_history: bool
 
 
 class DesignAnswer(Answer):
@@ -131,7 +149,7 @@ class DesignAnswer(Answer):
     current_spend: float
     recommended_spend: float
     test_spend: float
-    spend_change: float
+    spend_change_per_period: float
     spend_change_share: float | None
     periods: int = Field(description="In each of the two blocks.")
     wash_in_periods: int = Field(description="Between the blocks, for carryover to settle.")
@@ -151,6 +169,9 @@ class DesignAnswer(Answer):
     extra_spend: float
     outcome_lost: float | None = Field(
         description="Expected, against spending the same money elsewhere; 0 where the test earns."
+    )
+    lift_test: LiftTestAnswer = Field(
+        description="The test as spec.lift_tests takes it, to be filled in once it is measured."
     )
     explanation: list[Sentence]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from shared.api.reading import accepted, first, refuse, under
 from shared.api.semantics import optimize_faults
 from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.unbuilt import unbuilt_in_request
-from shared.errors import Fault
+from shared.errors import Fault, InvalidInput
 from shared.problem.arms import arms_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def experiment(call: Call) -> Reply:
         "alpha": request.alpha,
         "periods": request.max_periods,
         "channels": wanted,
+        "start": _start(request, problem),
     }
     answer = asked_of(
         "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
@@ -85,6 +87,19 @@ def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:
             if name not in names
         ]
     )
+
+
+def _start(request: ExperimentRequest, problem: Problem) -> date | None:
+    if request.start is None:
+        return None
+    try:
+        day = date.fromisoformat(request.start)
+    except ValueError:
+        raise InvalidInput.at("/start", "not_a_date", f"There is no day {request.start}.") from None
+    if problem.frequency is None:
+        text = "Only a stored dataset says how long a period is: give base.dataset, or no start."
+        raise InvalidInput.at("/start", "conflict", text)
+    return day
 
 
 def _noise(request: ExperimentRequest, curves: CurveSet | None) -> tuple[float, float]:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import Response
+from shared.fit.bayes.lift import Lifted
 from shared.fit.design.design import Design
 
 __all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns"]
@@ -131,6 +132,9 @@ class Fitted(Protocol):
 
     def log_returns(self) -> LogReturns | None:
         """Of the arms over the training periods; None where the model has no draws."""
+
+    def lifted(self) -> tuple[Lifted, ...]:
+        """The lift tests that it was fitted to, with draws of what it says that they changed."""
 
     def unspent(self, rng: np.random.Generator) -> Response:
         """The curve of an arm without any spend."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput
-from shared.fit.bayes.lift import read_lifts
 from shared.fit.check.backtest import Advise, backtest
 from shared.fit.check.calibration import (
     Calibration,
@@ -21,6 +20,7 @@ from shared.fit.check.calibration import (
 )
 from shared.fit.check.cross_validation import cross_validation
 from shared.fit.check.gate import judge
+from shared.fit.check.lift_tests import read_back
 from shared.fit.check.report import baseline_of, diagnose
 from shared.fit.check.rivals import rival_of
 from shared.fit.check.stability import jumped, returns_of, stability
@@ -143,7 +143,7 @@ def fit_history(
             replace(item, verdict="weak") if item.verdict == "good" else item for item in evidence
         )
     ratio = error_ratio((*folds, *blocks))
-    tests = _tested(history, spec, fitted)
+    tests = _tested(fitted, names)
     drawn = fitted.log_returns()
     moved = None
     if drawn is not None:
@@ -156,12 +156,15 @@ def fit_history(
     diagnostics = diagnose(
         history, fitted, folds, judgement, evidence, groups, channels, previous, seed
     )
+    read, odd = read_back(history, spec, fitted)
+    diagnostics["warnings"] += [{"code": item.code, "message": item.message} for item in odd]
     diagnostics |= {
         "data_report": data_report(history, spec),
         "cross_validation": cross_validation(folds, blocks, rival),
         "backtest": backtest(history, folds, now, advise),
         "stability": stability(folds, returns, previous, len(history.dates)),
         "calibration": told(arms, moved, ratio, tests.values()),
+        "lift_tests": read,
         "challengers": rivals,
     }
     curve_set = CurveSet(
@@ -181,17 +184,9 @@ def fit_history(
     return FitResult(curve_set=curve_set, promote=judgement.promote, reasons=judgement.reasons)
 
 
-def _tested(
-    history: History, spec: Mapping[str, Any], fitted: Fitted
-) -> dict[tuple[int, str], str]:
+def _tested(fitted: Fitted, names: Sequence[str]) -> dict[tuple[int, str], str]:
     """(channel, campaign) that a lift test was run on, in whatever geo, and what each is called."""
-    design = fitted.design
-    names = [history.channels[c] for c in design.active]
-    arms = [
-        design.arms[a]
-        for lift in read_lifts(spec, design, names, history.dates)
-        for a in lift.arms.tolist()
-    ]
+    arms = [fitted.design.arms[a] for lift, _ in fitted.lifted() for a in lift.tested.tolist()]
     return {
         (arm.channel, arm.campaign): f"{names[arm.channel]}/{arm.campaign}"
         if arm.campaign

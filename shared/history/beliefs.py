@@ -1,17 +1,15 @@
-"""Priors and lift tests of a spec, held against the history: do they speak of what is there?"""
+"""Priors and lift tests of a spec: are they possible, and do they speak of what is there?"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from math import inf
 from typing import Any
 
-import numpy as np
-
 from shared.history.faults import FaultLog
-from shared.history.table import Finding, History
 
-__all__ = ["check_beliefs", "unused_tests"]
+__all__ = ["check_beliefs", "check_lift_tests", "objects"]
 
 
 def check_beliefs(
@@ -22,41 +20,63 @@ def check_beliefs(
     left_out: Collection[str],
     faults: FaultLog,
 ) -> None:
-    """Add a fault for every channel, campaign or geo that a belief names and nobody has.
+    """Add a fault for every belief that is impossible, or of what nobody has.
 
     Parameters
     ----------
     fit
         What of the spec only the fit reads.
+    channels, campaigns, geos, left_out
+        See ``check_lift_tests``.
+    """
+    for index, item in objects(fit.get("priors")):
+        _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
+    check_lift_tests(fit.get("lift_tests"), channels, campaigns, geos, left_out, faults)
+
+
+def check_lift_tests(
+    tests: Any,
+    channels: Collection[str],
+    campaigns: Collection[tuple[str, str]] | None,
+    geos: Collection[str],
+    left_out: Collection[str],
+    faults: FaultLog,
+) -> None:
+    """Add a fault for every impossible number or date, and for every name that nobody has.
+
+    Parameters
+    ----------
     channels
         Of the spec and of the table.
     campaigns
-        (channel, campaign) of the table, "" where a channel is not split.
+        (channel, campaign) of the table, "" where a channel is not split; None: not to be checked.
     geos, left_out
         Of the table where it has several; those that were left out of the fit.
     """
     below: dict[str, list[str]] = {}
-    for owner, campaign in campaigns:
+    for owner, campaign in campaigns or ():
         below.setdefault(owner, []).extend([campaign] if campaign else [])
-    for index, item in _objects(fit.get("priors")):
-        _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
-    for index, test in _objects(fit.get("lift_tests")):
+    for index, test in objects(tests):
         at = f"/lift_tests/{index}"
-        _check_channel(f"{at}/channel", test.get("channel"), channels, faults)
-        if test.get("channel") in channels:
+        channel = test.get("channel")
+        _check_channel(f"{at}/channel", channel, channels, faults)
+        if channel in channels and campaigns is not None:
             _check_campaign(f"{at}/campaign", test, below, faults)
-        geo = test.get("geo")
-        if geo is None or geo in geos:
-            continue
-        if geo in left_out:
-            text = f"The geo '{geo}' was left out of the fit, so no test can speak of it."
-        elif not geos:
-            text = f"There is no geo '{geo}': the history is national."
-        else:
-            text = f"There is no geo '{geo}'."
-            faults.add_unknown(f"{at}/geo", "unknown_geo", text, str(geo), geos)
-            continue
-        faults.add(f"{at}/geo", "unknown_geo", text)
+        _check_geo(f"{at}/geo", test.get("geo"), geos, left_out, faults)
+        start, end = (_day(test, key, at, faults) for key in ("start", "end"))
+        if start is not None and end is not None and end < start:
+            faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")
+        for key in ("spend_change", "outcome_change"):
+            if not _is_number(test.get(key)):
+                text = f"{key} must be a number: in all, what was less what would have been."
+                faults.add(f"{at}/{key}", "not_a_number", text)
+        error = test.get("standard_error") or 0.0
+        if not (_is_number(error) and error > 0):
+            text = "standard_error must be above 0: of outcome_change, in all."
+            faults.add(f"{at}/standard_error", "not_positive", text)
+        if not isinstance(test.get("in_history") or False, bool):
+            text = "in_history must be true or false: whether the history's rows hold the test."
+            faults.add(f"{at}/in_history", "not_a_boolean", text)
 
 
 def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
@@ -80,49 +100,35 @@ def _check_campaign(
         faults.add_unknown(where, "unknown_campaign", text, str(name), known)
 
 
-def unused_tests(fit: Mapping[str, Any], history: History, end: date) -> list[Finding]:
-    """Lift tests that the fit cannot use: they end after the history, or changed no known spend.
-
-    Parameters
-    ----------
-    end
-        The first day after the history.
-    """
-    found = []
-    panel = history.panel()
-    spent = panel.spend.any(axis=1)
-    arms: dict[tuple[str, str | None], list[int]] = {}
-    for m, (channel, arm) in enumerate(panel.arms):
-        for key in ((channel, None), (channel, arm)):
-            arms.setdefault(key, []).append(m)
-    for index, test in _objects(fit.get("lift_tests")):
-        name, campaign, geo = test.get("channel"), test.get("campaign"), test.get("geo")
-        try:
-            last = date.fromisoformat(str(test.get("end")))
-        except ValueError:
-            continue  # said by whoever reads the test's numbers
-        places = arms.get((str(name), campaign), [])
-        where = [g for g, known in enumerate(panel.geos) if geo in (None, known)]
-        if last >= end:
-            why = f"it ends on {last}, after the history does ({max(history.dates)})"
-        elif campaign is not None and (str(name), "") in arms:
-            why = "campaigns are added up in this fit"
-        elif not spent[np.ix_(where, places)].any():
-            why = "there is no spend in the history that it could speak of"
-        else:
-            continue
-        found.append(
-            Finding(
-                "lift_test_unused",
-                f"Lift test {index + 1}, of '{name}{f'/{campaign}' if campaign else ''}'"
-                f"{f' in {geo}' if geo else ''}, is not used: {why}.",
-                {"test": index, "channel": name},
-            )
-        )
-    return found
+def _check_geo(
+    where: str, geo: Any, geos: Collection[str], left_out: Collection[str], faults: FaultLog
+) -> None:
+    if geo is None or geo in geos:
+        return
+    if geo in left_out:
+        text = f"The geo '{geo}' was left out of the fit, so no test can speak of it."
+    elif not geos:
+        text = f"There is no geo '{geo}': the history is national."
+    else:
+        text = f"There is no geo '{geo}'."
+        faults.add_unknown(where, "unknown_geo", text, str(geo), geos)
+        return
+    faults.add(where, "unknown_geo", text)
 
 
-def _objects(items: Any) -> list[tuple[int, Mapping[str, Any]]]:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < inf
+
+
+def _day(test: Mapping[str, Any], key: str, at: str, faults: FaultLog) -> date | None:
+    try:
+        return date.fromisoformat(str(test.get(key)))
+    except ValueError:
+        faults.add(f"{at}/{key}", "not_a_date", f"{key} must be a date, YYYY-MM-DD.")
+        return None
+
+
+def objects(items: Any) -> list[tuple[int, Mapping[str, Any]]]:
     """The objects of a list, with their places."""
     if not isinstance(items, Sequence) or isinstance(items, str):
         return []

@@ -134,7 +134,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         own = replace(own, outcome=guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
     wanted += [name for name, _ in own.outcome_columns]
-    numbers, more = read_numbers(table, list(dict.fromkeys(wanted)), faults, spec.decimal)
+    relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
+    wanted = list(dict.fromkeys(wanted))
+    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:
@@ -200,11 +202,15 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings += more
     channels = tuple(name for name in channels if (name, "") not in totals)
     if totals or channels != every:
-        for row, name in enumerate(names):
-            if totals & {(name, ""), (name, campaigns[row] or UNNAMED)}:
-                names[row] = ""  # of no channel, and its outcome is that of others
-                if outcome is not None:
-                    outcome[row] = np.nan
+        rows = [
+            row
+            for row, name in enumerate(names)
+            if totals & {(name, ""), (name, campaigns[row] or UNNAMED)}
+        ]
+        for row in rows:
+            names[row] = ""  # of no channel
+        if outcome is not None and np.isfinite(np.delete(outcome, rows)).any():
+            outcome[rows] = np.nan  # that of others; where they have none it is the only one
         cells = _cells(dated, where, names, campaigns, channels, numbers, columns, outcome)
     if has_outcome:
         sums = " and ".join(f"'{name}'" for name, _ in own.outcome_columns)

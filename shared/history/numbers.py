@@ -127,7 +127,11 @@ def _read(cell: str) -> _Reading:
 
 
 def read_numbers(
-    table: Table, names: Sequence[str], faults: FaultLog, decimal: str | None = None
+    table: Table,
+    names: Sequence[str],
+    faults: FaultLog,
+    decimal: str | None = None,
+    relative: Collection[str] = (),
 ) -> tuple[dict[str, Floats], list[Finding]]:
     """The named columns as numbers, NaN where a cell is empty.
 
@@ -139,6 +143,9 @@ def read_numbers(
     ----------
     decimal
         The decimal mark of cells that can be read two ways, "." or ",".
+    relative
+        Columns of which only the ups and downs count (impressions, controls): where every cell can
+        be read two ways, both are the same but for their unit.
     """
     out: dict[str, Floats] = {}
     marks: dict[str, str] = {}
@@ -158,9 +165,14 @@ def read_numbers(
     for name, known_cells in readings.items():
         unsure = [reading for reading in known_cells.values() if reading.ambiguous]
         if unsure and not marks[name]:
+            alike = len(unsure) == len(known_cells) and name not in table.numbers
             if decimal is not None:
                 marks[name] = decimal
                 settled.add(name)
+            elif alike and name in relative:
+                out[name] = _values(table, name, known_cells, ".", faults)
+                del marks[name]  # not told: the cells do leave another reading
+                continue
             elif others and all(reading.grouped(others) for reading in unsure):
                 marks[name] = others
             else:

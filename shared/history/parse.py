@@ -15,12 +15,13 @@ import numpy as np
 
 from shared.errors import InvalidInput
 from shared.history.amounts import one_currency
-from shared.history.beliefs import check_beliefs, unused_tests
+from shared.history.beliefs import check_beliefs
 from shared.history.cells import Cells, national, over_arms, panel_of
 from shared.history.faults import FaultLog
 from shared.history.geos import settle_geos, unspent_in_geos
+from shared.history.lift_tests import lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
-from shared.history.periods import period_after, period_number
+from shared.history.periods import period_number
 from shared.history.reading import Table, read_table
 from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
@@ -187,7 +188,7 @@ def _parsed(
     if detail is not None and len(detail.geos) > 1:
         more += unspent_in_geos(detail)
     whole = replace(history, detail=detail)
-    more += unused_tests(spec.fit, whole, period_after(history.dates[-1], frequency))
+    more += [item for test in lift_tests(spec.to_dict(), whole) for item in test.findings()]
     found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
     return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)

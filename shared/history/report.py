@@ -32,13 +32,13 @@ from shared.history.association import (
     together,
 )
 from shared.history.coverage import Coverage, coverage_of, outlying_outcomes, outlying_spend
-from shared.history.enough import rows_needed
+from shared.history.enough import rows_needed, yardstick_return
+from shared.history.lift_tests import amount, lift_tests
 from shared.history.remarks import remarks
 from shared.history.table import History
 
 __all__ = ["data_report"]
 
-_SHARE = 0.25  # of the outcome that media are taken to make, for the yardstick
 _SEEN = 2.0  # standard errors
 _COMFORTABLE = 2.0  # times the rows needed
 # Power 0.8 at a two-sided 0.05: 0.84 + 1.96 standard errors.
@@ -66,13 +66,14 @@ def data_report(history: History, spec: Mapping[str, Any] | None = None) -> dict
     Parameters
     ----------
     spec
-        What the fit will be asked for; read here: ``features``, ``outcome_unit``.
+        What the fit will be asked for; read here: ``features``, ``outcome_unit``, ``lift_tests``
+        and what says how they are read (``channels``, ``priors``).
     """
     coverage = coverage_of(history)
     groups = together(history)
     drivers = {d.channel: d for d in drivers_of(history)}
     precision = precision_of(history)
-    yardstick = _yardstick(history)
+    yardstick = yardstick_return(history)
     seen = _seen(precision, yardstick, len(history.channels))
     tests = _tests(history, coverage, precision, yardstick)
     observed = int(np.isfinite(history.outcome).sum())
@@ -106,6 +107,7 @@ def data_report(history: History, spec: Mapping[str, Any] | None = None) -> dict
             for group in groups
         ],
         "condition": condition,
+        "lift_tests": [test.told() for test in lift_tests(spec or {}, history)],
         "outliers": {
             "outcome": [history.dates[t].isoformat() for t in outcomes],
             "spend": {
@@ -118,15 +120,6 @@ def data_report(history: History, spec: Mapping[str, Any] | None = None) -> dict
             for f in remarks(history, spec or {}, coverage, groups, drivers, outcomes, spends)
         ],
     }
-
-
-def _yardstick(history: History) -> float | None:
-    """Return of every channel if media made a quarter of the outcome in proportion to spend."""
-    seen = history.outcome[np.isfinite(history.outcome)]
-    spent = float(history.spend.mean(axis=0).sum()) if len(history.spend) else 0.0
-    if not seen.size or spent <= 0 or float(seen.mean()) <= 0:
-        return None
-    return _SHARE * float(seen.mean()) / spent
 
 
 def _seen(
@@ -243,13 +236,13 @@ def _advice(
     for item in sorted(hidden, key=lambda item: -item.share)[:_TESTS]:
         test = tests.get(item.channel)
         if test is not None and test.of_usual <= _DEAR:
-            down = f"less (its usual spend is {_amount(test.change / test.of_usual)})"
+            down = f"less (its usual spend is {amount(test.change / test.of_usual)})"
             way = f"more or {down}" if test.of_usual <= 1 else "more"
             out.append(
                 f"A lift test of '{item.channel}': {test.periods} {unit}"
-                f"{'s' if test.periods > 1 else ''} with {_amount(test.change)} {way}, "
+                f"{'s' if test.periods > 1 else ''} with {amount(test.change)} {way}, "
                 f"{test.of_usual:.0%} of the usual, would show a return of "
-                f"{_amount(_yardstick(history) or 0.0)}; in some regions only, less."
+                f"{amount(yardstick_return(history) or 0.0)}; in some regions only, less."
             )
     if verdict != "enough":
         out.append("A return that is known from elsewhere (spec.priors) for the largest channels.")
@@ -286,10 +279,6 @@ def _channel(
         if test is None
         else {"periods": test.periods, "spend_change": test.change, "of_usual": test.of_usual},
     }
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _names(names: Sequence[str]) -> str:

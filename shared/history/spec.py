@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 from typing import Any
 
 from shared.history.faults import FaultLog, escape
@@ -268,8 +268,11 @@ def _scale(item: Mapping[str, Any], at: str, faults: FaultLog) -> float | None:
     value = item.get("scale")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
-        text = "'scale' must be a number above 0: what one unit of the spend as written is worth."
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e15:
+        text = (
+            "'scale' must be a number above 0, at most 1e15: what one unit of the spend as written "
+            "is worth."
+        )
         faults.add(f"{at}/scale", "wrong_type", text)
         return None
     return float(value)

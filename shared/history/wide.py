@@ -129,7 +129,11 @@ def read_outcome(
         )
     for name in wanted if spec.outcomes is None else ():
         one_unit(table, name, "the value of it in 'outcomes'", faults)
-    numbers, findings = read_numbers(table, list(dict.fromkeys(names)), faults, spec.decimal)
+    # features may set a control beside amounts of money: then its unit counts
+    relative = {role.impressions for role in spec.channels or () if role.impressions}
+    relative |= set() if spec.fit.get("features") else set(spec.controls or ())
+    names = list(dict.fromkeys(names))
+    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
+from shared.history.periods import period_after
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.power import Precision
@@ -55,7 +57,10 @@ TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a test is asked to be; ``periods`` is the most that it may take in all."""
+    """What a test is asked to be.
+
+    ``periods`` is the most that it may take in all, ``start`` the first day of the changed spend.
+    """
 
     noise: float
     correlation: float = 0.0
@@ -63,6 +68,7 @@ class Asked:
     alpha: float = 0.1
     periods: int = 26
     channels: tuple[str, ...] = ()
+    start: date | None = None
 
 
 def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
@@ -116,6 +122,12 @@ def _arms(problem: Problem) -> Sequence[Arm]:
     return arms
 
 
+def _last_day(start: date, periods: int, frequency: str) -> date:
+    for _ in range(periods):
+        start = period_after(start, frequency)
+    return start - timedelta(days=1)
+
+
 def _today(arms: Sequence[Arm]) -> Floats:
     return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
@@ -167,7 +179,7 @@ class _Bench:
             "current_spend": today,
             "recommended_spend": recommended,
             "test_spend": today + change,
-            "spend_change": change,
+            "spend_change_per_period": change,
             "spend_change_share": change / today if today > 0.0 else None,
             "periods": length,
             "wash_in_periods": precision.wash,
@@ -186,8 +198,35 @@ class _Bench:
             "outcome_lost": None
             if even is None
             else max(even - lift, 0.0) * (length + precision.wash),
+            "lift_test": self._as_lift_test(arm, change, length, precision),
         }
         return {**row, "explanation": self._told(row)}
+
+    def _as_lift_test(
+        self, arm: Arm, change: float, periods: int, precision: Precision
+    ) -> dict[str, Any]:
+        """The test as ``lift_tests`` of a spec takes it: all periods of the changed spend, in all.
+
+        Periods of wash-in belong to it: their spend is changed, and what it brings arrives in them.
+        """
+        geo, _, name = arm.name.rpartition("|")
+        channel, _, campaign = name.partition("/")
+        changed = periods + precision.wash
+        start, frequency = self.asked.start, self.problem.frequency
+        end = None
+        if start is not None and frequency is not None:
+            end = _last_day(start, changed, frequency).isoformat()
+        return {
+            "channel": channel,
+            "campaign": campaign or None,
+            "geo": geo or None,
+            "start": start.isoformat() if start else None,
+            "end": end,
+            "spend_change": change * changed,
+            "outcome_change": None,
+            "standard_error": precision.error_in_all(periods),
+            "in_history": True,
+        }
 
     def _precision(self, arm: Arm) -> Precision:
         adstock, wash = arm.channel.response.adstock, 0
@@ -227,7 +266,7 @@ class _Bench:
     def _told(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         problem, name = self.problem, row["channel"]
         unit = unit_of(problem)
-        verb = "Raise" if row["spend_change"] > 0 else "Lower"
+        verb = "Raise" if row["spend_change_per_period"] > 0 else "Lower"
         text = (
             f"{verb} {name} from {money(problem, row['current_spend'])} to "
             f"{money(problem, row['test_spend'])} for {plural(row['periods'], 'period')}"
@@ -257,6 +296,15 @@ class _Bench:
             said.append(_say("too_small", text, row, _FOUND, max_periods=self.asked.periods))
         if row["settles"] is not None:
             said.append(self._settled(row))
+        changed = row["periods"] + row["wash_in_periods"]
+        times = changed / row["periods"]
+        text = (
+            f"To count in the next fit, lift_test goes into spec.lift_tests: its dates are the "
+            f"{plural(changed, 'period')} of the changed spend, its outcome_change what came in in "
+            f"them less {number(times)} times what came in in the "
+            f"{plural(row['periods'], 'period')} before."
+        )
+        said.append(_say("lift_test", text, row, _COUNTED, changed_periods=changed, times=times))
         return said
 
     def _settled(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -279,13 +327,14 @@ _TEST = (
     "channel",
     "current_spend",
     "test_spend",
-    "spend_change",
+    "spend_change_per_period",
     "periods",
     "wash_in_periods",
     "expected_lift",
     "expected_lift_interval",
 )
 _FOUND = ("channel", "minimum_detectable_lift", "periods", "power")
+_COUNTED = ("channel", "periods", "wash_in_periods")
 _EVEN = ("channel", "break_even_lift")
 
 

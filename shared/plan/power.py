@@ -66,7 +66,16 @@ class Precision:
 
     def error(self, periods: int) -> float:
         """Standard error of the effect from two blocks of ``periods``."""
-        weights = contrast(periods, self.wash)
+        return self._sd(contrast(periods, self.wash))
+
+    def error_in_all(self, periods: int) -> float:
+        """Standard error of what the changed spend brought in all, ``wash`` periods included."""
+        changed = periods + self.wash
+        before = np.full(periods, -changed / periods)
+        return self._sd(np.concatenate([before, np.ones(changed)]))
+
+    def _sd(self, weights: Floats) -> float:
+        """Standard deviation of a weighted sum of the noise of successive periods."""
         if self.correlation == 0.0:
             return self.noise * sqrt(float(weights @ weights))
         # sum_ij c_i c_j r^|i-j| by lags: no matrix, however long the test.

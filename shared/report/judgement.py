@@ -91,6 +91,9 @@ def data_section(curves: CurveSet) -> str:
     if found.get("would_help"):
         body += "<h3>What would help</h3>" + bullets(_texts(found["would_help"]))
     body += _coverage(found, curves)
+    tests = [str(row["text"]) for row in found.get("lift_tests") or ()]
+    if tests:
+        body += "<h3>Lift tests, as they were read</h3>" + bullets(tests)
     findings = [str(row["message"]) for row in found.get("findings") or ()]
     if findings:
         body += "<h3>Worth knowing</h3>" + bullets(findings)

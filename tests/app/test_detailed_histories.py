@@ -287,6 +287,7 @@ def test_a_lift_test_in_one_geo_narrows_the_curve_there(api: Client) -> None:
     more = np.array(spend) + 1000
     gained = float(np.sum(9_000 * (saturated(more, 1200) - saturated(np.array(spend), 1200))))
     test = {**TEST, "geo": "north", "outcome_change": gained, "standard_error": 0.05 * gained}
+    test["in_history"] = False
     told = asked(api, "fit", spec={**spec, "lift_tests": [test]}, history_csv=table)["channels"]
 
     def width(curves: list[dict[str, Any]]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -93,3 +94,35 @@ def test_a_stored_dataset_tells_its_own_noise(api: Client, fitted: str) -> None:
     quiet = api.post("experiment", {"base": {"dataset": fitted, "budget": 900}, "noise": 1e-3})
     assert quiet.json["noise"] == 1e-3
     assert quiet.json["noise_correlation"] == 0.0
+
+
+def test_a_stored_dataset_dates_the_test_and_takes_it(api: Client, fitted: str) -> None:
+    base = {"dataset": fitted, "budget": 900}
+    asked = api.post("experiment", {"base": base, "start": "2031-01-06"})
+    assert asked.status == 200, asked.body
+    design = asked.json["designs"][0]
+    test = design["lift_test"]
+    weeks = design["periods"] + design["wash_in_periods"]
+    assert test["start"] == "2031-01-06"
+    assert test["end"] == (date(2031, 1, 6) + timedelta(7 * weeks - 1)).isoformat()
+    spec = api.get(f"datasets/{fitted}/spec").json
+    spec["lift_tests"] = [test]
+    path = f"datasets/{fitted}/spec"
+    errors = api.put(path, json.dumps(spec).encode(), "application/json").errors()
+    assert set(errors) == {"/lift_tests/0/outcome_change"}
+    test["outcome_change"] = 1.5 * test["spend_change"]
+    put = api.put(path, json.dumps(spec).encode(), "application/json")
+    assert put.status == 200, put.body
+    assert (
+        api.put(path, json.dumps(spec | {"lift_tests": []}).encode(), "application/json").status
+        == 200
+    )
+    (finding,) = (f for f in put.json["findings"] if f["code"].startswith("lift_test"))
+    assert "after the history does" in finding["message"]
+
+
+def test_a_test_is_dated_where_periods_have_a_length(api: Client) -> None:
+    raw = {"base": optimize_request(), "noise": 4000.0}
+    assert api.post("experiment", raw | {"start": "2031-01-06"}).errors()["/start"][0] == "conflict"
+    errors = api.post("experiment", raw | {"start": "2031-02-30"}).errors()
+    assert errors["/start"][0] == "not_a_date"

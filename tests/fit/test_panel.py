@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from shared.curves.curveset import ChannelCurve
 from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.table import History, Panel
+from shared.report.judgement import data_section
 from tests.fit.bayes.test_hierarchy import lift
 from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
 
@@ -60,8 +62,16 @@ def test_a_campaigns_lift_test_moves_it_and_its_sibling_less(kind: str) -> None:
 
 def test_only_what_was_tested_is_spared_the_doubt_about_histories() -> None:
     history, _ = two_campaigns(seed=2, brand=2.0, sale=2.0)
-    spec = {**HILL, "lift_tests": [lift(history, 40, campaign="sale")]}
-    told = fit_history(history, spec, draws=40).curve_set.diagnostics["calibration"]
+    tests = [lift(history, 40, campaign="sale"), lift(history, 40, outcome_change=-2e4)]
+    spec = {**HILL, "lift_tests": tests}
+    found = fit_history(history, spec, draws=40).curve_set
+    diagnostics = found.diagnostics
+    page = data_section(found)
+    assert all(escape(test["text"]) in page for test in diagnostics["lift_tests"])
+    assert [test["used"] for test in diagnostics["lift_tests"]] == [True, False]
+    (unused,) = (w for w in diagnostics["warnings"] if w["code"] == "lift_test_unused")
+    assert "more was spent and less came in" in unused["message"]
+    told = diagnostics["calibration"]
     assert told["lift_tested"] == ["a/sale"]
     spreads = {item["channel"]: item["spread"] for item in told["channels"]}
     assert spreads["a/sale"] == 1.0

@@ -160,6 +160,13 @@ def test_the_outcome_of_the_rows_of_a_total_is_not_counted(spec: Any) -> None:
     np.testing.assert_allclose(history.spend.sum(axis=1), TV + SEARCH)
 
 
+def test_an_outcome_that_only_the_rows_of_a_total_have_is_kept() -> None:
+    rows = long("revenue", tv=TV, search=SEARCH, Total=TV + SEARCH)
+    for row in rows[1:]:
+        row[3] = row[3] if row[1] == "Total" else ""
+    np.testing.assert_array_equal(parse(None, as_csv(rows)).history.outcome, SOLD)
+
+
 def test_a_total_of_some_channels() -> None:
     for rows, tables in (
         (long(tv=TV, search=SEARCH, social=SOCIAL, digital=SEARCH + SOCIAL), (OUTCOMES,)),

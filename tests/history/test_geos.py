@@ -87,6 +87,7 @@ TEST = {
     "spend_change": 5,
     "outcome_change": 9,
     "standard_error": 3,
+    "in_history": False,
 }
 GEOS = table({"north": range(20), "south": range(20), "west": range(5)}, tv={"south": 0}, sem={})
 

@@ -89,3 +89,22 @@ def test_decimal_commas_in_bulk_and_cell_by_cell_agree():
     mixed = read("1.234,5", "0,125", "7", separator=";", spend="1,25")
     np.testing.assert_array_equal(bulk.history.outcome, mixed.history.outcome)
     np.testing.assert_array_equal(bulk.history.spend, mixed.history.spend)
+
+
+def test_a_control_in_either_unit_is_the_same_control():
+    rows = ["2024-01-01,10,5,3.499", "2024-01-08,20,6,3.999", "2024-01-15,15,7,4.125"]
+    plain = "\n".join(("date,revenue,spend_tv,price", *rows)).encode()
+    np.testing.assert_array_equal(parse(None, plain).history.controls[:, 0], [3.499, 3.999, 4.125])
+    records = [
+        {"date": f"2024-01-0{day}", "revenue": day, "spend_tv": 5, "price": price}
+        for day, price in enumerate(("3,499", "3,999", "4,125"), start=1)
+    ]
+    grouped = parse(None, records)
+    np.testing.assert_array_equal(grouped.history.controls[:, 0], [3499, 3999, 4125])
+    assert "number_format" not in {finding.code for finding in grouped.findings}
+    # 999 beside 4.125 is far off or close by: the two readings are no longer the same
+    spec = {"features": [{"name": "share", "kind": "share_of_voice", "of": ["price"]}]}
+    for table, said in ((plain.replace(b"3.999", b"999"), None), (plain, spec)):
+        with pytest.raises(InvalidInput) as caught:
+            parse(said, table)
+        assert [f.code for f in caught.value.faults] == ["ambiguous_number"]

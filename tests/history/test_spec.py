@@ -25,9 +25,10 @@ def test_the_contracts_example_survives():
         "currency": "USD",
         "channels": [
             {"channel": "tv", "spend": "spend_tv", "impressions": "grp_tv"},
-            {"channel": "search", "spend": "spend_search"},
+            {"channel": "search", "spend": "spend_search", "scale": 1e-6},
         ],
         "controls": ["promo", "price_index"],
+        "decimal": ",",
         "events": "holiday",
         "geo": None,
         "holidays_country": "US",
@@ -50,6 +51,11 @@ def test_nothing_said_is_nothing_known():
         ({"frequency": "weekly"}, ("/frequency", "unknown_value")),
         ({"holidays_country": "USA"}, ("/holidays_country", "unknown_value")),
         ({"outcome_unit": "euro"}, ("/outcome_unit", "unknown_value")),
+        ({"decimal": ";"}, ("/decimal", "unknown_value")),
+        *(
+            ({"channels": [{"channel": "a", "scale": x}]}, ("/channels/0/scale", "wrong_type"))
+            for x in (0, -1, "micros", True, float("inf"), float("nan"))
+        ),
         ({"date": 5}, ("/date", "wrong_type")),
         ({"outcome": " "}, ("/outcome", "wrong_type")),
         ({"channels": []}, ("/channels", "wrong_type")),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -57,7 +60,9 @@ def test_a_smaller_change_than_the_one_chosen_would_not_be_found() -> None:
     problem = two_michaelis_menten()
     (design,) = experiment(problem, Asked(25.0, channels=("search",)))["designs"]
     assert design["detects"]
-    assert abs(design["spend_change"]) > 10.2  # more than recommended, for less is not seen
+    assert (
+        abs(design["spend_change_per_period"]) > 10.2
+    )  # more than recommended, for less is not seen
     precision = Precision(25.0, 0.0, 0.8, 0.1, 0)
     recommended = design["recommended_spend"] - design["current_spend"]
     curve = problem.channels[1].response.saturation
@@ -70,7 +75,12 @@ def test_noise_that_drowns_everything_is_said_so() -> None:
     assert not design["detects"]
     assert not design["settles"]
     assert design["minimum_detectable_lift"] > abs(design["expected_lift"])
-    assert {s["code"] for s in design["explanation"]} == {"test", "too_small", "cannot_settle"}
+    assert {s["code"] for s in design["explanation"]} == {
+        "test",
+        "too_small",
+        "cannot_settle",
+        "lift_test",
+    }
 
 
 def test_break_even_is_what_the_money_brings_elsewhere() -> None:
@@ -79,7 +89,7 @@ def test_break_even_is_what_the_money_brings_elsewhere() -> None:
     price = price_of_money(plan)
     assert price == pytest.approx(plan.budget_price)
     for design in experiment(problem, Asked(1.0))["designs"]:
-        assert design["break_even_lift"] == pytest.approx(price * design["spend_change"])
+        assert design["break_even_lift"] == pytest.approx(price * design["spend_change_per_period"])
         # At the recommended spend itself the shift pays: both curves are concave.
         assert design["expected_lift"] > design["break_even_lift"]
         assert design["outcome_lost"] == 0.0
@@ -100,3 +110,27 @@ def test_carryover_settles_before_a_block_counts() -> None:
 def test_a_plan_over_time_is_no_base() -> None:
     with pytest.raises(InvalidInput):
         experiment(two_michaelis_menten(horizon=Horizon(3)), Asked(1.0))
+
+
+def test_a_design_is_a_lift_test_of_all_its_changed_periods() -> None:
+    problem = replace(s_shaped_with_draws(), frequency="month")
+    found = experiment(problem, Asked(20.0, channels=("tv",), start=date(2025, 11, 1)))
+    (design,) = found["designs"]
+    test = design["lift_test"]
+    changed = design["periods"] + design["wash_in_periods"]
+    assert (design["periods"], changed) == (4, 6)
+    assert test == {
+        "channel": "tv",
+        "campaign": None,
+        "geo": None,
+        "start": "2025-11-01",
+        "end": "2026-04-30",
+        "spend_change": pytest.approx(6 * design["spend_change_per_period"]),
+        "outcome_change": None,
+        "standard_error": pytest.approx(20.0 * np.sqrt(6 + 6 * 6 / 4)),
+        "in_history": True,
+    }
+    (told,) = (s for s in design["explanation"] if s["code"] == "lift_test")
+    assert "less 1.5 times what came in in the 4 periods before" in told["text"]
+    undated = experiment(problem, Asked(20.0, channels=("tv",)))["designs"][0]["lift_test"]
+    assert (undated["start"], undated["end"]) == (None, None)

@@ -83,3 +83,20 @@ def test_the_fewest_periods_are_enough_and_one_less_is_not() -> None:
         assert precision.detectable(periods - 1) > abs(effect) or periods == 4
     assert precision.periods_for(1.0, 50) is None
     assert precision.periods_for(0.0, 50) is None
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_the_error_of_the_whole_effect_is_that_of_simulated_tests(correlation: float) -> None:
+    """All periods of the changed spend less as many times the mean of the block before them."""
+    rng = np.random.default_rng(7)
+    periods, wash = 5, 3
+    whole = 2 * periods + wash
+    noise = np.empty((20_000, whole))
+    noise[:, 0] = rng.standard_normal(20_000)
+    for t in range(1, whole):
+        fresh = np.sqrt(1.0 - correlation**2) * rng.standard_normal(20_000)
+        noise[:, t] = correlation * noise[:, t - 1] + fresh
+    found = 40.0 * noise[:, periods:].sum(axis=1)
+    found -= 40.0 * noise[:, :periods].mean(axis=1) * (periods + wash)
+    error = Precision(40.0, correlation, 0.8, 0.1, wash).error_in_all(periods)
+    assert np.std(found) == pytest.approx(error, rel=0.02)

@@ -14,6 +14,7 @@ from shared.fit.bayes.curves import responses, unspent_response
 from shared.fit.bayes.evidence import channel_evidence, collinear_groups, log_returns
 from shared.fit.bayes.families import told, told_together
 from shared.fit.bayes.interplay import told_pairs
+from shared.fit.bayes.lift import Lifted
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
@@ -91,6 +92,9 @@ class BayesianFit:
 
     def responses(self) -> tuple[Response, ...]:
         return responses(self.posterior)
+
+    def lifted(self) -> tuple[Lifted, ...]:
+        return self.posterior.model.lifted(self.posterior.draws)
 
     def log_returns(self) -> LogReturns:
         return log_returns(self.posterior)

@@ -10,10 +10,37 @@ from numpy.typing import NDArray
 from shared.fit.bayes import carryover, kernels
 from shared.fit.bayes.layout import Layout
 
-__all__ = ["Arms", "Forward", "picked"]
+__all__ = ["Arms", "Forward", "Unpacked", "picked"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unpacked:
+    """Points in natural parameters, K of them.
+
+    Attributes
+    ----------
+    roi
+        (K, A) return of each arm.
+    first, second
+        (K, C) natural parameters of the adstock (``carryover``); the second may be meaningless.
+    half, shape
+        (K, C); half in units of the spend scale, shape 1 where a family has none.
+    strength
+        (K, P) of interactions, in outcome sd.
+    sigma
+        (K,) in outcome sd.
+    """
+
+    roi: Floats
+    first: Floats
+    second: Floats
+    half: Floats
+    shape: Floats
+    strength: Floats
+    sigma: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

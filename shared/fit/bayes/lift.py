@@ -1,28 +1,27 @@
-"""Lift tests as part of the likelihood: what an experiment said of a channel or one campaign.
+"""Lift tests as part of the likelihood, whatever the kind of model: what each says of the media.
 
-A test raised (or cut) a channel's spend by ``spend_change`` in all, evenly over its periods, and
-the outcome over the same periods moved by ``outcome_change``, known to ``standard_error``. The
-model's own answer is the channel's media with the changed spend less those without, over the test's
-periods; the difference is normal. A test of a whole channel changes its campaigns in proportion to
-their mean spend; a test of one campaign speaks of that one, and of its siblings through the
-channel that they share.
+What a test measured is normal around the model's own answer: the media of its periods as they were
+done less as they would have been, each at the carryover that the history then had. Where the
+history holds the test its rows are what was done, and what would have been is those less the
+change; else the other way round. The change is spread over the arms tested by their mean spend, and
+evenly over the periods, as far as there is spend to take away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import Fault, InvalidInput
-from shared.fit.design.calendar import period_after
-from shared.fit.design.design import Design
+from shared.fit.design.design import Design, lagged
+from shared.fit.interplay import Pairs
+from shared.history.lift_tests import LiftTest, lift_tests
+from shared.history.table import History
 
-__all__ = ["Lift", "read_lifts"]
+__all__ = ["Lift", "Lifted", "read_lifts"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,136 +33,122 @@ class Lift:
 
     Attributes
     ----------
-    arms
+    tested
         (J,) arms whose spend was changed.
+    arms
+        (M,) arms that ``lags`` are of: all, or those that the test needs (``near``).
     lags
-        (J, 2 W, L): scaled spend of W periods with the change, then without it.
-    change, error
-        Outcome that the test found in all, and its standard error, in outcome units.
+        (M, 2 W, L): scaled exposure in W periods as it was done, then as it would have been.
     """
 
+    test: LiftTest
+    tested: Ints
     arms: Ints
     lags: Floats
-    change: float
-    error: float
+
+    @property
+    def change(self) -> float:
+        """Outcome that the test found in all, in outcome units."""
+        return self.test.outcome_change
+
+    @property
+    def error(self) -> float:
+        """Standard error of the change, in outcome units."""
+        return self.test.standard_error
+
+    @property
+    def last(self) -> int:
+        """Row of its last period, or the first row where it ended before."""
+        return max(self.test.last, 0)
 
     @property
     def sign(self) -> Floats:
-        """(2 W,) 1 for rows with the change, -1 for those without."""
-        half = self.lags.shape[1] // 2
-        return np.repeat([1.0, -1.0], half)
+        """(2 W,) 1 for rows as they were done, -1 for those that would have been."""
+        return np.repeat([1.0, -1.0], self.lags.shape[1] // 2)
+
+    def near(self, pairs: Sequence[Pairs]) -> Lift:
+        """The same of the arms tested and of those that interact with them alone."""
+        own = set(self.tested.tolist())
+        near = own.union(*(both for pair in pairs for both in pair if own & {*both}))
+        at = np.array(sorted(near), dtype=np.int64)
+        return replace(self, arms=self.arms[at], lags=self.lags[at])
+
+    def row(self, levels: Floats, design: Design, pairs: Sequence[Pairs]) -> Floats:
+        """(P, B): what the outcome found is of the coefficients of all arms and interactions.
+
+        Parameters
+        ----------
+        levels
+            (P, A, 2 W) of all arms at ``lags``.
+        """
+        scale = design.outcome_scale[design.geo_of_arm]
+        joint = np.zeros((len(levels), len(pairs)))
+        for q, pair in enumerate(pairs):
+            for i, j in pair:
+                joint[:, q] += scale[i] * ((levels[:, i] * levels[:, j]) @ self.sign)
+        return np.concatenate([(levels @ self.sign) * scale, joint], axis=1)
 
 
-def read_lifts(
-    spec: Mapping[str, Any],
-    design: Design,
-    names: Sequence[str],
-    dates: Sequence[date],
-) -> tuple[Lift, ...]:
-    """The tests of ``spec["lift_tests"]`` that ended before the training rows did.
+#: A test with draws (S,) of what a fit says that it changed in all, in outcome units.
+Lifted = tuple[Lift, Floats]
 
-    Parameters
-    ----------
-    names
-        Of the design's active channels.
-    dates
-        Of all T periods.
+
+def read_lifts(spec: Mapping[str, Any], history: History, design: Design) -> tuple[Lift, ...]:
+    """The tests of ``spec["lift_tests"]`` that can be used, and ended before the training rows did.
 
     Raises
     ------
     InvalidInput
-        Unknown channels or geos, impossible dates or numbers, at their places.
+        As ``lift_tests``.
     """
-    faults: list[Fault] = []
+    names = [history.channels[c] for c in design.active]
     out: list[Lift] = []
-    declared = {str(c.get("channel")) for c in spec.get("channels") or ()} | set(names)
-    for index, test in enumerate(spec.get("lift_tests") or ()):
-        at = f"/lift_tests/{index}"
-        start, end = _day(test, "start", at, faults), _day(test, "end", at, faults)
-        error, change = test.get("standard_error"), test.get("outcome_change")
-        spent = test.get("spend_change")
-        name, geo, campaign = test.get("channel"), test.get("geo"), test.get("campaign")
-        if name not in declared:
-            faults.append(
-                Fault(f"{at}/channel", "unknown_channel", f"No channel is called {name!r}.")
-            )
-        if geo is not None and geo not in design.geos:
-            faults.append(Fault(f"{at}/geo", "unknown_geo", f"No geo is called {geo!r}."))
-        for key, number in (("outcome_change", change), ("spend_change", spent)):
-            if number is None or not np.isfinite(number) or (key == "spend_change" and not number):
-                faults.append(
-                    Fault(f"{at}/{key}", "not_a_number", f"{key} must be a number other than 0.")
-                    if key == "spend_change"
-                    else Fault(f"{at}/{key}", "not_a_number", f"{key} must be a number.")
-                )
-        if error is None or not (np.isfinite(error) and error > 0):
-            faults.append(
-                Fault(f"{at}/standard_error", "not_positive", "standard_error must be above 0.")
-            )
-        if start is not None and end is not None and end < start:
-            faults.append(
-                Fault(f"{at}/end", "ends_before_start", "The test ends before it starts.")
-            )
-        if faults or start is None or end is None or name not in names:
+    for test in lift_tests(spec, history):
+        # What is to be forecast must not be known.
+        if test.unused or test.channel not in names or test.last >= design.train:
             continue
-        if end >= period_after(dates[design.train - 1], design.frequency):
-            continue  # what is to be forecast must not be known
-        place = list(names).index(name)
-        arms = np.array(
-            [
-                a
-                for a, arm in enumerate(design.arms)
-                if arm.channel == place
-                and geo in (None, design.geos[arm.geo])
-                and campaign in (None, arm.campaign)
-            ],
-            dtype=np.int64,
-        )
-        lift = _lift(design, arms, dates, start, end, test)
-        if lift is not None:
-            out.append(lift)
-    if faults:
-        raise InvalidInput(faults)
+        place = names.index(test.channel)
+        tested = [
+            a
+            for a, arm in enumerate(design.arms)
+            if arm.channel == place
+            and test.geo in (None, design.geos[arm.geo])
+            and test.campaign in (None, arm.campaign)
+        ]
+        if tested:
+            out.append(_lift(design, np.array(tested, dtype=np.int64), test))
     return tuple(out)
 
 
-def _lift(
-    design: Design,
-    arms: Ints,
-    dates: Sequence[date],
-    start: date,
-    end: date,
-    test: Mapping[str, Any],
-) -> Lift | None:
-    if arms.size == 0:
-        return None
-    rows = [t for t, day in enumerate(dates[: design.train]) if start <= day <= end]
-    if rows:
-        base = design.lags[arms][:, rows]
-    else:
-        # Before the history began: at the mean spend, for as many periods as the test lasted.
-        days = {"day": 1.0, "week": 7.0, "month": 30.4}[design.frequency]
-        length = max(1, round(((end - start).days + 1) / days))
-        level = design.mean_spend[arms] / design.spend_scale[arms]
-        shape = (arms.size, length, design.lags.shape[2])
-        base = np.broadcast_to(level[:, None, None], shape)
-    periods = base.shape[1]
-    share = design.mean_spend[arms] / design.mean_spend[arms].sum()
-    added = float(test["spend_change"]) * share / design.spend_scale[arms] / periods
-    # Only periods since the test began have the change among their lags.
-    touched = np.arange(base.shape[2])[None, :] <= np.arange(periods)[:, None]
-    changed = np.maximum(base + added[:, None, None] * touched, 0.0)
-    return Lift(
-        arms=arms,
-        lags=np.concatenate([changed, base], axis=1),
-        change=float(test["outcome_change"]),
-        error=float(test["standard_error"]),
-    )
+def _lift(design: Design, tested: Ints, test: LiftTest) -> Lift:
+    # Before the first row spend is taken to have been that of the first rows, as everywhere.
+    padding = design.lags[:, 0, -1]
+    before = max(min(test.last + 1, 0) - test.first, 0)
+    rows = design.lags[:, : max(test.last + 1, 0), 0]
+    held = np.concatenate([np.repeat(padding[:, None], before, axis=1), rows], axis=1)
+    window = slice(held.shape[1] - test.periods, None)
+    other = held.copy()
+    scale = design.spend_scale[tested, None]
+    by = -test.spend_change if test.in_history else test.spend_change
+    changed = _moved(held[tested, window] * scale, by, design.mean_spend[tested])
+    other[tested, window] = changed / scale
+    done, otherwise = (held, other) if test.in_history else (other, held)
+    lags = [lagged(s.T, design.lags.shape[2], padding)[:, window] for s in (done, otherwise)]
+    return Lift(test, tested, np.arange(len(design.arms)), np.concatenate(lags, axis=1))
 
 
-def _day(test: Mapping[str, Any], key: str, at: str, faults: list[Fault]) -> date | None:
-    try:
-        return date.fromisoformat(str(test.get(key)))
-    except ValueError:
-        faults.append(Fault(f"{at}/{key}", "not_a_date", f"{key} must be a date, YYYY-MM-DD."))
-        return None
+def _moved(spend: Floats, by: float, share: Floats) -> Floats:
+    """Spend (J, P) with ``by`` more in all: evenly by ``share`` (J,), and nowhere below zero."""
+    part = np.broadcast_to((share / share.sum() / spend.shape[1])[:, None], spend.shape)
+    if by >= 0.0:
+        return np.asarray(spend + by * part)
+    # Take t times its part of each, or all that there is: t grows from one cell's end to the next.
+    ends = (spend / part).ravel()
+    order = np.argsort(ends, kind="stable")
+    gone = np.cumsum(np.append(0.0, spend.ravel()[order][:-1]))
+    left = 1.0 - np.cumsum(np.append(0.0, part.ravel()[order][:-1]))
+    taken = np.flatnonzero(gone + ends[order] * left >= -by)
+    if not taken.size:
+        return np.zeros_like(spend)
+    k = int(taken[0])
+    return np.asarray(np.maximum(spend - (-by - gone[k]) / left[k] * part, 0.0))

@@ -26,49 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.bayes import carryover
-from shared.fit.bayes.forward import Arms, Forward, picked
+from shared.fit.bayes.forward import Arms, Forward, Unpacked, picked
 from shared.fit.bayes.gather import Gather
 from shared.fit.bayes.layout import Choice, Layout, Prior, lay_out, log_half_normal, prior_of
-from shared.fit.bayes.lift import Lift
+from shared.fit.bayes.lift import Lift, Lifted
 from shared.fit.bayes.marginal import Marginal
 from shared.fit.bayes.noise import Whitener
 from shared.fit.bayes.priors import STRENGTH, ReturnPrior
 from shared.fit.design.design import Design
+from shared.fit.interplay import Pairs, arm_pairs
 
-__all__ = ["MediaModel", "Unpacked", "build_model"]
+__all__ = ["MediaModel", "build_model"]
 
 Floats = NDArray[np.float64]
-Pairs = tuple[tuple[int, int], ...]
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _CACHED = 64_000  # numbers of one (arm, point, row) array worked on at once
 _TINY = 1e-300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unpacked:
-    """Points in natural parameters, K of them.
-
-    Attributes
-    ----------
-    roi
-        (K, A) return of each arm.
-    first, second
-        (K, C) natural parameters of the adstock (``carryover``); the second may be meaningless.
-    half, shape
-        (K, C); half in units of the spend scale, shape 1 where a family has none.
-    strength
-        (K, P) of interactions, in outcome sd.
-    sigma
-        (K,) in outcome sd.
-    """
-
-    roi: Floats
-    first: Floats
-    second: Floats
-    half: Floats
-    shape: Floats
-    strength: Floats
-    sigma: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,7 +242,9 @@ class MediaModel:
         by_weights = np.zeros((*scale.shape, self.lags.shape[2]))
         by_half, by_shape = np.zeros_like(scale), np.zeros_like(scale)
         for lift in self.lifts:
-            value += self._add_lift(lift, theta, scale, by_scale, by_weights, by_half, by_shape)
+            value += self._add_lift(
+                lift, theta, scale, strength, gradient, by_scale, by_weights, by_half, by_shape
+            )
         by_saturated = pushed - (by_scale / (level * train))[:, :, None].astype(kind)
         by_saturated *= scale[:, :, None].astype(kind)
         for place, pair in enumerate(self.pairs):
@@ -293,6 +268,8 @@ class MediaModel:
         lift: Lift,
         theta: Floats,
         scale: Floats,
+        strength: Floats,
+        gradient: Floats,
         by_scale: Floats,
         by_weights: Floats,
         by_half: Floats,
@@ -300,18 +277,49 @@ class MediaModel:
     ) -> Floats:
         """Log density (K,) of a test; its derivatives are added to those given, in place."""
         forward = self.arms.some(lift.arms).forward(theta, lift.lags)
-        to_outcome = self.design.outcome_scale[self.geo[lift.arms]][:, None]
-        gained = (forward.saturated * lift.sign).sum(axis=2)  # (J, K)
-        expected = (scale[lift.arms] * to_outcome * gained).sum(axis=0)
+        gained, joint, expected = self._of_lift(lift, forward.saturated, scale, strength)
         off = (lift.change - expected) / lift.error
-        pull = off / lift.error * to_outcome  # (J, K) d value / d (scale gained)
+        pull = off / lift.error * self.design.outcome_scale[self.geo[lift.arms]][:, None]  # (M, K)
         by_scale[lift.arms] += pull * gained
         by_saturated = (scale[lift.arms] * pull)[:, :, None] * lift.sign
+        for p, i, j, both in joint:
+            gradient[:, self.layout.pairs[p]] += STRENGTH * pull[i] * both
+            push = (strength[p] * pull[i])[:, None] * lift.sign
+            by_saturated[i] += push * forward.saturated[j]
+            by_saturated[j] += push * forward.saturated[i]
         by_weights[lift.arms] += np.matmul(by_saturated * forward.by_adstock, lift.lags)
         by_half[lift.arms] += (by_saturated * forward.by_half).sum(axis=2)
         by_shape[lift.arms] += (by_saturated * forward.by_shape).sum(axis=2)
         out: Floats = -0.5 * off**2 - 0.5 * _LOG_2PI - float(np.log(lift.error))
         return out
+
+    def _of_lift(
+        self, lift: Lift, saturated: Floats, scale: Floats, strength: Floats
+    ) -> tuple[Floats, list[tuple[int, int, int, Floats]], Floats]:
+        """What a test changed: levels (M, K), those of pairs that meet, and the outcome (K,)."""
+        to_outcome = self.design.outcome_scale[self.geo[lift.arms]][:, None]
+        gained = (saturated * lift.sign).sum(axis=2)
+        expected = (scale[lift.arms] * to_outcome * gained).sum(axis=0)
+        at = {arm: m for m, arm in enumerate(lift.arms.tolist())}
+        joint = [
+            (p, at[i], at[j], ((saturated[at[i]] * saturated[at[j]]) @ lift.sign))
+            for p, pair in enumerate(self.pairs)
+            for i, j in pair
+            if i in at and j in at
+        ]
+        for p, i, _, both in joint:
+            expected = expected + strength[p] * to_outcome[i] * both
+        return gained, joint, expected
+
+    def lifted(self, theta: Floats) -> tuple[Lifted, ...]:
+        """Each lift test with what points (K, size) say that it changed."""
+        scale = self._scale(theta, self.arms.forward(theta, self.design.lags).saturated)
+        strength = STRENGTH * theta[:, self.layout.pairs].T
+        return tuple(
+            (lift, self._of_lift(lift, found.saturated, scale, strength)[2])
+            for lift in self.lifts
+            for found in [self.arms.some(lift.arms).forward(theta, lift.lags)]
+        )
 
     def log_null(self, log_sigma: Floats) -> tuple[Floats, Floats]:
         """Log posterior (K,) and gradient of log sigma alone in the model without any media."""
@@ -367,10 +375,7 @@ def build_model(
     whitener = Whitener.of(seen, weights, correlation, every=design.periods)
     layout = lay_out(choice, design.arms, len(pairs))
     channel, geo = design.channel_of_arm, design.geo_of_arm
-    arms: dict[tuple[int, int], list[int]] = {}
-    for a, (c, g) in enumerate(zip(channel.tolist(), geo.tolist(), strict=True)):
-        arms.setdefault((c, g), []).append(a)
-    geos = range(len(design.geos))
+    meeting = arm_pairs(design, pairs)
     of_channel = Arms(layout, channel, tuple(choice.saturations[c] for c in channel))
     fitted = seen[design.training]
     return MediaModel(
@@ -378,11 +383,8 @@ def build_model(
         returns=returns,
         layout=layout,
         prior=prior_of(layout, returns, design.frequency, shrunk=shrunk),
-        pairs=tuple(
-            tuple((a, b) for g in geos for a in arms.get((i, g), ()) for b in arms.get((j, g), ()))
-            for i, j in pairs
-        ),
-        lifts=lifts,
+        pairs=meeting,
+        lifts=tuple(lift.near(meeting) for lift in lifts),
         marginal=Marginal.of(whitener, design.baseline[seen], design.outcome[seen]),
         arms=of_channel,
         gather=Gather.of(of_channel),

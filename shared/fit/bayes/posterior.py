@@ -118,7 +118,7 @@ def fit_posterior(
     design = checked_design(history, wishes, train)
     names = tuple(history.channels[c] for c in design.active)
     prior = _returns(history, spec, design, names)
-    lifts = read_lifts(spec, design, names, history.dates)
+    lifts = read_lifts(spec, history, design)
     pairs = tuple(
         (names.index(i), names.index(j)) for i, j in asked.interactions if i in names and j in names
     )

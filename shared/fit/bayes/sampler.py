@@ -46,7 +46,7 @@ _MOST_DIVERGED = 0.01  # of all trajectories: more, and a corner may not have be
 _SHORTER = 0.75  # of the step after a block in which more than one in a thousand diverged
 _KEPT = 60_000  # numbers of a baseline up to which its decompositions are kept
 _NEARLY = 1.5  # times the goal's excess of R-hat over one: nearer, and ranks decide
-_WATCHED = 2  # blocks after which the step stays
+_WATCHED = 8  # blocks after which the step stays
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,6 @@ log = logging.getLogger("marginal.refit")
 
 _REASONS_SHOWN = 20
 
-# What a run says of its data though it was fitted: somebody put it there to be used.
-_TOLD = ("lift_test_unused",)
-
 _UNCHANGED = (
     "Unchanged: history, outcomes, spec and code are those of the last fit, so nothing was fitted "
     "and what is current stays so. Queue the refit with force to fit all the same."
@@ -220,8 +217,15 @@ class Attempt:
             raise _Unusable(_reasons(error)) from error
         except (InputTooLarge, UnsupportedContent) as error:
             raise _Unusable((str(error),)) from error
-        unused = [finding.message for finding in parsed.findings if finding.code in _TOLD]
-        return replace(result, reasons=(*result.reasons, *unused))
+        return replace(result, reasons=(*result.reasons, *_odd_tests(result.curve_set)))
+
+
+def _odd_tests(curve_set: CurveSet) -> list[str]:
+    """What a run says of lift tests though it was fitted: somebody put them there to be used."""
+    from shared.history.lift_tests import FINDINGS
+
+    warnings = curve_set.diagnostics.get("warnings") or ()
+    return [item["message"] for item in warnings if item["code"] in FINDINGS]
 
 
 def _reasons(error: InvalidInput) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
+from shared.fit.bayes.lift import Lifted
 from shared.fit.drawn import Drawn
 from shared.fit.fitted import Forecast
 from shared.fit.regressed import Regressed, task_of
@@ -80,6 +81,15 @@ class RidgeFit(Regressed):
         noise = rng.choice(self.boot.noise, size=signal.shape)
         total = self.design.total
         return Forecast(total(signal.mean(axis=0)), total(signal + noise))
+
+    def lifted(self) -> tuple[Lifted, ...]:
+        space, design = self.objective.space, self.design
+        point = space.natural(self.boot.chosen.cube)
+        found = []
+        for lift in self.objective.known.lifts:
+            row = lift.row(space.levels(point, design, lift.lags), design, self.both.arms)
+            found.append((lift, np.sum(row * self.boot.coefficients, axis=1)))
+        return tuple(found)
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, scored, objective = self.design, self.scored, self.objective
@@ -165,7 +175,7 @@ def fit_ridge(
     rng = np.random.default_rng([seed, 0 if train is None else train, 11])
     task = task_of(history, spec, train, choice, ("hill", "geometric"))
     design, names, both = task.design, task.names, task.both
-    known = known_of(spec, design, names, history.dates, history.outcome_name, task.total)
+    known = known_of(spec, history, design, names, task.total)
     roles = tuple(
         role
         for role in _EXTRAS

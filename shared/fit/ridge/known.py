@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 from shared.fit.bayes.lift import Lift, read_lifts
 from shared.fit.bayes.priors import return_prior
 from shared.fit.design.design import Design
+from shared.fit.interplay import Pairs
 from shared.fit.ridge.space import Point, Space
+from shared.history.table import History
 
 __all__ = ["Known", "known_of"]
 
@@ -37,20 +38,23 @@ class Known:
         return bool(self.lifts or self.returns)
 
     def rows(
-        self, space: Space, point: Point, design: Design, levels: Floats
+        self,
+        space: Space,
+        point: Point,
+        design: Design,
+        levels: Floats,
+        pairs: Sequence[Pairs] = (),
     ) -> tuple[Floats, Floats] | None:
-        """Matrix (P, Q, A) and right side (Q,), each row over its own error; None without any."""
+        """Matrix (P, Q, B) and right side (Q,), each row over its own error; None without any."""
         if not self.any:
             return None
         total = len(self.lifts) + len(self.returns)
         scale = design.outcome_scale[design.geo_of_arm]
-        matrix = np.zeros((levels.shape[0], total, len(design.arms)))
+        matrix = np.zeros((levels.shape[0], total, len(design.arms) + len(pairs)))
         side = np.zeros(total)
         for q, lift in enumerate(self.lifts):
-            lags = np.zeros((len(design.arms), *lift.lags.shape[1:]))
-            lags[lift.arms] = lift.lags
-            found = space.levels(point, design, lags) @ lift.sign
-            matrix[:, q, lift.arms] = (found * scale)[:, lift.arms] / lift.error
+            at = space.levels(point, design, lift.lags)
+            matrix[:, q] = lift.row(at, design, pairs) / lift.error
             side[q] = lift.change / lift.error
         summed = levels[:, :, : design.train].sum(axis=2) * scale
         money = design.mean_spend * design.train
@@ -63,10 +67,9 @@ class Known:
 
 def known_of(
     spec: Mapping[str, Any],
+    history: History,
     design: Design,
     names: Sequence[str],
-    dates: Sequence[date],
-    outcome_name: str,
     total_outcome: float,
 ) -> Known:
     """Lift tests that are over, and the returns of ``spec["priors"]``.
@@ -77,7 +80,7 @@ def known_of(
         As the Bayesian model does: unknown channels, impossible numbers.
     """
     money = float(design.mean_spend.sum()) * design.train
-    prior = return_prior(spec, outcome_name, names, money, total_outcome)
+    prior = return_prior(spec, history.outcome_name, names, money, total_outcome)
     returns = []
     for c, given in enumerate(prior.given):
         if given:
@@ -85,4 +88,4 @@ def known_of(
             mean = float(np.exp(prior.log_median[c] + 0.5 * prior.log_sd[c] ** 2))
             error = mean * float(np.sqrt(np.expm1(prior.log_sd[c] ** 2)))
             returns.append((c, mean, error))
-    return Known(read_lifts(spec, design, names, dates), tuple(returns))
+    return Known(read_lifts(spec, history, design), tuple(returns))

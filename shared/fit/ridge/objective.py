@@ -152,10 +152,10 @@ class Objective:
         arms = len(design.arms)
         own = levels[:, :arms].reshape(count, arms, len(design.geos), design.periods).sum(axis=2)
         out: list[Apart] = []
-        rows = self.known.rows(self.space, point, design, own)
+        rows = self.known.rows(self.space, point, design, own, self.pairs)
         if rows is not None:
             weight = np.full(count, self.noise)
-            out.append(Apart(self._wide(rows[0]), rows[1], weight))
+            out.append(Apart(*rows, weight))
         if "spread" in self.roles:
             matrix = self._wide(departures(design, own, self.brings))
             weight = self.noise / self._extra(point, "spread") ** 2

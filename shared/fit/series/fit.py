@@ -8,19 +8,16 @@ noise and the size of the steps are drawn by Markov chains over the marginal lik
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
-from shared.fit.bayes.lift import Lift, read_lifts
+from shared.fit.bayes.lift import Lifted, read_lifts
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.design.design import Design
 from shared.fit.drawn import Drawn
 from shared.fit.fitted import Forecast
 from shared.fit.regressed import Regressed, task_of
@@ -71,6 +68,14 @@ class SeriesFit(Regressed):
         noise = self.walk.space.natural(self.ends.cube).extras[:, 0]
         noisy = signal + noise[:, None] * rng.standard_t(_DEGREES, size=signal.shape)
         return Forecast(self.design.total(signal.mean(axis=0)), self.design.total(noisy))
+
+    def lifted(self) -> tuple[Lifted, ...]:
+        """By the strengths of the last month, which the curves have."""
+        walk = self.walk
+        last = self.draws.strength[:, int(walk.rows.month[-1])]
+        return tuple(
+            (lift, np.sum(walk.of_lift(lift, self.ends.cube) * last, axis=1)) for lift in walk.lifts
+        )
 
     def diagnostics(self) -> Mapping[str, Any]:
         design, extras = self.design, self.walk.space.natural(self.ends.cube).extras
@@ -151,7 +156,7 @@ def fit_series(
     )
     whole = space_of(design, task.saturations, task.adstocks, EXTRAS)
     space, refresh = narrowed(whole, design, names, previous, "time_series")
-    lifts = _lifts(spec, design, names, history.dates)
+    lifts = read_lifts(spec, history, design)
     walk = walk_of(design, space, prior, np.ones(design.observed.size), lifts, both.arms)
     rough = search(walk.score, space.size, rng, first=_FIRST, each=10, generations=4)
     walk = walk_of(design, space, prior, _ease(walk, rough, rng), lifts, both.arms)
@@ -193,20 +198,6 @@ def fit_series(
         refresh=refresh,
         both=both,
     )
-
-
-def _lifts(
-    spec: Mapping[str, Any], design: Design, names: tuple[str, ...], dates: Sequence[date]
-) -> tuple[tuple[int, Lift], ...]:
-    """Lift tests that are over, each with the last training period that it touched."""
-    read_lifts(spec, design, names, dates)  # all faults at once, at their places
-    out: list[tuple[int, Lift]] = []
-    for test in spec.get("lift_tests") or ():
-        end = bisect_right(dates, date.fromisoformat(str(test["end"]))) - 1
-        last = min(max(end, 0), design.train - 1)
-        one = read_lifts({**spec, "lift_tests": [test]}, design, names, dates)
-        out.extend((last, lift) for lift in one)
-    return tuple(out)
 
 
 def _ease(walk: Walk, rough: Scored, rng: np.random.Generator) -> Floats:

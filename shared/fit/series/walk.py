@@ -65,16 +65,15 @@ class Walk:
     def observed(self, cube: Floats, levels: Floats) -> Floats:
         """(P, N, B) of levels (P, B, R): what multiplies the coefficients in each row."""
         out = np.ascontiguousarray(levels[:, :, np.maximum(self.order, 0)].transpose(0, 2, 1))
-        design = self.design
-        scale = design.outcome_scale[design.geo_of_arm]
         for row in np.flatnonzero(self.order < 0):
             lift = self.lifts[-1 - int(self.order[row])]
-            lags = np.zeros((len(design.arms), *lift.lags.shape[1:]))
-            lags[lift.arms] = lift.lags
-            found = self.space.levels(self.space.natural(cube), design, lags) @ lift.sign
-            out[:, row] = 0.0
-            out[:, row, lift.arms] = (found * scale)[:, lift.arms] / lift.error
+            out[:, row] = self.of_lift(lift, cube) / lift.error
         return out
+
+    def of_lift(self, lift: Lift, cube: Floats) -> Floats:
+        """(P, B): what a test found is of the coefficients of its last month."""
+        levels = self.space.levels(self.space.natural(cube), self.design, lift.lags)
+        return lift.row(levels, self.design, self.pairs)
 
     def score(self, cube: Floats) -> Scored:
         """Minus the log marginal likelihood as the only error."""
@@ -129,12 +128,12 @@ def walk_of(
     space: Space,
     prior: ReturnPrior,
     ease: Floats,
-    lifts: tuple[tuple[int, Lift], ...] = (),
+    lifts: tuple[Lift, ...] = (),
     pairs: tuple[Pairs, ...] = (),
 ) -> Walk:
     """Lay out the observed rows; ``ease`` (R,) multiplies each one's variance of noise.
 
-    ``lifts`` are (last period, test): a test is an observation of the coefficients of its month.
+    A lift test is an observation of the coefficients of its last month.
 
     The believed returns become a normal belief about coefficients: the means and covariances of the
     log-normals, through the levels of a middling point of the space. Arms of one channel share most
@@ -147,7 +146,7 @@ def walk_of(
     month = period // length
     seen = np.flatnonzero(design.observed)
     tests = -1 - np.arange(len(lifts))
-    ends = np.array([end for end, _ in lifts], dtype=np.int64)
+    ends = np.array([lift.last for lift in lifts], dtype=np.int64)
     order = np.concatenate([seen, tests])
     order = order[
         np.lexsort(
@@ -160,8 +159,8 @@ def walk_of(
     rows = np.maximum(order, 0)
     is_row = order >= 0
     test = np.where(is_row, 0, -1 - order)
-    changes = np.array([lift.change / lift.error for _, lift in lifts] or [0.0])
-    test_month = np.array([end // length for end, _ in lifts] or [0])
+    changes = np.array([lift.change / lift.error for lift in lifts] or [0.0])
+    test_month = np.array([lift.last // length for lift in lifts] or [0])
     middle = space.levels(space.natural(np.full((1, space.size), 0.5)), design)[0]
     summed = np.maximum(middle[:, : design.train].sum(axis=1), 1e-9)
     channel = design.channel_of_arm
@@ -184,7 +183,7 @@ def walk_of(
         ),
         order=order,
         month=month,
-        lifts=tuple(lift for _, lift in lifts),
+        lifts=lifts,
         pairs=pairs,
     )
 

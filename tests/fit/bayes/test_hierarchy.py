@@ -61,7 +61,7 @@ def model_of(
         np.random.default_rng(3).uniform(0.3, 1.4, int(design.observed.sum())),
         0.3,
         pairs=pairs,
-        lifts=read_lifts(spec or {}, design, names, history.dates),
+        lifts=read_lifts(spec or {}, history, design),
     )
 
 
@@ -92,6 +92,7 @@ def lift(history: History, row: int, weeks: int = 4, **changes: Any) -> dict[str
         "spend_change": float(history.spend[:, 0].mean()) * weeks * 0.5,
         "outcome_change": 2e4,
         "standard_error": 4e3,
+        "in_history": False,
         **changes,
     }
 
@@ -101,9 +102,12 @@ def test_gradient_with_hierarchy_interactions_and_lift_tests(kind: str) -> None:
     history, _ = simulated(rows=60, channels=3)
     if kind == "geos":
         history = with_panel(history)
-    spec = {"lift_tests": [lift(history, 20), lift(history, 30, outcome_change=-5e3)]}
-    pairs = ((1, 2),) if kind == "geos" else ((0, 1), (1, 2))
-    check_gradient(model_of(history, pairs=pairs, spec=spec))
+    cut = {"spend_change": -1e3, "outcome_change": -5e3, "in_history": True}
+    spec = {"lift_tests": [lift(history, 20), lift(history, 30, **cut)]}
+    pairs = ((0, 2),) if kind == "geos" else ((0, 1), (1, 2))
+    model = model_of(history, pairs=pairs, spec=spec)
+    assert len(model.lifts) == 2
+    check_gradient(model)
 
 
 def test_as_many_arms_as_channels_need_not_be_one_of_each() -> None:
@@ -141,9 +145,8 @@ def test_a_lift_test_of_almost_no_error_pins_the_response() -> None:
 def test_tests_that_end_after_the_training_rows_are_not_known_yet() -> None:
     history, _ = simulated(rows=60, channels=2)
     spec = {"lift_tests": [lift(history, 50)]}
-    assert len(read_lifts(spec, build_design(history, None), history.channels, history.dates)) == 1
-    early = build_design(history, None, 52)
-    assert read_lifts(spec, early, history.channels, history.dates) == ()
+    assert len(read_lifts(spec, history, build_design(history, None))) == 1
+    assert read_lifts(spec, history, build_design(history, None, 52)) == ()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +156,9 @@ def test_tests_that_end_after_the_training_rows_are_not_known_yet() -> None:
         ({"end": "2020-01-01"}, "/lift_tests/0/end"),
         ({"start": "soon"}, "/lift_tests/0/start"),
         ({"standard_error": 0.0}, "/lift_tests/0/standard_error"),
-        ({"spend_change": 0.0}, "/lift_tests/0/spend_change"),
+        ({"spend_change": None}, "/lift_tests/0/spend_change"),
+        ({"outcome_change": "much"}, "/lift_tests/0/outcome_change"),
+        ({"in_history": "no"}, "/lift_tests/0/in_history"),
         ({"geo": "nowhere"}, "/lift_tests/0/geo"),
     ],
 )
@@ -161,19 +166,18 @@ def test_impossible_tests_are_named(change: dict[str, Any], pointer: str) -> Non
     history, _ = simulated(rows=60, channels=2)
     spec = {"lift_tests": [lift(history, 20, **change)]}
     with pytest.raises(InvalidInput) as caught:
-        read_lifts(spec, build_design(history, None), history.channels, history.dates)
+        read_lifts(spec, history, build_design(history, None))
     assert caught.value.faults[0].pointer == pointer
 
 
 def test_a_campaigns_test_changes_its_arms_alone() -> None:
     history = with_panel(simulated(rows=60, channels=2)[0])
     design = build_design(history, None)
-    names = history.channels
 
     def arms(**said: Any) -> list[list[str]]:
         spec = {"lift_tests": [lift(history, 20, **said)]}
-        found = read_lifts(spec, design, names, history.dates)
-        return [[design.arms[a].name for a in one.arms] for one in found]
+        found = read_lifts(spec, history, design)
+        return [[design.arms[a].name for a in one.tested] for one in found]
 
     assert arms(campaign="brand") == [["g0|a/brand", "g1|a/brand"]]
     assert arms(campaign="brand", geo="g1") == [["g1|a/brand"]]

@@ -165,6 +165,7 @@ def test_lift_tests_and_stated_returns_pull() -> None:
             "spend_change": -float(history.spend[40:48, 1].sum()),
             "outcome_change": -float(truth.roi[1] * history.spend[40:48, 1].sum()),
             "standard_error": float(0.05 * truth.roi[1] * history.spend[40:48, 1].sum()),
+            "in_history": False,
         }
     ]
     told = fit_window(history, spec, seed=0, draws=100).evidence()

@@ -137,6 +137,7 @@ def test_a_lift_test_pulls_and_a_wrong_one_is_named() -> None:
         "spend_change": -cut,
         "outcome_change": -3.0 * float(truth.roi[0]) * cut,
         "standard_error": 0.05 * float(truth.roi[0]) * cut,
+        "in_history": False,
     }
     without = fit_window(history, SERIES, seed=0, draws=40).evidence()[0]
     told = fit_window(history, {**SERIES, "lift_tests": [test]}, seed=0, draws=40).evidence()[0]
