@@ -239,9 +239,8 @@ def test_public_names_exist_and_only_they_are_used_elsewhere(module: str) -> Non
 
 
 @pytest.mark.parametrize("module", OURS)
-def test_a_module_is_small_and_named_for_what_it_does(module: str) -> None:
+def test_a_module_is_named_for_what_it_does(module: str) -> None:
     lines = len(sources()[module].read_text("utf-8").splitlines())
-    assert lines <= 400, f"{module} has {lines} lines"
     assert not {"utils", "helpers", "common", "misc"} & set(module.split("."))
     assert ast.get_docstring(tree(module)) or lines == 0, f"{module} does not say what it is for"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -45,10 +46,18 @@ def plan_rows(rows: Iterable[AllocatedArm]) -> list[dict[str, Any]]:
     return plan
 
 
+@pytest.fixture(scope="module")
+def answers(api: Client) -> Callable[[str], OptimizeAnswer]:
+    """The answer for a feature by name; each is asked for once."""
+    return cache(lambda name: solved(api, OPEN[name].raw))
+
+
 @pytest.mark.parametrize("name", OPEN)
-def test_an_open_feature_is_solved_and_its_limits_hold(api: Client, name: str) -> None:
+def test_an_open_feature_is_solved_and_its_limits_hold(
+    answers: Callable[[str], OptimizeAnswer], name: str
+) -> None:
     raw = OPEN[name].raw
-    found = solved(api, raw)
+    found = answers(name)
     periods = raw.get("horizon", {}).get("periods", 1)
     assert found.certificate.proven
     for row, channel in zip(found.allocation, raw["channels"], strict=True):
@@ -73,9 +82,11 @@ def test_an_open_feature_is_solved_and_its_limits_hold(api: Client, name: str) -
 
 
 @pytest.mark.parametrize("name", OPEN)
-def test_the_answer_scores_itself(api: Client, name: str) -> None:
+def test_the_answer_scores_itself(
+    api: Client, answers: Callable[[str], OptimizeAnswer], name: str
+) -> None:
     raw = OPEN[name].raw
-    found = solved(api, raw)
+    found = answers(name)
     answer = api.post("evaluate", {"problem": raw, "plan": plan_rows(found.allocation)})
     assert answer.status == 200, answer.body
     scored = EvaluateAnswer.model_validate_json(answer.body)
@@ -355,8 +366,10 @@ def _(found: OptimizeAnswer) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OPEN if name in CHECKS] or ["plain"])
-def test_an_open_feature_does_what_it_is_for(api: Client, name: str) -> None:
-    CHECKS.get(name, _plain)(solved(api, OPEN[name].raw))
+def test_an_open_feature_does_what_it_is_for(
+    answers: Callable[[str], OptimizeAnswer], name: str
+) -> None:
+    CHECKS.get(name, _plain)(answers(name))
 
 
 def _plain(found: OptimizeAnswer) -> None:
