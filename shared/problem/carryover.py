@@ -27,6 +27,7 @@ __all__ = ["Flow", "flow"]
 Array = NDArray[np.float64]
 TAIL = 1e-9  # less than a gap that anybody asks for
 LONGEST_TAIL = 520
+_FADED = 1e-30  # of the largest weight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +115,9 @@ def _adstock(arm: Arm) -> Adstock | None:
 
 def _weights(adstock: Adstock | None, n: int) -> Array:
     if adstock is not None:
-        return adstock.weights(n)
+        w = adstock.weights(n)
+        # What fades this far has no effect, and no reciprocal.
+        return np.where(w >= _FADED * w.max(), w, 0.0)
     out = np.zeros(n)
     out[0] = 1.0
     return out

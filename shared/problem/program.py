@@ -181,6 +181,14 @@ class Program:
         """(A,) the most that each arm can bring in a period; inf where its curve has no ceiling."""
         return self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
 
+    def full(self) -> Array:
+        """(A,) the outcome that counts as a level of saturation of 1.
+
+        1 where a curve brings nothing or has no ceiling: such a curve is in no interaction.
+        """
+        top = self.supremum()
+        return _array(np.where(np.isfinite(top) & (top > 0.0), top, 1.0))
+
     def outcome(self, u: Array) -> float:
         """Expected outcome over the horizon, interactions included."""
         z = self.adstocked(u)

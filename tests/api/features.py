@@ -227,7 +227,8 @@ EXAMPLES: dict[str, Example] = {
         {"interactions": "/interactions", "maximize_profit": "/objective/goal"},
     ),
     "interactions for the least spend": Example(
-        goal("minimize_spend", target_outcome=90000, interactions=LINKS),
+        goal("minimize_spend", target_outcome=90000, interactions=LINKS)
+        | {"solver": {"gap": 1e-3, "time_limit_s": 1}},
         {"interactions": "/interactions", "minimize_spend": "/objective/goal"},
     ),
     "interactions and a rule": Example(

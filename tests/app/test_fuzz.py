@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import example, given
@@ -166,7 +167,22 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def odd(name: str, channel: str, **amounts: float) -> dict[str, Any]:
+    """A feature's example with other amounts in a channel or its curve."""
+    raw = deepcopy(OPEN[name].raw)
+    (found,) = [item for item in raw["channels"] if item["channel"] == channel]
+    curve = found["response"]
+    for part in (found, curve["saturation"], curve.get("adstock", {})):
+        part.update({field: amounts[field] for field in part if field in amounts})
+    return raw
+
+
 @given(document=damaged(OPEN, AMOUNT, of=is_number))
+@example(odd("fixed_shares", "radio", decay=5e-324))
+@example(odd("interactions over time", "radio", decay=5e-324))
+@example(odd("interactions over time", "search", max_response=1e-300))
+@example(odd("interactions for profit", "tv", max_response=1e15))
+@example(odd("two targets", "search", max_response=0))
 def test_no_amount_breaks_a_feature(api: Client, document: Any) -> None:
     hurried = {**document.get("solver", {}), "gap": 1e-2, "time_limit_s": 0.1}
     assert_answered(api, "optimize", document | {"solver": hurried})

@@ -16,7 +16,7 @@ import pytest
 from shared.errors import Fault, InvalidInput
 from shared.history.parse import parse
 
-WEEKS = 12
+WEEKS = 8
 RNG = np.random.default_rng(7)
 #: (T, 4): from a hundred to under a million, some above and some below a thousand, no cell with
 #: a last digit of 0 that a writer could drop.

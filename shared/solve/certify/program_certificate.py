@@ -155,11 +155,9 @@ def _gradient(program: Program, u: Array) -> Array:
             return out
         z = program.adstocked(u)
         level = program.saturation(z)
-        draws = program.draws
-        top = program.curves.supremum() if draws is None else draws.mean_supremum()
         slope = np.where(program.weight > 0.0, program.slopes(u), 0.0)
         safe = np.where(program.weight > 0.0, program.weight, 1.0)
-        rate = slope / safe / top[:, None]
+        rate = slope / safe / program.full()[:, None]
         for pair in program.pairs:
             size = program.value * pair.strength * program.pair_weight(pair)
             for one, other in ((pair.first, pair.second), (pair.second, pair.first)):

@@ -97,11 +97,11 @@ def linearise(program: Program, maxima: ArmMaxima, leaf: ProgramLeaf, region: Re
         return Terms(weight, np.zeros(0), 0.0, 0.0, None)
     if not maxima.rising:
         raise ValueError("Interactions under negative weights of draws are not bounded.")
-    top = program.supremum()[:, None]
+    top = program.supremum()
     own = sorted({a for pair in program.pairs for a in (pair.first, pair.second)})
     if not np.all(np.isfinite(top[own]) & (top[own] > 0.0)):
         raise ValueError("An interaction of a curve without a ceiling.")
-    top = np.where(np.isfinite(top) & (top > 0.0), top, 1.0)
+    top = program.full()[:, None]
     low, high = _levels(maxima, region.z_lower, region.z_upper, top)
     shape = (len(program.pairs), weight.shape[1])
     mixes = _checked(leaf.planes, shape, 0.5)

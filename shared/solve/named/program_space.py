@@ -57,7 +57,7 @@ class ProgramSpace(Space):
         program, u = self.program, self._decisions(points)
         outcome = (program.weight * self._curves(u)).sum(axis=(1, 2))
         if program.pairs:
-            level = self._curves(u) / program.supremum()[:, None]
+            level = self._curves(u) / program.full()[:, None]
             for pair in program.pairs:
                 both = level[:, pair.first] * level[:, pair.second]
                 outcome += pair.strength * (both * program.pair_weight(pair)).sum(axis=1)
@@ -70,7 +70,7 @@ class ProgramSpace(Space):
         slope = self._slopes(u)
         inner = program.weight * slope
         if program.pairs:
-            top = program.supremum()[:, None]
+            top = program.full()[:, None]
             level, rate = self._curves(u) / top, slope / top
             for pair in program.pairs:
                 factor = pair.strength * program.pair_weight(pair)

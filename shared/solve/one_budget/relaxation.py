@@ -182,9 +182,9 @@ class Relaxation:
         c = self.columns
         if self.curves.n:
             end, upper, slope = box.end[c], box.upper[c], box.slope[c]
-            curved = np.minimum(
-                np.maximum(self.curves.at_slope(np.full(end.shape, price)), end), upper
-            )
+            # A curve without any effect has every spend at a slope of 0, so none in particular.
+            at = self.curves.at_slope(np.full(end.shape, max(price, 1e-300)))
+            curved = np.minimum(np.maximum(at, end), upper)
             least[c] = np.where(price < slope, curved, box.lower[c])
             inside = (curved > end) & (curved < upper) & (price < slope)
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -51,8 +51,7 @@ class Levels:
     def of(cls, program: Program, enveloper: Enveloper) -> Levels:
         """The view of a program with one column, one period and at most one row."""
         arms, weight, rows = program.arms, program.weight[:, 0], program.rows
-        top = program.supremum()
-        top = np.where(np.isfinite(top) & (top > 0.0), top, 1.0)
+        top = program.full()
         coupling, sizes = np.zeros((arms, arms)), np.zeros((arms, arms))
         for pair in program.pairs:
             size = program.value * pair.strength * program.pair_weight(pair)[0]
@@ -200,7 +199,9 @@ def _newton(
     if index.size < (2 if held else 1):
         return out
     inner = hessian[np.ix_(index, index)]
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-300))
+    # Where the objective is nearly straight a step goes as far as there can be money, not further.
+    bend = np.maximum(np.abs(np.diag(inner)), 1e-30 * float(np.abs(push[index]).max()))
+    scale = 1.0 / np.sqrt(np.maximum(bend, 1e-300))
     scale = np.minimum(scale, 1e6 * float(scale.min()))
     inner, slope = scale[:, None] * inner * scale, scale * push[index]
     basis = np.eye(index.size)

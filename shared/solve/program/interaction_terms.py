@@ -32,7 +32,7 @@ _NEAR = np.array([-0.1, -0.03, -0.01, -1e-3, 1e-3, 0.01, 0.03, 0.1])  # of the r
 def linear_weights(program: Program, z: Array) -> Array:
     """(A, H) weights of the responses with every product linearised at adstocked spend ``z``."""
     level = program.saturation(z)
-    top = program.supremum()
+    top = program.full()
     weight = program.weight.copy()
     for pair in program.pairs:
         a, b = pair.first, pair.second
@@ -75,8 +75,7 @@ def shares_at(
         (A, H) of adstocked spend, in outcome.
     """
     weight = enveloper.weight
-    top = program.supremum()[:, None]
-    top = np.where(np.isfinite(top), top, 1.0)
+    top = program.full()[:, None]
     low, high = region.z_lower, region.z_upper
     width = (high - low)[..., None]
     wide = low[..., None] + _SHARES * width
@@ -168,8 +167,7 @@ def widest_cell(
     arms, periods = weight.shape
     share = np.linspace(0.0, 1.0, _GRID) ** 2
     grid = low[..., None] + share * (high - low)[..., None]
-    top = program.supremum()[:, None]
-    top = np.where(np.isfinite(top), top, 1.0)
+    top = program.full()[:, None]
     ones = np.ones((arms, 1))
     level = enveloper.curve(grid.reshape(arms, -1), ones)[0].reshape(grid.shape) / top[..., None]
     now = enveloper.curve(z, ones)[0] / top

@@ -70,7 +70,7 @@ class DrawnProgram:
     def _pairs(self, z: Array) -> Array:
         """(A, K) derivative of what interactions bring."""
         program = self.program
-        top = program.supremum()[:, None]
+        top = program.full()[:, None]
         level, rate = program.saturation(z), self.draws.mean_slope(z.T).T / top
         out = np.zeros(self.shape)
         for pair in program.pairs:
