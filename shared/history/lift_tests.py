@@ -266,23 +266,23 @@ def _against_history(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> 
     seen = _seen(test, spend, busy)
     if seen is None:
         return None
-    moved, wave = seen
+    by, wave = seen
     each = change / periods
-    if abs(each) > max(4.0 * abs(moved), _CLEAR * wave):
+    if abs(each) > max(4.0 * np.abs(by).max(), _CLEAR * wave):
         return (
             f"spend on its dates is as usual ({amount(float(rows.mean()))} a {unit}), though it "
             f"says {_signed(each)} a {unit}: check its dates, or say in_history: false where the "
             "history does not hold it"
         )
-    if abs(moved) <= _CLEAR * wave:
+    if np.abs(by).min() <= _CLEAR * wave:
         return None
-    went = f"spend on its dates differs from the usual by {_signed(moved)} a {unit}"
-    if -2.0 <= moved / each <= -0.5:
+    went = f"spend on its dates differs from the usual by {_signed(float(by[0]))} a {unit}"
+    if ((by / each >= -2.0) & (by / each <= -0.5)).all():
         return (
             f"{went}, and it says {_signed(each)}: the signs are turned round; spend_change is "
             "what was spent less what would have been"
         )
-    if periods > 2 and 1.0 / 1.6 <= moved / change <= 1.6:
+    if periods > 2 and ((by / change >= 1.0 / 1.6) & (by / change <= 1.6)).all():
         return (
             f"{went}, and it says {_signed(each)} a {unit}, {_signed(change)} in all: its numbers "
             f"seem to be for a {unit}; give spend_change, outcome_change and standard_error in all"
@@ -290,10 +290,12 @@ def _against_history(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> 
     return None
 
 
-def _seen(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> tuple[float, float] | None:
+def _seen(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> tuple[Floats, float] | None:
     """By how much spend a period was off the usual, and by how much such stretches are otherwise.
 
-    None where the history does not hold the test, or is too short to know what is usual.
+    The usual is that of all other rows, of those just before and of those just after: a new level
+    that was kept is usual afterwards. None where the history does not hold the test, or is too
+    short to know what is usual.
     """
     length = test.periods
     if not test.in_history or test.first < 0 or test.usual is None:
@@ -305,8 +307,13 @@ def _seen(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> tuple[float
     if means.size <= length:
         return None
     wave = max(float(np.std(means)), _LEVEL * test.usual)
-    inside = spend[test.first : test.last + 1]
-    return float(inside.mean()) - test.usual, wave
+    near = (
+        slice(max(test.first - length, 0), test.first),
+        slice(test.last + 1, test.last + 1 + length),
+    )
+    beside = [spend[rows][~busy[rows]] for rows in near]
+    usual = [test.usual, *(float(rows.mean()) for rows in beside if rows.size)]
+    return float(spend[test.first : test.last + 1].mean()) - np.array(usual), wave
 
 
 def _doubts(test: LiftTest, spend: Floats, busy: NDArray[np.bool_], outcome: Floats) -> list[str]:
@@ -314,11 +321,13 @@ def _doubts(test: LiftTest, spend: Floats, busy: NDArray[np.bool_], outcome: Flo
     unit, each = test.frequency, test.spend_change / test.periods
     seen = _seen(test, spend, busy)
     if seen is not None:
-        moved, wave = seen
-        if moved * each < 0.0 and abs(moved) > max(0.5 * _CLEAR * wave, 0.5 * abs(each)):
+        by, wave = seen
+        other = (by * each < 0.0) & (np.abs(by) > max(0.5 * _CLEAR * wave, 0.5 * abs(each)))
+        if other.all():
+            went = "below" if each > 0.0 else "above"
             out.append(
                 f"it says {_signed(each)} a {unit}, but spend on its dates was "
-                f"{amount(abs(moved))} a {unit} {'above' if moved > 0 else 'below'} the usual."
+                f"{amount(abs(float(by[0])))} a {unit} {went} the usual."
             )
     came_in = float(np.nanmean(outcome)) * test.periods if np.isfinite(outcome).any() else 0.0
     if (

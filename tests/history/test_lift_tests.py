@@ -97,6 +97,21 @@ def test_an_honest_test_is_used_where_spend_comes_in_flights_and_seasons(seed: i
     assert (test.unused, test.doubts) == (None, ())
 
 
+@pytest.mark.parametrize(("row", "held"), [(10, True), (85, True), (10, False)])
+def test_a_new_level_that_was_kept_is_what_the_test_says(row: int, held: bool) -> None:
+    """Doubled from a week on and never taken back, or up to a week: the first or last weeks."""
+    spend = spends()
+    spend[row:, 0] *= 2.0 if held else 0.0
+    more = 0.5 * float(spend[row : row + WEEKS, 0].sum()) if held else -5000.0 * WEEKS
+    start = BEGIN + timedelta(weeks=row)
+    dates = {
+        "start": start.isoformat(),
+        "end": (start + timedelta(7 * WEEKS - 1)).isoformat(),
+    }
+    (test,) = read(table(2e4 + spend.sum(axis=1), spend), entry(more, 0.8, **dates))
+    assert (test.unused, test.doubts) == (None, ())
+
+
 SLIPS = [
     # (what was done, spend_change over the true one, return, standard error, words)
     ("dark", 1.0, -0.8, 1500.0, "less was spent and more came in"),
