@@ -53,8 +53,10 @@ PEAK = (-1.0, 1.0)
 #: Log shape of a Weibull ~ Normal (mean, sd); log scale ~ Normal(log of these periods, 0.6).
 WEIBULL_SHAPE = {"weibull_pdf": (0.4, 0.4), "weibull_cdf": (0.0, 0.4)}
 WEIBULL_SCALE = {"day": 9.0, "week": 2.0, "month": 1.0}
-#: Standard deviation of the log returns of a brand's channels around their common level.
-BETWEEN = 0.57
+#: Standard deviation of the log returns of a brand's channels around their common level. Of the 0.9
+#: of a return in money, so that each is nearly on its own: less pulls the low and the high ones to
+#: the middle.
+BETWEEN = 0.88
 #: Spread of log returns between geos or campaigns of one channel: LogNormal(log 0.3, 0.5).
 SPREAD = 0.3
 SPREAD_SD = 0.5

@@ -39,8 +39,11 @@ def test_words_follow_the_contraction_and_the_shift(posterior: Posterior) -> Non
     assert settled[0].contraction == pytest.approx(1 - (0.3 * sd[0]) ** 2 / beforehand)
     alone = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + [1.2, 0, 0])))
     assert alone[0].verdict == "weak"
-    # A level that all share says nothing of any one of them.
-    together = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + 0.7)))
+    # A level that all share says less of any one of them, though not by much: of 0.52 standard
+    # deviations a twelfth is what the other two lead to expect.
+    one = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + [0.52, 0, 0])))
+    assert one[0].verdict == "weak"
+    together = channel_evidence(with_log_roi(posterior, centre + sd * (0.95 * z + 0.52)))
     assert [e.verdict for e in together] == ["prior"] * 3
     wider = channel_evidence(with_log_roi(posterior, centre + sd * 1.4 * z))
     assert {(e.verdict, e.contraction) for e in wider} == {("prior", 0.0)}
