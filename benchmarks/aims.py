@@ -10,11 +10,13 @@ from benchmarks.classes import goal_of, risky
 from benchmarks.compare import Answer, Case, enter, scipy_peers
 from benchmarks.questions import Question, question_of_aim, question_of_budget, question_of_risk
 from shared.plan.optimize import make_plan
+from shared.problem.aim import Aim
 from shared.problem.canonical import canonicalise
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Problem, Risk
-from shared.solve.certify.risk_certificate import certify_risk
-from shared.solve.risk.risk import solve_risk
+from shared.problem.plain_program import as_program
+from shared.solve.certify.certificate import certify
+from shared.solve.risk.program_risk import solve_risk_program
 
 __all__: list[str] = []
 
@@ -37,9 +39,10 @@ def _mean(problem: Problem) -> Answer:
 def _cautious(problem: Problem) -> Answer:
     began = time.process_time()
     canonical = canonicalise(problem)
-    found = solve_risk(canonical, problem.risk, problem.options)
+    program = as_program(canonical)
+    found = solve_risk_program(program, Aim(), problem.risk, problem.options)
     middle = time.process_time()
-    certificate = certify_risk(canonical, problem.risk, found.spend, found.proof)
+    certificate = certify(replace(program, risk=problem.risk), found.u, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 

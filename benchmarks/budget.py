@@ -19,6 +19,7 @@ from benchmarks.questions import Question, question_of_budget
 from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Problem, SolverOptions
+from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
@@ -38,7 +39,7 @@ def solved(canonical: Canonical, options: SolverOptions) -> Answer:
     began = time.process_time()
     found = solve(canonical, options)
     middle = time.process_time()
-    certificate = certify(canonical, found.spend, found.proof)
+    certificate = certify(as_program(canonical), found.spend[:, None], found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 

@@ -18,7 +18,7 @@ from benchmarks.compare import Answer, Case, Peer, enter, scipy_peers
 from benchmarks.questions import Question, question_of_program
 from shared.problem.lower import lower
 from shared.problem.model import Problem
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.program.program_search import solve_program
 
 __all__ = ["ask_program", "solve_as_program"]
@@ -33,7 +33,7 @@ def solve_as_program(problem: Problem) -> Answer:
     program = lower(problem)
     found = solve_program(program, problem.options)
     middle = time.process_time()
-    certificate = certify_program(program, found.u, found.proof)
+    certificate = certify(program, found.u, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 

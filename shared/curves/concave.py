@@ -55,7 +55,7 @@ class Exponential(Saturation):
     def supremum(self) -> Parameter:
         return self.max_response
 
-    def scaled(self, input_scale: float) -> Exponential:
+    def scaled(self, input_scale: Parameter) -> Exponential:
         return Exponential(self.max_response, self.rate * input_scale)
 
 
@@ -100,7 +100,7 @@ class Logistic(Saturation):
     def supremum(self) -> Parameter:
         return self.max_response
 
-    def scaled(self, input_scale: float) -> Logistic:
+    def scaled(self, input_scale: Parameter) -> Logistic:
         return Logistic(self.max_response, self.rate * input_scale)
 
 
@@ -143,7 +143,7 @@ class MichaelisMenten(Saturation):
     def supremum(self) -> Parameter:
         return self.max_response
 
-    def scaled(self, input_scale: float) -> MichaelisMenten:
+    def scaled(self, input_scale: Parameter) -> MichaelisMenten:
         return MichaelisMenten(self.max_response, self.half_saturation / input_scale)
 
 
@@ -180,7 +180,7 @@ class Logarithmic(Saturation):
     def supremum(self) -> Parameter:
         return _zeros(self.coefficient, self.scale) + np.inf
 
-    def scaled(self, input_scale: float) -> Logarithmic:
+    def scaled(self, input_scale: Parameter) -> Logarithmic:
         return Logarithmic(self.coefficient, self.scale / input_scale)
 
 
@@ -224,5 +224,5 @@ class Power(Saturation):
     def supremum(self) -> Parameter:
         return _zeros(self.coefficient, self.exponent) + np.inf
 
-    def scaled(self, input_scale: float) -> Power:
+    def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)

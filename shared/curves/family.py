@@ -56,7 +56,7 @@ class Saturation(ABC):
         """The outcome approached as spend grows; ``inf`` for ``logarithmic`` and ``power``."""
 
     @abstractmethod
-    def scaled(self, input_scale: float) -> Self:
+    def scaled(self, input_scale: Parameter) -> Self:
         """The curve ``x -> self(input_scale * x)``, of the same family.
 
         With the total carryover weight as scale this is the response to spend sustained every

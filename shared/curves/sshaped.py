@@ -146,7 +146,7 @@ class Hill(Saturation):
     def supremum(self) -> Parameter:
         return self.max_response
 
-    def scaled(self, input_scale: float) -> Hill:
+    def scaled(self, input_scale: Parameter) -> Hill:
         return Hill(self.max_response, self.half_saturation / input_scale, self.shape)
 
 
@@ -219,5 +219,5 @@ class Sigmoid(Saturation):
     def supremum(self) -> Parameter:
         return self.max_response
 
-    def scaled(self, input_scale: float) -> Sigmoid:
+    def scaled(self, input_scale: Parameter) -> Sigmoid:
         return Sigmoid(self.max_response, self.midpoint / input_scale, self.steepness * input_scale)

@@ -98,6 +98,12 @@ class CurveStack:
         tables = tuple((i, by_column[c]) for i, c in enumerate(wanted.tolist()) if c in by_column)
         return CurveStack(wanted.size, tuple(groups), tables)
 
+    def scaled(self, by: Array) -> CurveStack:
+        """The curves ``x -> self(by * x)``, ``by`` (n,) above 0."""
+        groups = tuple(Group(g.columns, g.curve.scaled(by[g.columns])) for g in self.groups)
+        tables = tuple((column, table.scaled(float(by[column]))) for column, table in self.tables)
+        return CurveStack(self.n, groups, tables)
+
     def _parameters(self, of: Callable[[Saturation], Any]) -> Array:
         out = np.empty(self.n)
         for group in self.groups:
@@ -156,6 +162,15 @@ class DrawStack:
         for column, tables, _ in self.tables:
             out[:, column] = [table.inflection() for table in tables]
         return out
+
+    def scaled(self, by: Array) -> DrawStack:
+        """The draws of ``x -> f(by * x)``, ``by`` (n,) above 0."""
+        groups = tuple(Group(g.columns, g.curve.scaled(by[g.columns])) for g in self.groups)
+        tables = []
+        for column, each, _ in self.tables:
+            moved = tuple(table.scaled(float(by[column])) for table in each)
+            tables.append((column, moved, mean_table(moved)))
+        return DrawStack(self.draws, self.n, groups, tuple(tables))
 
     def one(self, draw: int) -> CurveStack:
         """Draw number ``draw`` of every channel, as curves that are known."""

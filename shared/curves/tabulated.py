@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.curves.family import Array, Saturation
+from shared.curves.family import Array, Parameter, Saturation
 
 __all__ = ["Tabulated", "mean_table"]
 
@@ -92,8 +92,9 @@ class Tabulated(Saturation):
     def supremum(self) -> float:
         return self.response[-1]
 
-    def scaled(self, input_scale: float) -> Tabulated:
-        return Tabulated(tuple(v / input_scale for v in self.spend), self.response)
+    def scaled(self, input_scale: Parameter) -> Tabulated:
+        by = float(input_scale)
+        return Tabulated(tuple(v / by for v in self.spend), self.response)
 
     def parameters(self) -> dict[str, Any]:
         return {"spend": list(self.spend), "response": list(self.response)}

@@ -27,8 +27,7 @@ from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.lower import lower
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.interaction_terms import linear_weights
 from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
@@ -113,7 +112,7 @@ def _found(problem: Problem, program: Program, start: Floats | None) -> _Found:
 def _certified(program: Program, solved: SolvedProgram) -> _Found:
     return _Found(
         u=solved.u,
-        certificate=certify_program(program, solved.u, solved.proof),
+        certificate=certify(program, solved.u, solved.proof),
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
         finished=solved.finished,
     )
@@ -132,7 +131,7 @@ def _in_turn(problem: Problem, program: Program) -> _Found:
     return replace(
         ahead,
         u=u,
-        certificate=certify_program(program, u, solved.proof),
+        certificate=certify(program, u, solved.proof),
         ahead=solved.u,
         notes=(_foresight(program, u, solved.u),),
     )
@@ -318,4 +317,4 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
     for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
         for part in parts:
             held[part] += [f"{program.names[arm]}.{name}" for name in held[arm]]
-    return held
+    return held[: program.arms - len(program.sums)]

@@ -65,10 +65,8 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
         from shared.plan import goals
 
         return goals.make_plan(problem, start)
-    from shared.plan import cautious, general
+    from shared.plan import general
 
-    if cautious.is_cautious(problem):
-        return cautious.make_plan(problem, start)
     return general.make_plan(problem, start)
 
 

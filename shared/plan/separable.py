@@ -14,6 +14,7 @@ from shared.plan.plan import Plan, Search
 from shared.plan.score import Score, finite, score
 from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.model import Problem, SolverOptions
+from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
@@ -49,7 +50,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         problem=problem,
         best=best,
         current=current_score(canonical),
-        certificate=certify(canonical, solved.spend, solved.proof),
+        certificate=certify(as_program(canonical), solved.spend[:, None], solved.proof),
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
         held=held,
         prices=shadow_prices(canonical, held, slopes, price),

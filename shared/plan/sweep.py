@@ -31,8 +31,8 @@ from shared.problem.canonical import (
 )
 from shared.problem.incumbent import incumbent
 from shared.problem.model import Problem
-from shared.solve.certify.budgets_certificate import Bounded, certify_budgets
-from shared.solve.certify.certificate import Certificate
+from shared.problem.plain_program import as_program
+from shared.solve.certify.certificate import Certificate, certify_all
 from shared.solve.one_budget.budgets import solve_budgets
 
 __all__ = ["GAP", "sweep"]
@@ -95,7 +95,7 @@ def _alone(problem: Problem, budget: float, start: Floats) -> tuple[dict[str, An
 def _row(
     problem: Problem,
     budget: float,
-    proof: Certificate | Bounded,
+    proof: Certificate,
     spend: Floats,
     brings: float,
     interval: list[float] | None,
@@ -143,7 +143,9 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     proofs = [proof for proof, ok in zip(found.proofs, known.tolist(), strict=True) if ok]
     each = _each(problem, largest, wanted)
     _no_worse_than_now(each, spend)
-    proven = certify_budgets(each, spend, proofs, 0.05 * gap)
+    proven = certify_all(
+        [as_program(one) for one in each], list(spend[:, :, None]), proofs, 0.05 * gap
+    )
     prices = _prices(each, spend, marginal(largest, spend))
     intervals = _intervals(_total_draws(largest, spend), which.size)
     for place, k in enumerate(which.tolist()):

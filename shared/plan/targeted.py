@@ -15,8 +15,7 @@ from shared.problem.aim import Aim
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.program.program_search import known_plan, solve_program
 from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
@@ -67,7 +66,7 @@ def meet_targets(
         raise _out_of_reach(aim, missed[0].name, brings, costs)
     return Targeted(
         u=u,
-        certificate=certify_program_aim(program, aim, u, whole.proof),
+        certificate=certify(program.aimed(aim), u, whole.proof),
         search=_search(whole),
         ahead=whole.u,
         reached=(aim.worth(brings, costs), whole.certificate.objective),

@@ -14,11 +14,10 @@ from shared.plan import separable
 from shared.plan.score import Score, score
 from shared.problem.aim import GOALS, Aim, aim_of
 from shared.problem.arms import arms_of
-from shared.problem.canonical import Canonical, canonicalise, outcome_draws, own_bounds
+from shared.problem.canonical import Canonical, canonicalise, own_bounds
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
 from shared.problem.program import Program
-from shared.problem.risk import measure as risk_measure
 
 __all__ = ["Amounts", "Yardstick", "spend_of", "violations", "yardstick"]
 
@@ -57,10 +56,6 @@ def yardstick(problem: Problem) -> Yardstick:
         from shared.problem.free_budget import canonicalise_goal
 
         return _OfBoxes(problem, *canonicalise_goal(problem))
-    from shared.plan.cautious import is_cautious
-
-    if is_cautious(problem):
-        return _OfBoxes(problem, canonicalise(problem), Aim())
     from shared.problem.lower import lower
 
     alike = replace(problem, horizon=replace(problem.horizon, mode="time_varying"))
@@ -110,9 +105,6 @@ class _OfBoxes:
         return score(self.canonical, spend[:, 0])
 
     def objective(self, spend: Floats) -> float:
-        draws = outcome_draws(self.canonical, spend[:, 0])
-        if draws is not None and self.problem.risk.measure != "expected":
-            return risk_measure(self.problem.risk, draws.sum(axis=1))
         return self.aim.worth(self.score(spend).total, float(spend.sum()))
 
     def held(self, spend: Floats) -> list[list[str]]:

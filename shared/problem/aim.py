@@ -79,19 +79,56 @@ class Aim:
 
         ``-inf`` where there is no such plan.
         """
-        for floor in self.floors:
+        low, high, never = self._range(height, price, least, most)
+        if never is not None or low[0] > high[0]:
+            return -math.inf
+        per_money = self.value * price - self.cost
+        return self.value * height + per_money * (high[0] if per_money > 0.0 else low[0])
+
+    def multipliers(
+        self, height: float, price: float, least: float, most: float, worth: float
+    ) -> tuple[float, ...]:
+        """One multiplier a floor, at which weak duality proves what :meth:`reach` says.
+
+        Where no plan is left, they are so large that the bound is below ``worth``.
+        """
+        theta = [0.0] * len(self.floors)
+        low, high, never = self._range(height, price, least, most)
+        per_money = self.value * price - self.cost
+        if never is None and low[0] <= high[0]:
+            end = high if per_money > 0.0 else low
+            if end[1] is not None:
+                theta[end[1]] = per_money / (self.floors[end[1]].per_money - price)
+            return tuple(theta)
+        loose = self.value * height + max(per_money * most, per_money * least)
+        far = 2.0 * (max(loose - worth, 0.0) + 1e-3 * (abs(loose) + abs(worth)) + 1e-300)
+        if never is not None:
+            theta[never] = far / (self.floors[never].constant - height)
+            return tuple(theta)
+        apart, i, j = low[0] - high[0], low[1], high[1]
+        if i is not None:
+            theta[i] = far / ((price - self.floors[i].per_money) * apart)
+        if j is not None:
+            theta[j] = far / ((self.floors[j].per_money - price) * apart)
+        return tuple(theta)
+
+    def _range(
+        self, height: float, price: float, least: float, most: float
+    ) -> tuple[tuple[float, int | None], tuple[float, int | None], int | None]:
+        """The least and the most total under the floors, with the floor that says so (None: the
+        range given), and a floor that no total meets."""
+        low: tuple[float, int | None] = (least, None)
+        high: tuple[float, int | None] = (most, None)
+        for i, floor in enumerate(self.floors):
             # (price - per_money) S >= constant - height
             slope, rise = price - floor.per_money, floor.constant - height
             if slope > 0.0:
-                least = max(least, rise / slope)
+                low = max(low, (rise / slope, i), key=lambda end: end[0])
             elif slope < 0.0:
-                most = min(most, rise / slope)
+                high = min(high, (rise / slope, i), key=lambda end: end[0])
             elif rise > 0.0:
-                return -math.inf
-        if least > most:
-            return -math.inf
-        per_money = self.value * price - self.cost
-        return self.value * height + per_money * (most if per_money > 0.0 else least)
+                return low, high, i
+        return low, high, None
 
 
 def aim_of(goal: Goal) -> Aim:

@@ -55,9 +55,12 @@ def arms_of(problem: Problem) -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def members(arms: Sequence[Arm], channel: int) -> list[int]:
-    """Indices of the arms of one channel."""
-    return [a for a, arm in enumerate(arms) if arm.parent == channel]
+def members(arms: Sequence[Arm]) -> list[list[int]]:
+    """By channel, the places of its arms."""
+    out: list[list[int]] = [[] for _ in range(max((arm.parent for arm in arms), default=-1) + 1)]
+    for a, arm in enumerate(arms):
+        out[arm.parent].append(a)
+    return out
 
 
 def _check(problem: Problem, arms: Sequence[Arm]) -> None:

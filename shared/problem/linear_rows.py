@@ -24,7 +24,7 @@ class _Builder:
     """Collects rows; ``spread`` (T, K) is the same for all arms."""
 
     def __init__(self, arms: Sequence[Arm], spread: Array) -> None:
-        self.arms, self.spread = arms, spread
+        self.arms, self.spread, self.members = arms, spread, members(arms)
         self.matrix: list[Array] = []
         self.lower: list[float] = []
         self.upper: list[float] = []
@@ -90,13 +90,17 @@ def linear_rows(problem: Problem, arms: Sequence[Arm], spread: Array) -> Rows:
     """
     build = _Builder(arms, spread)
     _budgets(problem, build)
+    paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
     for i, channel in enumerate(problem.channels):
-        own = build.pick(members(arms, i))
+        totals = channel.min_total > 0.0 or channel.max_total is not None
+        if not (channel.campaigns or paced or totals):
+            continue  # nothing is said of its sum: no row as long as there are channels is made
+        own = build.pick(build.members[i])
         if channel.campaigns:
             _channel_over_campaigns(build, channel, own)
         elif problem.horizon.periods > 1:
             _totals(build, channel.name, channel, own)
-        if problem.horizon.max_change is not None and problem.horizon.periods > 1:
+        if paced:
             _pacing(build, problem, channel, own)
     if problem.horizon.periods > 1:
         for a, arm in enumerate(arms):
@@ -183,7 +187,7 @@ def _constraint(build: _Builder, problem: Problem, rule: Constraint, at: int) ->
             raise InvalidInput.at(
                 f"/constraints/{at}", "unknown_channel", f"{rule.name}: no channel {name!r}."
             )
-    group = build.pick([a for name in rule.channels for a in members(build.arms, places[name])])
+    group = build.pick([a for name in rule.channels for a in build.members[places[name]]])
     build.each_period(rule.name, group, *_sides(rule.min_spend, rule.max_spend))
     build.whole(rule.name, group, *_sides(rule.min_total, rule.max_total))
     # min_share <= group / everyone, multiplied out; with one column all periods say the same.
@@ -196,7 +200,7 @@ def _constraint(build: _Builder, problem: Problem, rule: Constraint, at: int) ->
             build.add(rule.name, group - rule.max_share, build.spread[t], -math.inf, 0.0)
     weights = np.zeros(len(build.arms))
     for name, coefficient in rule.coefficients:
-        weights[members(build.arms, places[name])] += coefficient
+        weights[build.members[places[name]]] += coefficient
     build.each_period(rule.name, weights, *_sides(rule.minimum, rule.maximum))
 
 

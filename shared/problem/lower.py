@@ -115,13 +115,17 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
     periods = problem.horizon.periods
     box = _Box(count, columns)
     floors, roofs = [], []
+    money = columns > 1 or bool(np.all(moved.spread == 1.0))  # decisions are spends themselves
     for a, arm in enumerate(arms):
         low, high = arm_bounds(arm, periods, _reach_cap(problem, arm))
         floors.append(low[1])
         roofs.append(high[1])
-        box.lower[a], box.upper[a] = _in_decisions(
-            arm, moved.spread[a], low, high, bool(problem.period_budgets)
-        )
+        if money:
+            box.lower[a], box.upper[a] = low[0], high[0]
+        else:
+            box.lower[a], box.upper[a] = _in_decisions(
+                arm, moved.spread[a], low, high, bool(problem.period_budgets)
+            )
         least = arm.channel.minimum_if_active
         if least > 0.0 and not arm.channel.locked:
             per_u = moved.spread[a].sum(axis=0)
@@ -131,8 +135,8 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
         if not arm.channel.locked:
             box.lot[a] = _lot(arm, moved.spread[a])
     ceiling = budget_ceiling(rows, box.lower)
-    curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
+        curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
         cheap = _cheapest(problem, arms, moved, rows, box)
         free = free_ceiling(problem, arms, moved, curves, rows, box.lower, cheap)
         ceiling = np.minimum(ceiling, free)
@@ -173,9 +177,7 @@ def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, bo
 def _in_decisions(
     arm: Arm, spread: Array, low: tuple[float, str], high: tuple[float, str], planned: bool
 ) -> tuple[Array, Array]:
-    """Bounds on spend per period as bounds on u (K,); ``planned``: periods have own budgets."""
-    if spread.shape[1] > 1 or np.all(spread == 1.0):
-        return np.full(spread.shape[1], low[0]), np.full(spread.shape[1], high[0])
+    """Bounds on spend per period as bounds on a share; ``planned``: periods have own budgets."""
     budgets = spread[:, 0]
     some = budgets > 0.0
     if low[0] > 0.0 and not np.all(some):
@@ -291,8 +293,8 @@ def _reach_cap(problem: Problem, arm: Arm) -> float | None:
 
 
 def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:
-    places = {channel.name: i for i, channel in enumerate(problem.channels)}
+    places, own = {channel.name: i for i, channel in enumerate(problem.channels)}, members(arms)
     for name in names:
         if name not in places:
             raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
-    return tuple(a for name in names for a in members(arms, places[name]))
+    return tuple(a for name in names for a in own[places[name]])

@@ -34,7 +34,8 @@ def pairs_of(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
         Names that do not exist, curves without a ceiling.
     """
     places = {arm.name: [a] for a, arm in enumerate(arms)}
-    places |= {channel.name: members(arms, i) for i, channel in enumerate(problem.channels)}
+    own = members(arms)
+    places |= {channel.name: own[i] for i, channel in enumerate(problem.channels)}
     strengths: dict[tuple[int, int], float] = {}
     for i, link in enumerate(problem.interactions):
         for name in link.channels:

@@ -10,7 +10,8 @@ response:
     outcome(u) = sum over a, h of weight[a, h] * f_a(z[a, h]) + interactions
     z[a, h]    = sum over k of carry[a, h, k] * u[a, k] + carry_in[a, h]        (adstocked spend)
     subject to row_lower <= rows @ u <= row_upper, and u in its box, at 0 or above ``least_active``,
-               on its lots, at most so many arms active.
+               on its lots, at most so many arms active;
+               outcome >= constant + per_money * spend for each target.
 
 H >= T: periods after the plan's last count where the long term has a weight. With draws, f_a is
 their mean, weighed by ``draw_weights`` where a risk measure asks for that.
@@ -18,13 +19,15 @@ their mean, weighed by ``draw_weights`` where a risk measure asks for that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
+from shared.problem.aim import Aim, Floor
+from shared.problem.model import Risk
 
 __all__ = ["AtMost", "Pair", "Program", "Rows"]
 
@@ -92,6 +95,10 @@ class Program:
     value, cost
         Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
         profit, (0, 1) for the least spend.
+    floors
+        Targets that every plan has to meet, of its outcome and its money.
+    risk
+        How the outcome is read over the draws; None: their mean.
     sums
         The last arms spend nothing: each stands for the sum of these arms (``problem.sums``).
     current
@@ -120,8 +127,14 @@ class Program:
     sums: tuple[tuple[int, ...], ...] = ()
     value: float = 1.0
     cost: float = 0.0
+    floors: tuple[Floor, ...] = ()
+    risk: Risk | None = None
     current: Array | None = None
     scale: float = 1.0
+
+    def aimed(self, aim: Aim) -> Program:
+        """The program with another worth of outcome and money, and other targets."""
+        return replace(self, value=aim.value, cost=aim.cost, floors=aim.floors)
 
     @property
     def arms(self) -> int:

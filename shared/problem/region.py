@@ -15,26 +15,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision
+from shared.problem.symmetry import in_order
 
-__all__ = ["HAIR", "Region", "halves", "holds", "root_region"]
+__all__ = ["HAIR", "Counted", "Region", "halves", "holds", "inner", "root_region", "sorted_within"]
 
 Array = NDArray[np.float64]
-Split = SplitDecision | SplitArgument | SplitActive
 EPS = 2.220446049250313e-16
 _ROUNDS = 4  # of narrowing u and z by each other
 HAIR = 1e-9  # a lot or a minimum that is missed by so little, relatively, counts as met
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """From ``least`` to ``most`` arms decide for more than ``at`` (A,), one decision each."""
+
+    at: Array
+    least: int
+    most: int
+
+    def narrowed(self, split: Count, *, above: bool) -> Counted:
+        """With what one side of a count adds; a count of other thresholds forgets this one."""
+        same = np.array_equal(self.at, split.at)
+        least, most = (self.least, self.most) if same else (0, split.at.size)
+        if above:
+            return Counted(split.at, max(least, split.most + 1), most)
+        return Counted(split.at, least, min(most, split.most))
+
+    def inside(self, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+        """The smallest box (A,) around the plans of a box with such a count; None without any.
+
+        Where the count is used up nobody else may exceed, and where it needs everybody, all must.
+        """
+        must, can = lower > self.at, upper > self.at
+        fewest, largest = int(must.sum()), int(can.sum())
+        if self.least > self.most or fewest > self.most or largest < self.least:
+            return None
+        if fewest == self.most:
+            upper = np.where(must, upper, np.minimum(upper, self.at))
+        if largest == self.least:
+            lower = np.where(can, np.maximum(lower, self.at), lower)
+        return lower, upper
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """Boxes of u (A, K) and z (A, H), and by arm 1: spends something, -1: nothing, 0: either."""
+    """Boxes of u (A, K) and z (A, H), and by arm 1: spends something, -1: nothing, 0: either.
+
+    ``counted`` also limits how many arms decide for more than a threshold; None: nothing does.
+    """
 
     u_lower: Array
     u_upper: Array
     z_lower: Array
     z_upper: Array
     active: NDArray[np.int8]
+    counted: Counted | None = None
 
 
 def holds(region: Region, u: Array) -> bool:
@@ -72,6 +108,8 @@ def halves(program: Program, region: Region, split: Split) -> tuple[Region | Non
     ValueError, IndexError
         For a split that is none.
     """
+    if isinstance(split, Count):
+        return _counted(program, region, split)
     if not 0 <= split.arm < program.arms:
         raise IndexError("There is no such arm.")
     first, second = _Draft.of(program, region), _Draft.of(program, region)
@@ -98,6 +136,60 @@ def halves(program: Program, region: Region, split: Split) -> tuple[Region | Non
             first.z_upper[at] = min(first.z_upper[at], split.at)
             second.z_lower[at] = max(second.z_lower[at], split.at)
     return first.settled((split.arm,)), second.settled((split.arm,))
+
+
+def _counted(program: Program, region: Region, split: Count) -> tuple[Region | None, Region | None]:
+    if program.columns != 1 or split.at.shape != (program.arms,) or np.any(np.isnan(split.at)):
+        raise ValueError("A count of another program.")
+    known = region.counted or Counted(np.full(program.arms, np.inf), 0, program.arms)
+    low, high = region.u_lower[:, 0], region.u_upper[:, 0]
+    below, above = (known.narrowed(split, above=side) for side in (False, True))
+    return _boxed(program, region, low, high, below), _boxed(program, region, low, high, above)
+
+
+def inner(program: Program, region: Region, cut: Cut) -> Region | None:
+    """The region that a cut leaves; None where it is empty.
+
+    Raises
+    ------
+    ValueError, IndexError
+        For what is no cut of it.
+    """
+    arms, shape = cut.arms, cut.arms.shape
+    if program.columns != 1 or arms.dtype.kind not in "iu" or arms.ndim != 1:
+        raise ValueError("A cut of another program.")
+    if cut.lower.shape != shape or cut.upper.shape != shape:
+        raise ValueError("A cut's ends are one an arm.")
+    if not (np.all(np.isfinite(cut.lower)) and np.all(np.isfinite(cut.upper))):
+        raise ValueError("A cut at no number.")
+    if np.any(arms < 0) or np.any(arms >= program.arms):
+        raise IndexError("There is no such arm.")
+    lower, upper = region.u_lower[:, 0].copy(), region.u_upper[:, 0].copy()
+    lower[arms] = np.clip(cut.lower, lower[arms], upper[arms])
+    upper[arms] = np.clip(cut.upper, lower[arms], upper[arms])
+    return _boxed(program, region, lower, upper, region.counted)
+
+
+def sorted_within(
+    program: Program, region: Region, twins: tuple[NDArray[np.intp], ...]
+) -> Region | None:
+    """The part of a region in which decisions do not rise within any group of identical arms."""
+    if not twins:
+        return region
+    lower, upper = in_order(twins, region.u_lower[:, 0], region.u_upper[:, 0])
+    return _boxed(program, region, lower, upper, region.counted)
+
+
+def _boxed(
+    program: Program, region: Region, lower: Array, upper: Array, limit: Counted | None
+) -> Region | None:
+    """The region with other bounds (A,) of the arms' one decision."""
+    changed = np.flatnonzero((lower != region.u_lower[:, 0]) | (upper != region.u_upper[:, 0]))
+    if not changed.size and limit is region.counted:
+        return region
+    draft = _Draft.of(program, region)
+    draft.u_lower[:, 0], draft.u_upper[:, 0], draft.limit = lower, upper, limit
+    return draft.settled(changed)
 
 
 def _check(program: Program) -> None:
@@ -130,8 +222,9 @@ class _Draft:
         z_lower: Array,
         z_upper: Array,
         active: NDArray[np.int8],
+        limit: Counted | None = None,
     ) -> None:
-        self.program = program
+        self.program, self.limit, self.free = program, limit, not program.discrete
         self.u_lower, self.u_upper = u_lower, u_upper
         self.z_lower, self.z_upper = z_lower, z_upper
         self.active = active
@@ -145,12 +238,13 @@ class _Draft:
             region.z_lower.copy(),
             region.z_upper.copy(),
             region.active.copy(),
+            region.counted,
         )
 
     def settled(self, arms: Iterable[int]) -> Region | None:
         """What follows for ``arms`` and, by counts, for others; None if nothing is left."""
-        todo = list(arms)
-        for _ in range(2 + len(self.program.at_most)):
+        todo = [int(arm) for arm in arms]
+        for _ in range(3 + len(self.program.at_most)):
             if todo:
                 index = np.array(todo, dtype=np.intp)
                 for _ in range(_ROUNDS):
@@ -163,13 +257,15 @@ class _Draft:
                 self._reach(index)
                 if self._crossed(index):
                     return None
-            counted = self._counts()
-            if counted is None:
+            counted, limited = self._counts(), self._limited()
+            if counted is None or limited is None:
                 return None
-            if not counted:
+            todo = counted + limited
+            if not todo:
                 break
-            todo = counted
-        return Region(self.u_lower, self.u_upper, self.z_lower, self.z_upper, self.active)
+        return Region(
+            self.u_lower, self.u_upper, self.z_lower, self.z_upper, self.active, self.limit
+        )
 
     def _crossed(self, arms: NDArray[np.intp]) -> bool:
         u = self.u_lower[arms] > self.u_upper[arms]
@@ -179,6 +275,13 @@ class _Draft:
         """Round the ends to spends that are allowed; False if there are none."""
         p = self.program
         low, high = self.u_lower[arms], self.u_upper[arms]
+        if self.free:  # every spend between the ends is allowed, nothing included
+            crossed = low > high
+            if crossed.any():
+                if (low > high * (1.0 + 8.0 * EPS) + 1e-300).any():
+                    return False
+                self.u_upper[arms] = np.maximum(low, high)
+            return True
         least, lot, active = p.least_active[arms], p.lot[arms][:, None], self.active[arms]
         high = np.where(active[:, None] == -1, np.minimum(high, 0.0), high)
         if p.columns == 1:
@@ -251,6 +354,17 @@ class _Draft:
                 self.active[off] = -1
                 changed += off.tolist()
         return changed
+
+    def _limited(self) -> list[int] | None:
+        """Arms that a count narrows; None where it cannot be met."""
+        if self.limit is None:
+            return []
+        box = self.limit.inside(self.u_lower[:, 0], self.u_upper[:, 0])
+        if box is None:
+            return None
+        changed = (box[0] > self.u_lower[:, 0]) | (box[1] < self.u_upper[:, 0])
+        self.u_lower[:, 0], self.u_upper[:, 0] = box
+        return np.flatnonzero(changed).tolist()
 
 
 def _limit_by_rows(program: Program, draft: _Draft) -> None:

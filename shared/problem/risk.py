@@ -23,67 +23,30 @@ problem like the expected one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import Saturation, Tabulated
-from shared.curves.stack import CurveStack, DrawStack, Group
+from shared.curves.stack import DrawStack, Group
 from shared.curves.tabulated import mean_table
 from shared.errors import InvalidInput
-from shared.problem.canonical import Canonical
 from shared.problem.model import Risk
-from shared.problem.proof import Proof
 
 __all__ = [
     "MEASURES",
-    "RiskProof",
     "admissible",
     "check_figures",
-    "check_risk",
     "markov",
     "measure",
     "most_weight",
-    "one_draw",
-    "reweighted",
     "scaled_draws",
     "weights_at",
 ]
 
 Array = NDArray[np.float64]
 MEASURES = ("expected", "mean_minus_sd", "quantile", "cvar", "worst_case")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskProof:
-    """What bounds a measure: weights (S,) over draws with a proof for the weighted mean.
-
-    For a quantile, ``weights`` are equal and ``prices`` (S,) are prices of money that bound every
-    draw by itself.
-    """
-
-    weights: Array
-    proof: Proof
-    prices: Array | None = None
-
-
-def check_risk(canonical: Canonical, risk: Risk) -> DrawStack:
-    """The draws that a measure needs.
-
-    Raises
-    ------
-    InvalidInput
-        An unknown measure, a level outside (0, 1), a negative aversion, or no draws to weigh.
-    """
-    check_figures(risk)
-    if canonical.draws is None:
-        raise InvalidInput.at(
-            "/risk/measure",
-            "no_draws",
-            f"{risk.measure} weighs the draws of the responses; these responses have none.",
-        )
-    return canonical.draws
 
 
 def check_figures(risk: Risk) -> None:
@@ -160,18 +123,11 @@ def admissible(risk: Risk, weights: Array, count: int) -> bool:
     return bool(np.all(weights >= 0.0) and np.all(weights <= top))
 
 
-def reweighted(canonical: Canonical, weights: Array) -> Canonical:
-    """The problem whose mean over draws is ``sum of weights * draw``; weights (S,) >= 0.
+def scaled_draws(draws: DrawStack, weights: Array) -> DrawStack:
+    """Draws whose plain mean is ``sum of weights * draw``; weights (S,) >= 0.
 
     Draws of weight 0 are left out; the others keep their shape and are scaled.
     """
-    draws = canonical.draws
-    assert draws is not None
-    return replace(canonical, draws=scaled_draws(draws, weights))
-
-
-def scaled_draws(draws: DrawStack, weights: Array) -> DrawStack:
-    """Draws whose plain mean is ``sum of weights * draw``; see :func:`reweighted`."""
     kept = np.flatnonzero(weights > 0.0)
     scale = weights[kept] * kept.size
     groups = tuple(Group(g.columns, _scaled(g.curve, kept, scale)) for g in draws.groups)
@@ -192,19 +148,6 @@ def markov(risk: Risk, count: int) -> float:
     """
     above = min(math.ceil(risk.level * (count - 1) + 1e-9), count - 1)
     return count / (count - above)
-
-
-def one_draw(canonical: Canonical, draw: int) -> Canonical:
-    """The problem with one draw as its curves."""
-    draws = canonical.draws
-    assert draws is not None
-    groups = []
-    for group in draws.groups:
-        curve = group.curve
-        own = {f.name: getattr(curve, f.name)[draw] for f in fields(curve)}  # type: ignore[arg-type]
-        groups.append(Group(group.columns, type(curve)(**own)))
-    tables = tuple((column, curves[draw]) for column, curves, _ in draws.tables)
-    return replace(canonical, curves=CurveStack(draws.n, tuple(groups), tables), draws=None)
 
 
 def _scaled(curve: Saturation, kept: NDArray[np.intp], scale: Array) -> Saturation:

@@ -24,7 +24,7 @@ at or above it, as responses are not negative (Markov): a program of draws that 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,9 @@ from shared.errors import InvalidInput
 from shared.problem.aim import Aim
 from shared.problem.model import Risk
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramProof
 from shared.problem.risk import check_figures, markov, measure, scaled_draws
 
 __all__ = [
-    "RiskProgramProof",
     "between",
     "caution",
     "check_program_risk",
@@ -52,25 +50,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskProgramProof:
-    """What bounds a measure over a program.
-
-    Attributes
-    ----------
-    weights
-        (S,) of the draws, in the measure's set; for a quantile even ones.
-    theta
-        A multiplier of each floor of the aim.
-    proof
-        For the program that these make.
-    """
-
-    weights: Array
-    theta: tuple[float, ...]
-    proof: ProgramProof
 
 
 def check_program_risk(program: Program, risk: Risk) -> DrawStack:
@@ -146,7 +125,7 @@ def relaxed(
         cost, less = cost + t * floor.per_money, less + t * floor.constant
     if value == 0.0:
         mixed = even
-    return weighed(replace(program, value=value, cost=cost), mixed), less
+    return weighed(replace(program, value=value, cost=cost, floors=(), risk=None), mixed), less
 
 
 def weighed(program: Program, weights: Array) -> Program:

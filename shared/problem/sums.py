@@ -48,7 +48,8 @@ def with_sums(
     ]
     if not chosen:
         return program
-    parts = [members(arms, i) for i in chosen]
+    by_channel = members(arms)
+    parts = [by_channel[i] for i in chosen]
     a, k, n = program.arms, program.columns, len(chosen)
     matrix = np.zeros((n * k, a + n, k))
     for i, own in enumerate(parts):
@@ -94,7 +95,7 @@ def with_sums(
     numbers = {channel.name: i for i, channel in enumerate(problem.channels)}
 
     def counts(names: Sequence[str]) -> tuple[int, ...]:
-        each = ((place[m],) if m in place else members(arms, numbers[m]) for m in names)
+        each = ((place[m],) if m in place else by_channel[numbers[m]] for m in names)
         return tuple(dict.fromkeys(arm for own in each for arm in own))
 
     rules = (rule for rule in problem.constraints if rule.max_active is not None)

@@ -1,7 +1,7 @@
-"""Channels that nothing tells apart: the same curve, the same bounds.
+"""Arms that nothing tells apart: the same curve, the same bounds, the same part in every row.
 
-Exchanging the spends of two such channels changes neither the outcome nor what is allowed, so
-nothing is lost by looking only at plans in which the spends of each group do not rise from one
+Exchanging the decisions of two such arms changes neither the objective nor what is allowed, so
+nothing is lost by looking only at plans in which the decisions of each group do not rise from one
 member to the next. Without this, a search would visit every permutation of the same plan.
 """
 
@@ -13,32 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import Group
-from shared.problem.canonical import Canonical
+from shared.problem.program import Program
 
 __all__ = ["alike", "in_order"]
 
 Array = NDArray[np.float64]
 Groups = tuple[NDArray[np.intp], ...]
-MOST_CHANNELS = 5_000  # beyond, sorting parameters would cost more than it could save
+MOST_ARMS = 5_000  # beyond, sorting parameters would cost more than it could save
 
 
-def alike(canonical: Canonical) -> Groups:
-    """Groups of at least two channels with equal curves (all draws included) and bounds."""
-    if canonical.n > MOST_CHANNELS:
+def alike(program: Program) -> Groups:
+    """Groups of at least two arms with equal curves (all draws included), bounds and rows.
+
+    Only of programs in which each arm has one decision and one response, and nothing but rows ties
+    arms together; of others none.
+    """
+    simple = program.columns == 1 and program.weight.shape[1] == 1 and not program.discrete
+    if program.arms > MOST_ARMS or not simple or program.pairs or program.sums:
         return ()
-    source = canonical.curves if canonical.draws is None else canonical.draws
+    own = (program.lower, program.upper, program.carry[:, 0], program.carry_in, program.weight)
+    sides = np.hstack((*own, program.spread[:, :, 0], program.rows.matrix.T))
+    source = program.curves if program.draws is None else program.draws
     found: list[NDArray[np.intp]] = []
     for group in source.groups:
-        columns = np.arange(canonical.n)[group.columns]
+        arms = np.arange(program.arms)[group.columns]
         keys: dict[bytes, list[int]] = {}
-        for column, key in zip(columns.tolist(), _keys(canonical, group, columns), strict=True):
-            keys.setdefault(key, []).append(column)
+        for arm, key in zip(arms.tolist(), _keys(sides[arms], group), strict=True):
+            keys.setdefault(key, []).append(arm)
         found += [np.array(same, dtype=np.intp) for same in keys.values() if len(same) > 1]
     return tuple(found)
 
 
 def in_order(groups: Groups, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """The smallest box around the plans of a box whose spends do not rise within any group."""
+    """The smallest box around the plans of a box whose decisions do not rise within any group."""
     if not groups:
         return lower, upper
     lower, upper = lower.copy(), upper.copy()
@@ -48,11 +55,11 @@ def in_order(groups: Groups, lower: Array, upper: Array) -> tuple[Array, Array]:
     return lower, upper
 
 
-def _keys(canonical: Canonical, group: Group, columns: NDArray[np.intp]) -> list[bytes]:
-    """One key a channel: the bytes of its bounds and parameters, so equal means identical."""
-    rows = [canonical.lower[columns], canonical.upper[columns]]
+def _keys(sides: Array, group: Group) -> list[bytes]:
+    """One key an arm: the bytes of its sides and parameters, so equal means identical."""
+    rows = [*sides.T]
     for item in fields(group.curve):  # type: ignore[arg-type]
         raw = np.asarray(getattr(group.curve, item.name), dtype=float)
-        rows += list(np.atleast_2d(np.broadcast_to(raw, raw.shape or columns.shape)))
+        rows += list(np.atleast_2d(np.broadcast_to(raw, raw.shape or (len(sides),))))
     table = np.ascontiguousarray(np.stack(rows, axis=1))
     return [line.tobytes() for line in table]

@@ -11,7 +11,9 @@ import pytest
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Power
 from shared.errors import Infeasible
+from shared.plan import optimize
 from shared.plan.optimize import answer, make_plan
+from shared.plan.plan import Plan
 from shared.problem.model import Channel, Problem
 from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_menten
 
@@ -221,3 +223,22 @@ def test_an_infinitely_steep_first_unit_has_no_price() -> None:
     channels = (Channel("radio", Response(Power(3.0, 0.5)), current_spend=0.0),)
     result = answer(make_plan(Problem(channels=channels, budget=0.0)))
     assert result["shadow_prices"][0]["value"] is None
+
+
+def test_no_plan_that_breaks_a_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, made = two_michaelis_menten(), optimize._made
+    asked: list[object] = []
+
+    def breaking(task: Problem, start: np.ndarray | None) -> Plan:
+        asked.append(start)
+        plan = made(task, None)
+        if start is None and len(asked) != 1:
+            return plan
+        return replace(plan, certificate=replace(plan.certificate, max_constraint_violation=2e-6))
+
+    monkeypatch.setattr(optimize, "_made", breaking)
+    with pytest.raises(Infeasible, match="not proven that there is none"):
+        make_plan(problem)
+    start = np.array([[60.0], [40.0]])
+    assert make_plan(problem, start).certificate.max_constraint_violation <= 1e-6
+    assert [one is None for one in asked] == [True, False, True]

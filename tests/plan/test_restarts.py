@@ -244,3 +244,18 @@ def cases() -> Iterator[Any]:
 def test_no_question_leaves_the_rules(question: str, measure: str, rule: str, made: Made) -> None:
     QUESTIONS[question](request(measure, rule))
     hold(made)
+
+
+@pytest.mark.parametrize("question", ["scenarios", "sweep", "frontier", "transition", "experiment"])
+def test_no_question_fails_where_a_channel_is_chosen_by_its_campaigns(
+    question: str, made: Made
+) -> None:
+    raw = request("target_outcome", "plain")
+    first = raw["channels"][0]
+    response, now = first.pop("response"), first["current_spend"]
+    first["campaigns"] = [
+        {"channel": name, "current_spend": 0.5 * now, "response": response} for name in ("x", "y")
+    ]
+    first["minimum_if_active"] = 10.0
+    QUESTIONS[question](raw)
+    hold(made)

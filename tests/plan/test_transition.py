@@ -9,12 +9,12 @@ import pytest
 
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
-from shared.curves.saturation import Hill, MichaelisMenten
+from shared.curves.saturation import Exponential, Hill, MichaelisMenten
 from shared.errors import InvalidInput
 from shared.plan.optimize import make_plan
 from shared.plan.transition import transition
 from shared.plan.yardstick import yardstick
-from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem
+from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, Risk
 from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_menten
 
 
@@ -145,3 +145,58 @@ def test_the_best_plan_has_no_way_to_go() -> None:
 def test_a_plan_over_time_is_no_base() -> None:
     with pytest.raises(InvalidInput):
         transition(two_michaelis_menten(horizon=Horizon(3)), 0.1, 3)
+
+
+def in_lots(lot: float, a: float, b: float) -> Problem:
+    """Two equal channels on Exponential curves: half the money each is best."""
+    curve = Response(Exponential(100.0, 0.02))
+    channels = (
+        Channel("a", curve, current_spend=a, increment=lot),
+        Channel("b", curve, current_spend=b, increment=lot),
+    )
+    return Problem(channels, a + b)
+
+
+@pytest.mark.parametrize(("lot", "share"), [(20.0, 0.1), (20.0, 0.3), (1.0, 0.1), (5.0, 0.5)])
+def test_lots_move_no_further_than_they_may(lot: float, share: float) -> None:
+    problem = in_lots(lot, 60.0, 20.0)
+    found = transition(problem, share, 3)
+    now = np.array([60.0, 20.0])
+    for step in spends(found):
+        assert np.all(np.abs(step - now) <= share * now + 1e-9)
+        assert step / lot == pytest.approx(np.round(step / lot))
+        assert step.sum() == pytest.approx(80.0)
+        now = step
+    held = [w["message"] for w in found["warnings"] if w["code"] == "lots_forbid_steps"]
+    assert bool(held) == (lot == 20.0)
+    assert all("a" in text and "b" in text for text in held)
+    assert (found["reached_share"] == 0.0) == (lot == 20.0)
+
+
+def test_what_is_not_in_lots_yet_goes_to_the_nearest_within_reach() -> None:
+    found = transition(in_lots(10.0, 63.0, 17.0), 0.2, 4)
+    steps = spends(found)
+    assert steps[0] == pytest.approx([60.0, 20.0])
+    assert {w["code"] for w in found["warnings"]} == {"lots_forbid_steps"}
+    far = transition(in_lots(40.0, 63.0, 17.0), 0.2, 4)
+    assert spends(far) == pytest.approx(np.tile([63.0, 17.0], (4, 1)))
+    assert {w["code"] for w in far["warnings"]} >= {"lots_forbid_steps", "limits_not_yet_met"}
+
+
+def test_a_cautious_step_leaves_a_budget_that_today_exceeds() -> None:
+    def drawn(top: float, spread: float) -> Response:
+        draws = tuple(Exponential(top * (1.0 + s), 0.02) for s in (-spread, spread))
+        return Response(Exponential(top, 0.02), draws=draws)
+
+    channels = (
+        Channel("a", drawn(100.0, 0.1), current_spend=80.0),
+        Channel("b", drawn(80.0, 0.125), current_spend=60.0),
+    )
+    problem = Problem(channels, 100.0, risk=Risk("cvar"))
+    totals = spends(transition(problem, 0.1, 5)).sum(axis=1)
+    assert totals == pytest.approx([126.0, 113.4, 102.06, 100.0, 100.0])
+    # One step has a single plan within reach: every channel at its ceiling.
+    low = tuple(replace(c, current_spend=s) for c, s in zip(channels, (30.0, 40.0), strict=True))
+    assert spends(transition(replace(problem, channels=low), 0.1, 1)) == pytest.approx(
+        np.array([[33.0, 44.0]])
+    )

@@ -13,7 +13,7 @@ from shared.curves.saturation import Hill
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Horizon, Problem
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, holds, root_region
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.curves.saturation import Exponential, Tabulated
-from shared.curves.stack import stack, stack_draws
+from shared.curves.stack import DrawStack, stack, stack_draws
 from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical
 from shared.problem.model import Risk
+from shared.problem.plain_program import as_canonical, as_program
 from shared.problem.risk import (
     admissible,
-    check_risk,
     measure,
-    one_draw,
-    reweighted,
+    scaled_draws,
     weights_at,
 )
+from shared.problem.risk_program import check_program_risk
 
 COHERENT = (
     Risk("expected"),
@@ -88,12 +90,36 @@ def test_weights_outside_the_set_are_refused() -> None:
 def test_a_reweighted_mean_is_the_weighted_sum() -> None:
     weights = np.array([0.2, 0.0, 0.8])
     spend = np.array([1.3, 1.7])
-    each = task().draws.value(spend)  # type: ignore[union-attr]
-    draws = reweighted(task(), weights).draws
-    assert draws is not None
+    given_draws = task().draws
+    assert given_draws is not None
+    each = given_draws.value(spend)
+    draws = scaled_draws(given_draws, weights)
     assert draws.draws == 2
     np.testing.assert_allclose(draws.mean_value(spend), weights @ each, rtol=1e-14)
-    np.testing.assert_allclose(one_draw(task(), 2).curves.value(spend), each[2], rtol=1e-14)
+    np.testing.assert_allclose(given_draws.one(2).value(spend), each[2], rtol=1e-14)
+
+
+def test_scaled_curves_and_draws_are_those_of_scaled_spend() -> None:
+    by, spend = np.array([0.5, 2.0]), np.array([1.3, 0.7])
+    known = task()
+    assert known.draws is not None
+    np.testing.assert_allclose(
+        known.curves.scaled(by).value(spend), known.curves.value(by * spend), rtol=1e-14
+    )
+    np.testing.assert_allclose(
+        known.draws.scaled(by).value(spend), known.draws.value(by * spend), rtol=1e-14
+    )
+
+
+def test_one_budget_is_the_same_in_either_form() -> None:
+    back = as_canonical(as_program(task()))
+    assert back is not None
+    assert (back.budget, back.spend_all, back.names) == (3.0, True, ("a", "b"))
+    spend = np.array([1.2, 1.8])
+    assert isinstance(back.draws, DrawStack)
+    known = task().draws
+    assert known is not None
+    np.testing.assert_array_equal(back.draws.value(spend), known.value(spend))
 
 
 @pytest.mark.parametrize(
@@ -106,11 +132,11 @@ def test_a_reweighted_mean_is_the_weighted_sum() -> None:
 )
 def test_faults_are_located(risk: Risk, pointer: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_risk(task(), risk)
+        check_program_risk(as_program(task()), risk)
     assert refused.value.faults[0].pointer == pointer
 
 
 def test_no_draws_is_a_fault() -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_risk(one_draw(task(), 0), Risk("cvar"))
+        check_program_risk(replace(as_program(task()), draws=None), Risk("cvar"))
     assert refused.value.faults[0].code == "no_draws"

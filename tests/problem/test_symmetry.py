@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Power
-from shared.problem.canonical import canonicalise
+from shared.problem.lower import lower
 from shared.problem.model import Channel, Problem
 from shared.problem.symmetry import alike, in_order
 
@@ -14,8 +14,8 @@ CURVE, OTHER = Response(Hill(9, 30, 2)), Response(Exponential(9, 0.1))
 
 
 def groups(*channels: Channel) -> list[list[int]]:
-    canonical = canonicalise(Problem(channels=channels, budget=100.0))
-    return sorted(group.tolist() for group in alike(canonical))
+    program = lower(Problem(channels=channels, budget=100.0))
+    return sorted(group.tolist() for group in alike(program))
 
 
 def test_only_equal_curves_with_equal_bounds_are_alike() -> None:

@@ -16,6 +16,7 @@ from shared.curves.curveset import Response
 from shared.history.parse import parse
 from shared.problem.canonical import canonicalise
 from shared.problem.model import Channel, Problem, SolverOptions
+from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 
@@ -114,7 +115,7 @@ def test_brute_force_and_the_products_solver_agree(which):
     )
     canonical = canonicalise(Problem(channels, best["budget"]))
     solved = solve(canonical, SolverOptions())
-    certificate = certify(canonical, solved.spend, solved.proof)
+    certificate = certify(as_program(canonical), solved.spend[:, None], solved.proof)
     assert certificate.objective == pytest.approx(best["value"], rel=1e-9)
     assert best["value"] <= certificate.upper_bound * (1 + 1e-9)
     assert certificate.objective <= best["upper_bound"]

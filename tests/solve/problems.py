@@ -16,7 +16,11 @@ from shared.curves.saturation import (
     Tabulated,
 )
 from shared.curves.stack import stack, stack_draws
+from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical, outcome
+from shared.problem.plain_program import as_program
+from shared.problem.proof import Cut, Leaf, Proof, SplitDecision
+from shared.solve.certify.certificate import Certificate, certify
 
 CONCAVE = ("hill", "exponential", "logistic", "michaelis_menten", "logarithmic", "power")
 ALL = (*CONCAVE, "s_hill", "sigmoid", "tabulated")
@@ -153,3 +157,33 @@ def on_grid(problem: Canonical, steps: int) -> float:
     for i in range(1, problem.n):
         best = np.array([np.max(best[: k + 1] + value[k::-1, i]) for k in range(steps + 1)])
     return float(best[-1])
+
+
+def certified(
+    problem: Canonical, spend: np.ndarray, proof: Proof, aim: Aim | None = None
+) -> Certificate:
+    """The certificate of a plan (n,) of one budget."""
+    program = as_program(problem)
+    return certify(program if aim is None else program.aimed(aim), spend[:, None], proof)
+
+
+def leaf(price: float, count_price: float = 0.0) -> Leaf:
+    """A region that ends at a price of money, and of being counted."""
+    return Leaf(np.array([price]), count_price=count_price)
+
+
+def split(channel: int, at: float, below: int, above: int) -> SplitDecision:
+    """One channel below and above a spend."""
+    return SplitDecision(channel, 0, at, below, above)
+
+
+def cut(
+    price: float,
+    channels: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    child: int,
+    count_price: float = 0.0,
+) -> Cut:
+    """Channels narrowed at a price."""
+    return Cut(leaf(price, count_price), channels, lower, upper, child)

@@ -9,10 +9,10 @@ from problems import ALL, CONCAVE, curve, shaken
 
 from shared.curves.stack import stack, stack_draws
 from shared.problem.program import AtMost, Pair, Program, Rows
-from shared.problem.program_proof import (
-    ProgramLeaf,
-    ProgramNode,
-    ProgramProof,
+from shared.problem.proof import (
+    Leaf,
+    Node,
+    Proof,
     SplitActive,
     SplitArgument,
     SplitDecision,
@@ -225,9 +225,9 @@ def priced(program: Program, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mu, nu
 
 
-def any_tree(rng: np.random.Generator, program: Program, u: np.ndarray, size: int) -> ProgramProof:
+def any_tree(rng: np.random.Generator, program: Program, u: np.ndarray, size: int) -> Proof:
     """A valid tree: random splits of every kind, multipliers from near the best to nonsense."""
-    nodes: list[ProgramNode] = [_leaf(rng, program, u)]
+    nodes: list[Node] = [_leaf(rng, program, u)]
     reach = np.einsum("ahk,ak->ah", program.carry, program.upper) + program.carry_in
     for at in range(size):
         if at >= len(nodes):
@@ -248,10 +248,10 @@ def any_tree(rng: np.random.Generator, program: Program, u: np.ndarray, size: in
         else:
             continue
         nodes += [_leaf(rng, program, u), _leaf(rng, program, u)]
-    return ProgramProof(tuple(nodes))
+    return Proof(tuple(nodes))
 
 
-def _leaf(rng: np.random.Generator, program: Program, u: np.ndarray) -> ProgramLeaf:
+def _leaf(rng: np.random.Generator, program: Program, u: np.ndarray) -> Leaf:
     mu, nu = priced(program, u)
     pick = rng.random()
     if pick > 0.5:
@@ -268,4 +268,4 @@ def _leaf(rng: np.random.Generator, program: Program, u: np.ndarray) -> ProgramL
             centres = centres * rng.lognormal(0, 1, nu.shape)
         shares = rng.lognormal(0, 0.5, (len(program.pairs), nu.shape[1]))
         shares[rng.random(shares.shape) < 0.3] = 0.0
-    return ProgramLeaf(mu, nu, planes, centres, shares)
+    return Leaf(mu, nu, planes=planes, centres=centres, shares=shares)

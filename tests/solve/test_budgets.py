@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from problems import certified, leaf
 
 from shared.curves.saturation import Hill, Power, Saturation, Sigmoid
 from shared.curves.stack import stack, stack_draws
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.problem.proof import Leaf, Proof
-from shared.solve.certify.budgets_certificate import certify_budgets
-from shared.solve.certify.certificate import certify
+from shared.problem.plain_program import as_program
+from shared.problem.proof import Proof
+from shared.solve.certify.certificate import Certificate, certify_all
 from shared.solve.dispatch import solve
 from shared.solve.one_budget.budgets import Budgets, solve_budgets
 
@@ -37,6 +38,12 @@ def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: A
         spend_all=True,
     )
     return replace(plain, **changes)
+
+
+def certify_budgets(
+    each: list[Canonical], spend: np.ndarray, proofs: list[Proof], accuracy: float
+) -> list[Certificate]:
+    return certify_all([as_program(one) for one in each], list(spend[:, :, None]), proofs, accuracy)
 
 
 def _random(kind: str, seed: int, n: int = 6) -> Canonical:
@@ -104,7 +111,7 @@ def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> 
         assert bounded.upper_bound >= best
         assert bounded.objective == pytest.approx(float(outcome(one, spend).sum()), rel=1e-14)
         # Bounded together or alone, a proof says the same to the accuracy that was asked for.
-        single = certify(one, spend, proof)
+        single = certified(one, spend, proof)
         assert bounded.upper_bound == pytest.approx(single.upper_bound, rel=GAP)
         wide += bounded.relative_gap > GAP
         if bounded.relative_gap <= GAP:
@@ -120,7 +127,7 @@ def test_concave_plans_are_stationary_to_the_last_digits() -> None:
     proven = certify_budgets(each, found.spend, found.proofs, 0.05 * GAP)
     assert max(bounded.relative_gap for bounded in proven) < 1e-11
     for one, spend, proof in zip(each, found.spend, found.proofs, strict=True):
-        assert certify(one, spend, proof).kkt_residual < 1e-9
+        assert certified(one, spend, proof).kkt_residual < 1e-9
 
 
 def test_budgets_whose_prices_are_worlds_apart_are_left_to_others() -> None:
@@ -148,7 +155,7 @@ def test_a_false_proof_costs_its_own_budget_only() -> None:
     found = _solved(canonical, budgets)
     each = _each(canonical, budgets)
     good = certify_budgets(each, found.spend, found.proofs, GAP)
-    false = [found.proofs[0], Proof(()), Proof((Leaf(-1.0),)), found.proofs[3]]
+    false = [found.proofs[0], Proof(()), Proof((leaf(np.nan),)), found.proofs[3]]
     said = certify_budgets(each, found.spend, false, GAP)
     assert [bounded.proven for bounded in said] == [True, False, False, True]
     for k in (0, 3):

@@ -13,8 +13,7 @@ from shared.curves.saturation import Exponential, Hill, Logistic, Power, Saturat
 from shared.errors import Infeasible
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.program.program_search import solve_program
 
 RULES = ("cap", "floor", "share", "change", "minimum", "count", "lots", "linear")
@@ -55,7 +54,7 @@ def answered(problem: Problem, gap: float = 2e-6) -> tuple[np.ndarray, Certifica
         warnings.simplefilter("error")
         program = lower(problem)
         found = solve_program(program, problem.options)
-        check = certify_program(program, found.u, found.proof)
+        check = certify(program, found.u, found.proof)
     assert np.all(np.isfinite(found.u))
     assert np.all(np.isfinite(found.row_prices))
     assert check.proven

@@ -13,8 +13,8 @@ from shared.curves.saturation import Hill
 from shared.curves.stack import stack
 from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program, Rows
-from shared.problem.program_proof import ProgramLeaf, ProgramProof
-from shared.solve.certify.program_certificate import certify_program
+from shared.problem.proof import Leaf, Proof
+from shared.solve.certify.certificate import certify
 from shared.solve.program.program_search import solve_program
 
 
@@ -51,7 +51,7 @@ def test_nothing_on_a_grid_is_better(seed: int, s_shaped: bool) -> None:
     plain = one_period(seed, arms, 25.0 * arms, s_shaped=s_shaped)
     program = paired(plain, seed, arms, 1.5 if seed < 4 else 0.3)
     solved = solve_program(program, SolverOptions(gap=1e-2, time_limit_s=20.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     grid = best_on_grid(program, 400 if arms == 2 else 60)
     assert certificate.proven
     assert certificate.upper_bound >= grid
@@ -64,7 +64,7 @@ def test_nothing_on_a_grid_is_better(seed: int, s_shaped: bool) -> None:
 def test_concave_curves_are_proven_by_one_leaf(seed: int, size: float) -> None:
     program = paired(one_period(seed, 9, 270.0, s_shaped=False), seed, 9, size)
     solved = solve_program(program, SolverOptions(gap=1e-8, time_limit_s=10.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert solved.finished
     assert solved.nodes == 1
     assert certificate.relative_gap <= 1e-8
@@ -74,7 +74,7 @@ def test_concave_curves_are_proven_by_one_leaf(seed: int, size: float) -> None:
 def test_s_shaped_curves_are_proven_closely(seed: int) -> None:
     program = paired(one_period(seed, 9, 270.0), seed, 9, 0.3)
     solved = solve_program(program, SolverOptions(gap=1e-7, time_limit_s=20.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert solved.finished
     assert certificate.relative_gap <= 1e-7
 
@@ -83,7 +83,7 @@ def test_an_interaction_over_several_periods_is_proven() -> None:
     plain = over_time(3, 4, 5, 400.0, s_shaped=False)
     program = paired(plain, 3, 3, 0.2)
     solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert certificate.proven
     assert certificate.relative_gap <= 1e-6
 
@@ -91,7 +91,7 @@ def test_an_interaction_over_several_periods_is_proven() -> None:
 def test_a_further_rule_holds_beside_interactions() -> None:
     program = paired(one_period(2, 4, 120.0, s_shaped=False, group=True), 2, 3, 0.3)
     solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert certificate.proven
     assert certificate.relative_gap <= 1e-6
     assert solved.u[:2].sum() <= 0.4 * 120.0 + 1e-6
@@ -118,7 +118,7 @@ def test_strong_interactions_leave_no_gap(size: float) -> None:
     """Several times what either arm brings alone: planes take over where curves bear no squares."""
     program = paired(one_period(2, 6, 180.0, s_shaped=False), 2, 6, size)
     solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=20.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert certificate.proven
     assert certificate.relative_gap <= 1e-6
 
@@ -128,7 +128,7 @@ def test_an_idle_arm_beside_a_pair_does_no_harm() -> None:
     curves = [Hill(200.0, 30.0, 0.8), Hill(100.0, 20.0, 1.0), Hill(0.0, 20.0, 1.0)]
     program = replace(plain, curves=stack(curves), pairs=(Pair(0, 1, 50.0),))
     solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=10.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert certificate.relative_gap <= 1e-6
     assert solved.u[2, 0] == pytest.approx(0.0, abs=1e-6)
 
@@ -139,7 +139,7 @@ def test_pairs_without_a_budget_are_bounded_as_closely() -> None:
     rows = Rows(np.zeros((0, 4)), np.zeros(0), np.zeros(0), ())
     program = replace(plain, rows=rows, value=0.8, cost=1.0)
     solved = solve_program(program, SolverOptions(gap=1e-6, time_limit_s=20.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     assert certificate.objective > 0.0
     assert certificate.relative_gap <= 1e-6
 
@@ -154,8 +154,8 @@ def test_squares_of_nonsense_prove_nothing() -> None:
         (np.ones((2, 1)), np.ones((2, 1))),
         (np.ones((3, 1)), np.ones((3, 1))),
     ):
-        leaf = ProgramLeaf(mu, nu, None, centres, shares)
-        certificate = certify_program(program, u, ProgramProof((leaf,)))
+        leaf = Leaf(mu, nu, centres=centres, shares=shares)
+        certificate = certify(program, u, Proof((leaf,)))
         assert not certificate.proven
 
 
@@ -167,10 +167,13 @@ def test_no_random_plan_beats_squares_around_any_centre(seed: int) -> None:
     worth = [program.objective(u[:, None]) for u in plans]
     best = plans[int(np.argmax(worth))][:, None]
     for centre in (best, rng.uniform(0, 100, (4, 1))):
-        leaf = ProgramLeaf(
-            rng.uniform(0.3, 3, 1), np.zeros((4, 1)), None, centre, rng.lognormal(0, 1, (5, 1))
+        leaf = Leaf(
+            rng.uniform(0.3, 3, 1),
+            np.zeros((4, 1)),
+            centres=centre,
+            shares=rng.lognormal(0, 1, (5, 1)),
         )
-        certificate = certify_program(program, best, ProgramProof((leaf,)))
+        certificate = certify(program, best, Proof((leaf,)))
         assert certificate.upper_bound >= max(worth)
 
 

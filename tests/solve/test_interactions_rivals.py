@@ -13,7 +13,7 @@ from test_interactions import paired
 
 from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.program.program_search import solve_program
 
 
@@ -54,7 +54,7 @@ def test_no_other_method_finds_more(seed: int, size: float, s_shaped: bool) -> N
         plain = over_time(seed, 3, 2, 120.0, s_shaped=s_shaped)
     program = paired(plain, seed, 5 if plain.arms == 5 else 2, size)
     solved = solve_program(program, SolverOptions(gap=1e-4, time_limit_s=10.0))
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     rival = evolved(program, seed)
     hair = 1e-9 * abs(rival)
     assert certificate.proven
@@ -80,7 +80,7 @@ def attack(seed: int) -> None:
     met = climbed(rng, program, plan, 8)
     best = program.objective(met[-1])
     size = int(rng.choice([0, 0, 1, 2, 5]))
-    certificate = certify_program(program, met[-1], any_tree(rng, program, met[-1], size))
+    certificate = certify(program, met[-1], any_tree(rng, program, met[-1], size))
     hair = 1e-12 * max(1.0, abs(best))  # the climb keeps rows to rounding
     assert certificate.upper_bound >= best - hair, (seed, size, certificate, best)
 

@@ -15,7 +15,7 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Logarithmic, Saturation, Tabulated
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Interaction, Problem, SolverOptions
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.program.program_search import solve_program
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "visible_synth"
@@ -80,7 +80,7 @@ def test_the_simulation_s_own_optimum_is_met(which: str, logs: str) -> None:
     program = lower(problem := problem_of(known, budget))
     assert len(program.pairs) == 3
     solved = solve_program(program, problem.options)
-    certificate = certify_program(program, solved.u, solved.proof)
+    certificate = certify(program, solved.u, solved.proof)
     ours = truth.response(known, solved.u[:, 0])
     if logs == "exponential":
         _, best = truth.solve(known, budget, n=400)

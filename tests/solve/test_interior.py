@@ -15,9 +15,9 @@ from shared.curves.stack import stack
 from shared.problem.canonical import marginal
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
-from shared.problem.program_proof import ProgramLeaf, ProgramProof
+from shared.problem.proof import Leaf, Proof
 from shared.problem.region import root_region
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.interior_scale import scale_program
@@ -254,8 +254,8 @@ def test_limits_from_period_to_period_stay_inside_an_arm(periods: int) -> None:
     found = relaxed(p)
     assert found.status == "optimal"
     assert p.violation(found.u) < 1e-9
-    proof = ProgramProof((ProgramLeaf(found.mu, found.nu),))
-    assert certify_program(p, found.u, proof).relative_gap < 2e-9
+    proof = Proof((Leaf(found.mu, found.nu),))
+    assert certify(p, found.u, proof).relative_gap < 2e-9
     if periods > 4:
         return
     other = minimize(
@@ -288,8 +288,8 @@ def test_the_certificate_agrees(seed: int, draws: int) -> None:
         assert region is not None
         box = ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
         found = relax_program(p, box)
-        proof = ProgramProof((ProgramLeaf(found.mu, found.nu),))
-        shown = certify_program(p, found.u, proof)
+        proof = Proof((Leaf(found.mu, found.nu),))
+        shown = certify(p, found.u, proof)
         assert shown.upper_bound >= shown.objective
         assert shown.upper_bound == pytest.approx(found.bound, rel=1e-6 if draws else 1e-8)
         concave = not (p.draws is not None or np.any(p.curves.inflection() > 0))

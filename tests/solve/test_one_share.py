@@ -12,8 +12,8 @@ from plans import geometric, program, rows
 from shared.curves.saturation import Hill, Saturation, Sigmoid
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf
-from shared.solve.certify.program_certificate import certify_program
+from shared.problem.proof import Leaf
+from shared.solve.certify.certificate import certify
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.program_search import solve_program
@@ -47,7 +47,7 @@ def test_no_grid_point_beats_the_plan_or_its_bound(seed: int) -> None:
     rng = np.random.default_rng((71, seed))
     p = drawn(rng, 3, 8, exact=seed % 2 == 0)
     found = solve_program(p, SolverOptions(gap=1e-7, time_limit_s=20.0))
-    checked = certify_program(p, found.u, found.proof)
+    checked = certify(p, found.u, found.proof)
     assert checked.proven
     assert checked.relative_gap <= 1e-7
     steps = np.linspace(0.0, 1.0, 101)
@@ -73,8 +73,8 @@ def test_agrees_with_the_search_by_boxes(seed: int) -> None:
     assert ours is not None
     assert ours.u is not None
     assert other.u is not None
-    mine = certify_program(p, ours.u, ours.proof)
-    theirs = certify_program(p, other.u, other.proof)
+    mine = certify(p, ours.u, ours.proof)
+    theirs = certify(p, other.u, other.proof)
     assert mine.proven
     assert theirs.proven
     assert mine.relative_gap <= 1e-7
@@ -92,7 +92,7 @@ def test_a_given_plan_is_never_made_worse_however_short_the_time() -> None:
     assert hurried is not None
     assert hurried.u is not None
     assert p.objective(hurried.u) >= p.objective(best.u) * (1 - 1e-12)
-    checked = certify_program(p, hurried.u, hurried.proof)
+    checked = certify(p, hurried.u, hurried.proof)
     assert checked.upper_bound >= p.objective(best.u)
 
 
@@ -115,7 +115,7 @@ def test_arms_that_differ_only_in_their_carryover_are_no_twins() -> None:
     assert found is not None
     assert found.u is not None
     assert found.u[0, 0] < 1e-6
-    assert certify_program(p, found.u, found.proof).relative_gap <= 1e-8
+    assert certify(p, found.u, found.proof).relative_gap <= 1e-8
 
 
 def test_concave_arms_among_them_are_priced_period_by_period() -> None:
@@ -126,10 +126,10 @@ def test_concave_arms_among_them_are_priced_period_by_period() -> None:
     found = search_shares(p, gap=1e-7, deadline=math.inf)
     assert found is not None
     assert found.u is not None
-    checked = certify_program(p, found.u, found.proof)
+    checked = certify(p, found.u, found.proof)
     assert checked.proven
     assert checked.relative_gap <= 1e-7
-    leaves = [node for node in found.proof.nodes if isinstance(node, ProgramLeaf)]
+    leaves = [node for node in found.proof.nodes if isinstance(node, Leaf)]
     assert all(np.all(np.isfinite(leaf.nu)) for leaf in leaves)
 
 

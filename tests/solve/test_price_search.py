@@ -13,17 +13,17 @@ from programs import random_program
 from benchmarks.classes import planned
 from shared.problem.lower import lower
 from shared.problem.program import AtMost, Program, Rows
-from shared.problem.program_proof import (
+from shared.problem.proof import (
     ArmLeaf,
     ArmNode,
-    ProgramArms,
-    ProgramProof,
+    PerArm,
+    Proof,
     SplitActive,
     SplitArgument,
     SplitDecision,
 )
 from shared.problem.region import root_region
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.program.ascent import ascend
 from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.program.price_trees import ArmTrees
@@ -60,7 +60,7 @@ def _attack(seed: int) -> None:
     tied = bool(program.pairs or program.at_most)
     trees = tuple(_random_tree(rng, program, a) for a in range(program.arms))
     mu = rng.normal(0.0, 0.5, len(program.rows.names))
-    found = certify_program(program, plan, ProgramProof((ProgramArms(mu, trees),)))
+    found = certify(program, plan, Proof((PerArm(mu, trees),)))
     if tied:
         assert not found.proven
         return
@@ -84,11 +84,11 @@ def test_trees_below_a_split_bound_their_side_only() -> None:
     rng = np.random.default_rng(0)
     u = program.upper * rng.random(program.upper.shape)
     u *= program.rows.upper[0] / (program.rows.matrix @ u.ravel())[0]
-    leaf = ProgramArms(np.array([0.5]), tuple((ArmLeaf(np.full(4, 0.4)),) for _ in range(3)))
+    leaf = PerArm(np.array([0.5]), tuple((ArmLeaf(np.full(4, 0.4)),) for _ in range(3)))
     z = float(program.adstocked(u)[1, 2])
     split = SplitArgument(1, 2, 0.5 * z, 1, 2)
-    whole = certify_program(program, u, ProgramProof((leaf,)))
-    parts = certify_program(program, u, ProgramProof((split, leaf, leaf)))
+    whole = certify(program, u, Proof((leaf,)))
+    parts = certify(program, u, Proof((split, leaf, leaf)))
     assert whole.proven
     assert program.objective(u) <= parts.upper_bound <= whole.upper_bound * (1.0 + 1e-12)
 
@@ -111,9 +111,9 @@ def test_trees_that_are_none_prove_nothing(fault: str) -> None:
     elif fault == "nan":
         tree = (SplitArgument(0, 1, 0.5, 1, 2), leaf, ArmLeaf(np.full(4, np.nan)))
     trees = ((leaf,), tree) if fault == "few" else ((leaf,), tree, (leaf,))
-    node = ProgramArms(np.array([0.5]), trees)  # type: ignore[arg-type]
+    node = PerArm(np.array([0.5]), trees)  # type: ignore[arg-type]
     u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
-    assert not certify_program(program, u, ProgramProof((node,))).proven
+    assert not certify(program, u, Proof((node,))).proven
 
 
 def test_counts_tie_arms_together() -> None:
@@ -125,7 +125,7 @@ def _solved(program: Program, gap: float, seconds: float = np.inf) -> tuple[np.n
     found = search_prices(program, gap=gap, deadline=time.perf_counter() + seconds)
     assert found is not None
     assert found.u is not None
-    certificate = certify_program(program, found.u, found.proof)
+    certificate = certify(program, found.u, found.proof)
     assert certificate.proven
     assert certificate.relative_gap <= gap
     assert program.violation(found.u) <= 1e-8
@@ -187,7 +187,7 @@ def test_a_start_is_never_lost() -> None:
     assert found is not None
     assert found.u is not None
     assert program.objective(found.u) >= program.objective(start)
-    assert certify_program(program, found.u, found.proof).upper_bound >= program.objective(start)
+    assert certify(program, found.u, found.proof).upper_bound >= program.objective(start)
 
 
 def test_wild_prices_of_a_leaf_that_hardly_matters_cost_nothing() -> None:
@@ -196,14 +196,12 @@ def test_wild_prices_of_a_leaf_that_hardly_matters_cost_nothing() -> None:
     calm, wild = ArmLeaf(np.full(4, 0.4)), ArmLeaf(np.array([1e11, 0.4, 0.4, 0.4]))
     split = SplitArgument(0, 0, 1e-9, 1, 2)
     tree = (split, calm, calm)
-    plain = ProgramArms(np.array([0.5]), ((calm,), tree, (calm,)))
+    plain = PerArm(np.array([0.5]), ((calm,), tree, (calm,)))
     # A leaf so thin that the wild price gains next to nothing, and where spending costs too much.
     top = float(program.adstocked(program.upper)[1, 0])
     dear = SplitArgument(0, 0, top * (1.0 - 1e-15), 1, 2)
-    other = ProgramArms(np.array([0.5]), ((calm,), (dear, calm, wild), (calm,)))
-    bounds = [
-        certify_program(program, u, ProgramProof((node,))).upper_bound for node in (plain, other)
-    ]
+    other = PerArm(np.array([0.5]), ((calm,), (dear, calm, wild), (calm,)))
+    bounds = [certify(program, u, Proof((node,))).upper_bound for node in (plain, other)]
     assert all(bound >= program.objective(u) for bound in bounds)
     # Rounded by the size of all leaves together, the wild one alone would add a thousandth.
     assert bounds[1] <= bounds[0] * (1.0 + 1e-9)
@@ -222,7 +220,7 @@ def test_after_the_deadline_no_leaf_is_relaxed_and_prices_stay_valid() -> None:
     assert late.calls == 0
     assert late.deadline == trees.deadline
     u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
-    node = ProgramArms(late.mu, tuple(tuple(own) for own in late.nodes))
-    checked = certify_program(program, u, ProgramProof((node,)))
+    node = PerArm(late.mu, tuple(tuple(own) for own in late.nodes))
+    checked = certify(program, u, Proof((node,)))
     assert program.objective(u) <= checked.upper_bound < np.inf
     assert checked.upper_bound <= late.bound() * (1.0 + 1e-9)

@@ -10,7 +10,7 @@ from programs import random_program
 from shared.curves.stack import stack
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.named.program_by_name import solve_by_name
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import solve_program
@@ -66,7 +66,7 @@ def test_a_concave_plan_over_time_is_solved_to_the_stated_tolerance(method: str)
     program = over_time("exponential")
     best = program.objective(solve_program(program, SolverOptions()).u)
     solved = solve_by_name(program, asked(method))
-    found = certify_program(program, solved.u, solved.proof)
+    found = certify(program, solved.u, solved.proof)
     assert found.proven
     assert found.max_constraint_violation <= 1e-9
     assert best * (1 - TOLERANCE[method]) <= found.objective <= found.upper_bound
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_plan(method: str) -> None:
 def test_any_program_keeps_its_rules_and_its_bound(method: str, seed: int) -> None:
     program, plan = random_program(np.random.default_rng(seed))
     solved = solve_by_name(program, SolverOptions(method=method, time_limit_s=4.0), plan)
-    found = certify_program(program, solved.u, solved.proof)
+    found = certify(program, solved.u, solved.proof)
     assert found.max_constraint_violation <= 1e-6
     assert found.objective <= found.upper_bound
     assert found.objective >= program.objective(plan) - 1e-12

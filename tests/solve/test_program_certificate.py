@@ -12,8 +12,8 @@ from programs import any_tree, climbed, keeps, random_program
 from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
-from shared.problem.program_proof import ProgramLeaf, ProgramProof, SplitArgument, SplitDecision
-from shared.solve.certify.program_certificate import certify_program
+from shared.problem.proof import Leaf, Proof, SplitArgument, SplitDecision
+from shared.solve.certify.certificate import certify
 
 
 def attack(seed: int) -> float:
@@ -27,7 +27,7 @@ def attack(seed: int) -> float:
     tightest = np.inf
     for size in (0, 1, int(rng.integers(2, 12))):
         proof = any_tree(rng, program, met[-1], size)
-        certificate = certify_program(program, met[-1], proof)
+        certificate = certify(program, met[-1], proof)
         if np.isfinite(certificate.upper_bound):
             hair = 1e-12 * max(1.0, abs(best))  # the climb keeps rows to rounding
             assert certificate.upper_bound >= best - hair, (seed, size, certificate, best)
@@ -52,7 +52,7 @@ def test_no_plan_beats_any_bound_ten_thousand_times(block: int) -> None:
 def test_optimal_multipliers_close_the_gap_of_a_concave_plan() -> None:
     """Adstock over time, one budget: at a stationary plan the root alone proves it."""
     program, plan, mu, nu = stationary()
-    certificate = certify_program(program, plan, ProgramProof((ProgramLeaf(mu, nu),)))
+    certificate = certify(program, plan, Proof((Leaf(mu, nu),)))
     assert certificate.relative_gap < 1e-9
     assert certificate.proven
     assert certificate.kkt_residual < 1e-6
@@ -86,7 +86,7 @@ def stationary() -> tuple[Program, np.ndarray, np.ndarray, np.ndarray]:
 
 def test_forged_proofs_prove_nothing() -> None:
     program, plan, mu, nu = stationary()
-    leaf = ProgramLeaf(mu, nu)
+    leaf = Leaf(mu, nu)
     forged = [
         (),
         (SplitDecision(0, 0, 1.0, 1, 1), leaf),  # both sides the same node
@@ -97,23 +97,23 @@ def test_forged_proofs_prove_nothing() -> None:
         (SplitDecision(0, -1, 1.0, 1, 2), leaf, leaf),
         (SplitDecision(0, 0, np.nan, 1, 2), leaf, leaf),
         (SplitArgument(0, -1, 1.0, 1, 2), leaf, leaf),
-        (ProgramLeaf(np.array([np.nan]), nu),),
-        (ProgramLeaf(mu, np.full_like(nu, np.inf)),),
-        (ProgramLeaf(np.zeros(3), nu),),
-        (ProgramLeaf(mu, nu[:1]),),
+        (Leaf(np.array([np.nan]), nu),),
+        (Leaf(mu, np.full_like(nu, np.inf)),),
+        (Leaf(np.zeros(3), nu),),
+        (Leaf(mu, nu[:1]),),
     ]
     for nodes in forged:
-        certificate = certify_program(program, plan, ProgramProof(nodes))
+        certificate = certify(program, plan, Proof(nodes))
         assert certificate.upper_bound == np.inf, nodes
         assert not certificate.proven
 
 
 def test_a_plan_that_breaks_a_rule_is_never_proven() -> None:
     program, plan, mu, nu = stationary()
-    proof = ProgramProof((ProgramLeaf(mu, nu),))
+    proof = Proof((Leaf(mu, nu),))
     for wrong in (1.01 * plan, plan - 10.0, plan * np.nan, plan[:2]):
         if wrong.shape == plan.shape and np.all(np.isfinite(wrong)):
-            assert not certify_program(program, wrong, proof).proven
+            assert not certify(program, wrong, proof).proven
         assert program.violation(wrong) > 1e-6
     lots = replace(program, lot=np.full(3, 0.5))
     assert lots.violation(plan) > 1e-3
@@ -128,8 +128,8 @@ def test_prices_of_the_wrong_sign_cost_nothing() -> None:
     program, plan, mu, nu = stationary()
     rows = replace(program.rows, lower=np.array([-np.inf]))
     capped = replace(program, rows=rows)
-    good = certify_program(capped, plan, ProgramProof((ProgramLeaf(mu, nu),)))
-    bad = certify_program(capped, plan, ProgramProof((ProgramLeaf(-mu, nu),)))
+    good = certify(capped, plan, Proof((Leaf(mu, nu),)))
+    bad = certify(capped, plan, Proof((Leaf(-mu, nu),)))
     assert good.relative_gap < 1e-9
     assert good.upper_bound < bad.upper_bound < np.inf
 
@@ -171,8 +171,8 @@ def test_one_decision_each_is_bounded_jointly(seed: int) -> None:
                     best, best_u = program.objective(z), z.copy()
     bounds = []
     for price in np.geomspace(0.05, 5.0, 60):
-        leaf = ProgramLeaf(np.array([price]), np.zeros((arms, 1)))
-        bounds.append(certify_program(program, best_u, ProgramProof((leaf,))).upper_bound)
+        leaf = Leaf(np.array([price]), np.zeros((arms, 1)))
+        bounds.append(certify(program, best_u, Proof((leaf,))).upper_bound)
     assert min(bounds) >= best
     assert min(bounds) <= 1.5 * best
 
@@ -210,7 +210,7 @@ def test_full_enumeration_of_lots_closes_the_gap(seed: int) -> None:
         at = len(nodes)
         nodes.append(None)
         if not spots:
-            nodes[at] = ProgramLeaf(np.zeros(1), 0 * ones)
+            nodes[at] = Leaf(np.zeros(1), 0 * ones)
             return at
         a, k, lot = spots[0]
         rest = spots[1:]
@@ -220,7 +220,7 @@ def test_full_enumeration_of_lots_closes_the_gap(seed: int) -> None:
         return at
 
     grow([(a, k, 0) for a in range(2) for k in range(2)])
-    certificate = certify_program(program, best_u, ProgramProof(tuple(nodes)))
+    certificate = certify(program, best_u, Proof(tuple(nodes)))
     assert certificate.upper_bound >= best
     assert certificate.relative_gap < 1e-12
 
@@ -250,9 +250,9 @@ def test_an_interaction_is_bounded_by_its_planes(strength: float, mix: float) ->
         upper_by=("",) * 2,
     )
     price = 0.6
-    leaf = ProgramLeaf(np.array([price]), 0 * ones, np.array([[mix]]))
+    leaf = Leaf(np.array([price]), 0 * ones, planes=np.array([[mix]]))
     plan = np.array([[1.0], [1.0]])
-    found = certify_program(program, plan, ProgramProof((leaf,))).upper_bound
+    found = certify(program, plan, Proof((leaf,))).upper_bound
     low, high = -np.expm1(-rates * 0.2), -np.expm1(-rates * ends)
     near, far = (high[1], low[1]) if strength > 0 else (low[1], high[1])
     to_a = strength * (mix * near + (1 - mix) * far)
@@ -284,14 +284,14 @@ def test_a_plan_feasible_to_tolerance_only_never_exceeds_its_bound() -> None:
         curves=stack([Hill(100.0, 20.0, 0.5)]),
         scale=100.0,
     )
-    proof = ProgramProof((SplitDecision(0, 0, 0.5, 1, 2), *[ProgramLeaf(np.ones(1), 0 * one)] * 2))
+    proof = Proof((SplitDecision(0, 0, 0.5, 1, 2), *[Leaf(np.ones(1), 0 * one)] * 2))
     for u in (0.0, 1e-9, 5e-5):
-        found = certify_program(program, u * one, proof)
+        found = certify(program, u * one, proof)
         assert found.proven
         assert found.upper_bound >= found.objective
         assert found.upper_bound == pytest.approx(program.objective(u * one), abs=1e-12)
     # One that counts as infeasible says nothing about the bound.
-    found = certify_program(program, one, proof)
+    found = certify(program, one, proof)
     assert not found.proven
     assert found.upper_bound < 1e-9 < found.objective
 
@@ -301,11 +301,11 @@ def test_a_plan_that_rounding_alone_makes_infeasible_is_proven() -> None:
     program, plan, mu, nu = stationary()
     locked = plan * (1 + 1e-11)
     program = replace(program, lower=locked, upper=locked)
-    found = certify_program(program, locked, ProgramProof((ProgramLeaf(mu, nu),)))
+    found = certify(program, locked, Proof((Leaf(mu, nu),)))
     assert found.proven
     assert found.upper_bound == pytest.approx(found.objective)
     # Where no plan holds by far, nothing is proven of one that does not either.
     locked = 1.5 * plan
     program = replace(program, lower=locked, upper=locked)
-    found = certify_program(program, locked, ProgramProof((ProgramLeaf(mu, nu),)))
+    found = certify(program, locked, Proof((Leaf(mu, nu),)))
     assert not found.proven

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +18,8 @@ from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.risk import weights_at
-from shared.problem.risk_program import RiskProgramProof, missed, outcomes, relaxed, worth
-from shared.solve.certify import risk_program_certificate
-from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.problem.risk_program import missed, outcomes, relaxed, worth
+from shared.solve.certify.certificate import certify
 from shared.solve.risk.program_risk import RiskProgramSolved, solve_risk_program
 from shared.solve.risk.weights import tidy
 
@@ -75,9 +72,8 @@ def attack(seed: int) -> float:
     weights = any_weights(rng, risk, program, met[-1])
     task, _ = relaxed(program, aim, risk, weights, theta)
     tree = any_tree(rng, task, met[-1], int(rng.integers(0, 6)))
-    found = certify_risk_program(
-        program, aim, risk, met[-1], RiskProgramProof(weights, theta, tree)
-    )
+    proof = replace(tree, weights=weights, theta=theta)
+    found = certify(replace(program.aimed(aim), risk=risk), met[-1], proof)
     met += climbed(rng, task, met[-1], 8)
     for each in met:
         assert keeps(program, each)
@@ -105,20 +101,15 @@ def test_forged_weights_prove_nothing() -> None:
     program = replace(program, pairs=())
     tree = any_tree(rng, program, plan, 0)
     for weights in ([0.9, 0.1, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.1], [np.nan] * 5, [0.25] * 4):
-        forged = RiskProgramProof(np.array(weights), (), tree)
-        out = certify_risk_program(program, PLAIN, Risk("cvar", level=0.4), plan, forged)
+        forged = replace(tree, weights=np.array(weights))
+        read = replace(program.aimed(PLAIN), risk=Risk("cvar", level=0.4))
+        out = certify(read, plan, forged)
         assert out.upper_bound == np.inf
         assert not out.proven
-    negative = RiskProgramProof(np.full(5, 0.2), (-1.0,), tree)
+    negative = replace(tree, weights=np.full(5, 0.2), theta=(-1.0,))
     aim = replace(PLAIN, floors=(Floor("target_outcome", 1.0, 0.0, 1.0),))
-    assert not certify_risk_program(program, aim, RISKS[0], plan, negative).proven
-
-
-def test_the_certificate_imports_no_solver() -> None:
-    tree = ast.parse(Path(risk_program_certificate.__file__).read_text())
-    names = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    solvers = [n for n in names if n.startswith("shared.solve") and ".certify" not in n]
-    assert solvers == []
+    read = replace(program.aimed(aim), risk=RISKS[0])
+    assert not certify(read, plan, negative).proven
 
 
 # -- against other methods ------------------------------------------------------------------------

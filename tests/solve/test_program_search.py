@@ -12,7 +12,7 @@ from searches import best_on_grid, one_period, over_time
 from shared.errors import Infeasible
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
-from shared.solve.certify.program_certificate import certify_program
+from shared.solve.certify.certificate import certify
 from shared.solve.program.box_primal import allowed
 from shared.solve.program.piecewise import solve_piecewise
 from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
@@ -39,7 +39,7 @@ def solved(program: Program, gap: float = 1e-6, seconds: float = 10.0) -> Solved
 def test_no_point_of_a_grid_is_better_and_the_proof_holds(feature: str, s_shaped: bool) -> None:
     program = one_period(3, 4, 100.0, s_shaped=s_shaped, **FEATURES[feature])
     found = solved(program)
-    checked = certify_program(program, found.u, found.proof)
+    checked = certify(program, found.u, found.proof)
     assert allowed(program, found.u)
     assert checked.proven
     assert checked.relative_gap <= 1.5e-6
@@ -63,14 +63,14 @@ def test_lots_are_solved_as_by_a_dynamic_programme(seed: int) -> None:
         )
     found = solved(program, gap=1e-5)
     assert program.objective(found.u) == pytest.approx(best[count], rel=1e-5)
-    assert certify_program(program, found.u, found.proof).upper_bound >= best[count] * (1 - 1e-12)
+    assert certify(program, found.u, found.proof).upper_bound >= best[count] * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("s_shaped", [True, False])
 def test_a_plan_with_carryover_beats_a_grid(s_shaped: bool) -> None:
     program = over_time(5, 2, 3, 120.0, s_shaped=s_shaped)
     found = solved(program)
-    checked = certify_program(program, found.u, found.proof)
+    checked = certify(program, found.u, found.proof)
     assert checked.proven
     assert checked.relative_gap <= 1.5e-6
     grid = best_on_grid(program, 120.0, 12, lambda u: allowed(program, u))
@@ -82,7 +82,7 @@ def test_the_integer_programme_and_the_search_agree(feature: str) -> None:
     program = one_period(8, 6, 150.0, **FEATURES[feature])
     found = solved(program)
     other = solve_piecewise(program, gap=1e-5, deadline=time.perf_counter() + 5.0)
-    bound = certify_program(program, found.u, found.proof).upper_bound
+    bound = certify(program, found.u, found.proof).upper_bound
     assert other.u is not None
     assert allowed(program, other.u)
     assert other.value <= bound
@@ -93,7 +93,7 @@ def test_the_integer_programme_plans_over_time() -> None:
     program = over_time(2, 3, 4, 240.0)
     found = solved(program, gap=1e-4)
     other = solve_piecewise(program, gap=1e-3, deadline=time.perf_counter() + 5.0)
-    bound = certify_program(program, found.u, found.proof).upper_bound
+    bound = certify(program, found.u, found.proof).upper_bound
     assert other.u is not None
     assert bound * (1.0 - 2e-3) <= other.value <= bound
 
@@ -148,7 +148,7 @@ def test_the_time_limit_is_kept() -> None:
     program = one_period(2, 60, 1000.0, lot=8.0, least=20.0, most=15)
     found = solve_program(program, SolverOptions(gap=1e-12, time_limit_s=1.0))
     assert found.solve_ms <= 1000
-    checked = certify_program(program, found.u, found.proof)
+    checked = certify(program, found.u, found.proof)
     assert checked.proven
     assert np.isfinite(checked.upper_bound)
 
@@ -163,7 +163,7 @@ def test_a_gap_that_the_search_calls_closed_is_closed_in_its_proof(seed: int) ->
     """Cuts once took the hole below a minimum for spend that is allowed, and cut away too much."""
     program = one_period(seed, 20, 1_000.0, least=60.0)
     found = solved(program)
-    checked = certify_program(program, found.u, found.proof)
+    checked = certify(program, found.u, found.proof)
     assert found.finished
     assert checked.proven
     assert checked.relative_gap <= 1e-6

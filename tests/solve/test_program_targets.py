@@ -12,11 +12,11 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, MichaelisMenten
 from shared.errors import Infeasible
 from shared.problem.aim import aim_of
-from shared.problem.aim_proof import AimLeaf, AimProof, AimSplit
 from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
-from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.problem.proof import Leaf, Proof, SplitDecision
+from shared.solve.certify.certificate import certify
 from shared.solve.goals.goals import solve_goal
 from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
@@ -142,23 +142,23 @@ def test_random_plans_do_not_beat_the_bound_of_any_multiplier() -> None:
             if costs <= 60.0 and aim.missed(brings, costs) == 0.0:
                 worths.append(aim.worth(brings, costs))
         assert worths
-        leaf = next(node for node in out.proof.nodes if isinstance(node, AimLeaf))
+        leaf = next(node for node in out.proof.nodes if isinstance(node, Leaf))
         for theta in (0.0, 0.3, 4.0):
-            tried = AimLeaf((theta,), leaf.proof)
-            for nodes in ((tried,), (AimSplit(1, 0, 7.0, 1, 2), tried, leaf)):
-                found = certify_program_aim(program, aim, out.u, AimProof(nodes))
+            tried = replace(leaf, theta=(theta,))
+            for nodes in ((tried,), (SplitDecision(1, 0, 7.0, 1, 2), tried, leaf)):
+                found = certify(program.aimed(aim), out.u, Proof(nodes))
                 assert found.upper_bound >= max(worths)
-        for bad in ((-1.0,), (np.nan,), ()):
-            proof = AimProof((AimLeaf(bad, leaf.proof),))
-            assert not certify_program_aim(program, aim, out.u, proof).proven
+        for bad in ((-1.0,), (np.nan,), (1.0, 1.0)):
+            proof = Proof((replace(leaf, theta=bad),))
+            assert not certify(program.aimed(aim), out.u, proof).proven
         for forged in (
             (),
-            (AimSplit(1, 0, 7.0, 0, 0), leaf),
-            (AimSplit(1, 0, 7.0, 1, 1), leaf),
-            (AimSplit(9, 0, 7.0, 1, 2), leaf, leaf),
-            (AimSplit(1, 0, np.nan, 1, 2), leaf, leaf),
+            (SplitDecision(1, 0, 7.0, 0, 0), leaf),
+            (SplitDecision(1, 0, 7.0, 1, 1), leaf),
+            (SplitDecision(9, 0, 7.0, 1, 2), leaf, leaf),
+            (SplitDecision(1, 0, np.nan, 1, 2), leaf, leaf),
         ):
-            assert not certify_program_aim(program, aim, out.u, AimProof(forged)).proven
+            assert not certify(program.aimed(aim), out.u, Proof(forged)).proven
 
 
 def test_a_free_budget_leaves_room_for_what_the_target_allows() -> None:

@@ -11,12 +11,11 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Saturation, Sigmoid
 from shared.errors import Infeasible
 from shared.problem.aim import Aim, aim_of
-from shared.problem.aim_proof import AimLeaf, AimNode, AimProof, AimSplit
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Problem, SolverOptions, Weights
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, ProgramProof
-from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.problem.proof import Leaf, Node, Proof, SplitDecision
+from shared.solve.certify.certificate import certify
 from shared.solve.program.program_targets import solve_program_aim
 
 MOST = 40.0
@@ -87,23 +86,23 @@ def grid(program: Program, aim: Aim, points: int) -> tuple[np.ndarray, np.ndarra
     return (aim.value * brings - aim.cost * costs)[keep], costs[keep]
 
 
-def forged(rng: np.random.Generator, program: Program, aim: Aim) -> AimProof:
+def forged(rng: np.random.Generator, program: Program, aim: Aim) -> Proof:
     """A proof that no solver made: any multipliers, any splits."""
-    nodes: list[AimNode] = []
+    nodes: list[Node] = []
 
-    def leaf() -> AimLeaf:
+    def leaf() -> Leaf:
         theta = tuple(float(t) for t in rng.exponential(1.0, len(aim.floors)))
         mu = rng.normal(size=len(program.rows.names))
-        return AimLeaf(theta, ProgramProof((ProgramLeaf(mu, rng.random(program.carry_in.shape)),)))
+        return Leaf(mu, rng.random(program.carry_in.shape), theta)
 
     nodes.append(leaf())
     for _ in range(int(rng.integers(0, 3))):
-        ends = [i for i, node in enumerate(nodes) if isinstance(node, AimLeaf)]
+        ends = [i for i, node in enumerate(nodes) if isinstance(node, Leaf)]
         at = ends[int(rng.integers(len(ends)))]
         arm, where = int(rng.integers(program.arms)), float(rng.uniform(-1.0, MOST + 1.0))
-        nodes[at] = AimSplit(arm, 0, where, len(nodes), len(nodes) + 1)
+        nodes[at] = SplitDecision(arm, 0, where, len(nodes), len(nodes) + 1)
         nodes += [leaf(), leaf()]
-    return AimProof(tuple(nodes))
+    return Proof(tuple(nodes))
 
 
 def attack(seed: int) -> None:
@@ -114,7 +113,7 @@ def attack(seed: int) -> None:
     worths, _ = grid(program, aim, 41 if program.arms == 2 else 21)
     best = float(worths.max(initial=-np.inf))
     u = 0.5 * (program.lower + program.upper)
-    bound = certify_program_aim(program, aim, u, forged(rng, program, aim)).upper_bound
+    bound = certify(program.aimed(aim), u, forged(rng, program, aim)).upper_bound
     assert best <= bound * (1 + 1e-15 * np.sign(bound)), (seed, task.goal)
 
 

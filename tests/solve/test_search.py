@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from problems import ALL, CONCAVE, canonical, random_problem
+from problems import ALL, CONCAVE, canonical, certified, random_problem
 
 from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import Solved, solve
 from shared.solve.named.search import BY_NAME, SEARCHES, search
 from shared.solve.named.space import BudgetSpace
@@ -43,7 +42,7 @@ def check(problem: Canonical, solved: Solved) -> float:
     assert total <= problem.budget * (1 + 1e-15)
     if problem.spend_all:
         assert total == pytest.approx(problem.budget, rel=1e-15, abs=1e-300)
-    found = certify(problem, solved.spend, solved.proof)
+    found = certified(problem, solved.spend, solved.proof)
     assert found.proven
     assert found.objective <= found.upper_bound
     return found.relative_gap

@@ -17,6 +17,7 @@ from problems import (
     ALL,
     CONCAVE,
     canonical,
+    certified,
     curve,
     on_grid,
     random_plans,
@@ -37,7 +38,7 @@ from shared.curves.stack import CurveStack, Group
 from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.certify.certificate import Certificate
 from shared.solve.dispatch import Solved, solve
 
 Array = NDArray[np.float64]
@@ -48,7 +49,7 @@ seeds = st.integers(0, 2**32 - 1)
 def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solved, Certificate]:
     """Solve, recheck, and insist on what every answer must keep."""
     answer = solve(problem, options)
-    check = certify(problem, answer.spend, answer.proof)
+    check = certified(problem, answer.spend, answer.proof)
     total = math.fsum(answer.spend)
     if problem.spend_all:
         assert abs(total - problem.budget) <= 1e-12 * max(problem.budget, 1e-300)
@@ -256,7 +257,7 @@ def test_never_worse_than_the_current_plan(seed: int) -> None:
     current = replace(problem, current=plan)
     hurried = SolverOptions(gap=1e-9, time_limit_s=1e-6)
     answer = solve(current, hurried)
-    check = certify(current, answer.spend, answer.proof)
+    check = certified(current, answer.spend, answer.proof)
     assert check.objective >= outcome(problem, plan).sum() * (1 - 1e-12)
     assert check.proven
 
@@ -270,7 +271,7 @@ def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
     problem = canonical(list(curves), 0.37 * 30, draws=draws)
     answer = solve(problem, SolverOptions(gap=1e-7, time_limit_s=0.25))
     assert answer.solve_ms <= 250
-    check = certify(problem, answer.spend, answer.proof)
+    check = certified(problem, answer.spend, answer.proof)
     assert check.proven
     assert 1e-7 < check.relative_gap < 0.1
     assert "time limit" in answer.why
@@ -308,7 +309,7 @@ def test_a_root_that_is_slow_keeps_the_time_limit_too(monkeypatch: pytest.Monkey
     )
     answer = solve(problem, SolverOptions(gap=1e-9, time_limit_s=0.2))
     assert answer.solve_ms <= 220
-    check = certify(problem, answer.spend, answer.proof)
+    check = certified(problem, answer.spend, answer.proof)
     assert check.proven
     assert check.relative_gap < 1.0
 
@@ -373,5 +374,5 @@ def test_methods_by_name() -> None:
     problem = random_problem(np.random.default_rng(1), 6, ("s_hill",))
     dual = solve(problem, SolverOptions(method="lagrangian"))
     assert (dual.method, dual.nodes) == ("lagrangian", 1)
-    assert certify(problem, dual.spend, dual.proof).proven
+    assert certified(problem, dual.spend, dual.proof).proven
     assert solve(problem, SolverOptions(method="branch_and_bound")).method == "branch_and_bound"

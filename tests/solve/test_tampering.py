@@ -9,24 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import random_problem
+from problems import certified, random_problem
 from programs import climbed, random_program
 
 from shared.errors import Infeasible
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
-from shared.solve.certify.aim_certificate import certify_aim
+from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.certify.program_aim_certificate import certify_program_aim
-from shared.solve.certify.program_certificate import certify_program
-from shared.solve.certify.risk_certificate import certify_risk
-from shared.solve.certify.risk_program_certificate import certify_risk_program
 from shared.solve.dispatch import solve
 from shared.solve.goals.goals import solve_goal
 from shared.solve.program.program_search import solve_program
 from shared.solve.program.program_targets import solve_program_aim
 from shared.solve.risk.program_risk import solve_risk_program
-from shared.solve.risk.risk import solve_risk
 
 Check = Callable[[Any], Certificate]
 QUICK = SolverOptions(gap=1e-4, time_limit_s=0.2)
@@ -116,9 +111,9 @@ def test_a_changed_proof_of_one_budget(seed: int) -> None:
     rng = np.random.default_rng([seed, 1])
     task = random_problem(rng, int(rng.integers(2, 6)), ("s_hill", "sigmoid", "hill"))
     found = solve(task, replace(QUICK, method="branch_and_bound"))
-    best = certify(task, found.spend, found.proof).objective
-    held_against(rng, found.proof, best, lambda proof: certify(task, task.lower, proof))
-    held_against(rng, found.proof, best, lambda proof: certify(task, found.spend, proof))
+    best = certified(task, found.spend, found.proof).objective
+    held_against(rng, found.proof, best, lambda proof: certified(task, task.lower, proof))
+    held_against(rng, found.proof, best, lambda proof: certified(task, found.spend, proof))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -133,7 +128,7 @@ def test_a_changed_proof_of_a_goal(seed: int) -> None:
     except Infeasible:
         return
     best = found.certificate.objective
-    held_against(rng, found.proof, best, lambda proof: certify_aim(task, aim, found.spend, proof))
+    held_against(rng, found.proof, best, lambda proof: certified(task, found.spend, proof, aim))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -142,9 +137,11 @@ def test_a_changed_proof_of_a_careful_plan(seed: int) -> None:
     task = random_problem(rng, 3, ("s_hill", "hill", "exponential"), draws=5)
     kinds = ("mean_minus_sd", "cvar", "worst_case", "quantile")
     risk = Risk(kinds[seed % 4], aversion=0.7, level=0.3)
-    found = solve_risk(task, risk, QUICK)
+    program = as_program(task)
+    found = solve_risk_program(program, Aim(), risk, QUICK)
     best = found.certificate.objective
-    held_against(rng, found.proof, best, lambda proof: certify_risk(task, risk, found.spend, proof))
+    read = replace(program, risk=risk)
+    held_against(rng, found.proof, best, lambda proof: certify(read, found.u, proof))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -157,7 +154,7 @@ def test_a_changed_proof_of_a_program(seed: int) -> None:
     found = solve_program(program, QUICK, climb)
     best = max(program.objective(climb), program.objective(found.u))
     for u in (plan, found.u):
-        held_against(rng, found.proof, best, lambda proof, u=u: certify_program(program, u, proof))
+        held_against(rng, found.proof, best, lambda proof, u=u: certify(program, u, proof))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -169,9 +166,7 @@ def test_a_changed_proof_of_a_target_under_rules(seed: int) -> None:
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", target, 0.0, target),))
     found = solve_program_aim(program, aim, QUICK, plan)
     best = max(found.certificate.objective, -float(program.spend(plan).sum()))
-    held_against(
-        rng, found.proof, best, lambda proof: certify_program_aim(program, aim, found.u, proof)
-    )
+    held_against(rng, found.proof, best, lambda proof: certify(program.aimed(aim), found.u, proof))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -189,5 +184,5 @@ def test_a_changed_proof_of_a_careful_plan_under_rules(seed: int) -> None:
         rng,
         found.proof,
         best,
-        lambda proof: certify_risk_program(program, aim, risk, found.u, proof),
+        lambda proof: certify(replace(program, risk=risk), found.u, proof),
     )

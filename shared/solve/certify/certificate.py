@@ -1,52 +1,60 @@
-"""What a plan is worth and how far from the best it can be, rechecked from the problem alone.
+"""What a plan is worth and how far from the best it can be, rechecked from the program alone.
 
-No solver is imported and nothing it says is believed. From a :class:`~shared.problem.proof.Proof`
-only prices and the tree's splits are read: boxes are derived from the problem's own bounds on the
-way down, so that the leaves cover every feasible plan by construction, and for each of them weak
-duality gives a bound from one-dimensional maxima. Everything is rounded outward.
+No solver is imported and nothing it says is believed: of a :class:`~shared.problem.proof.Proof`
+only multipliers and the tree's splits are read, regions are derived from the program's own box on
+the way down, so that the leaves cover every feasible plan by construction, and for each of them
+weak duality gives a bound from one-dimensional maxima. Everything is rounded outward.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.incumbent import ALLOWED
-from shared.problem.proof import Count, Cut, Proof, Split
-from shared.problem.symmetry import alike, in_order
-from shared.solve.certify.regions import Bounder, Limit, Region
+from shared.problem.lattice_rows import lattice_rows
+from shared.problem.program import Program
+from shared.problem.proof import Cut, Leaf, PerArm, Proof, SplitActive
+from shared.problem.region import HAIR, Region, halves, holds, inner, root_region, sorted_within
+from shared.problem.risk import measure
+from shared.problem.risk_program import outcomes
+from shared.problem.symmetry import alike
+from shared.solve.certify.bounder import Bounder, Sides, Task
+from shared.solve.certify.measures import missed_by_measure, most_of, quantile_alone, weighed_as
+from shared.solve.certify.per_arm import bound_arms
+from shared.solve.certify.rounding import EPS
 
-__all__ = ["CELLS", "Certificate", "certify", "covering", "leaves", "narrowed", "stated"]
+__all__ = ["Certificate", "bound", "certify", "certify_all", "stated", "violation"]
 
 Array = NDArray[np.float64]
-_EXACTLY = 20_000  # so many numbers are added up without any rounding
-CELLS = 400_000  # rows times channels bounded together
+Groups = tuple[NDArray[np.intp], ...]
+_CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
+_NO_PROOF = (ValueError, IndexError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A plan's value beside a bound on every plan.
+    """A plan's value beside a bound on every plan, in the sense of maximising.
 
     Attributes
     ----------
     objective
-        Expected outcome of the plan.
+        What the plan is worth in the program's own objective (for the least spend minus the money,
+        so that minus the bound is a lower bound on it).
     upper_bound
         No feasible plan has more; ``inf`` (like both gaps) where the proof proves nothing.
     gap, relative_gap
-        ``upper_bound - objective``, and that over the upper bound's size; never negative.
+        ``upper_bound - objective``, and that over the larger one's size; never negative.
     proven
         Whether ``upper_bound`` is a bound on every feasible plan, and this plan is feasible.
     max_constraint_violation
-        Largest violation of a bound or the budget, relative to the budget.
+        Largest violation of a bound, a rule or a target, relative to the money at stake.
     kkt_residual
-        Half the outcome gained by moving a unit of money between the two channels where that pays
-        most, relative to the steeper slope or the average return; 0 at a stationary plan.
+        How far the plan is from stationary, relative to its steepest slope; 0 where it is.
     """
 
     objective: float
@@ -58,21 +66,131 @@ class Certificate:
     kkt_residual: float
 
 
-def certify(canonical: Canonical, spend: Array, proof: Proof) -> Certificate:
-    """Recheck a plan (n,) and bound what any other could reach."""
-    objective = _sum(outcome(canonical, spend))
-    violation = _violation(canonical, spend)
-    bound = _bound(canonical, spend, proof, objective)
-    return stated(objective, bound, violation, _kkt(canonical, spend, objective))
+def certify(program: Program, u: Array, proof: Proof) -> Certificate:
+    """Recheck decisions (A, K) and bound what any others that meet the targets could reach."""
+    missed = violation(program, u)
+    if not math.isfinite(missed):
+        return stated(math.nan, None, missed, math.inf)
+    u = np.maximum(u, 0.0)  # below zero there are no curves; the violation above has said so
+    if program.risk is not None:
+        return _certify_measure(program, u, proof, missed)
+    objective = program.objective(u)
+    # Limits on what comes in lots are as tight as the lots make them.
+    held = replace(program, rows=lattice_rows(program))
+    best, around = _bound(held, u, proof, objective)
+    residual = _residual(program, u, around)
+    if best == -math.inf and missed <= HAIR:
+        best = objective  # no plan keeps every rule exactly, and this one does to rounding
+    return stated(objective, best, missed, residual, _stake(program, u))
 
 
-def stated(objective: float, bound: float | None, violation: float, residual: float) -> Certificate:
-    """A plan's value beside its bound; infinite, and proving nothing, where either is no number."""
+def _certify_measure(program: Program, u: Array, proof: Proof, missed: float) -> Certificate:
+    """Of a measure of risk: weights of its set and multipliers of the targets make a program of
+    expected outcome whose bound is one for the measure (:mod:`shared.problem.risk_program`)."""
+    risk = program.risk
+    assert risk is not None
+    objective = program.value * measure(risk, outcomes(program, u))
+    objective -= program.cost * float(program.spend(u).sum())
+    try:
+        task, less = weighed_as(program, proof)
+        found = certify(task, u, replace(proof, weights=None, theta=(), alone=None))
+        # Weights may miss their set by a hair, which changes the outcome by no more than this.
+        hair = 1e-12 * task.value * most_of(program, proof)
+        wide = 4.0 * hair + 16.0 * EPS * (abs(found.upper_bound) + abs(less))
+        best, residual = found.upper_bound - less + wide, found.kkt_residual
+        if proof.alone is not None and risk.measure == "quantile":
+            best = min(best, quantile_alone(program, u, proof.alone))
+    except _NO_PROOF:
+        best, residual = math.inf, math.inf
+    return stated(objective, best, missed, residual)
+
+
+def certify_all(
+    programs: Sequence[Program], plans: Sequence[Array], proofs: Sequence[Proof], accuracy: float
+) -> list[Certificate]:
+    """Certificates of one program's plans at many budgets, rechecked together.
+
+    What an arm is worth at a price does not depend on the budget, so the regions of all trees are
+    bounded in one pass, and what is learnt of means over draws serves them all.
+
+    Parameters
+    ----------
+    programs
+        One program with other sides of its rows, and other upper ends of its box.
+    accuracy
+        Relative; bounds on means over draws are refined until they are that close. Closed forms
+        are bounded to rounding.
+    """
+    largest = max(programs, key=lambda program: float(program.upper.sum()))
+    objectives = [p.objective(np.maximum(u, 0.0)) for p, u in zip(programs, plans, strict=True)]
+    root = root_region(largest)
+    if root is None:
+        return [certify(*each) for each in zip(programs, plans, proofs, strict=True)]
+    size = min(p.outcome(np.maximum(u, 0.0)) for p, u in zip(programs, plans, strict=True))
+    bounder = Bounder(largest, root, max(abs(size), 1e-300), accuracy)
+    bounds = np.full(len(programs), -np.inf)
+    # What is alike at the largest budget is alike at all: a budget caps both the same.
+    twins = alike(largest) if any(len(proof.nodes) > 1 for proof in proofs) else ()
+    tasks: list[Task] = []
+    owners: list[int] = []
+
+    def settle() -> None:
+        step = bounder.together
+        for i in range(0, len(tasks), step):
+            some = bounder.bounds(tasks[i : i + step], loose=False)
+            np.maximum.at(bounds, np.array(owners[i : i + step], dtype=np.intp), some)
+        tasks.clear()
+        owners.clear()
+
+    broken = np.zeros(len(programs), dtype=bool)
+    for k, (program, proof) in enumerate(zip(programs, proofs, strict=True)):
+        try:
+            sides, root = Sides(program.rows.lower, program.rows.upper), root_region(program)
+            if root is None:
+                continue
+            for node, region, rest in _leaves(program, root, proof, twins):
+                if isinstance(node, PerArm):
+                    raise TypeError("Trees for single arms are not bounded together.")
+                leaf = node.leaf if isinstance(node, Cut) else node
+                tasks.append(bounder.task(leaf, region, rest, sides))
+                owners.append(k)
+                if len(tasks) * program.weight.size >= _CELLS:
+                    settle()
+        except _NO_PROOF:
+            broken[k] = True
+    settle()
+    bounds[broken] = np.inf
+    return [
+        stated(objective, float(best), violation(program, u), math.nan, 0.0)
+        for program, u, objective, best in zip(programs, plans, objectives, bounds, strict=True)
+    ]
+
+
+def bound(program: Program, u: Array, proof: Proof, enough: float) -> float:
+    """A bound alone, in the objective's own unit: no plan is worth more.
+
+    ``-inf`` where no plan is left, ``inf`` where nothing is proved; ``u`` (A, K) tells what sizes
+    matter, and no care is taken with what is at most ``enough``.
+    """
+    held = replace(program, rows=lattice_rows(program))
+    best, _ = _bound(held, np.maximum(u, 0.0), proof, enough)
+    return math.inf if best is None else best
+
+
+def stated(
+    objective: float, bound: float | None, violation: float, residual: float, stake: float = 0.0
+) -> Certificate:
+    """A plan's value beside its bound; infinite, and proving nothing, where either is no number.
+
+    The bound that is stated is one that the plan itself does not exceed: a plan that is feasible to
+    the tolerance only may gain by what it misses, and no bound is wrong by being larger. ``stake``
+    is what a gap of rounding is relative to where the best is to do nothing.
+    """
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
         return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
-    bound = covering(bound, objective, violation)
+    bound = max(bound, objective) if violation <= ALLOWED else bound
     gap = max(bound - objective, 0.0)
-    scale = max(abs(bound), abs(objective))
+    scale = max(abs(bound), abs(objective), stake if gap <= 1e-12 * stake else 0.0)
     return Certificate(
         objective=objective,
         upper_bound=bound,
@@ -84,166 +202,204 @@ def stated(objective: float, bound: float | None, violation: float, residual: fl
     )
 
 
-def covering(bound: float, objective: float, violation: float) -> float:
-    """The bound to state beside a plan: one that the plan itself does not exceed.
+def violation(program: Program, u: Array) -> float:
+    """Largest violation of a bound, a rule or a target, relative to what it is of."""
+    worst = program.violation(u)
+    if not program.floors or not math.isfinite(worst):
+        return worst
+    plan, costs = np.maximum(u, 0.0), float(program.spend(u).sum())
+    if program.risk is None:
+        brings = program.outcome(plan)
+        return max(worst, *(floor.missed(brings, costs) for floor in program.floors))
+    return max(worst, missed_by_measure(program, plan))
 
-    A plan that is feasible to the tolerance only may gain by what it misses. No bound is wrong by
-    being larger, and one below a plan that counts as feasible would say that the plan cannot be.
+
+def _leaves(
+    program: Program, root: Region, proof: Proof, twins: Groups | None = None
+) -> Iterator[tuple[Leaf | PerArm | Cut, Region, Region | None]]:
+    """What a tree ends in, with its region; of a cut also the region that it leaves.
+
+    ``twins`` are groups of identical arms, where they are known already.
+
+    Raises
+    ------
+    ValueError, IndexError, TypeError, AttributeError
+        Where the tree is none.
     """
-    return max(bound, objective) if violation <= ALLOWED else bound
-
-
-def _sum(x: Array) -> float:
-    """Exact to the last digit; of very many numbers pairwise, which loses the last two."""
-    return math.fsum(x.tolist()) if x.size <= _EXACTLY else float(x.sum())
-
-
-def _violation(canonical: Canonical, spend: Array) -> float:
-    total = _sum(spend) - canonical.budget
-    worst = max(
-        float(np.max(canonical.lower - spend, initial=0.0)),
-        float(np.max(spend - canonical.upper, initial=0.0)),
-        abs(total) if canonical.spend_all else total,
-        0.0,
-    )
-    return worst / canonical.budget if canonical.budget > 0.0 else worst
-
-
-def _kkt(canonical: Canonical, spend: Array, objective: float) -> float:
-    """See :class:`Certificate`; a slope that is no number is taken over a first small step.
-
-    Slopes are outcome per budget: of the size of the objective, whatever money is counted in.
-    """
-    budget = canonical.budget
-    if budget == 0.0:
-        return 0.0  # no money, so none to move
-    tiny = 1e-9 * budget
-    with np.errstate(over="ignore"):  # what is too steep for a number is taken over the step
-        gain = marginal(canonical, spend) * budget
-    if not np.all(np.isfinite(gain)):
-        step = (outcome(canonical, spend + tiny) - outcome(canonical, spend)) * 1e9
-        gain = np.where(np.isfinite(gain), gain, step)
-    # At the corner of a table less money loses the slope on the left, not that on the right.
-    tables = canonical.curves.tables if canonical.draws is None else canonical.draws.tables
-    loss = gain
-    if tables:
-        corners = [table[0] for table in tables]
-        loss = gain.copy()
-        loss[corners] = marginal(canonical, np.maximum(spend - tiny, 0.0))[corners] * budget
-    up = gain[spend < canonical.upper - tiny]
-    down = loss[spend > canonical.lower + tiny]
-    if not up.size:
-        return 0.0
-    cheapest = float(down.min()) if down.size else math.inf
-    if not canonical.spend_all and float(spend.sum()) < budget - tiny:
-        cheapest = 0.0  # unspent money earns nothing
-    best = float(up.max())
-    if not math.isfinite(cheapest) or best <= cheapest:
-        return 0.0
-    return 0.5 * (best - cheapest) / max(best, abs(objective))
-
-
-def _bound(canonical: Canonical, spend: Array, proof: Proof, size: float) -> float | None:
-    """The largest leaf bound; None where the tree is no tree or a price is no price."""
-    bounder = Bounder(canonical, spend, size)
-    regions: list[Region] = []
-    best = -math.inf
-    for region in leaves(canonical, proof):
-        if region is None:
-            return None
-        regions.append(region)
-        if len(regions) * canonical.n >= CELLS:
-            best = max(best, bounder.largest(regions))
-            regions = []
-    return max(best, bounder.largest(regions))
-
-
-def leaves(
-    canonical: Canonical, proof: Proof, twins: tuple[NDArray[np.intp], ...] | None = None
-) -> Iterator[Region | None]:
-    """The regions that a tree ends in; None where it is no tree, or a price is no price.
-
-    ``twins`` are groups of identical channels, where they are known already.
-    """
-    nodes, count = proof.nodes, len(proof.nodes)
-    if not count:
-        yield None
-        return
-    seen = [False] * count
-    # Only plans sorted within groups of identical channels are looked at; see symmetry.py.
+    nodes = proof.nodes
+    # Only plans sorted within groups of identical arms are looked at; see symmetry.py.
     if twins is None:
-        twins = alike(canonical) if count > 1 else ()
-    free = Limit(np.full(canonical.n, np.inf), 0, canonical.n)
-    walk: list[tuple[int, Array, Array, Limit]] = [(0, canonical.lower, canonical.upper, free)]
+        twins = alike(program) if len(nodes) > 1 else ()
+    seen: set[int] = set()
+    walk: list[tuple[int, Region]] = [(0, root)]
     while walk:
-        at, lower, upper, limit = walk.pop()
-        if not 0 <= at < count or seen[at]:
-            yield None
-            return
-        seen[at] = True
-        lower, upper = in_order(twins, lower, upper)
-        if np.any(lower > upper) or _empty(canonical, lower, upper):
+        at, region = walk.pop()
+        if not 0 <= at < len(nodes) or at in seen:
+            raise IndexError("A node that is not there, or has two parents.")
+        seen.add(at)
+        part = sorted_within(program, region, twins)
+        if part is None:
             continue
-        if limit is not free:
-            box = limit.inside(lower, upper)
-            if box is None:
-                continue
-            lower, upper = box
         node = nodes[at]
-        if isinstance(node, Split):
-            c = node.channel
-            if not 0 <= c < canonical.n or math.isnan(node.at):
-                yield None
-                return
-            below, above = upper.copy(), lower.copy()
-            below[c] = min(max(node.at, lower[c]), upper[c])
-            above[c] = below[c]
-            walk += [(node.below, lower, below, limit), (node.above, above, upper, limit)]
+        if isinstance(node, Leaf | PerArm):
+            yield node, part, None
             continue
-        if isinstance(node, Count):
-            if node.at.shape != lower.shape or np.any(np.isnan(node.at)):
-                yield None
-                return
-            walk += [
-                (child, lower, upper, limit.narrowed(node, above=above_))
-                for child, above_ in ((node.below, False), (node.above, True))
-            ]
-            continue
-        if not math.isfinite(node.price) or node.price < 0.0 or not math.isfinite(node.count_price):
-            yield None
-            return
-        inner = None
         if isinstance(node, Cut):
-            inner = narrowed(node, lower, upper)
-            if inner is None:
-                yield None
-                return
-            walk.append((node.child, *inner, limit))
-        counted = None if limit is free else limit
-        yield Region(lower, upper, node.price, node.count_price, counted, inner, canonical.budget)
+            rest = inner(program, part, node)
+            if rest is not None:
+                walk.append((node.child, rest))
+                yield node, part, rest
+                continue
+            yield node.leaf, part, None  # nothing is left inside: all of it is cut away
+            continue
+        children = (
+            (node.off, node.on) if isinstance(node, SplitActive) else (node.below, node.above)
+        )
+        walk += [
+            (child, half)
+            for child, half in zip(children, halves(program, part, node), strict=True)
+            if half is not None
+        ]
 
 
-def _empty(canonical: Canonical, lower: Array, upper: Array) -> bool:
-    """Whether no plan in the box meets the budget, beyond any doubt of rounding."""
-    slack = 1e-12 * canonical.budget
-    if float(lower.sum()) > canonical.budget + slack:
-        return True
-    return canonical.spend_all and float(upper.sum()) < canonical.budget - slack
+def _bound(
+    program: Program, u: Array, proof: Proof, enough: float
+) -> tuple[float | None, list[Leaf | PerArm]]:
+    """The largest leaf bound (None: nothing is proved), and the leaves around the plan."""
+    around: list[Leaf | PerArm] = []
+    try:
+        root = root_region(program)
+        if root is None:
+            return -math.inf, around
+        size = abs(program.outcome(u))
+        size = size if size > 0.0 else 1e-3 * _reachable(program)
+        bounder = Bounder(program, root, size, near=program.adstocked(u))
+        best, tasks = -math.inf, list[Task]()
+        for node, region, rest in _leaves(program, root, proof):
+            if isinstance(node, PerArm):
+                best = max(best, bound_arms(bounder, node, region))
+            else:
+                leaf = node.leaf if isinstance(node, Cut) else node
+                tasks.append(bounder.task(leaf, region, rest))
+            if not isinstance(node, Cut) and holds(region, u):
+                around.append(node)
+            if len(tasks) * program.weight.size >= _CELLS:
+                best, tasks = max(best, bounder.largest(tasks, max(best, enough))), []
+        best = max(best, bounder.largest(tasks, max(best, enough)))
+    except _NO_PROOF:
+        return None, around
+    return (None if math.isnan(best) else best), around
 
 
-def narrowed(node: Cut, lower: Array, upper: Array) -> tuple[Array, Array] | None:
-    """The box that a cut leaves of ``lower .. upper``; None where it is no cut of it."""
-    channels = node.channels
-    shape = channels.shape
-    if channels.dtype.kind not in "iu":
-        return None
-    if node.lower.shape != shape or node.upper.shape != shape or channels.ndim != 1:
-        return None
-    if np.any(channels < 0) or np.any(channels >= lower.size):
-        return None
-    if not (np.all(np.isfinite(node.lower)) and np.all(np.isfinite(node.upper))):
-        return None
-    low, high = lower.copy(), upper.copy()
-    low[channels] = np.clip(node.lower, lower[channels], upper[channels])
-    high[channels] = np.clip(node.upper, low[channels], upper[channels])
-    return low, high
+def _reachable(program: Program) -> float:
+    """What the largest decisions would bring together, rules left aside."""
+    return max(abs(program.outcome(program.upper)), 1e-300)
+
+
+def _stake(program: Program, u: Array) -> float:
+    """The size of the objective's terms: what a gap of rounding is small against."""
+    if abs(program.objective(u)) > 0.0:
+        return 0.0
+    return program.value * _reachable(program) + program.cost * program.scale
+
+
+def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> float:
+    """How far the plan is from stationary, relative to its steepest slope; 0 where it is.
+
+    At the rows' prices every decision inside its box gains nothing by moving, one at its lower end
+    nothing by rising, one at its upper end nothing by falling. Of what a move gains (relative to
+    the steepest slope) and how far it could go (relative to the largest decision) the smaller
+    counts. Decisions that may only take some values, or are zero by choice, are left aside. The
+    best prices count: those of the leaves around the plan, and where there is a single row the one
+    in the middle between the decision that would gain most by rising and the one that would lose
+    least by falling.
+    """
+    tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
+    money = program.spread.sum(axis=1)
+    up, down = _gradient(program, u), _gradient(program, np.maximum(u - tiny, program.lower))
+    if not np.all(np.isfinite(up)):  # an infinite slope at 0 is taken over a first small step
+        up = np.where(np.isfinite(up), up, _first_step(program, u, tiny))
+    fixed = (program.lot[:, None] > 0.0) | ((program.least_active > 0.0) & (u <= tiny))
+    for rule in program.at_most:
+        fixed[list(rule.arms)] |= u[list(rule.arms)] <= tiny
+    # At a minimum a decision could still go to zero: only its rise counts.
+    least = program.least_active
+    at_floor = (u <= program.lower + tiny) | ((least > 0.0) & (np.abs(u - least) <= tiny))
+    span = max(float(np.max(u, initial=0.0)), 1e-300)
+    rises = np.where(fixed, 0.0, np.maximum(program.upper - u, 0.0) / span)
+    falls = np.where(fixed | at_floor, 0.0, np.maximum(u - program.lower, 0.0) / span)
+    best = math.inf
+    for leaf in around:
+        theta = leaf.theta or (0.0,) * len(program.floors)
+        value, cost = program.value + sum(theta), program.cost
+        cost += sum(t * floor.per_money for t, floor in zip(theta, program.floors, strict=True))
+        # Where an outcome is worth nothing, neither is an infinite slope.
+        worth = [value * slope if value > 0.0 else np.zeros_like(slope) for slope in (up, down)]
+        gain = _Moves(worth[0] - cost * money, worth[1] - cost * money, rises, falls)
+        for mu in (np.asarray(leaf.mu, dtype=float), *gain.prices(program, u)):
+            best = min(best, gain.residual((mu @ program.rows.matrix).reshape(u.shape)))
+    return best if math.isfinite(best) else 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moves:
+    """(A, K) what a rise of each decision gains and a fall loses, and how far either can go."""
+
+    rise: Array
+    fall: Array
+    rises: Array
+    falls: Array
+
+    def residual(self, push: Array) -> float:
+        """The largest gain of a move where decisions cost ``push`` (A, K)."""
+        rise, fall, rises, falls = self.rise, self.fall, self.rises, self.falls
+        with np.errstate(invalid="ignore", over="ignore"):
+            slopes = (push, rise[rises > 0.0], fall[falls > 0.0])
+            steep = max(float(np.abs(slope).max(initial=0.0)) for slope in slopes) or 1.0
+            gain = np.where(rises > 0.0, np.maximum(rise - push, 0.0) / steep, 0.0)
+            loss = np.where(falls > 0.0, np.maximum(push - fall, 0.0) / steep, 0.0)
+        worst = np.maximum(np.minimum(gain, rises), np.minimum(loss, falls)).max(initial=0.0)
+        return float(worst) if math.isfinite(worst) else math.inf
+
+    def prices(self, program: Program, u: Array) -> tuple[Array, ...]:
+        """The price (1,) of a single row that fits the plan best; none for other programs."""
+        rows = program.rows
+        if len(rows.names) != 1 or not np.all(rows.matrix > 0.0):
+            return ()
+        per = rows.matrix.reshape(u.shape)
+        up = float((self.rise / per)[self.rises > 0.0].max(initial=-math.inf))
+        down = float((self.fall / per)[self.falls > 0.0].min(initial=math.inf))
+        used = float((rows.matrix @ u.ravel())[0])
+        slack = 1e-9 * max(abs(used), 1e-300)
+        if used < float(rows.upper[0]) - slack and used > float(rows.lower[0]) + slack:
+            return (np.zeros(1),)
+        known = [end for end in (up, down) if math.isfinite(end)]
+        price = sum(known) / len(known) if known else 0.0
+        return (np.array([price if used <= float(rows.lower[0]) + slack else max(price, 0.0)]),)
+
+
+def _first_step(program: Program, u: Array, tiny: float) -> Array:
+    """(A, K) outcome per unit of a first small step; the slope after it where steps overlap."""
+    if program.columns > 1 or program.pairs:
+        return _gradient(program, u + tiny)
+    gained = program.response(program.adstocked(u + tiny)) - program.response(program.adstocked(u))
+    with np.errstate(over="ignore"):
+        return np.asarray(gained.sum(axis=1, keepdims=True) / tiny)
+
+
+def _gradient(program: Program, u: Array) -> Array:
+    """(A, K) derivative of the outcome, interactions included; inf at 0 on some curves."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = replace(program, value=1.0, cost=0.0).gradient(u)
+        if not program.pairs:
+            return out
+        z = program.adstocked(u)
+        level = program.saturation(z)
+        slope = np.where(program.weight > 0.0, program.slopes(u), 0.0)
+        safe = np.where(program.weight > 0.0, program.weight, 1.0)
+        rate = slope / safe / program.full()[:, None]
+        for pair in program.pairs:
+            size = pair.strength * program.pair_weight(pair)
+            for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
+                out[one] += (size * rate[one] * level[other]) @ program.carry[one]
+    return out

@@ -33,9 +33,9 @@ def closed_form_maxima(
     Parameters
     ----------
     near
-        (n,) where to look first; only speed depends on it.
+        (n,) or (k, n) where to look first; only speed depends on it.
     tolerance
-        (k, 1) how far above the maximum a bound may lie before it is improved.
+        (k, 1) or (k, n) how far above the maximum a bound may lie before it is improved.
     """
     k, n = lower.shape
     bend = np.broadcast_to(curves.inflection(), (k, n))

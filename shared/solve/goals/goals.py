@@ -16,9 +16,9 @@ from shared.errors import Conflict, Infeasible, NotSupportedYet
 from shared.problem.aim import Aim, Floor
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
+from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
-from shared.solve.certify.aim_certificate import certify_aim
-from shared.solve.certify.certificate import Certificate
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.goals.targets import AimSolved, solve_aim
 
 __all__ = ["GoalSolved", "TargetPrice", "solve_goal"]
@@ -107,7 +107,7 @@ def solve_goal(
         iterations=found.iterations,
         nodes=found.nodes,
         proof=found.proof,
-        certificate=certify_aim(canonical, aim, found.spend, found.proof),
+        certificate=certify(as_program(canonical).aimed(aim), found.spend[:, None], found.proof),
         prices=_prices(canonical, aim, found.spend, _slope(canonical, found)),
         finished=found.finished,
         solve_ms=found.solve_ms,

@@ -23,14 +23,13 @@ from shared.problem.aim import Aim
 from shared.problem.canonical import Canonical
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
-from shared.problem.proof import Leaf, Node, Proof, Split
-from shared.problem.symmetry import alike
+from shared.problem.proof import Leaf, Node, Proof, SplitDecision
 from shared.solve.goals.aim_relaxation import AimRelaxed, relax_aim
 from shared.solve.one_budget.dual import Relaxed
 from shared.solve.one_budget.primal import polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
-from shared.solve.one_budget.splitting import cut_down, halves, refine, torn_most
+from shared.solve.one_budget.splitting import at_price, cut_down, halves, refine, torn_most
 
 __all__ = ["AimSolved", "solve_aim"]
 
@@ -109,6 +108,18 @@ class _Search:
             self.best, self.worth, self.price = spend, worth, price
         return True
 
+    def leaf(self, box: Box, relaxed: AimRelaxed, lower: float = 0.0) -> Leaf:
+        """Multipliers that prove :meth:`bound`, or what it would be with a lower height."""
+        aim, price, limits = self.aim, relaxed.price, self.limits(box)
+        theta = aim.multipliers(relaxed.height - lower, price, *limits, self.cutoff())
+        value, cost = aim.value + sum(theta), aim.cost
+        cost += sum(t * floor.per_money for t, floor in zip(theta, aim.floors, strict=True))
+        # Only a total that the budget holds has a price; the box needs none.
+        held = value * price - cost
+        if held > 0.0 and limits[1] < self.model.canonical.budget * (1.0 - 1e-12):
+            held = 0.0
+        return Leaf(np.array([held]), theta=theta)
+
     def slack(self, box: Box, relaxed: AimRelaxed) -> float:
         """By how much ``height`` may fall until no plan beyond the cutoff is left."""
         cutoff, limits = self.cutoff(), self.limits(box)
@@ -122,7 +133,9 @@ class _Search:
                 good = middle
             else:
                 bad = middle
-        return bad
+        # Where no plan is left at all, a hair more, for multipliers of some size to prove it.
+        empty = self.aim.reach(relaxed.height - bad, relaxed.price, *limits) == -math.inf
+        return bad * (1.0 + 1e-3) if empty else bad
 
 
 def solve_aim(
@@ -146,14 +159,14 @@ def solve_aim(
         search.offer(plan, 0.0)
     if not canonical.spend_all:
         search.offer(canonical.lower.copy(), 0.0)
-    search.proof.append(Leaf(0.0))
+    search.proof.append(at_price(0.0))
     root = _solve(search, 0, model.box(canonical.lower, canonical.upper), None, root=True)
     heap: list[tuple[float, int, _Open]] = []
     if root is not None:
         for plan in starts:
             _offer_pattern(search, plan, search.price)
         heap.append((-root.bound, 0, root))
-        search.twins = alike(canonical)
+        search.twins = model.twins()
     nodes = 1
     while heap and time.perf_counter() < search.deadline:
         _, _, node = heapq.heappop(heap)
@@ -185,7 +198,7 @@ def _solve(
     for round_ in range(12 if root else 3):
         relaxed = relax_aim(model, box, search.aim, guess)
         search.iterations += relaxed.iterations
-        search.proof[slot] = Leaf(relaxed.price)
+        search.proof[slot] = search.leaf(box, relaxed)
         bound = search.bound(box, relaxed)
         if relaxed.spend is None or bound <= search.cutoff():
             return None
@@ -210,14 +223,15 @@ def _solve(
         elif narrower is None:
             return _Open(slot, box, relaxed, bound)
         lower, upper = narrower or (box.lower, box.upper)
-        slot = cut_down(search.proof, slot, relaxed.price, box, lower, upper)
+        cut = search.leaf(box, relaxed, slack if math.isfinite(slack) else 0.0)
+        slot = cut_down(search.proof, slot, cut, box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
         box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
         guess = relaxed.price
         if not root and shrunk > 0.7:
             break
     relaxed = relax_aim(model, box, search.aim, guess)
-    search.proof[slot] = Leaf(relaxed.price)
+    search.proof[slot] = search.leaf(box, relaxed)
     bound = search.bound(box, relaxed)
     if relaxed.spend is None or bound <= search.cutoff():
         return None
@@ -294,8 +308,8 @@ def _split(search: _Search, node: _Open) -> list[_Open]:
     if not box.lower[i] < at < box.upper[i]:
         return []
     slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [Leaf(node.relaxed.price)] * 2
-    search.proof[node.slot] = Split(i, at, *slots)
+    search.proof += [search.leaf(box, node.relaxed)] * 2
+    search.proof[node.slot] = SplitDecision(i, 0, at, *slots)
     out = []
     for slot, part in zip(slots, halves(box, i, at, search.twins), strict=True):
         if part is None:

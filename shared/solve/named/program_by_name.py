@@ -15,7 +15,7 @@ from shared.problem.feasibility import feasible_point, repair
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, ProgramProof
+from shared.problem.proof import Leaf, Proof
 from shared.solve.named.by_pieces import search_pieces
 from shared.solve.named.program_space import program_space
 from shared.solve.named.search import search
@@ -53,7 +53,7 @@ def solve_by_name(
     relaxed = relax_program(
         program, program_box(program), deadline=began + 0.6 * options.time_limit_s
     )
-    proof = ProgramProof((ProgramLeaf(relaxed.mu, relaxed.nu),))
+    proof = Proof((Leaf(relaxed.mu, relaxed.nu),))
     found = _search(program, options, began + 0.85 * options.time_limit_s, plans)
     repaired = repair(program, found.point.reshape(program.lower.shape))
     if repaired is not None:

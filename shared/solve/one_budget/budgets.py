@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical
-from shared.problem.proof import Leaf, Proof
+from shared.problem.proof import Proof
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.lockstep import Grown, grow
 from shared.solve.one_budget.priced import Priced, priced
 from shared.solve.one_budget.relaxation import Relaxation
+from shared.solve.one_budget.splitting import at_price
 
 __all__ = ["Budgets", "solve_budgets"]
 
@@ -59,7 +60,7 @@ def solve_budgets(
     spend, price = _stationary(model, columns, grown, budgets)
     proofs = [
         # A tree of one leaf has the plan's own price, known to more digits than the grid's.
-        Proof((Leaf(float(p)),)) if len(proof.nodes) == 1 and not columns.bent.any() else proof
+        Proof((at_price(float(p)),)) if len(proof.nodes) == 1 and not columns.bent.any() else proof
         for proof, p in zip(grown.proofs, price.tolist(), strict=True)
     ]
     for k, x in enumerate(spend):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.proof import Cut, Leaf, Node, Proof, Split
+from shared.problem.proof import Cut, Node, Proof, SplitDecision
 from shared.solve.one_budget.priced import Priced
+from shared.solve.one_budget.splitting import at_price
 
 __all__ = ["Grown", "grow"]
 
@@ -112,7 +113,7 @@ def grow(columns: Priced, upper: Array, budgets: Array, gap: float) -> Grown:
     )
     if not columns.bent.any():  # nothing to decide: the price of each budget says it all
         search.attempt(np.ones((1, n), dtype=bool))
-        proofs = [Proof((Leaf(price),)) for price in search.price.tolist()]
+        proofs = [Proof((at_price(price),)) for price in search.price.tolist()]
         found = np.isfinite(search.value)
         return Grown(search.pattern, search.price, found, proofs, np.ones(count, dtype=np.intp))
     pieces = columns.marks.shape[0]
@@ -123,7 +124,7 @@ def grow(columns: Priced, upper: Array, budgets: Array, gap: float) -> Grown:
         np.broadcast_to(first, (count, n)).copy(),
         np.full((count, n), pieces - 1),
     )
-    trees: list[list[Node]] = [[Leaf(float(columns.price[0]))] for _ in range(count)]
+    trees: list[list[Node]] = [[at_price(float(columns.price[0]))] for _ in range(count)]
     for _ in range(LEVELS):
         front = front.take(_possible(search, front, upper))
         if not front.owner.size or sum(map(len, trees)) > NODES * count:
@@ -146,7 +147,7 @@ def _level(
     top = c.marks.shape[0] - 1
     dual, at, price = _bounds(search, front)
     for owner, slot, p in zip(front.owner.tolist(), front.slot, price.tolist(), strict=True):
-        trees[owner][slot] = Leaf(p)
+        trees[owner][slot] = at_price(p)
     spends = [_spends(c, front, np.clip(at + k, 0, c.price.size - 1)) for k in (-1, 1)]
     jump = spends[0] - spends[1]
     torn = np.argmax(np.where(front.first < front.last, jump, -1.0), axis=1)
@@ -174,8 +175,8 @@ def _level(
             low = c.marks[cut.first[m, less], less]
             ends = c.marks[np.minimum(cut.last[m, less] + 1, top), less]
             high = np.where(cut.last[m, less] == top, upper[less], ends)
-            tree.append(Leaf(p))
-            tree[slot] = Cut(p, less, low, high, len(tree) - 1)
+            tree.append(at_price(p))
+            tree[slot] = Cut(at_price(p), less, low, high, len(tree) - 1)
             slot = len(tree) - 1
         a, b = int(cut.first[m, i]), int(cut.last[m, i])
         parts = [(a, b)]
@@ -184,8 +185,8 @@ def _level(
             # First whether it is on at all, then where below.
             s = b if b == top else a + 1 + int(np.argmin(np.abs(inner - middle[m])))
             parts = [(a, s - 1), (s, b)]
-            tree += [Leaf(p)] * 2
-            tree[slot] = Split(i, float(c.marks[s, i]), len(tree) - 2, len(tree) - 1)
+            tree += [at_price(p)] * 2
+            tree[slot] = SplitDecision(i, 0, float(c.marks[s, i]), len(tree) - 2, len(tree) - 1)
         elif not less.size:
             continue
         for k, (one, two) in enumerate(parts):

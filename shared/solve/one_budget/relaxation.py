@@ -19,6 +19,7 @@ from shared.curves.saturation import Hill, Sigmoid, Tabulated
 from shared.curves.single import Single, single
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.plain_program import as_program
 from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import bends, line, lines
 from shared.solve.one_budget.table import (
@@ -106,7 +107,7 @@ class Relaxation:
 
     def twins(self) -> tuple[NDArray[np.intp], ...]:
         """Groups of channels that nothing tells apart."""
-        return alike(self.canonical)
+        return alike(as_program(self.canonical))
 
     def _add(self, column: int, curve: Any, turns: Array | None = None) -> None:
         low, high = self.canonical.lower[column], self.canonical.upper[column]

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.proof import Count, Leaf, Node, Proof, Split
+from shared.problem.proof import Count, Node, Proof, SplitDecision
 from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
 from shared.solve.one_budget.dual import Relaxed, relax, settle
 from shared.solve.one_budget.primal import best_on_pattern, polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
-from shared.solve.one_budget.splitting import cut_down, halves, refine, torn_most
+from shared.solve.one_budget.splitting import at_price, cut_down, halves, refine, torn_most
 
 __all__ = ["Found", "branch_and_bound"]
 
@@ -107,7 +107,7 @@ def branch_and_bound(
     search = _Search(model, gap)
     for start in starts:
         search.offer(start, 0.0)
-    search.proof.append(Leaf(0.0))
+    search.proof.append(at_price(0.0))
     search.whole = model.box(canonical.lower, canonical.upper)
     root = _solve(search, 0, search.whole, _known_price(model, starts), root=True)
     for start in starts:
@@ -159,10 +159,10 @@ def _solve(
     for round_ in range(12 if root else 3):
         relaxed = relax(model, box, budget, guess=guess)
         if relaxed is None:
-            search.proof[slot] = Leaf(guess or 0.0)
+            search.proof[slot] = at_price(guess or 0.0)
             return None
         search.iterations += relaxed.iterations
-        search.proof[slot] = Leaf(relaxed.price)
+        search.proof[slot] = at_price(relaxed.price)
         if relaxed.bound <= search.cutoff():
             return None
         torn = model.torn(box, relaxed.spend)
@@ -178,7 +178,7 @@ def _solve(
         elif narrower is None:
             return _Open(slot, box, relaxed)
         lower, upper = narrower or (box.lower, box.upper)
-        slot = cut_down(search.proof, slot, relaxed.price, box, lower, upper)
+        slot = cut_down(search.proof, slot, at_price(relaxed.price), box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
         box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
         guess = relaxed.price
@@ -187,7 +187,7 @@ def _solve(
     relaxed = relax(model, box, budget, guess=guess)
     if relaxed is None:
         return None
-    search.proof[slot] = Leaf(relaxed.price)
+    search.proof[slot] = at_price(relaxed.price)
     return _Open(slot, box, relaxed)
 
 
@@ -201,7 +201,7 @@ def _refined(search: _Search, slot: int, box: Box, relaxed: Relaxed, *, root: bo
     again = relax(model, box, model.canonical.budget, guess=relaxed.price)
     if again is None:
         return None
-    search.proof[slot] = Leaf(again.price)
+    search.proof[slot] = at_price(again.price)
     _look(search, box, again, model.torn(box, again.spend))
     return None if again.bound <= search.cutoff() else _Open(slot, box, again)
 
@@ -244,7 +244,7 @@ def _count(search: _Search, node: _Open, relaxed: Relaxed, channel: int, at: Arr
     most = int(np.count_nonzero(relaxed.spend > at))
     most -= bool(relaxed.spend[channel] > at[channel])
     slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [Leaf(relaxed.price)] * 2
+    search.proof += [at_price(relaxed.price)] * 2
     search.proof[node.slot] = Count(at, most, *slots)
     limits = (Limit(at, 0, most), Limit(at, most + 1, at.size))
     children = [
@@ -278,8 +278,8 @@ def _halves(search: _Search, node: _Open, i: int, at: float, price: float) -> li
     if not box.lower[i] < at < box.upper[i]:
         return []
     slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [Leaf(price)] * 2
-    search.proof[node.slot] = Split(i, at, *slots)
+    search.proof += [at_price(price)] * 2
+    search.proof[node.slot] = SplitDecision(i, 0, at, *slots)
     out = []
     for slot, part in zip(slots, halves(box, i, at, search.twins), strict=True):
         if part is None:
@@ -316,7 +316,7 @@ def _limited(
     accuracy = 0.01 * search.gap * abs(search.value)
     relaxed = relax_counted(model, box, limit, price, search.cutoff(), accuracy)
     search.iterations += relaxed.iterations
-    search.proof[slot] = Leaf(relaxed.price, relaxed.count_price)
+    search.proof[slot] = at_price(relaxed.price, relaxed.count_price)
     if relaxed.bound <= search.cutoff():
         return None
     search.offer(settle(relaxed.mixed(), lower, upper, budget, upper - lower), relaxed.price)

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.proof import Cut, Node
+from shared.problem.proof import Cut, Leaf, Node
 from shared.problem.symmetry import in_order
 from shared.solve.one_budget.relaxation import Box, Relaxation
 
-__all__ = ["cut_down", "halves", "refine", "torn_most"]
+__all__ = ["at_price", "cut_down", "halves", "refine", "torn_most"]
 
 Array = NDArray[np.float64]
+
+
+def at_price(price: float, count_price: float = 0.0) -> Leaf:
+    """A region bounded by the price of money alone, and of being counted."""
+    return Leaf(np.array([price]), count_price=count_price)
 
 
 def refine(model: Relaxation, box: Box, spend: Array, torn: list[int]) -> None:
@@ -33,16 +38,14 @@ def torn_most(model: Relaxation, box: Box, x: Array, torn: list[int]) -> tuple[i
     return i, start, stop
 
 
-def cut_down(
-    proof: list[Node], slot: int, price: float, box: Box, lower: Array, upper: Array
-) -> int:
-    """Write a box that a price cuts down to ``lower .. upper`` (n,) into a proof; its new slot."""
+def cut_down(proof: list[Node], slot: int, leaf: Leaf, box: Box, lower: Array, upper: Array) -> int:
+    """Write a box that prices cut down to ``lower .. upper`` (n,) into a proof; its new slot."""
     changed = np.flatnonzero((lower > box.lower) | (upper < box.upper))
     if not changed.size:
         return slot
     proof.append(proof[slot])
     child = len(proof) - 1
-    proof[slot] = Cut(price, changed, lower[changed], upper[changed], child)
+    proof[slot] = Cut(leaf, changed, lower[changed], upper[changed], child)
     return child
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitDecision
+from shared.problem.proof import SplitDecision
 from shared.solve.program.interior import RelaxedProgram
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import ProgramEnvelope

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitArgument
+from shared.problem.proof import SplitArgument
 from shared.solve.program.box_branch import decision_split
 from shared.solve.program.found import Tree
 from shared.solve.program.interior import RelaxedProgram

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.solve.program.box_branch import (
     count_choice,
     decision_split,
@@ -187,7 +187,7 @@ def _solve(
             _hopeless(search, slot, found, relaxed)
             return None
         if relaxed is None or found.bound <= relaxed.bound:
-            search.tree.set(slot, ProgramLeaf(found.mu, found.nu))
+            search.tree.set(slot, Leaf(found.mu, found.nu))
             relaxed = found
         else:  # stopped early: the plan is this box's, the bound is the one before
             relaxed = replace(found, mu=relaxed.mu, nu=relaxed.nu, bound=relaxed.bound)
@@ -246,7 +246,7 @@ def _hopeless(
     mu, nu = scale * found.mu, scale * found.nu
     if before is not None:
         mu, nu = mu + before.mu, nu + before.nu
-    search.tree.set(slot, ProgramLeaf(mu, nu))
+    search.tree.set(slot, Leaf(mu, nu))
 
 
 def _look(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitActive, SplitDecision
+from shared.problem.proof import SplitActive, SplitDecision
 from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits

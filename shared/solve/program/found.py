@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.program_proof import ProgramLeaf, ProgramNode, ProgramProof
+from shared.problem.proof import Leaf, Node, Proof
 
 __all__ = ["Found", "Tree", "best_first"]
 
@@ -26,7 +26,7 @@ class Found:
 
     u: Array | None
     prices: Array
-    proof: ProgramProof
+    proof: Proof
     nodes: int
     iterations: int
     bound: float
@@ -85,17 +85,17 @@ def best_first(
 class Tree:
     """Nodes of a proof while it grows; number 0 is the root."""
 
-    nodes: list[ProgramNode] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
 
     def leaf(self, mu: Array, nu: Array) -> int:
         """A new leaf; its number."""
-        self.nodes.append(ProgramLeaf(mu, nu))
+        self.nodes.append(Leaf(mu, nu))
         return len(self.nodes) - 1
 
-    def set(self, slot: int, node: ProgramNode) -> None:
+    def set(self, slot: int, node: Node) -> None:
         """Put another node in a leaf's place."""
         self.nodes[slot] = node
 
-    def proof(self) -> ProgramProof:
+    def proof(self) -> Proof:
         """What has been written down."""
-        return ProgramProof(tuple(self.nodes))
+        return Proof(tuple(self.nodes))

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf
+from shared.problem.proof import Leaf
 from shared.problem.region import Region
 from shared.problem.repair import repair
-from shared.solve.certify.program_bound import Bounder
+from shared.solve.certify.bounder import Bounder
 from shared.solve.program.box_primal import allowed, sides_of, snapped
 from shared.solve.program.found import Tree
 from shared.solve.program.interaction_terms import (
@@ -138,32 +138,33 @@ class Ascent:
         """Look for the locally best plan around one."""
         ascend(self, box_of(self.bounder.root), u)
 
-    def ask(self, leaf: ProgramLeaf, region: Region) -> float:
+    def ask(self, leaf: Leaf, region: Region) -> float:
         """The certificate's bound of a leaf, no closer than the gap asks for."""
         if np.isfinite(self.value) and not self.sized:
-            size = max(abs(self.value), 1e-300)
+            size = max(abs(self.value) / self.program.value, 1e-300)
             self.bounder = Bounder(self.program, self.bounder.root, size)
             self.sized = True
         return self.bounder.bound(leaf, region, self.cutoff())
 
-    def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[ProgramLeaf, float]:
+    def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[Leaf, float]:
         """The better of squares around ``z`` and of planes, with its bound."""
         best = self.squares(region, z, mu, nu)
         bound = self.bounder.bound(best, region, self.cutoff())
         if bound > self.cutoff():
-            other = ProgramLeaf(mu, nu, planes_at(self.program, region, z))
+            other = Leaf(mu, nu, planes=planes_at(self.program, region, z))
             flat = self.bounder.bound(other, region, self.cutoff())
             if flat < bound:
                 return other, flat
         return best, bound
 
-    def squares(self, region: Region, z: Array, mu: Array, nu: Array) -> ProgramLeaf:
+    def squares(self, region: Region, z: Array, mu: Array, nu: Array) -> Leaf:
         """Squares around ``z``, shared out as the terms can bear them over the region."""
         price = arm_prices(self.program, mu, nu)
         shares = shares_at(self.program, self.enveloper(z), region, z, price)
-        return ProgramLeaf(mu, nu, planes_at(self.program, region, z), z, shares)
+        planes = planes_at(self.program, region, z)
+        return Leaf(mu, nu, planes=planes, centres=z, shares=shares)
 
-    def around_best(self, region: Region) -> tuple[ProgramLeaf, float] | None:
+    def around_best(self, region: Region) -> tuple[Leaf, float] | None:
         """Squares around the best plan at its own prices; None where those are not known."""
         if self.best is None or self.prices is None or self.links is None:
             return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.program_proof import ProgramLeaf
+from shared.problem.proof import Leaf
 from shared.solve.program.interaction_newton import Levels
 
 __all__ = ["Relaxed", "relax_levels"]
@@ -41,7 +41,7 @@ class Relaxed:
     at: Array
     gain: Array
     u: Array
-    leaf: ProgramLeaf
+    leaf: Leaf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class _Terms:
     curve: Array
     centre: Array
     rest: float
-    leaf: ProgramLeaf
+    leaf: Leaf
 
     def over(self, levels: Levels, u: Array, x: Array) -> Array:
         square = 0.5 * self.curve[:, None] * (x - self.centre[:, None]) ** 2
@@ -176,7 +176,7 @@ class _Pairs:
         np.add.at(slope, self.second, size * to_second)
         nu = np.zeros(levels.program.weight.shape)
         shares = None if share is None else share[:, None]
-        leaf = ProgramLeaf(np.zeros(0), nu, mix[:, None], None, shares)
+        leaf = Leaf(np.zeros(0), nu, planes=mix[:, None], shares=shares)
         return _Terms(slope, curve, centre, -float(size @ rest), leaf)
 
     def leading(self, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:

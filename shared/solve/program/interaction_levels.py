@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, SplitDecision
+from shared.problem.proof import Leaf, SplitDecision
 from shared.problem.region import Region
 from shared.solve.program.found import Tree
 from shared.solve.program.interaction_bounds import Relaxed, relax_levels
@@ -69,7 +69,7 @@ class _Region:
     bound: float
     slot: int
     # What the proof says of it; its parent's leaf where that is better than its own.
-    leaf: ProgramLeaf
+    leaf: Leaf
 
 
 class Regions:
@@ -80,7 +80,7 @@ class Regions:
         levels: Levels,
         plans: Plans,
         tree: Tree,
-        ask: Callable[[ProgramLeaf, Region], float],
+        ask: Callable[[Leaf, Region], float],
     ) -> None:
         self.levels, self.plans, self.tree, self.ask = levels, plans, tree, ask
         self.price = 0.0

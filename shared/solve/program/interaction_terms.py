@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region
 from shared.solve.program.program_envelope import Enveloper
 
@@ -152,7 +152,7 @@ def planes_at(program: Program, region: Region, z: Array) -> Array:
 
 def widest_cell(
     program: Program,
-    leaf: ProgramLeaf,
+    leaf: Leaf,
     enveloper: Enveloper,
     low: Array,
     high: Array,
@@ -178,6 +178,7 @@ def widest_cell(
         safe = np.where(t > 0.0, t, 1.0)
         curve[pair.first] += size * safe
         curve[pair.second] += size / safe
+    assert leaf.nu is not None
     price = arm_prices(program, leaf.mu, leaf.nu)
     rise = (weight * top)[..., None] * (level - now[..., None])
     rise = rise + 0.5 * curve[..., None] * (level - now[..., None]) ** 2

@@ -4,7 +4,7 @@ In levels of saturation the objective is linear plus products of two levels. Aro
 products are linearised, which only changes the weights of the responses, and the concave relaxation
 does the rest; repeated with a line search on the true objective this climbs to a locally best plan.
 Around that plan each product is at most a sum of squares
-(:mod:`shared.solve.certify.program_pairs`): where
+(:mod:`shared.solve.certify.interactions`): where
 the curves bend down more than the squares bend up, one leaf proves the plan the best of all.
 Otherwise regions are split at the adstocked spend whose term errs most, best first.
 """
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
-from shared.solve.certify.program_bound import Bounder
+from shared.solve.certify.bounder import Bounder
 from shared.solve.program.found import Found, Tree
 from shared.solve.program.interaction_ascent import Ascent, ascend, bent, box_of
 from shared.solve.program.interaction_levels import Regions, fits
@@ -47,7 +47,7 @@ _NODES = 100_000
 class _Node:
     slot: int
     region: Region
-    leaf: ProgramLeaf
+    leaf: Leaf
     u: Array
     z: Array
     bound: float
@@ -86,7 +86,8 @@ def search_interactions(
     if fits(program):
         return _over_levels(search, root, starts)
     _first_plans(search, box, starts)
-    size = max(abs(search.value) if np.isfinite(search.value) else 1.0, 1e-300)
+    size = abs(search.value) / program.value if np.isfinite(search.value) else 1.0
+    size = max(size, 1e-300)
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
     first = _solve(search, slot, root, None)
@@ -167,7 +168,7 @@ def _first_is_best(search: Ascent, box: ProgramBox) -> bool:
         return False
     z = search.program.adstocked(search.best)
     nu = search.relax(box, z, 1e-9)
-    size = max(abs(search.value), 1e-300)
+    size = max(abs(search.value) / search.program.value, 1e-300)
     search.bounder = Bounder(search.program, root, size)
     _, bound = search.leaf(root, z, nu.mu, nu.nu)
     return bound <= search.cutoff()
@@ -225,7 +226,7 @@ def _hopeless(
 ) -> _Node | None:
     """A region that seems to hold no plan: multipliers so large that its bound says so."""
     for scale in (1.0, 10.0, 1e3, 1e6):
-        leaf = ProgramLeaf(scale * found.mu, scale * found.nu)
+        leaf = Leaf(scale * found.mu, scale * found.nu)
         bound = search.bounder.bound(leaf, region)
         if bound <= search.cutoff():
             search.tree.set(slot, leaf)
@@ -243,10 +244,9 @@ def _split(search: Ascent, node: _Node) -> list[_Node] | None:
         split = _term(search, node)
     if split is None:
         return None
-    first = search.tree.leaf(node.leaf.mu, node.leaf.nu)
-    second = search.tree.leaf(node.leaf.mu, node.leaf.nu)
-    search.tree.set(first, node.leaf)
-    search.tree.set(second, node.leaf)
+    first = len(search.tree.nodes)
+    second = first + 1
+    search.tree.nodes += [node.leaf, node.leaf]
     if isinstance(split, SplitActive):
         split = replace(split, off=first, on=second)
     else:

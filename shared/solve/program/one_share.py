@@ -8,6 +8,8 @@ What comes out is a tree of the program's own, rechecked like any other.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,13 +17,7 @@ from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical
 from shared.problem.program import Program
-from shared.problem.program_proof import (
-    ProgramLeaf,
-    ProgramNode,
-    ProgramProof,
-    SplitDecision,
-)
-from shared.problem.proof import Cut, Leaf, Proof, Split
+from shared.problem.proof import Cut, Leaf, Node, Proof
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
@@ -178,13 +174,14 @@ def _merged(carry: Array, offset: Array, weight: Array) -> tuple[Array, Array, A
     return both[0], both[1], np.bincount(which.ravel(), weights=weight)
 
 
-def _written(model: _Sums, proof: Proof, unit: float) -> ProgramProof:
-    """The tree in the program's own terms: a cut is a chain of splits, the outer sides leaves."""
+def _written(model: _Sums, proof: Proof, unit: float) -> Proof:
+    """The tree in the program's own prices, with those of adstocked spend beside them."""
     program = model.program
     box = model.box(model.canonical.lower, model.canonical.upper)
-    known: dict[float, ProgramLeaf] = {}
+    known: dict[float, Leaf] = {}
 
-    def leaf(price: float) -> ProgramLeaf:
+    def leaf(of: Leaf) -> Leaf:
+        price = float(of.mu[0])
         if price not in known:
             # Arms that are concave are bounded period by period: at their best plan's slopes, so
             # scaled that the decision gains nothing by moving, however roughly the plan is known.
@@ -194,40 +191,12 @@ def _written(model: _Sums, proof: Proof, unit: float) -> ProgramProof:
             gain = program.value * (nu * program.carry[:, :, 0]).sum(axis=1)
             inside = (plan > box.lower) & (plan < box.upper) & (gain > 0.0)
             share = np.where(inside, price / np.where(inside, gain, 1.0), 1.0)
-            known[price] = ProgramLeaf(np.array([price / unit]), share[:, None] * nu)
+            known[price] = Leaf(np.array([price / unit]), share[:, None] * nu)
         return known[price]
 
-    nodes: list[ProgramNode] = [leaf(0.0)]
+    def priced(node: Node) -> Node:
+        if isinstance(node, Cut):
+            return replace(node, leaf=leaf(node.leaf))
+        return leaf(node) if isinstance(node, Leaf) else node
 
-    def split(slot: int, arm: int, at: float) -> int:
-        """Two leaves in a leaf's place; the number of the first."""
-        first = len(nodes)
-        nodes.extend([nodes[slot]] * 2)
-        nodes[slot] = SplitDecision(arm, 0, at, first, first + 1)
-        return first
-
-    walk = [(0, 0, box.lower, box.upper)]
-    while walk:
-        at, slot, lower, upper = walk.pop()
-        node = proof.nodes[at]
-        if isinstance(node, Leaf):
-            nodes[slot] = leaf(node.price)
-        elif isinstance(node, Split):
-            first = split(slot, node.channel, node.at)
-            below, above = upper.copy(), lower.copy()
-            below[node.channel] = above[node.channel] = node.at
-            walk += [(node.below, first, lower, below), (node.above, first + 1, above, upper)]
-        elif isinstance(node, Cut):
-            nodes[slot] = leaf(node.price)
-            lower, upper = lower.copy(), upper.copy()
-            for arm, low, high in zip(node.channels, node.lower, node.upper, strict=True):
-                # An end that stays where it is would leave a leaf of a single point.
-                if low > lower[arm]:
-                    slot = split(slot, int(arm), float(low)) + 1
-                if high < upper[arm]:
-                    slot = split(slot, int(arm), float(high))
-                lower[arm], upper[arm] = low, high
-            walk.append((node.child, slot, lower, upper))
-        else:
-            raise TypeError("Tables are not counted.")
-    return ProgramProof(tuple(nodes))
+    return Proof(tuple(priced(node) for node in proof.nodes))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramArms, SplitArgument
+from shared.problem.proof import PerArm, SplitArgument
 from shared.problem.region import Region, halves, root_region
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
@@ -168,7 +168,7 @@ def _settled(
             least = trees
         else:
             reach *= 0.4
-        search.tree.set(slot, ProgramArms(least.mu, tuple(tuple(own) for own in least.nodes)))
+        search.tree.set(slot, PerArm(least.mu, tuple(tuple(own) for own in least.nodes)))
         if least.bound() <= search.cutoff() or search.late():
             break
         found = search.pool.advise(least, region, reach)

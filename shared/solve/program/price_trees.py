@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program, Rows
-from shared.problem.program_proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
+from shared.problem.proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
-from shared.problem.aim_proof import AimNode, AimProof, AimSplit
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.program_aim_certificate import certify_program_aim
+from shared.problem.proof import Node, Proof, SplitDecision, grafted
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import known_plan
 from shared.solve.program.target_by_name import search_by_name
@@ -48,7 +47,7 @@ class ProgramAimSolved:
     why: str
     iterations: int
     nodes: int
-    proof: AimProof
+    proof: Proof
     certificate: Certificate
     row_prices: Array
     thetas: tuple[float, ...]
@@ -100,10 +99,10 @@ def solve_program_aim(
 
 
 def _answer(
-    search: TargetSearch, proof: AimProof, top: Descended, method: str, why: str, began: float
+    search: TargetSearch, proof: Proof, top: Descended, method: str, why: str, began: float
 ) -> ProgramAimSolved:
     assert search.best is not None
-    certificate = certify_program_aim(search.program, search.aim, search.best.u, proof)
+    certificate = certify(search.program.aimed(search.aim), search.best.u, proof)
     return ProgramAimSolved(
         u=search.best.u,
         method=method,
@@ -113,21 +112,22 @@ def _answer(
         proof=proof,
         certificate=certificate,
         row_prices=top.solved.row_prices,
-        thetas=top.leaf.theta,
+        thetas=top.thetas,
         solve_ms=1e3 * (time.perf_counter() - began),
     )
 
 
 def branch(
     search: TargetSearch, lines: tuple[Line, ...], most: int = _MOST
-) -> tuple[AimProof, Descended]:
+) -> tuple[Proof, Descended]:
     """Best-first search for the best plan that meets the floors; a tree that bounds them all.
 
     Also what is known of the part that holds the best plan.
     """
     whole = Part(search.program.lower, search.program.upper)
     root = descend(search, whole, first_guess(search), lines)
-    nodes: list[AimNode] = [root.leaf]
+    nodes: list[Node] = [root.proof.nodes[0]]
+    trees = {0: root.proof}
     heap = [(-root.bound, 0, _Node(0, whole, root))]
     parts = [(whole, root)]
     while heap and not search.late() and len(nodes) < most:
@@ -139,14 +139,16 @@ def branch(
             continue
         arm, column, at = split
         slots = (len(nodes), len(nodes) + 1)
-        nodes[node.slot] = AimSplit(arm, column, at, *slots)
+        nodes[node.slot] = SplitDecision(arm, column, at, *slots)
+        del trees[node.slot]
         for slot, part in zip(slots, _halves(node.part, arm, column, at), strict=True):
             found = descend(search, part, node.found.theta, node.found.lines)
-            nodes.append(found.leaf)
+            nodes.append(found.proof.nodes[0])
+            trees[slot] = found.proof
             parts.append((part, found))
             heapq.heappush(heap, (-found.bound, slot, _Node(slot, part, found)))
     held = [found for part, found in parts if search.best is not None and part.holds(search.best.u)]
-    return AimProof(tuple(nodes)), held[-1] if held else root
+    return grafted(nodes, trees), held[-1] if held else root
 
 
 def _halves(part: Part, arm: int, column: int, at: float) -> tuple[Part, Part]:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from shared.problem.program import Program
-from shared.problem.program_proof import SplitDecision
+from shared.problem.proof import SplitDecision
 from shared.problem.region import halves, root_region
 
 __all__ = ["seconds_per_node"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shared.problem.incumbent import incumbent
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramProof
+from shared.problem.proof import Proof
 
 __all__ = ["SolvedProgram", "decisions", "known_plan"]
 
@@ -29,7 +29,7 @@ class SolvedProgram:
     iterations, nodes
         Steps of the relaxations (linear programmes, or Newton steps), and regions looked at.
     proof
-        For :func:`shared.solve.certify.program_certificate.certify_program`.
+        For :func:`shared.solve.certify.certificate.certify`.
     row_prices
         (m,) objective gained by one more unit on the row's binding side: positive where its upper
         side binds, negative where its lower does, 0 elsewhere; choices kept as they are.
@@ -42,7 +42,7 @@ class SolvedProgram:
     why: str
     iterations: int
     nodes: int
-    proof: ProgramProof
+    proof: Proof
     row_prices: Array
     solve_ms: float
     finished: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from shared.problem.aim_proof import AimProof, lifted
+from shared.problem.proof import Proof
 from shared.problem.repair import repair
 from shared.solve.named.by_pieces import search_pieces
 from shared.solve.named.polyhedron import Polyhedron, centre
@@ -17,16 +17,14 @@ from shared.solve.named.search import search as search_space
 from shared.solve.named.space import Searched
 from shared.solve.named.target_space import TargetSpace
 from shared.solve.program.target_dual import Descended, descend, first_guess
-from shared.solve.program.target_search import Line, Part, TargetSearch
+from shared.solve.program.target_search import Line, Part, TargetSearch, lifted
 
 __all__ = ["search_by_name"]
 
 _DEARER = 3.0  # times the multipliers: what missing a floor costs a search
 
 
-def search_by_name(
-    search: TargetSearch, lines: tuple[Line, ...]
-) -> tuple[AimProof, Descended, str]:
+def search_by_name(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended, str]:
     """Search by ``search.options.method``; the best plan is left in ``search``.
 
     ``search`` has a plan that meets the floors. The answer also says what was done.
@@ -48,7 +46,7 @@ def search_by_name(
     why = f"Asked for by name. {found.note} Missing a target costs it a penalty."
     if not found.finished:
         why += " The time limit cut the search short."
-    return AimProof((root.leaf,)), root, why + " The bound is that of the exact solver's root."
+    return root.proof, root, why + " The bound is that of the exact solver's root."
 
 
 def _searched(search: TargetSearch, root: Descended) -> Searched:
@@ -57,7 +55,7 @@ def _searched(search: TargetSearch, root: Descended) -> Searched:
     known = (search.best.u,)
     still = Searched(known[0].ravel(), 0.0, 0, "It found no plan of its own.", True)
     if method == "piecewise":
-        task, _ = lifted(program, search.aim, root.leaf.theta)
+        task, _ = lifted(program, search.aim, root.thetas)
         found = search_pieces(
             task, gap=search.options.gap, deadline=search.deadline, start=known[0]
         )
@@ -67,7 +65,7 @@ def _searched(search: TargetSearch, root: Descended) -> Searched:
     if inside is None:
         return still
     walls = Polyhedron(lower, upper, rows.matrix, rows.lower, rows.upper, inside)
-    least = 0.1 * max(search.aim.value, max(root.leaf.theta, default=0.0))
-    penalties = tuple(_DEARER * max(theta, least) for theta in root.leaf.theta)
+    least = 0.1 * max(search.aim.value, max(root.thetas, default=0.0))
+    penalties = tuple(_DEARER * max(theta, least) for theta in root.thetas)
     space = TargetSpace(program, search.aim, penalties, walls, search.deadline, known)
     return search_space(space, method, search.options.seed)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.aim_proof import AimLeaf
+from shared.problem.proof import Proof, with_targets
 from shared.solve.program.program_search import SolvedProgram
 from shared.solve.program.target_search import Line, Part, TargetSearch
 
@@ -30,11 +30,15 @@ _FLAT = 0.2  # of the gap asked for: lines that promise no more than this below 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descended:
-    """The lowest bound met, its multipliers and leaf, and the lines that say why it is no lower."""
+    """The lowest bound met, its multipliers, and the lines that say why it is no lower.
+
+    ``theta`` are of the floors that may bind, ``thetas`` of all of them; ``proof`` is of the part.
+    """
 
     bound: float
     theta: Array
-    leaf: AimLeaf
+    thetas: tuple[float, ...]
+    proof: Proof
     lines: tuple[Line, ...]
     solved: SolvedProgram
 
@@ -52,8 +56,9 @@ class _Descent:
         self._mix(line)
         self.lines.append(line)
         if self.lowest is None or bound < self.lowest.bound:
-            leaf = AimLeaf(search.theta(theta), solved.proof)
-            self.lowest = Descended(bound, theta, leaf, (), solved)
+            each = search.theta(theta)
+            proof = with_targets(solved.proof, each)
+            self.lowest = Descended(bound, theta, each, proof, (), solved)
         return line
 
     def done(self) -> bool:

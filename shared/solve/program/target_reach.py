@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Floor
-from shared.problem.aim_proof import lifted
-from shared.solve.certify.program_certificate import bound_program
-from shared.solve.program.target_search import Line, TargetSearch
+from shared.solve.certify.certificate import bound
+from shared.solve.program.target_search import Line, TargetSearch, lifted
 
 __all__ = ["first_plan", "unmet"]
 
@@ -56,7 +55,7 @@ def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
     task, less = lifted(search.program, nothing, search.theta(share))
     found = search.run(task)
     line = search.offer(search.measured(found.u))
-    return line, bound_program(task, found.u, found.proof, -np.inf) - less
+    return line, bound(task, found.u, found.proof, -np.inf) - less
 
 
 def _mixed(search: TargetSearch, one: Line, other: Line) -> None:

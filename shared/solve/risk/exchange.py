@@ -20,6 +20,7 @@ __all__ = ["exchange"]
 
 Array = NDArray[np.float64]
 _STEPS = (*np.geomspace(0.5, 1e-3, 16).tolist(), 1e-4, 1e-5, 1e-6)  # of the money at stake
+_PASSES = 6
 _PAIRS = 400  # directions a round, drawn anew where there are more
 
 
@@ -38,24 +39,34 @@ def exchange(
         (a, k) for a, k in np.argwhere((program.upper > program.lower) & (money > 0.0)).tolist()
     ]
     reach = value(u)
-    for step in _STEPS:
-        size = step * max(program.scale, 1e-300)
-        for _ in range(20):
-            better = False
-            for one, other in _pairs(rng, cells):
+    for _ in range(_PASSES):
+        # Small steps may open the way to large ones, so all of them are gone through again.
+        before = reach
+        for step in _STEPS:
+            size = step * max(program.scale, 1e-300)
+            for _ in range(20):
                 if time.perf_counter() >= deadline:
                     return u
-                trial = u.copy()
-                for cell, sign in ((one, -1.0), (other, 1.0)):
-                    if cell is not None:
-                        _move(program, trial, cell, sign * size / money[cell])
-                if np.array_equal(trial, u) or not allowed(program, trial, 1e-12):
-                    continue
-                there = value(trial)
-                if there > reach * (1.0 + 1e-15 * np.sign(reach)):
-                    u, reach, better = trial, there, True
-            if not better:
-                break
+                better = False
+                for one, other in _pairs(rng, cells):
+                    trial, much = u.copy(), size
+                    # What one has not, or the other cannot take, is not moved.
+                    if one is not None and program.lot[one[0]] == 0.0:
+                        much = min(much, float(u[one] - program.lower[one]) * money[one])
+                    if other is not None and program.lot[other[0]] == 0.0:
+                        much = min(much, float(program.upper[other] - u[other]) * money[other])
+                    for cell, sign in ((one, -1.0), (other, 1.0)):
+                        if cell is not None:
+                            _move(program, trial, cell, sign * much / money[cell])
+                    if np.array_equal(trial, u) or not allowed(program, trial, 1e-12):
+                        continue
+                    there = value(trial)
+                    if there > reach * (1.0 + 1e-15 * np.sign(reach)):
+                        u, reach, better = trial, there, True
+                if not better:
+                    break
+        if reach - before <= 1e-6 * abs(reach):
+            break
     return u
 
 

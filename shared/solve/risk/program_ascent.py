@@ -1,8 +1,8 @@
 """A locally best plan of a program by a measure over draws: Newton on a smoothed measure.
 
-Like :mod:`shared.solve.risk.risk_ascent`, but over any rows: their slack and that of the bounds
-carry a logarithmic barrier whose weight falls with the measure's smoothing, and rows without slack
-are kept exactly. Choices (off, on, lots) stay as the start has them.
+The slack of rows and bounds carries a logarithmic barrier whose weight falls with the
+measure's smoothing, and rows without slack are kept exactly. Choices (off, on, lots) stay as the
+start has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shared.problem.repair import repair
 from shared.problem.risk import most_weight
 from shared.solve.named.polyhedron import centre
 from shared.solve.risk.program_outcomes import DrawnProgram
-from shared.solve.risk.risk_ascent import TAILS, Smooth, smooth
+from shared.solve.risk.smooth import TAILS, Smooth, smooth
 
 __all__ = ["ProgramAscent", "climb"]
 

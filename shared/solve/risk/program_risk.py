@@ -13,9 +13,8 @@ from shared.problem.aim import Aim
 from shared.problem.incumbent import incumbent
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program
-from shared.problem.risk_program import RiskProgramProof
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.problem.proof import Proof
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import known_plan
 from shared.solve.risk.by_name import search_measure
@@ -40,7 +39,7 @@ class RiskProgramSolved:
     why: str
     iterations: int
     nodes: int
-    proof: RiskProgramProof
+    proof: Proof
     certificate: Certificate
     row_prices: Array
     theta: tuple[float, ...]
@@ -79,7 +78,7 @@ def solve_risk_program(
     note = _by_name(search) if options.method in BY_NAME else _exactly(search)
     if search.u is None or search.proof is None:
         raise _not_found(aim)
-    certificate = certify_risk_program(program, aim, risk, search.u, search.proof)
+    certificate = certify(search.read, search.u, search.proof)
     return RiskProgramSolved(
         u=search.u,
         method=_method(search),
@@ -90,7 +89,7 @@ def solve_risk_program(
         certificate=certificate,
         row_prices=search.prices,
         theta=search.proof.theta,
-        weights=search.own_weights(search.u),
+        weights=search.own_weights(search.u) if search.weights is None else search.weights,
         solve_ms=1e3 * (time.perf_counter() - began),
     )
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from shared.problem.aim import Aim
 from shared.problem.model import Risk, SolverOptions
+from shared.problem.plain_program import as_canonical
 from shared.problem.program import Program
+from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import measure, weights_at
 from shared.problem.risk_program import (
-    RiskProgramProof,
     caution,
     check_program_risk,
     missed,
@@ -26,9 +27,10 @@ from shared.problem.risk_program import (
     relaxed,
     worth,
 )
-from shared.solve.certify.certificate import Certificate
-from shared.solve.certify.risk_program_certificate import certify_risk_program
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
+from shared.solve.one_budget.dual import relax
+from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.program.program_search import solve_program
 from shared.solve.risk.exchange import exchange
 from shared.solve.risk.program_ascent import climb
@@ -46,17 +48,19 @@ class RiskSearch:
 
     def __init__(self, program: Program, aim: Aim, risk: Risk, options: SolverOptions) -> None:
         self.program, self.aim, self.risk, self.options = program, aim, risk, options
+        self.read = replace(program.aimed(aim), risk=risk)
         self.count = check_program_risk(program, risk).draws
         self.deadline = time.perf_counter() + 0.85 * options.time_limit_s
         self.u: Array | None = None
         self.value = -np.inf
         self.even = np.full(self.count, 1.0 / self.count)
-        self.proof: RiskProgramProof | None = None
+        self.proof: Proof | None = None
         self.certificate: Certificate | None = None
         self.prices = np.zeros(len(program.rows.names))
         self.known: list[Array] = []
         self.nodes = self.iterations = 0
         self.short: Array | None = None
+        self.weights: Array | None = None
         self.named = options.method in BY_NAME
         # Where all curves are concave, to hold what is not spent on would only be in the way.
         draws = check_program_risk(program, risk)
@@ -77,7 +81,7 @@ class RiskSearch:
         spend = float(self.program.spend(u).sum())
         self.known.append(self.aim.value * outcomes(self.program, u) - self.aim.cost * spend)
         if value > self.value:
-            self.u, self.value = u, value
+            self.u, self.value, self.weights = u, value, None
             return True
         return False
 
@@ -136,12 +140,37 @@ class RiskSearch:
         self.iterations += found.iterations
         if not self.named:  # a plan that a method by name did not find is not its answer
             self.offer(found.u)
-        proof = RiskProgramProof(weights, theta, found.proof)
-        plan = found.u if self.u is None else self.u
-        checked = certify_risk_program(self.program, self.aim, self.risk, plan, proof)
-        if self.certificate is None or checked.upper_bound < self.certificate.upper_bound:
-            self.proof, self.certificate, self.prices = proof, checked, found.row_prices
+        read = None if self.risk.measure == "quantile" else weights
+        proof = replace(found.proof, weights=read, theta=theta)
+        self.keep(proof, found.u if self.u is None else self.u, found.row_prices)
         return found.u
+
+    def keep(self, proof: Proof, plan: Array, prices: Array) -> None:
+        """Take a proof that bounds lower than the one there is."""
+        checked = certify(self.read, plan, proof)
+        if self.certificate is None or checked.upper_bound < self.certificate.upper_bound:
+            self.proof, self.certificate, self.prices = proof, checked, prices
+
+    def prove_here(self, weights: Array) -> None:
+        """Bound every plan by the best one's own slopes under weights, where one row ties arms.
+
+        At a saddle point of plans and weights that is all there is to prove; nothing is solved.
+        """
+        rows, plan = self.program.rows, self.u
+        if plan is None or len(rows.names) > 1 or self.program.pairs or self.program.discrete:
+            return
+        task, _ = relaxed(self.program, self.aim, self.risk, weights, ())
+        tiny = 1e-9 * max(float(plan.max(initial=0.0)), 1e-300)
+        slopes = task.slopes(np.maximum(plan, tiny))
+        gain = task.gradient(np.maximum(plan, tiny))
+        mu = np.zeros(len(rows.names))
+        if mu.size:
+            per = rows.matrix[0].reshape(gain.shape)
+            inside = (plan > task.lower + tiny) & (plan < task.upper - tiny) & (per != 0.0)
+            if inside.any():
+                mu[0] = float(np.median((gain / np.where(per != 0.0, per, 1.0))[inside]))
+        nu = np.where(np.isfinite(slopes), slopes, 0.0)
+        self.keep(Proof((Leaf(mu, nu),), weights), plan, mu)
 
     def done(self) -> bool:
         found = self.certificate
@@ -160,18 +189,39 @@ def search_plain(search: RiskSearch) -> None:
         search.offer(solve_program(search.program, mean).u)
         _quantile(search, plan)
         _exchange(search, 0.3)
+        _alone(search)
         return
     weights = search.own_weights(plan)
     for first in [plan] if search.u is None or search.u is plan else [plan, search.u]:
         found, there = search.rise(first)
-        if search.offer(found):
+        # Where draws tie, only the way that led there tells their weights.
+        if search.offer(found) or search.reads(found, ()) >= search.value - 1e-9 * abs(
+            search.value
+        ):
             weights = there
+            search.weights = tidy(search.risk, there)
     if search.program.pairs or search.done():
         return
     weights = tidy(search.risk, weights)
+    search.prove_here(weights)
+    if search.done():
+        return
+    if search.bent:  # there may be many local peaks
+        _exchange(search, 0.5)
+    # And other weights lead to other plans, which leave time to be exchanged at the end.
+    whole = search.deadline
+    search.deadline -= 0.2 * search.options.time_limit_s if search.bent else 0.0
     search.prove(weights, (), limit)
     if not search.done() and np.any(weights < 0.0):
         search.prove(nonnegative(search.risk, weights), (), limit)
+    _weigh(search, limit)
+    search.deadline = whole
+    if search.bent and not search.done():
+        _exchange(search, 0.2)
+
+
+def _weigh(search: RiskSearch, limit: float) -> None:
+    """Weights at which the plans known so far reach least, each bounded, until the gap closes."""
     for _ in range(_ROUNDS):
         if search.done():
             return
@@ -185,6 +235,30 @@ def search_plain(search: RiskSearch) -> None:
             found, there = search.rise(plan)
             if search.offer(found):
                 search.prove(tidy(search.risk, there), (), limit)
+
+
+def _alone(search: RiskSearch) -> None:
+    """A price of money for every draw by itself, where one budget is all that ties arms together.
+
+    A quantile is at most that of what each draw could reach alone: closer than the mean's bound.
+    """
+    canonical = as_canonical(replace(search.program, draws=None))
+    draws = search.program.draws
+    if canonical is None or search.proof is None or draws is None:
+        return
+    if search.aim.cost > 0.0 or search.aim.floors:
+        return
+    price, out = 0.0, np.zeros((draws.draws, 1))
+    for s in range(draws.draws):
+        if not search.late():
+            task = as_canonical(replace(search.program, curves=draws.one(s), draws=None))
+            assert task is not None
+            model = Relaxation(task)
+            found = relax(model, model.box(task.lower, task.upper), task.budget, guess=price)
+            price = price if found is None else found.price
+        out[s] = price * search.aim.value
+    assert search.u is not None
+    search.keep(replace(search.proof, alone=out), search.u, search.prices)
 
 
 def bound_named(search: RiskSearch) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.curves.adstock import Geometric
+from shared.curves.adstock import Geometric, LagWeights
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Logarithmic, Tabulated
 from shared.plan.optimize import make_plan
@@ -130,6 +130,37 @@ def test_a_tabulated_curve_moves_as_a_whole() -> None:
     assert parameters["response"].value is None
     doubled = moved(problem, parameters["response"], 2.0).channels[0].response.saturation
     assert float(doubled.value(10.0)) == pytest.approx(16.0)
+
+
+def lagged(values: tuple[float, ...], *, normalised: bool = False) -> Problem:
+    slow = Response(Exponential(100.0, 0.02), LagWeights(values, normalised))
+    return Problem(
+        (Channel("a", slow), Channel("b", Response(Exponential(100.0, 0.02)))),
+        budget=100.0,
+        options=TIGHT,
+    )
+
+
+def test_every_lag_weight_moves_alone() -> None:
+    problem = lagged((1.0, 0.0, 0.5))
+    parameters = [p for p in parameters_of(problem) if p.part == "adstock"]
+    assert [(p.name, p.value) for p in parameters] == [("values[0]", 1.0), ("values[2]", 0.5)]
+    plan = make_plan(problem)
+    exact = by_derivative(plan, parameters)
+    again = by_solving(plan, parameters, time.perf_counter() + 60.0)
+    for one, two in zip(exact, again, strict=True):
+        assert one.outcome == pytest.approx(two.outcome, abs=1e-4)
+    # What counts is their sum, of which the first is two thirds.
+    first, third = (row.outcome or 0.0 for row in exact)
+    assert first == pytest.approx(2.0 * third, rel=1e-6)
+    assert first > 0.0
+
+
+def test_a_normalised_lag_weight_moves_nothing_that_is_sustained() -> None:
+    problem = lagged((1.0, 0.5), normalised=True)
+    parameters = [p for p in parameters_of(problem) if p.part == "adstock"]
+    for row in by_derivative(make_plan(problem), parameters):
+        assert row.outcome == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_spread_is_that_of_the_draws() -> None:

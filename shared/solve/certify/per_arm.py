@@ -1,7 +1,7 @@
 """The bound of a region whose rows are priced: a tree for each arm, the worst leaves added up.
 
 Regions are derived on the way down each tree, by the arm's own carryover alone; nothing that a
-solver says about them is believed. See :class:`shared.problem.program_proof.ProgramArms`.
+solver says about them is believed. See :class:`shared.problem.proof.PerArm`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import (
-    ArmLeaf,
-    ArmNode,
-    ProgramArms,
-    ProgramLeaf,
-    SplitArgument,
-    SplitDecision,
-)
+from shared.problem.proof import ArmLeaf, ArmNode, Leaf, PerArm, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
-from shared.solve.certify.program_bound import Bounder, Task
+from shared.solve.certify.bounder import Bounder, Task
 
 __all__ = ["bound_arms"]
 
 Array = NDArray[np.float64]
 
 
-def bound_arms(bounder: Bounder, node: ProgramArms, region: Region) -> float:
+def bound_arms(bounder: Bounder, node: PerArm, region: Region) -> float:
     """No plan of the region has more; ``inf`` where the prices prove nothing.
 
     Raises
@@ -102,7 +95,7 @@ def _ends(alone: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple
 
 
 def _side_by_side(
-    bounder: Bounder, node: ProgramArms, ends: list[list[tuple[Array, Region]]]
+    bounder: Bounder, node: PerArm, ends: list[list[tuple[Array, Region]]]
 ) -> list[Task]:
     """As many whole regions as the longest tree has leaves: all arms are bounded at once."""
     out = []
@@ -116,6 +109,6 @@ def _side_by_side(
             np.concatenate([part.z_upper for part in parts]),
             np.concatenate([part.active for part in parts]),
         )
-        leaf = ProgramLeaf(np.asarray(node.mu, dtype=float), np.stack([nu for nu, _ in each]))
+        leaf = Leaf(node.mu, np.stack([nu for nu, _ in each]), node.theta)
         out.append(bounder.task(leaf, whole))
     return out

@@ -18,15 +18,15 @@ at most its chord, which is linear in the response again, and pieces are cut unt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.program_proof import ProgramLeaf
+from shared.problem.proof import Leaf
 from shared.problem.region import Region
-from shared.solve.certify.program_maxima import ArmMaxima
+from shared.solve.certify.arm_maxima import ArmMaxima
 from shared.solve.certify.rounding import EPS
 
 __all__ = ["Squares", "Terms", "linearise", "tops_of"]
@@ -49,10 +49,6 @@ class Squares:
     near: Array
     top: Array
     rounds: int = _ROUNDS
-
-    def scaled(self, by: float) -> Squares:
-        """The squares times a number >= 0."""
-        return replace(self, curve=self.curve * by)
 
     def over(self, maxima: ArmMaxima, z: Array) -> Array:
         """(A, H) their values at adstocked spend ``z``, rounded up."""
@@ -84,7 +80,7 @@ class Terms:
     squares: Squares | None
 
 
-def linearise(program: Program, maxima: ArmMaxima, leaf: ProgramLeaf, region: Region) -> Terms:
+def linearise(program: Program, maxima: ArmMaxima, leaf: Leaf, region: Region) -> Terms:
     """The leaf's bound on every interaction over the region (``value`` is not multiplied in).
 
     Raises

@@ -28,11 +28,20 @@ class ArmMaxima:
     """One-dimensional maxima of a program's responses; keeps what it learns from leaf to leaf.
 
     ``z_lower`` and ``z_upper`` (A, H) are the widest ranges that will ever be asked about, ``size``
-    is the objective's: bounds may be loose by a tiny part of it.
+    is that of the outcome: bounds may be loose by a tiny part of it, those on means over draws by
+    ``accuracy`` of it in all.
     """
 
-    def __init__(self, program: Program, z_lower: Array, z_upper: Array, size: float) -> None:
-        self.program = program
+    def __init__(
+        self,
+        program: Program,
+        z_lower: Array,
+        z_upper: Array,
+        size: float,
+        accuracy: float = 1e-9,
+        near: Array | None = None,
+    ) -> None:
+        self.program, self.accuracy, self.near = program, accuracy, near
         self.tolerance = size / max(program.weight.size, 1)
         self.z_lower, self.z_upper = z_lower, z_upper
         draws = program.draws
@@ -81,15 +90,25 @@ class ArmMaxima:
         small part of the objective in all, and take less time.
         """
         rough = _LOOSE if loose else 1.0
-        repeats = packed((weight, price, z_lower, z_upper), self.program.weight.shape[1])
+        period, near = self.program.weight.shape[1], None
+        if self.near is not None and weight.shape[1] % period == 0:
+            near = np.tile(self.near, weight.shape[1] // period)
+        repeats = packed((weight, price, z_lower, z_upper), period)
         if repeats is None:
-            return self._tops(weight, price, z_lower, z_upper, rough)
+            return self._tops(weight, price, z_lower, z_upper, near, rough)
         few = repeats.asked
-        top = self._tops(few(weight), few(price), few(z_lower), few(z_upper), rough)
+        near = None if near is None else few(near)
+        top = self._tops(few(weight), few(price), few(z_lower), few(z_upper), near, rough)
         return repeats.answered(top)
 
     def _tops(
-        self, weight: Array, price: Array, z_lower: Array, z_upper: Array, rough: float
+        self,
+        weight: Array,
+        price: Array,
+        z_lower: Array,
+        z_upper: Array,
+        near: Array | None,
+        rough: float,
     ) -> Array:
         out = np.maximum(-price * z_lower, -price * z_upper)
         negative = weight < 0.0
@@ -110,7 +129,7 @@ class ArmMaxima:
             out = np.where(easy_down, top, out)
         smooth = hard & self.closed[:, None] & ~negative
         if np.any(smooth):
-            out[smooth] = self._closed(smooth, weight, price, z_lower, z_upper, rough)
+            out[smooth] = self._closed(smooth, weight, price, z_lower, z_upper, near, rough)
         for arm in np.flatnonzero(np.any(hard & ~smooth, axis=1)):
             for sign in (True, False):
                 own = hard[arm] & ~smooth[arm] & (negative[arm] != sign)
@@ -119,7 +138,7 @@ class ArmMaxima:
                     with np.errstate(over="ignore"):
                         slope = price[arm, own] / size
                     low, high = z_lower[arm, own], z_upper[arm, own]
-                    slack = self.tolerance * 1e-9 * rough / float(size.max())
+                    slack = self.tolerance * self.accuracy * rough / float(size.max())
                     top = size * self._mixture(int(arm), sign).maxima(low, high, slope, slack)
                     crude = size * self._largest(int(arm), sign, high) - np.minimum(
                         price[arm, own] * low, price[arm, own] * high
@@ -131,7 +150,7 @@ class ArmMaxima:
                 int(arm), weight[arm, own], price[arm, own], z_lower[arm, own], z_upper[arm, own]
             )
         # Dividing by a weight and multiplying by it again rounds, and so do all the products.
-        far = np.abs(price) * z_upper
+        far = np.where(smooth, 0.0, np.abs(price) * z_upper)
         return np.asarray(out + 8.0 * EPS * (far + np.abs(out)))
 
     def along(
@@ -148,8 +167,8 @@ class ArmMaxima:
         if known is None or not np.array_equal(known[0], weight):
             known = weight, self._joined(arm, weight, float(low.min()), float(high.max()))
             self._along[arm] = known
-        rough = 1e-6 if loose else 1e-9
-        return known[1].maxima(low, np.maximum(high, low), price, self.tolerance * rough)
+        slack = self.tolerance * self.accuracy * (_LOOSE if loose else 1.0)
+        return known[1].maxima(low, np.maximum(high, low), price, slack)
 
     def _joined(self, arm: int, weight: Array, low: float, high: float) -> Mixture:
         """All periods of an arm as a sum along its one decision."""
@@ -216,23 +235,35 @@ class ArmMaxima:
         price: Array,
         z_lower: Array,
         z_upper: Array,
+        near: Array | None,
         rough: float,
     ) -> Array:
-        arms = np.nonzero(which)[0]
-        part = self.program.curves.take(arms)
-        w, low, high = weight[which], z_lower[which], z_upper[which]
+        if np.all(which):
+            # Arms side by side, questions below one another: no curve has to be taken twice.
+            part = self.program.curves
+            w, p, low, high = (x.T for x in (weight, price, z_lower, z_upper))
+        else:
+            part = self.program.curves.take(np.nonzero(which)[0])
+            w, p, low, high = (x[which][None, :] for x in (weight, price, z_lower, z_upper))
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            slope = price[which] / w
+            slope = p / w
             usable = np.isfinite(slope) & (slope > 0.0)
             safe = np.where(usable, slope, 1.0)
-            near = np.nan_to_num(np.asarray(part.at_slope(safe)), nan=0.0)
-            slack = np.maximum(1e-13 * rough * rough, 1e-13) * self.tolerance / w[None, :]
+            # A single region is bounded to rounding; trees are stopped at gaps far above theirs.
+            many = which.shape[1] > self.program.weight.shape[1]
+            slack = (1e-11 if many else 1e-13) * rough * rough * self.tolerance / w
+            if near is None:
+                near = np.nan_to_num(np.asarray(part.at_slope(safe)), nan=0.0)
+            else:
+                near = near.T if np.all(which) else near[which][None, :]
         near = np.clip(near, low, high)
-        top = closed_form_maxima(
-            part, low[None, :], high[None, :], safe[None, :], near, slack
-        ).reshape(-1)
-        crude = w * self._over(part, high) - price[which] * low
-        return np.asarray(np.where(usable, np.minimum(w * top, crude), crude))
+        top = w * closed_form_maxima(part, low, high, safe, near, slack)
+        if np.any(w != 1.0):  # the slope is rounded
+            top = top + 8.0 * EPS * np.abs(p) * high
+        if not np.all(usable):
+            crude = w * self._over(part, high) - p * low
+            top = np.where(usable, np.minimum(top, crude), crude)
+        return np.asarray(top.T.reshape(-1) if np.all(which) else top[0])
 
     def _over(self, part: Any, z: Array) -> Array:
         value, error = part.value(z), part.gather(value_error, z)

@@ -1,0 +1,578 @@
+"""The bound that weak duality gives for one region of a program; for the certificate only.
+
+See :mod:`shared.problem.proof` for the formula. What is better here than the formula: where one
+decision per arm is all there is, u and z are one variable and their maximum is taken jointly, over
+exactly the spends that are allowed; and where a count limits how many arms may be active, only the
+arms that gain most by it are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.problem.program import Program
+from shared.problem.proof import Leaf
+from shared.problem.region import Counted, Region
+from shared.solve.certify.arm_maxima import ArmMaxima
+from shared.solve.certify.interactions import Squares, Terms, linearise, tops_of
+from shared.solve.certify.rounding import EPS
+
+__all__ = ["Bounder", "Sides", "Task"]
+
+Array = NDArray[np.float64]
+NONE = -math.inf  # no plan at all
+_CELLS = 60_000  # leaves times decisions and periods bounded together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Both sides (m,) of the rows."""
+
+    lower: Array
+    upper: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What is to be bounded: a region by checked multipliers, or what a cut takes of it.
+
+    Attributes
+    ----------
+    mu, nu
+        (m,) and (A, H).
+    value, cost, less
+        Of an outcome and of money at the targets' multipliers, and what is to be taken off.
+    inner
+        The box (2, A) of the decisions that a cut leaves; None for a leaf.
+    """
+
+    leaf: Leaf
+    region: Region
+    mu: Array
+    nu: Array
+    value: float
+    cost: float
+    less: float
+    sides: Sides
+    inner: Array | None = None
+
+
+class Bounder:
+    """Bounds of regions whose plans bring about ``size``: what is much smaller hardly matters.
+
+    ``accuracy``, of that size: how far above the truth bounds on means over draws may lie in all.
+    ``near`` (A, H): adstocked spends to look at first; only speed depends on them.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        root: Region,
+        size: float,
+        accuracy: float = 1e-9,
+        near: Array | None = None,
+    ) -> None:
+        self.program, self.root = program, root
+        self.maxima = ArmMaxima(program, root.z_lower, root.z_upper, size, accuracy, near)
+        self.money = program.spread.sum(axis=1)
+        self.sides = Sides(program.rows.lower, program.rows.upper)
+        self.joint = program.columns == 1
+        self.operations = float(sum(program.carry.shape[1:]) + len(program.rows.names) + 64)
+        # With interactions every leaf has weights of its own, so each is bounded alone.
+        cells = program.lower.size + program.weight.size
+        self.together = 1 if program.pairs else max(_CELLS // max(cells, 1), 1)
+
+    def bound(self, leaf: Leaf, region: Region, enough: float = NONE) -> float:
+        """No plan of the region has more; ``inf`` where the multipliers prove nothing.
+
+        It is bounded roughly first; that will do where it is at most ``enough``.
+        """
+        task = self.task(leaf, region)
+        if enough > NONE:
+            rough = float(self.bounds([task], loose=True)[0])
+            if rough <= enough:
+                return rough
+        return float(self.bounds([task], loose=False)[0])
+
+    def task(
+        self, leaf: Leaf, region: Region, inner: Region | None = None, sides: Sides | None = None
+    ) -> Task:
+        """What is to be bounded; with ``inner``, what is cut away around it.
+
+        Raises
+        ------
+        ValueError
+            Where the multipliers are another program's, or no numbers.
+        """
+        program = self.program
+        sides = self.sides if sides is None else sides
+        theta = leaf.theta or (0.0,) * len(program.floors)
+        if len(theta) != len(program.floors) or not all(0.0 <= t < math.inf for t in theta):
+            raise ValueError("One multiplier a target, none negative.")
+        if not math.isfinite(leaf.count_price):
+            raise ValueError("The price of a count is no number.")
+        value, cost, less = program.value, program.cost, 0.0
+        for t, floor in zip(theta, program.floors, strict=True):
+            value, cost, less = value + t, cost + t * floor.per_money, less + t * floor.constant
+        mu, nu = self._multipliers(leaf, sides)
+        box = None
+        if inner is not None:
+            if program.pairs or program.at_most or not self.joint:
+                raise ValueError("The arms cannot be told apart.")
+            box = np.stack((inner.u_lower[:, 0], inner.u_upper[:, 0]))
+        return Task(leaf, region, mu, nu, value, cost, less, sides, box)
+
+    def largest(self, tasks: Sequence[Task], enough: float = NONE) -> float:
+        """The largest bound of all tasks; no care is taken with those that are below ``enough``.
+
+        All are bounded loosely first; only those whose loose bound exceeds the largest close one
+        are looked at closely.
+        """
+        count, step = len(tasks), self.together
+        if not count:
+            return NONE
+        crude = np.full(count, np.inf)
+        simple = self.joint and self.program.weight.shape[1] == 1 and not self.program.pairs
+        if simple:  # as quickly bounded closely as loosely
+            step = max(step, count if count * self.program.arms < _CELLS else 1)
+        elif count > 1 or enough > NONE:
+            loose = [self.bounds(tasks[i : i + step], loose=True) for i in range(0, count, step)]
+            crude = np.concatenate(loose)
+        order = np.argsort(-crude, kind="stable")
+        best, at, step = NONE, 0, step if simple else 1
+        while at < count and crude[order[at]] > max(best, enough):
+            some = order[at : at + step]
+            close = self.bounds([tasks[i] for i in some.tolist()], loose=False)
+            best = max(best, float(np.fmin(close, crude[some]).max()))
+            at, step = at + step, min(4 * step, max(step, self.together))
+        return max(best, float(crude[order[at]])) if at < count else best
+
+    def bounds(self, tasks: Sequence[Task], *, loose: bool) -> Array:
+        """(L,) bounds of tasks that share their responses' weights."""
+        out = np.full(len(tasks), NONE)
+        open_ = [i for i, each in enumerate(tasks) if self._meets_rows(each)]
+        if not open_:
+            return out
+        some = [tasks[i] for i in open_]
+        terms = linearise(self.program, self.maxima, some[0].leaf, some[0].region)
+        if loose and terms.squares is not None:
+            terms = replace(terms, squares=replace(terms.squares, rounds=1))
+        stack = _Stack.of(some)
+        fixed = self._fixed(terms, stack)
+        scores, size = self._scores(terms, stack, stack.boxes, loose)
+        size = size + np.abs(fixed).sum(axis=1)
+        rounding = self.operations * EPS * size + self.program.value * terms.extra
+        if len(some) == 1 and np.all(np.isfinite(scores)) and np.all(np.isfinite(fixed)):
+            whole = np.array([math.fsum((*fixed[0].tolist(), *scores[0].tolist()))]) + rounding
+        else:
+            whole = fixed.sum(axis=1) + scores.sum(axis=1) + rounding
+        cuts = [i for i, each in enumerate(some) if each.inner is not None]
+        if cuts:
+            others = (whole + 4.0 * rounding)[cuts, None] - scores[cuts]
+            whole[cuts] = self._cut_away(terms, stack.take(cuts), others, loose)
+        # Comparisons would pass over what is no number.
+        whole = np.where(np.isnan(whole) | np.isnan(scores).any(axis=1), np.inf, whole)
+        out[open_] = whole
+        return out
+
+    def _cut_away(self, terms: Terms, stack: _Stack, others: Array, loose: bool) -> Array:
+        """(C,) the most of all slabs that cuts take: each arm's own, beside what ``others`` add."""
+        low, high = stack.boxes.u_lower[:, :, 0], stack.boxes.u_upper[:, :, 0]
+        out = np.full(len(others), NONE)
+        for a, b, cut in (
+            (low, stack.inner[:, 0], stack.inner[:, 0] > low),
+            (stack.inner[:, 1], high, stack.inner[:, 1] < high),
+        ):
+            if np.any(cut):
+                slab, _ = self._scores(terms, stack, stack.boxes.narrowed(a, b), loose)
+                out = np.maximum(out, np.where(cut, others + slab, NONE).max(axis=1))
+        return out
+
+    def _fixed(self, terms: Terms, stack: _Stack) -> Array:
+        """(L, n) what does not depend on the plan: prices of rows, of the count, of targets."""
+        mu = stack.mu
+        side = mu * np.where(mu > 0.0, stack.row_upper, np.where(mu < 0.0, stack.row_lower, 0.0))
+        parts = [side, -stack.less[:, None], stack.count_cost[:, None]]
+        if self.program.pairs:
+            constant = self.program.value * terms.constant
+            parts.append(np.broadcast_to(constant, (len(mu), constant.size)))
+        return np.concatenate(parts, axis=1)
+
+    def _scores(
+        self, terms: Terms, stack: _Stack, boxes: _Boxes, loose: bool
+    ) -> tuple[Array, Array]:
+        """(L, A) what each arm adds at most, and (L,) the size of all that was added up."""
+        if stack.at is None:
+            best = self._arms(terms, stack, boxes, loose)
+            chosen, size = self._choose(best, boxes)
+            return chosen, size + best.size.sum(axis=1) + self.program.value * terms.size
+        # Where an arm may be on either side of its threshold, the better side, which is priced.
+        low, high = boxes.u_lower[:, :, 0], boxes.u_upper[:, :, 0]
+        at = np.clip(stack.at, low, high)
+        few = self._arms(terms, stack, boxes.narrowed(low, at), loose)
+        below, size = self._choose(few, boxes)
+        below = np.where(low <= stack.at, below, NONE)
+        many = self._arms(terms, stack, boxes.narrowed(at, high), loose)
+        above, other = self._choose(many, boxes)
+        charge = stack.count_price[:, None]
+        above = above - charge + 2.0 * EPS * (np.abs(above) + np.abs(charge))
+        above = np.where(high > stack.at, above, NONE)
+        total = size + np.where(np.isfinite(other), other, 0.0) + few.size.sum(axis=1)
+        return np.maximum(below, above), total + np.abs(charge[:, 0])
+
+    def apart(self, tasks: Sequence[Task]) -> float:
+        """The bound where each arm may be in any of the tasks' regions, whatever the others are.
+
+        The tasks share their ``mu`` and the targets' multipliers; nothing but the rows may tie the
+        arms to one another.
+        """
+        program, step = self.program, self.together
+        if program.pairs or program.at_most or not tasks:
+            raise ValueError("The arms cannot be told apart.")
+        top = np.full(program.arms, -np.inf)
+        terms = linearise(program, self.maxima, tasks[0].leaf, tasks[0].region)
+        fixed = self._fixed(terms, _Stack.of(tasks[:1]))
+        for i in range(0, len(tasks), step):
+            stack = _Stack.of(tasks[i : i + step])
+            best = self._arms(terms, stack, stack.boxes, loose=False)
+            chosen, _ = self._choose(best, stack.boxes)
+            # Each leaf by its own size: the prices of one that hardly matters may be wild.
+            chosen = chosen + self.operations * EPS * (best.size + np.abs(chosen))
+            top = np.maximum(top, np.where(np.isnan(chosen), np.inf, chosen).max(axis=0))
+        total = float(np.abs(top).sum() + np.abs(fixed[0]).sum())
+        if not math.isfinite(total):
+            return math.inf
+        whole = math.fsum((*fixed[0].tolist(), *top.tolist()))
+        return whole + self.operations * EPS * total
+
+    def _multipliers(self, leaf: Leaf, sides: Sides) -> tuple[Array, Array]:
+        """Multipliers of the right signs: any are valid, so wrong ones are set to nothing."""
+        shape = self.program.carry_in.shape
+        mu = np.asarray(leaf.mu, dtype=float)
+        nu = np.zeros(shape) if leaf.nu is None else np.asarray(leaf.nu, dtype=float)
+        if mu.shape != sides.lower.shape or nu.shape != shape:
+            raise ValueError("Multipliers of another program.")
+        if not (np.all(np.isfinite(mu)) and np.all(np.isfinite(nu))):
+            raise ValueError("A multiplier is no number.")
+        mu = np.where(np.isfinite(sides.upper), mu, np.minimum(mu, 0.0))
+        return np.where(np.isfinite(sides.lower), mu, np.maximum(mu, 0.0)), nu
+
+    def _meets_rows(self, task: Task) -> bool:
+        """Whether any point of the box could meet each row, beyond any doubt of rounding."""
+        matrix = self.program.rows.matrix
+        low, high = task.region.u_lower.ravel(), task.region.u_upper.ravel()
+        middle, half = 0.5 * (low + high), 0.5 * (high - low)
+        at, reach = matrix @ middle, np.abs(matrix) @ half
+        slack = (high.size + 16.0) * EPS * (np.abs(matrix) @ high) + 1e-300
+        over = at - reach - slack > task.sides.upper
+        return not bool(np.any(over | (at + reach + slack < task.sides.lower)))
+
+    def _arms(self, terms: Terms, stack: _Stack, boxes: _Boxes, loose: bool) -> _Best:
+        """By arm the most it can add, spending nothing, something, or either."""
+        rows = self.program.rows
+        money = stack.cost[:, None, None] * self.money
+        price = money + (stack.mu @ rows.matrix).reshape(-1, *self.program.lower.shape)
+        price_size = money + (np.abs(stack.mu) @ np.abs(rows.matrix)).reshape(price.shape)
+        on = np.full(boxes.active.shape, np.inf)
+        can_on = boxes.active >= 0
+        if self.joint:
+            self._jointly(terms, stack.value, price[:, :, 0], boxes, can_on, on, loose)
+        # Where u and z are one variable and bounded as one, apart they can only be bounded worse.
+        known = np.isfinite(on)
+        apart, size = self._apart(terms, stack, price, price_size, boxes, known, loose)
+        on = np.minimum(on, apart)
+        if not self.program.discrete:  # to spend nothing is one of the decisions
+            return _Best(on, on, np.ones_like(can_on), size)
+        return _Best(on, self._idle(terms, stack.value, boxes), can_on, size)
+
+    def _idle(self, terms: Terms, value: Array, boxes: _Boxes) -> Array:
+        """(L, A) what arms add that spend nothing; -inf where they must."""
+        weight, still = terms.weight, self.program.carry_in
+        idle = np.all(boxes.u_lower <= 0.0, axis=2) & (boxes.active <= 0)
+        # More than what comes in cannot be met by spending nothing.
+        idle &= np.all(boxes.z_lower <= still * (1.0 + 1e-9) + 1e-300, axis=2)
+        if not np.any(idle):
+            return np.full(idle.shape, -np.inf)
+        over, under = self.maxima.at_rest()
+        rest = np.where(weight >= 0.0, weight * over, weight * under)
+        if terms.squares is not None:
+            rest = rest + terms.squares.over(self.maxima, still)
+        rest = rest + 8.0 * EPS * np.abs(rest)
+        return np.where(idle, value[:, None] * rest.sum(axis=1), -np.inf)
+
+    def _apart(
+        self,
+        terms: Terms,
+        stack: _Stack,
+        price: Array,
+        price_size: Array,
+        boxes: _Boxes,
+        known: NDArray[np.bool_],
+        loose: bool,
+    ) -> tuple[Array, Array]:
+        """By arm (L, A) the maxima over u and over z, each on its own, joined by ``nu``.
+
+        Arms that are ``known`` are left out (inf); and (L, A) the size of what was added up.
+        """
+        program, nu, value = self.program, stack.nu, stack.value[:, None, None]
+        if known.all():  # their own rounding is in their bounds
+            return np.full(known.shape, np.inf), np.zeros(known.shape)
+        inner = value * _inner(nu, program.carry)
+        inner_size = value * _inner(np.abs(nu), program.carry)
+        gain = inner - price
+        size = ((inner_size + price_size) * boxes.u_upper).sum(axis=2)
+        over_u = np.maximum(gain * boxes.u_lower, gain * boxes.u_upper)
+        # Those that are known are given no price: that takes no search.
+        ask = np.where(known[:, :, None], 0.0, nu)
+        over_z = value * self._tops(terms.weight, terms.squares, ask, boxes, loose)
+        links = value * nu * program.carry_in
+        sizes = np.abs(over_z) + np.abs(links) + value * np.abs(nu) * boxes.z_upper
+        size = size + np.where(known[:, :, None], 0.0, sizes).sum(axis=2)
+        arms = over_u.sum(axis=2) + over_z.sum(axis=2) + links.sum(axis=2)
+        return np.where(known, np.inf, arms), size
+
+    def _tops(
+        self, weight: Array, squares: Squares | None, price: Array, boxes: _Boxes, loose: bool
+    ) -> Array:
+        """(L, A, H) maxima over z: leaves stand beside one another like periods."""
+        count, arms, periods = price.shape
+        flat = [_beside(x) for x in (price, boxes.z_lower, boxes.z_upper)]
+        top = tops_of(self.maxima, np.tile(weight, count), squares, *flat, loose=loose)
+        return np.asarray(top.reshape(arms, count, periods).transpose(1, 0, 2))
+
+    def _jointly(
+        self,
+        terms: Terms,
+        value: Array,
+        p: Array,
+        boxes: _Boxes,
+        can_on: NDArray[np.bool_],
+        on: Array,
+        loose: bool,
+    ) -> None:
+        """One decision per arm, ``p`` (L, A): u and z are one variable; lowers ``on`` by that."""
+        program, weight = self.program, terms.weight
+        # Where squares are added, only their own way of bounding does.
+        squared = np.zeros(program.arms, dtype=bool)
+        if terms.squares is not None:
+            squared = np.any(terms.squares.curve > 0.0, axis=1)
+        first, high = boxes.u_lower[:, :, 0], boxes.u_upper[:, :, 0]
+        low = first
+        if np.any(program.least_active) or np.any(program.lot):
+            # Spending something means at least the minimum or one lot; zero is the other case.
+            least = np.maximum(program.least_active[:, 0], program.lot)
+            low = np.where((first <= 0.0) & (least <= high), least, first)
+        # Maxima are taken in outcome: prices are divided by what one is worth. Where it is worth
+        # nothing, money is all that counts, and an end is best.
+        worth = np.where(value > 0.0, value, 1.0)[:, None]
+        nothing = np.broadcast_to((value <= 0.0)[:, None], on.shape)
+        on[nothing] = np.maximum(-p * low, -p * high)[nothing]
+        per = p / worth
+        ask = can_on & ~squared & (high > 0.0) & ~nothing
+
+        def keep(own: NDArray[np.bool_], a: int, top: Array) -> None:
+            size = 4.0 * EPS * (np.abs(p[own, a]) * high[own, a] + np.abs(worth[own, 0] * top))
+            on[own, a] = worth[own, 0] * top + size
+
+        for a in np.flatnonzero(program.lot > 0.0).tolist():
+            own = ask[:, a]
+            if np.any(own):
+                args = per[own, a], low[own, a], high[own, a]
+                keep(own, a, self.maxima.over_lots(a, weight[a], *args))
+        carry = program.carry[:, 0, 0]
+        if program.carry.shape[1] == 1:
+            if np.any(carry > 0.0):
+                self._single(terms, worth, per, carry, low, high, on, loose)
+            return
+        plain = self._concave() & np.all(weight >= 0.0, axis=1) & (low <= first)
+        ask &= ~plain & ~np.isfinite(on)
+        for a in np.flatnonzero(np.any(ask, axis=0)).tolist():
+            own = ask[:, a]
+            args = per[own, a], low[own, a], high[own, a]
+            keep(own, a, self.maxima.along(a, weight[a], *args, loose=loose))
+
+    def _single(
+        self,
+        terms: Terms,
+        worth: Array,
+        per: Array,
+        carry: Array,
+        low: Array,
+        high: Array,
+        on: Array,
+        loose: bool,
+    ) -> None:
+        known = np.isfinite(on)
+        moves = (carry > 0.0) & ~known
+        safe = np.where(carry > 0.0, carry, 1.0)
+        per_z, base = np.where(known, 0.0, per / safe), self.program.carry_in[:, 0]
+        # Where z is u itself, and an outcome worth one, nothing is rounded on the way.
+        rounds = np.where((safe == 1.0) & (base == 0.0) & (worth == 1.0), 0.0, EPS)
+        z_low = (safe * low + base) * (1.0 - 8.0 * rounds)
+        z_high = (safe * high + base) * (1.0 + 8.0 * rounds)
+        top = tops_of(
+            self.maxima,
+            np.tile(terms.weight, len(per)),
+            terms.squares,
+            per_z.T,
+            z_low.T,
+            np.maximum(z_high, z_low).T,
+            loose=loose,
+        ).T
+        top = top + per_z * base + 24.0 * rounds * np.abs(per_z) * (z_high + base)
+        on[moves] = (worth * (top + 4.0 * rounds * np.abs(top)))[moves]
+
+    def _concave(self) -> NDArray[np.bool_]:
+        draws = self.program.draws
+        if draws is None:
+            return np.asarray(self.program.curves.inflection() <= 0.0)
+        return np.zeros(self.program.arms, dtype=bool)
+
+    def _choose(self, best: _Best, boxes: _Boxes) -> tuple[Array, Array]:
+        """What each arm adds (L, A) and the size of that (L,); of those a count limits, only so
+        many may be active."""
+        if not self.program.discrete:
+            return best.on, np.abs(best.on).sum(axis=1)
+        must = boxes.active == 1
+        never = (boxes.active == -1) | ~best.can_on
+        off = np.where(must, -np.inf, best.off)
+        on = np.where(never, -np.inf, best.on)
+        # An arm that may be idle need not be, but for a count: "on" holds for zero spend as well
+        # where nothing keeps it from being small.
+        free = np.maximum(on, off)
+        free = np.where(np.isfinite(free), free, best.on)
+        size, chosen = np.abs(free).sum(axis=1), free.copy()
+        for leaf in range(len(free)) if self.program.at_most else ():
+            self._limit(must[leaf], free[leaf], off[leaf], chosen[leaf])
+        return chosen, size
+
+    def _limit(self, must: NDArray[np.bool_], free: Array, off: Array, chosen: Array) -> None:
+        taken = np.zeros(free.size, dtype=bool)
+        for rule in self.program.at_most:
+            own = np.array([a for a in dict.fromkeys(rule.arms) if not taken[a]], dtype=np.intp)
+            others_on = [a for a in dict.fromkeys(rule.arms) if taken[a] and must[a]]
+            taken[own] = True
+            left = rule.count - int(must[own].sum()) - len(others_on)
+            open_ = own[~must[own] & np.isfinite(off[own])]
+            gain = np.maximum(free[open_] - off[open_], 0.0)
+            order = np.argsort(-gain, kind="stable")
+            idle = open_[order[max(left, 0) :]]
+            chosen[idle] = off[idle]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Boxes:
+    """Regions side by side: u (L, A, K), z (L, A, H), and active (L, A)."""
+
+    u_lower: Array
+    u_upper: Array
+    z_lower: Array
+    z_upper: Array
+    active: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, regions: list[Region]) -> _Boxes:
+        return cls(
+            np.stack([each.u_lower for each in regions]),
+            np.stack([each.u_upper for each in regions]),
+            np.stack([each.z_lower for each in regions]),
+            np.stack([each.z_upper for each in regions]),
+            np.stack([each.active for each in regions]),
+        )
+
+    def narrowed(self, lower: Array, upper: Array) -> _Boxes:
+        """With other bounds (L, A) of the arms' one decision, within these."""
+        return replace(self, u_lower=lower[:, :, None], u_upper=upper[:, :, None])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stack:
+    """Tasks side by side.
+
+    ``at``, ``count_price`` and ``count_cost`` are of counts (L, A), (L,), (L,); ``at`` is None
+    where nothing is counted. ``inner`` (C, 2, A) is there where all tasks are cuts.
+    """
+
+    boxes: _Boxes
+    mu: Array
+    nu: Array
+    value: Array
+    cost: Array
+    less: Array
+    row_lower: Array
+    row_upper: Array
+    at: Array | None
+    count_price: Array
+    count_cost: Array
+    inner: Array
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task]) -> _Stack:
+        counts = [each.region.counted for each in tasks]
+        price = np.zeros(len(tasks))
+        most = np.zeros(len(tasks))
+        at = None
+        if any(count is not None for count in counts):
+            none = Counted(np.full(len(tasks[0].region.u_lower), np.inf), 0, 0)
+            known = [none if count is None else count for count in counts]
+            at = np.stack([count.at for count in known])
+            price = np.array([each.leaf.count_price for each in tasks])
+            price = np.where([count is None for count in counts], 0.0, price)
+            most = np.array(
+                [c.most if p > 0.0 else c.least for c, p in zip(known, price, strict=True)]
+            )
+        size = tasks[0].region.u_lower.shape[0]
+        inner = [np.zeros((2, size)) if each.inner is None else each.inner for each in tasks]
+        return cls(
+            boxes=_Boxes.of([each.region for each in tasks]),
+            mu=np.stack([each.mu for each in tasks]),
+            nu=np.stack([each.nu for each in tasks]),
+            value=np.array([each.value for each in tasks]),
+            cost=np.array([each.cost for each in tasks]),
+            less=np.array([each.less for each in tasks]),
+            row_lower=np.stack([each.sides.lower for each in tasks]),
+            row_upper=np.stack([each.sides.upper for each in tasks]),
+            at=at,
+            count_price=price,
+            count_cost=price * most,
+            inner=np.stack(inner),
+        )
+
+    def take(self, which: list[int]) -> _Stack:
+        """Some of the tasks."""
+        own: dict[str, Any] = {
+            item.name: None if (x := getattr(self, item.name)) is None else x[which]
+            for item in fields(self)
+            if item.name != "boxes"
+        }
+        boxes = _Boxes(*(getattr(self.boxes, item.name)[which] for item in fields(self.boxes)))
+        return _Stack(boxes=boxes, **own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """(L, A) the most an arm adds while it spends something, and while it spends nothing.
+
+    ``size`` (L, A) is that of all terms that were added up for it.
+    """
+
+    on: Array
+    off: Array
+    can_on: NDArray[np.bool_]
+    size: Array
+
+
+def _inner(nu: Array, carry: Array) -> Array:
+    """(L, A, K) from (L, A, H) and (A, H, K)."""
+    return np.asarray(np.matmul(nu.transpose(1, 0, 2), carry).transpose(1, 0, 2))
+
+
+def _beside(x: Array) -> Array:
+    """(A, L H) from (L, A, H)."""
+    return np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(x.shape[1], -1)
