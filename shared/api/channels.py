@@ -9,7 +9,6 @@ from typing import Any
 from shared.api.messages import Campaign, Channel
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.curves.adstock import LagWeights
-from shared.curves.analogy import times
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.curves.saturation import Saturation
 from shared.errors import Fault
@@ -310,7 +309,7 @@ def _under_effects(response: Response, effect: float, price: float) -> Response:
         return response
 
     def moved(curve: Saturation) -> Saturation:
-        return times(curve.scaled(1.0 / price), effect)
+        return curve.scaled(1.0 / price).times(effect)
 
     return Response(
         saturation=moved(response.saturation),

@@ -13,14 +13,12 @@ from shared.api.curve_messages import FAMILIES, SMALLEST
 from shared.api.faults import faults_of
 from shared.api.pointers import pointer_to
 from shared.api.raw_json import Json, named, numbers
+from shared.curves import saturation as curves
 from shared.errors import Fault
 
-__all__ = ["UNBOUNDED", "curve_faults", "draw_counts", "family_of", "has_curve"]
+__all__ = ["curve_faults", "draw_counts", "family_of", "has_curve", "unbounded"]
 
 Path = tuple[str | int, ...]
-
-UNBOUNDED = ("logarithmic", "power")
-"""Families without a ceiling: there is no level of saturation to speak of."""
 
 ROUNDING = 1e-12
 """Spends closer than this share of themselves may become one when carryover or a price scales."""
@@ -36,6 +34,16 @@ def family_of(channel: Json) -> Any:
     response = channel.get("response")
     curve = response.get("saturation") if isinstance(response, dict) else channel.get("saturation")
     return curve.get("family") if isinstance(curve, dict) else None
+
+
+def unbounded(channel: Json) -> bool:
+    """Whether its own curve has no ceiling, so no level of saturation to speak of."""
+    family = family_of(channel)
+    return (
+        isinstance(family, str)
+        and family in curves.FAMILIES
+        and not curves.FAMILIES[family].bounded
+    )
 
 
 def curve_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:

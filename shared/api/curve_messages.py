@@ -1,12 +1,14 @@
-"""Response curves as a caller writes them: one model a family, with the ranges of its parameters.
+"""Response curves as a caller writes them: one model a family, made from what the family states.
 
-Only shapes and ranges; what the parameters mean is in ``shared.curves``. Models are built on their
-first use (``defer_build``), so that importing them costs next to nothing.
+Models are built on their first use (``defer_build``), so that importing them costs next to nothing.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import MISSING, fields
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,9 +17,13 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from shared.curves import saturation as curves
+from shared.curves.family import LARGEST, Range
 
 __all__ = [
     "ADSTOCKS",
@@ -34,11 +40,8 @@ __all__ = [
     "Positive",
     "Response",
     "Saturation",
+    "message_of",
 ]
-
-LARGEST = 1e15
-"""No amount of money and no outcome is larger; it keeps sums and squares finite."""
-
 
 SMALLEST = 1e-30
 """No parameter above 0 is smaller, and no amount: products and quotients of several stay finite."""
@@ -94,11 +97,6 @@ Money = Annotated[float, Field(ge=0, le=LARGEST), OR_NOTHING]
 WHOLE = BeforeValidator(whole)
 """Stands after the bounds of a whole number, so that its schema still shows them."""
 
-Effect = Annotated[
-    float,
-    Field(ge=0, le=LARGEST, description="Outcome per period that is never exceeded."),
-    OR_NOTHING,
-]
 Positive = Annotated[float, Field(gt=0, le=LARGEST), NOT_TINY]
 Shape = Annotated[float, Field(gt=0, le=100), NOT_TINY]
 Decay = Annotated[
@@ -110,74 +108,40 @@ Length = Annotated[
 Normalised = Annotated[bool, Field(description="Whether the carryover weights sum to one.")]
 
 
-class Hill(Message):
-    """max_response * x^shape / (half_saturation^shape + x^shape); S-shaped where shape > 1."""
-
-    family: Literal["hill"]
-    max_response: Effect
-    half_saturation: Positive = Field(description="Spend that brings half of max_response.")
-    shape: Shape
-
-
-class Exponential(Message):
-    """max_response * (1 - exp(-rate * x))."""
-
-    family: Literal["exponential"]
-    max_response: Effect
-    rate: Positive
-
-
-class Logistic(Message):
-    """max_response * (1 - exp(-rate * x)) / (1 + exp(-rate * x))."""
-
-    family: Literal["logistic"]
-    max_response: Effect
-    rate: Positive
+def _parameter(allowed: Range) -> Any:
+    """The type of a family's parameter in a request."""
+    ends: dict[str, Any] = {"le": allowed.most}
+    if allowed.above is None:
+        ends["ge"] = -LARGEST if allowed.at_least is None else allowed.at_least
+        number: Any = Annotated[float, Field(**ends), OR_NOTHING]
+    else:
+        number = Annotated[float, Field(gt=allowed.above, **ends), NOT_TINY]
+    if allowed.count is None:
+        return Annotated[number, Field(description=allowed.text)]
+    least, most = allowed.count
+    return Annotated[
+        list[number], Field(min_length=least, max_length=most, description=allowed.text)
+    ]
 
 
-class MichaelisMenten(Message):
-    """max_response * x / (half_saturation + x)."""
-
-    family: Literal["michaelis_menten"]
-    max_response: Effect
-    half_saturation: Positive
-
-
-class Sigmoid(Message):
-    """max_response * (L(x) - L(0)) / (1 - L(0)); L(x) = 1 / (1 + e^(steepness * (midpoint - x)))"""
-
-    family: Literal["sigmoid"]
-    max_response: Effect
-    midpoint: Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-    steepness: Positive
-
-
-class Logarithmic(Message):
-    """coefficient * ln(1 + x / scale)."""
-
-    family: Literal["logarithmic"]
-    coefficient: Money
-    scale: Positive = 1.0
-
-
-class Power(Message):
-    """coefficient * x^exponent."""
-
-    family: Literal["power"]
-    coefficient: Money
-    exponent: Annotated[float, Field(gt=0, le=1), NOT_TINY]
-
-
-class Tabulated(Message):
-    """Monotone interpolation through the points (spend, response), for curves of another tool."""
-
-    family: Literal["tabulated"]
-    spend: list[Money] = Field(
-        min_length=2, max_length=10_000, description="Increasing amounts of spend per period."
+def message_of(family: type[curves.Saturation]) -> type[Message]:
+    """A family as a caller writes it: its name and its parameters."""
+    parameters: dict[str, Any] = {
+        item.name: (
+            _parameter(item.metadata["range"]),
+            ... if item.default is MISSING else item.default,
+        )
+        for item in fields(family)  # type: ignore[arg-type]
+    }
+    name: Any = (Literal[family.family], ...)
+    return create_model(
+        family.__name__, __base__=Message, __doc__=f"{family.formula}.", family=name, **parameters
     )
-    response: list[Money] = Field(
-        min_length=2, max_length=10_000, description="The outcome at each spend, never falling."
-    )
+
+
+FAMILIES: dict[str, type[Message]] = {
+    name: message_of(family) for name, family in curves.FAMILIES.items()
+}
 
 
 class Geometric(Message):
@@ -228,24 +192,14 @@ class LagWeights(Message):
     normalised: Normalised = False
 
 
-Saturation = Annotated[
-    Hill | Exponential | Logistic | MichaelisMenten | Sigmoid | Logarithmic | Power | Tabulated,
-    Field(discriminator="family"),
-]
+if TYPE_CHECKING:
+    Saturation = Message
+else:
+    Saturation = Annotated[reduce(or_, FAMILIES.values()), Field(discriminator="family")]
 Adstock = Annotated[
     Geometric | Delayed | WeibullPdf | WeibullCdf | LagWeights, Field(discriminator="family")
 ]
 
-FAMILIES: dict[str, type[Message]] = {
-    "hill": Hill,
-    "exponential": Exponential,
-    "logistic": Logistic,
-    "michaelis_menten": MichaelisMenten,
-    "sigmoid": Sigmoid,
-    "logarithmic": Logarithmic,
-    "power": Power,
-    "tabulated": Tabulated,
-}
 ADSTOCKS: dict[str, type[Message]] = {
     "geometric": Geometric,
     "delayed": Delayed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.api.curve_faults import UNBOUNDED, family_of
+from shared.api.curve_faults import family_of, unbounded
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.raw_json import Json, entries, named, number, objects, part, texts
 from shared.errors import Fault
@@ -165,9 +165,9 @@ def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
             channel = given.get(name, {})
             # A channel's level is that of its campaigns together: each of them needs a ceiling.
             for _, own, campaign in named(channel.get("campaigns")):
-                if family_of(campaign) in UNBOUNDED:
+                if unbounded(campaign):
                     yield no_ceiling(i, j, f"{name}/{own}", str(family_of(campaign)))
-            if not channel.get("campaigns") and family_of(channel) in UNBOUNDED:
+            if not channel.get("campaigns") and unbounded(channel):
                 yield no_ceiling(i, j, name, str(family_of(channel)))
 
 

@@ -13,31 +13,15 @@ import zlib
 import numpy as np
 
 from shared.curves.curveset import Response
-from shared.curves.saturation import Saturation, saturation_from_dict
+from shared.curves.saturation import Saturation
 
-__all__ = ["DRAWS", "by_analogy", "times"]
+__all__ = ["DRAWS", "by_analogy"]
 
 DRAWS = 200
 """Draws of a curve by analogy where no other channel says how many."""
 
 NORMAL_95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution: 90 % lie within as many sd of the mean."""
-
-OUTPUT_PARAMETERS = ("max_response", "coefficient")
-"""Parameters that are in units of outcome: a curve is linear in them."""
-
-
-def times(curve: Saturation, factor: float) -> Saturation:
-    """The curve ``factor * f(x)``, of the same family."""
-    if factor == 1.0:
-        return curve
-    data = curve.to_dict()
-    if data["family"] == "tabulated":
-        data["response"] = [factor * y for y in data["response"]]
-    for key in OUTPUT_PARAMETERS:
-        if key in data:
-            data[key] = factor * data[key]
-    return saturation_from_dict(data)
 
 
 def by_analogy(
@@ -66,7 +50,7 @@ def by_analogy(
     curves = known.draws or (known.saturation,) * draws
 
     def sized(curve: Saturation, size: float, gain: float) -> Saturation:
-        return times(curve.scaled(1.0 / size), size * gain)
+        return curve.scaled(1.0 / size).times(size * gain)
 
     return Response(
         saturation=sized(known.saturation, scale, 1.0),

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.curves.family import Array, Parameter, Saturation, checked
+from shared.curves.family import (
+    CEILING,
+    EPS,
+    HALF,
+    Array,
+    Concave,
+    Fittable,
+    Parameter,
+    within,
+)
 
 __all__ = ["Exponential", "Logarithmic", "Logistic", "MichaelisMenten", "Power"]
 
 
-def _zeros(*like: Parameter) -> Parameter:
-    shape = np.broadcast_shapes(*(np.shape(a) for a in like))
-    return np.zeros(shape) if shape else 0.0
+_COEFFICIENT = within("outcome", "What the whole curve is multiplied by.", at_least=0)
+_RATE = within("per spend", "How fast the curve saturates, per unit of spend.", above=0)
+_SCALE = within(
+    "spend", "Spend at which a further unit brings half of what the first brings.", above=0
+)
+_EXPONENT = within(
+    "number", "Percent of outcome per percent of spend; 1 is a line.", above=0, at_most=1
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential(Saturation):
-    """``max_response * (1 - exp(-rate * x))``.
+class Exponential(Concave, Fittable):
+    """Each further unit of spend wins the same share of what is left below the ceiling.
 
     >>> float(Exponential(100.0, 0.5).value(2.0))
     63.212055882855765
     """
 
-    max_response: Parameter
-    rate: Parameter
+    max_response: Parameter = field(metadata=CEILING)
+    rate: Parameter = field(metadata=_RATE)
     family: ClassVar[str] = "exponential"
-
-    def __post_init__(self) -> None:
-        checked(self, "max_response", at_least=0)
-        checked(self, "rate", above=0)
+    formula: ClassVar[str] = "max_response * (1 - exp(-rate * x))"
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = True
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(-self.max_response * np.expm1(-self.rate * np.asarray(x, float)))
@@ -49,30 +62,34 @@ class Exponential(Saturation):
             steeper = np.log(self.max_response * self.rate) - np.log(np.asarray(slope, float))
         return np.asarray(np.maximum(steeper, 0.0) / self.rate)
 
-    def inflection(self) -> Parameter:
-        return _zeros(self.max_response, self.rate)
+    def argument_error(self, x: Array) -> Array:
+        return np.asarray(8.0 * EPS * self.rate * x)
 
-    def supremum(self) -> Parameter:
-        return self.max_response
+    def forgiven(self, x: Array, share: Array, error: Array) -> Array:
+        """Nothing is left: the log of the value rises by less than the log of its argument."""
+        del share, error
+        return np.zeros(np.shape(x))
 
-    def scaled(self, input_scale: Parameter) -> Exponential:
-        return Exponential(self.max_response, self.rate * input_scale)
+    @staticmethod
+    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
+        ratio = adstock / half
+        fade = np.exp(-ratio)
+        return -np.expm1(-ratio), fade / half, -ratio * fade, np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic(Saturation):
-    """``max_response * (1 - exp(-rate x)) / (1 + exp(-rate x))``: a logistic's upper half, from 0.
+class Logistic(Concave, Fittable):
+    """A logistic curve's upper half, from 0.
 
     Computed as ``tanh(rate x / 2)``, which loses nothing near 0 and saturates without overflow.
     """
 
-    max_response: Parameter
-    rate: Parameter
+    max_response: Parameter = field(metadata=CEILING)
+    rate: Parameter = field(metadata=_RATE)
     family: ClassVar[str] = "logistic"
-
-    def __post_init__(self) -> None:
-        checked(self, "max_response", at_least=0)
-        checked(self, "rate", above=0)
+    formula: ClassVar[str] = "max_response * (1 - exp(-rate * x)) / (1 + exp(-rate * x))"
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = True
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.max_response * np.tanh(0.5 * self.rate * np.asarray(x, float)))
@@ -94,31 +111,36 @@ class Logistic(Saturation):
         near = np.arcsinh(np.sqrt(np.maximum(excess, 0.0)))
         return np.asarray(2.0 * np.where(half < 80.0, near, 0.5 * half + np.log(2.0)) / self.rate)
 
-    def inflection(self) -> Parameter:
-        return _zeros(self.max_response, self.rate)
+    def argument_error(self, x: Array) -> Array:
+        return np.asarray(8.0 * EPS * self.rate * x)
 
-    def supremum(self) -> Parameter:
-        return self.max_response
+    def forgiven(self, x: Array, share: Array, error: Array) -> Array:
+        """Nothing is left: the log of the value rises by less than the log of its argument."""
+        del share, error
+        return np.zeros(np.shape(x))
 
-    def scaled(self, input_scale: Parameter) -> Logistic:
-        return Logistic(self.max_response, self.rate * input_scale)
+    @staticmethod
+    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
+        ratio = adstock / half
+        value = np.tanh(0.5 * ratio)
+        slope = 0.5 * (1.0 - value) * (1.0 + value)  # by the ratio
+        return value, slope / half, -ratio * slope, np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
-class MichaelisMenten(Saturation):
-    """``max_response * x / (half_saturation + x)``.
+class MichaelisMenten(Concave, Fittable):
+    """A Hill curve of shape one.
 
     >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
     50.0
     """
 
-    max_response: Parameter
-    half_saturation: Parameter
+    max_response: Parameter = field(metadata=CEILING)
+    half_saturation: Parameter = field(metadata=HALF)
     family: ClassVar[str] = "michaelis_menten"
-
-    def __post_init__(self) -> None:
-        checked(self, "max_response", at_least=0)
-        checked(self, "half_saturation", above=0)
+    formula: ClassVar[str] = "max_response * x / (half_saturation + x)"
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = False
 
     def value(self, x: ArrayLike) -> Array:
         x = np.asarray(x, float)
@@ -137,27 +159,26 @@ class MichaelisMenten(Saturation):
             ratio = np.sqrt(self.max_response / half / np.asarray(slope, float))
         return np.asarray(np.maximum(ratio - 1.0, 0.0) * half)
 
-    def inflection(self) -> Parameter:
-        return _zeros(self.max_response, self.half_saturation)
+    def argument_error(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
 
-    def supremum(self) -> Parameter:
-        return self.max_response
-
-    def scaled(self, input_scale: Parameter) -> MichaelisMenten:
-        return MichaelisMenten(self.max_response, self.half_saturation / input_scale)
+    @staticmethod
+    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
+        whole = half + adstock
+        value = adstock / whole
+        return value, half / whole**2, -value * (half / whole), np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
-class Logarithmic(Saturation):
-    """``coefficient * ln(1 + x / scale)``; grows without limit."""
+class Logarithmic(Concave, Fittable):
+    """Far out each doubling of spend brings as much again."""
 
-    coefficient: Parameter
-    scale: Parameter = 1.0
+    coefficient: Parameter = field(metadata=_COEFFICIENT)
+    scale: Parameter = field(default=1.0, metadata=_SCALE)
     family: ClassVar[str] = "logarithmic"
-
-    def __post_init__(self) -> None:
-        checked(self, "coefficient", at_least=0)
-        checked(self, "scale", above=0)
+    formula: ClassVar[str] = "coefficient * ln(1 + x / scale)"
+    bounded: ClassVar[bool] = False
+    forgiving: ClassVar[bool] = False
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.coefficient * np.log1p(np.asarray(x, float) / self.scale))
@@ -174,27 +195,26 @@ class Logarithmic(Saturation):
                 np.maximum(self.coefficient / np.asarray(slope, float) - self.scale, 0.0)
             )
 
-    def inflection(self) -> Parameter:
-        return _zeros(self.coefficient, self.scale)
+    def argument_error(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
 
-    def supremum(self) -> Parameter:
-        return _zeros(self.coefficient, self.scale) + np.inf
-
-    def scaled(self, input_scale: Parameter) -> Logarithmic:
-        return Logarithmic(self.coefficient, self.scale / input_scale)
+    @staticmethod
+    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
+        whole = half + adstock
+        value = np.log1p(adstock / half)
+        return value, 1.0 / whole, -adstock / whole, np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
-class Power(Saturation):
-    """``coefficient * x ** exponent`` with the exponent in (0, 1]; a straight line at 1."""
+class Power(Concave):
+    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1."""
 
-    coefficient: Parameter
-    exponent: Parameter
+    coefficient: Parameter = field(metadata=_COEFFICIENT)
+    exponent: Parameter = field(metadata=_EXPONENT)
     family: ClassVar[str] = "power"
-
-    def __post_init__(self) -> None:
-        checked(self, "coefficient", at_least=0)
-        checked(self, "exponent", above=0, at_most=1)
+    formula: ClassVar[str] = "coefficient * x^exponent"
+    bounded: ClassVar[bool] = False
+    forgiving: ClassVar[bool] = False
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.coefficient * np.asarray(x, float) ** self.exponent)
@@ -218,11 +238,8 @@ class Power(Saturation):
         straight = np.where(log_ratio > 0.0, np.inf, 0.0)
         return np.asarray(np.where(np.equal(self.exponent, 1.0), straight, out))
 
-    def inflection(self) -> Parameter:
-        return _zeros(self.coefficient, self.exponent)
-
-    def supremum(self) -> Parameter:
-        return _zeros(self.coefficient, self.exponent) + np.inf
-
     def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)
+
+    def argument_error(self, x: Array) -> Array:
+        return np.asarray(8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))

@@ -1,8 +1,8 @@
 """Saturation: diminishing (or first rising, then diminishing) returns on adstocked spend.
 
-One class a family, each of which knows its name, its formula and how to write itself down:
-``hill``, ``exponential``, ``logistic``, ``michaelis_menten``, ``sigmoid``, ``logarithmic``,
-``power`` and ``tabulated``.
+The families there are, by name. A new one is a class in a file of its own (``curves.family`` says
+what it has to state) and its name in ``FAMILIES``: requests, documents, solver, certificate and fit
+take the rest from it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from shared.curves.concave import Exponential, Logarithmic, Logistic, MichaelisMenten, Power
-from shared.curves.family import Array, Parameter, Saturation
-from shared.curves.sshaped import Hill, Sigmoid
+from shared.curves.family import Array, Fittable, Parameter, Saturation
+from shared.curves.hill import Hill
+from shared.curves.sigmoid import Sigmoid
 from shared.curves.tabulated import Tabulated
 
 __all__ = [
     "FAMILIES",
     "Array",
     "Exponential",
+    "Fittable",
     "Hill",
     "Logarithmic",
     "Logistic",
@@ -29,6 +31,7 @@ __all__ = [
     "Saturation",
     "Sigmoid",
     "Tabulated",
+    "fittable",
     "saturation_from_dict",
 ]
 
@@ -45,6 +48,11 @@ FAMILIES: dict[str, type[Saturation]] = {
         Tabulated,
     )
 }
+
+
+def fittable() -> dict[str, type[Fittable]]:
+    """The families that a fit can draw, by name."""
+    return {name: cls for name, cls in FAMILIES.items() if issubclass(cls, Fittable)}
 
 
 def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
@@ -68,11 +76,11 @@ def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
         known = ", ".join(FAMILIES)
         raise ValueError(f"Unknown saturation family {family!r}; known are {known}.")
     given = {name: value for name, value in data.items() if name != "family"}
-    wanted = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
-    unknown = [name for name in given if name not in wanted]
+    unknown = [name for name in given if name not in cls.ranges()]
     if unknown:
         raise ValueError(f"{family}: unknown parameter {', '.join(map(repr, unknown))}.")
-    missing = [n for n, item in wanted.items() if item.default is MISSING and n not in given]
+    needed = (item.name for item in fields(cls) if item.default is MISSING)  # type: ignore[arg-type]
+    missing = [name for name in needed if name not in given]
     if missing:
         raise ValueError(f"{family}: {', '.join(missing)} is missing.")
     return cls(**given)

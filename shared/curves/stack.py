@@ -7,12 +7,13 @@ thousand channels cost a handful of numpy calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from shared.curves.family import Single
 from shared.curves.saturation import Array, Saturation, Tabulated
 from shared.curves.tabulated import mean_table
 
@@ -27,6 +28,11 @@ class Group:
 
     columns: Any
     curve: Saturation
+
+    def place(self, column: int, n: int) -> int | None:
+        """Where one of ``n`` columns stands among the group's; None where it is not one of them."""
+        found = np.flatnonzero(np.arange(n)[self.columns] == column)
+        return int(found[0]) if found.size else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,29 @@ class CurveStack:
         """(n,) inflections; 0 for a concave curve."""
         return self._parameters(lambda curve: curve.inflection())
 
+    def concave_from(self) -> Array:
+        """(n,) the same, but ``inf`` for a straight line, which no effect is too."""
+        return self._parameters(lambda curve: curve.concave_from())
+
     def supremum(self) -> Array:
         """(n,) largest outcomes; ``inf`` where a curve grows without limit."""
         return self._parameters(lambda curve: curve.supremum())
+
+    def value_error(self, x: ArrayLike) -> Array:
+        """A bound on the relative error of each channel's value at ``x``."""
+        return self.gather(lambda curve, part: curve.value_error(part), x)
+
+    def slope_error(self, x: ArrayLike) -> Array:
+        """A bound on the relative error of each channel's slope at ``x``."""
+        return self.gather(lambda curve, part: curve.slope_error(part), x)
+
+    def alone(self, channel: int) -> Single | None:
+        """One channel's curve in plain floats; None where its family has no such twin."""
+        for group in self.groups:
+            place = group.place(channel, self.n)
+            if place is not None:
+                return group.curve.alone(place)
+        return None
 
     def gather(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:
         """``of(curve, x[..., columns])`` put back in place, group by group."""
@@ -88,12 +114,8 @@ class CurveStack:
             inside = np.flatnonzero(where[wanted] >= 0)
             if inside.size:
                 picked = where[wanted[inside]]
-                curve = group.curve
-                parameters = {
-                    item.name: np.broadcast_to(getattr(curve, item.name), own.shape)[picked]
-                    for item in fields(curve)  # type: ignore[arg-type]
-                }
-                groups.append(_group(inside, wanted.size, type(curve)(**parameters)))
+                part = group.curve.each(lambda p: np.broadcast_to(p, own.shape)[picked])  # noqa: B023
+                groups.append(_group(inside, wanted.size, part))
         by_column = dict(self.tables)
         tables = tuple((i, by_column[c]) for i, c in enumerate(wanted.tolist()) if c in by_column)
         return CurveStack(wanted.size, tuple(groups), tables)
@@ -174,27 +196,19 @@ class DrawStack:
 
     def one(self, draw: int) -> CurveStack:
         """Draw number ``draw`` of every channel, as curves that are known."""
-        groups = []
-        for group in self.groups:
-            parameters = {
-                item.name: np.ascontiguousarray(getattr(group.curve, item.name)[draw])
-                for item in fields(group.curve)  # type: ignore[arg-type]
-            }
-            groups.append(Group(group.columns, type(group.curve)(**parameters)))
+        groups = tuple(
+            Group(group.columns, group.curve.each(lambda p: np.ascontiguousarray(p[draw])))
+            for group in self.groups
+        )
         tables = tuple((column, tables[draw]) for column, tables, _ in self.tables)
-        return CurveStack(self.n, tuple(groups), tables)
+        return CurveStack(self.n, groups, tables)
 
     def column(self, channel: int) -> Saturation:
         """One channel's draws as a single curve with parameters (S,); a table's mean."""
         for group in self.groups:
-            own = np.arange(self.n)[group.columns]
-            found = np.flatnonzero(own == channel)
-            if found.size:
-                parameters = {
-                    item.name: np.ascontiguousarray(getattr(group.curve, item.name)[:, found[0]])
-                    for item in fields(group.curve)  # type: ignore[arg-type]
-                }
-                return type(group.curve)(**parameters)
+            place = group.place(channel, self.n)
+            if place is not None:
+                return group.curve.each(lambda p: np.ascontiguousarray(p[:, place]))  # noqa: B023
         for column, _, mean in self.tables:
             if column == channel:
                 return mean
@@ -236,8 +250,8 @@ def stack(curves: Sequence[Saturation]) -> CurveStack:
     groups: list[Group] = []
     for cls, columns in _families(curves).items():
         parameters = {
-            item.name: np.array([getattr(curves[c], item.name) for c in columns], dtype=float)
-            for item in fields(cls)  # type: ignore[arg-type]
+            name: np.array([getattr(curves[c], name) for c in columns], dtype=float)
+            for name in cls.ranges()
         }
         groups.append(_group(np.array(columns, dtype=np.intp), len(curves), cls(**parameters)))
     tables = tuple((c, curve) for c, curve in enumerate(curves) if isinstance(curve, Tabulated))
@@ -260,10 +274,10 @@ def stack_draws(draws: Sequence[Sequence[Saturation]]) -> DrawStack:
     groups: list[Group] = []
     for cls, columns in _families([channel[0] for channel in draws]).items():
         parameters = {
-            item.name: np.array(
-                [[getattr(draw, item.name) for draw in draws[c]] for c in columns], dtype=float
+            name: np.array(
+                [[getattr(draw, name) for draw in draws[c]] for c in columns], dtype=float
             ).T.copy()
-            for item in fields(cls)  # type: ignore[arg-type]
+            for name in cls.ranges()
         }
         groups.append(_group(np.array(columns, dtype=np.intp), len(draws), cls(**parameters)))
     tables = tuple(
@@ -277,7 +291,7 @@ def stack_draws(draws: Sequence[Sequence[Saturation]]) -> DrawStack:
 def _families(curves: Sequence[Saturation]) -> dict[type[Saturation], list[int]]:
     by_family: dict[type[Saturation], list[int]] = {}
     for column, curve in enumerate(curves):
-        if not isinstance(curve, Tabulated):
+        if curve.closed_form():
             by_family.setdefault(type(curve), []).append(column)
     return by_family
 

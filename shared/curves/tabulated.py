@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.curves.family import Array, Parameter, Saturation
+from shared.curves.family import Array, Parameter, Saturation, within
 
 __all__ = ["Tabulated", "mean_table"]
+
+_POINTS = (2, 10_000)  # how many there may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,23 @@ class Tabulated(Saturation):
     9.0
     """
 
-    spend: tuple[float, ...]
-    response: tuple[float, ...]
+    spend: tuple[float, ...] = field(
+        metadata=within(
+            "spend", "Increasing amounts of spend per period.", at_least=0, count=_POINTS
+        )
+    )
+    response: tuple[float, ...] = field(
+        metadata=within(
+            "outcome", "The outcome at each spend, never falling.", at_least=0, count=_POINTS
+        )
+    )
     family: ClassVar[str] = "tabulated"
+    formula: ClassVar[str] = (
+        "Straight lines through the points (spend, response), constant after the last"
+    )
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = False
+    single: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         for name in ("spend", "response"):
@@ -89,12 +105,21 @@ class Tabulated(Saturation):
         rises = np.flatnonzero(np.diff(steps) > 1e-12 * np.abs(steps[1:]))
         return float(at[rises[-1] + 1]) if rises.size else 0.0
 
+    def concave_from(self) -> Array:
+        return np.asarray(self.inflection() if self.response[-1] > 0.0 else np.inf)
+
     def supremum(self) -> float:
         return self.response[-1]
 
     def scaled(self, input_scale: Parameter) -> Tabulated:
         by = float(input_scale)
         return Tabulated(tuple(v / by for v in self.spend), self.response)
+
+    def argument_error(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
+
+    def times(self, factor: Parameter) -> Tabulated:
+        return Tabulated(self.spend, tuple(np.multiply(self.response, factor).tolist()))
 
     def parameters(self) -> dict[str, Any]:
         return {"spend": list(self.spend), "response": list(self.response)}

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock
 from shared.curves.curveset import Response
+from shared.curves.saturation import fittable
 from shared.fit.bayes.carryover import PARAMETERS, adstock_of
-from shared.fit.bayes.kernels import saturation_of
+from shared.fit.bayes.kernels import response_of, saturation_of
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 
@@ -60,7 +61,7 @@ class Drawn:
         """One response per arm, each with S draws of its saturation."""
         design = self.design
         return tuple(
-            _response(
+            response_of(
                 family=self.saturations[arm.channel],
                 tops=self.tops[:, a],
                 halves=self.half[:, arm.channel] * design.spend_scale[a],
@@ -88,7 +89,7 @@ class Drawn:
         arm, channel = np.where(same, arm, 0), np.where(same, channel, design.arms[0].channel)
         halves, shapes = self.half[each, channel] * scale, self.shape[each, channel]
         unit = np.asarray(saturation_of(family, np.ones(count), halves, shapes).value(scale))
-        return _response(
+        return response_of(
             family=family,
             tops=self.returns[each, arm] * scale / unit,
             halves=halves,
@@ -116,7 +117,9 @@ class Drawn:
                     adstock=self.adstocks[c],
                     carryover=dict(zip(PARAMETERS[self.adstocks[c]], values, strict=False)),
                     half_saturation=_range(self.half[:, c] * float(self.design.spend_scale[a])),
-                    shape=_range(self.shape[:, c]) if self.saturations[c] == "hill" else None,
+                    shape=_range(self.shape[:, c])
+                    if fittable()[self.saturations[c]].shaped()
+                    else None,
                 )
             )
         return tuple(out)
@@ -128,23 +131,6 @@ class Drawn:
             float(np.median(self.second[:, channel])),
             self.design.lags.shape[2],
         )
-
-
-def _response(
-    *, family: str, tops: Floats, halves: Floats, shapes: Floats, at: float, adstock: Adstock
-) -> Response:
-    """Draws, and a point curve that agrees with their mean at spend ``at``."""
-    half, shape = float(np.median(halves)), float(np.median(shapes))
-    mean = float(np.mean(saturation_of(family, tops, halves, shapes).value(at)))
-    level = float(saturation_of(family, 1.0, half, shape).value(at))
-    return Response(
-        saturation=saturation_of(family, mean / level, half, shape),
-        adstock=adstock,
-        draws=tuple(
-            saturation_of(family, float(t), float(h), float(s))
-            for t, h, s in zip(tops, halves, shapes, strict=True)
-        ),
-    )
 
 
 def _range(values: Floats) -> tuple[float, float, float]:

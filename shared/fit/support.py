@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from shared.curves.saturation import fittable
 from shared.errors import Fault, InvalidInput, NotSupportedYet
 from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
-from shared.fit.bayes.kernels import SATURATION_FAMILIES
 
 __all__ = ["KINDS", "Asked", "asked_of", "settled"]
 
@@ -77,7 +77,7 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
     def family(holder: Mapping[str, Any], key: str, at: str) -> str | None:
         value = holder.get(key)
         name = value.get("family") if isinstance(value, Mapping) else value
-        known = SATURATION_FAMILIES if key == "saturation" else ADSTOCK_FAMILIES
+        known = tuple(fittable()) if key == "saturation" else ADSTOCK_FAMILIES
         if name is None or name == "auto":
             return None
         if name not in known:

@@ -257,15 +257,10 @@ class _Own:
             return
         self._curve = program.draws.column(arm)
         self._count = program.draws.draws
-        if draws is not None and draws < self._count:
-            parts = {
-                name: np.asarray(getattr(self._curve, name))
-                for name in getattr(self._curve, "__dataclass_fields__", {})
-            }
-            if all(part.shape == (self._count,) for part in parts.values()):
-                few = np.linspace(0, self._count - 1, draws).astype(int)
-                self._curve = type(self._curve)(**{k: part[few] for k, part in parts.items()})
-                self._count = draws
+        if draws is not None and draws < self._count and self._curve.closed_form():
+            few = np.linspace(0, self._count - 1, draws).astype(int)
+            self._curve = self._curve.each(lambda own: own[few])
+            self._count = draws
 
     def at(self, points: Floats) -> Floats:
         """The mean over the draws; the shape of ``points``."""

@@ -23,12 +23,10 @@ problem like the expected one.
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import DrawStack, Group
 from shared.curves.tabulated import mean_table
 from shared.errors import InvalidInput
@@ -130,12 +128,14 @@ def scaled_draws(draws: DrawStack, weights: Array) -> DrawStack:
     """
     kept = np.flatnonzero(weights > 0.0)
     scale = weights[kept] * kept.size
-    groups = tuple(Group(g.columns, _scaled(g.curve, kept, scale)) for g in draws.groups)
+    groups = tuple(
+        Group(g.columns, g.curve.each(lambda p: p[kept]).times(scale[:, None]))
+        for g in draws.groups
+    )
     tables = []
     for column, curves, _ in draws.tables:
         picked = tuple(
-            Tabulated(curves[s].spend, tuple(np.multiply(curves[s].response, by).tolist()))
-            for s, by in zip(kept.tolist(), scale.tolist(), strict=True)
+            curves[s].times(by) for s, by in zip(kept.tolist(), scale.tolist(), strict=True)
         )
         tables.append((column, picked, mean_table(picked)))
     return DrawStack(kept.size, draws.n, groups, tuple(tables))
@@ -148,11 +148,3 @@ def markov(risk: Risk, count: int) -> float:
     """
     above = min(math.ceil(risk.level * (count - 1) + 1e-9), count - 1)
     return count / (count - above)
-
-
-def _scaled(curve: Saturation, kept: NDArray[np.intp], scale: Array) -> Saturation:
-    """Draws ``kept`` of a group's curve, each with its outcome scaled."""
-    own = {f.name: getattr(curve, f.name)[kept] for f in fields(curve)}  # type: ignore[arg-type]
-    size = "max_response" if "max_response" in own else "coefficient"
-    own[size] = own[size] * scale[:, None]
-    return type(curve)(**own)

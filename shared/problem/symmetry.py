@@ -7,8 +7,6 @@ member to the next. Without this, a search would visit every permutation of the 
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,8 +56,8 @@ def in_order(groups: Groups, lower: Array, upper: Array) -> tuple[Array, Array]:
 def _keys(sides: Array, group: Group) -> list[bytes]:
     """One key an arm: the bytes of its sides and parameters, so equal means identical."""
     rows = [*sides.T]
-    for item in fields(group.curve):  # type: ignore[arg-type]
-        raw = np.asarray(getattr(group.curve, item.name), dtype=float)
+    for name in group.curve.ranges():
+        raw = np.asarray(getattr(group.curve, name), dtype=float)
         rows += list(np.atleast_2d(np.broadcast_to(raw, raw.shape or (len(sides),))))
     table = np.ascontiguousarray(np.stack(rows, axis=1))
     return [line.tobytes() for line in table]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.curves.adstock import Geometric
-from shared.curves.analogy import by_analogy, times
+from shared.curves.analogy import by_analogy
 from shared.curves.curveset import Response
 from shared.curves.saturation import (
     Exponential,
@@ -35,7 +35,7 @@ def test_size_keeps_the_return_and_moves_the_end(curve: Saturation) -> None:
     assert half.saturation.value(x) == pytest.approx(0.5 * np.asarray(curve.value(2.0 * x)))
     # Sure of the analogy: every draw is the curve itself.
     assert all(d.value(x) == pytest.approx(half.saturation.value(x)) for d in half.draws)
-    assert times(curve, 3.0).value(x) == pytest.approx(3.0 * np.asarray(curve.value(x)))
+    assert curve.times(3.0).value(x) == pytest.approx(3.0 * np.asarray(curve.value(x)))
 
 
 def test_ninety_percent_of_the_draws_are_within_the_factor() -> None:

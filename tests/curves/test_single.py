@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from shared.curves.saturation import Exponential, Hill, Saturation, Sigmoid
-from shared.curves.single import single
 
 N = 200
 
@@ -31,7 +30,7 @@ def test_one_by_one_is_what_all_at_once_is(kind: str, seed: int) -> None:
     steepness = many.parameters().get("steepness", [])
     value, bent = many.value(x), many.relative_curvature(x)
     for i in range(N):
-        one = single(many, i)
+        one = many.alone(i)
         assert one is not None
         assert one.value(x[i]) == pytest.approx(value[i], rel=1e-13, abs=0.0)
         assert one.slope(x[i]) == pytest.approx(slope[i], rel=1e-12, abs=1e-300)
@@ -63,4 +62,4 @@ def test_extremes_of_few_curves_go_the_way_of_many() -> None:
 
 
 def test_a_concave_family_has_no_twin() -> None:
-    assert single(Exponential(np.ones(2), np.ones(2)), 0) is None
+    assert Exponential(np.ones(2), np.ones(2)).alone(0) is None

@@ -7,12 +7,12 @@ import pytest
 
 from shared.curves.saturation import Exponential, Hill, Power, Saturation, Sigmoid
 from shared.curves.stack import stack
-from shared.solve.one_budget.envelope import bends, lines
+from shared.solve.one_budget.envelope import lines
 
 
 def one(curve: Saturation, lower: float, upper: float) -> tuple[float, float]:
     curves = stack([curve])
-    end, slope = lines(curves, bends(curves), np.array([lower]), np.array([upper]))
+    end, slope = lines(curves, curves.concave_from(), np.array([lower]), np.array([upper]))
     return float(end[0]), float(slope[0])
 
 
@@ -57,4 +57,4 @@ def test_where_the_tangent_lies_beyond_the_line_is_the_chord() -> None:
 
 def test_straight_lines_and_curves_without_effect_never_bend() -> None:
     curves = stack([Power(2, 1.0), Power(2, 0.5), Hill(0, 1, 2), Hill(1, 1, 1), Power(0, 0.5)])
-    assert bends(curves).tolist() == [np.inf, 0.0, np.inf, 0.0, np.inf]
+    assert curves.concave_from().tolist() == [np.inf, 0.0, np.inf, 0.0, np.inf]

@@ -17,8 +17,8 @@ from shared.curves.curveset import (
     ReturnOnInvestment,
 )
 from shared.curves.imports.reading import Facts, Trouble
-from shared.curves.imports.units import middle
-from shared.curves.saturation import Saturation
+from shared.curves.saturation import Saturation, Tabulated
+from shared.curves.tabulated import mean_table
 
 __all__ = ["Imported", "Observed", "curve_set_of"]
 
@@ -105,7 +105,7 @@ def _channel(item: Imported, facts: Facts | None, trouble: Trouble) -> ChannelCu
     if spend is None or (item.curve is None and not item.draws):
         return None
     # The mean says more than the last spend of where the curve was learned.
-    curve = item.curve if item.curve is not None else middle(item.draws, spend.mean or spend.last)
+    curve = item.curve if item.curve is not None else _middle(item.draws, spend.mean or spend.last)
     response = Response(curve, item.adstock, item.draws)
     return ChannelCurve(item.channel, response, spend, _returned(response, spend.last), VERDICT)
 
@@ -150,3 +150,18 @@ def _returned(response: Response, spend: float) -> ReturnOnInvestment | None:
         low, high = np.quantile(returns, [0.05, 0.95])
         interval = (float(low), float(high))
     return ReturnOnInvestment(mean=float(returns.mean()), interval=interval)
+
+
+def _middle(draws: Sequence[Saturation], at: float) -> Saturation:
+    """One curve for all draws: their median parameters, through their mean at spend ``at``.
+
+    Of tables it is the mean, which is a table again.
+    """
+    tables = [draw for draw in draws if isinstance(draw, Tabulated)]
+    if tables:
+        return mean_table(tables)
+    each = [draw.parameters() for draw in draws]
+    curve = type(draws[0])(**{n: float(np.median([own[n] for own in each])) for n in each[0]})
+    level = float(curve.value(at))
+    mean = float(np.mean([float(draw.value(at)) for draw in draws]))
+    return curve if level <= 0.0 else curve.times(mean / level)

@@ -24,7 +24,6 @@ from shared.curves.imports.imported import Imported, Observed
 from shared.curves.imports.lags import binomial, geometric, weighted
 from shared.curves.imports.reading import Facts, Table, Trouble, read_table
 from shared.curves.imports.spends import Spends
-from shared.curves.imports.units import rescaled
 from shared.curves.saturation import Hill, Tabulated
 
 __all__ = ["read_meridian"]
@@ -164,7 +163,7 @@ def _arm(
     try:
         adstock = None if asked.get("hill_before_adstock") else weighted(weights, normalised=True)
         curves = tuple(
-            rescaled(Hill(beta, ec, slope), unit=unit, outcome=outcome)
+            Hill(beta, ec, slope).scaled(1.0 / unit).times(outcome)
             for beta, ec, slope in zip(values["beta"], values["ec"], values["slope"], strict=True)
         )
     except ValueError as error:

@@ -32,7 +32,6 @@ from shared.curves.imports.lags import (
 )
 from shared.curves.imports.reading import Facts, Table, Trouble, read_table
 from shared.curves.imports.spends import Spends
-from shared.curves.imports.units import rescaled
 from shared.curves.saturation import (
     Hill,
     Logarithmic,
@@ -150,10 +149,10 @@ def _arm(
         weights = ADSTOCKS[adstock][1](length, *(column[s] for column in parts.values()))
         total = 1.0 if normalised else math.fsum(weights)
         if first:
-            curves.append(rescaled(bare, unit=unit, outcome=target * total))
+            curves.append(bare.scaled(1.0 / unit).times(target * total))
         else:
             folded = total if draws.drawn else 1.0
-            curves.append(rescaled(bare, unit=unit / folded, outcome=target))
+            curves.append(bare.scaled(folded / unit).times(target))
     middle = {name: float(np.mean(column)) for name, column in parts.items()}
     lags = None if first else _adstock(adstock, middle, length, normalised or draws.drawn)
     if draws.drawn:

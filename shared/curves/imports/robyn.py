@@ -24,7 +24,6 @@ from shared.curves.imports.imported import Imported, Observed
 from shared.curves.imports.lags import weibull_cdf, weibull_pdf, weighted
 from shared.curves.imports.reading import Facts, Trouble, number_of, read_table
 from shared.curves.imports.spends import Spends
-from shared.curves.imports.units import rescaled
 from shared.curves.saturation import Hill
 
 __all__ = ["read_robyn"]
@@ -110,7 +109,7 @@ def _channel(
         inflexion = _inflexion(name, model, known["gammas"], adstock, facts, series, trouble)
         if inflexion is None:
             return None
-        curve = rescaled(Hill(coefficient, inflexion, known["alphas"]), unit=unit, outcome=1.0)
+        curve = Hill(coefficient, inflexion, known["alphas"]).scaled(1.0 / unit)
     except ValueError as error:
         trouble.add("/model", "invalid_curve", f"The curve of {name} cannot be used: {error}")
         return None

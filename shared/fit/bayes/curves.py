@@ -11,10 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.adstock import Adstock
 from shared.curves.curveset import Response
 from shared.fit.bayes.carryover import adstock_of
-from shared.fit.bayes.kernels import saturation_of
+from shared.fit.bayes.kernels import response_of, saturation_of
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import HALF_SD, SHAPE_BETWEEN
 
@@ -24,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 def responses(posterior: Posterior) -> tuple[Response, ...]:
-    """One response per arm, in the design's order; see ``_response``."""
+    """One response per arm, in the design's order; see ``response_of``."""
     design, choice = posterior.design, posterior.choice
     natural = posterior.model.unpack(posterior.draws)
     tops = posterior.model.coefficients(posterior.draws)
@@ -32,7 +31,7 @@ def responses(posterior: Posterior) -> tuple[Response, ...]:
     for a, arm in enumerate(design.arms):
         c = arm.channel
         out.append(
-            _response(
+            response_of(
                 family=choice.saturations[c],
                 tops=tops[:, a],
                 halves=natural.half[:, c] * design.spend_scale[a],
@@ -67,33 +66,11 @@ def unspent_response(posterior: Posterior, rng: np.random.Generator) -> Response
     shapes = np.exp(level + SHAPE_BETWEEN * noise[2])
     unit = saturation_of(posterior.family, np.ones(count), halves, shapes).value(scale)
     others = responses(posterior)
-    return _response(
+    return response_of(
         family=posterior.family,
         tops=returns * scale / np.asarray(unit),
         halves=halves,
         shapes=shapes,
         at=scale,
         adstock=next(o.adstock for o in others if o.adstock is not None),
-    )
-
-
-def _response(
-    *, family: str, tops: Floats, halves: Floats, shapes: Floats, at: float, adstock: Adstock
-) -> Response:
-    """Draws, and the point curve that goes with them.
-
-    The point curve has the draws' median half-saturation and shape, and the maximal response at
-    which it agrees with the mean over the draws at spend ``at`` (the mean spend): what is shown for
-    a channel and what is optimised (the mean over draws) are then the same where the money is.
-    """
-    half, shape = float(np.median(halves)), float(np.median(shapes))
-    mean = float(np.mean(saturation_of(family, tops, halves, shapes).value(at)))
-    level = float(saturation_of(family, 1.0, half, shape).value(at))
-    return Response(
-        saturation=saturation_of(family, mean / level, half, shape),
-        adstock=adstock,
-        draws=tuple(
-            saturation_of(family, float(t), float(h), float(s))
-            for t, h, s in zip(tops, halves, shapes, strict=True)
-        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.saturation import fittable
 from shared.fit.bayes.carryover import PARAMETERS
 from shared.fit.bayes.posterior import Posterior
 from shared.fit.bayes.priors import SPREAD
@@ -76,7 +77,7 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
                     )
                 ),
                 half_saturation=_range(natural.half[:, place] * float(design.spend_scale[index])),
-                shape=_range(natural.shape[:, place]) if saturation == "hill" else None,
+                shape=_range(natural.shape[:, place]) if fittable()[saturation].shaped() else None,
             )
         )
     return tuple(out)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.saturation import fittable
 from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
 from shared.fit.bayes.forward import Arms
-from shared.fit.bayes.kernels import SATURATION_FAMILIES
 from shared.fit.bayes.layout import Choice, lay_out, prior_of
 from shared.fit.bayes.model import MediaModel
 
@@ -77,7 +77,7 @@ def screened(
     whole = model.signal(theta[None])
     for c in range(model.channels):
         now = (choice.saturations[c], choice.adstocks[c])
-        others = [(s, now[1]) for s in SATURATION_FAMILIES if free.saturations[c] and s != now[0]]
+        others = [(s, now[1]) for s in fittable() if free.saturations[c] and s != now[0]]
         others += [(now[0], a) for a in ADSTOCK_FAMILIES if free.adstocks[c] and a != now[1]]
         if not others:
             continue

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.saturation import FAMILIES
 from shared.fit.bayes.families import CLEAR, carried
 from shared.fit.bayes.laplace import Mode, find_mode
 from shared.fit.bayes.model import MediaModel
@@ -46,8 +47,6 @@ _MOST = 3  # pairs taken
 _TOLD = 5
 _STEP = 1e-4  # of a numerical derivative, in prior standard deviations
 _POINTS = 32  # at once
-#: Families whose level has a ceiling of one: what a strength is told by.
-_LIMITED = frozenset({"hill", "exponential", "logistic", "michaelis_menten"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def interacting(
 
 def suspects(model: MediaModel, mode: Mode) -> list[Suspect]:
     """Every pair of channels whose levels have a ceiling, the most promising first."""
-    limited = [c for c, f in enumerate(model.layout.choice.saturations) if f in _LIMITED]
+    limited = [c for c, f in enumerate(model.layout.choice.saturations) if FAMILIES[f].bounded]
     pairs = list(combinations(limited, 2))
     if not pairs:
         return []

@@ -1,9 +1,9 @@
 """Where each parameter stands in a point of the model, and what is believed of it beforehand.
 
 A point has one coordinate for each thing that is free: log return, adstock (one or two), log
-half-saturation and, for Hill, log shape of every channel; the spread of returns between geos and
-between campaigns with one standard normal deviation per member (non-centred, so that a sampler
-meets no funnel); the strength of each interaction; and log sigma last.
+half-saturation and, where its family has one, log shape of every channel; the spread of returns
+between geos and between campaigns with one standard normal deviation per member (non-centred, so
+that a sampler meets no funnel); the strength of each interaction; and log sigma last.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.saturation import fittable
 from shared.fit.bayes.carryover import PARAMETERS
 from shared.fit.bayes.priors import (
     CARRYOVER,
@@ -98,11 +99,11 @@ def lay_out(choice: Choice, arms: Sequence[Arm], pairs: int = 0) -> Layout:
                 taken += 1
         return out
 
-    everyone = [True] * channels
+    known, everyone = fittable(), [True] * channels
     roi = take(everyone)
     first = take(everyone)
     half = take(everyone)
-    shape = take([family == "hill" for family in choice.saturations])
+    shape = take([known[family].shaped() for family in choice.saturations])
     second = take([len(PARAMETERS[family]) == 2 for family in choice.adstocks])
     levels: list[Level] = []
     geos = {arm.geo for arm in arms}

@@ -42,7 +42,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import Response, ReturnOnInvestment
-from shared.curves.saturation import Saturation
 from shared.fit.check.cross_validation import standardised
 from shared.fit.check.validate import Fold
 from shared.fit.fitted import ChannelEvidence, LogReturns
@@ -174,22 +173,13 @@ def calibrated(
     return (
         replace(
             response,
-            saturation=_times(response.saturation, mean / level if level > 0 else 1.0),
+            saturation=response.saturation.times(mean / level if level > 0 else 1.0),
             draws=tuple(
-                _times(draw, float(f)) for draw, f in zip(response.draws, factors, strict=True)
+                draw.times(float(f)) for draw, f in zip(response.draws, factors, strict=True)
             ),
         ),
         ReturnOnInvestment(mean=float(returns.mean()), interval=(float(low), float(high))),
     )
-
-
-def _times(curve: Saturation, factor: float) -> Saturation:
-    """A curve with all its responses times ``factor``."""
-    out: dict[str, Any] = curve.to_dict()
-    for key in ("max_response", "coefficient"):
-        if key in out:
-            return type(curve)(**{**curve.parameters(), key: out[key] * factor})
-    return curve
 
 
 def told(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
+from shared.curves.saturation import fittable
 from shared.fit.bayes.carryover import PARAMETERS, furthest, normalised_weights
 from shared.fit.bayes.kernels import saturate
 from shared.fit.bayes.priors import (
@@ -167,7 +168,7 @@ def space_of(
             add("first", c, np.exp(mean + sd * normal))
             add("second", c, WEIBULL_SCALE[design.frequency] * np.exp(_SCALE_SD * normal))
         add("half", c, HALF_SD * normal)
-        if saturation == "hill":
+        if fittable()[saturation].shaped():
             add("shape", c, SHAPE_MEAN + SHAPE_LEVEL * normal)
     tables.extend(np.linspace(low, high, _GRID) for low, high in extras)
     size = len(tables)

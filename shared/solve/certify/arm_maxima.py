@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.curves.saturation import Saturation, Tabulated
 from shared.problem.program import Program
 from shared.problem.region import HAIR
 from shared.solve.certify.maxima import closed_form_maxima
 from shared.solve.certify.mixture import Mixture
 from shared.solve.certify.repeats import packed
-from shared.solve.certify.rounding import EPS, value_error
 
 __all__ = ["ArmMaxima"]
 
@@ -174,7 +173,7 @@ class ArmMaxima:
         """All periods of an arm as a sum along its one decision."""
         curve, draws = self._curve(arm)
         return Mixture(
-            _tiled(curve, weight.size),
+            curve.each(lambda p: np.tile(np.atleast_1d(np.asarray(p, float)), weight.size)),
             np.repeat(weight, draws.size) * np.tile(draws, weight.size),
             np.repeat(self.program.carry[arm, :, 0], draws.size),
             np.repeat(self.program.carry_in[arm], draws.size),
@@ -266,7 +265,7 @@ class ArmMaxima:
         return np.asarray(top.T.reshape(-1) if np.all(which) else top[0])
 
     def _over(self, part: Any, z: Array) -> Array:
-        value, error = part.value(z), part.gather(value_error, z)
+        value, error = part.value(z), part.value_error(z)
         return np.asarray(value * (1.0 + error + 8.0 * EPS))
 
     def _rounded(self, z: Array, sign: float) -> Array:
@@ -274,7 +273,7 @@ class ArmMaxima:
         if np.all(self.closed):
             points = np.ascontiguousarray(z.T)
             value = self.program.curves.value(points)
-            error = self.program.curves.gather(value_error, points) + 8.0 * EPS
+            error = self.program.curves.value_error(points) + 8.0 * EPS
             return np.asarray((value * (1.0 + sign * error)).T)
         for arm in range(z.shape[0]):
             over, under = self._at(arm, z[arm])
@@ -289,7 +288,7 @@ class ArmMaxima:
             return value + size, value - size
         curve, draws = self._curve(arm)
         value = curve.value(z[:, None]) * draws
-        error = (value_error(curve, z[:, None]) + (16.0 + draws.size) * EPS) * np.abs(value)
+        error = (curve.value_error(z[:, None]) + (16.0 + draws.size) * EPS) * np.abs(value)
         error = np.broadcast_to(error, value.shape)
         return value.sum(axis=1) + error.sum(axis=1), value.sum(axis=1) - error.sum(axis=1)
 
@@ -355,12 +354,3 @@ class ArmMaxima:
         steep = max(float(np.max(t.slope(t.knots()[0]))) for t in self.tables[arm])
         move = 64.0 * EPS * steep * float((np.abs(weight) * (carry * high + offset)).sum())
         return float((total + (weight.size + 64.0) * EPS * size).max()) + move
-
-
-def _tiled(curve: Saturation, times: int) -> Saturation:
-    """The curve's parameters repeated as many times, one after another."""
-    parameters = {
-        item.name: np.tile(np.atleast_1d(np.asarray(getattr(curve, item.name), float)), times)
-        for item in fields(curve)  # type: ignore[arg-type]
-    }
-    return type(curve)(**parameters)

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.problem.region import Counted, Region
 from shared.solve.certify.arm_maxima import ArmMaxima
 from shared.solve.certify.interactions import Squares, Terms, linearise, tops_of
-from shared.solve.certify.rounding import EPS
 
 __all__ = ["Bounder", "Sides", "Task"]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.problem.incumbent import ALLOWED
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
@@ -26,7 +27,6 @@ from shared.problem.symmetry import alike
 from shared.solve.certify.bounder import Bounder, Sides, Task
 from shared.solve.certify.measures import missed_by_measure, most_of, quantile_alone, weighed_as
 from shared.solve.certify.per_arm import bound_arms
-from shared.solve.certify.rounding import EPS
 
 __all__ = ["Certificate", "bound", "certify", "certify_all", "stated", "violation"]
 

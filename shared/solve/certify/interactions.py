@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.problem.region import Region
 from shared.solve.certify.arm_maxima import ArmMaxima
-from shared.solve.certify.rounding import EPS
 
 __all__ = ["Squares", "Terms", "linearise", "tops_of"]
 

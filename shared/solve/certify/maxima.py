@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
-from shared.solve.certify.rounding import EPS, slope_error, value_error
 
 __all__ = ["closed_form_maxima", "table_maxima"]
 
@@ -128,7 +128,7 @@ class _Tangent:
 
 
 def _tangent(part: CurveStack, z: Array, price: Array) -> _Tangent:
-    error = part.gather(slope_error, z)
+    error = part.slope_error(z)
     slope = part.slope(z)
     known = np.isfinite(slope)
     slope = np.where(known, slope, 0.0)
@@ -187,4 +187,4 @@ def _raised(curves: CurveStack, x: Array, price: Array) -> Array:
 def _value_over(curve: Saturation, x: Array) -> Array:
     """The value rounded up, but for the rounding of this very sum."""
     value = curve.value(x)
-    return np.asarray(value + value_error(curve, x, value) * value)
+    return np.asarray(value + curve.value_error(x, value) * value)

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.curves.stack import CurveStack, Group
 from shared.problem.aim import Aim
 from shared.problem.program import Program
@@ -15,7 +16,6 @@ from shared.problem.proof import Proof
 from shared.problem.risk import admissible
 from shared.problem.risk_program import missed, relaxed
 from shared.solve.certify.arm_maxima import ArmMaxima
-from shared.solve.certify.rounding import EPS
 
 __all__ = ["missed_by_measure", "most_of", "quantile_alone", "weighed_as"]
 

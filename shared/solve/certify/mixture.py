@@ -19,9 +19,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.family import EPS
 from shared.curves.saturation import Saturation
 from shared.curves.stack import DrawStack
-from shared.solve.certify.rounding import EPS, slope_error, value_error
 
 __all__ = ["Mixture", "mean_of"]
 
@@ -155,7 +155,7 @@ class Mixture:
     def _value_of(self, x: Array) -> tuple[Array]:
         z = self._z(x)
         value = self.curve.value(z)
-        error = value_error(self.curve, z, value)
+        error = self.curve.value_error(z, value)
         exact = value * self.weight
         wobble = (error + (64.0 + self.weight.size) * EPS) * np.abs(exact)
         return (np.asarray((exact + wobble).sum(axis=1)),)
@@ -170,7 +170,7 @@ class Mixture:
         ends, place = np.unique(np.concatenate((a, b)), return_inverse=True)
         z, z_mid = self._z(ends), self._z(0.5 * (a + b))
         value = self.curve.value(z)
-        error, wobble = value_error(self.curve, z, value), slope_error(self.curve, z)
+        error, wobble = self.curve.value_error(z, value), self.curve.slope_error(z)
         first, last = place[: a.size], place[a.size :]
         half = 0.5 * (b - a)[:, None]
         concave, convex = self.bend <= a[:, None], self.bend >= b[:, None]
@@ -188,7 +188,7 @@ class Mixture:
         under_left = np.where(convex & ~concave, middle - rise, start)
         under_right = np.where(concave, stop, np.where(convex, middle + rise, start))
         values = np.maximum(error[first], error[last])
-        values = np.maximum(values, value_error(self.curve, z_mid, middle))
+        values = np.maximum(values, self.curve.value_error(z_mid, middle))
         slopes = np.maximum(wobble[first], wobble[last])
         straight = np.where(concave | convex, slope, np.where(level, 0.0, self.steepest))
         steep = straight * 2.0 * half

@@ -18,25 +18,12 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Power
-from shared.curves.single import Single
+from shared.curves.family import Single
 from shared.curves.stack import CurveStack
 
-__all__ = ["bends", "line", "lines"]
+__all__ = ["line", "lines"]
 
 Array = NDArray[np.float64]
-
-
-def bends(curves: CurveStack) -> Array:
-    """(n,) spend from which each curve is strictly concave; ``inf`` for a straight line.
-
-    A curve without any effect is a straight line too.
-    """
-    out = curves.inflection()
-    for group in curves.groups:
-        if isinstance(group.curve, Power):
-            out[group.columns] = np.where(np.equal(group.curve.exponent, 1.0), np.inf, 0.0)
-    return np.where(curves.supremum() == 0.0, np.inf, np.where(_effect(curves) == 0.0, np.inf, out))
 
 
 def lines(
@@ -44,7 +31,7 @@ def lines(
 ) -> tuple[Array, Array]:
     """End ``w`` and slope of each envelope's straight part; where there is none, ``(l, inf)``.
 
-    All arguments are (n,); ``bend`` comes from :func:`bends`. After ``deadline``
+    All arguments are (n,); ``bend`` comes from ``curves.concave_from()``. After ``deadline``
     (``time.perf_counter``) ``w`` stays where it is: a line that is a little too low.
     """
     end, slope = lower.copy(), np.full(lower.shape, np.inf)
@@ -112,12 +99,3 @@ def _lines(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         slope = (curves.value(w) - start) / run
     return w, np.where(run > 0.0, slope, np.inf)
-
-
-def _effect(curves: CurveStack) -> Array:
-    """(n,) the parameter that scales each curve; 0 means that spend does nothing."""
-    out = np.ones(curves.n)
-    for group in curves.groups:
-        scale = getattr(group.curve, "max_response", None)
-        out[group.columns] = getattr(group.curve, "coefficient", 1.0) if scale is None else scale
-    return out

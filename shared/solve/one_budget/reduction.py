@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.single import Single
+from shared.curves.family import Single
 from shared.solve.one_budget.dual import Relaxed
 from shared.solve.one_budget.relaxation import Box, Relaxation
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import Hill, Sigmoid, Tabulated
-from shared.curves.single import Single, single
+from shared.curves.family import Single
+from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.plain_program import as_program
 from shared.problem.symmetry import alike
-from shared.solve.one_budget.envelope import bends, line, lines
+from shared.solve.one_budget.envelope import line, lines
 from shared.solve.one_budget.table import (
     CLOSE,
     Hull,
@@ -77,20 +77,22 @@ class Relaxation:
             self.curves = canonical.curves if closed is None else canonical.curves.take(closed)
             self.bend = np.zeros(self.n)
             began = time.perf_counter()
-            self.bend[self.columns] = bends(self.curves)
+            self.bend[self.columns] = self.curves.concave_from()
             # A last price, its plan and its bound cost some ten times as much: kept for the end.
             self.deadline -= 10.0 * (time.perf_counter() - began)
-            for column, curve in canonical.curves.tables:
-                self._add(column, curve)
-                self.bend[column] = self._table_bend(column)
+            for column, table in canonical.curves.tables:
+                self._add_points(column, table)
         else:
             self.columns = np.zeros(0, dtype=np.intp)
             self.curves = CurveStack(0, ())
             turns = draws.inflections()
             self.bend = np.zeros(self.n)
+            means = {column: mean for column, _, mean in draws.tables}
             for column in range(self.n):
-                self._add(column, draws.column(column), turns[:, column])
-                self.bend[column] = self._table_bend(column)
+                if column in means:
+                    self._add_points(column, means[column])
+                else:
+                    self._add_mean(column, draws.column(column), turns[:, column])
         self._index()
 
     def _begin(self, canonical: Canonical, deadline: float) -> None:
@@ -109,20 +111,24 @@ class Relaxation:
         """Groups of channels that nothing tells apart."""
         return alike(as_program(self.canonical))
 
-    def _add(self, column: int, curve: Any, turns: Array | None = None) -> None:
+    def _add_points(self, column: int, curve: Tabulated) -> None:
         low, high = self.canonical.lower[column], self.canonical.upper[column]
-        if isinstance(curve, Tabulated):
-            self.tables.append((column, table_of_points(curve, float(low), float(high))))
-            return
+        self._add(column, table_of_points(curve, float(low), float(high)))
+
+    def _add_mean(self, column: int, curve: Saturation, turns: Array) -> None:
+        low, high = self.canonical.lower[column], self.canonical.upper[column]
 
         def both(points: Array) -> tuple[Array, Array]:
             at = points[:, None]
             return curve.value(at).mean(axis=1), curve.slope(at).mean(axis=1)
 
-        marks = np.zeros(0) if turns is None else turns
         rounds = 0 if self.late() else 6
-        table = table_of_function(both, float(low), float(high), marks, rounds, close=self.close)
+        table = table_of_function(both, float(low), float(high), turns, rounds, close=self.close)
+        self._add(column, table)
+
+    def _add(self, column: int, table: Table) -> None:
         self.tables.append((column, table))
+        self.bend[column] = self._table_bend(column)
 
     def _table_bend(self, column: int) -> float:
         """Spend after which a table is concave; its upper end where a straight part comes last."""
@@ -277,16 +283,9 @@ class Relaxation:
             return curves.slope(x) * curves.relative_curvature(x)
 
     def single(self, channel: int) -> Single | None:
-        """The curve of a channel in plain floats; None where it is never S-shaped."""
+        """The curve of a channel in plain floats; None where its family has none."""
         if channel not in self._plain:
-            found = None
-            for group in self.canonical.curves.groups:
-                if isinstance(group.curve, (Hill, Sigmoid)):
-                    own = np.arange(self.n)[group.columns]
-                    place = int(np.searchsorted(own, channel))
-                    if place < own.size and own[place] == channel:
-                        found = single(group.curve, place)
-            self._plain[channel] = found
+            self._plain[channel] = self.canonical.curves.alone(channel)
         return self._plain[channel]
 
     def _line(self, channel: int, lower: float, upper: float) -> tuple[float, float]:

@@ -121,7 +121,6 @@ class _Sums(Relaxation):
         turns = program.curves.inflection()
         for arm in range(self.n):
             self._sum(arm, float(turns[arm]))
-            self.bend[arm] = self._table_bend(arm)
         self._index()
 
     def _sum(self, arm: int, turn: float) -> None:
@@ -141,7 +140,7 @@ class _Sums(Relaxation):
         marks = np.maximum(turn - offset[moves], 0.0) / carry[moves]
         low, high = float(self.canonical.lower[arm]), float(self.canonical.upper[arm])
         table = table_of_function(both, low, high, marks, 0 if self.late() else 6)
-        self.tables.append((arm, table))
+        self._add(arm, table)
 
     def twins(self) -> tuple[NDArray[np.intp], ...]:
         """None: arms with one curve may still differ in their carryover."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack
 from shared.problem.program import Program
-from shared.solve.one_budget.envelope import bends, lines
+from shared.solve.one_budget.envelope import lines
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_tables import Means, hull_lines
 
@@ -123,7 +123,7 @@ class Enveloper:
             tabulated = set(self.means.cornered)
         self.tabulated = sorted(tabulated)
         if program.draws is None:
-            self.bend = bends(program.curves)
+            self.bend = program.curves.concave_from()
             self.effect = program.curves.supremum() > 0.0
         else:
             assert self.means is not None

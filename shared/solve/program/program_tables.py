@@ -43,17 +43,17 @@ class Means:
         self.bend = np.zeros(program.arms)
         self.wavy = np.zeros(program.arms, dtype=bool)
         least, most = reach(program, program.lower, program.upper)
+        means = {column: mean for column, _, mean in draws.tables}
         turns = draws.inflections()
         weights = program.draw_weights
         tables: list[Table] = []
         for arm in range(program.arms):
-            curve = draws.column(arm)
             low, high = float(least[arm].min()), float(most[arm].max())
-            if isinstance(curve, Tabulated):
-                self.cornered[arm] = curve
+            if arm in means:
+                self.cornered[arm] = means[arm]
                 tables.append(_flat(low, high))
                 continue
-            table = _mean_table(curve, weights, low, high, turns[:, arm])
+            table = _mean_table(draws.column(arm), weights, low, high, turns[:, arm])
             tables.append(table)
             self.bend[arm] = _bend(table, float(turns[:, arm].max()))
             self.wavy[arm] = _wavy(table, float(self.bend[arm]))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shared.curves.saturation import fittable
 from shared.errors import InvalidInput
 from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
-from shared.fit.bayes.kernels import SATURATION_FAMILIES
 from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
@@ -76,7 +76,7 @@ def check_gradient(model: MediaModel, seed: int = 0) -> None:
         np.testing.assert_allclose(gradient[:, j], (up - down) / 2e-5, rtol=5e-5, atol=5e-4)
 
 
-@pytest.mark.parametrize("saturation", SATURATION_FAMILIES)
+@pytest.mark.parametrize("saturation", fittable())
 @pytest.mark.parametrize("adstock", ADSTOCK_FAMILIES)
 def test_gradient_of_every_pair_of_families(saturation: str, adstock: str) -> None:
     history, _ = simulated(rows=60, channels=2)

@@ -69,9 +69,9 @@ def cases(seed: int) -> tuple[Sequence[Response], Sequence[Response], Value, Flo
 
     fitted = fit_window(history, spec, seed=0, draws=100)
     mean = history.spend.mean(axis=0)
-    own, known = fitted.responses(), fitted.log_returns()
-    assert known is not None
-    found = calibrate(known, 1.0, [False] * len(own))
+    own, returns = fitted.responses(), fitted.log_returns()
+    assert returns is not None
+    found = calibrate(returns, 1.0, [False] * len(own))
     moved = [
         calibrated(response, item, float(at), found, arm)[0]
         for arm, (response, item, at) in enumerate(zip(own, fitted.evidence(), mean, strict=True))

@@ -1,29 +1,96 @@
-"""The families that can be S-shaped: a convex start, an inflection, then diminishing returns."""
+"""Hill: S-shaped where its shape is above one, diminishing returns from the start elsewhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.curves.family import Array, Parameter, Saturation, checked
-from shared.curves.single import SingleSigmoid, few_rows, hill_at_slope
+from shared.curves.family import (
+    CEILING,
+    EPS,
+    HALF,
+    Array,
+    Fittable,
+    Parameter,
+    expit,
+    within,
+)
 
-__all__ = ["Hill", "Sigmoid"]
+__all__ = ["Hill", "SingleHill"]
 
 _LN2 = 0.6931471805599453
+_MOST = 709.0  # exp of more overflows
+_TINY = 1e-30  # spend of zero: its logarithm must exist
 
 
-def _expit(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.asarray(np.where(z >= 0.0, 1.0, e) / (1.0 + e))
+@dataclass(slots=True)
+class SingleHill:
+    """:class:`Hill` in plain floats, where the derivations are."""
+
+    max_response: float
+    half_saturation: float
+    shape: float
+
+    def _saturated(self, x: float) -> float:
+        z = self.shape * (math.log(x) - math.log(self.half_saturation))
+        e = math.exp(-abs(z))
+        return (1.0 if z >= 0.0 else e) / (1.0 + e)
+
+    def value(self, x: float) -> float:
+        return 0.0 if x <= 0.0 else self.max_response * self._saturated(x)
+
+    def slope(self, x: float) -> float:
+        log_ratio = math.log(x) - math.log(self.half_saturation)
+        height = self.max_response * self.shape / self.half_saturation
+        fall = -abs(self.shape * log_ratio)
+        return height * math.exp(min(fall - log_ratio, _MOST)) / (1.0 + math.exp(fall)) ** 2
+
+    def relative_curvature(self, x: float) -> float:
+        return (self.shape - 1.0 - 2.0 * self.shape * self._saturated(x)) / x
+
+    def at_slope(self, slope: float) -> float:
+        top, half, shape = self.max_response, self.half_saturation, self.shape
+        convex = shape > 1.0
+        low = math.log((shape - 1.0) / (shape + 1.0)) / shape if convex else -math.inf
+        bend = half * math.exp(low) if convex else 0.0
+        if top * shape <= 0.0:
+            return bend
+        target = math.log(slope) - math.log(top * shape) + math.log(half)
+        if shape == 1.0:
+            return half * max(math.exp(min(-0.5 * target, _MOST)) - 1.0, 0.0)
+        t = -target - 2.0 * _LN2
+        if target < 0.0:
+            t = min(t, -target / (shape + 1.0))
+        if convex:
+            peak = (shape - 1.0) * low - 2.0 * math.log1p(math.exp(shape * low))
+            if target >= peak:
+                return bend
+            t = max(t, low)
+            parabola = low + 2.0 * math.sqrt((peak - target) / (shape * shape - 1.0))
+            if parabola <= -low:
+                t = min(t, parabola)
+        elif target > 0.0:
+            t = min(t, -target / (1.0 - shape))
+        for _ in range(40):
+            e = math.exp(-abs(shape * t))
+            q = (1.0 if t >= 0.0 else e) / (1.0 + e)
+            fall = shape - 1.0 - 2.0 * shape * q
+            height = (shape - 1.0) * t - 2.0 * (max(shape * t, 0.0) + math.log1p(e))
+            step = (height - target) / fall if fall < 0.0 else 0.0
+            following = max(t - step, low) if step > 0.0 else t
+            moved, t = t - following, following
+            if moved * moved <= 1e-17 * (t - low if convex else 1.0):
+                break
+        return max(half * math.exp(min(t, _MOST)), bend)
 
 
 @dataclass(frozen=True, slots=True)
-class Hill(Saturation):
-    """``max_response * x^shape / (half_saturation^shape + x^shape)``; S-shaped where shape > 1.
+class Hill(Fittable):
+    """Half its ceiling at ``half_saturation``, which it nears the faster the higher its shape.
 
     Everything is computed from ``t = shape * ln(x / half_saturation)``: no power of a large number
     is ever formed, so nine orders of magnitude between spend and half-saturation are harmless.
@@ -32,22 +99,23 @@ class Hill(Saturation):
     50.0
     """
 
-    max_response: Parameter
-    half_saturation: Parameter
-    shape: Parameter
+    max_response: Parameter = field(metadata=CEILING)
+    half_saturation: Parameter = field(metadata=HALF)
+    shape: Parameter = field(
+        metadata=within("number", "Above 1 the curve is S-shaped.", above=0, most=100)
+    )
     family: ClassVar[str] = "hill"
-
-    def __post_init__(self) -> None:
-        checked(self, "max_response", at_least=0)
-        checked(self, "half_saturation", above=0)
-        checked(self, "shape", above=0)
+    formula: ClassVar[str] = "max_response * x^shape / (half_saturation^shape + x^shape)"
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = True
+    single: ClassVar[type[SingleHill]] = SingleHill
 
     def _log_ratio(self, x: ArrayLike) -> Array:
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.asarray(x, float)) - np.log(self.half_saturation))
 
     def value(self, x: ArrayLike) -> Array:
-        return np.asarray(self.max_response * _expit(self.shape * self._log_ratio(x)))
+        return np.asarray(self.max_response * expit(self.shape * self._log_ratio(x)))
 
     def slope(self, x: ArrayLike) -> Array:
         log_ratio = self._log_ratio(x)
@@ -63,7 +131,7 @@ class Hill(Saturation):
         return np.asarray(np.where(at_zero, limit, out))
 
     def relative_curvature(self, x: ArrayLike) -> Array:
-        saturated = _expit(self.shape * self._log_ratio(x))
+        saturated = expit(self.shape * self._log_ratio(x))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(
                 (self.shape - 1.0 - 2.0 * self.shape * saturated) / np.asarray(x, float)
@@ -78,7 +146,7 @@ class Hill(Saturation):
         right and converges monotonically, so it needs no safeguard. Three straight lines above
         ``h`` (its two asymptotes and the tangent of the soft maximum at 0) give the start.
         """
-        few = self._few_at_slope(np.asarray(slope, float))
+        few = self.one_by_one(np.asarray(slope, float))
         if few is not None:
             return few
         s = np.asarray(self.shape, float)
@@ -129,13 +197,6 @@ class Hill(Saturation):
         least = self.inflection() if some_bent else 0.0
         return np.asarray(np.maximum(np.where(np.isnan(x), 0.0, x), least))
 
-    def _few_at_slope(self, slope: Array) -> Array | None:
-        """The same one by one, faster for few curves; None for many, and where it is extreme."""
-        rows = few_rows(slope, self.max_response, self.half_saturation, self.shape)
-        if rows is None:
-            return None
-        return np.array([hill_at_slope(a, h, s, p) for p, a, h, s in rows]).reshape(slope.shape)
-
     def inflection(self) -> Parameter:
         s = np.asarray(self.shape, float)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -143,81 +204,27 @@ class Hill(Saturation):
         out = np.where(s > 1.0, out, 0.0)
         return out if out.ndim else float(out)
 
-    def supremum(self) -> Parameter:
-        return self.max_response
+    def argument_error(self, x: Array) -> Array:
+        log_x = np.abs(np.log(np.maximum(x, 1e-300)))
+        span = log_x + np.abs(np.log(self.half_saturation)) + 1.0
+        return np.asarray(8.0 * EPS * (1.0 + np.asarray(self.shape)) * span)
 
-    def scaled(self, input_scale: Parameter) -> Hill:
-        return Hill(self.max_response, self.half_saturation / input_scale, self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Sigmoid(Saturation):
-    """``max_response * (L(x) - L(0)) / (1 - L(0))``, L a logistic about ``midpoint``.
-
-    ``L(x) = 1 / (1 + exp(-steepness * (x - midpoint)))``. The difference and the quotient cancel
-    digits where ``L(0)`` is near 0 or 1; algebraically the same and free of cancellation is
-    ``max_response * (1 - exp(-steepness x)) * L(x)``.
-    """
-
-    max_response: Parameter
-    midpoint: Parameter
-    steepness: Parameter
-    family: ClassVar[str] = "sigmoid"
-
-    def __post_init__(self) -> None:
-        checked(self, "max_response", at_least=0)
-        checked(self, "midpoint")
-        checked(self, "steepness", above=0)
-
-    def _argument(self, x: ArrayLike) -> Array:
-        return np.asarray(self.steepness * (np.asarray(x, float) - self.midpoint))
-
-    def value(self, x: ArrayLike) -> Array:
-        rise = -np.expm1(-self.steepness * np.asarray(x, float))
-        return np.asarray(self.max_response * rise * _expit(self._argument(x)))
-
-    def slope(self, x: ArrayLike) -> Array:
-        # max k (1 + e^-a) L (1 - L) with a = k midpoint, as exponentials of nothing positive.
-        z = np.abs(self._argument(x))
-        offset = self.steepness * self.midpoint
-        e = np.exp(-z)
-        return np.asarray(
-            self.max_response
-            * self.steepness
-            * (e + np.exp(np.minimum(-z - offset, 0.0)))
-            / (1.0 + e) ** 2
-        )
-
-    def relative_curvature(self, x: ArrayLike) -> Array:
-        return np.asarray(-self.steepness * np.tanh(0.5 * self._argument(x)))
-
-    def at_slope(self, slope: ArrayLike) -> Array:
-        rows = few_rows(np.asarray(slope, float), self.max_response, self.midpoint, self.steepness)
-        if rows is not None:
-            found = [SingleSigmoid(a, m, k).at_slope(p) for p, a, m, k in rows]
-            return np.array(found).reshape(np.shape(slope))
-        k = self.steepness
-        # L (1 - L) = slope / (max k (1 + e^-a)); the smaller root of the quadratic is 1 - L.
-        offset = np.asarray(k * self.midpoint)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            log_scale = np.log(self.max_response * k) + np.logaddexp(0.0, -offset)
-            log_product = np.log(np.asarray(slope, float)) - log_scale
-            product = np.exp(np.minimum(log_product, 0.0))
-            root = np.sqrt(np.maximum(1.0 - 4.0 * product, 0.0))
-            # ln(L / (1 - L)) with 1 - L = 2 product / (1 + root) and L = (1 + root) / 2
-            x = self.midpoint + (2.0 * np.log(0.5 * (1.0 + root)) - log_product) / k
-        x = np.where(product >= 0.25, self.midpoint, x)
-        return np.asarray(np.maximum(x, self.inflection()))
-
-    def inflection(self) -> Parameter:
-        shape = np.broadcast_shapes(
-            np.shape(self.max_response), np.shape(self.midpoint), np.shape(self.steepness)
-        )
-        out = np.broadcast_to(np.maximum(self.midpoint, 0.0), shape)
-        return np.array(out) if shape else float(out)
-
-    def supremum(self) -> Parameter:
-        return self.max_response
-
-    def scaled(self, input_scale: Parameter) -> Sigmoid:
-        return Sigmoid(self.max_response, self.midpoint / input_scale, self.steepness * input_scale)
+    @staticmethod
+    def level(adstock: Array, half: Array, shape: Array, /) -> tuple[Array, Array, Array, Array]:
+        """``1 / (1 + e^-q)`` with ``q = shape log(a / half)``: no power can overflow."""
+        a = np.maximum(adstock, _TINY)
+        logit = np.log(a)
+        logit -= np.log(half)
+        logit *= shape
+        value = np.multiply(logit, 0.5)
+        np.tanh(value, out=value)
+        value *= 0.5
+        value += 0.5
+        by_half = value - 1.0  # in place from here on: these arrays are most of the model's time
+        by_half *= value
+        by_shape = logit
+        by_shape *= by_half
+        np.negative(by_shape, out=by_shape)
+        by_half *= shape
+        np.divide(by_half, a, out=a)
+        return value, np.negative(a, out=a), by_half, by_shape
