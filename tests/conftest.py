@@ -37,7 +37,9 @@ class CountedClock(threading.local):
 def by_nodes(solve: Callable[..., Any]) -> Callable[..., Any]:
     """scipy's ``milp`` with a number of nodes in place of its time limit."""
 
-    def counted(*problem: Any, options: dict[str, Any], **rest: Any) -> Any:
+    def counted(*problem: Any, options: dict[str, Any] | None = None, **rest: Any) -> Any:
+        if options is None or "time_limit" not in options:
+            return solve(*problem, options=options, **rest)
         nodes = max(round(options["time_limit"] / NODE_S), 1)
         own = options.get("node_limit", nodes)
         options = {k: v for k, v in options.items() if k != "time_limit"}

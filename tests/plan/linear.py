@@ -1,22 +1,15 @@
-"""Linear programmes of a request's rules, read off from the contract's meaning of them.
-
-Every rule is affine in the plan, so its coefficients are what it says of no money and of one unit
-at every place.
-"""
+"""Linear programmes of a request's rules, read off from the contract's meaning of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 from scipy.optimize import linprog
 
-from tests.plan.contract import Raw, arms_of, limits, periods_of
+from tests.contract.evaluator import Raw, affine_rows, arms_of, periods_of, unit_plans
 
 __all__ = ["least_miss"]
-
-ROW_KINDS = ("budget", "pacing.")
 
 
 def least_miss(raw: Raw, kept: Collection[str], unit: float) -> tuple[float, float]:
@@ -27,27 +20,17 @@ def least_miss(raw: Raw, kept: Collection[str], unit: float) -> tuple[float, flo
     smallest sum of the misses where only rules over several arms or periods give way (``inf``
     where that cannot help), and where every rule does.
     """
-    basis, scale = _basis(raw, unit)
-    rows: list[np.ndarray] = []
-    right: list[float] = []
-    soft: list[bool] = []
-    for limit in limits(raw, basis):
-        for name, sign, side in zip(limit.names, (-1.0, 1.0), (limit.low, limit.high), strict=True):
-            if name not in kept or np.all(np.isinf(side)):
-                continue
-            # sign * (value - side) <= 0, for every column of the limit
-            gap = sign * (limit.value - np.broadcast_to(side, limit.value.shape))
-            for column in gap.T:
-                rows.append((column[1:] - column[0]) / unit)
-                right.append(-column[0])
-                soft.append(_is_row(raw, name))
+    found = [row for row in affine_rows(raw, unit_plans(raw, unit)) if row[0] in kept]
+    rows = [coefficients / unit for _, coefficients, _ in found]
+    right = [most for _, _, most in found]
+    soft = [_is_row(raw, name) for name, _, _ in found]
     if not rows:
         return 0.0, 0.0
     # What is the same in every period of a constant plan is one rule.
     _, first = np.unique(np.column_stack((rows, right)).round(9), axis=0, return_index=True)
     rows, right, soft = ([kind[i] for i in first] for kind in (rows, right, soft))
-    hard = _solved(np.array(rows), np.array(right), np.array(soft), scale)
-    return hard, _solved(np.array(rows), np.array(right), np.ones(len(rows), dtype=bool), scale)
+    hard = _solved(np.array(rows), np.array(right), np.array(soft), unit)
+    return hard, _solved(np.array(rows), np.array(right), np.ones(len(rows), dtype=bool), unit)
 
 
 def _is_row(raw: Raw, name: str) -> bool:
@@ -62,20 +45,6 @@ def _is_row(raw: Raw, name: str) -> bool:
         if raw["channels"][i].get("campaigns")
     }
     return name.rpartition(".")[0] not in own
-
-
-def _basis(raw: Raw, unit: float) -> tuple[np.ndarray, float]:
-    arms, periods = len(arms_of(raw)), periods_of(raw)
-    constant = raw.get("horizon", {}).get("mode") == "constant"
-    shape: Callable[[int], Any] = np.eye
-    columns = np.ones((1, periods)) if constant else shape(periods)
-    plans = [np.zeros((arms, periods))]
-    for a in range(arms):
-        for column in columns:
-            plan = np.zeros((arms, periods))
-            plan[a] = unit * column
-            plans.append(plan)
-    return np.array(plans), unit
 
 
 def _solved(rows: np.ndarray, right: np.ndarray, soft: np.ndarray, scale: float) -> float:

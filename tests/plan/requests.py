@@ -9,7 +9,7 @@ import numpy as np
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.plan.optimize import answer, make_plan
-from tests.plan.contract import Raw, arms_of
+from tests.contract.evaluator import Raw, arms_of, plan_of
 
 __all__ = ["LOT", "lots", "mixed", "plan_of", "response", "solved", "tangled", "with_campaigns"]
 
@@ -19,12 +19,6 @@ LOT = 1000.0
 def solved(raw: Raw) -> Raw:
     """The answer to a request."""
     return answer(make_plan(problem_of(read_optimize(raw))))
-
-
-def plan_of(found: Raw) -> np.ndarray:
-    """(1, A, T) the answer's plan."""
-    rows = [arm for row in found["allocation"] for arm in row.get("campaigns") or [row]]
-    return np.array([[[p["spend"] for p in row.get("periods") or [row]] for row in rows]])
 
 
 def curve(rng: np.random.Generator) -> Raw:

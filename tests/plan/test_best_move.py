@@ -15,7 +15,7 @@ from shared.plan.best_move import best_move
 from shared.plan.evaluate import evaluate
 from shared.plan.yardstick import yardstick
 from shared.problem.model import Goal, Problem
-from tests.plan.contract import Raw, allowed, objective
+from tests.contract.evaluator import Raw, allowed, objective
 from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_menten
 from tests.plan.requests import LOT, mixed, solved
 from tests.plan.requests import plan_of as spend_in

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.errors import Infeasible
-from tests.plan.contract import Raw, allowed, arms_of, every_plan, objective, periods_of
+from tests.contract.evaluator import Raw, allowed, arms_of, every_plan, objective, periods_of
 from tests.plan.requests import LOT, lots, mixed, plan_of, solved
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.errors import Infeasible
-from tests.plan.contract import Raw, arms_of, limits, periods_of
+from tests.contract.evaluator import Raw, arms_of, limits, periods_of
 from tests.plan.linear import least_miss
 from tests.plan.requests import LOT, solved, tangled
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 
 from shared.errors import Infeasible
-from tests.plan.contract import Raw, allowed, arms_of, objective
+from tests.contract import relations
+from tests.contract.evaluator import Raw, allowed, arms_of, objective
+from tests.contract.relations import (
+    Ends,
+    ends_of,
+    in_other_money,
+    in_other_outcomes,
+    reordered,
+)
 from tests.plan.requests import lots, mixed, plan_of, solved
 
 GAP = 1e-4
-MONEY = ("current_spend", "min_spend", "max_spend", "minimum_if_active", "increment")
 TOTALS = ("min_total", "max_total")
-OF_MONEY = ("half_saturation", "midpoint", "scale")
-PER_MONEY = ("rate", "steepness")
 
 
 def request(seed: int) -> Raw:
@@ -29,103 +34,47 @@ def request(seed: int) -> Raw:
     return raw
 
 
-def ends(raw: Raw) -> tuple[float, float] | None:
+def ends(raw: Raw, unit: float = 1.0) -> Ends | None:
     """Best known and proven bound, as something to maximise; None where nothing is allowed."""
     try:
-        proof = solved(raw)["certificate"]
+        answer = solved(raw)
     except Infeasible:
         return None
-    assert proof["proven"]
-    assert proof["objective"] <= proof["upper_bound"]
-    return proof["objective"], proof["upper_bound"]
+    assert answer["certificate"]["proven"]
+    found = ends_of(answer)
+    assert found is not None
+    assert found[0] <= found[1]
+    return found[0] / unit, found[1] / unit
 
 
-def meet(one: tuple[float, float] | None, other: tuple[float, float] | None) -> None:
+def meet(one: Ends | None, other: Ends | None) -> None:
     """Both intervals may hold the same value."""
     assert (one is None) == (other is None)
-    if one is not None and other is not None:
-        hair = 1e-7 * max(abs(one[1]), abs(other[1]), 1.0)
-        assert one[0] <= other[1] + hair, (one, other)
-        assert other[0] <= one[1] + hair, (one, other)
+    assert one is None or other is None or relations.meet(one, other), (one, other)
 
 
-def no_worse(loose: tuple[float, float] | None, tight: tuple[float, float] | None) -> None:
+def no_worse(loose: Ends | None, tight: Ends | None) -> None:
     if tight is not None:
         assert loose is not None
         assert loose[1] >= tight[0] - 1e-7 * max(abs(tight[0]), 1.0), (loose, tight)
 
 
-def scaled(raw: Raw, by: float) -> Raw:
-    """The same request in another currency; outcomes as they are."""
-    out = deepcopy(raw)
-
-    def each(item: Raw, fields: Iterable[str], factor: float) -> None:
-        for field in fields:
-            if item.get(field) is not None:
-                item[field] = (factor * np.array(item[field])).tolist()
-
-    each(out, ("budget", "period_budgets"), by)
-    prior = out.get("horizon", {}).get("prior_spend", {})
-    each(prior, prior, by)
-    for rule in out.get("constraints", []):
-        each(rule, ("min_spend", "max_spend", "min", "max", *TOTALS), by)
-    for channel in out["channels"]:
-        for item in [channel, *channel.get("campaigns", [])]:
-            each(item, (*MONEY, *TOTALS), by)
-    for _, arm in arms_of(out):
-        for curve in [arm["response"]["saturation"], *arm["response"].get("draws", [])]:
-            each(curve, OF_MONEY, by)
-            each(curve, PER_MONEY, 1 / by)
-    goal = out.get("objective", {})
-    if "value_per_outcome" in goal:
-        goal["value_per_outcome"] *= by
-    return out
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_another_currency_changes_nothing(seed: int) -> None:
     raw = request(seed)
-    by = (1e-3, 7.3, 1e6)[seed % 3]
-    unit = by if "value_per_outcome" in raw.get("objective", {}) else 1.0
-    other = ends(scaled(raw, by))
-    meet(ends(raw), other and (other[0] / unit, other[1] / unit))
+    meet(ends(raw), ends(*in_other_money(raw, (1e-3, 7.3, 1e6)[seed % 3])))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_outcomes_in_another_unit_change_nothing(seed: int) -> None:
     raw = request(100 + seed)
-    by = (1e-4, 3.0, 1e7)[seed % 3]
-    other = deepcopy(raw)
-    for _, arm in arms_of(other):
-        for curve in [arm["response"]["saturation"], *arm["response"].get("draws", [])]:
-            curve["max_response"] *= by
-    for pair in other.get("interactions", []):
-        pair["strength"] *= by
-    profit = "value_per_outcome" in raw.get("objective", {})
-    if profit:
-        other["objective"]["value_per_outcome"] /= by
-    unit = 1.0 if profit else by
-    found = ends(other)
-    meet(ends(raw), found and (found[0] / unit, found[1] / unit))
+    meet(ends(raw), ends(*in_other_outcomes(raw, (1e-4, 3.0, 1e7)[seed % 3])))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_channels_rules_and_names_changes_nothing(seed: int) -> None:
     raw = request(200 + seed)
-    other = deepcopy(raw)
-    other["channels"].reverse()
-    for channel in other["channels"]:
-        if channel.get("campaigns"):
-            channel["campaigns"].reverse()
-    if "constraints" in other:
-        other["constraints"].reverse()
-        for rule in other["constraints"]:
-            for field in ("channels", "coefficients"):
-                if field in rule:
-                    rule[field].reverse()
-    for pair in other.get("interactions", []):
-        pair["channels"].reverse()
-    meet(ends(raw), ends(other))
+    meet(ends(raw), ends(reordered(raw)))
 
 
 Change = Callable[[Raw], None]

@@ -132,14 +132,16 @@ def mean_value(program: Program, points: Array) -> Array:
 
 
 def mean_slope(program: Program, points: Array) -> Array:
-    """The derivative of :func:`mean_value`."""
+    """The derivative of :func:`mean_value`; ``inf`` where slopes without limit are weighed."""
     if program.draws is None:
         return program.curves.slope(points)
     if program.draw_weights is None:
         return program.draws.mean_slope(points)
     used = program.draw_weights != 0.0  # no weight of an infinite slope is no number
     weights = program.draw_weights[used]
-    return np.stack([weights @ program.draws.slope(row)[used] for row in points])
+    with np.errstate(invalid="ignore"):  # weights of either sign leave no number of them
+        out = np.stack([weights @ program.draws.slope(row)[used] for row in points])
+    return np.where(np.isnan(out), np.inf, out)
 
 
 class ArmFunctions:
