@@ -30,8 +30,7 @@ from shared.plan.sensitivity import answer as sensitivity
 from shared.plan.sensitivity import elasticity
 from shared.plan.yardstick import violations, yardstick
 from shared.problem.model import Problem
-from tests.plan.contract import Raw, allowed
-from tests.plan.requests import plan_of
+from tests.contract.evaluator import Raw, allowed, plan_of
 
 ROOMS = (
     campaigns,
