@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Array, Saturation, Tabulated
 from shared.curves.tabulated import mean_table
 
 __all__ = ["CurveStack", "DrawStack", "Group", "stack", "stack_draws"]
 
+_TABLE = 200  # evaluations that looking up one draw of a table is as much work as
 _CHUNK = 1 << 21  # numbers formed at once when draws are averaged over many points
 
 
@@ -94,6 +96,7 @@ class CurveStack:
     def gather(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:
         """``of(curve, x[..., columns])`` put back in place, group by group."""
         x = np.asarray(x, float)
+        work.charge(work.cost(x.size))
         if len(self.groups) == 1 and not self.tables and isinstance(self.groups[0].columns, slice):
             return np.asarray(of(self.groups[0].curve, x))
         out = np.empty(x.shape)
@@ -216,6 +219,7 @@ class DrawStack:
 
     def _each(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:
         x = np.asarray(x, float)
+        work.charge(work.cost(self.draws * (self.n + _TABLE * len(self.tables))))
         out = np.empty((self.draws, self.n))
         for group in self.groups:
             out[:, group.columns] = of(group.curve, x[group.columns])
@@ -227,6 +231,7 @@ class DrawStack:
     def _mean(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:
         x = np.asarray(x, float)
         points = x.reshape(-1, self.n)
+        work.charge(work.cost(self.draws * points.size))
         out = np.empty(points.shape)
         step = max(1, _CHUNK // max(1, self.draws * self.n))
         for start in range(0, points.shape[0], step):

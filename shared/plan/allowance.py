@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 
+from shared import work
 from shared.problem.model import Problem
 
 __all__ = ["TOTAL_S", "Allowance"]
@@ -21,11 +21,11 @@ class Allowance:
     """Shares out :data:`TOTAL_S` from now on; what a quick problem leaves is for the others."""
 
     left: int
-    until: float = field(default_factory=lambda: time.perf_counter() + TOTAL_S)
+    until: float = field(default_factory=lambda: work.now() + TOTAL_S)
 
     def next(self, problem: Problem) -> Problem:
         """The problem with a time limit that leaves the others theirs."""
-        share = (self.until - time.perf_counter()) / max(self.left, 1)
+        share = (self.until - work.now()) / max(self.left, 1)
         self.left -= 1
         limit = min(problem.options.time_limit_s, max(share, LEAST_S))
         return replace(problem, options=replace(problem.options, time_limit_s=limit))

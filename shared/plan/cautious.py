@@ -73,6 +73,6 @@ def _decide(aim: Aim, risk: Risk, options: SolverOptions) -> Callable[[Program],
 def _cautious(
     program: Program, found: RiskProgramSolved, u: Floats, certificate: Certificate
 ) -> CautiousProgram:
-    search = Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms)
+    search = Search(found.method, found.why, found.iterations, found.nodes)
     slopes = replace(program, draw_weights=found.weights)
     return CautiousProgram(u, certificate, search, slopes)

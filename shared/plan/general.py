@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import NotSupportedYet
 from shared.plan.moves import clock, known_draw, over_draws
 from shared.plan.pair_notes import levels_in_draws
@@ -61,7 +61,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         goal=problem.goal.goal,
         floors=_aim(problem).floors,
         kept=1.0 - problem.test_reserve,
-        deadline=time.perf_counter() + PRICES_SHARE * problem.options.time_limit_s,
+        deadline=work.now() + PRICES_SHARE * problem.options.time_limit_s,
     )
     return Plan(
         problem=problem,
@@ -113,7 +113,7 @@ def _certified(program: Program, solved: SolvedProgram) -> _Found:
     return _Found(
         u=solved.u,
         certificate=certify(program, solved.u, solved.proof),
-        search=Search(solved.method, solved.why, solved.iterations, solved.nodes, solved.solve_ms),
+        search=Search(solved.method, solved.why, solved.iterations, solved.nodes),
         finished=solved.finished,
     )
 

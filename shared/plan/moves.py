@@ -6,13 +6,13 @@ it is nearly as good, and say that the evidence pins down what it does not.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import MarginalError
 from shared.plan.score import MIN_DRAWS
 from shared.problem.model import Channel, Problem, Risk, SolverOptions
@@ -48,7 +48,7 @@ class Moves:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When the draws must be done (``time.perf_counter``), and how the plan itself is solved."""
+    """When the draws must be done (``work.now``), and how the plan itself is solved."""
 
     deadline: float
     options: SolverOptions
@@ -77,7 +77,7 @@ def known_draw(problem: Problem, draw: int) -> Problem:
 
 def clock(problem: Problem) -> Clock:
     """Time shared out between the plan and the draws, from now on."""
-    options, now = problem.options, time.perf_counter()
+    options, now = problem.options, work.now()
     if draws_of(problem) >= MIN_DRAWS:
         options = replace(options, time_limit_s=PLAN_SHARE * options.time_limit_s)
     return Clock(now + WHOLE_SHARE * problem.options.time_limit_s, options)
@@ -103,7 +103,7 @@ def over_draws(
     found: list[Floats] = []
     without = 0
     for done, draw in enumerate(order.tolist()):
-        left = timing.deadline - time.perf_counter()
+        left = timing.deadline - work.now()
         if left <= LEAST_S:
             break
         # The first may use what the later ones probably will not need.

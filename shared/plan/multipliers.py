@@ -12,12 +12,13 @@ with d; where they are not, the two sides differ and this is the side of relaxin
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared import work
 
 __all__ = ["Prices", "Relaxed", "Tight"]
 
@@ -106,7 +107,7 @@ class Prices:
         if not self._cells.size:  # nothing can move, so nothing is gained
             return 0.0
         if not self.unique:
-            if time.perf_counter() < self.deadline:
+            if work.now() < self.deadline:
                 found = self._directional(move)
                 if found is not None:
                     return found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import Infeasible
 from shared.plan import separable
 from shared.plan.caution import warn
@@ -45,6 +48,14 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     InvalidInput, NotSupportedYet
         Parts of the problem that contradict each other, or are not built.
     """
+    began = time.perf_counter()
+    with work.limited(problem.options.time_limit_s):
+        plan = _kept(problem, start)
+    spent = 1e3 * (time.perf_counter() - began)
+    return replace(plan, search=replace(plan.search, solve_ms=spent))
+
+
+def _kept(problem: Problem, start: Floats | None) -> Plan:
     plan = _made(problem, start)
     if start is not None and plan.certificate.max_constraint_violation > ALLOWED:
         plan = _made(problem, None)

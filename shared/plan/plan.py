@@ -22,7 +22,7 @@ class Search:
     why: str
     iterations: int
     nodes: int
-    solve_ms: float
+    solve_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

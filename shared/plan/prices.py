@@ -67,7 +67,7 @@ def priced(
     kept
         Share of the budget that is not held back for tests: a unit of budget is so much money.
     deadline
-        Of ``time.perf_counter``: past it, prices that are not unique may be of either side.
+        Of ``work.now``: past it, prices that are not unique may be of either side.
     """
     names = [name for name, _ in _moves(program, u, floors, BINDING_TOLERANCE)]
     best: tuple[float, Prices, float] | None = None

@@ -6,7 +6,6 @@ is, and any budget that this leaves with a gap, is solved on its own from its ne
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import Infeasible
 from shared.plan.allowance import Allowance
 from shared.plan.failure import infeasible
@@ -126,7 +126,7 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     rows: list[dict[str, Any] | None] = [None] * len(budgets)
     if not problem.separable or problem.options.method not in EXACT:
         return rows
-    deadline = time.perf_counter() + 0.5 * problem.options.time_limit_s
+    deadline = work.now() + 0.5 * problem.options.time_limit_s
     which = _ordinary(problem, np.array(budgets, dtype=float))
     if which.size < FEWEST:
         return rows

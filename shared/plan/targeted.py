@@ -99,7 +99,7 @@ def _nearest(program: Program, aim: Aim, options: SolverOptions) -> Floats:
 
 
 def _search(found: ProgramAimSolved) -> Search:
-    return Search(found.method, found.why, found.iterations, found.nodes, found.solve_ms)
+    return Search(found.method, found.why, found.iterations, found.nodes)
 
 
 def _out_of_reach(aim: Aim, name: str, brings: float, costs: float) -> Infeasible:

@@ -8,7 +8,6 @@ the money is the same on both sides.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -16,6 +15,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import MarginalError
 from shared.plan.optimize import make_plan
 from shared.plan.rows import arms_of
@@ -129,7 +129,7 @@ def _split(
     moved = today.copy()
     moved[at] = plan.best.spend
     gain, draws = gain_of(measure, moved, now)
-    until = time.perf_counter() + seconds
+    until = work.now() + seconds
     proof = plan.certificate
     gap = float(proof.relative_gap) if proof.proven else None
     moves, left_out = _moves(problem, measure, today, now, channel, arms, plan.best.spend, until)
@@ -156,7 +156,7 @@ def _moves(
     found: list[Move] = []
     looked = 0
     for i, j in pairs[:MOST_MOVES]:
-        if time.perf_counter() > until:
+        if work.now() > until:
             break
         looked += 1
         both = [arms[i], arms[j]]

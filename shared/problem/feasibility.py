@@ -7,12 +7,12 @@ deletion filter keeps those without which the rest could hold. Names are the cal
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import Conflict, Infeasible, InputTooLarge
 from shared.problem.linear_model import (
     ceiling_name,
@@ -36,7 +36,7 @@ def feasible_point(program: Program, deadline: float = np.inf) -> Array:
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``; a conflict is given some seconds more to be named.
+        Of ``work.now``; a conflict is given some seconds more to be named.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def feasible_point(program: Program, deadline: float = np.inf) -> Array:
         plan = repair(program, found.u, deadline)
         if plan is not None:
             return plan
-    raise _infeasible(program, max(deadline, time.perf_counter() + _NAMING))
+    raise _infeasible(program, max(deadline, work.now() + _NAMING))
 
 
 def _infeasible(program: Program, deadline: float) -> Infeasible:

@@ -8,7 +8,6 @@ about 1e-7 and is repaired by whoever claims more. scipy is imported here, when 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs, work
 from shared.errors import InputTooLarge
 from shared.problem.program import Program
 
@@ -23,8 +23,6 @@ __all__ = ["Answer", "ceiling_name", "farkas_support", "floor_name", "limit_name
 
 Array = NDArray[np.float64]
 SECONDS = 5.0
-_LEAST_SECONDS = 0.02
-TIMED_OUT = 1  # scipy's word for a limit of time or iterations
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +197,14 @@ def solve_linear(
     discrete
         Whether minima, lots and counts are kept (if named).
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
 
     Raises
     ------
     InputTooLarge
         Where neither a plan nor its absence was found in time.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     model = _Model(program, limit_names(program) if kept is None else kept)
     model.add_rows(elastic=elastic)
@@ -220,16 +218,16 @@ def solve_linear(
     if model.entries:
         constraints = [LinearConstraint(model.matrix(), model.row_low, model.row_high)]
     size = max(max(model.cost), 1e-300)
-    seconds = min(max(deadline - time.perf_counter(), _LEAST_SECONDS), SECONDS)
-    found = milp(
+    found = highs.milp(
         np.array(model.cost) / (size if max(model.cost) > 0.0 else 1.0),
         integrality=np.array(model.whole),
         bounds=Bounds(np.array(model.lower), np.array(model.upper)),
         constraints=constraints,
-        options={"disp": False, "time_limit": seconds, "mip_rel_gap": 1e-6},
+        deadline=min(deadline, work.now() + SECONDS),
+        gap=1e-6,
     )
     if found.x is None:
-        if found.status == TIMED_OUT:
+        if found.status == highs.STOPPED:
             raise InputTooLarge("No plan that keeps all the rules was found in time.")
         return None
     u = found.x[: program.lower.size].reshape(program.lower.shape) * model.scale
@@ -241,7 +239,6 @@ def farkas_support(program: Program) -> tuple[str, ...]:
 
     The multipliers of the elastic problem's optimum prove it: a rule without one takes no part.
     """
-    from scipy.optimize import linprog
     from scipy.sparse import vstack
 
     model = _Model(program, limit_names(program))
@@ -250,13 +247,11 @@ def farkas_support(program: Program) -> tuple[str, ...]:
     low, high = np.array(model.row_low), np.array(model.row_high)
     above, below = np.flatnonzero(np.isfinite(high)), np.flatnonzero(np.isfinite(low))
     stacked: Any = vstack([matrix[above], -matrix[below]])
-    solver: Any = linprog
-    found = solver(
+    found = highs.linprog(
         np.ones(model.columns) * (np.array(model.cost) > 0.0),
         A_ub=stacked,
         b_ub=np.concatenate((high[above], -low[below])),
         bounds=np.column_stack((model.lower, model.upper)),
-        method="highs",
     )
     if found.x is None:
         return limit_names(program)

@@ -24,7 +24,7 @@ def repair(program: Program, u: Array, deadline: float = np.inf) -> Array | None
 
     Money moves as little as possible and stays away from decisions at an end; where that does not
     do, a (mixed-integer) linear problem finds the nearest plan, until ``deadline`` (of
-    ``time.perf_counter``). None where there is none near.
+    ``work.now``). None where there is none near.
     """
     if u.shape != program.lower.shape or not np.all(np.isfinite(u)):
         return None

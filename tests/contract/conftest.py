@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.app.conftest import api
-from tests.contract.known_faults import CLOCK, known
+from tests.contract.known_faults import known
 
 __all__ = ["api"]
-
-
-@pytest.fixture(autouse=True)
-def cpu_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Searches of the service, which runs in this process, are cut by what they cost."""
-    monkeypatch.setattr(time, "perf_counter", CLOCK)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

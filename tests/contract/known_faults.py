@@ -6,13 +6,7 @@ takes its line out. The table is to be empty.
 
 from __future__ import annotations
 
-import time
-
-__all__ = ["CLOCK", "KNOWN_FAULTS", "known"]
-
-CLOCK = time.process_time
-"""In place of ``time.perf_counter``: searches stop by the clock today, and in seconds of this
-process's CPU they find the same on a loaded machine. Goes when work decides."""
+__all__ = ["KNOWN_FAULTS", "known"]
 
 _LIMIT = "stops by the clock, far from the best"
 

@@ -22,7 +22,6 @@ from tests.app.client import Answer, Client
 from tests.app.conftest import SETTINGS
 from tests.contract.checks import Api, Fault, faults_of, related_faults
 from tests.contract.features import FEATURES, build, pairs
-from tests.contract.known_faults import CLOCK
 from tests.contract.mixtures import Names, at_random
 
 __all__ = ["Row", "main", "run", "shrunk"]
@@ -137,7 +136,6 @@ def main(arguments: Sequence[str]) -> int:
     wanted = [p for p in pairs() if not options.only or set(p) & set(options.only)]
     asked: list[Names] = [(name,) for name in FEATURES] if not options.only else []
     asked += [*wanted, *at_random(options.mixtures)]
-    time.perf_counter = CLOCK
     rows: list[Row] = []
     with serve(settings=SETTINGS, drain_s=30) as host:
         related = not options.plain

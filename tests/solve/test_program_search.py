@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from searches import best_on_grid, one_period, over_time
 
+from shared import work
 from shared.errors import Infeasible
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
@@ -81,7 +81,7 @@ def test_a_plan_with_carryover_beats_a_grid(s_shaped: bool) -> None:
 def test_the_integer_programme_and_the_search_agree(feature: str) -> None:
     program = one_period(8, 6, 150.0, **FEATURES[feature])
     found = solved(program)
-    other = solve_piecewise(program, gap=1e-5, deadline=time.perf_counter() + 5.0)
+    other = solve_piecewise(program, gap=1e-5, deadline=work.now() + 5.0)
     bound = certify(program, found.u, found.proof).upper_bound
     assert other.u is not None
     assert allowed(program, other.u)
@@ -92,7 +92,7 @@ def test_the_integer_programme_and_the_search_agree(feature: str) -> None:
 def test_the_integer_programme_plans_over_time() -> None:
     program = over_time(2, 3, 4, 240.0)
     found = solved(program, gap=1e-4)
-    other = solve_piecewise(program, gap=1e-3, deadline=time.perf_counter() + 5.0)
+    other = solve_piecewise(program, gap=1e-3, deadline=work.now() + 5.0)
     bound = certify(program, found.u, found.proof).upper_bound
     assert other.u is not None
     assert bound * (1.0 - 2e-3) <= other.value <= bound
@@ -146,8 +146,9 @@ def test_what_cannot_be_met_is_named() -> None:
 
 def test_the_time_limit_is_kept() -> None:
     program = one_period(2, 60, 1000.0, lot=8.0, least=20.0, most=15)
+    began = work.now()
     found = solve_program(program, SolverOptions(gap=1e-12, time_limit_s=1.0))
-    assert found.solve_ms <= 1000
+    assert work.now() - began <= 1.0
     checked = certify(program, found.u, found.proof)
     assert checked.proven
     assert np.isfinite(checked.upper_bound)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import MarginalError
 from shared.plan.moves import draws_of
 from shared.plan.optimize import certificate_of, make_plan
@@ -48,7 +48,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
         As solving the base would.
     """
     plan = make_plan(problem)
-    deadline = time.perf_counter() + problem.options.time_limit_s
+    deadline = work.now() + problem.options.time_limit_s
     warnings = [{"code": code, "message": message} for code, message in problem.warnings]
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]

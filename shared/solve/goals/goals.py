@@ -62,7 +62,6 @@ class GoalSolved:
     certificate: Certificate
     prices: tuple[TargetPrice, ...]
     finished: bool
-    solve_ms: float
 
     @property
     def stated(self) -> tuple[float, float, str]:
@@ -110,7 +109,6 @@ def solve_goal(
         certificate=certify(as_program(canonical).aimed(aim), found.spend[:, None], found.proof),
         prices=_prices(canonical, aim, found.spend, _slope(canonical, found)),
         finished=found.finished,
-        solve_ms=found.solve_ms,
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.solve.named.space import Searched
 from shared.solve.program.piecewise import solve_piecewise
@@ -31,5 +30,5 @@ def search_pieces(
             "A mixed-integer programme over straight pieces of the curves, refined around its "
             f"plans in {found.rounds} rounds."
         ),
-        finished=time.perf_counter() < deadline,
+        finished=work.now() < deadline,
     )

@@ -5,13 +5,13 @@ Points are rows of a (k, n) array, so that a whole population costs a handful of
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.incumbent import incumbent
 
@@ -49,7 +49,7 @@ class Searched:
 class Space(ABC):
     """Points (k, n) between ``lower`` and ``upper`` (n,); counts what it evaluates.
 
-    ``deadline`` is a time of ``time.perf_counter``; methods look at it between rounds and never
+    ``deadline`` is a time of ``work.now``; methods look at it between rounds and never
     draw random numbers by it, so that it can cut a search short but not change its course.
     """
 
@@ -72,7 +72,7 @@ class Space(ABC):
 
     def late(self) -> bool:
         """Whether the clock has run out."""
-        return time.perf_counter() >= self.deadline
+        return work.now() >= self.deadline
 
     def value(self, points: Array) -> Array:
         """(k,) objectives of (k, n) points; minus infinity for those that are not allowed."""

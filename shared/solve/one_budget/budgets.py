@@ -50,7 +50,7 @@ def solve_budgets(
     gap
         Relative; a budget whose tree grows too large stops before it.
     deadline
-        ``time.perf_counter`` after which the tables are refined no further.
+        ``work.now`` after which the tables are refined no further.
     """
     model = Relaxation(canonical, deadline)
     columns = priced(model, float(budgets.min()), float(budgets.max()))

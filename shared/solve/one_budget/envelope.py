@@ -13,11 +13,11 @@ is the chord's, not ``f'(w)``: the two differ where ``w = u``, and the chord's i
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.curves.family import Single
 from shared.curves.stack import CurveStack
 
@@ -32,7 +32,7 @@ def lines(
     """End ``w`` and slope of each envelope's straight part; where there is none, ``(l, inf)``.
 
     All arguments are (n,); ``bend`` comes from ``curves.concave_from()``. After ``deadline``
-    (``time.perf_counter``) ``w`` stays where it is: a line that is a little too low.
+    (``work.now``) ``w`` stays where it is: a line that is a little too low.
     """
     end, slope = lower.copy(), np.full(lower.shape, np.inf)
     bent = (lower < bend) & (lower < upper)
@@ -93,7 +93,7 @@ def _lines(
         trial = np.where(whole, upper, trial)
         moved = np.abs(trial - w)
         w = trial
-        if not np.any(moved > 1e-9 * w) or time.perf_counter() >= deadline:
+        if not np.any(moved > 1e-9 * w) or work.now() >= deadline:
             break
     run = w - lower
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -8,13 +8,13 @@ price of money.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
@@ -59,7 +59,7 @@ class Response:
 class Relaxation:
     """Envelopes and best responses of one canonical problem.
 
-    After ``deadline`` (``time.perf_counter``) whatever refines an answer stops where it is. Where
+    After ``deadline`` (``work.now``) whatever refines an answer stops where it is. Where
     it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
     """
 
@@ -76,10 +76,10 @@ class Relaxation:
             self.columns: Any = slice(None) if closed is None else np.array(closed, dtype=np.intp)
             self.curves = canonical.curves if closed is None else canonical.curves.take(closed)
             self.bend = np.zeros(self.n)
-            began = time.perf_counter()
+            began = work.now()
             self.bend[self.columns] = self.curves.concave_from()
             # A last price, its plan and its bound cost some ten times as much: kept for the end.
-            self.deadline -= 10.0 * (time.perf_counter() - began)
+            self.deadline -= 10.0 * (work.now() - began)
             for column, table in canonical.curves.tables:
                 self._add_points(column, table)
         else:
@@ -142,7 +142,7 @@ class Relaxation:
 
     def late(self) -> bool:
         """Whether the time is up."""
-        return time.perf_counter() >= self.deadline
+        return work.now() >= self.deadline
 
     def concave(self) -> bool:
         """Whether every curve is concave on its whole range (straight lines count)."""

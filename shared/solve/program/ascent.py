@@ -7,12 +7,12 @@ Analysis 28, 1991; Byrd, Lu, Nocedal and Zhu, SIAM J. Scientific Computing 16, 1
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.problem.repair import repair
 
@@ -20,6 +20,7 @@ __all__ = ["ascend"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 6
+_EVALUATION_S = 1e-4
 _STEEP = 1e6  # slopes in units of the money at stake: at nothing some curves are infinitely steep
 
 
@@ -37,7 +38,7 @@ def ascend(
     mu
         (m,) prices of the rows to begin with.
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     """
     from scipy.optimize import Bounds, minimize
 
@@ -62,6 +63,7 @@ def ascend(
     cost = program.cost * program.spread.sum(axis=1)
 
     def loss(x: Array) -> tuple[float, Array]:
+        work.charge(_EVALUATION_S)
         plan = np.clip(x.reshape(u.shape) * unit, program.lower, program.upper)
         off = lack((rows.matrix @ x) / size)
         z = np.matmul(program.carry, plan[:, :, None])[:, :, 0] + program.carry_in
@@ -82,7 +84,7 @@ def ascend(
         product = (rows.matrix @ x) / size
         price = stiff * lack(product)
         miss = float(np.maximum(product - high, low - product).max(initial=0.0))
-        if miss < 1e-6 or time.perf_counter() > deadline:
+        if miss < 1e-6 or work.now() > deadline:
             break
         if miss > 0.25 * before:
             stiff = stiff * 5.0

@@ -8,12 +8,12 @@ is cut off first, piece by piece: the multipliers take the problem apart into si
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.solve.program.box_branch import (
@@ -68,17 +68,17 @@ class _Search:
     def late(self) -> bool:
         """Whether there is no time for one more relaxation and for the recheck of the proof."""
         recheck = self.per_node * len(self.tree.nodes)
-        return time.perf_counter() + self.slowest + recheck >= self.deadline
+        return work.now() + self.slowest + recheck >= self.deadline
 
     def most_cuts(self) -> int:
         """How many cuts (two nodes of the proof each) half of the time left can recheck."""
         if self.per_node <= 0.0 or not np.isfinite(self.deadline):
             return len(self.program.names) * self.program.weight.size
-        left = self.deadline - time.perf_counter() - self.per_node * len(self.tree.nodes)
+        left = self.deadline - work.now() - self.per_node * len(self.tree.nodes)
         return int(max(0.25 * left / self.per_node, 0.0))
 
     def relax(self, box: ProgramBox, gap: float, cutoff: float = -np.inf) -> RelaxedProgram:
-        began = time.perf_counter()
+        began = work.now()
         found = relax_program(
             self.program,
             box,
@@ -89,7 +89,7 @@ class _Search:
             patient=self.patient,
             deadline=self.deadline,
         )
-        self.slowest = max(0.8 * self.slowest, time.perf_counter() - began)
+        self.slowest = max(0.8 * self.slowest, work.now() - began)
         self.iterations += found.iterations
         return found
 
@@ -131,7 +131,7 @@ def search_boxes(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     proposals

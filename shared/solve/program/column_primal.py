@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.problem.program import Program
 from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.columns import Master, Mixed
-from shared.solve.program.quiet import quiet
 
 __all__ = ["fixed_sides", "integer_mix", "patterns", "within_limits"]
 
@@ -87,14 +87,14 @@ def fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Doma
 
 
 def integer_mix(
-    master: Master, mixed: Mixed, domain: Domain, *, near: int, node_limit: int, seconds: float
+    master: Master, mixed: Mixed, domain: Domain, *, near: int, node_limit: int, deadline: float
 ) -> Array | None:
     """Values (A,) from the columns by an integer programme: whole lots, whole choices.
 
     ``near`` lots on either side of the mix are offered as columns. None where nothing was found.
     """
     import scipy.sparse as sparse
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     program, columns, n = master.program, master.columns, master.functions.n
     arms = np.flatnonzero((domain.lot > 0.0) & domain.active)
@@ -126,19 +126,15 @@ def integer_mix(
     )
     convex = sparse.csr_array((np.ones(k), (arm, np.arange(k))), shape=(n, k))
     blocks.append(LinearConstraint(convex, 1.0, 1.0))
-    with quiet():
-        answer = milp(
-            -gain,
-            integrality=whole.astype(int),
-            bounds=Bounds(0.0, 1.0),
-            constraints=blocks,
-            options={
-                "time_limit": max(seconds, 0.01),
-                "node_limit": node_limit,
-                "mip_rel_gap": 1e-7,
-                "disp": False,
-            },
-        )
+    answer = highs.milp(
+        -gain,
+        deadline=deadline,
+        gap=1e-7,
+        nodes=node_limit,
+        integrality=whole.astype(int),
+        bounds=Bounds(0.0, 1.0),
+        constraints=blocks,
+    )
     if answer.x is None:
         return None
     share = np.where(whole, np.round(answer.x), np.maximum(answer.x, 0.0))

@@ -8,12 +8,12 @@ more are taken out, which with many arms are nearly all.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import SplitActive, SplitDecision
 from shared.solve.program.arms import ArmFunctions, Domain
@@ -59,7 +59,7 @@ class _Search:
 
     def late(self) -> bool:
         """Whether all the time is needed to recheck the proof."""
-        return time.perf_counter() + self.per_node * len(self.tree.nodes) >= self.deadline
+        return work.now() + self.per_node * len(self.tree.nodes) >= self.deadline
 
     def offer(self, u: Array, mu: Array | None) -> None:
         """Take a plan (A,) that is better than the best, if it is allowed."""
@@ -117,7 +117,7 @@ def search_columns(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     starts
         Feasible plans (A, 1): the answer is never worse than any of them.
     """
@@ -209,8 +209,15 @@ def _look(search: _Search, domain: Domain, mixed: Mixed, *, root: bool) -> None:
     # The integer programme is dear: at the root, and then ever more seldom.
     search.looks += 1
     if search.best is None or search.looks in (1, 8, 64, 512):
-        left = search.deadline - time.perf_counter()
-        u = integer_mix(search.master, mixed, domain, near=2, node_limit=500, seconds=0.2 * left)
+        left = search.deadline - work.now()
+        u = integer_mix(
+            search.master,
+            mixed,
+            domain,
+            near=2,
+            node_limit=500,
+            deadline=search.deadline - 0.8 * left,
+        )
         if u is not None:
             search.offer(u, mixed.mu)
             search.offer_pattern(u)

@@ -8,13 +8,12 @@ at a high price, so that a region without any plan shows itself by its bound.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs, work
 from shared.problem.program import Program
 from shared.solve.program.arms import ArmFunctions, Domain, Gains
 
@@ -176,7 +175,7 @@ class Master:
             arm, at = self.columns.arm[used], self.columns.at[used]
             u = np.bincount(arm, weights=share * at, minlength=self.functions.n)
             found = Mixed(arm, at, share, u, value, best_mu, best, best_gains, slack)
-            if best <= cutoff or time.perf_counter() >= deadline:
+            if best <= cutoff or work.now() >= deadline:
                 break
             fresh = self._take(gains, domain)
             enough = gap * max(abs(value), 1e-12 * self.money)
@@ -221,7 +220,6 @@ class Master:
         self, used: NDArray[np.intp], penalty: float, domain: Domain
     ) -> tuple[NDArray[np.intp], Array, float, Array, float] | None:
         import scipy.sparse as sparse
-        from scipy.optimize import linprog
 
         columns, program, n = self.columns, self.program, self.functions.n
         arm, at, gain = columns.arm[used], columns.at[used], columns.gain[used] / self.money
@@ -258,15 +256,14 @@ class Master:
         )
         b_eq = np.concatenate(((rows.lower / self.row_scale)[equal], np.ones(n)))
         objective = np.concatenate((-gain, np.full(elastic.shape[1], penalty)))
-        solve: Any = linprog
-        answer = solve(
+        answer = highs.linprog(
             objective,
+            exact=True,
+            dual=True,
             A_ub=a_ub,
             b_ub=b_ub if a_ub is not None else None,
             A_eq=a_eq,
             b_eq=b_eq,
-            method="highs-ds",
-            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
         self.calls += 1
         if answer.x is None or answer.status != 0:

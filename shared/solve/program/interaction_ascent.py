@@ -7,12 +7,12 @@ line to it on the true objective; ``leaf`` turns a plan into a bound of a region
 from __future__ import annotations
 
 import copy
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.problem.region import Region
@@ -70,7 +70,7 @@ class Ascent:
 
     def late(self) -> bool:
         """Whether there is no time for one more region."""
-        return time.perf_counter() + self.slowest >= self.deadline
+        return work.now() + self.slowest >= self.deadline
 
     def enveloper(self, z: Array) -> Enveloper:
         """Envelopes with the interactions linearised at adstocked spend ``z``."""
@@ -129,7 +129,7 @@ class Ascent:
             u = taken
             if value - old <= 1e-13 * abs(value) or moved <= 1e-9 * float(np.abs(u).max()):
                 break
-            if time.perf_counter() >= self.deadline:
+            if work.now() >= self.deadline:
                 break
         self.offer(u, mu, nu)
         return u, mu, nu

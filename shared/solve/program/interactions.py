@@ -12,12 +12,12 @@ Otherwise regions are split at the adstocked spend whose term errs most, best fi
 from __future__ import annotations
 
 import heapq
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
@@ -64,7 +64,7 @@ def search_interactions(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     """
@@ -144,7 +144,7 @@ def _first_plans(search: Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> 
     """Local ascents from the relaxation at low, middling and high levels, and from known plans."""
     program = search.program
     for share in (0.5, 0.0, 1.0):
-        if time.perf_counter() >= search.deadline:
+        if work.now() >= search.deadline:
             return
         z = box.z_lower + share * (box.z_upper - box.z_lower)
         for _ in range(2):
@@ -157,7 +157,7 @@ def _first_plans(search: Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> 
         if simple and _first_is_best(search, box):
             return
     for start in starts:
-        if time.perf_counter() < search.deadline:
+        if work.now() < search.deadline:
             ascend(search, box, start)
 
 
@@ -176,7 +176,7 @@ def _first_is_best(search: Ascent, box: ProgramBox) -> bool:
 
 def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _Node | None:
     """Bound a region and look for plans in it; None where nothing better can be there."""
-    began = time.perf_counter()
+    began = work.now()
     program, box = search.program, box_of(region)
     if search.best is not None and parent is None:
         z = program.adstocked(search.best)
@@ -208,7 +208,7 @@ def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _
     search.tree.set(slot, node.leaf)
     if parent is None or program.discrete:
         ascend(search, box, node.u)
-    search.slowest = max(0.8 * search.slowest, time.perf_counter() - began)
+    search.slowest = max(0.8 * search.slowest, work.now() - began)
     if parent is not None and parent.bound < node.bound:
         node = replace(node, bound=parent.bound)
         search.tree.set(slot, parent.leaf)

@@ -14,12 +14,12 @@ happened here.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.solve.program.interior_scale import Scaled, scale_program
 from shared.solve.program.interior_state import TO_BOUNDARY, State, Step
@@ -67,7 +67,7 @@ def relax_program(
         Whether to go on with linear programs where the interior point gets nowhere: they can take a
         hundred times as long.
     deadline
-        Of ``time.perf_counter()``: past it the answer is what there is ("stopped").
+        Of ``work.now``: past it the answer is what there is ("stopped").
 
     Raises
     ------
@@ -91,10 +91,10 @@ def relax_program(
     if found is not None and found.status != "stopped":
         wild = patient and float(np.abs(state.mu).max(initial=0.0)) > _WILD
         return _calmed(scaled, found, deadline) if wild and found.status == OPTIMAL else found
-    if found is not None and (not patient or time.perf_counter() > deadline):
+    if found is not None and (not patient or work.now() > deadline):
         return found
     # No interior, or hardly one: linear programs do not need it.
-    proof = impossible(scaled, deadline)
+    proof = impossible(scaled)
     if proof is not None:
         return proof
     other = relax_by_lines(scaled, deadline=deadline)
@@ -112,7 +112,7 @@ def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedPr
 
     Without an interior the multipliers have no end, and large ones lose the bound's digits.
     """
-    if time.perf_counter() > deadline:
+    if work.now() > deadline:
         return found
     other = relax_by_lines(scaled, deadline=deadline)
     size = float(np.abs(other.mu).max(initial=0.0))
@@ -172,9 +172,10 @@ def _iterate(
         better = best is None or found.bound < best.bound
         stuck = 0 if better or nearer else stuck + 1
         best = found if better or best is None else best
-        if stuck > 15 or time.perf_counter() > deadline:
+        if stuck > 15 or work.now() > deadline:
             break
         step = Step(state, blocks)
+        work.charge(blocks.cost)
         centre = state.centre
         far = step.solve(0.0, 0.0)
         after = step.complementarity(far, step.longest(far), step.longest_dual(far))

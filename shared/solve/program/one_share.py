@@ -61,7 +61,7 @@ def search_shares(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     starts
         Feasible plans (A, 1): the answer is never worse than any of them.
     """

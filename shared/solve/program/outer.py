@@ -8,13 +8,13 @@ fast.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs, work
 from shared.solve.program.interior_scale import Scaled
 from shared.solve.program.relaxed import INFEASIBLE, OPTIMAL, RelaxedProgram, answer, least_possible
 
@@ -55,7 +55,7 @@ def impossible_row(scaled: Scaled) -> RelaxedProgram | None:
     return replace(shown, mu=mu, bound=shown.bound - price * amount, status=INFEASIBLE)
 
 
-def impossible(scaled: Scaled, deadline: float = np.inf) -> RelaxedProgram | None:
+def impossible(scaled: Scaled) -> RelaxedProgram | None:
     """Proof that no plan in the box meets the rows, or None where one does.
 
     The least sum of violations, by a linear program; its multipliers, scaled up until their bound
@@ -73,9 +73,9 @@ def impossible(scaled: Scaled, deadline: float = np.inf) -> RelaxedProgram | Non
     body = csr_array(np.vstack((lp.row_part[upper_rows], -lp.row_part[lower_rows])))
     ub = hstack((body, -csr_array(np.eye(sides))), format="csr")
     eq = hstack((lp.links, csr_array((lp.links.shape[0], sides))), format="csr")
-    found = _highs(
+    found = highs.linprog(
         np.concatenate((np.zeros(lp.links.shape[1]), np.ones(sides))),
-        deadline,
+        exact=True,
         A_ub=ub,
         b_ub=np.concatenate((scaled.row_upper[upper_rows], -scaled.row_lower[lower_rows])),
         A_eq=eq if eq.shape[0] else None,
@@ -149,11 +149,11 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
     gains = np.concatenate((-lp.gain, -np.ones(count)))
     best: RelaxedProgram | None = None
     for iteration in range(1, _ROUNDS + 1):
-        if best is not None and time.perf_counter() > deadline:
+        if best is not None and work.now() > deadline:
             break
-        found = _highs(
+        found = highs.linprog(
             gains,
-            deadline,
+            exact=True,
             A_ub=vstack((fixed, *cuts), format="csr"),
             b_ub=np.concatenate((fixed_right, *rights)),
             A_eq=eq if eq.shape[0] else None,
@@ -191,16 +191,6 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
     pieces = np.zeros_like(scaled.length)
     rise, slope, _ = scaled.evaluate(np.where(lp.on, 0.5 * scaled.length, 0.0))
     return answer(scaled, zero, pieces, rise, slope, slope[-1], np.zeros(len(scaled.row_lower)))
-
-
-def _highs(gains: Array, deadline: float, **constraints: Any) -> Any:
-    from scipy.optimize import linprog
-
-    solve: Any = linprog
-    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    if np.isfinite(deadline):  # past it the linear program says that it was stopped
-        options["time_limit"] = max(deadline - time.perf_counter(), 0.05)
-    return solve(gains, method="highs", options=options, **constraints)
 
 
 class _Linear:

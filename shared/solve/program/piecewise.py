@@ -13,17 +13,16 @@ own bound is good to its tolerances only, so it is reported and never certified.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs, work
 from shared.problem.program import Program
 from shared.solve.program.arms import mean_slope, mean_value
 from shared.solve.program.box_primal import allowed, snapped
-from shared.solve.program.quiet import quiet
 
 __all__ = ["PiecewiseFound", "solve_piecewise"]
 
@@ -55,7 +54,7 @@ def solve_piecewise(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     start
         A plan (A, K) around which pieces are fine from the first round on.
     """
@@ -68,10 +67,9 @@ def solve_piecewise(
     done = 0
     while done < rounds:
         done += 1
-        left = deadline - time.perf_counter()
-        if left <= 0.0:
+        if work.now() >= deadline:
             break
-        answer = _mixed_integer(program, pieces, max(0.1 * gap, 1e-7), left)
+        answer = _mixed_integer(program, pieces, max(0.1 * gap, 1e-7), deadline)
         if answer is None:
             break
         u, top = answer
@@ -150,9 +148,9 @@ class _Model:
     def row(self, at: list[int], factors: list[float], low: float, high: float) -> None:
         self.rows.append((at, factors, low, high))
 
-    def solve(self, gap: float, seconds: float) -> Any:
+    def solve(self, gap: float, deadline: float) -> Any:
         import scipy.sparse as sparse
-        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.optimize import Bounds, LinearConstraint
 
         row = np.repeat(np.arange(len(self.rows)), [len(at) for at, *_ in self.rows])
         column = np.concatenate([np.asarray(at) for at, *_ in self.rows])
@@ -161,18 +159,18 @@ class _Model:
         limits = LinearConstraint(
             matrix, np.array([r[2] for r in self.rows]), np.array([r[3] for r in self.rows])
         )
-        with quiet():
-            return milp(
-                -np.array(self.gain),
-                integrality=np.array(self.whole),
-                bounds=Bounds(np.array(self.low), np.array(self.high)),
-                constraints=limits,
-                options={"time_limit": max(seconds, 0.01), "mip_rel_gap": gap, "disp": False},
-            )
+        return highs.milp(
+            -np.array(self.gain),
+            deadline=deadline,
+            gap=gap,
+            integrality=np.array(self.whole),
+            bounds=Bounds(np.array(self.low), np.array(self.high)),
+            constraints=limits,
+        )
 
 
 def _mixed_integer(
-    program: Program, pieces: _Pieces, gap: float, seconds: float
+    program: Program, pieces: _Pieces, gap: float, deadline: float
 ) -> tuple[Array, float] | None:
     """The best decisions (A, K) by the pieces, moved into their bounds, and the bound by them."""
     model = _Model()
@@ -191,7 +189,7 @@ def _mixed_integer(
     base = 0.0
     for a, h in pieces.breaks:
         base += program.value * _add_response(program, pieces, model, u, unit, money, a, h)
-    answer = model.solve(gap, seconds)
+    answer = model.solve(gap, deadline)
     if answer.x is None:
         return None
     plan = np.clip(answer.x[u] * unit, program.lower, program.upper)

@@ -10,11 +10,11 @@ and Blankenship, Operations Research 23, 1975).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.problem.program import Program
 from shared.problem.region import Region
 from shared.solve.program.price_trees import ArmTrees, OpenLeaf
@@ -68,8 +68,6 @@ class PlanPool:
 
     def advise(self, trees: ArmTrees, region: Region, reach: float) -> Advice | None:
         """The lowest point of all lines within ``reach`` (relative) of the trees' prices."""
-        from scipy.optimize import linprog
-
         program, rows = self.program, self.program.rows
         arm, plan, level, source = self._lines(trees, region)
         use = np.stack([self._use(a, u) for a, u in zip(arm.tolist(), plan, strict=True)])
@@ -100,8 +98,7 @@ class PlanPool:
         )
         low = np.minimum(np.concatenate((np.maximum(least, 0.0), np.maximum(-most, 0.0))), high)
         bounds = [*zip(low.tolist(), high.tolist(), strict=True), *[(None, None)] * n]
-        solve: Any = linprog
-        answer = solve(cost, A_ub=lines, b_ub=-level / money, bounds=bounds, method="highs")
+        answer = highs.linprog(cost, A_ub=lines, b_ub=-level / money, bounds=bounds)
         if answer.x is None or answer.status != 0:
             return None
         mu = (answer.x[:m] - answer.x[m : 2 * m]) * unit_of

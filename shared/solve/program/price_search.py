@@ -9,13 +9,13 @@ mixed plans disagree most.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import PerArm, SplitArgument
 from shared.problem.region import Region, halves, root_region
@@ -61,7 +61,7 @@ class _Search:
 
     def late(self) -> bool:
         """Whether time is out."""
-        return time.perf_counter() >= self.deadline
+        return work.now() >= self.deadline
 
     def offer(self, u: Array, mu: Array | None) -> None:
         """Take a plan (A, K) that is better than the best, if it is allowed."""
@@ -115,7 +115,7 @@ def search_prices(
     Parameters
     ----------
     deadline
-        Of ``time.perf_counter``.
+        Of ``work.now``.
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     """

@@ -9,13 +9,13 @@ run of the interior point relaxes them all.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program, Rows
 from shared.problem.proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
@@ -52,7 +52,7 @@ class OpenLeaf:
 class ArmTrees:
     """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``.
 
-    After ``deadline`` (``time.perf_counter``) no leaf is relaxed any more: all keep valid prices.
+    After ``deadline`` (``work.now``) no leaf is relaxed any more: all keep valid prices.
     """
 
     program: Program
@@ -171,7 +171,7 @@ class ArmTrees:
         """Better prices for some leaves, plans from them, and where to split them."""
         each = max(_TOGETHER // self.program.carry[0].size, 4)
         for i in range(0, len(leaves), each):
-            if time.perf_counter() >= self.deadline:
+            if work.now() >= self.deadline:
                 return
             self._relax(leaves[i : i + each])
 

@@ -9,12 +9,12 @@ split halfway between them, so that each half holds one of the two.
 from __future__ import annotations
 
 import heapq
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.aim import Aim
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
@@ -51,7 +51,6 @@ class ProgramAimSolved:
     certificate: Certificate
     row_prices: Array
     thetas: tuple[float, ...]
-    solve_ms: float
 
     @property
     def theta(self) -> float:
@@ -76,15 +75,14 @@ def solve_program_aim(
     Infeasible
         Naming the targets and the best that can be reached, or a conflict of the constraints.
     """
-    began = time.perf_counter()
-    search = TargetSearch(program, aim, options, began + 0.8 * options.time_limit_s)
+    search = TargetSearch(program, aim, options, work.now() + 0.8 * options.time_limit_s)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
     lines = first_plan(search)
     if options.method in BY_NAME and search.best is not None:
         proof, top, why = search_by_name(search, lines)
-        return _answer(search, proof, top, options.method, why, began)
+        return _answer(search, proof, top, options.method, why)
     proof, top = branch(search, lines)
     if search.best is None:
         raise unmet(search, timed_out=True)
@@ -92,14 +90,14 @@ def solve_program_aim(
     if len(proof.nodes) > 1:
         why += " The best plan jumps there, so the plans are split and each part has prices."
     method = "branch_and_bound" if len(proof.nodes) > 1 else top.solved.method
-    out = _answer(search, proof, top, method, why, began)
+    out = _answer(search, proof, top, method, why)
     if out.certificate.relative_gap > options.gap:
         out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
     return out
 
 
 def _answer(
-    search: TargetSearch, proof: Proof, top: Descended, method: str, why: str, began: float
+    search: TargetSearch, proof: Proof, top: Descended, method: str, why: str
 ) -> ProgramAimSolved:
     assert search.best is not None
     certificate = certify(search.program.aimed(search.aim), search.best.u, proof)
@@ -113,7 +111,6 @@ def _answer(
         certificate=certificate,
         row_prices=top.solved.row_prices,
         thetas=top.thetas,
-        solve_ms=1e3 * (time.perf_counter() - began),
     )
 
 

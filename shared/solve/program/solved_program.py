@@ -44,7 +44,6 @@ class SolvedProgram:
     nodes: int
     proof: Proof
     row_prices: Array
-    solve_ms: float
     finished: bool
 
 

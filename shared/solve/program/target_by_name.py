@@ -6,9 +6,9 @@ What a search comes back with is mixed with a plan known to meet the floors as f
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
+from shared import work
 from shared.problem.proof import Proof
 from shared.problem.repair import repair
 from shared.solve.named.by_pieces import search_pieces
@@ -29,7 +29,7 @@ def search_by_name(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof
 
     ``search`` has a plan that meets the floors. The answer also says what was done.
     """
-    now = time.perf_counter()
+    now = work.now()
     left = search.deadline - now
     exact = replace(search, deadline=now + 0.35 * left)
     whole = Part(search.program.lower, search.program.upper)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.problem.proof import Proof, with_targets
 from shared.solve.program.program_search import SolvedProgram
 from shared.solve.program.target_search import Line, Part, TargetSearch
@@ -202,15 +203,13 @@ def _several(descent: _Descent, guess: Array) -> None:
 
 def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
     """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
-    from scipy.optimize import linprog
-
     m, unit = size.size, max(max(abs(line.worth) for line in lines), 1e-300)
     slopes = np.array([line.surplus * size / unit for line in lines])
     scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
     matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
     right = -np.array([line.worth / unit for line in lines]) / scale[:, 0]
     bounds = [(0.0, 1.0)] * m + [(None, None)]
-    out = linprog([0.0] * m + [1.0], A_ub=matrix, b_ub=right, bounds=bounds, method="highs")
+    out = highs.linprog([0.0] * m + [1.0], A_ub=matrix, b_ub=right, bounds=bounds)
     if out.x is None or not math.isfinite(float(out.x[-1])):
         return None
     theta = np.asarray(np.clip(out.x[:m], 0.0, 1.0) * size)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Floor
 from shared.solve.certify.certificate import bound
@@ -74,8 +75,6 @@ def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
     The least over shares of the most of ``share . surplus`` is approached from both sides by
     cutting planes; below zero it shows that no plan meets all floors.
     """
-    from scipy.optimize import linprog
-
     lines = list(known)
     size = np.maximum(np.abs(np.stack([line.surplus for line in lines])).max(axis=0), 1e-300)
     for _ in range(_ROUNDS):
@@ -83,14 +82,13 @@ def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
             break
         slopes = np.stack([line.surplus / size for line in lines])
         count = size.size
-        out = linprog(
+        out = highs.linprog(
             [0.0] * count + [1.0],
             A_ub=np.hstack((slopes, -np.ones((len(lines), 1)))),
             b_ub=np.zeros(len(lines)),
             A_eq=[[1.0] * count + [0.0]],
             b_eq=[1.0],
             bounds=[(0.0, 1.0)] * count + [(None, None)],
-            method="highs",
         )
         if out.x is None:
             break

@@ -7,12 +7,12 @@ the goal from above, and every plan u ever found gives a line that d is nowhere 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
@@ -98,7 +98,7 @@ class TargetSearch:
 
     def late(self) -> bool:
         """Whether the clock has run out."""
-        return time.perf_counter() >= self.deadline
+        return work.now() >= self.deadline
 
     def measured(self, u: Array) -> Line:
         """A plan's line."""
@@ -134,7 +134,7 @@ class TargetSearch:
 
     def run(self, task: Program, start: Array | None = None) -> SolvedProgram:
         """Solve a program with part of the time that is left."""
-        left = max(self.deadline - time.perf_counter(), 0.05)
+        left = max(self.deadline - work.now(), 0.05)
         options = replace(
             self.options,
             method="auto",

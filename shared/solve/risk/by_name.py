@@ -6,11 +6,10 @@ draws weighed as the measure weighs them at the best plan known.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.feasibility import feasible_point, repair
 from shared.problem.program import Program
 from shared.problem.risk_program import caution, relaxed
@@ -66,7 +65,7 @@ def search_measure(task: RiskSearch, theta: tuple[float, ...] = ()) -> str:
     """Offer what the method of the options finds; a sentence on what it did."""
     if task.u is None and not task.aim.floors:
         task.offer(feasible_point(task.program))
-    began = time.perf_counter()
+    began = work.now()
     found = _found(task, theta, began + 0.8 * (task.deadline - began))
     if found is None:
         return "It found no plan of its own."

@@ -7,12 +7,12 @@ slope jumps where draws change places, is no harder than a mean.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.program import Program
 from shared.solve.program.box_primal import allowed
 
@@ -45,7 +45,7 @@ def exchange(
         for step in _STEPS:
             size = step * max(program.scale, 1e-300)
             for _ in range(20):
-                if time.perf_counter() >= deadline:
+                if work.now() >= deadline:
                     return u
                 better = False
                 for one, other in _pairs(rng, cells):

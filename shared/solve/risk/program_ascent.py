@@ -8,12 +8,12 @@ start has them.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.aim import Aim
 from shared.problem.model import Risk
 from shared.problem.program import Program
@@ -27,6 +27,7 @@ __all__ = ["ProgramAscent", "climb"]
 
 Array = NDArray[np.float64]
 _STEPS = 12
+_STEP_S = 4e-4
 _LARGEST = 1_500  # decisions: a dense system of their number is solved in every step
 
 
@@ -169,6 +170,7 @@ def _ascend(
     cost = goal.cost / max(goal.value, 1e-300) * money
     while True:
         for _ in range(_STEPS):
+            work.charge(_STEP_S)
             now = _read(risk, each, mu, share)
             whole[free] = x
             slope = drawn.slopes(whole)[:, free]
@@ -199,7 +201,7 @@ def _ascend(
                 scale *= 0.5
             if moving:
                 x, each = trial, there
-            late = time.perf_counter() >= deadline
+            late = work.now() >= deadline
             if not moving or promised <= 0.1 * mu or late:
                 break
         if mu <= last or late:

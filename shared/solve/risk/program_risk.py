@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +43,6 @@ class RiskProgramSolved:
     row_prices: Array
     theta: tuple[float, ...]
     weights: Array
-    solve_ms: float
 
 
 def solve_risk_program(
@@ -70,7 +68,6 @@ def solve_risk_program(
     InvalidInput
         No draws to weigh, or a level or aversion out of range.
     """
-    began = time.perf_counter()
     search = RiskSearch(program, aim, risk, options)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
@@ -90,7 +87,6 @@ def solve_risk_program(
         row_prices=search.prices,
         theta=search.proof.theta,
         weights=search.own_weights(search.u) if search.weights is None else search.weights,
-        solve_ms=1e3 * (time.perf_counter() - began),
     )
 
 

@@ -7,12 +7,12 @@ measure's set of what the plans known so far reach (a cutting-plane model), half
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.aim import Aim
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.plain_program import as_canonical
@@ -50,7 +50,7 @@ class RiskSearch:
         self.program, self.aim, self.risk, self.options = program, aim, risk, options
         self.read = replace(program.aimed(aim), risk=risk)
         self.count = check_program_risk(program, risk).draws
-        self.deadline = time.perf_counter() + 0.85 * options.time_limit_s
+        self.deadline = work.now() + 0.85 * options.time_limit_s
         self.u: Array | None = None
         self.value = -np.inf
         self.even = np.full(self.count, 1.0 / self.count)
@@ -67,10 +67,10 @@ class RiskSearch:
         self.bent = bool(np.any(draws.inflections() > 0.0)) or program.discrete
 
     def late(self) -> bool:
-        return time.perf_counter() >= self.deadline
+        return work.now() >= self.deadline
 
     def left(self) -> float:
-        return max(self.deadline - time.perf_counter(), 0.05)
+        return max(self.deadline - work.now(), 0.05)
 
     def offer(self, u: Array) -> bool:
         """Take note of an allowed plan; whether it is the best so far."""
@@ -103,7 +103,7 @@ class RiskSearch:
                 aim=goal,
                 share=share,
                 held=held,
-                deadline=min(self.deadline, time.perf_counter() + 0.3 * self.options.time_limit_s),
+                deadline=min(self.deadline, work.now() + 0.3 * self.options.time_limit_s),
             )
             self.iterations += 1
             if found is not None and self.reads(found.u, theta) > self.reads(best, theta):
@@ -273,7 +273,7 @@ def bound_named(search: RiskSearch) -> None:
 def _exchange(search: RiskSearch, share: float) -> None:
     """Move money between pairs of decisions for a share of the time."""
     assert search.u is not None
-    until = min(search.deadline, time.perf_counter() + share * search.options.time_limit_s)
+    until = min(search.deadline, work.now() + share * search.options.time_limit_s)
     found = exchange(
         search.program,
         search.u,

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.problem.model import Risk
 from shared.problem.risk import most_weight
 
 __all__ = ["TAILS", "Smooth", "smooth"]
 
 Array = NDArray[np.float64]
+_READ_S, _DRAW_S = 1e-4, 1e-8
 TAILS = ("cvar", "worst_case", "quantile")
 
 
@@ -46,6 +48,7 @@ class Smooth:
 
 def smooth(risk: Risk, outcomes: Array, mu: float) -> Smooth:
     count = outcomes.size
+    work.charge(_READ_S + 10.0 * _DRAW_S * count)
     if risk.measure in ("expected", "mean_minus_sd"):
         aversion = risk.aversion if risk.measure == "mean_minus_sd" else 0.0
         mean = float(outcomes.mean())
@@ -90,7 +93,7 @@ def _eta(outcomes: Array, most: float, mu: float) -> float:
             high = eta
         else:
             low = eta
-        if high - low <= 1e-15 * max(abs(high), abs(low)) or abs(total - 1.0) <= 1e-15:
+        if high - low <= 1e-15 * max(abs(high), abs(low)) or abs(total - 1.0) <= 1e-14:
             break
         # Newton on the logarithm, which bends less; halving where that leaves the bracket.
         rise = float((mu * np.maximum(1.0 - most * over / root, 0.0) / (2.0 * gap**2)).sum())
@@ -98,6 +101,6 @@ def _eta(outcomes: Array, most: float, mu: float) -> float:
         before, eta = eta, eta - step
         if not low < eta < high:
             eta = 0.5 * (low + high)
-        if abs(eta - before) <= 1e-16 * abs(before):
+        if abs(eta - before) <= 4e-16 * abs(before):
             break
     return eta

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.problem.model import Risk
 from shared.problem.risk import admissible, most_weight
 
@@ -49,19 +50,16 @@ def master(risk: Risk, known: list[Array], count: int) -> Array | None:
     """Weights at which the plans known so far reach least; None where none were found."""
     if risk.measure == "mean_minus_sd":
         return _least_in_ball(risk, np.stack(known[-40:]))
-    from scipy.optimize import linprog
-
     rows = np.stack(known[-60:])
     size = max(float(np.abs(rows).max()), 1e-300)
     cost = np.append(np.zeros(count), 1.0)
-    found = linprog(
+    found = highs.linprog(
         cost,
         A_ub=np.column_stack((rows / size, -np.ones(len(rows)))),
         b_ub=np.zeros(len(rows)),
         A_eq=np.append(np.ones(count), 0.0)[None, :],
         b_eq=[1.0],
         bounds=[(0.0, most_weight(risk, count))] * count + [(None, None)],
-        method="highs",
     )
     if found.status != 0 or found.x is None:
         return None
