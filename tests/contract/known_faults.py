@@ -12,7 +12,6 @@ _LIMIT = "stops by the clock, far from the best"
 
 KNOWN_FAULTS: dict[str, str] = {
     "p_01_minspend_ratio_3ch": "least spend beside a ratio is not found in time",
-    "p_01c_minspend_ratio_concave": "least spend beside a ratio closes its gap in 8 s",
     "p_02_bound_worse_with_time": "least spend 80 times too dear",
     "p_03_no_plan_found": "a target beside rules over time: 422 where there is a plan",
     "p_04_roas_share": _LIMIT,
