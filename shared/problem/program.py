@@ -136,6 +136,34 @@ class Program:
         """The program with another worth of outcome and money, and other targets."""
         return replace(self, value=aim.value, cost=aim.cost, floors=aim.floors)
 
+    def lifted(self, theta: Array) -> tuple[Program, float]:
+        """The program whose objective holds the targets at multipliers, and what to take off it.
+
+        For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
+
+            value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
+                                - sum of theta constant.
+
+        Raises
+        ------
+        ValueError
+            Multipliers that are negative, not finite, or not one a floor.
+        """
+        floors = self.floors
+        if len(theta) != len(floors) or not np.all((theta >= 0.0) & np.isfinite(theta)):
+            raise ValueError("One multiplier a floor, none negative.")
+        value = self.value + float(np.sum(theta))
+        cost = self.cost + sum(t * f.per_money for t, f in zip(theta, floors, strict=True))
+        less = sum(t * f.constant for t, f in zip(theta, floors, strict=True))
+        return replace(self, value=value, cost=float(cost), floors=()), float(less)
+
+    def missed(self, u: Array) -> float:
+        """The largest relative miss of a target; 0 where all are met."""
+        if not self.floors:
+            return 0.0
+        brings, costs = self.outcome(u), float(self.spend(u).sum())
+        return max(floor.missed(brings, costs) for floor in self.floors)
+
     @property
     def arms(self) -> int:
         """A: how many channels or campaigns."""

@@ -11,17 +11,9 @@ __all__ = ["KNOWN_FAULTS", "known"]
 _LIMIT = "stops by the clock, far from the best"
 
 KNOWN_FAULTS: dict[str, str] = {
-    "p_01_minspend_ratio_3ch": "least spend beside a ratio is not found in time",
-    "p_02_bound_worse_with_time": "least spend 80 times too dear",
-    "p_03_no_plan_found": "a target beside rules over time: 422 where there is a plan",
-    "p_04_roas_share": _LIMIT,
-    "p_15_not_deterministic": _LIMIT,
     "s_q_10211": _LIMIT,
     "s_q_10293": _LIMIT,
     "s_q_20050": _LIMIT,
-    "proven p_01_minspend_ratio_3ch": "least spend beside a ratio is not found in time",
-    "proven p_01c_minspend_ratio_concave": "least spend beside a ratio closes its gap in 8 s",
-    "test_a_bound_never_gets_worse_with_time": "a child's bound is not capped by its parent's",
     "test_headline_and_proof_of_the_long_term_are_in_one_unit": "the headline leaves it out",
     "test_what_moves_between_periods_is_said_to_move": "only sums over periods are compared",
     "test_a_smooth_profit_has_no_approximate_prices": "slopes are compared without the cost",

@@ -16,10 +16,10 @@ __all__ = ["count_choice", "decision_split", "middle_error", "torn_decisions"]
 Array = NDArray[np.float64]
 
 
-def middle_error(program: Program, envelope: ProgramEnvelope) -> Array:
+def middle_error(program: Program, envelope: ProgramEnvelope, value: float) -> Array:
     """(A, H) what each envelope errs by in the middle of its line."""
     z = envelope.box.z_lower + 0.5 * envelope.length[:-1].sum(axis=0)
-    return np.asarray(program.value * (envelope.at(z) - program.response(z)))
+    return np.asarray(value * (envelope.at(z) - program.response(z)))
 
 
 def decision_split(
@@ -39,14 +39,14 @@ def decision_split(
 
 
 def torn_decisions(
-    program: Program, box: ProgramBox, relaxed: RelaxedProgram
+    program: Program, box: ProgramBox, relaxed: RelaxedProgram, value: float
 ) -> tuple[Array, Array]:
     """(A, K) what each decision that is on no value it may take is about, and where to split it."""
     u = relaxed.u
     score, at = np.zeros(u.shape), u.copy()
     if not program.discrete:
         return score, at
-    worth = program.value * np.abs(np.einsum("ahk,ah->ak", program.carry, relaxed.nu))
+    worth = value * np.abs(np.einsum("ahk,ah->ak", program.carry, relaxed.nu))
     worth = np.maximum(worth, 1e-12)
     slack = 1e-7 * max(program.scale, 1e-300)
     lot = np.broadcast_to(np.where(program.lot > 0.0, program.lot, 1.0)[:, None], u.shape)

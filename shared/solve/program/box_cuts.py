@@ -30,22 +30,24 @@ def cut(
     box: ProgramBox,
     relaxed: RelaxedProgram,
     cutoff: float,
+    value: float,
     *,
     allowed: int,
     root: bool = False,
 ) -> tuple[ProgramBox, int]:
     """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
 
-    The box that is left, and the slot of the proof that stands for it. Every cut is one more leaf
+    The box that is left, and the slot of the proof that stands for it; ``value`` is what an outcome
+    is worth there. Every cut is one more leaf
     for whoever checks the proof, so at most ``allowed`` are made, the longest, and on a part of
     the whole region only long ones.
     """
     most_cuts, least_share = (100, 0.15) if root else (6, 0.6)
     most_cuts = min(most_cuts, allowed // 2)
     program = enveloper.program
-    if not np.isfinite(cutoff) or program.value <= 0.0:
+    if not np.isfinite(cutoff) or value <= 0.0:
         return box, slot
-    room = (relaxed.bound - cutoff) / program.value
+    room = (relaxed.bound - cutoff) / value
     low, high = box.z_lower, box.z_upper
     width = high - low
     bend = np.broadcast_to(enveloper.bend[:, None], low.shape)

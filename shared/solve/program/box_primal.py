@@ -9,9 +9,10 @@ from shared.problem.program import Program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
 
-__all__ = ["allowed", "sides_of", "snapped"]
+__all__ = ["allowed", "pulses", "sides_of", "snapped"]
 
 Array = NDArray[np.float64]
+_PULSES = 24  # sizes of a spend that are tried
 
 
 def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
@@ -37,6 +38,36 @@ def snapped(program: Program, u: Array) -> Array:
         order = np.argsort(-total[arms], kind="stable")
         out[arms[order[limit.count :]]] = 0.0
     return out
+
+
+def pulses(program: Program) -> list[Array]:
+    """Plans (A, K) of single spends, each as large as returns most per unit of money: the best one
+    alone, the best two together, and so on, twice as many from plan to plan."""
+    money = program.spread.sum(axis=1)
+    best: list[tuple[float, int, int, float]] = []
+    least = program.response(program.adstocked(program.lower)).sum(axis=1)
+    shares = np.geomspace(1e-3, 1.0, _PULSES)
+    for k in range(program.columns):
+        reach = program.upper[:, k] - program.lower[:, k]
+        tried: list[Array] = []
+        for share in shares:
+            u = program.lower.copy()
+            u[:, k] += share * reach
+            gain = program.response(program.adstocked(u)).sum(axis=1) - least
+            tried.append(gain / np.maximum(share * reach * money[:, k], 1e-300))
+        returns = np.where(reach > 0.0, np.stack(tried), 0.0)
+        top = np.argmax(returns, axis=0)
+        best += [
+            (float(returns[top[a], a]), a, k, float(shares[top[a]] * reach[a]))
+            for a in range(program.arms)
+        ]
+    plans, plan, size = [], program.lower.copy(), 1
+    for count, (_, a, k, rise) in enumerate(sorted(best, reverse=True), 1):
+        plan[a, k] += rise
+        if count == size or count == len(best):
+            plans.append(plan.copy())
+            size *= 2
+    return plans
 
 
 def sides_of(

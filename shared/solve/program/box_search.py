@@ -23,7 +23,7 @@ from shared.solve.program.box_branch import (
     torn_decisions,
 )
 from shared.solve.program.box_cuts import cut
-from shared.solve.program.box_primal import allowed, sides_of, snapped
+from shared.solve.program.box_primal import allowed, pulses, sides_of, snapped
 from shared.solve.program.found import Found, Tree, best_first
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
@@ -33,6 +33,9 @@ from shared.solve.program.recheck_time import seconds_per_node
 __all__ = ["search_boxes"]
 
 Array = NDArray[np.float64]
+_MISS = 1e-9
+"""Relative, of a target: what rounding may leave."""
+_CLIMB = 12
 _LARGE = 20_000  # links up to which a relaxation may fall back on linear programmes
 
 
@@ -55,11 +58,22 @@ class _Search:
     best: Array | None = None
     value: float = -np.inf
     prices: Array | None = None
+    thetas: tuple[float, ...] = ()
     tried: set[bytes] = field(default_factory=set)
     iterations: int = 0
     slowest: float = 0.0
     patient: bool = True
     per_node: float = 0.0
+    raised: Program = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Targets for plans lie a hair above those asked for: rounding may leave so much."""
+        up = 1.0 + 0.5 * _MISS
+        floors = tuple(
+            replace(f, constant=up * f.constant, per_money=up * f.per_money)
+            for f in self.program.floors
+        )
+        self.raised = replace(self.program, floors=floors)
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
@@ -77,31 +91,45 @@ class _Search:
         left = self.deadline - work.now() - self.per_node * len(self.tree.nodes)
         return int(max(0.25 * left / self.per_node, 0.0))
 
-    def relax(self, box: ProgramBox, gap: float, cutoff: float = -np.inf) -> RelaxedProgram:
+    def worth(self, relaxed: RelaxedProgram) -> float:
+        """What an outcome counts for, targets included."""
+        return self.program.value + float(relaxed.theta.sum())
+
+    def relax(
+        self,
+        box: ProgramBox,
+        gap: float,
+        cutoff: float = -np.inf,
+        program: Program | None = None,
+        touching: Array | None = None,
+    ) -> RelaxedProgram:
         began = work.now()
         found = relax_program(
-            self.program,
+            program or self.program,
             box,
             None,
             enveloper=self.enveloper,
+            touching=touching,
             gap=gap,
             cutoff=cutoff,
-            patient=self.patient,
+            patient=self.patient and touching is None,
             deadline=self.deadline,
         )
         self.slowest = max(0.8 * self.slowest, work.now() - began)
         self.iterations += found.iterations
         return found
 
-    def offer(self, u: Array, mu: Array | None) -> None:
+    def offer(self, u: Array, relaxed: RelaxedProgram | None) -> None:
         """Take a plan (A, K) that is better than the best, if it is allowed."""
         inside = np.clip(u, self.program.lower, self.program.upper)
         value = self.program.objective(inside)
         if value <= self.value or not allowed(self.program, inside):
             return
+        if self.program.missed(inside) > _MISS:
+            return
         self.best, self.value = inside, value
-        if mu is not None:
-            self.prices = mu
+        if relaxed is not None:
+            self.prices, self.thetas = relaxed.mu, tuple(relaxed.theta.tolist())
 
     def offer_sides(self, box: ProgramBox) -> None:
         """The best plan on a box that takes sides on every choice: its relaxation is the truth."""
@@ -112,9 +140,33 @@ class _Search:
         box = box.tightened(self.program)
         if box.empty:
             return
-        found = self.relax(box, min(1e-9, 0.01 * self.gap), self.value)
+        found = self.relax(box, min(1e-9, 0.01 * self.gap), self.value, self.raised)
         if found.status != "infeasible":
-            self.offer(np.clip(found.u, box.u_lower, box.u_upper), found.mu)
+            self.offer(np.clip(found.u, box.u_lower, box.u_upper), found)
+
+    def climb(self, u: Array, steps: int = _CLIMB) -> None:
+        """Uphill from a plan, each response on its side of the bend: convex parts are replaced by
+        their tangents, again and again (the convex-concave procedure: Yuille and Rangarajan,
+        Neural Computation 15, 2003), so that targets are kept on the way."""
+        program = self.program
+        worth, rise = -np.inf, np.inf
+        for _ in range(steps):
+            key = np.round(u / max(program.scale, 1e-300), 4).tobytes()
+            if key in self.tried or program.discrete or self.late():
+                return
+            self.tried.add(key)
+            box = sides_of(program, self.enveloper, self.whole, u).tightened(program)
+            if box.empty:
+                return
+            at = program.adstocked(u)
+            found = self.relax(box, 1e-7, program=self.raised, touching=at)
+            if found.status not in ("optimal", "cut off"):
+                return
+            u = np.clip(found.u, box.u_lower, box.u_upper)
+            self.offer(u, found)
+            rise, worth = found.value - worth, found.value
+            if rise <= 1e-7 * abs(worth) or worth + 4.0 * rise < self.value:
+                return
 
 
 def search_boxes(
@@ -148,6 +200,9 @@ def search_boxes(
     if first is not None:
         for plan in (*starts, *proposals):
             search.offer_sides(sides_of(program, search.enveloper, search.whole, plan))
+            search.climb(plan)
+        if program.floors:
+            _reach(search, first.relaxed)
     left, nodes = best_first(
         search,
         first,
@@ -163,7 +218,36 @@ def search_boxes(
         iterations=search.iterations,
         bound=search.cutoff() if left is None else max(left, search.value),
         finished=left is None or left <= search.cutoff(),
+        thetas=search.thetas,
     )
+
+
+def _reach(search: _Search, root: RelaxedProgram) -> None:
+    """Start from the best plans where targets have a price: what misses them is dear, or all."""
+    program = search.program
+    tasks = []
+    for i, floor in enumerate(program.floors):
+        theta = np.zeros(len(program.floors))
+        tasks.append(replace(program, value=1.0, cost=floor.per_money, floors=()))
+        for price in (root.theta[i], 4.0 * root.theta[i], 4.0 * program.value, program.value):
+            theta[i] = price
+            tasks.append(program.lifted(theta)[0])
+
+    def near() -> bool:
+        return search.best is not None and root.bound - search.value <= 1e-2 * abs(search.value)
+
+    for plan in () if near() else pulses(program):
+        search.climb(plan)
+    for task in tasks:
+        if near():
+            return
+        now = work.now()
+        share = now + 0.1 * (search.deadline - now)
+        found = search_boxes(task, gap=1e-2, deadline=share)
+        search.iterations += found.iterations
+        if found.u is not None:
+            search.offer(found.u, None)
+            search.climb(found.u)
 
 
 def _solve(
@@ -187,10 +271,11 @@ def _solve(
             _hopeless(search, slot, found, relaxed)
             return None
         if relaxed is None or found.bound <= relaxed.bound:
-            search.tree.set(slot, Leaf(found.mu, found.nu))
+            search.tree.set(slot, Leaf(found.mu, found.nu, tuple(found.theta.tolist())))
             relaxed = found
         else:  # stopped early: the plan is this box's, the bound is the one before
-            relaxed = replace(found, mu=relaxed.mu, nu=relaxed.nu, bound=relaxed.bound)
+            kept = {name: getattr(relaxed, name) for name in ("mu", "nu", "theta", "bound")}
+            relaxed = replace(found, **kept)
         if relaxed.bound <= search.cutoff():
             return None
         envelope = search.enveloper.envelope(box)
@@ -204,6 +289,7 @@ def _solve(
             box,
             relaxed,
             search.cutoff(),
+            search.worth(relaxed),
             allowed=search.most_cuts(),
             root=root,
         )
@@ -232,7 +318,7 @@ def _narrower(
     if part.empty or not inside:
         return True
     now = search.enveloper.envelope(part).at(np.clip(z, part.z_lower, part.z_upper))
-    fall = program.value * float((envelope.at(z) - now).sum())
+    fall = search.worth(relaxed) * float((envelope.at(z) - now).sum())
     return fall > 0.05 * max(relaxed.bound - search.cutoff(), 0.0)
 
 
@@ -243,10 +329,14 @@ def _hopeless(
     size = max(abs(search.value) if np.isfinite(search.value) else 0.0, 1.0)
     fall = abs(found.bound) if np.isfinite(found.bound) and found.bound < 0.0 else 1.0
     scale = max(1.0, 10.0 * size / max(fall, 1e-300)) if fall < size else 1.0
-    mu, nu = scale * found.mu, scale * found.nu
+    mu, theta = scale * found.mu, scale * found.theta
+    nu = scale * search.worth(found) * found.nu
     if before is not None:
-        mu, nu = mu + before.mu, nu + before.nu
-    search.tree.set(slot, Leaf(mu, nu))
+        mu, theta = mu + before.mu, theta + before.theta
+        nu = nu + search.worth(before) * before.nu
+    whole = search.program.value + float(theta.sum())
+    nu = nu / whole if whole > 0.0 else nu
+    search.tree.set(slot, Leaf(mu, nu, tuple(theta.tolist())))
 
 
 def _look(
@@ -257,10 +347,10 @@ def _look(
     root: bool,
 ) -> None:
     program, whole = search.program, search.whole
-    search.offer(relaxed.u, relaxed.mu)
+    search.offer(relaxed.u, relaxed)
     if program.discrete:
         near = snapped(program, relaxed.u)
-        search.offer(near, relaxed.mu)
+        search.offer(near, relaxed)
         search.offer_sides(sides_of(program, search.enveloper, whole, near))
         return
     for share in (0.5, 0.2, 0.8) if root else (0.5,):
@@ -269,6 +359,7 @@ def _look(
         search.offer_sides(
             sides_of(program, search.enveloper, whole, relaxed.u, envelope=envelope, share=share)
         )
+    search.climb(relaxed.u)
     if search.best is not None and root:
         for _ in range(5):
             before = search.value
@@ -282,9 +373,10 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     program, box, relaxed = search.program, node.box, node.relaxed
     envelope = search.enveloper.envelope(box)
     z = np.clip(relaxed.z, box.z_lower, box.z_upper)
-    excess = program.value * (envelope.at(z) - program.response(z))
+    value = search.worth(relaxed)
+    excess = value * (envelope.at(z) - program.response(z))
     excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
-    torn, at_u = torn_decisions(program, box, relaxed)
+    torn, at_u = torn_decisions(program, box, relaxed, value)
     small = 1e-3 * search.gap * max(abs(search.value), 1e-300) / excess.size
     small = small if np.isfinite(small) else 0.0
     leaf = search.tree.nodes[node.slot]
@@ -304,7 +396,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         kids = [(part, node.on) for part in parts]
     elif (
         excess.max(initial=0.0) <= small
-        and (excess := middle_error(program, envelope)).max() <= small
+        and (excess := middle_error(program, envelope, value)).max() <= small
     ):
         return None
     elif program.columns == 1:

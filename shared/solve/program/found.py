@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 class Found:
     """The best plan (None: none was found), its row prices (m,), and what shows how good it is.
 
-    ``bound`` is what the search believes no plan exceeds; the proof is what counts.
+    ``thetas`` are the targets' multipliers at the plan. ``bound`` is what the search believes no
+    plan exceeds; the proof is what counts.
     """
 
     u: Array | None
@@ -31,6 +32,7 @@ class Found:
     iterations: int
     bound: float
     finished: bool
+    thetas: tuple[float, ...] = ()
 
 
 class _Search(Protocol):

@@ -44,6 +44,7 @@ def relax_program(
     start: RelaxedProgram | None = None,
     *,
     enveloper: Enveloper | None = None,
+    touching: Array | None = None,
     gap: float = 1e-9,
     cutoff: float = -np.inf,
     patient: bool = True,
@@ -59,6 +60,9 @@ def relax_program(
         The answer on a box around this one.
     enveloper
         Kept from call to call by a search (it holds what does not depend on the box).
+    touching
+        Adstocked spends (A, H) at which tangents take the place of convex parts: what is found is
+        no bound then, but a plan that is worth at least what the relaxation says.
     gap
         Relative difference of bound and value to stop at.
     cutoff
@@ -78,7 +82,9 @@ def relax_program(
     if box.empty:
         raise ValueError("An empty box has no relaxation.")
     source = Enveloper(program) if enveloper is None else enveloper
-    scaled = scale_program(program, source.envelope(tight))
+    near = touching
+    envelope = source.envelope(tight) if near is None else source.touching(tight, near)
+    scaled = scale_program(program, envelope)
     proof = impossible_row(scaled)
     if proof is not None:
         return proof
@@ -93,6 +99,9 @@ def relax_program(
         return _calmed(scaled, found, deadline) if wild and found.status == OPTIMAL else found
     if found is not None and (not patient or work.now() > deadline):
         return found
+    never = _unreachable(program, tight, source, scaled, cutoff) if program.floors else None
+    if never is not None:
+        return never
     # No interior, or hardly one: linear programs do not need it.
     proof = impossible(scaled)
     if proof is not None:
@@ -103,8 +112,39 @@ def relax_program(
     else:
         better = min(found, other, key=lambda r: r.bound)
     if found is not None and found.bound < better.bound:
-        better = replace(better, mu=found.mu, nu=found.nu, bound=found.bound)
+        better = replace(better, mu=found.mu, nu=found.nu, theta=found.theta, bound=found.bound)
     return better
+
+
+def _unreachable(
+    program: Program, box: ProgramBox, source: Enveloper, scaled: Scaled, cutoff: float
+) -> RelaxedProgram | None:
+    """Proof that no plan in the box meets some target, or None where none was found.
+
+    A target's largest surplus is below 0: at a multiplier large enough the bound is below anything.
+    """
+    whole = np.zeros(len(program.floors))
+    most = program.value * float(np.maximum(source.envelope(box).at(box.z_upper), 0.0).sum())
+    least = min(least_possible(scaled), cutoff)
+    least = least if np.isfinite(least) else least_possible(scaled)
+    for i, floor in enumerate(program.floors):
+        alone = replace(program, value=1.0, cost=floor.per_money, floors=())
+        found = relax_program(alone, box, enveloper=source, gap=1e-6, patient=False)
+        surplus = found.bound - floor.constant
+        if surplus >= 0.0:
+            continue
+        theta = whole.copy()
+        theta[i] = 2.0 * (most - least + 1e-3 * (abs(most) + abs(least)) + scaled.money) / -surplus
+        share = theta[i] / (program.value + theta[i])
+        return replace(
+            found,
+            mu=theta[i] * found.mu,
+            nu=share * found.nu,
+            theta=theta,
+            bound=most + theta[i] * surplus,
+            status=INFEASIBLE,
+        )
+    return None
 
 
 def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedProgram:
@@ -120,7 +160,8 @@ def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedPr
     close = other.bound <= found.bound + 1e-6 * max(abs(found.bound), abs(found.value))
     if size > small or not close:
         return found
-    return replace(found, mu=other.mu, nu=other.nu, bound=max(other.bound, found.bound))
+    bound = max(other.bound, found.bound)
+    return replace(found, mu=other.mu, nu=other.nu, theta=other.theta, bound=bound)
 
 
 def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedProgram:
@@ -130,9 +171,10 @@ def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedPr
     at half of it still off by much at the far end.
     """
     unit, pieces, _ = state.parts(state.x)
-    pieces = scaled.best_reply(pieces, state.nu, state.slope, state.bend)
+    nu = state.nu / max(state.lift, 1e-300)
+    pieces = scaled.best_reply(pieces, nu, state.slope, state.bend)
     rise, slope, _ = scaled.evaluate(pieces)
-    other = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu)
+    other = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu, state.theta)
     return replace(found, bound=min(found.bound, other.bound))
 
 
@@ -154,6 +196,7 @@ def _iterate(
             state.slope,
             state.nu,
             state.mu,
+            state.theta,
             iterations=iteration,
         )
         size = max(abs(found.value), abs(found.bound))
@@ -177,17 +220,19 @@ def _iterate(
         step = Step(state, blocks)
         work.charge(blocks.cost)
         centre = state.centre
-        far = step.solve(0.0, 0.0)
+        far = step.solve(0.0, 0.0, 0.0)
         after = step.complementarity(far, step.longest(far), step.longest_dual(far))
         sigma = float(np.clip((after / max(centre, 1e-300)) ** 3, 1e-6, 1.0))
         crossed_low, crossed_high = far.x * far.below, far.x * far.above
         low, high = sigma * centre - crossed_low, sigma * centre + crossed_high
-        move = step.solve(low, high)
+        room = sigma * centre - far.theta * far.room
+        move = step.solve(low, high, room)
         length = min(1.0, TO_BOUNDARY * step.longest(move))
         dual = min(1.0, TO_BOUNDARY * step.longest_dual(move))
         if min(length, dual) < 0.1:
             # The second-order terms may lead astray: a plain, more central step.
-            other = step.solve(max(sigma, 0.3) * centre, max(sigma, 0.3) * centre)
+            middle = max(sigma, 0.3) * centre
+            other = step.solve(middle, middle, middle)
             reach = min(1.0, TO_BOUNDARY * step.longest(other))
             reach_dual = min(1.0, TO_BOUNDARY * step.longest_dual(other))
             if min(reach, reach_dual) > min(length, dual):
@@ -197,7 +242,7 @@ def _iterate(
                 break
             more = step.towards_centre(move, length, dual, max(sigma, 1e-3) * centre)
             trial_low, trial_high = low + more[0], high + more[1]
-            trial = step.solve(trial_low, trial_high)
+            trial = step.solve(trial_low, trial_high, room)
             a = min(1.0, TO_BOUNDARY * step.longest(trial))
             b = min(1.0, TO_BOUNDARY * step.longest_dual(trial))
             if a + b < length + dual + 0.02:

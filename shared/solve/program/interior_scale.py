@@ -27,6 +27,10 @@ _NOTHING = 1e-100  # an objective that rises by less does not rise
 class Scaled:
     """Everything an iteration needs; ``linked`` (A, H) where adstocked spend can move and counts.
 
+    An outcome is ``worth`` so much here, and the objective counts ``gain`` of that (1; 0 where only
+    money counts). Of every target (f,): what a unit decision takes from its surplus, ``per_money``
+    (f, A, K), and ``short``, its surplus at the box's least.
+
     ``carry`` (A, H, K) and ``rows`` (m, A K), sparse where that pays, act on unit decisions; a
     decision that cannot move (``free`` is false) has columns of zeros. ``equal`` (m,) marks the
     rows that are equations.
@@ -49,6 +53,10 @@ class Scaled:
     cost: Array
     length: Array
     linked: Flags
+    worth: float
+    gain: float
+    per_money: Array
+    short: Array
 
     @property
     def u_shape(self) -> tuple[int, int]:
@@ -76,9 +84,9 @@ class Scaled:
         return np.asarray(mu @ self.rows).reshape(self.u_shape)
 
     def evaluate(self, pieces: Array) -> tuple[Array, Array, Array]:
-        """Rise (A, H), slopes and sizes of curvature (G, A, H) of the objective, all scaled."""
+        """Rise (A, H), slopes and sizes of curvature (G, A, H) of the outcome, all scaled."""
         rise, slope, bend = self.envelope.evaluate(pieces * self.z_unit)
-        worth = self.program.value / self.money
+        worth = self.worth
         unit = worth * self.z_unit
         with np.errstate(over="ignore"):  # capped: where spend is next to nothing, slopes are huge
             slope = np.minimum(slope * unit, 1e150)
@@ -90,7 +98,14 @@ class Scaled:
         mu = np.where(np.isfinite(self.row_upper), mu, np.minimum(mu, 0.0))
         return np.where(np.isfinite(self.row_lower), mu, np.maximum(mu, 0.0))
 
-    def gap(self, u: Array, pieces: Array, slope: Array, nu: Array, mu: Array) -> float:
+    def surplus(self, u: Array, rise: Array) -> Array:
+        """(f,) scaled, by how much the targets are exceeded."""
+        moved = float(rise[self.linked].sum())
+        return np.asarray(self.short + moved - np.tensordot(self.per_money, u, axes=2))
+
+    def gap(
+        self, u: Array, pieces: Array, rise: Array, slope: Array, nu: Array, mu: Array, theta: Array
+    ) -> float:
         """Bound of the multipliers less the objective at the iterate, scaled; never negative
         where links and rows hold.
 
@@ -98,6 +113,11 @@ class Scaled:
         and above it everywhere, since the envelopes are concave.
         """
         excess = self.pull(nu) - self.cost - self.row_pull(mu)
+        if theta.size:
+            excess = excess - np.tensordot(theta, self.per_money, axes=1)
+            slope = slope * (self.gain + float(theta.sum()))
+        elif self.gain != 1.0:
+            slope = slope * self.gain
         total = float(np.where(excess > 0.0, excess * (1.0 - u), -excess * u)[self.free].sum())
         over = slope - nu
         room = np.where(over > 0.0, over * (self.length - pieces), -over * pieces)
@@ -105,6 +125,8 @@ class Scaled:
         side = np.where(mu > 0.0, self.row_upper, self.row_lower)
         slack = np.where(mu == 0.0, 0.0, side) - self.row_values(u)
         total += float((mu * slack).sum())
+        if theta.size:
+            total += float(theta @ self.surplus(u, rise))
         return total + float((nu * (self.argument(u) - pieces.sum(axis=0)))[self.linked].sum())
 
     def fill(self, z: Array) -> Array:
@@ -122,13 +144,16 @@ class Scaled:
         return out
 
     def first_guess(self) -> Array:
-        """(A, K): all decisions at one share of their ranges, as large as the rows like best."""
+        """(A, K): all decisions at one share of their ranges, as large as the rows nearly allow.
+
+        Not the best itself: equations that hold at 0 would have it next to the corner.
+        """
         shares = np.geomspace(1e-9, 0.5, 60)
         total = self.rows @ np.ones(self.free.size)
         at = shares[:, None] * total[None, :]
         amiss = np.maximum(self.row_lower - at, 0.0) + np.maximum(at - self.row_upper, 0.0)
         worst = amiss.max(axis=1, initial=0.0)
-        good = np.flatnonzero(worst <= worst.min() + 1e-12)
+        good = np.flatnonzero(worst <= worst.min() + 0.1)
         return np.full(self.u_shape, float(shares[good[-1]]))
 
     def best_reply(self, pieces: Array, nu: Array, slope: Array, bend: Array) -> Array:
@@ -153,7 +178,7 @@ class Scaled:
         program = self.program
         base = program.value * float(self.envelope.base.sum())
         paid = program.cost * float(program.spend(self.envelope.box.u_lower).sum())
-        moved = float(rise[self.linked].sum()) - float((self.cost * u).sum())
+        moved = self.gain * float(rise[self.linked].sum()) - float((self.cost * u).sum())
         return base - paid + self.money * moved
 
     def from_unit(self, u: Array) -> Array:
@@ -168,17 +193,18 @@ class Scaled:
 
     def nu_in(self, nu: Array) -> Array:
         """Prices of adstocked spend, scaled."""
-        return np.asarray(nu * (self.program.value / self.money) * self.z_unit)
+        return np.asarray(nu * self.worth * self.z_unit)
 
     def mu_in(self, mu: Array) -> Array:
         """Prices of the rows kept, scaled."""
         return np.asarray(mu[self.kept] * self.row_unit / self.money)
 
-    def nu_out(self, nu: Array) -> Array:
-        """Prices of adstocked spend in outcomes."""
-        if self.program.value <= 0.0:
+    def nu_out(self, nu: Array, theta: Array) -> Array:
+        """Prices of adstocked spend in outcomes, which objective and targets together pay for."""
+        lift = self.gain + float(theta.sum())
+        if lift * self.worth <= 0.0:
             return np.zeros(nu.shape)
-        out = nu * (self.money / self.program.value) / self.z_unit
+        out = nu / (lift * self.worth) / self.z_unit
         return np.asarray(np.where(self.linked, out, 0.0))
 
     def mu_out(self, mu: Array) -> Array:
@@ -220,7 +246,11 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
     equal = upper - lower <= near
     middle = np.where(equal, 0.5 * (lower + np.where(equal, upper, lower)), lower)
     cost = program.cost * program.spread.sum(axis=1) * width
-    money = _money(program, envelope, cost)
+    money, worth = _money(program, envelope, cost)
+    per_money = np.array([floor.per_money for floor in program.floors])
+    spend = program.spread.sum(axis=1)
+    brings, costs = float(envelope.base.sum()), float((spend * box.u_lower).sum())
+    short = [brings - floor.constant - floor.per_money * costs for floor in program.floors]
     carry = np.where(linked, 1.0 / z_unit, 0.0)[:, :, None] * program.carry * width[:, None, :]
     return Scaled(
         program=program,
@@ -240,6 +270,10 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
         cost=cost / money,
         length=length / z_unit,
         linked=linked,
+        worth=worth,
+        gain=1.0 if program.value > 0.0 else 0.0,
+        per_money=worth * per_money[:, None, None] * (spend * width),
+        short=worth * np.array(short),
     )
 
 
@@ -252,11 +286,15 @@ def _compact(matrix: Array) -> Any:
     return csr_array(matrix)
 
 
-def _money(program: Program, envelope: ProgramEnvelope, cost: Array) -> float:
-    """What the objective can move by on the box, roughly."""
+def _money(program: Program, envelope: ProgramEnvelope, cost: Array) -> tuple[float, float]:
+    """What the objective can move by on the box, roughly, and what an outcome is of it."""
     box: ProgramBox = envelope.box
-    rise = np.abs(envelope.at(box.z_upper) - envelope.base)
-    money = program.value * float(rise.sum())
+    rise = float(np.abs(envelope.at(box.z_upper) - envelope.base).sum())
+    money = program.value * rise
     if money < _NOTHING:  # nothing can be gained: the unit is that of the costs, or any
         money = float(np.abs(cost).sum())
-    return money if money >= _NOTHING else 1.0
+    money = money if money >= _NOTHING else 1.0
+    if program.value > 0.0:
+        return money, program.value / money
+    size = max([rise, *(1e-9 * abs(floor.constant) for floor in program.floors)])
+    return money, 1.0 / size if size >= _NOTHING else 0.0

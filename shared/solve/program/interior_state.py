@@ -49,6 +49,9 @@ class State:
         self.above = np.zeros(len(moves))
         self.nu = np.zeros(self.nu_shape)
         self.mu = np.zeros(self.m)
+        targets = len(scaled.short)
+        self.count += targets
+        self.theta, self.room = np.ones(targets), np.ones(targets)
         self.low_on = self.has_low.astype(float)
         self.high_on = self.has_high.astype(float)
         self.on = (scaled.length > 0.0).astype(float)
@@ -74,6 +77,10 @@ class State:
         v = np.where(scaled.equal, 0.0, v)
         self.x = np.concatenate((u.ravel(), pieces.ravel(), v))
         level = 1.0 / max(1, self.count)
+        if self.room.size:
+            rise = scaled.evaluate(pieces)[0]
+            self.room = np.maximum(scaled.surplus(u, rise), 0.1)
+            self.theta = np.maximum(level / self.room, 1.0 - scaled.gain)
         if start is not None:
             level *= 1e-2
         slope = scaled.evaluate(pieces)[1]
@@ -118,14 +125,19 @@ class State:
         u, pieces, v = self.parts(self.x)
         self.rise, self.slope, self.bend = scaled.evaluate(pieces)
         du = scaled.pull(self.nu) - scaled.cost - scaled.row_pull(self.mu)
-        ds = self.slope - self.nu
+        self.lift = scaled.gain + float(self.theta.sum())
+        if self.theta.size:
+            du -= np.tensordot(self.theta, scaled.per_money, axes=1)
+        ds = self.lift * self.slope - self.nu
         dual = np.concatenate((du.ravel(), ds.ravel(), self.mu)) + self.below - self.above
         self.dual = np.where(self.moves, dual, 0.0)
         self.link = (pieces.sum(axis=0) - scaled.argument(u)) * self.linked
         self.row = self.middle + self.straight * v - scaled.row_values(u)
         total = float(self.below @ self.to_low + self.above @ self.to_high)
+        total += float(self.theta @ self.room)
+        self.target = scaled.surplus(u, self.rise) - self.room if self.room.size else self.room
         self.centre = total / max(1, self.count)
-        self.missed = max(_largest(self.link), _largest(self.row))
+        self.missed = max(_largest(self.link), _largest(self.row), _largest(self.target))
         # A slope that is off by much where next to nothing is left to move does no harm.
         near = np.minimum(self.to_low, self.to_high)
         self.merit = float(np.abs(self.dual) @ near) + total + self.missed
@@ -140,6 +152,8 @@ class Move:
     above: Array
     nu: Array
     mu: Array
+    theta: Array
+    room: Array
 
 
 class Step:
@@ -153,28 +167,59 @@ class Step:
         theta_u, theta_s, theta_v = state.parts(
             state.below / state.to_low + state.above / state.to_high
         )
-        self.yields = state.on / np.where(scaled.length > 0.0, theta_s + state.bend, 1.0)
+        stiff = theta_s + state.lift * state.bend
+        self.yields = state.on / np.where(scaled.length > 0.0, stiff, 1.0)
         total = self.yields.sum(axis=0)
         self.d = state.linked / np.maximum(total, 1e-300)
         self.slack = state.straight / np.where(scaled.equal, 1.0, theta_v)
         blocks.factor(np.where(scaled.free, theta_u, 1.0), self.d, self.slack)
+        self.theta, self.room, self.target = state.theta, state.room, state.target
+        # What a multiplier of a target moves, and what moves the target's surplus.
+        none, rows = np.zeros(state.nu_shape), np.zeros(state.m)
+        slope = state.slope * state.on * state.linked
+        self.pulls = [
+            np.concatenate(((-per * state.free).ravel(), slope.ravel(), rows))
+            for per in scaled.per_money
+        ]
+        self.answers = [self._newton(pull, none, rows) for pull in self.pulls]
+        self.turns = np.array([[p @ a[0] for a in self.answers] for p in self.pulls])
 
-    def solve(self, target_below: Array | float, target_above: Array | float) -> Move:
+    def solve(
+        self,
+        target_below: Array | float,
+        target_above: Array | float,
+        target_room: Array | float,
+    ) -> Move:
         """The step towards slack times multiplier equal to the targets."""
-        state, scaled = self.state, self.state.scaled
+        state = self.state
         low = (target_below * state.low_on - state.below * self.to_low) / self.to_low
         high = (target_above * state.high_on - state.above * self.to_high) / self.to_high
-        g_u, g_s, g_v = state.parts(self.dual + low - high)
-        aim = self.link + (g_s * self.yields).sum(axis=0)
+        x, dnu, dmu = self._newton(self.dual + low - high, self.link, self.row)
+        theta = room = self.theta
+        if self.pulls:
+            # Bordered: each target is one more row, dense and bent.
+            stiff = self.theta / self.room
+            lack = self.target + np.array([pull @ x for pull in self.pulls])
+            right = target_room / self.room - self.theta - stiff * lack
+            theta = np.linalg.solve(np.eye(stiff.size) + stiff[:, None] * self.turns, right)
+            for share, (other, nu, mu) in zip(theta.tolist(), self.answers, strict=True):
+                x, dnu, dmu = x + share * other, dnu + share * nu, dmu + share * mu
+            room = lack + self.turns @ theta
+        below = low - state.below / self.to_low * x
+        above = high + state.above / self.to_high * x
+        return Move(x, below, above, dnu, dmu, theta, room)
+
+    def _newton(self, dual: Array, link: Array, row: Array) -> tuple[Array, Array, Array]:
+        """Moves of ``x``, ``nu`` and ``mu`` that make up for what is missing."""
+        state, scaled = self.state, self.state.scaled
+        g_u, g_s, g_v = state.parts(dual)
+        aim = link + (g_s * self.yields).sum(axis=0)
         right = (g_u + scaled.pull(self.d * aim)) * state.free
-        du, dmu = self.blocks.solve(right, self.row + self.slack * g_v)
+        du, dmu = self.blocks.solve(right, row + self.slack * g_v)
         dnu = self.d * (aim - scaled.spread_argument(du))
         ds = (g_s - dnu) * self.yields
         dv = self.slack * (dmu + g_v)
-        x = np.concatenate((du.ravel(), ds.ravel(), dv))
-        below = low - state.below / self.to_low * x
-        above = high + state.above / self.to_high * x
-        return Move(x, below, above, dnu, dmu)
+        return np.concatenate((du.ravel(), ds.ravel(), dv)), dnu, dmu
 
     def longest_dual(self, move: Move) -> float:
         """The step to the nearest end, at most 1 / 0.995."""
@@ -182,6 +227,7 @@ class Step:
         worst = max(
             float(np.max(-move.below[state.has_low] / state.below[state.has_low], initial=0.0)),
             float(np.max(-move.above[state.has_high] / state.above[state.has_high], initial=0.0)),
+            float(np.max(-move.theta / self.theta, initial=0.0)),
         )
         return 1.0 / max(worst, TO_BOUNDARY)
 
@@ -192,6 +238,7 @@ class Step:
         worst = max(
             float(np.max(down * state.low_on / self.to_low, initial=0.0)),
             float(np.max(move.x * state.high_on / self.to_high, initial=0.0)),
+            float(np.max(-move.room / self.room, initial=0.0)),
         )
         return 1.0 / max(worst, TO_BOUNDARY)
 
@@ -203,6 +250,7 @@ class Step:
         below = (state.below + other * move.below) * (self.to_low + length * move.x)
         above = (state.above + other * move.above) * (self.to_high - length * move.x)
         total = float(below @ state.low_on + above @ state.high_on)
+        total += float((self.theta + other * move.theta) @ (self.room + length * move.room))
         return total / max(1, state.count)
 
     def towards_centre(
@@ -228,11 +276,17 @@ class Step:
             state.to_high = self.to_high - length * move.x * state.high_on
             state.below, state.above = below + other * move.below, above + other * move.above
             state.nu, state.mu = nu + length * move.nu, mu + length * move.mu
+            state.theta = self.theta + other * move.theta
+            state.room = self.room + length * move.room
             state.look()
             if state.merit <= 2.0 * merit + 1e-12:
-                return
+                break
             length *= 0.5
             other *= 0.5
+        # A surplus bends: where it is more than its room, the room is made as large.
+        if np.any(state.target > 0.0):
+            state.room = state.room + np.maximum(state.target, 0.0)
+            state.look()
 
 
 def _largest(values: Array) -> float:

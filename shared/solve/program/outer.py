@@ -46,7 +46,8 @@ def impossible_row(scaled: Scaled) -> RelaxedProgram | None:
     sign = -1.0 if rows.lower[worst] - most[worst] > least[worst] - rows.upper[worst] else 1.0
     zero, nothing = np.zeros(scaled.u_shape), np.zeros(scaled.linked.shape)
     rise, slope, _ = scaled.evaluate(scaled.length)
-    shown = answer(scaled, zero, scaled.length, rise, slope, nothing, np.zeros(len(scaled.kept)))
+    unpriced = np.zeros(len(scaled.kept)), np.zeros(len(scaled.short))
+    shown = answer(scaled, zero, scaled.length, rise, slope, nothing, *unpriced)
     floor = least_possible(scaled)
     amount = missed[worst] + hair[worst]
     price = (2.0 * abs(shown.bound - floor) + max(scaled.money, 1.0)) / amount
@@ -93,9 +94,8 @@ def impossible(scaled: Scaled) -> RelaxedProgram | None:
     floor = least_possible(scaled)
     size = 10.0 / float(found.fun)
     for _ in range(12):
-        shown = answer(
-            scaled, unit, pieces, rise, slope, size * nu_ray, size * ray, status=INFEASIBLE
-        )
+        prices = size * nu_ray, size * ray, np.zeros(len(scaled.short))
+        shown = answer(scaled, unit, pieces, rise, slope, *prices, status=INFEASIBLE)
         if shown.bound < floor:
             return shown
         size *= 10.0
@@ -146,7 +146,13 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
     links = hstack((lp.links, csr_array((lp.links.shape[0], count))), "csr")
     eq = vstack((links, row_matrix[eq_rows]), format="csr")
     eq_right = np.concatenate((lp.link_right, scaled.row_lower[eq_rows]))
-    gains = np.concatenate((-lp.gain, -np.ones(count)))
+    targets = len(scaled.short)
+    sold = scaled.per_money[:, scaled.free]
+    surplus = np.hstack((-sold, np.tile(lp.straight, (targets, 1)), np.ones((targets, count))))
+    fixed = vstack((fixed, csr_array(-surplus)), format="csr")
+    fixed_right = np.concatenate((fixed_right, scaled.short))
+    bought = scaled.gain * np.concatenate((lp.straight, np.ones(count)))
+    gains = np.concatenate((scaled.cost[scaled.free], -bought))
     best: RelaxedProgram | None = None
     for iteration in range(1, _ROUNDS + 1):
         if best is not None and work.now() > deadline:
@@ -167,12 +173,13 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
         mu[upper_rows] -= found.ineqlin.marginals[: len(upper_rows)]
         n = len(upper_rows) + len(lower_rows)
         mu[lower_rows] += found.ineqlin.marginals[len(upper_rows) : n]
+        theta = np.maximum(-found.ineqlin.marginals[n : n + targets], 0.0)
         at_links = found.eqlin.marginals if eq.shape[0] else np.zeros(0)
         mu[eq_rows] = -at_links[lp.links.shape[0] :]
         nu = lp.on_links(at_links[: lp.links.shape[0]])
         held = np.maximum(pieces, np.where(lp.on, 1e-12 * scaled.length, 0.0))
         rise, slope, _ = scaled.evaluate(held)
-        shown = answer(scaled, unit, held, rise, slope, nu, mu, iterations=iteration)
+        shown = answer(scaled, unit, held, rise, slope, nu, mu, theta, iterations=iteration)
         # The program's own optimum: tighter than tangents at the pieces, where prices of
         # adstocked spend are slopes of tangents elsewhere.
         none = scaled.objective(np.zeros(scaled.u_shape), np.zeros(scaled.linked.shape))
@@ -183,14 +190,16 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
         over = found.x[columns:] - (rise - straight)[tuple(curved.T)]
         size = max(abs(shown.value), abs(shown.bound))
         if scaled.money * float(np.maximum(over, 0.0).sum()) <= gap * size:
-            return replace(shown, mu=best.mu, nu=best.nu, bound=best.bound, status=OPTIMAL)
+            proof = {name: getattr(best, name) for name in ("mu", "nu", "theta", "bound")}
+            return replace(shown, **proof, status=OPTIMAL)
         cut(held, over > 0.05 * gap * size / (scaled.money * max(1, count)))
     if best is not None:
         return best
     zero = np.zeros(scaled.u_shape)
     pieces = np.zeros_like(scaled.length)
     rise, slope, _ = scaled.evaluate(np.where(lp.on, 0.5 * scaled.length, 0.0))
-    return answer(scaled, zero, pieces, rise, slope, slope[-1], np.zeros(len(scaled.row_lower)))
+    unpriced = np.zeros(len(scaled.row_lower)), np.zeros(targets)
+    return answer(scaled, zero, pieces, rise, slope, slope[-1], *unpriced)
 
 
 class _Linear:
@@ -226,7 +235,7 @@ class _Linear:
         self.bounds += [(0.0, float(v)) for v in scaled.length[self.on]]
         straight = np.zeros(self.on.shape)
         straight[:-1] = scaled.evaluate(np.where(self.on, 0.5 * scaled.length, 0.0))[1][:-1]
-        self.gain = np.concatenate((-scaled.cost[scaled.free], straight[self.on]))
+        self.straight = straight[self.on]
 
     def place_last(self, curved: NDArray[np.intp]) -> NDArray[np.intp]:
         """Columns of the curves' pieces."""

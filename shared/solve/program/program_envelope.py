@@ -17,7 +17,7 @@ none of this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -191,6 +191,23 @@ class Enveloper:
         start = low + length[:-1].sum(axis=0)
         curved = self.curve(start, weight)[0]
         return ProgramEnvelope(self, box, base, length, slopes, weight, start, curved)
+
+    def touching(self, box: ProgramBox, z: Array) -> ProgramEnvelope:
+        """The same, but convex parts are their tangents at ``z``: nowhere above the curves there,
+        where the box lies on one side of every bend."""
+        found = self.envelope(box)
+        if len(found.length) == 1:
+            return found
+        smooth = np.ones((self.shape[0], 1), dtype=bool)
+        smooth[self.tabulated] = False
+        line = (found.length[:-1].sum(axis=0) > 0.0) & (found.length[-1] <= 0.0) & smooth
+        low, high = found.box.z_lower, found.box.z_upper
+        at = np.clip(z, low, high)
+        value, slope, _ = self.curve(at, np.where(line, found.weight, 0.0))
+        length, steep = np.where(line, 0.0, found.length), np.where(line, 0.0, found.steep)
+        length[0], steep[0] = np.where(line, high - low, length[0]), np.where(line, slope, steep[0])
+        base = np.where(line, value - slope * (at - low), found.base)
+        return replace(found, base=base, length=length, steep=steep)
 
     def _first(
         self, bent: NDArray[np.bool_], low: Array, high: Array, jump: Array

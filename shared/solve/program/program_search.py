@@ -21,7 +21,7 @@ from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.program.solved_program import SolvedProgram, known_plan
 
-__all__ = ["SolvedProgram", "known_plan", "solve_program"]
+__all__ = ["SolvedProgram", "Unmet", "known_plan", "solve_program"]
 
 Array = NDArray[np.float64]
 
@@ -68,6 +68,8 @@ def solve_program(
     method, why = _why(program)
     given, program = program, replace(program, rows=lattice_rows(program))
     found = _search(program, options, deadline, starts)
+    if found.u is None and program.floors:
+        raise Unmet(exhausted=found.finished)
     if found.u is None:
         found = _from_feasible(given, options, deadline, found)
     if not found.finished and method == "branch_and_bound":
@@ -82,7 +84,16 @@ def solve_program(
         proof=found.proof,
         row_prices=found.prices,
         finished=found.finished,
+        thetas=found.thetas,
     )
+
+
+class Unmet(Exception):
+    """No plan that meets the targets was found; ``exhausted``: there is none."""
+
+    def __init__(self, *, exhausted: bool) -> None:
+        super().__init__("No plan that meets the targets was found.")
+        self.exhausted = exhausted
 
 
 def _search(
@@ -92,6 +103,8 @@ def _search(
         from shared.solve.program.interactions import search_interactions
 
         return search_interactions(program, options, deadline, starts)
+    if program.floors:
+        return _boxes(program, options, deadline, starts)
     whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
     if whole and program.columns == 1 and program.weight.shape[1] == 1:
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
@@ -103,6 +116,12 @@ def _search(
         found = search_shares(program, gap=options.gap, deadline=deadline, starts=starts)
         if found is not None:
             return found
+    return _boxes(program, options, deadline, starts)
+
+
+def _boxes(
+    program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
+) -> Found:
     proposals: tuple[Array, ...] = ()
     if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
         # The integer programme finds whole choices that the boxes alone find slowly.

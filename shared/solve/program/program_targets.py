@@ -22,7 +22,7 @@ from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
-from shared.solve.program.program_search import known_plan
+from shared.solve.program.program_search import SolvedProgram, Unmet, known_plan, solve_program
 from shared.solve.program.target_by_name import search_by_name
 from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
@@ -75,11 +75,19 @@ def solve_program_aim(
     Infeasible
         Naming the targets and the best that can be reached, or a conflict of the constraints.
     """
+    exhausted = False
+    if not program.pairs and options.method not in BY_NAME:
+        try:
+            return _whole(program, aim, solve_program(program.aimed(aim), options, start))
+        except Unmet as error:
+            exhausted = error.exhausted
     search = TargetSearch(program, aim, options, work.now() + 0.8 * options.time_limit_s)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
     lines = first_plan(search)
+    if exhausted and search.best is None:
+        raise unmet(search, list(search.counts), together=True)
     if options.method in BY_NAME and search.best is not None:
         proof, top, why = search_by_name(search, lines)
         return _answer(search, proof, top, options.method, why)
@@ -94,6 +102,20 @@ def solve_program_aim(
     if out.certificate.relative_gap > options.gap:
         out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
     return out
+
+
+def _whole(program: Program, aim: Aim, solved: SolvedProgram) -> ProgramAimSolved:
+    return ProgramAimSolved(
+        u=solved.u,
+        method=solved.method,
+        why=solved.why,
+        iterations=solved.iterations,
+        nodes=solved.nodes,
+        proof=solved.proof,
+        certificate=certify(program.aimed(aim), solved.u, solved.proof),
+        row_prices=solved.row_prices,
+        thetas=solved.thetas,
+    )
 
 
 def _answer(

@@ -30,6 +30,8 @@ class RelaxedProgram:
         lower one.
     nu
         (A, H) prices of adstocked spend, in outcomes (``value`` not counted): envelopes' slopes.
+    theta
+        (f,) multipliers of the targets: the objective gained where one is relaxed by an outcome.
     value
         Objective of the envelopes at ``u``.
     bound
@@ -49,6 +51,7 @@ class RelaxedProgram:
     bound: float
     status: str
     iterations: int
+    theta: Array
 
 
 def answer(
@@ -59,6 +62,7 @@ def answer(
     slope: Array,
     nu: Array,
     mu: Array,
+    theta: Array,
     *,
     status: str = "stopped",
     iterations: int = 0,
@@ -67,16 +71,17 @@ def answer(
     mu = scaled.signed(mu)
     u = scaled.from_unit(unit)
     value = scaled.objective(unit, rise)
-    lack = scaled.money * scaled.gap(unit, pieces, slope, nu, mu)
+    lack = scaled.money * scaled.gap(unit, pieces, rise, slope, nu, mu, theta)
     return RelaxedProgram(
         u=u,
         z=scaled.program.adstocked(u),
         mu=scaled.mu_out(mu),
-        nu=scaled.nu_out(nu),
+        nu=scaled.nu_out(nu, theta),
         value=value,
         bound=value + lack,
         status=status,
         iterations=iterations,
+        theta=theta * (scaled.worth * scaled.money),
     )
 
 

@@ -33,6 +33,8 @@ class SolvedProgram:
     row_prices
         (m,) objective gained by one more unit on the row's binding side: positive where its upper
         side binds, negative where its lower does, 0 elsewhere; choices kept as they are.
+    thetas
+        What the objective gains when each target is relaxed by one outcome.
     finished
         Whether the gap was reached, by the search's own account.
     """
@@ -45,6 +47,7 @@ class SolvedProgram:
     proof: Proof
     row_prices: Array
     finished: bool
+    thetas: tuple[float, ...] = ()
 
 
 def known_plan(program: Program) -> Array | None:
