@@ -157,6 +157,14 @@ class Program:
         less = sum(t * f.constant for t, f in zip(theta, floors, strict=True))
         return replace(self, value=value, cost=float(cost), floors=()), float(less)
 
+    def raised(self, by: float) -> Program:
+        """The program with targets that are so much harder to meet, relative to themselves."""
+        up = 1.0 + by
+        floors = [
+            replace(f, constant=up * f.constant, per_money=up * f.per_money) for f in self.floors
+        ]
+        return replace(self, floors=tuple(floors))
+
     def missed(self, u: Array) -> float:
         """The largest relative miss of a target; 0 where all are met."""
         if not self.floors:

@@ -159,15 +159,27 @@ class ArmFunctions:
 
     def value(self, u: Array) -> Array:
         """``g`` at ``u``: (A,) or (k, A)."""
+        return self.program.value * self.outcome(u) - self.unit_cost * u
+
+    def outcome(self, u: Array) -> Array:
+        """What each arm brings at ``u``: (A,) or (k, A)."""
         points = np.atleast_2d(u)
         z = points[:, :, None] * self.carry + self.program.carry_in
         flat = np.ascontiguousarray(np.moveaxis(z, 2, 1).reshape(-1, self.n))
         f = mean_value(self.program, flat).reshape(points.shape[0], -1, self.n)
-        out = np.einsum("kha,ah->ka", f, self.weight) - self.unit_cost * points
+        out = np.einsum("kha,ah->ka", f, self.program.weight)
         return np.asarray(out.reshape(u.shape))
 
-    def value_of(self, arms: NDArray[np.intp], at: Array) -> Array:
-        """``g`` of the columns, evaluated as rows with one value for every arm they name."""
+    def lifted(self, theta: Array) -> ArmFunctions:
+        """The same where targets count at multipliers."""
+        return ArmFunctions(self.program.lifted(theta)[0]) if np.any(theta > 0.0) else self
+
+    def money(self) -> Array:
+        """(A,) what a unit of each decision spends."""
+        return np.asarray(self.program.spread[:, :, 0].sum(axis=1))
+
+    def brings(self, arms: NDArray[np.intp], at: Array) -> Array:
+        """Outcomes of the columns, evaluated as rows with one value for every arm they name."""
         place = np.zeros(arms.size, dtype=np.intp)
         count: dict[int, int] = {}
         for k, a in enumerate(arms.tolist()):
@@ -175,7 +187,7 @@ class ArmFunctions:
             count[a] = place[k] + 1
         points = np.zeros((int(place.max()) + 1, self.n))
         points[place, arms] = at
-        return np.asarray(self.value(points)[place, arms])
+        return np.asarray(self.outcome(points)[place, arms])
 
     def bend(self) -> Array:
         """(A,) u from which ``g`` is surely concave; inf where unknown."""

@@ -24,7 +24,7 @@ from shared.solve.program.box_branch import (
 )
 from shared.solve.program.box_cuts import cut
 from shared.solve.program.box_primal import allowed, pulses, sides_of, snapped
-from shared.solve.program.found import Found, Tree, best_first
+from shared.solve.program.found import MISS, Found, Tree, best_first
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
@@ -33,8 +33,6 @@ from shared.solve.program.recheck_time import seconds_per_node
 __all__ = ["search_boxes"]
 
 Array = NDArray[np.float64]
-_MISS = 1e-9
-"""Relative, of a target: what rounding may leave."""
 _CLIMB = 12
 _LARGE = 20_000  # links up to which a relaxation may fall back on linear programmes
 
@@ -68,12 +66,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         """Targets for plans lie a hair above those asked for: rounding may leave so much."""
-        up = 1.0 + 0.5 * _MISS
-        floors = tuple(
-            replace(f, constant=up * f.constant, per_money=up * f.per_money)
-            for f in self.program.floors
-        )
-        self.raised = replace(self.program, floors=floors)
+        self.raised = self.program.raised(0.5 * MISS)
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
@@ -125,7 +118,7 @@ class _Search:
         value = self.program.objective(inside)
         if value <= self.value or not allowed(self.program, inside):
             return
-        if self.program.missed(inside) > _MISS:
+        if self.program.missed(inside) > MISS:
             return
         self.best, self.value = inside, value
         if relaxed is not None:

@@ -108,7 +108,7 @@ def integer_mix(
     reach = np.abs(columns.at - mixed.u[columns.arm]) <= (near + 1.0) * lot
     inside &= (lot <= 0.0) | reach | (columns.at == 0.0)
     used = np.flatnonzero(inside)
-    arm, at, gain = columns.arm[used], columns.at[used], columns.gain[used] / master.money
+    arm, at, gain = columns.arm[used], columns.at[used], columns.worth(program)[used] / master.money
     k, rows = used.size, program.rows
     limited = np.zeros(n, dtype=bool)
     blocks: list[Any] = []
@@ -116,6 +116,9 @@ def integer_mix(
         limited[list(limit.arms)] = True
         row, count = master.limit(limit.arms, limit.count, arm, at, domain)
         blocks.append(LinearConstraint(row[None, :], -np.inf, count))
+    if program.floors:
+        least = np.array([floor.constant for floor in program.floors]) / master.size
+        blocks.append(LinearConstraint(master.surplus(used), least, np.inf))
     choice = domain.zero & ((domain.low > 0.0) | limited)
     whole = (domain.lot[arm] > 0.0) | (choice[arm] & (at == 0.0))
     body = master.matrix[:, arm] * at / master.row_scale[:, None]

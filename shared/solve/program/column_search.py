@@ -20,7 +20,7 @@ from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits
 from shared.solve.program.columns import Columns, Master, Mixed
-from shared.solve.program.found import Found, Tree, best_first
+from shared.solve.program.found import MISS, Found, Tree, best_first
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.recheck_time import seconds_per_node
@@ -49,6 +49,7 @@ class _Search:
     best: Array | None = None
     value: float = -np.inf
     prices: Array | None = None
+    thetas: tuple[float, ...] = ()
     tried: set[bytes] = field(default_factory=set)
     looks: int = 0
     per_node: float = 0.0
@@ -61,16 +62,20 @@ class _Search:
         """Whether all the time is needed to recheck the proof."""
         return work.now() + self.per_node * len(self.tree.nodes) >= self.deadline
 
-    def offer(self, u: Array, mu: Array | None) -> None:
+    def offer(self, u: Array, mu: Array | None, theta: Array | None = None) -> None:
         """Take a plan (A,) that is better than the best, if it is allowed."""
         value = self.program.objective(u[:, None])
         if value <= self.value or not within_limits(self.program, u):
+            return
+        if self.program.missed(u[:, None]) > MISS:
             return
         slack = 1e-9 * max(self.program.scale, 1e-300)
         if np.all(self.root.contains(u, slack)) and self.program.violation(u[:, None]) <= 1e-8:
             self.best, self.value = u, value
             if mu is not None:
                 self.prices = mu
+            if theta is not None:
+                self.thetas = tuple(theta.tolist())
 
     def offer_pattern(self, pattern: Array) -> None:
         """The best plan on the sides that a pattern takes."""
@@ -86,7 +91,7 @@ class _Search:
         if box.empty:
             return
         found = relax_program(
-            self.program,
+            self.program.raised(0.5 * MISS),
             box,
             gap=min(1e-9, 0.01 * self.gap),
             cutoff=self.value,
@@ -95,7 +100,7 @@ class _Search:
         )
         if found.status == "infeasible":
             return
-        self.offer(np.clip(found.u, box.u_lower, box.u_upper)[:, 0], found.mu)
+        self.offer(np.clip(found.u, box.u_lower, box.u_upper)[:, 0], found.mu, found.theta)
 
     def nu(self, u: Array) -> Array:
         """(A, H) price of adstocked spend: the slope at a plan, where that is finite."""
@@ -149,25 +154,31 @@ def search_columns(
         iterations=master.calls,
         bound=search.cutoff() if left is None else max(left, search.value),
         finished=left is None or left <= search.cutoff(),
+        thetas=search.thetas,
     )
 
 
 def _solve(
-    search: _Search, slot: int, domain: Domain, mu: Array | None, *, root: bool = False
+    search: _Search,
+    slot: int,
+    domain: Domain,
+    known: tuple[Array, Array] | None,
+    *,
+    root: bool = False,
 ) -> _Open | None:
     """Relax, look for plans, reduce; the proof's ``slot`` is filled. None where nothing is left."""
     master = search.master
     if domain.empty:
         return None
-    if mu is not None:
-        bound, _ = master.quick(mu, domain)
+    if known is not None:
+        bound, _ = master.quick(*known, domain)
         if bound <= search.cutoff():
             return None
     mixed: Mixed | None = None
     for _ in range(6 if root else 2):
         mixed = master.solve(
             domain,
-            mu,
+            known,
             cutoff=search.cutoff(),
             gap=0.05 * search.gap,
             deadline=search.deadline,
@@ -175,8 +186,8 @@ def _solve(
         )
         if mixed is None:
             return None
-        mu = mixed.mu
-        search.tree.leaf(mu, search.nu(mixed.u))
+        known = mixed.mu, mixed.theta
+        search.tree.leaf(mixed.mu, search.nu(mixed.u), mixed.theta.tolist())
         search.tree.nodes[slot] = search.tree.nodes.pop()
         if mixed.bound <= search.cutoff():
             return None
@@ -196,7 +207,7 @@ def _solve(
 
 
 def _look(search: _Search, domain: Domain, mixed: Mixed, *, root: bool) -> None:
-    search.offer(mixed.u, mixed.mu)
+    search.offer(mixed.u, mixed.mu, mixed.theta)
     if mixed.bound <= search.cutoff():
         return
     plans = patterns(search.program, mixed, domain)
@@ -219,7 +230,7 @@ def _look(search: _Search, domain: Domain, mixed: Mixed, *, root: bool) -> None:
             deadline=search.deadline - 0.8 * left,
         )
         if u is not None:
-            search.offer(u, mixed.mu)
+            search.offer(u, mixed.mu, mixed.theta)
             search.offer_pattern(u)
 
 
@@ -297,7 +308,7 @@ def _narrow(
     search: _Search, slot: int, domain: Domain, mixed: Mixed, room: float, may: NDArray[np.bool_]
 ) -> tuple[Domain, int]:
     """Shorten the intervals of arms whose hull gets lower by it (S-shaped, on lots)."""
-    functions = search.functions
+    functions = search.functions.lifted(mixed.theta)
     width = domain.high - domain.low
     matters = may & domain.active & (width > 0.0)
     matters &= (functions.bend() > domain.low) | (domain.lot > 0.0)
@@ -345,12 +356,13 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     low, high = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(low, mixed.arm, mixed.at)
     np.maximum.at(high, mixed.arm, mixed.at)
-    hull = np.bincount(
-        mixed.arm, weights=mixed.share * search.functions.value_of(mixed.arm, mixed.at), minlength=n
-    )
+    functions = search.functions.lifted(mixed.theta)
+    money = functions.unit_cost[mixed.arm] * mixed.at
+    worth = functions.program.value * functions.brings(mixed.arm, mixed.at) - money
+    hull = np.bincount(mixed.arm, weights=mixed.share * worth, minlength=n)
     torn = high > low
     allowed = domain.contains(mixed.u, 0.0)
-    near = search.functions.value(domain.nearest(mixed.u))
+    near = functions.value(domain.nearest(mixed.u))
     excess = np.maximum(hull - near, 0.0)
     small = 1e-4 * search.gap * abs(search.value) / n if np.isfinite(search.value) else 0.0
     # A mix that is no value of the arm's is a choice to be made, however little it promises.
@@ -359,7 +371,6 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     arm = int(np.argmax(np.maximum(excess, limited)))
     if max(excess[arm], limited[arm]) == -np.inf:
         return None
-    mu = mixed.mu
     nodes = search.tree.nodes
     leaf = nodes[node.slot]
     first = len(nodes)
@@ -373,7 +384,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         parts = (domain.below(arm, at), domain.above(arm, at))
     out = []
     for slot, part in zip((first, first + 1), parts, strict=True):
-        child = _solve(search, slot, part, mu)
+        child = _solve(search, slot, part, (mixed.mu, mixed.theta))
         if child is not None:
             out.append(child)
     return out

@@ -29,7 +29,8 @@ class Mixed:
     """The relaxation's best mix and what it proves.
 
     ``arm``, ``at``, ``share`` list the columns in use; ``u`` (A,) is their mix, ``value`` its
-    value on the hulls, ``bound`` what no plan of the region exceeds, shown by ``mu`` (m,).
+    value on the hulls, ``bound`` what no plan of the region exceeds, shown by ``mu`` (m,) and the
+    targets' ``theta`` (f,).
     """
 
     arm: NDArray[np.intp]
@@ -38,6 +39,7 @@ class Mixed:
     u: Array
     value: float
     mu: Array
+    theta: Array
     bound: float
     gains: Gains
     slack: float
@@ -89,7 +91,7 @@ class Columns:
         # The span of the ranges, not of the budget: rows narrow it within a round or two.
         self.arm = np.zeros(0, dtype=np.intp)
         self.at = np.zeros(0)
-        self.gain = np.zeros(0)
+        self.brings = np.zeros(0)
         self._known: set[tuple[int, float]] = set()
         grid = functions.on_lots(grid, domain)
         for row in grid:
@@ -97,6 +99,15 @@ class Columns:
         self.add(np.flatnonzero(domain.zero), np.zeros(int(domain.zero.sum())))
         self.n = n
         self.base = self.arm.size  # the grid, spread over all ranges
+
+    @property
+    def spends(self) -> Array:
+        """Money of each column."""
+        return self.functions.money()[self.arm] * self.at
+
+    def worth(self, program: Program) -> Array:
+        """What each column is worth to a program's objective."""
+        return program.value * self.brings - program.cost * self.spends
 
     def add(self, arms: NDArray[np.intp], at: Array) -> int:
         """Add columns; those known already are left out. How many were new."""
@@ -112,7 +123,7 @@ class Columns:
         new_at = np.array([x for _, x in fresh])
         self.arm = np.concatenate((self.arm, new_arm))
         self.at = np.concatenate((self.at, new_at))
-        self.gain = np.concatenate((self.gain, self.functions.value_of(new_arm, new_at)))
+        self.brings = np.concatenate((self.brings, self.functions.brings(new_arm, new_at)))
         return len(fresh)
 
 
@@ -125,23 +136,27 @@ class Master:
         self.columns = columns
         self.matrix = program.rows.matrix
         self.row_scale = _row_scale(program)
-        spread = np.ptp(columns.gain) if columns.gain.size else 1.0
-        self.money = max(float(spread), float(np.abs(columns.gain).max(initial=0.0)), 1e-300)
+        gain = columns.worth(program)
+        spread = np.ptp(gain) if gain.size else 1.0
+        self.money = max(float(spread), float(np.abs(gain).max(initial=0.0)), 1e-300)
+        most = float(np.abs(columns.brings).max(initial=0.0))
+        self.size = max([most, *(abs(floor.constant) for floor in program.floors), 1e-300])
         self.calls = 0
 
     def price(self, mu: Array) -> Array:
         """(A,) what the rows' multipliers make a unit of each arm cost."""
         return np.asarray(mu @ self.matrix)
 
-    def quick(self, mu: Array, domain: Domain) -> tuple[float, Gains]:
+    def quick(self, mu: Array, theta: Array, domain: Domain) -> tuple[float, Gains]:
         """A bound of a region from given multipliers, without solving anything."""
-        gains = self.functions.respond(self.price(mu), domain)
-        return dual_value(self.program, mu, gains, domain), gains
+        gains = self.functions.lifted(theta).respond(self.price(mu), domain)
+        less = sum(t * f.constant for t, f in zip(theta, self.program.floors, strict=True))
+        return dual_value(self.program, mu, gains, domain) - float(less), gains
 
     def solve(
         self,
         domain: Domain,
-        mu: Array | None,
+        known: tuple[Array, Array] | None,
         *,
         cutoff: float,
         gap: float,
@@ -149,7 +164,8 @@ class Master:
         patience: float = 0.0,
         rounds: int = _MOST,
     ) -> Mixed | None:
-        """Columns until the bound is within ``gap`` of the mix or at most ``cutoff``.
+        """Columns until the bound is within ``gap`` of the mix or at most ``cutoff``; ``known`` are
+        multipliers (mu, theta) to begin with.
 
         A mix worth more than the cutoff cannot be cut off any more: then ``patience`` times the
         excess is near enough.
@@ -158,23 +174,27 @@ class Master:
         """
         self._ends(domain)
         penalty = 100.0
-        best_mu = np.zeros(len(self.row_scale)) if mu is None else mu
-        best, best_gains = self.quick(best_mu, domain)
-        if mu is not None:
+        best_mu, best_theta = known or (
+            np.zeros(len(self.row_scale)),
+            np.zeros(len(self.program.floors)),
+        )
+        best, best_gains = self.quick(best_mu, best_theta, domain)
+        if known is not None:
             self._take(best_gains, domain)
         found: Mixed | None = None
         first = self.columns.arm.size  # columns from here on are kept whatever they promise
         for _ in range(rounds):
-            solved = self._linear(self._useful(domain, best_mu, best_gains, first), penalty, domain)
+            useful = self._useful(domain, best_mu, best_theta, best_gains, first)
+            solved = self._linear(useful, penalty, domain)
             if solved is None:
                 break
-            used, share, value, row_mu, slack = solved
-            bound, gains = self.quick(row_mu, domain)
+            used, share, value, row_mu, theta, slack = solved
+            bound, gains = self.quick(row_mu, theta, domain)
             if bound < best:
-                best, best_mu, best_gains = bound, row_mu, gains
+                best, best_mu, best_theta, best_gains = bound, row_mu, theta, gains
             arm, at = self.columns.arm[used], self.columns.at[used]
             u = np.bincount(arm, weights=share * at, minlength=self.functions.n)
-            found = Mixed(arm, at, share, u, value, best_mu, best, best_gains, slack)
+            found = Mixed(arm, at, share, u, value, best_mu, best_theta, best, best_gains, slack)
             if best <= cutoff or work.now() >= deadline:
                 break
             fresh = self._take(gains, domain)
@@ -199,13 +219,16 @@ class Master:
         arms = np.flatnonzero(domain.active)
         return self.columns.add(arms, gains.at[arms])
 
-    def _useful(self, domain: Domain, mu: Array, gains: Gains, first: int) -> NDArray[np.intp]:
+    def _useful(
+        self, domain: Domain, mu: Array, theta: Array, gains: Gains, first: int
+    ) -> NDArray[np.intp]:
         """Columns of the region: the grid, ends, new ones, and per arm those that lose least."""
         columns = self.columns
         arm, at = columns.arm, columns.at
         inside = (at >= domain.low[arm]) & (at <= domain.high[arm])
         inside |= domain.zero[arm] & (at == 0.0)
-        loss = gains.best[arm] - (columns.gain - self.price(mu)[arm] * at)
+        worth = columns.worth(self.program.lifted(theta)[0])
+        loss = gains.best[arm] - (worth - self.price(mu)[arm] * at)
         loss = np.where(inside, loss, np.inf)
         order = np.lexsort((loss, arm))
         place = np.empty(arm.size, dtype=np.intp)
@@ -218,11 +241,12 @@ class Master:
 
     def _linear(
         self, used: NDArray[np.intp], penalty: float, domain: Domain
-    ) -> tuple[NDArray[np.intp], Array, float, Array, float] | None:
+    ) -> tuple[NDArray[np.intp], Array, float, Array, Array, float] | None:
         import scipy.sparse as sparse
 
         columns, program, n = self.columns, self.program, self.functions.n
-        arm, at, gain = columns.arm[used], columns.at[used], columns.gain[used] / self.money
+        worth = columns.worth(program)
+        arm, at, gain = columns.arm[used], columns.at[used], worth[used] / self.money
         k, rows = used.size, program.rows
         body = self.matrix[:, arm] * at / self.row_scale[:, None]
         equal = rows.lower == rows.upper
@@ -230,23 +254,25 @@ class Master:
         down = np.isfinite(rows.lower) & ~equal
         limits = [self.limit(limit.arms, limit.count, arm, at, domain) for limit in program.at_most]
         n_limits = len(limits)
-        top = np.concatenate(
-            (body[up], -body[down], np.array([row for row, _ in limits]).reshape(n_limits, k))
-        )
+        counts = np.array([row for row, _ in limits]).reshape(n_limits, k)
+        top = np.concatenate((body[up], -body[down], -self.surplus(used), counts))
         n_up, n_down, n_eq = int(up.sum()), int(down.sum()), int(equal.sum())
-        elastic = np.zeros((top.shape[0], n_up + n_down + 2 * n_eq))
-        elastic[: n_up + n_down, : n_up + n_down] = -np.eye(n_up + n_down)
+        n_side, n_floors = n_up + n_down, len(program.floors)
+        soft = n_side + n_floors
+        elastic = np.zeros((top.shape[0], soft + 2 * n_eq))
+        elastic[:soft, :soft] = -np.eye(soft)
         a_ub = sparse.csr_array(np.hstack((top, elastic))) if top.shape[0] else None
         b_ub = np.concatenate(
             (
                 (rows.upper / self.row_scale)[up],
                 -(rows.lower / self.row_scale)[down],
+                -np.array([floor.constant / self.size for floor in program.floors]),
                 np.array([count for _, count in limits]),
             )
         )
         convex = sparse.csr_array((np.ones(k), (arm, np.arange(k))), shape=(n, k))
         exact = np.zeros((n_eq, elastic.shape[1]))
-        exact[:, n_up + n_down :] = np.hstack((np.eye(n_eq), -np.eye(n_eq)))
+        exact[:, soft:] = np.hstack((np.eye(n_eq), -np.eye(n_eq)))
         a_eq = sparse.vstack(
             (
                 sparse.hstack((sparse.csr_array(body[equal]), sparse.csr_array(exact))),
@@ -268,18 +294,26 @@ class Master:
         self.calls += 1
         if answer.x is None or answer.status != 0:
             return None
-        mu = np.zeros(len(self.row_scale))
+        mu, theta = np.zeros(len(self.row_scale)), np.zeros(n_floors)
         if a_ub is not None:
             side = -np.asarray(answer.ineqlin.marginals)
             mu[up] += np.maximum(side[:n_up], 0.0)
-            mu[down] -= np.maximum(side[n_up : n_up + n_down], 0.0)
+            mu[down] -= np.maximum(side[n_up:n_side], 0.0)
+            theta = np.maximum(side[n_side:soft], 0.0) * self.money / self.size
         mu[equal] = -np.asarray(answer.eqlin.marginals)[:n_eq]
         share = np.maximum(answer.x[:k], 0.0)
         keep = np.flatnonzero(share > 1e-12)
         share = share[keep] / np.bincount(arm[keep], weights=share[keep], minlength=n)[arm[keep]]
-        value = float((columns.gain[used[keep]] * share).sum())
+        value = float((worth[used[keep]] * share).sum())
         slack = float(answer.x[k:].sum())
-        return used[keep], share, value, mu * self.money / self.row_scale, slack
+        return used[keep], share, value, mu * self.money / self.row_scale, theta, slack
+
+    def surplus(self, used: NDArray[np.intp]) -> Array:
+        """(f, k) what columns give to the surplus of each target, in its own size."""
+        brings, spends = self.columns.brings[used], self.columns.spends[used]
+        floors = self.program.floors
+        rows = [(brings - floor.per_money * spends) / self.size for floor in floors]
+        return np.array(rows).reshape(len(floors), used.size)
 
     def limit(
         self,

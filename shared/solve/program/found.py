@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from shared.problem.proof import Leaf, Node, Proof
 
-__all__ = ["Found", "Tree", "best_first"]
+__all__ = ["MISS", "Found", "Tree", "best_first"]
 
 Array = NDArray[np.float64]
+
+
+MISS = 1e-9
+"""Relative, of a target: what rounding may leave."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +93,9 @@ class Tree:
 
     nodes: list[Node] = field(default_factory=list)
 
-    def leaf(self, mu: Array, nu: Array) -> int:
+    def leaf(self, mu: Array, nu: Array, theta: Sequence[float] = ()) -> int:
         """A new leaf; its number."""
-        self.nodes.append(Leaf(mu, nu))
+        self.nodes.append(Leaf(mu, nu, tuple(theta)))
         return len(self.nodes) - 1
 
     def set(self, slot: int, node: Node) -> None:

@@ -103,11 +103,11 @@ def _search(
         from shared.solve.program.interactions import search_interactions
 
         return search_interactions(program, options, deadline, starts)
-    if program.floors:
-        return _boxes(program, options, deadline, starts)
     whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
     if whole and program.columns == 1 and program.weight.shape[1] == 1:
         return search_columns(program, gap=options.gap, deadline=deadline, starts=starts)
+    if program.floors:
+        return _boxes(program, options, deadline, starts)
     if falls_apart(program) and not _concave(program):
         found = search_prices(program, gap=options.gap, deadline=deadline, starts=starts)
         if found is not None:
