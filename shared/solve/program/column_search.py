@@ -8,14 +8,14 @@ more are taken out, which with many arms are nearly all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.program import Program
-from shared.problem.proof import SplitActive, SplitDecision
+from shared.problem.proof import Leaf, SplitActive, SplitDecision
 from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits
@@ -318,8 +318,6 @@ def _narrow(
     best = functions.respond(price, domain).best
     leaf = search.tree.nodes[slot]
     out = domain
-    from dataclasses import replace
-
     for keep_above in (True, False):
         # The longest end piece on which no value comes near enough, by bisection.
         least, most = np.zeros(width.size), np.ones(width.size)
@@ -349,6 +347,25 @@ def _chain(
     return first + 1 if keep_above else first
 
 
+def _open_still(search: _Search, node: _Open) -> bool:
+    """Whether a region in which no arm mixes promises more than the best plan, looked at closely:
+    near enough before that plan was known may not be now."""
+    mixed = node.mixed
+    mixed = (
+        search.master.solve(
+            node.domain,
+            (mixed.mu, mixed.theta),
+            cutoff=search.cutoff(),
+            gap=0.05 * search.gap,
+            deadline=search.deadline,
+        )
+        or mixed
+    )
+    search.tree.set(node.slot, Leaf(mixed.mu, search.nu(mixed.u), tuple(mixed.theta.tolist())))
+    search.offer(mixed.u, mixed.mu, mixed.theta)
+    return mixed.bound > search.cutoff()
+
+
 def _split(search: _Search, node: _Open) -> list[_Open] | None:
     """Two children between the values that one arm mixes; None where no arm does."""
     mixed, domain = node.mixed, node.domain
@@ -370,7 +387,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     limited = count_excess(search.program, mixed, domain)
     arm = int(np.argmax(np.maximum(excess, limited)))
     if max(excess[arm], limited[arm]) == -np.inf:
-        return None
+        return None if _open_still(search, node) else []
     nodes = search.tree.nodes
     leaf = nodes[node.slot]
     first = len(nodes)
