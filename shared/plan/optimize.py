@@ -19,10 +19,8 @@ from shared.plan.explain import explain
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
-from shared.problem.aim import GOALS
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
-from shared.solve.named.search import BY_NAME
 
 __all__ = ["answer", "certificate_of", "make_plan", "rows_of"]
 
@@ -32,8 +30,7 @@ Floats = NDArray[np.float64]
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """Solve ``problem`` and check the solution with code that shares nothing with the solver.
 
-    One budget over boxes has a solver of its own, and so has any goal of spend and outcome over
-    them; everything else goes through the general program.
+    One budget over boxes has a solver of its own; everything else goes through the general program.
 
     Parameters
     ----------
@@ -72,10 +69,6 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
     if problem.separable:
         return separable.make_plan(problem, start)
     # Imported where used: the common question does not wait for solvers that it does not need.
-    if problem.boxed and problem.goal.goal in GOALS and problem.options.method not in BY_NAME:
-        from shared.plan import goals
-
-        return goals.make_plan(problem, start)
     from shared.plan import general
 
     return general.make_plan(problem, start)

@@ -52,10 +52,6 @@ def yardstick(problem: Problem) -> Yardstick:
     """
     if problem.separable:
         return _OfBoxes(problem, canonicalise(problem), Aim())
-    if problem.boxed and problem.goal.goal in GOALS:
-        from shared.problem.free_budget import canonicalise_goal
-
-        return _OfBoxes(problem, *canonicalise_goal(problem))
     from shared.problem.lower import lower
 
     alike = replace(problem, horizon=replace(problem.horizon, mode="time_varying"))

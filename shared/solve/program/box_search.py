@@ -227,7 +227,7 @@ def _reach(search: _Search, root: RelaxedProgram) -> None:
             tasks.append(program.lifted(theta)[0])
 
     def near() -> bool:
-        return search.best is not None and root.bound - search.value <= 1e-2 * abs(search.value)
+        return search.best is not None and root.bound - search.value <= 0.05 * abs(search.value)
 
     for plan in () if near() else pulses(program):
         search.climb(plan)

@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 
 _ITERATIONS = 100
 _CORRECTORS = 2  # per step (Gondzio, Computational Optimization and Applications 6, 1996)
+_TARGET = 2e-10  # of what a target asks for: what an answer may miss or exceed it by
 _WILD = 1e4  # scaled prices beyond this come from a region without an interior
 
 
@@ -207,7 +208,8 @@ def _iterate(
             return replace(found, status=INFEASIBLE)
         if found.bound <= cutoff:
             return replace(found, status="cut off")
-        if state.missed <= met and found.bound - found.value <= gap * size:
+        exact = state.missed <= met and state.short <= _TARGET
+        if exact and found.bound - found.value <= gap * size:
             return replace(found, status=OPTIMAL)
         # Far from feasible the bound may rise for a while: residuals that fall are progress too.
         nearer = state.merit < 0.9 * least

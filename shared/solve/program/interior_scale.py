@@ -29,7 +29,7 @@ class Scaled:
 
     An outcome is ``worth`` so much here, and the objective counts ``gain`` of that (1; 0 where only
     money counts). Of every target (f,): what a unit decision takes from its surplus, ``per_money``
-    (f, A, K), and ``short``, its surplus at the box's least.
+    (f, A, K), and ``short``, its surplus at the box's least, where the outcome is ``brings``.
 
     ``carry`` (A, H, K) and ``rows`` (m, A K), sparse where that pays, act on unit decisions; a
     decision that cannot move (``free`` is false) has columns of zeros. ``equal`` (m,) marks the
@@ -57,6 +57,7 @@ class Scaled:
     gain: float
     per_money: Array
     short: Array
+    brings: float
 
     @property
     def u_shape(self) -> tuple[int, int]:
@@ -274,6 +275,7 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
         gain=1.0 if program.value > 0.0 else 0.0,
         per_money=worth * per_money[:, None, None] * (spend * width),
         short=worth * np.array(short),
+        brings=worth * brings,
     )
 
 

@@ -138,6 +138,9 @@ class State:
         self.target = scaled.surplus(u, self.rise) - self.room if self.room.size else self.room
         self.centre = total / max(1, self.count)
         self.missed = max(_largest(self.link), _largest(self.row), _largest(self.target))
+        # What a target asks for may be small beside what the box can bring.
+        asked = np.abs(float(self.rise.sum()) + scaled.brings - self.room)
+        self.short = _largest(self.target / np.maximum(asked, 1e-6)) if self.room.size else 0.0
         # A slope that is off by much where next to nothing is left to move does no harm.
         near = np.minimum(self.to_low, self.to_high)
         self.merit = float(np.abs(self.dual) @ near) + total + self.missed

@@ -1,1 +1,0 @@
-"""Profit, least spend and efficiency targets over boxes and at most one budget."""
