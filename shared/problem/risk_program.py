@@ -37,7 +37,6 @@ from shared.problem.program import Program
 from shared.problem.risk import check_figures, markov, measure, scaled_draws
 
 __all__ = [
-    "between",
     "caution",
     "check_program_risk",
     "in_measure",
@@ -70,7 +69,7 @@ def check_program_risk(program: Program, risk: Risk) -> DrawStack:
     return program.draws
 
 
-def in_measure(aim: Aim) -> tuple[bool, ...]:
+def in_measure(aim: Aim | Program) -> tuple[bool, ...]:
     """Whether each floor holds in the measure itself rather than in expectation."""
     return tuple(aim.value == 0.0 and floor.constant > 0.0 for floor in aim.floors)
 
@@ -89,18 +88,7 @@ def outcomes(program: Program, u: Array) -> Array:
     draws = program.response_draws(z)
     if draws is None:
         raise ValueError("A risk measure needs draws.")
-    return np.asarray(draws.sum(axis=(1, 2)) + between(program, z))
-
-
-def between(program: Program, z: Array) -> float:
-    """What interactions bring at adstocked spend ``z`` (A, H); the same in every draw."""
-    if not program.pairs:
-        return 0.0
-    level, total = program.saturation(z), 0.0
-    for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
-        total += pair.strength * float(both.sum())
-    return total
+    return np.asarray(draws.sum(axis=(1, 2)) + program.between(z))
 
 
 def relaxed(
