@@ -19,7 +19,7 @@ from shared.plan.score import finite, totals
 from shared.problem.aim import GOALS
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 
 __all__ = ["answer", "certificate_of", "make_plan", "rows_of"]
 

@@ -137,6 +137,11 @@ class Program:
         return replace(self, value=aim.value, cost=aim.cost, floors=aim.floors)
 
     @property
+    def aim(self) -> Aim:
+        """What outcome and money are worth, and the targets."""
+        return Aim(value=self.value, cost=self.cost, floors=self.floors)
+
+    @property
     def arms(self) -> int:
         """A: how many channels or campaigns."""
         return len(self.names)

@@ -21,9 +21,8 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.program.program_search import known_plan
-from shared.solve.program.target_by_name import search_by_name
 from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
 from shared.solve.program.target_search import Line, Part, TargetSearch
@@ -83,8 +82,7 @@ def solve_program_aim(
             search.offer(search.measured(plan))
     lines = first_plan(search)
     if options.method in BY_NAME and search.best is not None:
-        proof, top, why = search_by_name(search, lines)
-        return _answer(search, proof, top, options.method, why, began)
+        return _by_name(search, lines, began)
     proof, top = branch(search, lines)
     if search.best is None:
         raise unmet(search, timed_out=True)
@@ -96,6 +94,26 @@ def solve_program_aim(
     if out.certificate.relative_gap > options.gap:
         out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
     return out
+
+
+def _by_name(search: TargetSearch, lines: tuple[Line, ...], began: float) -> ProgramAimSolved:
+    """The plan that a search found, and beside it the proof of the exact solver's root."""
+    assert search.best is not None
+    program, now = search.program, time.perf_counter()
+    exact = replace(search, deadline=now + 0.35 * (search.deadline - now))
+    root = descend(exact, Part(program.lower, program.upper), first_guess(search), lines)
+    found = heuristic(
+        program.aimed(search.aim),
+        search.options,
+        search.best.u,
+        deadline=search.deadline,
+        multipliers=root.thetas,
+    )
+    search.offer(search.measured(found.u))
+    search.iterations += found.evaluations + exact.iterations
+    search.nodes += 1
+    why = f"{found.why} The bound is that of the exact solver's root."
+    return _answer(search, root.proof, root, search.options.method, why, began)
 
 
 def _answer(

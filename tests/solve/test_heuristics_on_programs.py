@@ -11,8 +11,7 @@ from shared.curves.stack import stack
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
-from shared.solve.named.program_by_name import solve_by_name
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 from shared.solve.program.program_search import solve_program
 
 QUICK = ("gradient", "slsqp", "piecewise")
@@ -65,7 +64,7 @@ def over_time(kind: str) -> Program:
 def test_a_concave_plan_over_time_is_solved_to_the_stated_tolerance(method: str) -> None:
     program = over_time("exponential")
     best = program.objective(solve_program(program, SolverOptions()).u)
-    solved = solve_by_name(program, asked(method))
+    solved = solve_program(program, asked(method))
     found = certify(program, solved.u, solved.proof)
     assert found.proven
     assert found.max_constraint_violation <= 1e-9
@@ -78,7 +77,7 @@ def test_a_concave_plan_over_time_is_solved_to_the_stated_tolerance(method: str)
 @pytest.mark.parametrize("method", BY_NAME)
 def test_the_same_seed_gives_the_same_plan(method: str) -> None:
     program = over_time("s_hill")
-    one, two = (solve_by_name(program, asked(method, 4)) for _ in range(2))
+    one, two = (solve_program(program, asked(method, 4)) for _ in range(2))
     assert one.u.tobytes() == two.u.tobytes()
     assert one.iterations == two.iterations
 
@@ -87,7 +86,7 @@ def test_the_same_seed_gives_the_same_plan(method: str) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_any_program_keeps_its_rules_and_its_bound(method: str, seed: int) -> None:
     program, plan = random_program(np.random.default_rng(seed))
-    solved = solve_by_name(program, SolverOptions(method=method, time_limit_s=4.0), plan)
+    solved = solve_program(program, SolverOptions(method=method, time_limit_s=4.0), plan)
     found = certify(program, solved.u, solved.proof)
     assert found.max_constraint_violation <= 1e-6
     assert found.objective <= found.upper_bound
@@ -105,4 +104,4 @@ def test_a_plan_that_is_the_only_one(method: str) -> None:
             "upper": locked,
         }
     )
-    assert solve_by_name(only, asked(method)).u == pytest.approx(locked, abs=1e-12)
+    assert solve_program(only, asked(method)).u == pytest.approx(locked, abs=1e-12)

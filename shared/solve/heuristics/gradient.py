@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.solve.named.space import Searched, Space
+from shared.solve.heuristics.space import Searched, Space
 
 __all__ = ["ascend", "climb", "starting_points"]
 
@@ -22,6 +22,8 @@ _HALVINGS = 25
 _CELLS = 20_000  # points times coordinates started together
 _ARMIJO = 1e-4
 _FLAT = 1.0
+_BEST = 8  # of the ends, to go on from
+_BENDS = (1e-2, 1e-3, 3e-5)  # a corner at a target would stop the ascent anywhere
 _STILL = 1e-13  # of a range: a move this small is none
 
 
@@ -36,15 +38,13 @@ def starting_points(space: Space, seed: int, most: int) -> Array:
 def ascend(space: Space, seed: int) -> Searched:
     """Climb from many seeded starts; the best end counts."""
     starts = starting_points(space, seed, 64)
-    points, values, finished = climb(space, starts)
-    best = int(np.argmax(values))
-    return Searched(
-        point=points[best],
-        value=float(values[best]),
-        evaluations=space.evaluations,
-        note=f"Projected gradient ascent from {len(starts)} starts; the best end is answered.",
-        finished=finished,
-    )
+    points, finished = starts, True
+    for bend in _BENDS if space.penalties.size else _BENDS[-1:]:
+        space.bend = bend
+        points, values, in_time = climb(space, points)
+        points, finished = points[np.argsort(-values, kind="stable")[:_BEST]], finished and in_time
+    note = f"Projected gradient ascent from {len(starts)} starts; the best end is answered."
+    return Searched(points[0], note, finished)
 
 
 def climb(space: Space, starts: Array, rounds: int = _ROUNDS) -> tuple[Array, Array, bool]:
