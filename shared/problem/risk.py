@@ -41,6 +41,7 @@ __all__ = [
     "measures",
     "most_weight",
     "scaled_draws",
+    "slope_weights",
     "weights_at",
 ]
 
@@ -101,9 +102,23 @@ def weights_at(risk: Risk, outcomes: Array) -> Array:
         apart = outcomes - outcomes.mean(axis=-1, keepdims=True)
         tilted = (1.0 - risk.aversion * apart / np.where(known, spread, 1.0)) / count
         return np.asarray(np.where(known, tilted, even), dtype=np.float64)
-    share, out = most_weight(risk, count), np.empty(outcomes.shape)
     # From the worst draw on, each weighs as much as one can until all weight is given.
-    given = np.clip(1.0 - share * np.arange(count), 0.0, share)
+    share = most_weight(risk, count)
+    return _by_rank(outcomes, np.clip(1.0 - share * np.arange(count), 0.0, share))
+
+
+def slope_weights(risk: Risk, outcomes: Array) -> Array:
+    """Weights (..., S) whose weighted sum of the draws' slopes is the measure's slope."""
+    if risk.measure != "quantile":
+        return weights_at(risk, outcomes)
+    count = outcomes.shape[-1]
+    away = np.abs(np.arange(count) - risk.level * (count - 1))
+    return _by_rank(outcomes, np.maximum(1.0 - away, 0.0))
+
+
+def _by_rank(outcomes: Array, given: Array) -> Array:
+    """Weights (S,) of the least outcome, the second least and so on, put where these are."""
+    out = np.empty(outcomes.shape)
     order = np.argsort(outcomes, axis=-1, kind="stable")
     np.put_along_axis(out, order, np.broadcast_to(given, out.shape), axis=-1)
     return out

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared.solve.heuristics.space import Searched, Space
 
-__all__ = ["ascend", "climb", "starting_points"]
+__all__ = ["ascend", "ascended", "starting_points"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 400
@@ -38,23 +38,29 @@ def starting_points(space: Space, seed: int, most: int) -> Array:
 def ascend(space: Space, seed: int) -> Searched:
     """Climb from many seeded starts; the best end counts."""
     starts = starting_points(space, seed, 64)
-    points, finished = starts, True
+    point, finished = ascended(space, starts)
+    note = f"Projected gradient ascent from {len(starts)} starts; the best end is answered."
+    return Searched(point, note, finished)
+
+
+def ascended(space: Space, points: Array) -> tuple[Array, bool]:
+    """The best end (n,) of ascents from points, and whether the clock let them end."""
+    finished = True
     for bend in _BENDS if space.penalties.size else _BENDS[-1:]:
         space.bend = bend
-        points, values, in_time = climb(space, points)
+        points, values, in_time = _climb(space, points)
         points, finished = points[np.argsort(-values, kind="stable")[:_BEST]], finished and in_time
-    note = f"Projected gradient ascent from {len(starts)} starts; the best end is answered."
-    return Searched(points[0], note, finished)
+    return points[0], finished
 
 
-def climb(space: Space, starts: Array, rounds: int = _ROUNDS) -> tuple[Array, Array, bool]:
+def _climb(space: Space, starts: Array) -> tuple[Array, Array, bool]:
     """Ends (k, n) of the ascents, their values (k,), and whether the clock let them end."""
     points, values = starts.copy(), space.value(starts)
     slopes = space.gradient(points)
     moving = np.arange(len(points))
     stretch = np.ones((len(points), 1))
     width = np.maximum(space.range, 1e-300)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         if not moving.size or space.late():
             break
         x, g = points[moving], slopes[moving]

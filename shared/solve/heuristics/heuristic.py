@@ -22,7 +22,7 @@ from shared.problem.program import Program
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import outcomes, relaxed
 from shared.solve.heuristics.bayesian import explore
-from shared.solve.heuristics.gradient import ascend
+from shared.solve.heuristics.gradient import ascend, ascended
 from shared.solve.heuristics.populations import evolve, swarm
 from shared.solve.heuristics.slsqp import quadratic_programming
 from shared.solve.heuristics.space import Searched, Space
@@ -125,7 +125,8 @@ def _searched(
     """What the method finds, and rounds of its own beside the space's evaluations.
 
     The integer programme over pieces knows sums only, so targets join its objective at their
-    multipliers, and draws are weighed as the measure weighs them at the best plan known.
+    multipliers, draws are weighed as the measure weighs them at the best plan known, and an ascent
+    from its plan makes up for what it leaves out.
     """
     if options.method != "piecewise":
         return search(space, options.method, options.seed), 0
@@ -137,11 +138,12 @@ def _searched(
     found = solve_piecewise(task, gap=options.gap, deadline=space.deadline, start=best)
     if found.u is None:
         return Searched(best.ravel(), "It found no plan of its own.", True), found.rounds
+    point, finished = ascended(space, found.u.reshape(1, -1))
     note = (
         "A mixed-integer programme over straight pieces of the curves, refined around its plans in "
-        f"{found.rounds} rounds."
+        f"{found.rounds} rounds, and an ascent from the best of them."
     )
-    return Searched(found.u.ravel(), note, not space.late()), found.rounds
+    return Searched(point, note, finished), found.rounds
 
 
 def _multipliers(program: Program, plan: Array, told: Sequence[float]) -> Array:

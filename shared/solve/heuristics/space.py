@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.risk import measures, weights_at
+from shared.problem.risk import measures, slope_weights
 from shared.problem.risk_program import in_measure
 from shared.solve.heuristics.polyhedron import Polyhedron
 
@@ -136,7 +136,7 @@ class Space:
         else:
             even = (theta @ ~self.in_measure)[:, None]
             each = self._read(z)[2]
-            weights = (factor[:, None] - even) * weights_at(program.risk, each)
+            weights = (factor[:, None] - even) * slope_weights(program.risk, each)
             inner = program.weight * self._weighed(z, weights + even / each.shape[1])
         inner += factor[:, None, None] * program.between_slopes(z)
         out = np.einsum("ahk,iah->iak", program.carry, inner).reshape(points.shape)
