@@ -1,17 +1,23 @@
-"""Methods by name on general programs: every rule kept, never above the bound, never worse."""
+"""Heuristics on general programs: every rule kept, never above the bound, never worse."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from problems import curve
+from problems import curve, shaken
 from programs import random_program
 
-from shared.curves.stack import stack
-from shared.problem.model import SolverOptions
-from shared.problem.program import Program, Rows
+from shared.curves.stack import stack, stack_draws
+from shared.problem.aim import Aim, Floor
+from shared.problem.model import Risk, SolverOptions
+from shared.problem.program import Pair, Program, Rows
+from shared.problem.risk_program import worth
 from shared.solve.certify.certificate import certify
-from shared.solve.heuristics.heuristic import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
+from shared.solve.heuristics.space import Space
 from shared.solve.program.program_search import solve_program
 
 QUICK = ("gradient", "slsqp", "piecewise")
@@ -28,6 +34,13 @@ TOLERANCE = {
 
 def asked(method: str, seed: int = 0) -> SolverOptions:
     return SolverOptions(method=method, seed=seed, time_limit_s=60.0)
+
+
+def searched(
+    program: Program, method: str, start: np.ndarray | None = None, seconds: float = 60.0
+) -> Heuristic:
+    deadline = time.perf_counter() + seconds
+    return heuristic(program, asked(method), start, deadline=deadline)
 
 
 def over_time(kind: str) -> Program:
@@ -105,3 +118,84 @@ def test_a_plan_that_is_the_only_one(method: str) -> None:
         }
     )
     assert solve_program(only, asked(method)).u == pytest.approx(locked, abs=1e-12)
+
+
+def s_shaped(seed: int, floors: tuple[Floor, ...], value: float, cost: float) -> Program:
+    """Four channels over two periods, half of them S-shaped, under a total budget and targets."""
+    rng = np.random.default_rng(seed)
+    carry = np.array([[[1.0, 0.0], [decay, 1.0]] for decay in (0.1, 0.3, 0.5, 0.7)])
+    kinds = ("s_hill", "hill", "sigmoid", "exponential")
+    free = replace(
+        over_time("hill"),
+        names=("a", "b", "c", "d"),
+        lower=np.zeros((4, 2)),
+        upper=np.full((4, 2), 2.0),
+        least_active=np.zeros((4, 2)),
+        lower_by=("",) * 4,
+        upper_by=("max_spend",) * 4,
+        lot=np.zeros(4),
+        rows=Rows(np.ones((1, 8)), np.array([-np.inf]), np.array([5.0]), ("budget",)),
+        spread=np.broadcast_to(np.eye(2), (4, 2, 2)).copy(),
+        carry=carry,
+        carry_in=np.zeros((4, 2)),
+        weight=np.ones((4, 2)),
+        curves=stack([curve(rng, kind) for kind in kinds]),
+    )
+    return replace(free, value=value, cost=cost, floors=floors)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", ["target_outcome", "target_roas"])
+def test_targets_are_met_and_methods_agree_on_what_is_best(name: str, seed: int) -> None:
+    free = s_shaped(seed, (), 1.0, 0.0)
+    even = free.outcome(np.full((4, 2), 0.5))
+    if name == "target_outcome":
+        aim = Aim(value=0.0, cost=1.0, floors=(Floor(name, 1.1 * even, 0.0, 1.1 * even),))
+    else:
+        aim = Aim(floors=(Floor(name, 0.0, 0.9 * even / 4.0, 0.9 * even / 4.0),))
+    reached = []
+    for method in [name for name in BY_NAME if name != "bayesian"]:
+        # Nothing told of multipliers and no plan known: penalties find their size by themselves.
+        found = searched(free.aimed(aim), method)
+        brings, costs = free.outcome(found.u), float(free.spend(found.u).sum())
+        assert aim.missed(brings, costs) <= 1e-9
+        assert free.violation(found.u) <= 1e-9
+        reached.append(aim.worth(brings, costs))
+    assert min(reached) >= max(reached) - 0.02 * abs(max(reached))
+
+
+@pytest.mark.parametrize("measure", ["mean_minus_sd", "quantile", "cvar", "worst_case"])
+@pytest.mark.parametrize("floor", [False, True])
+def test_slopes_under_a_measure_and_a_target_against_finite_differences(
+    measure: str, floor: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    kinds = ("s_hill", "hill", "sigmoid", "exponential")
+    each = [curve(rng, kind) for kind in kinds]
+    draws = stack_draws([[shaken(rng, one) for _ in range(9)] for one in each])
+    program = replace(
+        s_shaped(0, (Floor("target_outcome", 50.0, 0.0, 50.0),) * floor, float(not floor), 1.0),
+        curves=stack(each),
+        draws=draws,
+        pairs=(Pair(0, 2, 0.3),),
+        risk=Risk(measure, level=0.3),
+    )
+    space = Space(program, penalties=[2.0] * floor)
+    points = rng.uniform(0.3, 0.6, (3, space.n))
+    slopes, step = space.gradient(points), 1e-6
+    for i in range(space.n):
+        side = np.zeros(space.n)
+        side[i] = step
+        rise = space.value(points + side) - space.value(points - side)
+        assert slopes[:, i] == pytest.approx(rise / (2 * step), rel=1e-5, abs=1e-7)
+    own = [worth(program, program.aim, program.risk, p.reshape(4, 2)) for p in points]
+    assert space.figures(points)[0] == pytest.approx(np.array(own), rel=1e-12)
+
+
+def test_a_start_that_breaks_a_row_is_moved_and_counts() -> None:
+    program = over_time("s_hill")
+    best = solve_program(program, SolverOptions()).u
+    found = searched(program, "gradient", 1.05 * best, seconds=0.0)
+    assert not found.finished
+    assert program.violation(found.u) <= 1e-9
+    assert program.objective(found.u) >= 0.99 * program.objective(best)

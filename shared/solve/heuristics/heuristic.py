@@ -7,18 +7,20 @@ before, and only then answered. How good it is is for a proof to say that they h
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.feasibility import feasible_point, repair
+from shared.errors import InputTooLarge
+from shared.problem.feasibility import feasible_point
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
+from shared.problem.repair import repair, rounded
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import outcomes, relaxed
 from shared.solve.heuristics.bayesian import explore
@@ -29,7 +31,7 @@ from shared.solve.heuristics.space import Searched, Space
 from shared.solve.program.piecewise import solve_piecewise
 from shared.solve.program.solved_program import known_plan
 
-__all__ = ["BY_NAME", "SEARCHES", "Heuristic", "heuristic", "search"]
+__all__ = ["BY_NAME", "SEARCHES", "Heuristic", "heuristic"]
 
 Array = NDArray[np.float64]
 
@@ -69,7 +71,7 @@ def heuristic(
     options: SolverOptions,
     start: Array | None = None,
     *,
-    deadline: float = math.inf,
+    deadline: float,
     multipliers: Sequence[float] = (),
 ) -> Heuristic:
     """Search by ``options.method`` until it ends, or until ``deadline`` (of ``perf_counter``).
@@ -89,38 +91,31 @@ def heuristic(
     """
     known = [known_plan(program), incumbent(program, start)]
     if start is not None and known[1] is None:
-        known.append(repair(program, start, deadline))
+        known.append(rounded(program, start))
     plans = [plan for plan in known if plan is not None] or [feasible_point(program, deadline)]
     space = Space(program, deadline, plans)
     rank = partial(_rank, space)
-    multipliers = _multipliers(program, max(plans, key=rank), multipliers)
-    space.penalties = _DEARER * multipliers
+    prices = _prices(program, max(plans, key=rank), multipliers)
     rounds = 0
     for _ in range(_RAISES if program.floors else 1):
-        best = max(plans, key=rank)
-        done, count = _searched(space, options, best, multipliers)
-        rounds += count
-        found = repair(program, done.point.reshape(best.shape), deadline)
+        space.penalties, best = _DEARER * prices, max(plans, key=rank)
+        done, count = _searched(space, options, best, prices)
+        rounds, found = rounds + count, None
+        with suppress(InputTooLarge):  # not mended in time: what is known already is answered
+            found = repair(program, done.point.reshape(best.shape))
         if found is not None:
             plans += [found, *_mixed(space, found, best)]
-            if rank(found)[0] >= -_NEARLY:
+            if rank(found)[0] >= -_NEARLY and max(map(rank, plans))[0] == 0.0:
                 break
-        space.penalties, multipliers = _RAISED * space.penalties, _RAISED * multipliers
+        prices = _RAISED * prices
     why = f"Asked for by name. {done.note}"
     why += " Missing a target costs it a penalty." if program.floors else ""
     why += "" if done.finished else " The time limit cut the search short."
     return Heuristic(max(plans, key=rank), why, space.evaluations + rounds, done.finished)
 
 
-def search(space: Space, method: str, seed: int) -> Searched:
-    """Search by the method of that name; the same seed gives the same point."""
-    if not np.any(space.range > 0.0):
-        return Searched(space.lower, "Only one plan is allowed.", True)
-    return SEARCHES[method](space, seed)
-
-
 def _searched(
-    space: Space, options: SolverOptions, best: Array, multipliers: Array
+    space: Space, options: SolverOptions, best: Array, prices: Array
 ) -> tuple[Searched, int]:
     """What the method finds, and rounds of its own beside the space's evaluations.
 
@@ -128,13 +123,15 @@ def _searched(
     multipliers, draws are weighed as the measure weighs them at the best plan known, and an ascent
     from its plan makes up for what it leaves out.
     """
-    if options.method != "piecewise":
-        return search(space, options.method, options.seed), 0
+    if not np.any(space.range > 0.0):
+        return Searched(space.lower, "Only one plan is allowed.", True), 0
+    if options.method in SEARCHES:
+        return SEARCHES[options.method](space, options.seed), 0
     program, risk, weights = space.program, space.program.risk, None
     if risk is not None:
         each = outcomes(program, best)
         weights = np.full(each.size, 1.0 / each.size) if program.pairs else weights_at(risk, each)
-    task, _ = relaxed(program, program.aim, tuple(multipliers.tolist()), risk, weights)
+    task, _ = relaxed(program, program.aim, tuple(prices.tolist()), risk, weights)
     found = solve_piecewise(task, gap=options.gap, deadline=space.deadline, start=best)
     if found.u is None:
         return Searched(best.ravel(), "It found no plan of its own.", True), found.rounds
@@ -146,8 +143,8 @@ def _searched(
     return Searched(point, note, finished), found.rounds
 
 
-def _multipliers(program: Program, plan: Array, told: Sequence[float]) -> Array:
-    """What one outcome more of each target is worth: as told, never nothing; else as a guess."""
+def _prices(program: Program, plan: Array, told: Sequence[float]) -> Array:
+    """(m,) what one outcome more of each target is worth: as told, never nothing; else a guess."""
     costs = program.cost * float(program.spend(plan).sum())
     unit = max(told, default=0.0) or costs / max(abs(program.outcome(plan)), 1e-300)
     least = 0.1 * max(program.value, unit)

@@ -61,13 +61,13 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
 
     minimize: Any = optimize.minimize
     width = np.maximum(space.range, 1e-300)
-    free = np.zeros((1, len(space.constant)))
+    free = np.zeros((1, len(space.asked)))
     slopes = np.abs(space.gradient(start[None, :], free)[0] * width)
     unit = float(np.median(slopes[slopes > 0.0])) if np.any(slopes > 0.0) else 1.0
     last = start
 
     def point(y: Array) -> Array:
-        return np.asarray(np.clip(space.lower + y * width, space.lower, space.upper)[None, :])
+        return np.clip(space.lower + y * width, space.lower, space.upper)[None, :]
 
     def value(y: Array) -> float:
         nonlocal last
@@ -78,8 +78,20 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
         return -float(space.figures(last[None, :])[0][0]) / unit
 
     def gradient(y: Array) -> Array:
-        return np.asarray(-space.gradient(point(y), free)[0] * width / unit, np.float64)
+        return np.asarray(-space.gradient(point(y), free)[0] * width / unit)
 
+    def surplus(y: Array) -> Array:
+        return np.asarray(space.figures(point(y))[1][0] / space.asked)
+
+    def surplus_slopes(y: Array) -> Array:
+        # What a gradient gains by a target's multiplier is the target's own.
+        theta = np.eye(len(space.asked) + 1, len(space.asked), -1)
+        found = space.gradient(np.repeat(point(y), len(theta), axis=0), theta)
+        return np.asarray((found[1:] - found[0]) * width / space.asked[:, None])
+
+    constraints: list[Any] = _rows(space, width)
+    if space.asked.size:
+        constraints.append(optimize.NonlinearConstraint(surplus, 0.0, np.inf, jac=surplus_slopes))
     try:
         with np.errstate(all="ignore"):
             result = minimize(
@@ -88,7 +100,7 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
                 jac=gradient,
                 method="SLSQP",
                 bounds=[(0.0, 1.0 if w > 1e-300 else 0.0) for w in width],
-                constraints=[*_rows(space, width), *_targets(space, width, point)],
+                constraints=constraints,
                 options={"maxiter": _ROUNDS, "ftol": 1e-12},
             )
     except _Late:
@@ -97,47 +109,17 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
     return (ended if np.all(np.isfinite(ended)) else last), bool(result.success), False
 
 
-def _rows(space: Space, width: Array) -> list[dict[str, Any]]:
+def _rows(space: Space, width: Array) -> list[Any]:
     """The rows in scipy's words, each in units of its own largest coefficient."""
+    from scipy.optimize import LinearConstraint
+
     rows = space.program.rows
-    scaled = rows.matrix * width
+    scaled, shift = rows.matrix * width, rows.matrix @ space.lower
     size = np.maximum(np.abs(scaled).max(axis=1, initial=0.0), 1e-300)
-    shift = rows.matrix @ space.lower
-    scaled, low, high = (
-        scaled / size[:, None],
-        (rows.lower - shift) / size,
-        (rows.upper - shift) / size,
-    )
+    low, high = (rows.lower - shift) / size, (rows.upper - shift) / size
     same = low == high
-    out: list[dict[str, Any]] = []
-    for kind, used, limit, sign in (
-        ("eq", same, low, 1.0),
-        ("ineq", ~same & np.isfinite(low), low, 1.0),
-        ("ineq", ~same & np.isfinite(high), high, -1.0),
-    ):
-        if np.any(used):
-            part, bound = sign * scaled[used], sign * limit[used]
-            out.append(
-                {
-                    "type": kind,
-                    "fun": lambda y, part=part, bound=bound: part @ y - bound,
-                    "jac": lambda _, part=part: part,
-                }
-            )
-    return out
-
-
-def _targets(space: Space, width: Array, point: Any) -> list[dict[str, Any]]:
-    """The targets in scipy's words: what a gradient gains by their multipliers is their own."""
-    count = len(space.constant)
-    if not count:
-        return []
-    size = np.maximum(np.abs(space.figures(space.upper[None, :])[1][0]), 1e-300)
-
-    def jac(y: Array) -> Array:
-        slopes = space.gradient(
-            np.repeat(point(y), count + 1, axis=0), np.eye(count + 1, count, -1)
-        )
-        return np.asarray((slopes[1:] - slopes[0]) * width / size[:, None])
-
-    return [{"type": "ineq", "fun": lambda y: space.figures(point(y))[1][0] / size, "jac": jac}]
+    return [
+        LinearConstraint(scaled[used] / size[used, None], low[used], high[used])
+        for used in (same, ~same)
+        if np.any(used)
+    ]

@@ -103,7 +103,8 @@ def _exactly(search: RiskSearch) -> str:
 
 def _by_name(search: RiskSearch) -> str:
     """Search by the method asked for; a sentence on it."""
-    whole, theta = search.deadline, ()
+    whole = search.deadline
+    theta: tuple[float, ...] = ()
     search.deadline = whole - 0.4 * search.left()
     if search.aim.floors:
         search.named = False
