@@ -132,89 +132,75 @@ class Polyhedron:
         answer a little off the nearest point; each further ease starts from the prices before and
         takes most of that away.
         """
-        n, inside = points.shape[1], np.clip(points, low, high)
+        n, out = points.shape[1], np.clip(points, low, high)
         stiff = np.maximum(give @ (self.matrix * self.matrix).T, 1e-300)
         least, most = (
             np.broadcast_to(end, stiff.shape) for end in (self.row_lower, self.row_upper)
         )
         low, high = np.hstack((low, least)), np.hstack((high, most))
-        at = np.hstack((points, np.clip(inside @ self.matrix.T, least, most)))
+        at = np.hstack((points, np.clip(out @ self.matrix.T, least, most)))
         price, settled = np.zeros(stiff.shape), np.zeros(len(points), dtype=bool)
-        out = inside
         for ease in eases:
-            dual = _Dual(self, at, np.hstack((give, ease * stiff)), low, high)
-            price = dual.climbed(price, stiff)
-            x = dual.answer(price)[:, :n]
+            task = np.stack((at, np.hstack((give, ease * stiff)), low, high))
+            price = self._climbed(task, price, stiff)
+            x = self._answer(task, price)[:, :n]
             fine = self.missed(x) <= _CLOSE
             out = np.where((fine | ~settled)[:, None], x, out)
             settled |= fine
         return out
 
+    def _climbed(self, task: Array, price: Array, stiff: Array) -> Array:
+        """Prices (k, m) at which the dual is largest, or as near as the rounds allow.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Dual:
-    """The projection of ``at`` onto ``low <= y <= high`` where ``matrix x`` is the slack, by prices
-    (k, m) of that."""
-
-    walls: Polyhedron
-    at: Array
-    give: Array
-    low: Array
-    high: Array
-
-    def answer(self, price: Array) -> Array:
-        """(k, n + m) the best coordinates and slacks at a price."""
-        pull = np.hstack((price @ self.walls.matrix, -price))
-        return np.clip(self.at - self.give * pull, self.low, self.high)
-
-    def miss(self, y: Array) -> Array:
-        """(k, m) by how much rows and slacks differ."""
-        n = self.walls.matrix.shape[1]
-        return np.asarray(y[:, :n] @ self.walls.matrix.T - y[:, n:])
-
-    def value(self, price: Array) -> Array:
-        """(k,) what is maximised."""
-        y = self.answer(price)
-        square = 0.5 * ((y - self.at) ** 2 / self.give).sum(axis=1)
-        return np.asarray(square + (price * self.miss(y)).sum(axis=1))
-
-    def climbed(self, price: Array, stiff: Array) -> Array:
-        """Prices at which the dual is largest, or as near as the rounds allow."""
-        matrix, n = self.walls.matrix, self.walls.matrix.shape[1]
-        price, open_, diagonal = price.copy(), np.arange(len(price)), np.arange(price.shape[1])
+        ``task`` (4, k, n + m) are points, how readily they move, and both ends of their boxes.
+        """
+        n, diagonal = self.matrix.shape[1], np.arange(price.shape[1])
+        price, open_ = price.copy(), np.arange(len(price))
         for _ in range(_ROUNDS):
-            part = self._take(open_)
-            y = part.answer(price[open_])
-            miss = part.miss(y)
-            wrong = (np.abs(miss) / self.walls.scale).max(axis=1)
+            y = self._answer(task[:, open_], price[open_])
+            miss = self._miss(y)
+            wrong = (np.abs(miss) / self.scale).max(axis=1)
             going = wrong > 1e-15
             if not np.any(going):
                 break
-            open_, y, miss, part = open_[going], y[going], miss[going], part._take(going)
-            moving = np.where((y > part.low) & (y < part.high), part.give, 0.0)
-            system = (matrix * moving[:, None, :n]) @ matrix.T
+            open_, y, miss = open_[going], y[going], miss[going]
+            _, give, low, high = part = task[:, open_]
+            moving = np.where((y > low) & (y < high), give, 0.0)
+            system = (self.matrix * moving[:, None, :n]) @ self.matrix.T
             damp = np.clip(wrong[going], 1e-12, 1e-2)[:, None] * stiff[open_]
             system[:, diagonal, diagonal] += moving[:, n:] + damp
             step = np.linalg.solve(system, miss[:, :, None])[:, :, 0]
-            price[open_] = part._searched(price[open_], step)
+            price[open_] = self._longest(part, price[open_], step)
         return price
 
-    def _take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> _Dual:
-        return _Dual(self.walls, self.at[rows], self.give[rows], self.low[rows], self.high[rows])
-
-    def _searched(self, price: Array, step: Array) -> Array:
+    def _longest(self, task: Array, price: Array, step: Array) -> Array:
         """New prices along the step, by the length of the largest dual."""
-        best, value = price + step, self.value(price + step)
-        short = value < self.value(price)
+        best, value = price + step, self._dual(task, price + step)
+        short = value < self._dual(task, price)
         for length in _LENGTHS:
             if not np.any(short):
                 break
             trial = price + length * step
-            found = self.value(trial)
+            found = self._dual(task, trial)
             better = short & (found > value)
             best = np.where(better[:, None], trial, best)
             value = np.where(better, found, value)
         return best
+
+    def _answer(self, task: Array, price: Array) -> Array:
+        """(k, n + m) the best coordinates and slacks at a price."""
+        at, give, low, high = task
+        return np.clip(at - give * np.hstack((price @ self.matrix, -price)), low, high)
+
+    def _miss(self, y: Array) -> Array:
+        """(k, m) by how much rows and slacks differ."""
+        n = self.matrix.shape[1]
+        return np.asarray(y[:, :n] @ self.matrix.T - y[:, n:])
+
+    def _dual(self, task: Array, price: Array) -> Array:
+        y = self._answer(task, price)
+        square = 0.5 * ((y - task[0]) ** 2 / task[1]).sum(axis=1)
+        return np.asarray(square + (price * self._miss(y)).sum(axis=1))
 
 
 def project_budget(

@@ -5,6 +5,7 @@ Loaded by the Bayesian search alone, as scikit-learn is slow to load.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ class Process:
 
     def improvement(self, points: Array) -> Array:
         """(k,) expected gain over the best value (Jones, Schonlau and Welch, 1998)."""
-        mean, deviation = self.model.predict(points, return_std=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a variance that rounding puts below 0
+            mean, deviation = self.model.predict(points, return_std=True)
         deviation = np.maximum(self.spread * deviation, 1e-300)
         gain = mean - self.level
         with np.errstate(over="ignore"):
