@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from programs import random_program
 from shared.curves.stack import stack, stack_draws
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
-from shared.problem.program import Pair, Program, Rows
+from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.risk_program import worth
 from shared.solve.certify.certificate import certify
 from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
@@ -199,3 +200,15 @@ def test_a_start_that_breaks_a_row_is_moved_and_counts() -> None:
     assert not found.finished
     assert program.violation(found.u) <= 1e-9
     assert program.objective(found.u) >= 0.99 * program.objective(best)
+
+
+@pytest.mark.parametrize("method", ["gradient", "slsqp", "genetic", "particle_swarm"])
+def test_the_best_two_of_four_are_found_and_filled_as_one_by_one_they_would_be(method: str) -> None:
+    program = replace(s_shaped(3, (), 1.0, 0.0), at_most=(AtMost("few", (0, 1, 2, 3), 2),))
+    reached = program.objective(searched(program, method).u)
+    best = -np.inf
+    for kept in combinations(range(4), 2):
+        upper = np.where(np.isin(np.arange(4), kept)[:, None], program.upper, 0.0)
+        pair = replace(program, at_most=(), upper=upper)
+        best = max(best, program.objective(searched(pair, "slsqp").u))
+    assert reached == pytest.approx(best, rel=1e-4)

@@ -68,7 +68,7 @@ def _climb(space: Space, starts: Array) -> tuple[Array, Array, bool]:
         give = stretch[moving] / metric
         # A constant added to all slopes moves no projection; without it steps stay in range.
         step = np.clip(give * g, -1e6 * width, 1e6 * width)
-        move = space.project(x + step, give) - x
+        move = space.project(x + step, give, like=x) - x
         rise = (g * move).sum(axis=1)
         live = (rise > 0.0) & (np.abs(move).max(axis=1) > _STILL * float(width.max()))
         moved, value = _search(space, x[live], move[live], values[moving[live]], rise[live])

@@ -64,7 +64,8 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
     free = np.zeros((1, len(space.asked)))
     slopes = np.abs(space.gradient(start[None, :], free)[0] * width)
     unit = float(np.median(slopes[slopes > 0.0])) if np.any(slopes > 0.0) else 1.0
-    last = start
+    # A choice is no matter of slopes: each run keeps those of its start.
+    last, box = start, space.box(start[None, :])
 
     def point(y: Array) -> Array:
         return np.clip(space.lower + y * width, space.lower, space.upper)[None, :]
@@ -99,7 +100,7 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
                 (start - space.lower) / width,
                 jac=gradient,
                 method="SLSQP",
-                bounds=[(0.0, 1.0 if w > 1e-300 else 0.0) for w in width],
+                bounds=np.stack([(end.ravel() - space.lower) / width for end in box], axis=1),
                 constraints=constraints,
                 options={"maxiter": _ROUNDS, "ftol": 1e-12},
             )

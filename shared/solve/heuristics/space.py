@@ -155,14 +155,16 @@ class Space:
         out = np.einsum("ahk,iah->iak", program.carry**2, _finite(bends)).reshape(points.shape)
         return _finite((program.value + self._missed(points).sum(axis=1))[:, None] * out)
 
-    def project(self, points: Array, give: Array | None = None) -> Array:
-        """Nearly the nearest points that keep box and rows, with the points' own choices made.
+    def project(self, points: Array, give: Array | None = None, like: Array | None = None) -> Array:
+        """Nearly the nearest points that keep box and rows, with choices made.
 
-        ``give`` (k, n) > 0 is how readily coordinates move.
+        ``give`` (k, n) > 0 is how readily coordinates move; choices are those of ``like``, or of
+        the points themselves.
         """
+        box = self.box(points if like is None else like)
         if self.walls.budget is None:  # far away, the general way would not settle
             points = np.clip(points, self.lower - self.range, self.upper + self.range)
-        return self.walls.nearest(points, give, *self._choices(points))
+        return self.walls.nearest(points, give, *box)
 
     def sample(self, rng: np.random.Generator, count: int) -> Array:
         """(count, n) allowed points, from near corners to the middle."""
@@ -224,8 +226,8 @@ class Space:
         short = -self.figures(points)[1]
         return self.penalties * np.clip(short / (self.bend * self.asked), 0.0, 1.0)
 
-    def _choices(self, points: Array) -> tuple[Array, Array]:
-        """The box of the points' own choices: off, or at the least that is allowed."""
+    def box(self, points: Array) -> tuple[Array, Array]:
+        """The box, (n,) or (k, n), of the points' choices: off, or at least what is allowed."""
         program = self.program
         if not program.discrete:
             return self.lower, self.upper
