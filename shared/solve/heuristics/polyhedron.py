@@ -190,7 +190,8 @@ class Polyhedron:
     def _answer(self, task: Array, price: Array) -> Array:
         """(k, n + m) the best coordinates and slacks at a price."""
         at, give, low, high = task
-        return np.clip(at - give * np.hstack((price @ self.matrix, -price)), low, high)
+        pull = np.hstack((price @ self.matrix, -price))
+        return np.asarray(np.clip(at - give * pull, low, high))
 
     def _miss(self, y: Array) -> Array:
         """(k, m) by how much rows and slacks differ."""
