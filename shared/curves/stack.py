@@ -151,11 +151,11 @@ class DrawStack:
     tables: tuple[tuple[int, tuple[Tabulated, ...], Tabulated], ...] = ()
 
     def value(self, x: ArrayLike) -> Array:
-        """Outcome per draw and channel: ``x`` (n,) gives (S, n)."""
+        """Outcome per draw and channel: ``x`` (..., n) gives (..., S, n)."""
         return self._each(lambda curve, part: curve.value(part), x)
 
     def slope(self, x: ArrayLike) -> Array:
-        """Slope per draw and channel: ``x`` (n,) gives (S, n)."""
+        """Slope per draw and channel: ``x`` (..., n) gives (..., S, n)."""
         return self._each(lambda curve, part: curve.slope(part), x)
 
     def mean_value(self, x: ArrayLike) -> Array:
@@ -219,13 +219,14 @@ class DrawStack:
 
     def _each(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:
         x = np.asarray(x, float)
-        work.charge(work.cost(self.draws * (self.n + _TABLE * len(self.tables))))
-        out = np.empty((self.draws, self.n))
+        points = x.size // self.n if self.n else 0
+        work.charge(work.cost(points * self.draws * (self.n + _TABLE * len(self.tables))))
+        out = np.empty((*x.shape[:-1], self.draws, self.n))
         for group in self.groups:
-            out[:, group.columns] = of(group.curve, x[group.columns])
+            out[..., group.columns] = of(group.curve, x[..., None, group.columns])
         for column, tables, _ in self.tables:
             for draw, table in enumerate(tables):
-                out[draw, column] = np.asarray(of(table, x[column : column + 1])).item()
+                out[..., draw, column] = of(table, x[..., column])
         return out
 
     def _mean(self, of: Callable[[Saturation, Array], ArrayLike], x: ArrayLike) -> Array:

@@ -28,7 +28,7 @@ from shared.problem.lower import lower
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 from shared.solve.program.interaction_terms import linear_weights
 from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
 from shared.solve.program.solved_program import decisions

@@ -12,7 +12,7 @@ __all__ = ["as_canonical", "as_program"]
 
 def as_program(canonical: Canonical) -> Program:
     """One budget over boxes in the general form: one decision and one response per channel."""
-    n, budget = canonical.n, canonical.budget
+    n, budget, current = canonical.n, canonical.budget, canonical.current
     ones, column = np.ones((n, 1, 1)), (n, 1)
     rows = Rows(
         matrix=np.ones((1, n)),
@@ -35,6 +35,7 @@ def as_program(canonical: Canonical) -> Program:
         weight=np.ones(column),
         curves=canonical.curves,
         draws=canonical.draws,
+        current=current[:, None] if np.all(np.isfinite(current)) else None,
         scale=max(budget, 1e-300),
     )
 

@@ -173,6 +173,11 @@ class Program:
         return max(floor.missed(brings, costs) for floor in self.floors)
 
     @property
+    def aim(self) -> Aim:
+        """What outcome and money are worth, and the targets."""
+        return Aim(value=self.value, cost=self.cost, floors=self.floors)
+
+    @property
     def arms(self) -> int:
         """A: how many channels or campaigns."""
         return len(self.names)
@@ -204,19 +209,18 @@ class Program:
         return _array(np.einsum("atk,ak->at", self.spread, u))
 
     def adstocked(self, u: Array) -> Array:
-        """(A, H) adstocked spend."""
-        return _array(np.einsum("ahk,ak->ah", self.carry, u) + self.carry_in)
+        """(..., A, H) adstocked spend from (..., A, K)."""
+        return _array(np.einsum("ahk,...ak->...ah", self.carry, u) + self.carry_in)
 
     def response(self, z: Array) -> Array:
-        """(A, H) weighted expected outcome at adstocked spend ``z``, interactions left aside."""
-        return self.weight * self._mean(z)
+        """(..., A, H) weighted expected outcome at adstocked spend, interactions left aside."""
+        return self.weight * self.mean(z)
 
     def response_draws(self, z: Array) -> Array | None:
         """(S, A, H) weighted outcome in each draw, interactions left aside; None without draws."""
         if self.draws is None:
             return None
-        each = np.stack([self.draws.value(row) for row in z.T])
-        return _array(each.transpose(1, 2, 0) * self.weight)
+        return _array(self.draws.value(z.T).transpose(1, 2, 0) * self.weight)
 
     def pair_weight(self, pair: Pair) -> Array:
         """(H,) what an interaction counts for in each period: its arms' weights' geometric mean.
@@ -242,13 +246,28 @@ class Program:
         """Expected outcome over the horizon, interactions included."""
         z = self.adstocked(u)
         level = self.response(z)
-        total = float(level.sum())
+        return float(level.sum()) + float(self.between(z))
+
+    def between(self, z: Array) -> Array:
+        """(...) what interactions bring at adstocked spend (..., A, H); the same in every draw."""
+        total = np.zeros(z.shape[:-2])
         if self.pairs:
-            share = self.saturation(z)
+            level = self.saturation(z)
             for pair in self.pairs:
-                both = share[pair.first] * share[pair.second]
-                total += pair.strength * float((both * self.pair_weight(pair)).sum())
+                both = level[..., pair.first, :] * level[..., pair.second, :]
+                total += pair.strength * (both * self.pair_weight(pair)).sum(axis=-1)
         return total
+
+    def between_slopes(self, z: Array) -> Array:
+        """(..., A, H) derivative of :meth:`between`."""
+        out = np.zeros(z.shape)
+        if self.pairs:
+            level, rate = self.saturation(z), self.mean_slope(z) / self.full()[:, None]
+            for pair in self.pairs:
+                size = pair.strength * self.pair_weight(pair)
+                for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
+                    out[..., one, :] += size * rate[..., one, :] * level[..., other, :]
+        return out
 
     def objective(self, u: Array) -> float:
         """What is maximised."""
@@ -259,9 +278,9 @@ class Program:
         return self.slopes_at(self.adstocked(u))
 
     def slopes_at(self, z: Array) -> Array:
-        """(A, H) the same at adstocked spend ``z``."""
+        """(..., A, H) the same at adstocked spend ``z``."""
         with np.errstate(invalid="ignore"):
-            out = self.weight * self._mean_slope(z)
+            out = self.weight * self.mean_slope(z)
         return _array(np.where(self.weight == 0.0, 0.0, out))
 
     def gradient(self, u: Array) -> Array:
@@ -270,8 +289,8 @@ class Program:
         return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
 
     def saturation(self, z: Array) -> Array:
-        """(A, H) level of saturation, 0 to 1; 0 where a curve brings nothing or has no ceiling."""
-        value, top = self._mean(z), self.supremum()[:, None]
+        """(..., A, H) level of saturation, 0 to 1; 0 where a curve brings nothing or is endless."""
+        value, top = self.mean(z), self.supremum()[:, None]
         return _array(np.divide(value, top, out=np.zeros_like(value), where=top > 0.0))
 
     def violation(self, u: Array) -> float:
@@ -302,24 +321,41 @@ class Program:
             worst = max(worst, float(np.max(money[rule.count :], initial=0.0)))
         return worst / max(self.scale, 1e-300)
 
-    def _mean(self, z: Array) -> Array:
-        points = np.ascontiguousarray(z.T)
-        if self.draws is None:
-            return self.curves.value(points).T
-        if self.draw_weights is None:
-            return self.draws.mean_value(points).T
-        each = np.stack([self.draws.value(row) for row in points])
-        return _array(np.einsum("hsa,s->ah", each, self.draw_weights))
+    def mean(self, z: Array) -> Array:
+        """(..., A, H) responses' mean over draws at adstocked spend, unweighted."""
+        points, draws = _by_curve(z), self.draws
+        if draws is None:
+            found = self.curves.value(points)
+        elif self.draw_weights is None:
+            found = draws.mean_value(points)
+        else:
+            found = np.einsum("hsa,s->ha", draws.value(points), self.draw_weights)
+        return _by_period(found, z)
 
-    def _mean_slope(self, z: Array) -> Array:
-        points = np.ascontiguousarray(z.T)
-        if self.draws is None:
-            return self.curves.slope(points).T
-        if self.draw_weights is None:
-            return self.draws.mean_slope(points).T
-        used = self.draw_weights != 0.0  # no weight of an infinite slope is no number
-        each = np.stack([self.draws.slope(row)[used] for row in points])
-        return _array(np.einsum("hsa,s->ah", each, self.draw_weights[used]))
+    def mean_slope(self, z: Array) -> Array:
+        """(..., A, H) derivative of :meth:`mean`; inf where slopes without limit are weighed."""
+        points, draws = _by_curve(z), self.draws
+        if draws is None:
+            found = self.curves.slope(points)
+        elif self.draw_weights is None:
+            found = draws.mean_slope(points)
+        else:
+            used = self.draw_weights != 0.0  # no weight of an infinite slope is no number
+            with np.errstate(invalid="ignore"):  # nor are weights of either sign
+                each = draws.slope(points)[:, used]
+                found = np.einsum("hsa,s->ha", each, self.draw_weights[used])
+            found = np.where(np.isnan(found), np.inf, found)
+        return _by_period(found, z)
+
+
+def _by_curve(z: Array) -> Array:
+    """Adstocked spend (..., A, H) as rows (r, A) for a stack of curves."""
+    return np.ascontiguousarray(np.swapaxes(z, -1, -2)).reshape(-1, z.shape[-2])
+
+
+def _by_period(rows: Array, z: Array) -> Array:
+    """Rows of a stack's answer in the shape of ``z``."""
+    return _array(np.swapaxes(rows.reshape(*z.shape[:-2], z.shape[-1], z.shape[-2]), -1, -2))
 
 
 def _array(values: Any) -> Array:

@@ -38,8 +38,10 @@ __all__ = [
     "check_figures",
     "markov",
     "measure",
+    "measures",
     "most_weight",
     "scaled_draws",
+    "slope_weights",
     "weights_at",
 ]
 
@@ -67,37 +69,58 @@ def check_figures(risk: Risk) -> None:
 
 def measure(risk: Risk, outcomes: Array) -> float:
     """The measure of a plan's outcomes by draw (S,)."""
-    if risk.measure == "expected":
-        return float(outcomes.mean())
+    return float(measures(risk, outcomes))
+
+
+def measures(risk: Risk, outcomes: Array) -> Array:
+    """The measures (...) of many plans' outcomes by draw (..., S)."""
     if risk.measure == "worst_case":
-        return float(outcomes.min())
-    if risk.measure == "quantile":
-        return float(np.quantile(outcomes, risk.level))
-    if risk.measure == "mean_minus_sd":
-        return float(outcomes.mean() - risk.aversion * outcomes.std())
-    return float(weights_at(risk, outcomes) @ outcomes)
+        found = outcomes.min(axis=-1)
+    elif risk.measure == "quantile":
+        found = np.quantile(outcomes, risk.level, axis=-1)
+    elif risk.measure == "mean_minus_sd":
+        found = outcomes.mean(axis=-1) - risk.aversion * outcomes.std(axis=-1)
+    elif risk.measure == "cvar":
+        found = (weights_at(risk, outcomes) * outcomes).sum(axis=-1)
+    else:
+        found = outcomes.mean(axis=-1)
+    return np.asarray(found, dtype=np.float64)
 
 
 def weights_at(risk: Risk, outcomes: Array) -> Array:
-    """Weights (S,) of the measure's set at which the weighted sum is the measure itself.
+    """Weights (..., S) of the measure's set at which the weighted sum is the measure itself.
 
     For a quantile, which has none: those of the same level's tail mean.
     """
-    count = outcomes.size
+    count = outcomes.shape[-1]
+    even = np.full(outcomes.shape, 1.0 / count)
     if risk.measure == "expected":
-        return np.full(count, 1.0 / count)
+        return even
     if risk.measure == "mean_minus_sd":
-        spread = float(outcomes.std())
-        if spread <= 1e-14 * max(float(np.abs(outcomes).max()), 1e-300):
-            return np.full(count, 1.0 / count)
-        return np.asarray((1.0 - risk.aversion * (outcomes - outcomes.mean()) / spread) / count)
-    out = np.zeros(count)
-    left, share = 1.0, most_weight(risk, count)
-    for s in np.argsort(outcomes, kind="stable"):
-        out[s] = min(share, left)
-        left -= out[s]
-        if left <= 0.0:
-            break
+        spread = outcomes.std(axis=-1, keepdims=True)
+        known = spread > 1e-14 * np.maximum(np.abs(outcomes).max(axis=-1, keepdims=True), 1e-300)
+        apart = outcomes - outcomes.mean(axis=-1, keepdims=True)
+        tilted = (1.0 - risk.aversion * apart / np.where(known, spread, 1.0)) / count
+        return np.asarray(np.where(known, tilted, even), dtype=np.float64)
+    # From the worst draw on, each weighs as much as one can until all weight is given.
+    share = most_weight(risk, count)
+    return _by_rank(outcomes, np.clip(1.0 - share * np.arange(count), 0.0, share))
+
+
+def slope_weights(risk: Risk, outcomes: Array) -> Array:
+    """Weights (..., S) whose weighted sum of the draws' slopes is the measure's slope."""
+    if risk.measure != "quantile":
+        return weights_at(risk, outcomes)
+    count = outcomes.shape[-1]
+    away = np.abs(np.arange(count) - risk.level * (count - 1))
+    return _by_rank(outcomes, np.maximum(1.0 - away, 0.0))
+
+
+def _by_rank(outcomes: Array, given: Array) -> Array:
+    """Weights (S,) of the least outcome, the second least and so on, put where these are."""
+    out = np.empty(outcomes.shape)
+    order = np.argsort(outcomes, axis=-1, kind="stable")
+    np.put_along_axis(out, order, np.broadcast_to(given, out.shape), axis=-1)
     return out
 
 

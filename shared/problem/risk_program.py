@@ -37,7 +37,6 @@ from shared.problem.program import Program
 from shared.problem.risk import check_figures, markov, measure, scaled_draws
 
 __all__ = [
-    "between",
     "caution",
     "check_program_risk",
     "in_measure",
@@ -70,7 +69,7 @@ def check_program_risk(program: Program, risk: Risk) -> DrawStack:
     return program.draws
 
 
-def in_measure(aim: Aim) -> tuple[bool, ...]:
+def in_measure(aim: Aim | Program) -> tuple[bool, ...]:
     """Whether each floor holds in the measure itself rather than in expectation."""
     return tuple(aim.value == 0.0 and floor.constant > 0.0 for floor in aim.floors)
 
@@ -89,24 +88,22 @@ def outcomes(program: Program, u: Array) -> Array:
     draws = program.response_draws(z)
     if draws is None:
         raise ValueError("A risk measure needs draws.")
-    return np.asarray(draws.sum(axis=(1, 2)) + between(program, z))
-
-
-def between(program: Program, z: Array) -> float:
-    """What interactions bring at adstocked spend ``z`` (A, H); the same in every draw."""
-    if not program.pairs:
-        return 0.0
-    level, total = program.saturation(z), 0.0
-    for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
-        total += pair.strength * float(both.sum())
-    return total
+    return np.asarray(draws.sum(axis=(1, 2)) + program.between(z))
 
 
 def relaxed(
-    program: Program, aim: Aim, risk: Risk, weights: Array, theta: tuple[float, ...]
+    program: Program,
+    aim: Aim,
+    theta: tuple[float, ...],
+    risk: Risk | None = None,
+    weights: Array | None = None,
 ) -> tuple[Program, float]:
     """The program whose plans bound the measure's, and the constant to take off its objective.
+
+    For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
+
+        value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
+                            - sum of theta constant.
 
     Raises
     ------
@@ -115,17 +112,17 @@ def relaxed(
     """
     if len(theta) != len(aim.floors) or not all(0.0 <= t < math.inf for t in theta):
         raise ValueError("One multiplier a floor, none negative.")
+    value, share = aim.value + sum(theta), caution(aim, theta)
+    pairs = list(zip(theta, aim.floors, strict=True))
+    cost = aim.cost + sum(t * floor.per_money for t, floor in pairs)
+    less = sum(t * floor.constant for t, floor in pairs)
+    task = replace(program, value=value, cost=cost, floors=(), risk=None)
+    if risk is None or weights is None:
+        return task, less
     count = weights.size
     even = np.full(count, 1.0 / count)
     own = markov(risk, count) * even if risk.measure == "quantile" else weights
-    value, share = aim.value + sum(theta), caution(aim, theta)
-    mixed = share * own + (1.0 - share) * even
-    cost, less = aim.cost, 0.0
-    for t, floor in zip(theta, aim.floors, strict=True):
-        cost, less = cost + t * floor.per_money, less + t * floor.constant
-    if value == 0.0:
-        mixed = even
-    return weighed(replace(program, value=value, cost=cost, floors=(), risk=None), mixed), less
+    return weighed(task, share * own + (1.0 - share) * even if value > 0.0 else even), less
 
 
 def weighed(program: Program, weights: Array) -> Program:

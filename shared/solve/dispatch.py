@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.errors import InvalidInput
-from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.canonical import Canonical, marginal
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
+from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
-from shared.solve.named.search import BY_NAME, search
-from shared.solve.named.space import BudgetSpace, Searched
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
@@ -133,56 +133,30 @@ def _by_name(
 ) -> Solved:
     """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
     # The larger part of the time is the search's, a fifth is kept for the bound.
-    space = BudgetSpace(canonical, began + 0.7 * options.time_limit_s)
-    known = (
-        incumbent(canonical, canonical.current),
-        _moved(canonical, start),
-        _moved(canonical, space.known()[0]),
+    found = heuristic(
+        as_program(canonical),
+        options,
+        None if start is None else start[:, None],
+        deadline=began + 0.7 * options.time_limit_s,
     )
-    plans = [plan for plan in known if plan is not None]
-    found = _searched(canonical, space, options, plans)
-    plan = _moved(canonical, found.point)
-    plans = ([] if plan is None else [plan]) + plans
-    values = [float(outcome(canonical, plan).sum()) for plan in plans]
-    spend = plans[int(np.argmax(values))]
+    spend = _moved(canonical, found.u[:, 0])
+    assert spend is not None
     shown = branch_and_bound(
         Relaxation(canonical, began + 0.9 * options.time_limit_s),
         gap=options.gap,
         starts=(spend,),
         node_limit=_PROOF_NODES,
     )
-    why = f"Asked for by name. {found.note}"
-    if not found.finished:
-        why += " The time limit cut the search short."
     return Solved(
         spend=spend,
         method=options.method,
-        why=why + " The bound is the exact solver's.",
+        why=f"{found.why} The bound is the exact solver's.",
         iterations=found.evaluations,
         nodes=shown.nodes,
         proof=shown.proof,
         budget_price=_budget_price(canonical, spend),
         finished=found.finished,
     )
-
-
-def _searched(
-    canonical: Canonical, space: BudgetSpace, options: SolverOptions, plans: list[Array]
-) -> Searched:
-    if options.method != "piecewise":
-        return search(space, options.method, options.seed)
-    # Here, for a process that solves otherwise never needs scipy.
-    from shared.problem.plain_program import as_program
-    from shared.solve.named.by_pieces import search_pieces
-
-    best = max(plans, key=lambda plan: float(outcome(canonical, plan).sum()), default=None)
-    found = search_pieces(
-        as_program(canonical),
-        gap=options.gap,
-        deadline=space.deadline,
-        start=None if best is None else best[:, None],
-    )
-    return found or Searched(space.known()[0], 0.0, 0, "It found no plan of its own.", True)
 
 
 def _budget_price(canonical: Canonical, spend: Array) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.api.answers import OptimizeAnswer
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 

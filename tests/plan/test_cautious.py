@@ -20,7 +20,7 @@ from shared.problem.model import (
     SolverOptions,
 )
 from shared.problem.risk import measure
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 from tests.plan.problems import s_shaped_with_draws
 
 RISKS = (

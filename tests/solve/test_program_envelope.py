@@ -9,7 +9,6 @@ from problems import ALL, curve, shaken
 
 from shared.curves.saturation import Exponential, Hill, Sigmoid, Tabulated
 from shared.problem.program import Program
-from shared.solve.program.arms import mean_slope
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
 from shared.solve.program.program_tables import Means, hull_lines
@@ -213,4 +212,3 @@ def test_a_draw_without_weight_has_no_say_in_a_slope() -> None:
         draw_weights=np.array([0.0, 1.0]),
     )
     assert p.slopes(np.zeros((1, 1))) == pytest.approx(2.0)
-    assert mean_slope(p, np.zeros((1, 1))) == pytest.approx(2.0)

@@ -70,7 +70,7 @@ def attack(seed: int) -> float:
             aim = Aim(value=0.0, cost=1.0)
     aim = replace(aim, floors=floors)
     weights = any_weights(rng, risk, program, met[-1])
-    task, _ = relaxed(program, aim, risk, weights, theta)
+    task, _ = relaxed(program, aim, theta, risk, weights)
     tree = any_tree(rng, task, met[-1], int(rng.integers(0, 6)))
     proof = replace(tree, weights=weights, theta=theta)
     found = certify(replace(program.aimed(aim), risk=risk), met[-1], proof)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from shared.curves.family import EPS
 from shared.curves.stack import CurveStack, Group
-from shared.problem.aim import Aim
 from shared.problem.program import Program
 from shared.problem.proof import Proof
 from shared.problem.risk import admissible
@@ -39,13 +38,13 @@ def weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
             raise ValueError("These weights are not of the measure's set.")
         weights = np.asarray(proof.weights, dtype=np.float64)
     theta = proof.theta or (0.0,) * len(program.floors)
-    return relaxed(program, _aim(program), risk, weights, theta)
+    return relaxed(program, program.aim, theta, risk, weights)
 
 
 def missed_by_measure(program: Program, u: Array) -> float:
     """The largest relative miss of a target, each read as it is to be."""
     assert program.risk is not None
-    return missed(program, _aim(program), program.risk, u)
+    return missed(program, program.aim, program.risk, u)
 
 
 def most_of(program: Program, proof: Proof) -> float:
@@ -142,7 +141,3 @@ def _each_draw(
     z_low, z_high = spread(low), spread(high)
     maxima = ArmMaxima(task, z_low, z_high, size * count, near=spread(near[:, 0]))
     return maxima.tops(weight, price.reshape(-1, 1), z_low, z_high).reshape(count, arms)
-
-
-def _aim(program: Program) -> Aim:
-    return Aim(value=program.value, cost=program.cost, floors=program.floors)

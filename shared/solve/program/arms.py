@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 
-__all__ = ["ArmFunctions", "Domain", "Gains", "mean_slope", "mean_value"]
+__all__ = ["ArmFunctions", "Domain", "Gains"]
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -122,28 +122,6 @@ class Gains:
         return np.maximum(self.active, self.zero)
 
 
-def mean_value(program: Program, points: Array) -> Array:
-    """Unweighted response (k, A) at adstocked spend (k, A), the mean over draws where there are."""
-    if program.draws is None:
-        return program.curves.value(points)
-    if program.draw_weights is None:
-        return program.draws.mean_value(points)
-    return np.stack([program.draw_weights @ program.draws.value(row) for row in points])
-
-
-def mean_slope(program: Program, points: Array) -> Array:
-    """The derivative of :func:`mean_value`; ``inf`` where slopes without limit are weighed."""
-    if program.draws is None:
-        return program.curves.slope(points)
-    if program.draw_weights is None:
-        return program.draws.mean_slope(points)
-    used = program.draw_weights != 0.0  # no weight of an infinite slope is no number
-    weights = program.draw_weights[used]
-    with np.errstate(invalid="ignore"):  # weights of either sign leave no number of them
-        out = np.stack([weights @ program.draws.slope(row)[used] for row in points])
-    return np.where(np.isnan(out), np.inf, out)
-
-
 class ArmFunctions:
     """Values, slopes and best answers to prices of all arms at once."""
 
@@ -165,9 +143,8 @@ class ArmFunctions:
         """What each arm brings at ``u``: (A,) or (k, A)."""
         points = np.atleast_2d(u)
         z = points[:, :, None] * self.carry + self.program.carry_in
-        flat = np.ascontiguousarray(np.moveaxis(z, 2, 1).reshape(-1, self.n))
-        f = mean_value(self.program, flat).reshape(points.shape[0], -1, self.n)
-        out = np.einsum("kha,ah->ka", f, self.program.weight)
+        f = self.program.mean(z)
+        out = np.einsum("kah,ah->ka", f, self.program.weight)
         return np.asarray(out.reshape(u.shape))
 
     def lifted(self, theta: Array) -> ArmFunctions:

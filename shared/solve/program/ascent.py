@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 _ROUNDS = 6
 _EVALUATION_S = 1e-4
 _STEEP = 1e6  # slopes in units of the money at stake: at nothing some curves are infinitely steep
+_MOST = 1e300
 
 
 def ascend(
@@ -68,8 +69,9 @@ def ascend(
         off = lack((rows.matrix @ x) / size)
         z = np.matmul(program.carry, plan[:, :, None])[:, :, 0] + program.carry_in
         gain = program.value * float(program.response(z).sum()) - float((cost * plan).sum())
-        rise = np.matmul(program.slopes_at(z)[:, None, :], program.carry)[:, 0, :]
+        steep = np.minimum(program.slopes_at(z), _MOST)  # carried nowhere, inf would be no number
         with np.errstate(over="ignore"):
+            rise = np.matmul(steep[:, None, :], program.carry)[:, 0, :]
             slope = (cost - program.value * rise).ravel() * (unit / money)
         slope = np.clip(slope, -_STEEP, _STEEP)
         penalty = 0.5 * float((stiff * off * off).sum())

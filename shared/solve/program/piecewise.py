@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from shared import highs, work
 from shared.problem.program import Program
-from shared.solve.program.arms import mean_slope, mean_value
 from shared.solve.program.box_primal import allowed, snapped
 
 __all__ = ["PiecewiseFound", "solve_piecewise"]
@@ -122,10 +121,11 @@ class _Pieces:
     def at(self, a: int, h: int, points: list[float]) -> tuple[Array, Array]:
         """Weighted values and slopes (k,) of one response at some points."""
         program = self.program
-        z = np.tile(self.low[:, h], (len(points), 1))
-        z[:, a] = points
-        value, slope = mean_value(program, z)[:, a], mean_slope(program, z)[:, a]
-        return program.weight[a, h] * value, program.weight[a, h] * slope
+        z = np.tile(self.low[:, h, None], len(points))
+        z[a] = points
+        return program.weight[a, h] * program.mean(z)[a], program.weight[a, h] * program.mean_slope(
+            z
+        )[a]
 
 
 class _Model:

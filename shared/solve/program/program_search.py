@@ -12,13 +12,15 @@ from shared.problem.incumbent import incumbent
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.solve.named.program_by_name import solve_by_name
-from shared.solve.named.search import BY_NAME
+from shared.problem.proof import Leaf, Proof
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.column_search import search_columns
-from shared.solve.program.found import Found
+from shared.solve.program.found import MISS, Found
+from shared.solve.program.interior import relax_program
 from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.price_search import falls_apart, search_prices
+from shared.solve.program.program_box import program_box
 from shared.solve.program.solved_program import SolvedProgram, known_plan
 
 __all__ = ["SolvedProgram", "Unmet", "known_plan", "solve_program"]
@@ -58,9 +60,9 @@ def solve_program(
     Infeasible
         With the smallest conflict, where no plan exists.
     """
-    if options.method in BY_NAME:
-        return solve_by_name(program, options, start)
     began = work.now()
+    if options.method in BY_NAME:
+        return _by_name(program, options, start, began)
     # A tenth is kept for the last node and for whoever rechecks the proof.
     deadline = began + 0.9 * options.time_limit_s
     known = (incumbent(program, start), known_plan(program))
@@ -94,6 +96,29 @@ class Unmet(Exception):
     def __init__(self, *, exhausted: bool) -> None:
         super().__init__("No plan that meets the targets was found.")
         self.exhausted = exhausted
+
+
+def _by_name(
+    program: Program, options: SolverOptions, start: Array | None, began: float
+) -> SolvedProgram:
+    """The plan that a search found, and beside it the proof of the exact solver's root."""
+    root = relax_program(program, program_box(program), deadline=began + 0.4 * options.time_limit_s)
+    deadline = began + 0.85 * options.time_limit_s
+    thetas = tuple(root.theta.tolist())
+    found = heuristic(program, options, start, deadline=deadline, multipliers=thetas)
+    if program.missed(found.u) > MISS:
+        raise Unmet(exhausted=False)
+    return SolvedProgram(
+        u=found.u,
+        method=options.method,
+        why=f"{found.why} The bound is that of the exact solver's first relaxation.",
+        iterations=found.evaluations,
+        nodes=1,
+        proof=Proof((Leaf(root.mu, root.nu, thetas),)),
+        row_prices=root.mu,
+        finished=found.finished,
+        thetas=thetas,
+    )
 
 
 def _search(

@@ -21,9 +21,8 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.program.program_search import SolvedProgram, Unmet, known_plan, solve_program
-from shared.solve.program.target_by_name import search_by_name
 from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
 from shared.solve.program.target_search import Line, Part, TargetSearch
@@ -76,7 +75,7 @@ def solve_program_aim(
         Naming the targets and the best that can be reached, or a conflict of the constraints.
     """
     exhausted = False
-    if not program.pairs and options.method not in BY_NAME:
+    if not program.pairs:
         try:
             return _whole(program, aim, solve_program(program.aimed(aim), options, start))
         except Unmet as error:
@@ -89,8 +88,7 @@ def solve_program_aim(
     if exhausted and search.best is None:
         raise unmet(search, list(search.counts), together=True)
     if options.method in BY_NAME and search.best is not None:
-        proof, top, why = search_by_name(search, lines)
-        return _answer(search, proof, top, options.method, why)
+        return _by_name(search, lines)
     proof, top = branch(search, lines)
     if search.best is None:
         raise unmet(search, timed_out=True)
@@ -116,6 +114,26 @@ def _whole(program: Program, aim: Aim, solved: SolvedProgram) -> ProgramAimSolve
         row_prices=solved.row_prices,
         thetas=solved.thetas,
     )
+
+
+def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> ProgramAimSolved:
+    """The plan that a search found, and beside it the proof of the exact solver's root."""
+    assert search.best is not None
+    program, now = search.program, work.now()
+    exact = replace(search, deadline=now + 0.35 * (search.deadline - now))
+    root = descend(exact, Part(program.lower, program.upper), first_guess(search), lines)
+    found = heuristic(
+        program.aimed(search.aim),
+        search.options,
+        search.best.u,
+        deadline=search.deadline,
+        multipliers=root.thetas,
+    )
+    search.offer(search.measured(found.u))
+    search.iterations += found.evaluations + exact.iterations
+    search.nodes += 1
+    why = f"{found.why} The bound is that of the exact solver's root."
+    return _answer(search, root.proof, root, search.options.method, why)
 
 
 def _answer(

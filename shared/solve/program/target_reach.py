@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from shared import highs
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Floor
+from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound
-from shared.solve.program.target_search import Line, TargetSearch, lifted
+from shared.solve.program.target_search import Line, TargetSearch
 
 __all__ = ["first_plan", "unmet"]
 
@@ -53,7 +54,7 @@ def first_plan(search: TargetSearch) -> tuple[Line, ...]:
 def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
     """The plan with the largest ``share . surplus``, and a bound on that."""
     nothing = replace(search.aim, value=0.0, cost=0.0)
-    task, less = lifted(search.program, nothing, search.theta(share))
+    task, less = relaxed(search.program, nothing, search.theta(share))
     found = search.run(task)
     line = search.offer(search.measured(found.u))
     return line, bound(task, found.u, found.proof, -np.inf) - less

@@ -6,7 +6,6 @@ the goal from above, and every plan u ever found gives a line that d is nowhere 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +15,12 @@ from shared import work
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
+from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound
 from shared.solve.program.box_primal import allowed
 from shared.solve.program.program_search import SolvedProgram, solve_program
 
-__all__ = ["Line", "Part", "TargetSearch", "lifted"]
+__all__ = ["Line", "Part", "TargetSearch"]
 
 Array = NDArray[np.float64]
 MISS = 1e-9
@@ -124,9 +124,8 @@ class TargetSearch:
 
     def solve(self, part: Part, theta: Array) -> tuple[Line, SolvedProgram, float]:
         """The best plan of a part at multipliers, and a bound on what any plan there is worth."""
-        task, less = lifted(
-            replace(self.program, lower=part.lower, upper=part.upper), self.aim, self.theta(theta)
-        )
+        whole = replace(self.program, lower=part.lower, upper=part.upper)
+        task, less = relaxed(whole, self.aim, self.theta(theta))
         found = self.run(task, self.best.u if self.best and part.holds(self.best.u) else None)
         line = self.offer(self.measured(found.u))
         most = bound(task, found.u, found.proof, self.cutoff + less) - less
@@ -159,28 +158,6 @@ class TargetSearch:
         mixed = good.u + far * step
         if far > 0.0 and (not self.program.discrete or allowed(self.program, mixed)):
             self.offer(self.measured(mixed))
-
-
-def lifted(program: Program, aim: Aim, theta: tuple[float, ...]) -> tuple[Program, float]:
-    """The program whose objective holds the floors at these multipliers, and what to take off it.
-
-    For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
-
-        value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
-                            - sum of theta constant.
-
-    Raises
-    ------
-    ValueError
-        Multipliers that are negative, not finite, or not one a floor.
-    """
-    if len(theta) != len(aim.floors) or not all(0.0 <= t < math.inf for t in theta):
-        raise ValueError("One multiplier a floor, none negative.")
-    pairs = list(zip(theta, aim.floors, strict=True))
-    value = aim.value + sum(theta)
-    cost = aim.cost + sum(t * floor.per_money for t, floor in pairs)
-    less = sum(t * floor.constant for t, floor in pairs)
-    return replace(program, value=value, cost=cost, floors=()), less
 
 
 def _implies(one: Floor, other: Floor) -> bool:

@@ -19,7 +19,7 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import most_weight
-from shared.solve.named.polyhedron import centre
+from shared.solve.heuristics.polyhedron import centre
 from shared.solve.risk.program_outcomes import DrawnProgram
 from shared.solve.risk.smooth import TAILS, Smooth, smooth
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.risk_program import between
 
 __all__ = ["DrawnProgram"]
 
@@ -33,7 +32,7 @@ class DrawnProgram:
             weight = self.program.weight[:, h]
             if np.any(weight != 0.0):
                 each += self.draws.value(row) @ weight
-        return each + between(self.program, z)
+        return each + self.program.between(z)
 
     def slopes(self, u: Array) -> Array:
         """(S, A K) derivative of each draw's outcome, interactions included."""
@@ -47,7 +46,7 @@ class DrawnProgram:
                 slope = np.where(weight != 0.0, self.draws.slope(row) * weight, 0.0)
                 out += slope[:, :, None] * program.carry[None, :, h, :]
         if program.pairs:
-            out += self._pairs(z)
+            out += np.einsum("ah,ahk->ak", program.between_slopes(z), program.carry)
         return out.reshape(count, -1)
 
     def bend(self, u: Array, weights: Array) -> Array:
@@ -66,15 +65,3 @@ class DrawnProgram:
                 carry = program.carry[:, h, :]
                 out[own, :, own, :] += size[:, None, None] * carry[:, :, None] * carry[:, None, :]
         return out.reshape(arms * columns, arms * columns)
-
-    def _pairs(self, z: Array) -> Array:
-        """(A, K) derivative of what interactions bring."""
-        program = self.program
-        top = program.full()[:, None]
-        level, rate = program.saturation(z), self.draws.mean_slope(z.T).T / top
-        out = np.zeros(self.shape)
-        for pair in program.pairs:
-            size = pair.strength * program.pair_weight(pair)
-            for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
-                out[one] += (size * rate[one] * level[other]) @ program.carry[one]
-        return out

@@ -14,9 +14,8 @@ from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.program.program_search import known_plan
-from shared.solve.risk.by_name import search_measure
 from shared.solve.risk.program_risk_floors import meet_floors
 from shared.solve.risk.program_risk_search import RiskSearch, bound_named, search_plain
 
@@ -100,22 +99,27 @@ def _exactly(search: RiskSearch) -> str:
 
 def _by_name(search: RiskSearch) -> str:
     """Search by the method asked for; a sentence on it."""
-    if not search.aim.floors:
-        whole = search.deadline
-        search.deadline = whole - 0.4 * search.left()
-        note = search_measure(search)
-        search.deadline = whole
-        bound_named(search)
-        return f"Asked for by name. {note} The bound is that of weighed draws."
-    whole, search.named = search.deadline, False
+    whole = search.deadline
+    theta: tuple[float, ...] = ()
     search.deadline = whole - 0.4 * search.left()
-    meet_floors(search)
-    search.deadline = whole
-    note = search_measure(search, () if search.proof is None else search.proof.theta)
-    return (
-        f"Asked for by name. {note} The targets' multipliers are the exact solver's, and so is the "
-        "plan where that of the search is worse."
+    if search.aim.floors:
+        search.named = False
+        meet_floors(search)
+        theta = () if search.proof is None else search.proof.theta
+        search.deadline = whole
+    found = heuristic(
+        search.read, search.options, search.u, deadline=search.deadline, multipliers=theta
     )
+    search.offer(found.u)
+    search.iterations += found.evaluations
+    if search.aim.floors:
+        return (
+            f"{found.why} The targets' multipliers are the exact solver's, and so is the plan "
+            "where that of the search is worse."
+        )
+    search.deadline = whole
+    bound_named(search)
+    return f"{found.why} The bound is that of weighed draws."
 
 
 def _method(search: RiskSearch) -> str:

@@ -28,7 +28,7 @@ from shared.problem.risk_program import (
     worth,
 )
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.named.search import BY_NAME
+from shared.solve.heuristics.heuristic import BY_NAME
 from shared.solve.one_budget.dual import relax
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.program.program_search import solve_program
@@ -128,7 +128,7 @@ class RiskSearch:
         """Bound every plan through weights and multipliers; the best plan of that is offered."""
         if self.program.pairs:
             weights = self.even
-        task, _ = relaxed(self.program, self.aim, self.risk, weights, theta)
+        task, _ = relaxed(self.program, self.aim, theta, self.risk, weights)
         options = replace(
             self.options,
             method="auto",
@@ -159,7 +159,7 @@ class RiskSearch:
         rows, plan = self.program.rows, self.u
         if plan is None or len(rows.names) > 1 or self.program.pairs or self.program.discrete:
             return
-        task, _ = relaxed(self.program, self.aim, self.risk, weights, ())
+        task, _ = relaxed(self.program, self.aim, (), self.risk, weights)
         tiny = 1e-9 * max(float(plan.max(initial=0.0)), 1e-300)
         slopes = task.slopes(np.maximum(plan, tiny))
         gain = task.gradient(np.maximum(plan, tiny))

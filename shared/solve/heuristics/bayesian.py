@@ -6,11 +6,12 @@ dozens of times where the other searches do so thousands of times.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.solve.named.gaussian_process import GaussianProcess, expected_improvement, fit
-from shared.solve.named.space import Searched, Space
+from shared.solve.heuristics.space import Searched, Space
 
 __all__ = ["explore"]
 
@@ -25,36 +26,31 @@ _SCALES = (0.3, 0.1, 0.03, 0.01, 0.003)
 
 def explore(space: Space, seed: int) -> Searched:
     """The best of a first design and of what the process asked for after it."""
+    # Here, for a process that solves otherwise never needs scikit-learn.
+    from shared.solve.heuristics.process import Process
+
     rng = np.random.default_rng(seed)
-    known = space.known()
-    points = np.concatenate((known, space.sample(rng, _FIRST)))
+    points = np.concatenate((space.known(), space.sample(rng, _FIRST)))
     values = space.value(points)
-    process = None
-    while space.evaluations < _EVALUATIONS and not space.late():
+    process, kernel = None, None
+    while len(points) < _EVALUATIONS and not space.late():
         best = int(np.argmax(values))
         # What is not allowed counts as the worst that is.
         told = np.maximum(values, values[np.isfinite(values)].min(initial=0.0))
-        centre, spread = float(told.mean()), float(told.std())
-        if spread == 0.0:
+        if np.ptp(told) == 0.0:
             new = space.sample(rng, 1)
         else:
-            like = process if space.evaluations % _REFIT else None
-            process = fit(_warped(space, points), (told - centre) / spread, like)
-            level = (float(told[best]) - centre) / spread
-            new = _promising(space, rng, process, points[best], level)
+            kernel = kernel if len(points) % _REFIT else None
+            process = Process(_warped(space, points), told, kernel)
+            kernel = process.kernel
+            new = _promising(space, rng, process, points[best])
         points = np.concatenate((points, new))
         values = np.concatenate((values, space.value(new)))
-    best = int(np.argmax(values))
-    return Searched(
-        point=points[best],
-        value=float(values[best]),
-        evaluations=space.evaluations,
-        note=(
-            f"Bayesian optimisation: {space.evaluations} evaluations, chosen by a Gaussian "
-            "process with expected improvement; meant for responses that are expensive to ask."
-        ),
-        finished=space.evaluations >= _EVALUATIONS,
+    note = (
+        f"Bayesian optimisation: {len(points)} evaluations, chosen by a Gaussian process with "
+        "expected improvement; meant for responses that are expensive to ask."
     )
+    return Searched(points[int(np.argmax(values))], note, len(points) >= _EVALUATIONS)
 
 
 def _warped(space: Space, points: Array) -> Array:
@@ -63,20 +59,20 @@ def _warped(space: Space, points: Array) -> Array:
     return np.asarray(np.sqrt(np.clip(share, 0.0, 1.0)))
 
 
-def _promising(
-    space: Space, rng: np.random.Generator, process: GaussianProcess, best: Array, level: float
-) -> Array:
+def _promising(space: Space, rng: np.random.Generator, process: Any, best: Array) -> Array:
     """(1, n) the point of the largest expected improvement: found at random, then refined."""
     count = int(np.clip(_CELLS / space.toil, 24, _CANDIDATES))
-    near = _around(space, rng, best[None, :], count // 2)
-    pool = np.concatenate((space.sample(rng, count), near))
+    pool = np.concatenate(
+        (space.sample(rng, count), _around(space, rng, best[None, :], count // 2))
+    )
+    gain = process.improvement(_warped(space, pool))
     for _ in range(3):
-        gain = expected_improvement(*process.predict(_warped(space, pool)), level)
-        order = np.argsort(-gain, kind="stable")[:4]
-        pool = np.concatenate((pool[order], _around(space, rng, pool[order], count // 2)))
-    gain = expected_improvement(*process.predict(_warped(space, pool)), level)
-    top = int(np.argmax(gain))
-    return pool[top : top + 1]
+        top = np.argsort(-gain, kind="stable")[:4]
+        near = _around(space, rng, pool[top], count // 2)
+        pool = np.concatenate((pool[top], near))
+        gain = np.concatenate((gain[top], process.improvement(_warped(space, near))))
+    at = int(np.argmax(gain))
+    return pool[at : at + 1]
 
 
 def _around(space: Space, rng: np.random.Generator, centres: Array, count: int) -> Array:

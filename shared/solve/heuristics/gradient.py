@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.solve.named.space import Searched, Space
+from shared.solve.heuristics.space import Searched, Space
 
-__all__ = ["ascend", "climb", "starting_points"]
+__all__ = ["ascend", "ascended", "starting_points"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 400
@@ -22,6 +22,8 @@ _HALVINGS = 25
 _CELLS = 20_000  # points times coordinates started together
 _ARMIJO = 1e-4
 _FLAT = 1.0
+_BEST = 8  # of the ends, to go on from
+_BENDS = (1e-2, 1e-3, 3e-5)  # a corner at a target would stop the ascent anywhere
 _STILL = 1e-13  # of a range: a move this small is none
 
 
@@ -36,25 +38,29 @@ def starting_points(space: Space, seed: int, most: int) -> Array:
 def ascend(space: Space, seed: int) -> Searched:
     """Climb from many seeded starts; the best end counts."""
     starts = starting_points(space, seed, 64)
-    points, values, finished = climb(space, starts)
-    best = int(np.argmax(values))
-    return Searched(
-        point=points[best],
-        value=float(values[best]),
-        evaluations=space.evaluations,
-        note=f"Projected gradient ascent from {len(starts)} starts; the best end is answered.",
-        finished=finished,
-    )
+    point, finished = ascended(space, starts)
+    note = f"Projected gradient ascent from {len(starts)} starts; the best end is answered."
+    return Searched(point, note, finished)
 
 
-def climb(space: Space, starts: Array, rounds: int = _ROUNDS) -> tuple[Array, Array, bool]:
+def ascended(space: Space, points: Array) -> tuple[Array, bool]:
+    """The best end (n,) of ascents from points, and whether the clock let them end."""
+    finished = True
+    for bend in _BENDS if space.penalties.size else _BENDS[-1:]:
+        space.bend = bend
+        points, values, in_time = _climb(space, points)
+        points, finished = points[np.argsort(-values, kind="stable")[:_BEST]], finished and in_time
+    return points[0], finished
+
+
+def _climb(space: Space, starts: Array) -> tuple[Array, Array, bool]:
     """Ends (k, n) of the ascents, their values (k,), and whether the clock let them end."""
     points, values = starts.copy(), space.value(starts)
     slopes = space.gradient(points)
     moving = np.arange(len(points))
     stretch = np.ones((len(points), 1))
     width = np.maximum(space.range, 1e-300)
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         if not moving.size or space.late():
             break
         x, g = points[moving], slopes[moving]
@@ -62,7 +68,7 @@ def climb(space: Space, starts: Array, rounds: int = _ROUNDS) -> tuple[Array, Ar
         give = stretch[moving] / metric
         # A constant added to all slopes moves no projection; without it steps stay in range.
         step = np.clip(give * g, -1e6 * width, 1e6 * width)
-        move = space.project(x + step, give) - x
+        move = space.project(x + step, give, like=x) - x
         rise = (g * move).sum(axis=1)
         live = (rise > 0.0) & (np.abs(move).max(axis=1) > _STILL * float(width.max()))
         moved, value = _search(space, x[live], move[live], values[moving[live]], rise[live])

@@ -11,9 +11,10 @@ from problems import ALL, CONCAVE, canonical, certified, random_problem
 from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
+from shared.problem.plain_program import as_program
 from shared.solve.dispatch import Solved, solve
-from shared.solve.named.search import BY_NAME, SEARCHES, search
-from shared.solve.named.space import BudgetSpace
+from shared.solve.heuristics.heuristic import BY_NAME, SEARCHES
+from shared.solve.heuristics.space import Space
 
 TOLERANCE = {
     "gradient": 1e-9,
@@ -125,20 +126,18 @@ def test_corners(method: str, name: str) -> None:
 
 @pytest.mark.parametrize("method", SEARCHES)
 def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(method: str) -> None:
-    problem = random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential"))
-    free = BudgetSpace(problem, math.inf)
-    found = search(free, method, 1)
+    program = as_program(random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential")))
+    free, hurried = Space(program), Space(program, -math.inf)
+    found, cut = SEARCHES[method](free, 1), SEARCHES[method](hurried, 1)
     assert found.finished
-    assert found.evaluations == free.evaluations
-    assert found.evaluations <= (100 if method == "bayesian" else 60_000)
-    cut = search(BudgetSpace(problem, -math.inf), method, 1)
+    assert free.evaluations <= (100 if method == "bayesian" else 60_000)
     assert not cut.finished
-    assert cut.evaluations < found.evaluations
-    assert cut.value <= found.value
+    assert hurried.evaluations < free.evaluations
+    assert free.value(cut.point[None, :])[0] <= free.value(found.point[None, :])[0]
 
 
 @pytest.mark.parametrize("method", ["genetic", "particle_swarm", "bayesian"])
 def test_another_seed_is_another_search(method: str) -> None:
-    problem = random_problem(np.random.default_rng(11), 10, ("s_hill",))
-    one, two = (search(BudgetSpace(problem, math.inf), method, seed) for seed in (0, 1))
+    program = as_program(random_problem(np.random.default_rng(11), 10, ("s_hill",)))
+    one, two = (SEARCHES[method](Space(program), seed) for seed in (0, 1))
     assert one.point.tobytes() != two.point.tobytes()
