@@ -15,7 +15,6 @@ from shared.plan.pair_notes import levels_in_draws
 from shared.plan.plan import Plan, Search
 from shared.plan.prices import (
     BINDING_TOLERANCE,
-    money_per_unit,
     priced,
     tied_rows,
     tight_rows,
@@ -295,7 +294,7 @@ def _through_carry(program: Program, slopes: Floats) -> Floats:
 def bindings(program: Program, u: Floats) -> list[list[str]]:
     """Names of the bounds and rows that hold each arm where it is; budgets are left to prices."""
     slack = BINDING_TOLERANCE * max(program.scale, 1e-12)
-    per_unit = money_per_unit(program)
+    per_unit = program.money_per_unit()
     low, high = tight_rows(program, u, BINDING_TOLERANCE)
     tight = (low | high) & ~tied_rows(program)
     used = np.abs(program.rows.matrix).reshape(-1, program.arms, program.columns).sum(axis=2) > 0.0

@@ -102,7 +102,7 @@ def answer(plan: Plan) -> dict[str, Any]:
     problem = plan.problem
     moves = plan.moves()
     rows = rows_of(plan, moves.optima)
-    sums = totals(plan.best, plan.current)
+    sums = totals(plan.problem, plan.best, plan.current)
     proof = certificate_of(plan)
     notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
     return {

@@ -15,7 +15,7 @@ from shared.problem.aim import Floor
 from shared.problem.program import Program
 from shared.solve.program.interaction_terms import linear_weights
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "money_per_unit", "priced", "tied_rows", "tight_rows"]
+__all__ = ["BINDING_TOLERANCE", "Priced", "priced", "tied_rows", "tight_rows"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -134,12 +134,6 @@ def _of_budget(name: str) -> bool:
     return name.partition("[")[0] == "budget"
 
 
-def money_per_unit(program: Program) -> Floats:
-    """(A, K) money of all periods per unit of a decision; of a sum of arms, what they spend."""
-    money = np.abs(program.spread).sum(axis=1)
-    return np.asarray(np.where(money > 0.0, money, money.max(initial=1e-300)))
-
-
 def tied_rows(program: Program) -> Flags:
     """(m,) rows that only say that an arm is the sum of others."""
     cells = program.rows.matrix.reshape(-1, program.arms, program.columns)
@@ -149,7 +143,7 @@ def tied_rows(program: Program) -> Flags:
 def _sides(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags, Flags]:
     """(A, K) at the floor, at the roof, and free to move at all."""
     slack = tolerance * max(program.scale, 1e-12)
-    per_unit = money_per_unit(program)
+    per_unit = program.money_per_unit()
     used = u * per_unit > slack
     least = np.where(used, program.least_active, 0.0)
     floor = (u - np.maximum(program.lower, least)) * per_unit <= slack
@@ -186,7 +180,7 @@ def _tight(program: Program, u: Floats, floors: Sequence[Floor], tolerance: floa
     stacked = np.concatenate((matrix[high | equal], -matrix[low & ~equal], *targets))
     upper = int(np.sum(high | equal))
     both = np.concatenate((equal[high | equal], np.zeros(len(stacked) - upper, bool)))
-    room = np.minimum(u - program.lower, program.upper - u) * money_per_unit(program)
+    room = np.minimum(u - program.lower, program.upper - u) * program.money_per_unit()
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
     trust = np.where(floor | roof, 1.0, np.maximum(trust, 1e-3))
     return Tight(
@@ -262,7 +256,7 @@ def _bound_moves(
     """Bounds of the arms: (A, K) by how much a decision's floor falls and its roof rises."""
     floor, roof, _ = _sides(program, u, tolerance)
     slack = tolerance * max(program.scale, 1e-12)
-    per_unit = money_per_unit(program)
+    per_unit = program.money_per_unit()
     spends = program.spread > 0.0
     spends[program.arms - len(program.sums) :] = spends[0]
     spread = np.where(spends, np.maximum(program.spread, program.spread[0]), program.spread)

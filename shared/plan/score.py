@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.canonical import Canonical, marginal, outcome, outcome_draws
+from shared.problem.model import Problem
 
 __all__ = [
     "INTERVAL",
@@ -111,8 +112,9 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def totals(plan: Score, current: Score | None) -> dict[str, Any]:
+def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
+    worth = problem.goal.value_per_outcome or 1.0
     now = None if current is None else current.total
     uplift = None if now is None else plan.total - now
     mine, todays = plan.total_draws(), None if current is None else current.total_draws()
@@ -126,7 +128,7 @@ def totals(plan: Score, current: Score | None) -> dict[str, Any]:
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": interval(gain),
-        "roas": quotient(plan.total, plan.money),
+        "roas": quotient(worth * plan.total, plan.money),
         "cpa": quotient(plan.money, plan.total),
         # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
         "probability_better": None

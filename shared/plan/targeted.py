@@ -105,9 +105,7 @@ def _search(found: ProgramAimSolved) -> Search:
 def _out_of_reach(aim: Aim, name: str, brings: float, costs: float) -> Infeasible:
     floor = next(floor for floor in aim.floors if floor.name == name)
     ratio = brings / costs if costs > 0.0 else 0.0
-    best = {"target_outcome": brings, "target_roas": ratio}.get(
-        name, 1.0 / ratio if ratio > 0.0 else float("inf")
-    )
+    best = floor.stated(brings if floor.per_money == 0.0 else ratio)
     text = f"{name} is {number(floor.asked)}; deciding period by period reaches {number(best)}."
     mode = "Seeing the whole horizon (mode time_varying) would meet it."
     return Infeasible(

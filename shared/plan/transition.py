@@ -336,7 +336,7 @@ def _recommended(plan: Plan) -> dict[str, Any]:
     names = [arm.name for arm in arms_of(plan.problem)]
     return {
         "status": "optimal" if plan.optimal else "feasible",
-        "totals": totals(plan.best, plan.current),
+        "totals": totals(plan.problem, plan.best, plan.current),
         "certificate": certificate_of(plan),
         "allocation": [
             {"channel": name, "spend": float(x)}

@@ -217,7 +217,8 @@ def _fit_budget(
         order = np.argsort(-lower, kind="stable")
         count = int(np.searchsorted(np.cumsum(lower[order]), budget + hair, side="right")) + 1
         chosen = sorted(order[:count].tolist())
-        missed = float(lower[chosen].sum()) - budget
+        asked = float(lower[chosen].sum())
+        missed = asked - budget
         conflicts = [
             Conflict(
                 f"{names[i]}.{lower_by[i]}",
@@ -228,8 +229,9 @@ def _fit_budget(
         ]
         conflicts.append(Conflict("budget", f"The budget is {budget:,.2f}.", missed))
         raise Infeasible(
-            f"The least that the channels ask for, {least:,.2f}, exceeds the budget of "
-            f"{budget:,.2f} by {least - budget:,.2f}.",
+            f"{' and '.join(c.name for c in conflicts[:-1])} ask for at least {asked:,.2f}, and the "
+            f"budget is {budget:,.2f}: they miss by {missed:,.2f}."
+            + (f" All channels ask for {least:,.2f}." if least > asked else ""),
             conflicts,
         )
     if problem.spend_all and most < budget - hair:

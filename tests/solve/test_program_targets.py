@@ -165,7 +165,7 @@ def test_a_free_budget_leaves_room_for_what_the_target_allows() -> None:
     # 0.5 F' = 1 at the optimum, where the outcome is 3.2 times the spend: the target is slack.
     channels = (Channel("c0", Response(Exponential(60.0, 0.08))),)
     rule = Constraint("some", ("c0",), min_spend=1.0)
-    goal = Goal("maximize_profit", value_per_outcome=0.5, target_roas=2.0)
+    goal = Goal("maximize_profit", value_per_outcome=0.5, target_roas=1.0)
     out = run(Problem(channels, None, False, goal=goal, constraints=(rule,)))
     assert float(out.u.sum()) == pytest.approx(np.log(2.4) / 0.08, rel=1e-3)
 

@@ -6,7 +6,6 @@ the least spend, and efficiency targets, with the budget fixed, capped or free.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +135,7 @@ def _refuse(canonical: Canonical, aim: Aim, options: SolverOptions, found: AimSo
     conflicts: list[Conflict] = []
     said: list[str] = []
     for floor in chosen:
-        best = _best(canonical, floor, options)
+        best = floor.stated(_best(canonical, floor, options))
         message = f"{floor.name} is {floor.asked:,.6g}; the best reachable is {best:,.6g}."
         if not unmet:
             message = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
@@ -161,14 +160,11 @@ def _unknown(aim: Aim) -> Infeasible:
 
 def _reachable(canonical: Canonical, floor: Floor, options: SolverOptions) -> bool:
     """Whether some plan that spends anything meets one floor by itself."""
-    best = _best(canonical, floor, options)
-    if floor.name == "target_cpa":
-        best = 1.0 / best
-    return best >= (floor.constant or floor.per_money) * (1.0 - 1e-9)
+    return _best(canonical, floor, options) >= (floor.constant or floor.per_money) * (1.0 - 1e-9)
 
 
 def _best(canonical: Canonical, floor: Floor, options: SolverOptions) -> float:
-    """The largest outcome or ROAS, or the lowest CPA, that any plan reaches (to solver accuracy).
+    """The largest outcome, or outcome per money, that any plan reaches (to solver accuracy).
 
     A best ratio is found by Dinkelbach's method: maximise ``F - r S`` with r the best ratio so far.
     """
@@ -185,8 +181,6 @@ def _best(canonical: Canonical, floor: Floor, options: SolverOptions) -> float:
         if better <= ratio * (1.0 + 1e-9):
             break
         ratio = better
-    if floor.name == "target_cpa":
-        return 1.0 / ratio if ratio > 0.0 else math.inf
     return ratio
 
 
@@ -205,12 +199,8 @@ def _prices(canonical: Canonical, aim: Aim, spend: Array, price: float) -> tuple
     if held and not canonical.spend_all:
         floor = held[0]
         theta = (aim.value * price - aim.cost) / (floor.per_money - price)
-        per_unit = {"target_outcome": 1.0, "target_roas": costs}.get(
-            floor.name, costs / floor.asked**2
-        )
-        out.append(
-            TargetPrice(floor.name, max(theta, 0.0) * per_unit, f"{unit} per unit of the target")
-        )
+        gain = max(theta, 0.0) * abs(floor.per_unit(costs))
+        out.append(TargetPrice(floor.name, gain, f"{unit} per unit of the target"))
     elif full and aim.value > 0.0:
         free = aim.value * price - aim.cost
     out.insert(0, TargetPrice("budget", free, f"{unit} per unit of money"))

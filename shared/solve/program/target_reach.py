@@ -131,7 +131,7 @@ def unmet(
             text = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
             conflicts.append(Conflict(floor.name, text, 0.0))
             continue
-        best = _best(search, floor)
+        best = floor.stated(_best(search, floor))
         text = f"{floor.name} is {floor.asked:,.6g}; the best reachable is {best:,.6g}."
         conflicts.append(Conflict(floor.name, text, abs(floor.asked - best)))
     said = " ".join(conflict.message for conflict in conflicts)
@@ -140,7 +140,7 @@ def unmet(
 
 
 def _best(search: TargetSearch, floor: Floor) -> float:
-    """The largest outcome or ROAS, or the lowest CPA; ratios by Dinkelbach's method."""
+    """The largest outcome, or outcome per money; ratios by Dinkelbach's method."""
     program = search.program
     if floor.per_money == 0.0:
         return program.outcome(search.run(replace(program, value=1.0, cost=0.0)).u)
@@ -152,6 +152,4 @@ def _best(search: TargetSearch, floor: Floor) -> float:
         if better <= ratio * (1.0 + 1e-6):
             break
         ratio = better
-    if floor.name == "target_cpa":
-        return 1.0 / ratio if ratio > 0.0 else float("inf")
     return ratio
