@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
-from shared.plan import separable
+from shared.plan import boxes
 from shared.plan.caution import warn
 from shared.plan.conditions import conditions
 from shared.plan.doubts import doubts
@@ -16,7 +16,6 @@ from shared.plan.explain import explain
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
-from shared.problem.aim import GOALS
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
 from shared.solve.named.search import BY_NAME
@@ -58,13 +57,9 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
 
 
 def _made(problem: Problem, start: Floats | None) -> Plan:
-    if problem.separable:
-        return separable.make_plan(problem, start)
+    if problem.separable or (problem.boxed and problem.options.method not in BY_NAME):
+        return boxes.make_plan(problem, start)
     # Imported where used: the common question does not wait for solvers that it does not need.
-    if problem.boxed and problem.goal.goal in GOALS and problem.options.method not in BY_NAME:
-        from shared.plan import goals
-
-        return goals.make_plan(problem, start)
     from shared.plan import general
 
     return general.make_plan(problem, start)

@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.plan.words import number
 from shared.problem.aim import Aim
 from shared.problem.program import AtMost, Program, Rows
 
-__all__ = ["aim_in_turn", "decide_in_turn", "step"]
+__all__ = ["aim_in_turn", "decide_in_turn", "foresight", "step"]
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +55,15 @@ def decide_in_turn(program: Program, solve: Callable[[Program], Floats]) -> Floa
     for period in range(program.periods):
         spent[:, period] = solve(step(program, period, spent))[:, 0]
     return spent
+
+
+def foresight(reached: float, ahead: float) -> tuple[str, str]:
+    """What deciding in turn gave away, as a warning."""
+    message = (
+        f"Decided period by period, this reaches an objective of {number(reached)}; seeing the "
+        f"whole horizon would add {number(max(ahead - reached, 0.0))}."
+    )
+    return "foresight", message
 
 
 def step(program: Program, period: int, spent: Floats) -> Program:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.plan import Plan
-from shared.plan.score import Score, finite, interval, quotient, totals
+from shared.plan.score import Score, finite, interval, quotient, score, totals
 from shared.plan.words import gained, percent, plural
 from shared.plan.yardstick import Yardstick, yardstick
 from shared.problem.arms import arms_of
@@ -226,8 +226,6 @@ def _within(problem: Problem, low: Floats, high: Floats) -> Problem:
 
 def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
     """What the steps bring period by period, after today's spend was sustained before them."""
-    from shared.plan.general import score_program
-
     arms = iter(start.tolist())
     periods = len(steps)
 
@@ -256,7 +254,7 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
         period_budgets=(),
         test_reserve=0.0,
     )
-    return score_program(lower(alike), spend)
+    return score(lower(alike), spend)
 
 
 _FREE: dict[str, Any] = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from shared.errors import InvalidInput
 from shared.problem.model import Goal
 
-__all__ = ["GOALS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
+__all__ = ["GOALS", "TARGETS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
 
 GOALS = (
     "maximize_outcome",
@@ -28,6 +28,9 @@ GOALS = (
     "maximize_reach",
     "weighted_sum",
 )
+
+
+TARGETS = ("target_outcome", "target_roas", "target_cpa")
 
 
 @dataclass(frozen=True, slots=True)

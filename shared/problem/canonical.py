@@ -227,10 +227,12 @@ def _fit_budget(
             )
             for i in chosen
         ]
+        few = " and ".join(conflict.name for conflict in conflicts[:3])
+        few = few if count <= 3 else f"{few} and {count - 3} more"
         conflicts.append(Conflict("budget", f"The budget is {budget:,.2f}.", missed))
         raise Infeasible(
-            f"{' and '.join(c.name for c in conflicts[:-1])} ask for at least {asked:,.2f}, and the "
-            f"budget is {budget:,.2f}: they miss by {missed:,.2f}."
+            f"{few} ask{'s' * (count == 1)} for at least {asked:,.2f}, and the budget is "
+            f"{budget:,.2f}: they miss by {missed:,.2f}."
             + (f" All channels ask for {least:,.2f}." if least > asked else ""),
             conflicts,
         )

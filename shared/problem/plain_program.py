@@ -35,6 +35,7 @@ def as_program(canonical: Canonical) -> Program:
         weight=np.ones(column),
         curves=canonical.curves,
         draws=canonical.draws,
+        current=None if np.isnan(canonical.current).any() else canonical.current.reshape(column),
         scale=max(budget, 1e-300),
     )
 

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from shared.errors import MarginalError
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
+from shared.plan.prices import BINDING_TOLERANCE
 from shared.plan.sensitivity.parameters import Parameter, moved
-from shared.plan.separable import BINDING_TOLERANCE
 from shared.problem.canonical import Canonical, canonicalise, marginal, outcome
 from shared.problem.model import Problem
 
