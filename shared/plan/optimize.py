@@ -107,7 +107,7 @@ def answer(plan: Plan) -> dict[str, Any]:
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
-            *explain(problem, rows, sums, proof, plan.prices, _slopes_now(plan)),
+            *explain(plan, rows, sums, proof, _slopes_now(plan)),
             *conditions(plan, rows),
             *doubts(problem, rows),
         ],

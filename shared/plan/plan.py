@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.plan.crumbs import swept
 from shared.plan.moves import Moves
-from shared.plan.prices import bindings, priced
+from shared.plan.prices import bindings, priced, ties
 from shared.plan.score import Score, score
 from shared.problem.model import Problem
 from shared.problem.program import Program
@@ -73,6 +73,8 @@ class Plan:
         solves.
     notes
         More warnings, (code, message).
+    ties
+        Arms between which money could move without loss, two by two, and why.
     """
 
     problem: Problem
@@ -84,6 +86,7 @@ class Plan:
     prices: list[dict[str, Any]]
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
+    ties: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def least(self) -> bool:
@@ -148,5 +151,6 @@ def planned(
         held=bindings(program, u),
         prices=worth.prices,
         moves=moves,
+        ties=() if found.ahead is not None else ties(program, u),
         notes=(*found.notes, *worth.notes, *(() if notes is None else notes(spend))),
     )

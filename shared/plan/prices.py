@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from shared.plan.multipliers import Moved, Prices, Tight
 from shared.plan.score import finite
 from shared.problem.aim import TARGETS, Floor
 from shared.problem.program import Program
+from shared.problem.symmetry import alike
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "bindings", "priced"]
+__all__ = ["BINDING_TOLERANCE", "Priced", "bindings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -163,6 +165,33 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
         for part in parts:
             held[part] += [f"{program.names[arm]}.{name}" for name in held[arm]]
     return held[: program.arms - len(program.sums)]
+
+
+def ties(program: Program, u: Floats) -> tuple[tuple[str, str, str], ...]:
+    """Arms between which money could move without loss, two by two: what nothing tells apart, and
+    straight stretches of tables that are equally steep."""
+    found = [
+        (program.names[one], program.names[other], "alike")
+        for group in alike(program)
+        for one, other in itertools.pairwise(group.tolist())
+        if abs(u[one, 0] - u[other, 0]) > 1e-6 * program.scale
+    ]
+    source = program.curves if program.draws is None else program.draws
+    plain = program.columns == 1 and not (program.pairs or program.discrete or program.risk)
+    if not plain or not source.tables:
+        return tuple(found)
+    tight, per = _tight(program, u, 1e-4), program.rows.matrix
+    found += [
+        (program.names[one], program.names[other], "straight")
+        for one, other in itertools.combinations([table[0] for table in source.tables], 2)
+        if np.all(per[:, one] == per[:, other])
+        and any(
+            not (tight.floor[gives] or tight.roof[takes])
+            and abs(tight.fall[gives] - tight.rise[takes]) <= 1e-9 * tight.size
+            for gives, takes in ((one, other), (other, one))
+        )
+    ]
+    return tuple(found)
 
 
 def _tight_rows(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags]:

@@ -29,11 +29,6 @@ KNOWN_FAULTS: dict[str, str] = {
     "proven p_01_minspend_ratio_3ch": "least spend beside a ratio is not found in time",
     "proven p_01c_minspend_ratio_concave": "least spend beside a ratio closes its gap in 8 s",
     "test_a_bound_never_gets_worse_with_time": "a child's bound is not capped by its parent's",
-    "test_headline_and_proof_of_the_long_term_are_in_one_unit": "the headline leaves it out",
-    "test_what_moves_between_periods_is_said_to_move": "only sums over periods are compared",
-    "test_budget_left_is_explained_by_the_target_that_binds": "the reason given is another",
-    "test_a_plan_below_todays_says_which_limit_todays_breaks": "not said",
-    "test_money_in_a_period_of_no_weight_is_warned_of": "not warned of",
     (
         "coefficients+sequential+pacing+interactions+worst_case+maximize_profit+target_outcome"
     ): "a sequence with a measure and a target is not built",
