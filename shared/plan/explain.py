@@ -12,8 +12,17 @@ from typing import Any
 
 from shared.plan.plan import Plan
 from shared.plan.score import quotient
-from shared.plan.words import bound_name, gained, money, number, outcome_of, percent, span
-from shared.plan.yardstick import yardstick
+from shared.plan.words import (
+    bound_name,
+    gained,
+    limits_of,
+    money,
+    number,
+    outcome_of,
+    percent,
+    span,
+)
+from shared.plan.yardstick import broken_by, yardstick
 from shared.problem.aim import TARGETS, aim_of, later_of
 from shared.problem.model import Problem
 
@@ -149,19 +158,16 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
 
 def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
     """Which limits today's plan breaks, where it would bring more than the one recommended."""
-    current, aim = plan.current, aim_of(plan.problem.goal)
+    problem, current, aim = plan.problem, plan.current, aim_of(plan.problem.goal)
     if current is None:
         return []
     then, now = (aim.worth(s.total + s.later, s.money) for s in (plan.best, current))
     if now <= then + SAME_SPEND * abs(then) and totals["uplift"] >= 0.0:
         return []
-    broken: dict[str, float] = {}
-    for name, amount, _ in yardstick(plan.problem).broken(current.spend):
-        broken[name] = max(broken.get(name, 0.0), amount)
+    broken = broken_by(yardstick(problem), current.spend)
     if not broken:
         return []
-    limits = ", ".join(f"{name} by {number(amount)}" for name, amount in broken.items())
-    text = f"Today's plan is not allowed: it breaks {limits}."
+    text = f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}."
     data = [{"limit": name, "amount": amount} for name, amount in broken.items()]
     return [_say("today_not_allowed", text, broken=data)]
 

@@ -21,7 +21,7 @@ from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.risk_program import objective, read_as
 
-__all__ = ["Amounts", "Yardstick", "spend_of", "violations", "yardstick"]
+__all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "violations", "yardstick"]
 
 Floats = NDArray[np.float64]
 Amounts = float | Sequence[float]
@@ -184,6 +184,14 @@ def _missed(aim: Aim, brings: float, costs: float) -> Iterator[Broken]:
         if floor.missed(brings, costs) > ALLOWED:
             short = floor.constant + floor.per_money * costs - brings
             yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
+
+
+def broken_by(measure: Yardstick, spend: Floats) -> dict[str, float]:
+    """Limits that a plan breaks, each with the most that it does so by."""
+    found: dict[str, float] = {}
+    for name, amount, _ in measure.broken(spend):
+        found[name] = max(found.get(name, 0.0), amount)
+    return found
 
 
 def violations(measure: Yardstick, spend: Floats) -> list[dict[str, Any]]:
