@@ -241,7 +241,7 @@ def _moved(problem: Problem, row: Row, slope: float | None) -> dict[str, Any]:
             f": the next unit of money there brings {outcome_of(problem, slope)} at "
             f"today's spend and {number(after)} at the recommended one"
         )
-    if row["saturation"] is not None:
+    if row["saturation"] is not None and row["spend"] > 0.0:
         text += f"; it reaches {100 * row['saturation']:.0f} % of what it can ever bring"
     data = {
         k: row[k] for k in ("channel", "change", "change_share", "marginal_return", "saturation")

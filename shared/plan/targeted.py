@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from shared.errors import Conflict, Infeasible
 from shared.plan.plan import Found, Search
 from shared.plan.sequential import aim_in_turn, foresight, step
-from shared.plan.words import number
 from shared.problem.aim import Aim, Floor
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem, SolverOptions
@@ -80,15 +79,11 @@ def _nearest(program: Program, aim: Aim, options: SolverOptions) -> Floats:
 
 
 def _out_of_reach(floor: Floor, brings: float, costs: float) -> Infeasible:
-    name = floor.name
     ratio = brings / costs if costs > 0.0 else 0.0
     best = floor.stated(brings if floor.per_money == 0.0 else ratio)
-    text = f"{name} is {number(floor.asked)}; deciding period by period reaches {number(best)}."
+    own = floor.unmet(best, " by deciding period by period")
     mode = "Seeing the whole horizon (mode time_varying) would meet it."
     return Infeasible(
-        f"{name} is not met by deciding period by period. {text} {mode}",
-        [
-            Conflict(name, text, abs(floor.asked - best)),
-            Conflict("horizon.sequential", mode, 0.0),
-        ],
+        f"{own.name} is not met by deciding period by period. {own.message} {mode}",
+        [own, Conflict("horizon.sequential", mode, 0.0)],
     )

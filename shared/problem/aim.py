@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from shared.errors import InvalidInput
+from shared.errors import Conflict, InvalidInput
 from shared.problem.model import Goal
 
 __all__ = ["GOALS", "TARGETS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
@@ -51,6 +51,15 @@ class Floor:
         if self.name == "target_cpa":
             return 1.0 / level if level > 0.0 else math.inf
         return self.worth * level
+
+    def unmet(self, best: float, read: str = "") -> Conflict:
+        """The conflict of a floor of which ``best``, in its own unit, is the most there is."""
+        text = f"{self.name} is {self.asked:,.6g}; "
+        if not math.isfinite(best):
+            text += "no plan within the limits brings any outcome."
+            return Conflict(self.name, text, self.asked)
+        text += f"the best reachable{read} is {best:,.6g}."
+        return Conflict(self.name, text, abs(self.asked - best))
 
     def per_unit(self, spend: float) -> float:
         """By how much outcome the floor rises per unit of its own number."""

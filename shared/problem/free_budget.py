@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import Conflict, Infeasible, InvalidInput
+from shared.errors import Infeasible, InvalidInput
 from shared.problem.aim import Aim, aim_of
 from shared.problem.canonical import Canonical, canonicalise, marginal, outcome
 from shared.problem.model import Problem
@@ -111,11 +111,5 @@ def _refuse_unreachable(ample: Canonical, aim: Aim, upper: Array, top: Array) ->
             raise Infeasible(
                 f"{floor.name} asks for an outcome of {floor.asked:,.6g}; all the channels "
                 f"together bring less than {most:,.6g}, however much is spent.",
-                [
-                    Conflict(
-                        floor.name,
-                        f"{floor.name} is {floor.asked:,.6g}; the best reachable is {most:,.6g}.",
-                        floor.constant - most,
-                    )
-                ],
+                [floor.unmet(most)],
             )

@@ -133,20 +133,20 @@ def _refuse(canonical: Canonical, aim: Aim, options: SolverOptions, found: AimSo
     if not chosen:
         return
     conflicts: list[Conflict] = []
-    said: list[str] = []
     for floor in chosen:
-        best = floor.stated(_best(canonical, floor, options))
-        message = f"{floor.name} is {floor.asked:,.6g}; the best reachable is {best:,.6g}."
-        if not unmet:
-            message = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
-        conflicts.append(Conflict(floor.name, message, abs(floor.asked - best) if unmet else 0.0))
-        said.append(message)
-    budget = canonical.spend_all or any(floor.constant > 0.0 for floor in chosen)
+        alone = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
+        own = Conflict(floor.name, alone, 0.0)
+        if unmet:
+            own = floor.unmet(floor.stated(_best(canonical, floor, options)))
+        conflicts.append(own)
+    said = " ".join(conflict.message for conflict in conflicts)
+    budget = canonical.spend_all or canonical.budget == 0.0
+    budget = budget or any(floor.constant > 0.0 for floor in chosen)
     if budget and not aim.free:
         conflicts.append(Conflict("budget", f"The budget is {canonical.budget:,.2f}.", 0.0))
     together = "cannot be met" if unmet else "cannot be met together"
     names = " and ".join(floor.name for floor in chosen)
-    raise Infeasible(f"{names} {together} by any plan. {' '.join(said)}", conflicts)
+    raise Infeasible(f"{names} {together} by any plan. {said}", conflicts)
 
 
 def _unknown(aim: Aim) -> Infeasible:

@@ -131,9 +131,7 @@ def unmet(
             text = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
             conflicts.append(Conflict(floor.name, text, 0.0))
             continue
-        best = floor.stated(_best(search, floor))
-        text = f"{floor.name} is {floor.asked:,.6g}; the best reachable is {best:,.6g}."
-        conflicts.append(Conflict(floor.name, text, abs(floor.asked - best)))
+        conflicts.append(floor.unmet(floor.stated(_best(search, floor))))
     said = " ".join(conflict.message for conflict in conflicts)
     how = "cannot be met together" if together else "cannot be met"
     return Infeasible(f"{names} {how} by any plan. {said}", conflicts)
