@@ -254,8 +254,8 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
     trust = np.where(floor | roof, 1.0, np.maximum(trust, 1e-3))
     # Net of cost, all slopes of a best plan may be nothing but rounding.
-    known = np.abs(program.value * brings)[np.isfinite(brings)]
-    gross = max(float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0)))
+    known = np.abs(brings[np.isfinite(brings)])
+    gross = max(program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0)))
     return Tight(
         rise=rise.ravel(),
         fall=fall.ravel(),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Infeasible
 from shared.plan.allowance import Allowance
+from shared.plan.crumbs import swept
 from shared.plan.failure import infeasible
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
@@ -151,7 +152,9 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     intervals = _intervals(_total_draws(largest, spend), which.size)
     for place, k in enumerate(which.tolist()):
         proof = proven[place]
-        if proof.proven and proof.relative_gap <= gap:
+        # What has crumbs is solved on its own, where they are swept.
+        clean = swept(programs[place], spend[place][:, None], proof, gap) is None
+        if clean and proof.proven and proof.relative_gap <= gap:
             rows[k] = _row(
                 problem,
                 float(wanted[place]),
