@@ -78,6 +78,8 @@ class _Model:
             name = ceiling_name(program, arm)
             if name and (name not in kept or (partly and name.startswith("budget"))):
                 high[arm] = far[arm]
+            elif partly:
+                high[arm] = high[arm].max()  # its own: where it is lower, a budget makes it so
         # By the ceilings that count: one of zero that is left out would make its rows' entries
         # too small for HiGHS to see.
         self.scale = np.maximum(high, 1e-9 * (float(high.max()) or program.scale))
