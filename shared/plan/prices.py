@@ -59,7 +59,8 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     kept
         Share of the budget that is not held back for tests: a unit of budget is so much money.
     """
-    names = [name for name, _ in _moves(program, u, BINDING_TOLERANCE)]
+    tight = list(_moves(program, u, BINDING_TOLERANCE))
+    names = [name for name, _ in tight]
     best: tuple[Prices, float] | None = None
     for tolerance in LOOSER:
         prices = Prices(_tight(program, u, tolerance))
@@ -70,7 +71,8 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     assert best is not None
     prices, tolerance = best
     unit = UNITS.get(goal, "outcome")
-    found = {name: (move, prices.sides(move)) for name, move in _moves(program, u, tolerance)}
+    moves = tight if tolerance == BINDING_TOLERANCE else _moves(program, u, tolerance)
+    found = {name: (move, prices.sides(move)) for name, move in moves}
     budget = _relaxed(*found["budget"]) if "budget" in found else 0.0
     out = []
     for name in dict.fromkeys([*names, *found]):
@@ -176,14 +178,13 @@ def ties(program: Program, u: Floats) -> tuple[tuple[str, str, str], ...]:
         for one, other in itertools.pairwise(group.tolist())
         if abs(u[one, 0] - u[other, 0]) > 1e-6 * program.scale
     ]
-    source = program.curves if program.draws is None else program.draws
     plain = program.columns == 1 and not (program.pairs or program.discrete or program.risk)
-    if not plain or not source.tables:
+    if not plain or not _tables(program):
         return tuple(found)
     tight, per = _tight(program, u, 1e-4), program.rows.matrix
     found += [
         (program.names[one], program.names[other], "straight")
-        for one, other in itertools.combinations([table[0] for table in source.tables], 2)
+        for one, other in itertools.combinations(_tables(program), 2)
         if np.all(per[:, one] == per[:, other])
         and any(
             not (tight.floor[gives] or tight.roof[takes])
@@ -244,7 +245,8 @@ def _only_by_budget(program: Program) -> Flags:
 
 def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     floor, roof, free = _sides(program, u, tolerance)
-    (rise, brings), (fall, _) = (_gradients(program, u, sign * tolerance) for sign in (1, -1))
+    rise, brings = _gradients(program, u, tolerance)
+    fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
     order, equal = _order(program, u, tolerance)
     matrix = program.rows.matrix
     money = program.spread.sum(axis=1)
@@ -255,7 +257,9 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     trust = np.where(floor | roof, 1.0, np.maximum(trust, 1e-3))
     # Net of cost, all slopes of a best plan may be nothing but rounding.
     known = np.abs(brings[np.isfinite(brings)])
-    gross = max(program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0)))
+    gross = max(
+        program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0))
+    )
     return Tight(
         rise=rise.ravel(),
         fall=fall.ravel(),
@@ -267,6 +271,12 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
         free=free.ravel(),
         trust=trust.ravel(),
     )
+
+
+def _tables(program: Program) -> list[int]:
+    """Arms whose curves have corners."""
+    source = program.curves if program.draws is None else program.draws
+    return [table[0] for table in source.tables]
 
 
 def _order(program: Program, u: Floats, tolerance: float) -> tuple[list[tuple[int, float]], Flags]:
@@ -284,10 +294,8 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     """
     z = program.adstocked(u)
     slopes = program.slopes_at(z)
-    source = program.curves if program.draws is None else program.draws
-    if source.tables:
+    if at := _tables(program):
         beside = step * max(program.scale, 1e-12) / program.money_per_unit()
-        at = [table[0] for table in source.tables]
         moved = np.maximum(z + np.einsum("ahk,ak->ah", program.carry, beside), 0.0)
         slopes[at] = program.slopes_at(moved)[at]
     if program.pairs:
