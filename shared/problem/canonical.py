@@ -19,7 +19,6 @@ __all__ = [
     "canonicalise",
     "marginal",
     "outcome",
-    "outcome_draws",
     "own_bounds",
 ]
 
@@ -73,11 +72,6 @@ def outcome(canonical: Canonical, spend: Array) -> Array:
     """
     source = canonical.draws
     return canonical.curves.value(spend) if source is None else source.mean_value(spend)
-
-
-def outcome_draws(canonical: Canonical, spend: Array) -> Array | None:
-    """Outcome per draw and channel, (S, n); None without draws. ``spend`` is (n,)."""
-    return None if canonical.draws is None else canonical.draws.value(spend)
 
 
 def marginal(canonical: Canonical, spend: Array) -> Array:
