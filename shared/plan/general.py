@@ -19,15 +19,12 @@ from shared.problem.lower import lower
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
 from shared.problem.risk_program import objective, read_as
-from shared.solve.named.search import BY_NAME
 from shared.solve.program.program_search import known_plan, solve_program
 from shared.solve.program.solved_program import decisions
 
 __all__ = ["make_plan"]
 
 Floats = NDArray[np.float64]
-
-METHODS = ("auto", "branch_and_bound", *BY_NAME)
 
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
@@ -135,15 +132,9 @@ def _one_draw(
 def _refuse(problem: Problem) -> None:
     """What no room below builds yet for a general program."""
     over_time = problem.horizon.mode == "sequential" and problem.horizon.periods > 1
-    targets = bool(aim_of(problem.goal).floors)
-    unbuilt = {
-        "/horizon/mode": over_time and targets and problem.risk.measure != "expected",
-    }
-    for pointer, asked in unbuilt.items():
-        if asked:
-            raise NotSupportedYet.at(
-                pointer,
-                "not_supported_yet",
-                "This is not supported yet together with constraints, lots, campaigns, targets or "
-                "a plan over several periods.",
-            )
+    if over_time and problem.risk.measure != "expected" and aim_of(problem.goal).floors:
+        raise NotSupportedYet.at(
+            "/horizon/mode",
+            "not_supported_yet",
+            "Targets beside a measure of risk are not built for plans that are decided in turn.",
+        )
