@@ -8,11 +8,16 @@ from dataclasses import replace
 from benchmarks.budget import solved
 from benchmarks.classes import goal_of, risky
 from benchmarks.compare import Answer, Case, enter, scipy_peers
-from benchmarks.questions import Question, question_of_aim, question_of_budget, question_of_risk
+from benchmarks.questions import (
+    Question,
+    arrays_of,
+    question_of_aim,
+    question_of_budget,
+    question_of_risk,
+)
 from shared.plan.optimize import make_plan
 from shared.problem.aim import Aim
 from shared.problem.canonical import canonicalise
-from shared.problem.free_budget import canonicalise_goal
 from shared.problem.model import Problem, Risk
 from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
@@ -47,7 +52,7 @@ def _cautious(problem: Problem) -> Answer:
 
 
 def _ask_aim(problem: Problem) -> Question:
-    canonical, aim = canonicalise_goal(problem)
+    canonical, aim = arrays_of(problem)
     return question_of_aim(canonical, aim)
 
 

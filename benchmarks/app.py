@@ -20,7 +20,7 @@ from benchmarks.harness import Asked, Timing, benchmark, cost, register, timing
 from benchmarks.table import OURS, Row, duration
 from shared.api.http import respond
 from shared.api.planning import optimize
-from shared.plan import separable as planning
+from shared.plan import boxes as planning
 from shared.solve.dispatch import Solved, solve
 
 __all__: list[str] = []

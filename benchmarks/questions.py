@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.aim import Aim
+from shared.problem.aim import Aim, aim_of
 from shared.problem.canonical import Canonical, marginal, outcome
-from shared.problem.model import Risk
+from shared.problem.lower import lower
+from shared.problem.model import Problem, Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import measure, weights_at
 
 __all__ = [
     "Question",
+    "arrays_of",
     "question_of_aim",
     "question_of_budget",
     "question_of_program",
@@ -149,6 +151,26 @@ def question_of_risk(problem: Canonical, risk: Risk) -> Question:
         gradient=gradient,
         tidy=lambda x: _onto_budget(problem, x),
     )
+
+
+def arrays_of(problem: Problem) -> tuple[Canonical, Aim]:
+    """Boxes and a total of a problem with any goal: where it gives none, all that may be spent."""
+    program = lower(problem)
+    least, upper = program.lower[:, 0], program.upper[:, 0]
+    most = float(program.rows.upper[0]) if program.rows.names else float(upper.sum())
+    canonical = Canonical(
+        names=program.names,
+        curves=program.curves,
+        draws=program.draws,
+        current=np.full(program.arms, np.nan),
+        lower=least,
+        upper=upper,
+        lower_by=program.lower_by,
+        upper_by=program.upper_by,
+        budget=most,
+        spend_all=False,
+    )
+    return canonical, aim_of(problem.goal)
 
 
 def question_of_aim(problem: Canonical, aim: Aim) -> Question:

@@ -281,7 +281,7 @@ def _planned(table: Table, curves: CurveSet, mode: str) -> tuple[Floats, bool]:
     message = read_optimize(plan_request(table, "monthly", mode))
     plan = make_plan(problem_of(message, curves))
     spend = plan.best.spend
-    better = totals(plan.best, plan.current)["probability_better"]
+    better = totals(plan.problem, plan.best, plan.current)["probability_better"]
     if mode == "robyn":
         spend = spend / spend.sum() * table.budgets
     return np.asarray(spend.T), better is not None and better < THIN_EVIDENCE

@@ -140,10 +140,12 @@ class CertificateAnswer(Answer):
 
 
 class ShadowPrice(Answer):
-    """Outcome gained per unit of relaxing one limit."""
+    """Gain in the objective per unit of relaxing one limit, and on either side of its number."""
 
     name: str
     value: float | None
+    value_more: float | None
+    value_less: float | None
     unit: str
 
 

@@ -186,7 +186,8 @@ class Objective(Message):
     ] = "maximize_outcome"
     value_per_outcome: Positive | None = Field(
         None,
-        description="Money that one outcome is worth; for maximize_profit and a weight of profit.",
+        description="Money that one outcome is worth; for maximize_profit, a weight of profit, and "
+        "beside target_roas and target_cpa whatever the goal: a ROAS is then value over spend.",
     )
     target_outcome: Positive | None = Field(
         None,
@@ -197,7 +198,9 @@ class Objective(Message):
         None, description="Most often that a person is to be reached; for maximize_reach."
     )
     target_roas: Positive | None = Field(
-        None, description="Outcome per unit of money must be at least this."
+        None,
+        description="Outcome per unit of money must be at least this; with value_per_outcome, its "
+        "value per unit of money.",
     )
     target_cpa: Positive | None = Field(None, description="Money per outcome must be at most this.")
     long_term_weight: Share | None = Field(

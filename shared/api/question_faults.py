@@ -18,8 +18,8 @@ FIELD_OF_GOAL = {
 }
 """The one field that each goal cannot do without."""
 
-EVERYWHERE = ("target_outcome",)
-"""Fields that every goal has a use for."""
+EFFICIENCY = ("target_roas", "target_cpa")
+"""Targets beside which every goal has a use for ``value_per_outcome``."""
 
 LARGEST = 1e15
 MAX_PRIOR = 520
@@ -38,7 +38,7 @@ def _has_budget(raw: Json) -> bool:
 def budget_faults(raw: Json) -> Iterator[Fault]:
     """Budgets that are missing, of the wrong length, or that contradict what else is asked for."""
     objective = part(raw, "objective")
-    targets = [number(objective, key) for key in ("target_roas", "target_cpa")]
+    targets = [number(objective, key) for key in EFFICIENCY]
     if not _says_how_much(objective, _goal(raw)) and not any(targets) and not _has_budget(raw):
         message = "budget is required: without one, the best outcome has no limit."
         yield Fault("/budget", "required", message)
@@ -73,6 +73,7 @@ def goal_faults(raw: Json) -> Iterator[Fault]:
     """A goal without what it needs, or fields that another goal would need."""
     objective, goal = part(raw, "objective"), _goal(raw)
     weighted = goal == "weighted_sum"
+    returns = any(objective.get(key) is not None for key in EFFICIENCY)
     yield from _weight_faults(objective, weighted=weighted)
     for other, field in FIELD_OF_GOAL.items():
         if weighted and field != "target_outcome":
@@ -80,7 +81,7 @@ def goal_faults(raw: Json) -> Iterator[Fault]:
         if goal == other and objective.get(field) is None:
             message = f"The goal {goal} needs {field}."
             yield Fault(pointer_to("objective", field), "required", message)
-        elif field in EVERYWHERE:
+        elif field == "target_outcome" or (field == "value_per_outcome" and returns):
             continue
         elif goal != other and objective.get(field) is not None and isinstance(goal, str):
             message = f"{field} is for the goal {other}; the goal here is {goal}."
@@ -129,6 +130,8 @@ def _weight_faults(objective: Json, *, weighted: bool) -> Iterator[Fault]:
             message = f"A weight of {weight} needs {field}: {why}."
             yield Fault(pointer_to("objective", field), "required", message)
         elif not have[weight] and objective.get(field) is not None:
+            if field == "value_per_outcome" and any(objective.get(key) for key in EFFICIENCY):
+                continue
             message = f"{field} is for a weight of {weight}, and there is none."
             yield Fault(pointer_to("objective", field), "not_used", message)
     if objective.get("long_term_weight") is not None:

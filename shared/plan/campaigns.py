@@ -64,7 +64,7 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     }
     basis = "recommended" if now is None else "current"
     at = best.best if now is None else now
-    told = {name: _plan(measure, found, now) for name, found in scores.items()}
+    told = {name: _plan(problem, measure, found, now) for name, found in scores.items()}
     recommended = told["recommended"]
     if recommended is not None:
         recommended["status"] = "optimal" if best.optimal else "feasible"
@@ -123,10 +123,12 @@ def _arm_rows(problem: Problem, score: Score) -> list[Row]:
     return found
 
 
-def _plan(measure: Yardstick, found: Score | None, now: Score | None) -> Row | None:
+def _plan(
+    problem: Problem, measure: Yardstick, found: Score | None, now: Score | None
+) -> Row | None:
     if found is None:
         return None
-    return {"totals": totals(found, now), "violations": violations(measure, found.spend)}
+    return {"totals": totals(problem, found, now), "violations": violations(measure, found.spend)}
 
 
 def _predicted(rows: Sequence[Row] | None, arm: int) -> Row | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ def warn(
     """The warnings of an optimize answer, from its own figures."""
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
+    found += _weightless(problem, rows)
     found += _intervals(rows, totals)
     if not certificate["proven"]:
         found.append(
@@ -107,6 +109,23 @@ def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
             f"The default ceiling, 1.5 times the highest observed spend, holds {', '.join(held)}; "
             "give a max_spend to allow more.",
         )
+
+
+def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    for channel, row in zip(problem.channels, rows, strict=True):
+        parts = zip(channel.campaigns or (channel,), row.get("campaigns") or (row,), strict=True)
+        for part, own in parts:
+            both = (channel.period_weights, part.period_weights)
+            pairs = itertools.zip_longest(*both, fillvalue=1.0)
+            periods = own.get("periods") or ({"period": 1, "spend": own["spend"]},)
+            for period, weights in zip(periods, pairs, strict=False):
+                if 0.0 in weights and period["spend"] > 0.0:
+                    yield _said(
+                        "spend_without_weight",
+                        f"{own['channel']} would spend {money(problem, period['spend'])} in period "
+                        f"{period['period']}, where its weight is 0: it brings nothing then, but "
+                        "for what carries over to later periods.",
+                    )
 
 
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:

@@ -43,19 +43,19 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     lost = reached - measure.objective(spend)
     return {
         "allocation": allocation(problem, mine, current, measure.held(spend)),
-        "totals": totals(mine, current),
+        "totals": totals(problem, mine, current),
         "violations": violations(measure, spend),
         "current": None
         if current is None
         else {
             "allocation": allocation(problem, current, current, measure.held(current.spend)),
-            "totals": totals(current, current),
+            "totals": totals(problem, current, current),
             "violations": violations(measure, current.spend),
         },
         "best": {
             "status": "optimal" if best.optimal else "feasible",
             "allocation": rows_of(best),
-            "totals": totals(best.best, current),
+            "totals": totals(problem, best.best, current),
             "certificate": certificate_of(best),
         },
         "regret": max(lost, 0.0),

@@ -51,6 +51,9 @@ SETTLED = 0.9
 
 LONGEST_WASH = 52
 
+MOST = 200
+"""Channels whose tests are designed."""
+
 TOLD = 5
 """Designs in an answer where the caller names no channels."""
 
@@ -88,16 +91,26 @@ def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
     change = np.abs(plan.best.spend[:, 0] - _today(arms))
     worth = change if gains is None else gains
-    order = sorted(named, key=lambda a: (-worth[a], -change[a]))
-    if not asked.channels:
-        order = order[:TOLD]
+    order = sorted(named, key=lambda a: (-worth[a], -change[a]))[:MOST]
     bench = _Bench(problem, plan, program, asked)
     designs = [bench.design(arms[a], a, None if gains is None else float(gains[a])) for a in order]
+    # First what can settle something, however much it would pay to know what no test can tell.
+    designs.sort(key=_of_no_use)
+    designs = designs if asked.channels else designs[:TOLD]
     warnings = [{"code": code, "message": message} for code, message in problem.warnings]
     if why_not:
         warnings.append({"code": "no_value_of_information", "message": why_not})
+    first = designs[0] if designs and _of_no_use(designs[0]) < 2 else None
+    if designs and _of_no_use(designs[0]):
+        message = (
+            f"None of these tests can settle within {plural(asked.periods, 'period')} whether the "
+            "money is better spent elsewhere; more max_periods, or outcomes with less noise, could."
+        )
+        if first is not None:
+            message += f" That of {first['channel']} can at least tell whether it works at all."
+        warnings.append({"code": "no_test_settles", "message": message})
     return {
-        "first": designs[0]["channel"] if designs else None,
+        "first": None if first is None else first["channel"],
         "ranked_by": "recommended_change" if gains is None else "value_of_information",
         "designs": designs,
         "noise": asked.noise,
@@ -108,6 +121,12 @@ def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
         "warnings": warnings,
         "curves_version": problem.curves_version,
     }
+
+
+def _of_no_use(design: dict[str, Any]) -> int:
+    """0 for a test that can settle something, 1 for one that only finds the effect, 2 for none."""
+    settles = design["detects"] if design["settles"] is None else design["settles"]
+    return 0 if settles else 2 - design["detects"]
 
 
 def _arms(problem: Problem) -> Sequence[Arm]:

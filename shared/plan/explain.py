@@ -6,12 +6,24 @@ program (or a test) can check the words against the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 from typing import Any
 
+from shared.plan.plan import Plan
 from shared.plan.score import quotient
-from shared.plan.words import bound_name, gained, money, number, outcome_of, percent, span
+from shared.plan.words import (
+    bound_name,
+    gained,
+    limits_of,
+    money,
+    number,
+    outcome_of,
+    percent,
+    span,
+)
+from shared.plan.yardstick import broken_by, yardstick
+from shared.problem.aim import TARGETS, aim_of, later_of
 from shared.problem.model import Problem
 
 __all__ = ["explain"]
@@ -27,29 +39,34 @@ OTHER_BUDGET = 0.005
 PROVEN_BEST = 1e-9
 """A relative gap below this is rounding: the plan is called the best."""
 
+ONE_PRICE = 1e-3
+"""Sides of a price that differ by less than this share are one."""
+
 MOVES_TOLD = 4
 """Channels whose change is told one by one; the rest is in the table."""
 
 
 def explain(
-    problem: Problem,
+    plan: Plan,
     rows: Sequence[Row],
     totals: Row,
     certificate: Row,
-    prices: Sequence[Row],
     slopes_now: Sequence[float | None],
 ) -> list[dict[str, Any]]:
     """Sentences for an optimize answer, most important first.
 
     Parameters
     ----------
-    rows, totals, certificate, prices
-        The answer's own ``allocation``, ``totals``, ``certificate`` and ``shadow_prices``.
+    rows, totals, certificate
+        The answer's own ``allocation``, ``totals`` and ``certificate``.
     slopes_now
         Each channel's marginal return at today's spend, where it is known.
     """
-    sentences = [_headline(problem, totals), _proof(problem, certificate)]
-    sentences += _moves(problem, rows, totals, slopes_now)
+    problem, prices = plan.problem, plan.prices
+    sentences = [_headline(plan, totals, certificate), _proof(plan, certificate)]
+    sentences += _not_allowed(plan, totals)
+    sentences += _moves(plan, rows, totals, slopes_now)
+    sentences += _ties(plan)
     sentences += _bounds(problem, rows, prices)
     sentences += _budget(problem, rows, prices)
     sentences += _targets(problem, prices)
@@ -60,20 +77,48 @@ def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
     return {"code": code, "text": text, "data": data}
 
 
-def _headline(problem: Problem, totals: Row) -> dict[str, Any]:
-    outcome, spend = totals["outcome"], totals["spend"]
+def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
+    problem, current, later = plan.problem, plan.current, plan.best.later
+    spend, now = totals["spend"], totals["current_spend"]
+    whole, before = totals["outcome"] + later, totals["current_outcome"]
+    keys = ("spend", "outcome", "outcome_interval", "current_spend", "current_outcome")
+    data = {k: totals[k] for k in (*keys, "uplift", "uplift_share", "probability_better")}
     text = (
         f"Spending {money(problem, spend)} {span(problem)} this way should bring "
-        f"{outcome_of(problem, outcome)}"
+        f"{outcome_of(problem, totals['outcome'])}"
     )
     interval = totals["outcome_interval"]
     if interval is not None:
         text += f" (90 % interval {number(interval[0])} to {number(interval[1])})"
-    now = totals["current_spend"]
-    if totals["uplift_share"] is not None:
+    if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1:
+        # Headline and proof speak of the same: what counts, within the horizon and after it.
+        weight = later_of(problem.goal)
+        counted = "" if weight == 1.0 else f" (each counted {number(weight)} times)"
+        text += f" and {number(later)} more after that{counted}, {number(whole)} in all"
+        data |= {"outcome_after": later, "outcome_in_all": whole, "long_term_weight": weight}
+        if current is not None:
+            before = current.total + current.later
+            share = quotient(whole - before, before)
+            data |= {"current_in_all": before, "uplift_share": share}
+    worth = certificate["objective"]
+    if problem.goal.goal in ("maximize_profit", "weighted_sum"):
+        profit = problem.goal.goal == "maximize_profit"
+        text += f", {'a profit of' if profit else 'a weighted sum of'} "
+        text += money(problem, worth) if profit else number(worth)
+        text += _as_read(problem)
+        data["objective"] = worth
+    elif problem.risk.measure != "expected" and not plan.least:
+        text += f", {number(worth)} as it is weighed{_as_read(problem)}"
+        data["objective"] = worth
+    data |= (
+        {"aversion": problem.risk.aversion, "level": problem.risk.level}
+        if "objective" in data
+        else {}
+    )
+    if data["uplift_share"] is not None:
         text += (
-            f", against {number(totals['current_outcome'])} from today's {money(problem, now)}: "
-            f"{percent(totals['uplift_share'])}"
+            f", against {number(before)} from today's {money(problem, now)}: "
+            f"{percent(data['uplift_share'])}"
         )
         if now and abs(spend - now) > OTHER_BUDGET * now:
             text += f" for {percent(spend / now - 1.0)} of money"
@@ -81,19 +126,13 @@ def _headline(problem: Problem, totals: Row) -> dict[str, Any]:
             text += (
                 f"; it beats today's plan in {100 * totals['probability_better']:.0f} % of draws"
             )
-    keys = ("spend", "outcome", "outcome_interval", "current_spend", "current_outcome")
-    return _say(
-        "headline",
-        text + ".",
-        **{k: totals[k] for k in (*keys, "uplift", "uplift_share", "probability_better")},
-        spend_share=quotient(spend - now, now) if now is not None else None,
-        periods=problem.horizon.periods,
-    )
+    data["spend_share"] = quotient(spend - now, now) if now is not None else None
+    return _say("headline", text + ".", **data, periods=problem.horizon.periods)
 
 
-def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
-    least = problem.goal.goal == "minimize_spend"
-    key = "lower_bound" if least else "upper_bound"
+def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
+    problem = plan.problem
+    key = "lower_bound" if plan.least else "upper_bound"
     bound, gap = certificate[key], certificate["relative_gap"]
     data = {k: certificate[k] for k in ("objective", key, "relative_gap", "proven")}
     if not certificate["proven"] or bound is None or gap is None:
@@ -104,6 +143,8 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
         "weighted_sum": f"have a weighted sum above {number(bound)}",
     }
     claim = verb.get(problem.goal.goal, f"bring more than {outcome_of(problem, bound)}")
+    if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1 and not plan.least:
+        claim += ", with what comes after the horizon"
     text = f"No plan within the limits can {claim}{_as_read(problem)}"
     if problem.risk.measure != "expected":
         data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
@@ -113,6 +154,22 @@ def _proof(problem: Problem, certificate: Row) -> dict[str, Any]:
     digits = max(0, -floor(log10(100 * gap)))
     share = f"{100 * gap + 0.5 * 10.0**-digits:.{digits}f}"
     return _say("proof", f"{text}; this one is within {share} % of that.", **data)
+
+
+def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
+    """Which limits today's plan breaks, where it would bring more than the one recommended."""
+    problem, current, aim = plan.problem, plan.current, aim_of(plan.problem.goal)
+    if current is None:
+        return []
+    then, now = (aim.worth(s.total + s.later, s.money) for s in (plan.best, current))
+    if now <= then + SAME_SPEND * abs(then) and totals["uplift"] >= 0.0:
+        return []
+    broken = broken_by(yardstick(problem), current.spend)
+    if not broken:
+        return []
+    text = f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}."
+    data = [{"limit": name, "amount": amount} for name, amount in broken.items()]
+    return [_say("today_not_allowed", text, broken=data)]
 
 
 def _as_read(problem: Problem) -> str:
@@ -127,87 +184,196 @@ def _as_read(problem: Problem) -> str:
 
 
 def _moves(
-    problem: Problem, rows: Sequence[Row], totals: Row, slopes_now: Sequence[float | None]
+    plan: Plan, rows: Sequence[Row], totals: Row, slopes_now: Sequence[float | None]
 ) -> list[dict[str, Any]]:
-    told: list[tuple[float, dict[str, Any]]] = []
-    floor_of_change = SAME_SPEND * max(totals["spend"], 1e-12)
+    problem, told = plan.problem, list[tuple[float, str, dict[str, Any]]]()
+    still = SAME_SPEND * max(totals["spend"], 1e-12)
     for row, slope in zip(rows, slopes_now, strict=True):
         change = row["change"]
-        if change is None or abs(change) <= floor_of_change:
+        if change is None:
             continue
-        verb = "gets" if change > 0 else "gives up"
-        share = "" if row["change_share"] is None else f" ({percent(row['change_share'])})"
-        text = f"{row['channel']} {verb} {money(problem, abs(change))}{share}"
-        after = row["marginal_return"]
-        if slope is not None and after is not None:
-            text += (
-                f": the next unit of money there brings {outcome_of(problem, slope)} at "
-                f"today's spend and {number(after)} at the recommended one"
-            )
-        if row["saturation"] is not None:
-            text += f"; it reaches {100 * row['saturation']:.0f} % of what it can ever bring"
-        data = {
-            "channel": row["channel"],
-            "change": change,
-            "change_share": row["change_share"],
-            "marginal_return_now": slope,
-            "marginal_return": after,
-            "saturation": row["saturation"],
-        }
-        code = "increase" if change > 0 else "decrease"
-        told.append((abs(change), _say(code, text + ".", **data)))
+        if abs(change) > still:
+            told.append((abs(change), row["channel"], _moved(problem, row, slope)))
+        else:
+            told += [(size, row["channel"], said) for size, said in _inside(problem, row, still)]
     told.sort(key=lambda item: -item[0])
-    sentences = [sentence for _, sentence in told[:MOVES_TOLD]]
+    sentences = [sentence for _, _, sentence in told[:MOVES_TOLD]]
+    named = {name for _, name, _ in told[:MOVES_TOLD]}
+    dropped = [
+        name
+        for row in rows
+        for part in (row.get("campaigns") or (row,))
+        if (name := _named(row, part)) not in named
+        and part["spend"] <= 0.0 < still < (part["current_spend"] or 0.0)
+    ]
+    if dropped:
+        verb = "gets" if len(dropped) == 1 else "get"
+        text = f"{', '.join(dropped)} {verb} nothing any more."
+        sentences.append(_say("dropped", text, channels=dropped))
+    if rest := [item for item in told[MOVES_TOLD:] if item[1] not in dropped]:
+        verb = "move is" if len(rest) == 1 else "moves are"
+        most = money(problem, rest[0][0])
+        text = f"{len(rest)} smaller {verb} in the allocation, of {most} or less."
+        sentences.append(_say("more_moves", text, count=len(rest), largest=rest[0][0]))
     if not told and totals["current_outcome"] is not None:
-        text = "Today's plan is already the best one within the limits: nothing should move."
-        sentences.append(_say("keep", text))
+        best = "is already the best one within the limits"
+        if not plan.optimal:
+            best = "is the best one that was found"
+        sentences.append(_say("keep", f"Today's plan {best}: nothing should move."))
     return sentences
 
 
+def _named(row: Row, part: Row) -> str:
+    """A channel, or a campaign below it."""
+    return str(row["channel"] if part is row else f"{row['channel']}/{part['channel']}")
+
+
+def _moved(problem: Problem, row: Row, slope: float | None) -> dict[str, Any]:
+    change = row["change"]
+    verb = "gets" if change > 0 else "gives up"
+    share = "" if row["change_share"] is None else f" ({percent(row['change_share'])})"
+    text = f"{row['channel']} {verb} {money(problem, abs(change))}{share}"
+    if row["spend"] <= 0.0:
+        text += " and gets nothing any more"
+    after = row["marginal_return"]
+    if slope is not None and after is not None:
+        text += (
+            f": the next unit of money there brings {outcome_of(problem, slope)} at "
+            f"today's spend and {number(after)} at the recommended one"
+        )
+    if row["saturation"] is not None and row["spend"] > 0.0:
+        text += f"; it reaches {100 * row['saturation']:.0f} % of what it can ever bring"
+    data = {
+        k: row[k] for k in ("channel", "change", "change_share", "marginal_return", "saturation")
+    }
+    data["marginal_return_now"] = slope
+    return _say("increase" if change > 0 else "decrease", text + ".", **data)
+
+
+def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, dict[str, Any]]]:
+    """What moves below a channel whose total stays: between its campaigns, and its periods."""
+    name = row["channel"]
+    moved = [c for c in row.get("campaigns") or () if abs(c["change"] or 0.0) > still]
+    if moved:
+        each = [
+            f"{_named(row, c)} {'gets' if c['change'] > 0 else 'gives up'} "
+            f"{money(problem, abs(c['change']))}"
+            for c in moved[:MOVES_TOLD]
+        ]
+        more = f" and {len(moved) - MOVES_TOLD} more move" if len(moved) > MOVES_TOLD else ""
+        data = [{"channel": _named(row, c), "change": c["change"]} for c in moved]
+        text = f"{name} keeps its total, and within it {', '.join(each)}{more}."
+        size = 0.5 * sum(abs(c["change"]) for c in moved)
+        yield size, _say("within", text, channel=name, campaigns=data, more=len(moved) - MOVES_TOLD)
+    periods = row.get("periods") or ()
+    each_now = (row["current_spend"] or 0.0) / max(len(periods), 1)
+    size = 0.5 * sum(abs(period["spend"] - each_now) for period in periods)
+    if size > still:
+        most, least = (f(periods, key=lambda p: p["spend"]) for f in (max, min))
+        data = [{k: p[k] for k in ("period", "spend")} for p in (most, least)]
+        text = (
+            f"{name} keeps its total, but moves {money(problem, size)} between periods: from "
+            f"{money(problem, each_now)} in each to {money(problem, most['spend'])} in period "
+            f"{most['period']} and {money(problem, least['spend'])} in period {least['period']}."
+        )
+        yield size, _say("between_periods", text, channel=name, moved=size, now=each_now, ends=data)
+
+
+def _ties(plan: Plan) -> list[dict[str, Any]]:
+    said = []
+    for one, other, why in plan.ties[:MOVES_TOLD]:
+        text = {
+            "alike": f"{one} and {other} are alike: giving either what the other gets is as good.",
+            "straight": f"{one} and {other} bring the same for the next unit of money and for the "
+            "last: moving some between them is as good.",
+        }[why]
+        said.append(_say("tie", text, channels=[one, other], why=why))
+    return said
+
+
 def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> list[dict[str, Any]]:
-    worth = {price["name"]: price["value"] for price in prices}
+    found = {price["name"]: price for price in prices}
     ranked: list[tuple[float, dict[str, Any]]] = []
     told: set[str] = set()
     for row in rows:
         for name in row["binding"]:
-            gain = worth.get(f"{row['channel']}.{name}")
-            if gain:
+            own = found.get(f"{row['channel']}.{name}")
+            if own and own["value"]:
+                gain = own["value"]
+                way = _way(own, row["change"])
+                slack = {
+                    "max_change": f"one unit of money more of change, {way}wards, would",
+                    "exclude": "one unit of money there would",
+                }.get(name, f"one unit of money {'more' if way == 'up' else 'less'} there would")
                 text = (
                     f"{row['channel']} is held at {money(problem, row['spend'])} by its "
-                    f"{bound_name(name)}: one unit of money of slack there would "
-                    f"{gained(problem, gain)}."
+                    f"{bound_name(name)}: {slack} {gained(problem, gain)}."
                 )
                 data = {"channel": row["channel"], "bound": name, "spend": row["spend"]}
-                ranked.append((gain, _say("held", text, **data, gain=gain)))
-            elif worth.get(name) and name not in told:
+                ranked.append((gain, _say("held", text, **data, gain=gain, direction=way)))
+            elif (own := found.get(name)) and own["value"] and name not in told:
                 told.add(name)
                 held = [r["channel"] for r in rows if name in r["binding"]]
+                way = _way(own, None)
                 text = (
-                    f"The constraint {name} holds {', '.join(held)}: relaxing it by one unit "
-                    f"would {gained(problem, worth[name])}."
+                    f"The constraint {name} holds {', '.join(held)}: a limit "
+                    f"{'higher' if way == 'up' else 'lower'} by one unit would "
+                    f"{gained(problem, own['value'])}."
                 )
-                data = {"constraint": name, "channels": held, "gain": worth[name]}
-                ranked.append((worth[name], _say("constraint", text, **data)))
+                data = {"constraint": name, "channels": held, "gain": own["value"]}
+                ranked.append((own["value"], _say("constraint", text, **data, direction=way)))
     ranked.sort(key=lambda item: -item[0])
     return [sentence for _, sentence in ranked[:MOVES_TOLD]]
 
 
+def _way(price: Row, change: float | None) -> str:
+    """Which way slack in a limit would move what it holds."""
+    if price["name"].endswith("max_change") and change is not None:
+        return "up" if change > 0.0 else "down"
+    return "up" if price["value_more"] is not None and price["value_more"] > 0.0 else "down"
+
+
 def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> list[dict[str, Any]]:
-    price = next((p["value"] for p in prices if p["name"] == "budget"), None)
-    if price is None or problem.budget is None or problem.goal.goal == "minimize_spend":
+    own = next((p for p in prices if p["name"] == "budget"), None)
+    if own is None or own["value"] is None or problem.budget is None:
         return []
+    if problem.goal.goal == "minimize_spend":
+        return []
+    price, less = own["value"], own["value_less"]
+    data = {"budget": problem.budget, "value": price}
     if price > 0:
-        text = f"One more unit of budget would {gained(problem, price)}."
+        text = f"One more unit of budget would {gained(problem, price)}"
     elif price < 0:
-        text = f"Spending one unit less of the budget would {gained(problem, -price)}."
-    elif any(row["binding"] for row in rows):
-        text = "More budget would add nothing within these limits: they hold every channel."
+        text = f"Spending one unit less of the budget would {gained(problem, -price)}"
     else:
-        text = "More budget would add nothing: what the channels can bring is used up."
-    return [_say("budget", text, budget=problem.budget, value=price)]
+        text = f"More budget would add nothing{_used_up(problem, rows, prices)}"
+    if less is not None and less - price > ONE_PRICE * abs(less) and less > 0.0:
+        # The value bends here: a price has two sides.
+        text += f"; one unit less would cost {_lost(problem, less)}"
+        data["value_less"] = less
+    return [_say("budget", text + ".", **data)]
 
 
-TARGETS = ("target_outcome", "target_roas", "target_cpa")
+def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> str:
+    """Why money is left, or would bring nothing."""
+    targets = [p["name"] for p in prices if p["name"] in TARGETS and p["value"]]
+    if targets:
+        verb = "holds" if len(targets) == 1 else "hold"
+        return f": the {' and the '.join(targets)} {verb} the plan"
+    if all(row["binding"] for row in rows):
+        return " within these limits: they hold every channel"
+    costs = aim_of(problem.goal).cost > 0.0
+    rest = "the next unit would bring less than it costs"
+    if not costs:
+        rest = "what the channels can bring is used up"
+    held = [row["channel"] for row in rows if row["binding"]]
+    return f": {rest}" + (f" where no limit holds ({', '.join(held[:5])})" if held else "")
+
+
+def _lost(problem: Problem, value: float) -> str:
+    if problem.goal.goal == "maximize_profit":
+        return money(problem, value)
+    return number(value) if problem.goal.goal == "weighted_sum" else outcome_of(problem, value)
 
 
 def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.errors import Infeasible
-from shared.plan import separable
+from shared.plan import boxes
 from shared.plan.caution import warn
 from shared.plan.conditions import conditions
 from shared.plan.doubts import doubts
@@ -67,7 +67,7 @@ def _kept(problem: Problem, start: Floats | None) -> Plan:
 
 def _made(problem: Problem, start: Floats | None) -> Plan:
     if problem.separable:
-        return separable.make_plan(problem, start)
+        return boxes.make_plan(problem, start)
     # Imported where used: the common question does not wait for solvers that it does not need.
     from shared.plan import general
 
@@ -106,7 +106,7 @@ def answer(plan: Plan) -> dict[str, Any]:
     problem = plan.problem
     moves = plan.moves()
     rows = rows_of(plan, moves.optima)
-    sums = totals(plan.best, plan.current)
+    sums = totals(plan.problem, plan.best, plan.current)
     proof = certificate_of(plan)
     notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
     return {
@@ -116,7 +116,7 @@ def answer(plan: Plan) -> dict[str, Any]:
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
-            *explain(problem, rows, sums, proof, plan.prices, _slopes_now(plan)),
+            *explain(plan, rows, sums, proof, _slopes_now(plan)),
             *conditions(plan, rows),
             *doubts(problem, rows),
         ],

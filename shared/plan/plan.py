@@ -6,12 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.plan.moves import Moves
-from shared.plan.score import Score
-from shared.problem.model import Problem
-from shared.solve.certify.certificate import Certificate
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Plan", "Search"]
+from shared.plan.crumbs import swept
+from shared.plan.moves import Moves
+from shared.plan.prices import bindings, priced, ties
+from shared.plan.score import Score, score
+from shared.problem.model import Problem
+from shared.problem.program import Program
+from shared.problem.proof import Proof
+from shared.solve.certify.certificate import Certificate, certify
+
+__all__ = ["Found", "Plan", "Search", "planned"]
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,30 @@ class Search:
     iterations: int
     nodes: int
     solve_ms: float = 0.0
+
+    @classmethod
+    def of(cls, solved: Any) -> Search:
+        """How any solver says that it came by its answer."""
+        return cls(solved.method, solved.why, solved.iterations, solved.nodes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Decisions u (A, K) with a proof, however they were found; ``finished``: to the gap.
+
+    ``ahead`` is the plan that sees the whole horizon, where ``u`` is decided in turn: prices are
+    of that one, for nothing that is decided in turn is stationary. ``slopes`` is the program that
+    they are read from where it is not the one that was solved: with the draws weighed as a measure
+    of risk weighs them, without a total that only stands for "enough".
+    """
+
+    u: Floats
+    proof: Proof
+    search: Search
+    finished: bool
+    ahead: Floats | None = None
+    slopes: Program | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +73,8 @@ class Plan:
         solves.
     notes
         More warnings, (code, message).
+    ties
+        Arms between which money could move without loss, two by two, and why.
     """
 
     problem: Problem
@@ -51,6 +86,7 @@ class Plan:
     prices: list[dict[str, Any]]
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
+    ties: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def least(self) -> bool:
@@ -72,3 +108,49 @@ class Plan:
     def budget_price(self) -> float | None:
         """Outcome gained per further unit of budget; None where there is none, or no number."""
         return next((p["value"] for p in self.prices if p["name"] == "budget"), None)
+
+
+def planned(
+    problem: Problem,
+    program: Program,
+    found: Found,
+    *,
+    by_period: Program | None = None,
+    moves: Callable[[], Moves] = Moves,
+    notes: Callable[[Floats], tuple[tuple[str, str], ...]] | None = None,
+) -> Plan:
+    """The plan of any problem: swept of crumbs, certified, scored and priced in one place.
+
+    Parameters
+    ----------
+    program
+        What was solved, with its targets and measure of risk.
+    by_period
+        The same with one decision a period, where ``program`` has others.
+    notes
+        What else should be known of the spend (A, T) that is recommended.
+    """
+    u, certificate = found.u, certify(program, found.u, found.proof)
+    clean = swept(program, u, certificate, problem.options.gap)
+    if clean is not None:
+        u, certificate = clean, certify(program, clean, found.proof)
+    money = by_period or program
+    spend = program.spend(u)
+    worth = priced(
+        found.slopes or program,
+        u if found.ahead is None else found.ahead,
+        goal=problem.goal.goal,
+        kept=1.0 - problem.test_reserve,
+    )
+    return Plan(
+        problem=problem,
+        best=score(money, spend),
+        current=None if money.current is None else score(money, money.current),
+        certificate=certificate,
+        search=found.search,
+        held=bindings(program, u),
+        prices=worth.prices,
+        moves=moves,
+        ties=() if found.ahead is not None else ties(program, u),
+        notes=(*found.notes, *worth.notes, *(() if notes is None else notes(spend))),
+    )

@@ -1,21 +1,22 @@
-"""Shadow prices of a general program: the budget and every limit that holds the plan, by name."""
+"""What holds a plan, by name, and its shadow prices: the budget's and every such limit's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan.multipliers import Prices, Relaxed, Tight
+from shared.plan.multipliers import Moved, Prices, Tight
 from shared.plan.score import finite
-from shared.problem.aim import Floor
+from shared.problem.aim import TARGETS, Floor
 from shared.problem.program import Program
-from shared.solve.program.interaction_terms import linear_weights
+from shared.problem.symmetry import alike
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "money_per_unit", "priced", "tied_rows", "tight_rows"]
+__all__ = ["BINDING_TOLERANCE", "Priced", "bindings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -43,81 +44,158 @@ class Priced:
     notes: tuple[tuple[str, str], ...]
 
 
-def priced(
-    program: Program,
-    u: Floats,
-    *,
-    goal: str,
-    floors: Sequence[Floor] = (),
-    kept: float = 1.0,
-    deadline: float = np.inf,
-) -> Priced:
+def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Priced:
     """Gain in the objective per unit of relaxing the budget and each limit that binds, by name.
 
     A limit that holds several periods is relaxed in all of them by one unit of money; a share, by
     one unit of money beyond it in each; a target, by one of its own unit. Lots and what is switched
-    off stay as they are. Where raising and lowering a limit differ, the price is of relaxing it.
+    off stay as they are. ``value_more`` and ``value_less`` are what the objective gains per unit of
+    the limit's own number above and below where it is; None where no plan is left on that side.
 
     Parameters
     ----------
     u
         (A, K) decisions, stationary but for rounding.
-    floors
-        Efficiency targets of the goal.
     kept
         Share of the budget that is not held back for tests: a unit of budget is so much money.
-    deadline
-        Of ``work.now``: past it, prices that are not unique may be of either side.
     """
-    names = [name for name, _ in _moves(program, u, floors, BINDING_TOLERANCE)]
-    best: tuple[float, Prices, float] | None = None
+    tight = list(_moves(program, u, BINDING_TOLERANCE))
+    names = [name for name, _ in tight]
+    best: tuple[Prices, float] | None = None
     for tolerance in LOOSER:
-        prices = Prices(_tight(program, u, floors, tolerance), deadline)
-        if best is None or prices.residual < 0.5 * best[0]:
-            best = (prices.residual, prices, tolerance)
-        if best[0] <= STATIONARY:
+        prices = Prices(_tight(program, u, tolerance))
+        if best is None or prices.residual < 0.5 * best[0].residual:
+            best = (prices, tolerance)
+        if best[0].residual <= STATIONARY:
             break
     assert best is not None
-    residual, prices, tolerance = best
+    prices, tolerance = best
     unit = UNITS.get(goal, "outcome")
-    worth = {name: prices.worth(move) for name, move in _moves(program, u, floors, tolerance)}
+    moves = tight if tolerance == BINDING_TOLERANCE else _moves(program, u, tolerance)
+    found = {name: (move, prices.sides(move)) for name, move in moves}
+    budget = _relaxed(*found["budget"]) if "budget" in found else 0.0
     out = []
-    for name in dict.fromkeys([*names, *worth]):
-        value = worth.get(name, 0.0)
-        own = f"{unit} per unit of money"
-        if any(name == floor.name for floor in floors):
-            own = f"{unit} per unit of the target"
-        elif _of_budget(name):
-            value *= kept
+    for name in dict.fromkeys([*names, *found]):
+        move, sides = found.get(name, (_NOTHING, (0.0, 0.0)))
+        own = f"{unit} per unit of {'the target' if name in TARGETS else 'money'}"
+        if _of_budget(name):
             if name == "budget" and kept < 1.0:
-                out.append(_price("test_reserve", value / kept, own))
-        elif name not in names and not value > STATIONARY * abs(worth.get("budget", 0.0)):
+                out.append(_price("test_reserve", _NOTHING, (-sides[1], -sides[0]), own, sides[0]))
+            sides = (kept * sides[0], kept * sides[1])
+        elif name not in names and not _relaxed(move, sides) > STATIONARY * abs(budget):
             continue
-        out.append(_price(name, value, own))
-    if "budget" in program.rows.names and "budget" not in worth:
-        out.insert(0, _price("budget", 0.0, f"{unit} per unit of money"))
+        out.append(_price(name, move, sides, own))
+    if "budget" in program.rows.names and "budget" not in found:
+        out.insert(0, _price("budget", _NOTHING, (0.0, 0.0), f"{unit} per unit of money"))
     out.sort(key=lambda price: price["name"] != "budget")
-    return Priced(out, _notes(residual, sided=prices.sided))
+    return Priced(out, _notes(prices))
 
 
-def _notes(residual: float, *, sided: bool) -> tuple[tuple[str, str], ...]:
+_NOTHING = Moved(1, {}, {}, {})
+
+
+def _relaxed(move: Moved, sides: tuple[float, float]) -> float:
+    """Gain per unit of relaxing; 0 where there is no plan on that side."""
+    more, less = sides
+    if np.isnan(more):
+        return more
+    if move.relaxes:
+        gain = more if move.relaxes > 0 else -less
+        return 0.0 if gain == -np.inf else gain
+    return max(more, -less, 0.0)
+
+
+def _price(
+    name: str, move: Moved, sides: tuple[float, float], unit: str, value: float | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": finite(_relaxed(move, sides) if value is None else value),
+        "value_more": finite(sides[0]),
+        "value_less": finite(sides[1]),
+        "unit": unit,
+    }
+
+
+def _notes(prices: Prices) -> tuple[tuple[str, str], ...]:
     notes = []
-    if residual > DOUBTFUL:
+    if prices.residual > DOUBTFUL:
         message = (
             "The plan is not quite a best one nearby, so shadow prices are approximate: slopes "
-            f"differ by up to {100 * min(residual, 1.0):.0f} % of the largest."
+            f"differ by up to {100 * min(prices.residual, 1.0):.0f} % of the largest."
         )
         notes.append(("shadow_prices_approximate", message))
-    if not sided:
+    if not prices.sided:
         message = (
-            "Several sets of shadow prices explain the plan and time ran out: some may be what "
-            "tightening a limit costs rather than what relaxing it brings."
+            "Several sets of shadow prices explain the plan, too many to tell all sides apart: "
+            "some may be what tightening a limit costs rather than what relaxing it brings."
         )
         notes.append(("shadow_prices_either_side", message))
     return tuple(notes)
 
 
-def tight_rows(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags]:
+def bindings(program: Program, u: Floats) -> list[list[str]]:
+    """Names of the bounds and rows that hold each arm where it is; budgets are left to prices."""
+    slack = BINDING_TOLERANCE * max(program.scale, 1e-12)
+    money, per_unit = u * program.money_per_unit(), program.money_per_unit()
+    low, high = _tight_rows(program, u, BINDING_TOLERANCE)
+    tight = np.flatnonzero((low | high) & ~_tied_rows(program))
+    cells = program.rows.matrix[tight].reshape(-1, program.arms, program.columns)
+    rows = [[program.rows.names[m] for m in tight[used].tolist()] for used in np.any(cells, 2).T]
+    at_least = program.least_active * per_unit
+    held = [
+        [
+            lower if at_floor else "",
+            upper if at_roof else "",
+            "minimum_if_active" if at_minimum else "",
+            "increment" if lot > 0.0 else "",
+            *names,
+        ]
+        for lower, at_floor, upper, at_roof, at_minimum, lot, names in zip(
+            program.lower_by,
+            np.any(money - program.lower * per_unit <= slack, axis=1).tolist(),
+            program.upper_by,
+            np.any(program.upper * per_unit - money <= slack, axis=1).tolist(),
+            np.any((at_least > 0) & (money > slack) & (money - at_least <= slack), axis=1).tolist(),
+            program.lot.tolist(),
+            rows,
+            strict=True,
+        )
+    ]
+    held = [list(dict.fromkeys(n for n in own if n and not _of_budget(n))) for own in held]
+    for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
+        for part in parts:
+            held[part] += [f"{program.names[arm]}.{name}" for name in held[arm]]
+    return held[: program.arms - len(program.sums)]
+
+
+def ties(program: Program, u: Floats) -> tuple[tuple[str, str, str], ...]:
+    """Arms between which money could move without loss, two by two: what nothing tells apart, and
+    straight stretches of tables that are equally steep."""
+    found = [
+        (program.names[one], program.names[other], "alike")
+        for group in alike(program)
+        for one, other in itertools.pairwise(group.tolist())
+        if abs(u[one, 0] - u[other, 0]) > 1e-6 * program.scale
+    ]
+    plain = program.columns == 1 and not (program.pairs or program.discrete or program.risk)
+    if not plain or not _tables(program):
+        return tuple(found)
+    tight, per = _tight(program, u, 1e-4), program.rows.matrix
+    found += [
+        (program.names[one], program.names[other], "straight")
+        for one, other in itertools.combinations(_tables(program), 2)
+        if np.all(per[:, one] == per[:, other])
+        and any(
+            not (tight.floor[gives] or tight.roof[takes])
+            and abs(tight.fall[gives] - tight.rise[takes]) <= 1e-9 * tight.size
+            for gives, takes in ((one, other), (other, one))
+        )
+    ]
+    return tuple(found)
+
+
+def _tight_rows(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags]:
     """(m,) rows that hold at their lower and at their upper side."""
     slack = tolerance * max(program.scale, 1e-12)
     product = program.rows.matrix @ u.ravel()
@@ -126,21 +204,11 @@ def tight_rows(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Fl
     ) <= slack
 
 
-def _price(name: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": finite(value), "unit": unit}
-
-
 def _of_budget(name: str) -> bool:
     return name.partition("[")[0] == "budget"
 
 
-def money_per_unit(program: Program) -> Floats:
-    """(A, K) money of all periods per unit of a decision; of a sum of arms, what they spend."""
-    money = np.abs(program.spread).sum(axis=1)
-    return np.asarray(np.where(money > 0.0, money, money.max(initial=1e-300)))
-
-
-def tied_rows(program: Program) -> Flags:
+def _tied_rows(program: Program) -> Flags:
     """(m,) rows that only say that an arm is the sum of others."""
     cells = program.rows.matrix.reshape(-1, program.arms, program.columns)
     return np.asarray(np.any(cells[:, program.arms - len(program.sums) :] != 0.0, axis=(1, 2)))
@@ -149,7 +217,7 @@ def tied_rows(program: Program) -> Flags:
 def _sides(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags, Flags]:
     """(A, K) at the floor, at the roof, and free to move at all."""
     slack = tolerance * max(program.scale, 1e-12)
-    per_unit = money_per_unit(program)
+    per_unit = program.money_per_unit()
     used = u * per_unit > slack
     least = np.where(used, program.least_active, 0.0)
     floor = (u - np.maximum(program.lower, least)) * per_unit <= slack
@@ -175,24 +243,29 @@ def _only_by_budget(program: Program) -> Flags:
     return np.asarray(~own | (program.upper < most * (1.0 - 1e-12)))
 
 
-def _tight(program: Program, u: Floats, floors: Sequence[Floor], tolerance: float) -> Tight:
+def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     floor, roof, free = _sides(program, u, tolerance)
-    gradient, brings = _gradients(program, u)
-    low, high = tight_rows(program, u, tolerance)
+    rise, brings = _gradients(program, u, tolerance)
+    fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
+    order, equal = _order(program, u, tolerance)
     matrix = program.rows.matrix
-    equal = low & high
     money = program.spread.sum(axis=1)
-    targets = [(t.per_money * money - brings).reshape(1, -1) for t in _holding(program, u, floors)]
-    stacked = np.concatenate((matrix[high | equal], -matrix[low & ~equal], *targets))
-    upper = int(np.sum(high | equal))
-    both = np.concatenate((equal[high | equal], np.zeros(len(stacked) - upper, bool)))
-    room = np.minimum(u - program.lower, program.upper - u) * money_per_unit(program)
+    targets = [(t.per_money * money - brings).reshape(1, -1) for t in _holding(program, u)]
+    stacked = np.concatenate((*(sign * matrix[[row]] for row, sign in order), *targets, matrix[:0]))
+    room = np.minimum(u - program.lower, program.upper - u) * program.money_per_unit()
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
     trust = np.where(floor | roof, 1.0, np.maximum(trust, 1e-3))
+    # Net of cost, all slopes of a best plan may be nothing but rounding.
+    known = np.abs(brings[np.isfinite(brings)])
+    gross = max(
+        program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0))
+    )
     return Tight(
-        gradient=gradient.ravel(),
+        rise=rise.ravel(),
+        fall=fall.ravel(),
+        size=gross or 1.0,
         rows=np.where(np.isfinite(stacked), stacked, 0.0),
-        equal=both,
+        equal=np.concatenate((equal, np.zeros(len(targets), bool))),
         floor=floor.ravel(),
         roof=roof.ravel(),
         free=free.ravel(),
@@ -200,13 +273,35 @@ def _tight(program: Program, u: Floats, floors: Sequence[Floor], tolerance: floa
     )
 
 
-def _gradients(program: Program, u: Floats) -> tuple[Floats, Floats]:
-    """(A, K) slopes of the objective and of the outcome, interactions included; inf where steep."""
+def _tables(program: Program) -> list[int]:
+    """Arms whose curves have corners."""
+    source = program.curves if program.draws is None else program.draws
+    return [table[0] for table in source.tables]
+
+
+def _order(program: Program, u: Floats, tolerance: float) -> tuple[list[tuple[int, float]], Flags]:
+    """Tight rows as "at most", those at their lower side turned round; which of them are equal."""
+    low, high = _tight_rows(program, u, tolerance)
+    order = [(row, 1.0) for row in np.flatnonzero(high).tolist()]
+    order += [(row, -1.0) for row in np.flatnonzero(low & ~high).tolist()]
+    return order, np.concatenate((low[high], np.zeros(len(order) - int(high.sum()), bool)))
+
+
+def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats]:
+    """(A, K) slopes of the objective and of the outcome, interactions included; inf where steep.
+
+    Of tables, whose slopes jump, those a ``step`` (of the money at stake) beside the plan.
+    """
     z = program.adstocked(u)
-    slopes = program.slopes(u)
+    slopes = program.slopes_at(z)
+    if at := _tables(program):
+        beside = step * max(program.scale, 1e-12) / program.money_per_unit()
+        moved = np.maximum(z + np.einsum("ahk,ak->ah", program.carry, beside), 0.0)
+        slopes[at] = program.slopes_at(moved)[at]
     if program.pairs:
-        weight = program.weight
-        mixed = linear_weights(program, z)
+        from shared.solve.program.interaction_terms import linear_weights
+
+        weight, mixed = program.weight, linear_weights(program, z)
         slopes = slopes * np.divide(mixed, weight, out=np.ones_like(weight), where=weight > 0.0)
     steep = ~np.isfinite(slopes)
     brings = np.einsum("ahk,ah->ak", program.carry, np.where(steep, 0.0, slopes))
@@ -216,53 +311,49 @@ def _gradients(program: Program, u: Floats) -> tuple[Floats, Floats]:
     return value - program.cost * program.spread.sum(axis=1), brings
 
 
-def _holding(program: Program, u: Floats, floors: Sequence[Floor]) -> list[Floor]:
+def _holding(program: Program, u: Floats) -> list[Floor]:
     """Targets that the plan only just meets."""
+    if not program.floors:
+        return []
     brings, costs = program.outcome(u), float(program.spend(u).sum())
     return [
         f
-        for f in floors
+        for f in program.floors
         if abs(brings - f.constant - f.per_money * costs)
         <= 1e-6 * max(abs(f.constant) + f.per_money * costs, abs(brings))
     ]
 
 
-def _moves(
-    program: Program, u: Floats, floors: Sequence[Floor], tolerance: float
-) -> Iterator[tuple[str, Relaxed]]:
-    """Every limit that is tight, by name, with what relaxing it by one unit moves."""
-    low, high = tight_rows(program, u, tolerance)
-    equal = low & high
-    order = [*np.flatnonzero(high | equal).tolist(), *np.flatnonzero(low & ~equal).tolist()]
-    targets = _holding(program, u, floors)
-    count, cells = len(order) + len(targets), u.size
-    none = np.zeros(cells)
-    by_name: dict[str, Floats] = {}
-    tied = tied_rows(program)
-    for i, row in enumerate(order):
-        if tied[row]:
-            continue
-        by_name.setdefault(program.rows.names[row], np.zeros(count))[i] = 1.0
-    for name, moved in by_name.items():
-        yield name, Relaxed(moved, none, none, shift=_of_budget(name))
-    for name, down, up in _bound_moves(program, u, tolerance):
-        yield name, Relaxed(np.zeros(count), down.ravel(), up.ravel(), shift=False)
+def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, Moved]]:
+    """Every limit that is tight, by name, with what moves when its number rises by one."""
+    order, equal = _order(program, u, tolerance)
+    tied = _tied_rows(program)
+    by_name: dict[str, list[int]] = {}
+    for i, (row, _) in enumerate(order):
+        if not tied[row]:
+            by_name.setdefault(program.rows.names[row], []).append(i)
+    for name, places in by_name.items():
+        up = any(order[i][1] > 0.0 for i in places) or _widens(name)
+        relaxes = 1 if up else -1
+        if not _of_budget(name) and all(equal[i] for i in places):
+            relaxes = 0
+        yield name, Moved(relaxes, dict.fromkeys(places, 1.0 if up else -1.0), {}, {})
+    yield from _bound_moves(program, u, tolerance)
     costs = float(program.spend(u).sum())
-    for i, target in enumerate(targets):
-        moved = np.zeros(count)
-        moved[len(order) + i] = {"target_outcome": 1.0, "target_roas": costs}.get(
-            target.name, costs / target.asked**2
-        )
-        yield target.name, Relaxed(moved, none, none, shift=False)
+    for i, target in enumerate(_holding(program, u), len(order)):
+        rises = target.per_unit(costs)
+        yield target.name, Moved(-1 if rises > 0.0 else 1, {i: -rises}, {}, {})
 
 
-def _bound_moves(
-    program: Program, u: Floats, tolerance: float
-) -> Iterator[tuple[str, Floats, Floats]]:
-    """Bounds of the arms: (A, K) by how much a decision's floor falls and its roof rises."""
+def _widens(name: str) -> bool:
+    """Whether a larger number of a limit allows more on both of its sides."""
+    return name.startswith("pacing.") or name.endswith("max_change")
+
+
+def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, Moved]]:
+    """Bounds of the arms, with the decisions whose floors and roofs rise."""
     floor, roof, _ = _sides(program, u, tolerance)
-    slack = tolerance * max(program.scale, 1e-12)
-    per_unit = money_per_unit(program)
+    used = u * program.money_per_unit() > tolerance * max(program.scale, 1e-12)
     spends = program.spread > 0.0
     spends[program.arms - len(program.sums) :] = spends[0]
     spread = np.where(spends, np.maximum(program.spread, program.spread[0]), program.spread)
@@ -271,22 +362,19 @@ def _bound_moves(
     most = np.max(spread, axis=1, where=spends, initial=0.0)
     down = np.where(np.isfinite(least), 1.0 / np.where(np.isfinite(least), least, 1.0), 0.0)
     up = np.where(most > 0.0, 1.0 / np.where(most > 0.0, most, 1.0), 0.0)
-    for a in range(program.arms):
-        by_name: dict[str, tuple[Floats, Floats]] = {}
-
-        def at(
-            name: str, found: dict[str, tuple[Floats, Floats]] = by_name
-        ) -> tuple[Floats, Floats]:
-            return found.setdefault(name, (np.zeros(u.shape), np.zeros(u.shape)))
-
-        minimum = program.least_active[a] > 0.0
-        here = floor[a] & ~minimum
-        if program.lower_by[a] and np.any(here):
-            at(program.lower_by[a])[0][a] = np.where(here, down[a], 0.0)
-        here = floor[a] & minimum & (u[a] * per_unit[a] > slack)
-        if np.any(here):
-            at("minimum_if_active")[0][a] = np.where(here, down[a], 0.0)
-        if program.upper_by[a] and np.any(roof[a]):
-            at(program.upper_by[a])[1][a] = np.where(roof[a], up[a], 0.0)
-        for name, (falls, rises) in by_name.items():
-            yield f"{program.names[a]}.{name}", falls, rises
+    minimum = program.least_active > 0.0
+    for a in np.flatnonzero(np.any(floor | roof, axis=1)).tolist():
+        cells = {
+            program.lower_by[a]: (floor[a] & ~minimum[a], np.zeros_like(roof[a])),
+            "minimum_if_active": (floor[a] & minimum[a] & used[a], np.zeros_like(roof[a])),
+        }
+        same = cells.get(program.upper_by[a], (np.zeros_like(floor[a]), roof[a]))[0]
+        cells[program.upper_by[a]] = (same, roof[a])
+        for name, (floors, roofs) in cells.items():
+            if not name or not np.any(floors | roofs):
+                continue
+            at, sign = a * program.columns, -1.0 if _widens(name) else 1.0
+            low = {at + k: sign * float(down[a, k]) for k in np.flatnonzero(floors).tolist()}
+            high = {at + k: float(up[a, k]) for k in np.flatnonzero(roofs).tolist()}
+            relaxes = 0 if name == "locked" else 1 if high or _widens(name) else -1
+            yield f"{program.names[a]}.{name}", Moved(relaxes, {}, low, high)

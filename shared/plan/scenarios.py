@@ -91,7 +91,7 @@ def _short(plan: Plan) -> dict[str, Any]:
     return {
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": _shortened(rows_of(plan)),
-        "totals": totals(plan.best, plan.current),
+        "totals": totals(plan.problem, plan.best, plan.current),
         "certificate": certificate_of(plan),
     }
 
@@ -135,7 +135,7 @@ def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> 
     return {
         "status": "scored",
         "allocation": _shortened(allocation(problem, mine, best.current, measure.held(spend))),
-        "totals": totals(mine, best.current),
+        "totals": totals(problem, mine, best.current),
         "certificate": None,
         "violations": violations(measure, spend),
         "regret": max(0.0, lost),

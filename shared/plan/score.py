@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical, marginal, outcome, outcome_draws
+from shared.problem.model import Problem
+from shared.problem.program import Program
 
 __all__ = [
     "INTERVAL",
@@ -24,6 +25,7 @@ __all__ = [
     "interval",
     "quotient",
     "score",
+    "shared_outcome",
     "totals",
 ]
 
@@ -51,6 +53,8 @@ class Score:
     alone
         (A, T) expected outcome without interactions, which levels of saturation go by; None where
         there are none.
+    later
+        Expected outcome after the horizon, as the objective counts it.
     """
 
     spend: Floats
@@ -59,6 +63,7 @@ class Score:
     ceiling: Floats
     draws: Floats | None
     alone: Floats | None = None
+    later: float = 0.0
 
     @property
     def total(self) -> float:
@@ -75,19 +80,68 @@ class Score:
         return None if self.draws is None else np.asarray(self.draws.sum(axis=(1, 2)))
 
 
-def score(canonical: Canonical, spend: Floats) -> Score:
-    """A plan of one period: ``spend`` is (n,)."""
-    draws = outcome_draws(canonical, spend)
-    most = canonical.curves.supremum()
-    if canonical.draws is not None:
-        most = canonical.draws.mean_supremum()
+def score(program: Program, spend: Floats) -> Score:
+    """Score ``spend`` (A, T) with a program whose decisions are the spends themselves (K = T).
+
+    Of the arms that spend: what stands for a sum of them is left out.
+
+    Outcomes after the plan's last period (the long term) are no part of its outcome, but a unit of
+    money's marginal return includes them, weighed as the objective weighs them. What an interaction
+    brings (or takes) counts half to either of its arms, at the mean curves' levels in every draw.
+    """
+    spend = program.widened(spend)
+    z = program.adstocked(spend)
+    draws = program.response_draws(z)
+    ended, own = program.periods, program.arms - len(program.sums)
+    alone, slopes = program.response(z), program.slopes(spend)
+    if program.pairs:
+        slopes = slopes * _steeper(program, z)
+    shared = shared_outcome(program, z)
     return Score(
-        spend=spend[:, None],
-        outcome=outcome(canonical, spend)[:, None],
-        marginal=marginal(canonical, spend)[:, None],
-        ceiling=most[:, None],
-        draws=None if draws is None else draws[:, :, None],
+        spend=program.spend(spend)[:own],
+        outcome=(alone + shared)[:own, :ended],
+        marginal=_through_carry(program, slopes)[:own],
+        ceiling=_ceiling(program)[:own, :ended],
+        draws=None if draws is None else (draws + shared)[:, :own, :ended],
+        alone=alone[:own, :ended] if program.pairs else None,
+        later=float((alone + shared)[:own, ended:].sum()),
     )
+
+
+def shared_outcome(program: Program, z: Floats) -> Floats:
+    """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
+    out = np.zeros(program.weight.shape)
+    if not program.pairs:
+        return out
+    level = program.saturation(z)
+    for pair in program.pairs:
+        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
+        out[pair.first] += 0.5 * pair.strength * both
+        out[pair.second] += 0.5 * pair.strength * both
+    return out
+
+
+def _steeper(program: Program, z: Floats) -> Floats:
+    """(A, H) by how much interactions multiply the slope of a response."""
+    from shared.solve.program.interaction_terms import linear_weights
+
+    weight, mixed = program.weight, linear_weights(program, z)
+    return np.divide(mixed, weight, out=np.ones_like(weight), where=weight > 0.0)
+
+
+def _ceiling(program: Program) -> Floats:
+    """(A, H) the most that each response can bring; nothing where it does not count."""
+    most = np.broadcast_to(program.supremum()[:, None], program.weight.shape)
+    counts = program.weight != 0.0
+    return np.multiply(most, program.weight, out=np.zeros_like(program.weight), where=counts)
+
+
+def _through_carry(program: Program, slopes: Floats) -> Floats:
+    """(A, T) from slopes in adstocked spend (A, H) to slopes in spend; inf where one of them is."""
+    steep = ~np.isfinite(slopes)
+    inner = np.einsum("aht,ah->at", program.carry, np.where(steep, 0.0, slopes))
+    touched = np.einsum("aht,ah->at", program.carry, steep.astype(np.float64))
+    return np.where(touched > 0.0, np.inf, inner)
 
 
 def interval(samples: Floats | None) -> list[float] | None:
@@ -111,8 +165,9 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def totals(plan: Score, current: Score | None) -> dict[str, Any]:
+def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
+    worth = problem.goal.value_per_outcome or 1.0
     now = None if current is None else current.total
     uplift = None if now is None else plan.total - now
     mine, todays = plan.total_draws(), None if current is None else current.total_draws()
@@ -126,7 +181,7 @@ def totals(plan: Score, current: Score | None) -> dict[str, Any]:
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": interval(gain),
-        "roas": quotient(plan.total, plan.money),
+        "roas": quotient(worth * plan.total, plan.money),
         "cpa": quotient(plan.money, plan.total),
         # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
         "probability_better": None

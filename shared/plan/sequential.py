@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.plan.words import number
 from shared.problem.aim import Aim
-from shared.problem.program import Program, Rows
+from shared.problem.program import AtMost, Program, Rows
 
-__all__ = ["aim_in_turn", "decide_in_turn", "step"]
+__all__ = ["aim_in_turn", "decide_in_turn", "foresight", "step"]
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +57,15 @@ def decide_in_turn(program: Program, solve: Callable[[Program], Floats]) -> Floa
     return spent
 
 
+def foresight(reached: float, ahead: float) -> tuple[str, str]:
+    """What deciding in turn gave away, as a warning."""
+    message = (
+        f"Decided period by period, this reaches an objective of {number(reached)}; seeing the "
+        f"whole horizon would add {number(max(ahead - reached, 0.0))}."
+    )
+    return "foresight", message
+
+
 def step(program: Program, period: int, spent: Floats) -> Program:
     """The problem of one ``period`` (from 0), given what was ``spent`` (A, T) before it."""
     past = spent.copy()
@@ -67,12 +77,19 @@ def step(program: Program, period: int, spent: Floats) -> Program:
         upper=program.upper[:, now],
         least_active=program.least_active[:, now],
         rows=_rows(program, period, past),
+        at_most=tuple(_still_open(rule, past) for rule in program.at_most),
         spread=program.spread[:, now, now],
         carry=program.carry[:, now, now],
         carry_in=program.adstocked(past)[:, now],
         weight=program.weight[:, now],
         current=None if program.current is None else program.current[:, now],
     )
+
+
+def _still_open(rule: AtMost, past: Floats) -> AtMost:
+    """What was active before counts: the others have what it leaves."""
+    idle = tuple(arm for arm in dict.fromkeys(rule.arms) if not np.any(past[arm] > 0.0))
+    return replace(rule, arms=idle, count=rule.count - len(set(rule.arms)) + len(idle))
 
 
 def _rows(program: Program, period: int, past: Floats) -> Rows:

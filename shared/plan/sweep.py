@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from shared import work
 from shared.errors import Infeasible
 from shared.plan.allowance import Allowance
+from shared.plan.crumbs import swept
 from shared.plan.failure import infeasible
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
+from shared.plan.prices import priced
 from shared.plan.rows import arms_of
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
 from shared.problem.canonical import (
@@ -32,6 +34,7 @@ from shared.problem.canonical import (
 from shared.problem.incumbent import incumbent
 from shared.problem.model import Problem
 from shared.problem.plain_program import as_program
+from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate, certify_all
 from shared.solve.one_budget.budgets import solve_budgets
 
@@ -143,14 +146,15 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     proofs = [proof for proof, ok in zip(found.proofs, known.tolist(), strict=True) if ok]
     each = _each(problem, largest, wanted)
     _no_worse_than_now(each, spend)
-    proven = certify_all(
-        [as_program(one) for one in each], list(spend[:, :, None]), proofs, 0.05 * gap
-    )
-    prices = _prices(each, spend, marginal(largest, spend))
+    programs = [as_program(one) for one in each]
+    proven = certify_all(programs, list(spend[:, :, None]), proofs, 0.05 * gap)
+    prices = _prices(each, programs, spend, marginal(largest, spend))
     intervals = _intervals(_total_draws(largest, spend), which.size)
     for place, k in enumerate(which.tolist()):
         proof = proven[place]
-        if proof.proven and proof.relative_gap <= gap:
+        # What has crumbs is solved on its own, where they are swept.
+        clean = swept(programs[place], spend[place][:, None], proof, gap) is None
+        if clean and proof.proven and proof.relative_gap <= gap:
             rows[k] = _row(
                 problem,
                 float(wanted[place]),
@@ -213,8 +217,16 @@ def _no_worse_than_now(each: Sequence[Canonical], spend: Floats) -> None:
                 spend[k] = today
 
 
-def _prices(each: Sequence[Canonical], spend: Floats, slopes: Floats) -> list[float | None]:
-    """Outcome gained per further unit of each budget; see ``separable.budget_price``."""
+def _prices(
+    each: Sequence[Canonical], programs: Sequence[Program], spend: Floats, slopes: Floats
+) -> list[float | None]:
+    """Outcome gained per further unit of each budget; in one pass where no curve has corners."""
+    if (each[0].draws or each[0].curves).tables:
+        found = [
+            priced(program, own[:, None], goal="maximize_outcome")
+            for program, own in zip(programs, spend, strict=True)
+        ]
+        return [own.prices[0]["value"] for own in found]
     upper = np.array([canonical.upper for canonical in each])
     capped = np.array([[by == "budget" for by in canonical.upper_by] for canonical in each])
     budgets = np.array([canonical.budget for canonical in each])

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.plan import Plan
-from shared.plan.score import Score, finite, interval, quotient, totals
-from shared.plan.words import gained, percent, plural
-from shared.plan.yardstick import Yardstick, yardstick
+from shared.plan.score import Score, finite, interval, quotient, score, totals
+from shared.plan.words import gained, limits_of, percent, plural
+from shared.plan.yardstick import Yardstick, broken_by, yardstick
 from shared.problem.arms import arms_of
 from shared.problem.canonical import own_bounds
 from shared.problem.lower import lower
@@ -71,12 +71,17 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     ahead = _sustained(measure, straight[-1]) > _sustained(measure, stepped[-1]) + hair
     if ahead and _broken(measure, straight).keys() <= _broken(measure, stepped).keys():
         stepped, way = straight, "straight"
-    over = _over_time(problem, start, stepped)
     base, best = _sustained(measure, start), _sustained(measure, goal)
-    shares = [quotient(_sustained(measure, step) - base, best - base) for step in stepped]
-    if not best - base > STILL * max(abs(best), 1e-12):
-        shares = [None] * periods
-    arrives = next((p + 1 for p, s in enumerate(shares) if s is not None and s >= THERE), None)
+    gains, broken = best - base > STILL * max(abs(best), 1e-12), broken_by(measure, start[:, None])
+    if not (gains or broken):
+        stepped = [start] * periods
+    over = _over_time(problem, start, stepped)
+    reached = [_sustained(measure, step) for step in stepped]
+    shares = [quotient(own - base, best - base) if gains else None for own in reached]
+    # Short of its limits, a step may be worth more than any plan that keeps them.
+    unmet = max(_broken(measure, stepped).values(), default=0)
+    near = best - (1.0 - THERE) * abs(best - base)
+    arrives = next((p for p in range(unmet + 1, periods + 1) if reached[p - 1] >= near), None)
     return {
         "path": way,
         "path_reason": REASONS[way],
@@ -88,7 +93,7 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "arrives_in": arrives,
         "outcome_arrives_in": _outcome_arrives(over, _brings(measure, start), plan.best.total),
         "outcome_gained": float((over.outcome.sum(axis=0) - _brings(measure, start)).sum()),
-        "explanation": _told(problem, shares, arrives, best - base, periods),
+        "explanation": _told(problem, shares, arrives, best - base, broken, stepped),
         "warnings": _warnings(
             problem,
             plan,
@@ -226,8 +231,6 @@ def _within(problem: Problem, low: Floats, high: Floats) -> Problem:
 
 def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
     """What the steps bring period by period, after today's spend was sustained before them."""
-    from shared.plan.general import score_program
-
     arms = iter(start.tolist())
     periods = len(steps)
 
@@ -256,7 +259,7 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
         period_budgets=(),
         test_reserve=0.0,
     )
-    return score_program(lower(alike), spend)
+    return score(lower(alike), spend)
 
 
 _FREE: dict[str, Any] = {
@@ -336,7 +339,7 @@ def _recommended(plan: Plan) -> dict[str, Any]:
     names = [arm.name for arm in arms_of(plan.problem)]
     return {
         "status": "optimal" if plan.optimal else "feasible",
-        "totals": totals(plan.best, plan.current),
+        "totals": totals(plan.problem, plan.best, plan.current),
         "certificate": certificate_of(plan),
         "allocation": [
             {"channel": name, "spend": float(x)}
@@ -346,26 +349,36 @@ def _recommended(plan: Plan) -> dict[str, Any]:
 
 
 def _told(
-    problem: Problem, shares: list[float | None], arrives: int | None, gain: float, periods: int
+    problem: Problem,
+    shares: list[float | None],
+    arrives: int | None,
+    gain: float,
+    broken: dict[str, float],
+    steps: list[Floats],
 ) -> list[dict[str, Any]]:
-    last = shares[-1]
-    if last is None:
+    last, periods = shares[-1], len(steps)
+    data: dict[str, Any] = {"gain": gain, "periods": periods, "reached_share": last}
+    if last is None and not broken:
         text = "Today's plan is already as good as the recommended one: no steps are needed."
         return [{"code": "keep", "text": text, "data": {"gain": max(gain, 0.0)}}]
-    whole = f"The recommended plan would {gained(problem, gain)} a period once it is there"
-    data: dict[str, Any] = {
-        "gain": gain,
-        "periods": periods,
-        "reached_share": last,
+    data |= {
         "arrives_in": arrives,
+        "broken": [{"limit": k, "amount": v} for k, v in broken.items()],
     }
-    if arrives is None:
-        text = f"{whole}; after {plural(periods, 'step')} {percent(last).lstrip('+')} is reached."
-        return [{"code": "on_the_way", "text": text, "data": data}]
-    reached = shares[arrives - 1]
+    after = plural(periods if arrives is None else arrives, "step")
+    if last is None:
+        there = f"after {after} it is there" if arrives else f"{after} do not reach it"
+        text = (
+            f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}. The recommended "
+            f"plan is the best that keeps the limits; {there}."
+        )
+        return [{"code": "limits_first", "text": text, "data": data}]
+    whole = f"The recommended plan would {gained(problem, gain)} a period once it is there"
+    reached = last if arrives is None else shares[arrives - 1]
     assert reached is not None
-    text = f"{whole}; after {plural(arrives, 'step')} {percent(reached).lstrip('+')} is reached."
-    return [{"code": "arrives", "text": text, "data": {**data, "reached_share": reached}}]
+    text = f"{whole}; after {after} {percent(reached).lstrip('+')} is reached."
+    code = "on_the_way" if arrives is None else "arrives"
+    return [{"code": code, "text": text, "data": {**data, "reached_share": reached}}]
 
 
 def _broken(measure: Yardstick, steps: list[Floats]) -> dict[str, int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import floor, log10
 
+from shared.problem.aim import TARGETS
 from shared.problem.model import Problem
 
 __all__ = [
     "bound_name",
     "gained",
+    "limits_of",
     "money",
     "number",
     "outcome_of",
@@ -103,6 +106,14 @@ def gained(problem: Problem, value: float) -> str:
     if goal == "maximize_reach" and problem.outcome_unit is None:
         return f"reach {number(value)} more {'person' if number(value) == '1' else 'people'}"
     return f"add {outcome_of(problem, value)}"
+
+
+def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:
+    """Limits that a plan breaks, each with by how much; a target, by how much outcome."""
+    return ", ".join(
+        f"{name} by {outcome_of(problem, amount) if name in TARGETS else number(amount)}"
+        for name, amount in broken.items()
+    )
 
 
 def plural(count: int, noun: str) -> str:

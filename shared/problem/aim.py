@@ -5,10 +5,10 @@ and the outcome F of a plan.
 
     maximise   value * F - cost * S     subject to   F >= constant + per_money * S   (each floor)
 
-``target_roas`` r is the floor (0, r); ``target_cpa`` c is the floor (0, 1 / c); ``target_outcome``
-is the floor (target, 0). A weighted sum of outcome, profit and (least) spend is one such worth. So
-a region of plans in which F <= height + price * S (weak duality in the price of money) has a bound
-that is a linear programme in the two numbers, solved by hand here.
+``target_roas`` r is the floor (0, r / v), an outcome being worth v (or 1); ``target_cpa`` c is the
+floor (0, 1 / c); ``target_outcome`` is the floor (target, 0). A weighted sum of outcome, profit and
+(least) spend is one such worth. So a region of plans in which F <= height + price * S (weak duality
+in the price of money) has a bound that is a linear programme in the two numbers, solved by hand.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from shared.errors import InvalidInput
+from shared.errors import Conflict, InvalidInput
 from shared.problem.model import Goal
 
-__all__ = ["GOALS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
+__all__ = ["GOALS", "TARGETS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
 
 GOALS = (
     "maximize_outcome",
@@ -30,14 +30,42 @@ GOALS = (
 )
 
 
+TARGETS = ("target_outcome", "target_roas", "target_cpa")
+
+
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """``F >= constant + per_money * S``, asked for by ``name``; ``asked`` as the caller gave it."""
+    """``F >= constant + per_money * S``, asked for by ``name``; ``asked`` as the caller gave it.
+
+    ``worth`` is of one outcome, where a return is of money.
+    """
 
     name: str
     constant: float
     per_money: float
     asked: float
+    worth: float = 1.0
+
+    def stated(self, level: float) -> float:
+        """An outcome (of a target outcome) or one per unit of money, as the target counts it."""
+        if self.name == "target_cpa":
+            return 1.0 / level if level > 0.0 else math.inf
+        return self.worth * level
+
+    def unmet(self, best: float, read: str = "") -> Conflict:
+        """The conflict of a floor of which ``best``, in its own unit, is the most there is."""
+        text = f"{self.name} is {self.asked:,.6g}; "
+        if not math.isfinite(best):
+            text += "no plan within the limits brings any outcome."
+            return Conflict(self.name, text, self.asked)
+        text += f"the best reachable{read} is {best:,.6g}."
+        return Conflict(self.name, text, abs(self.asked - best))
+
+    def per_unit(self, spend: float) -> float:
+        """By how much outcome the floor rises per unit of its own number."""
+        if self.name == "target_cpa":
+            return -spend / self.asked**2
+        return 1.0 if self.per_money == 0.0 else spend / self.worth
 
     def missed(self, outcome: float, spend: float) -> float:
         """By how much outcome a plan falls short, relative to what is asked; 0 where it is met."""
@@ -150,7 +178,10 @@ def aim_of(goal: Goal) -> Aim:
         floors.append(Floor("target_outcome", target, 0.0, target))
     if goal.target_roas is not None:
         target = _positive(goal.target_roas, "target_roas", goal.goal)
-        floors.append(Floor("target_roas", 0.0, target, target))
+        worth = 1.0
+        if goal.value_per_outcome is not None:
+            worth = _positive(goal.value_per_outcome, "value_per_outcome", goal.goal)
+        floors.append(Floor("target_roas", 0.0, target / worth, target, worth))
     if goal.target_cpa is not None:
         target = _positive(goal.target_cpa, "target_cpa", goal.goal)
         floors.append(Floor("target_cpa", 0.0, 1.0 / target, target))

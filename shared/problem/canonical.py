@@ -19,7 +19,6 @@ __all__ = [
     "canonicalise",
     "marginal",
     "outcome",
-    "outcome_draws",
     "own_bounds",
 ]
 
@@ -73,11 +72,6 @@ def outcome(canonical: Canonical, spend: Array) -> Array:
     """
     source = canonical.draws
     return canonical.curves.value(spend) if source is None else source.mean_value(spend)
-
-
-def outcome_draws(canonical: Canonical, spend: Array) -> Array | None:
-    """Outcome per draw and channel, (S, n); None without draws. ``spend`` is (n,)."""
-    return None if canonical.draws is None else canonical.draws.value(spend)
 
 
 def marginal(canonical: Canonical, spend: Array) -> Array:
@@ -217,7 +211,8 @@ def _fit_budget(
         order = np.argsort(-lower, kind="stable")
         count = int(np.searchsorted(np.cumsum(lower[order]), budget + hair, side="right")) + 1
         chosen = sorted(order[:count].tolist())
-        missed = float(lower[chosen].sum()) - budget
+        asked = float(lower[chosen].sum())
+        missed = asked - budget
         conflicts = [
             Conflict(
                 f"{names[i]}.{lower_by[i]}",
@@ -226,10 +221,13 @@ def _fit_budget(
             )
             for i in chosen
         ]
+        few = " and ".join(conflict.name for conflict in conflicts[:3])
+        few = few if count <= 3 else f"{few} and {count - 3} more"
         conflicts.append(Conflict("budget", f"The budget is {budget:,.2f}.", missed))
         raise Infeasible(
-            f"The least that the channels ask for, {least:,.2f}, exceeds the budget of "
-            f"{budget:,.2f} by {least - budget:,.2f}.",
+            f"{few} ask{'s' * (count == 1)} for at least {asked:,.2f}, and the budget is "
+            f"{budget:,.2f}: they miss by {missed:,.2f}."
+            + (f" All channels ask for {least:,.2f}." if least > asked else ""),
             conflicts,
         )
     if problem.spend_all and most < budget - hair:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
-from shared.problem.aim import worth_of
+from shared.problem.aim import aim_of, worth_of
 from shared.problem.arms import Arm
 from shared.problem.carryover import Flow
 from shared.problem.model import Problem
@@ -24,6 +24,7 @@ __all__ = ["budget_ceiling", "free_ceiling", "provisional_ceiling"]
 Array = NDArray[np.float64]
 Curves = CurveStack | DrawStack
 DOUBLINGS = 400
+_FIRST, _ROOM = 1e-9, 1.1
 
 
 def budget_ceiling(rows: Rows, lower: Array) -> Array:
@@ -64,8 +65,7 @@ def free_ceiling(
     """
     per_u = flow.spread.sum(axis=1)
     goal = problem.goal
-    ratios = [1.0 / goal.target_roas] if goal.target_roas else []
-    ratios += [goal.target_cpa] if goal.target_cpa is not None else []
+    ratios = [1.0 / floor.per_money for floor in aim_of(goal).floors if floor.per_money > 0.0]
     # A plan that meets an efficiency target cannot have spent more than its outcome allows.
     limits = [_break_even(problem, flow, curves, per_u, ratio, 0.0) for ratio in ratios]
     value, cost = worth_of(goal)
@@ -90,13 +90,13 @@ def _break_even(
     strongest = per_money.max(axis=2)
     synergy = sum(max(pair.strength, 0.0) for pair in problem.interactions)
     extra = synergy * float(flow.weight.max(axis=0).sum())
-    total = max(floor, 1.0)
+    total = max(floor, _FIRST)
     if worth == 0.0:
         return total
     for _ in range(DOUBLINGS):
         best = float((flow.weight * _most(curves, strongest * total + flow.carry_in)).sum())
         if total >= worth * (best + extra) + floor:
-            return total
+            return _ROOM * total  # so that no plan is held by it
         total *= 2.0
     return np.inf
 

@@ -76,13 +76,19 @@ class _Model:
             name = ceiling_name(program, arm)
             if name and (name not in kept or (partly and name.startswith("budget"))):
                 high[arm] = far[arm]
+            elif partly:
+                high[arm] = high[arm].max()  # its own: where it is lower, a budget makes it so
         # By the ceilings that count: one of zero that is left out would make its rows' entries
         # too small for HiGHS to see.
         self.scale = np.maximum(high, 1e-9 * (float(high.max()) or program.scale))
         self.low, self.high = low / self.scale, high / self.scale
+        # No number is surely far enough where shares and paces multiply, and only choices need one.
+        chosen = (program.least_active > 0.0) | (program.lot[:, None] > 0.0)
+        chosen[[arm for rule in program.at_most for arm in rule.arms]] = True
+        open_ended = (high >= far) & ~chosen
         self.columns = program.lower.size
         self.lower: list[float] = self.low.ravel().tolist()
-        self.upper: list[float] = self.high.ravel().tolist()
+        self.upper: list[float] = np.where(open_ended, np.inf, self.high).ravel().tolist()
         self.cost: list[float] = [0.0] * self.columns
         self.whole: list[int] = [0] * self.columns
         self.entries: list[tuple[list[int], list[float]]] = []
@@ -169,7 +175,10 @@ def _far(program: Program) -> Array:
     """(A, K) more than any rule could ask for: where a decision without a ceiling ends."""
     sides = np.concatenate((program.rows.lower, program.rows.upper))
     most = np.abs(sides[np.isfinite(sides)]).max(initial=0.0)
-    money = 2.0 * max(float(most), program.scale, float(program.upper.max()))
+    sizes = np.abs(program.rows.matrix)
+    # What a share asks for grows with what the others have.
+    shares = sizes.max(initial=1.0) / sizes.min(initial=1.0, where=sizes > 0.0)
+    money = max(2.0, min(shares, 1e6)) * max(float(most), program.scale, float(program.upper.max()))
     per_u = program.spread.sum(axis=1)
     return np.asarray(money / np.where(per_u > 0.0, per_u, 1.0) + program.upper)
 

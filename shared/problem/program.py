@@ -204,6 +204,11 @@ class Program:
             return own
         return np.concatenate((own, [own[list(parts)].sum(axis=0) for parts in self.sums]))
 
+    def money_per_unit(self) -> Array:
+        """(A, K) money of all periods per unit of a decision; of a sum of arms, what they spend."""
+        money = self.spread.sum(axis=1)
+        return _array(np.where(money > 0.0, money, money.max(initial=1e-300)))
+
     def spend(self, u: Array) -> Array:
         """(A, T) money per period."""
         return _array(np.einsum("atk,ak->at", self.spread, u))

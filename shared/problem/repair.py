@@ -122,7 +122,7 @@ def _pattern(program: Program, u: Array) -> tuple[Array, Array, Array]:
     idle = (least > 0.0) & (plan < 0.5 * least) & (low <= 0.0)
     for rule in program.at_most:
         arms = np.array(list(dict.fromkeys(rule.arms)), dtype=np.intp)
-        spent = (plan * program.spread.sum(axis=1) * ~idle).sum(axis=1)[arms]
+        spent = (plan * program.money_per_unit() * ~idle).sum(axis=1)[arms]
         order = np.argsort(-spent, kind="stable")
         idle[arms[order[rule.count :]]] = True
         idle[arms[spent <= 1e-9 * program.scale]] = True

@@ -41,7 +41,9 @@ __all__ = [
     "check_program_risk",
     "in_measure",
     "missed",
+    "objective",
     "outcomes",
+    "read_as",
     "relaxed",
     "surplus",
     "weighed",
@@ -67,6 +69,18 @@ def check_program_risk(program: Program, risk: Risk) -> DrawStack:
             f"{risk.measure} weighs the draws of the responses; these responses have none.",
         )
     return program.draws
+
+
+def read_as(program: Program, aim: Aim, risk: Risk) -> Program:
+    """The program with its aim and with how its outcome is read."""
+    return replace(program.aimed(aim), risk=None if risk.measure == "expected" else risk)
+
+
+def objective(program: Program, u: Array) -> float:
+    """What is maximised, read as the program reads its outcome."""
+    if program.risk is None:
+        return program.objective(u)
+    return worth(program, Aim(value=program.value, cost=program.cost), program.risk, u)
 
 
 def in_measure(aim: Aim | Program) -> tuple[bool, ...]:

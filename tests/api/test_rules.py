@@ -46,6 +46,10 @@ def test_a_sound_request_has_no_fault(name: str) -> None:
             },
         ),
         (goal("maximize_profit", value_per_outcome=1, target_outcome=2), {}),
+        # What an outcome is worth is of use wherever a return is asked for.
+        (goal("maximize_outcome", 10, value_per_outcome=1, target_roas=2), {}),
+        (goal("minimize_spend", value_per_outcome=1, target_outcome=2, target_cpa=2), {}),
+        (goal("weighted_sum", 9, weights={"outcome": 1}, value_per_outcome=1, target_roas=2), {}),
         # A weighted sum: its weights, and what they need.
         (goal("weighted_sum", 10), {"/objective/weights": "required"}),
         (goal("weighted_sum", 10, weights={}), {"/objective/weights": "nothing_wanted"}),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.classes import RULES, draw, goal_of, paired, planned, risky, ruled
+from benchmarks.questions import arrays_of
 from shared.problem.canonical import canonicalise
 from shared.problem.feasibility import feasible_point
-from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Risk
 
@@ -55,8 +55,6 @@ def test_draws_surround_their_curve_and_targets_can_be_met() -> None:
     mean, point = canonical.draws.mean_value(x).sum(), canonical.curves.value(x).sum()
     assert mean == pytest.approx(point, rel=0.2)
     for kind in ("profit", "least spend", "ROAS target"):
-        arrays, aim = canonicalise_goal(
-            draw(goal_of(kind, 5, "concave", gap=1e-4, limit_s=1.0), 1)[0]
-        )
+        arrays, aim = arrays_of(draw(goal_of(kind, 5, "concave", gap=1e-4, limit_s=1.0), 1)[0])
         assert arrays.budget > 0.0
         assert len(aim.floors) == (kind != "profit")

@@ -12,13 +12,13 @@ from benchmarks.peers import differential_evolution, slsqp
 from benchmarks.problems import alike, concave, identical, s_shaped
 from benchmarks.programs import ask_program, solve_as_program
 from benchmarks.questions import (
+    arrays_of,
     question_of_aim,
     question_of_budget,
     question_of_program,
     question_of_risk,
 )
 from shared.problem.canonical import canonicalise
-from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Risk
 
@@ -46,7 +46,7 @@ def test_gradients_told_to_peers_are_those_of_the_values() -> None:
     plan = draw(planned(3, 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0]
     risk = Risk("mean_minus_sd")
     doubt = canonicalise(draw(risky(4, 30, "S-shaped", risk, gap=1e-4, limit_s=1.0), 1)[0])
-    aim = canonicalise_goal(draw(goal_of("profit", 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0])
+    aim = arrays_of(draw(goal_of("profit", 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0])
     flat = question_of_budget(s_shaped(np.random.default_rng(3), 5))
     for question in (
         ask_program(plan),
@@ -97,7 +97,7 @@ def test_curves_alike_differ_by_a_hundredth_and_identical_ones_not() -> None:
 
 def test_a_target_missed_is_no_plan() -> None:
     make = goal_of("least spend", 5, "concave", gap=1e-6, limit_s=1.0)
-    question = question_of_aim(*canonicalise_goal(draw(make, 1)[0]))
+    question = question_of_aim(*arrays_of(draw(make, 1)[0]))
     assert question.tidy(np.zeros(5)) is None
     found, evolved = slsqp(question), differential_evolution(question, seconds=60.0)
     assert found is not None

@@ -39,6 +39,9 @@ __all__ = ["Api", "Fault", "faults_of", "related_faults", "without_times_and_ids
 CLOSE = 1e-6
 """Relative: to which limits hold, and to which figures agree."""
 
+CRUMB = 1e-8
+"""Of a plan's money: no curve of the features tells so little from none."""
+
 Faults = Iterator["Fault"]
 
 
@@ -94,6 +97,8 @@ def _kept(raw: Raw, found: Raw) -> Faults:
         yield Fault("limits", f"rows of {names}")
     if np.any(plan < 0.0) or not np.all(np.isfinite(plan)):
         yield Fault("limits", f"spends that are none: {plan.tolist()}")
+    if np.any((plan > 0.0) & (plan < CRUMB * plan.sum())):
+        yield Fault("crumb", f"spends that nothing tells from none: {plan[0].tolist()}")
     if wrong := broken(raw, plan, CLOSE):
         yield Fault("limits", f"breaks {', '.join(wrong)}: {plan[0].tolist()}")
 

@@ -113,3 +113,8 @@ def test_a_budget_that_nothing_may_take_is_named() -> None:
         solved(raw)
     assert {c.name for c in found.value.conflicts} == {"a.max_spend", "b.max_spend", "budget"}
     assert found.value.conflicts[0].missed_by == pytest.approx(5_000.0)
+
+
+def test_a_ceiling_cut_by_one_periods_budget_is_that_budgets() -> None:
+    """The channel's own ceiling is the same in every period: where it is lower, budgets say so."""
+    assert check(tangled(1308))

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.plan.general import bindings, score_program
 from shared.plan.optimize import answer, make_plan
+from shared.plan.prices import bindings
 from shared.plan.score import score
 from shared.plan.words import number
 from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Constraint, Goal, Horizon, Problem
+from shared.problem.plain_program import as_program
 from tests.plan.problems import s_shaped_with_draws
 
 SPEND = np.array([[30.0, 0.0, 10.0, 60.0], [20.0, 40.0, 30.0, 0.0], [10.0, 20.0, 30.0, 40.0]])
@@ -30,8 +31,8 @@ def over_time(**changes: object) -> Problem:
 def test_one_period_scores_like_the_single_budget() -> None:
     problem = s_shaped_with_draws()
     spend = np.array([20.0, 50.0, 30.0])
-    general = score_program(lower(problem), spend[:, None])
-    plain = score(canonicalise(problem), spend)
+    general = score(lower(problem), spend[:, None])
+    plain = score(as_program(canonicalise(problem)), spend[:, None])
     assert general.outcome == pytest.approx(plain.outcome)
     assert general.marginal == pytest.approx(plain.marginal)
     assert general.draws == pytest.approx(plain.draws)
@@ -39,7 +40,7 @@ def test_one_period_scores_like_the_single_budget() -> None:
 
 def test_carryover_follows_the_recursion_by_hand() -> None:
     problem = over_time()
-    result = score_program(lower(problem), SPEND)
+    result = score(lower(problem), SPEND)
     # Normalised geometric with decay 0.4: A_t = 0.6 x_t + 0.4 A_(t-1), prior spend first.
     stock = 0.6 * 25.0 + 0.4 * (0.6 * 50.0)
     for t, x in enumerate(SPEND[0]):
@@ -53,7 +54,7 @@ def test_carryover_follows_the_recursion_by_hand() -> None:
 def test_marginal_returns_are_the_slopes_of_the_total() -> None:
     program = lower(over_time())
     spend = SPEND + 5.0
-    marginal = score_program(program, spend).marginal
+    marginal = score(program, spend).marginal
     step = 1e-4
     for a in range(3):
         for t in range(4):
@@ -65,8 +66,8 @@ def test_marginal_returns_are_the_slopes_of_the_total() -> None:
 
 
 def test_the_long_term_counts_in_the_slope_and_not_in_the_outcome() -> None:
-    short = score_program(lower(over_time()), SPEND + 5.0)
-    long = score_program(lower(over_time(goal=Goal(long_term_weight=0.8))), SPEND + 5.0)
+    short = score(lower(over_time()), SPEND + 5.0)
+    long = score(lower(over_time(goal=Goal(long_term_weight=0.8))), SPEND + 5.0)
     assert long.outcome == pytest.approx(short.outcome)
     assert long.marginal[0, -1] > short.marginal[0, -1]
     assert long.marginal[1] == pytest.approx(short.marginal[1])  # no carryover, no long term

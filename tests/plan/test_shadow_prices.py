@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
-from shared.curves.saturation import Exponential, Hill, MichaelisMenten
+from shared.curves.saturation import Exponential, Hill, MichaelisMenten, Tabulated
+from shared.errors import Infeasible
 from shared.plan.optimize import answer, make_plan
 from shared.plan.plan import Plan
 from shared.problem.lower import lower
@@ -370,3 +372,73 @@ def test_marginal_returns_are_slopes_of_the_objective(problem: Problem) -> None:
         less[i] -= 1e-4 * share
         slope = (program.outcome(more) - program.outcome(less)) / 2e-4
         assert row["marginal_return"] == pytest.approx(slope, rel=1e-5)
+
+
+def cornered(seed: int, rules: int) -> Problem:
+    """Concave tables, whose best plans lie on corners, and one smooth curve now and then."""
+    rng = np.random.default_rng(seed)
+    channels = []
+    for i in range(3):
+        steps = np.sort(rng.uniform(0.2, 3.0, 3))[::-1]
+        spend = np.cumsum([0.0, *rng.integers(5, 40, 3)])
+        table = Tabulated(tuple(spend), (0.0, *np.cumsum(steps * np.diff(spend))))
+        smooth = MichaelisMenten(float(rng.uniform(60.0, 120.0)), 40.0)
+        curve = table if i or rng.uniform() < 0.5 else smooth
+        roof = float(rng.choice(spend[1:])) if rng.uniform() < 0.4 else None
+        floor = 4.0 if rng.uniform() < 0.3 else 0.0
+        channels.append(Channel(f"c{i}", Response(curve), max_spend=roof, min_spend=floor))
+    kinds = [
+        Constraint("group", channels=("c0", "c1"), max_spend=float(rng.uniform(20.0, 60.0))),
+        Constraint("floor", channels=("c1", "c2"), min_spend=float(rng.uniform(10.0, 40.0))),
+    ]
+    return Problem(
+        channels=tuple(channels),
+        budget=float(rng.choice([40.0, 55.0, sum(c.max_spend or 30.0 for c in channels)])),
+        spend_all=bool(rng.uniform() < 0.5),
+        options=SolverOptions(gap=1e-9),
+        constraints=tuple(kinds[:rules]),
+    )
+
+
+def shifted(problem: Problem, name: str, step: float) -> Problem | None:
+    """The problem with a limit's own number moved; None for names without one."""
+    if name == "budget":
+        return more_budget(problem, step)
+    for i, rule in enumerate(problem.constraints):
+        if rule.name == name:
+            field = "max_spend" if rule.max_spend is not None else "min_spend"
+            moved = replace(rule, **{field: getattr(rule, field) + step})
+            rest = problem.constraints
+            return replace(problem, constraints=(*rest[:i], moved, *rest[i + 1 :]))
+    channel, _, field = name.partition(".")
+    return moved_to(problem, channel, field, step)
+
+
+def moved_to(problem: Problem, channel: str, field: str, step: float) -> Problem:
+    return moved(channel, field, 1.0)(problem, step)
+
+
+@pytest.mark.parametrize("rules", [0, 1, 2])
+def test_both_sides_of_every_price_are_what_solving_again_says(rules: int) -> None:
+    bent = 0
+    for seed in range(40):
+        problem, step = cornered(seed, rules), 1e-3
+        try:
+            plan = make_plan(problem)
+        except Infeasible:
+            continue
+        for price in plan.prices:
+            for key, way in (("value_more", 1.0), ("value_less", -1.0)):
+                other = shifted(problem, price["name"], way * step)
+                assert other is not None
+                told = price[key]
+                try:
+                    gain = way * (gauge(make_plan(other)) - gauge(plan)) / step
+                except Infeasible:
+                    gain = None
+                assert (told is None) == (gain is None), (seed, price, gain)
+                if gain is not None:
+                    assert told == pytest.approx(gain, rel=1e-3, abs=1e-3), (seed, price)
+            more, less = price["value_more"], price["value_less"]
+            bent += None not in (more, less) and abs(more - less) > 1e-2
+    assert bent >= 5

@@ -19,7 +19,11 @@ from tests.plan.problems import closed_form, s_shaped_with_draws, two_michaelis_
 
 def _alone(problem: Problem, budget: float) -> dict[str, object]:
     plan = make_plan(replace(problem, budget=budget))
-    return {"outcome": plan.best.total, **totals(plan.best, None), "price": plan.budget_price}
+    return {
+        "outcome": plan.best.total,
+        **totals(problem, plan.best, None),
+        "price": plan.budget_price,
+    }
 
 
 def test_rows_of_one_budget_over_boxes_are_solved_together(

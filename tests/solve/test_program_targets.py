@@ -12,12 +12,10 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, MichaelisMenten
 from shared.errors import Infeasible
 from shared.problem.aim import aim_of
-from shared.problem.free_budget import canonicalise_goal
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
 from shared.problem.proof import Leaf, Proof, SplitDecision
 from shared.solve.certify.certificate import certify
-from shared.solve.goals.goals import solve_goal
 from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
 OPTIONS = SolverOptions(time_limit_s=6.0)
@@ -39,15 +37,6 @@ def run(task: Problem) -> ProgramAimSolved:
     assert out.certificate.proven
     assert out.certificate.objective <= out.certificate.upper_bound
     return out
-
-
-@pytest.mark.parametrize("goal", GOALS, ids=lambda g: g.goal)
-def test_agrees_with_the_exact_answer_of_one_budget(goal: Goal) -> None:
-    exact = solve_goal(*canonicalise_goal(problem(goal)), OPTIONS)
-    out = run(problem(goal))
-    assert out.certificate.relative_gap <= 1e-5
-    assert out.certificate.objective == pytest.approx(exact.certificate.objective, rel=1e-5)
-    assert out.certificate.upper_bound >= exact.certificate.objective - 1e-9
 
 
 def test_a_constraint_can_only_cost() -> None:
@@ -81,23 +70,6 @@ def test_unreachable_targets_are_named() -> None:
                 constraints=(Constraint("some", ("c0", "c1", "c2"), min_spend=5.0),),
             )
         )
-
-
-@pytest.mark.parametrize(
-    "goal",
-    [
-        Goal("minimize_spend", target_outcome=70.0, target_roas=2.0),
-        Goal("maximize_outcome", target_outcome=60.0, target_roas=2.4, target_cpa=0.5),
-        Goal("maximize_profit", value_per_outcome=0.2, target_outcome=75.0, target_cpa=0.6),
-    ],
-    ids=lambda g: g.goal,
-)
-def test_several_targets_agree_with_the_exact_answer_of_one_budget(goal: Goal) -> None:
-    exact = solve_goal(*canonicalise_goal(problem(goal)), OPTIONS)
-    out = run(problem(goal))
-    assert len(out.thetas) == len(aim_of(goal).floors)
-    assert out.certificate.relative_gap <= 1e-5
-    assert out.certificate.objective == pytest.approx(exact.certificate.objective, rel=1e-5)
 
 
 def test_targets_that_only_hold_apart_are_named_together() -> None:
@@ -165,7 +137,7 @@ def test_a_free_budget_leaves_room_for_what_the_target_allows() -> None:
     # 0.5 F' = 1 at the optimum, where the outcome is 3.2 times the spend: the target is slack.
     channels = (Channel("c0", Response(Exponential(60.0, 0.08))),)
     rule = Constraint("some", ("c0",), min_spend=1.0)
-    goal = Goal("maximize_profit", value_per_outcome=0.5, target_roas=2.0)
+    goal = Goal("maximize_profit", value_per_outcome=0.5, target_roas=1.0)
     out = run(Problem(channels, None, False, goal=goal, constraints=(rule,)))
     assert float(out.u.sum()) == pytest.approx(np.log(2.4) / 0.08, rel=1e-3)
 
@@ -177,5 +149,3 @@ def test_a_free_budget_may_lose_money_to_reach_an_outcome() -> None:
     for rules in ((), (rule,)):
         out = run(Problem(channels, None, False, goal=goal, constraints=rules))
         assert float(out.u.sum()) == pytest.approx(np.log(20.0) / 0.08, rel=1e-3)
-        exact = solve_goal(*canonicalise_goal(Problem(channels, None, False, goal=goal)), OPTIONS)
-        assert exact.certificate.objective == pytest.approx(out.certificate.objective, rel=1e-4)

@@ -40,7 +40,7 @@ def goal(rng: np.random.Generator) -> Goal:
         Goal("minimize_spend", target_outcome=outcome, target_roas=ratio),
         Goal(target_roas=ratio),
         Goal(target_cpa=1.0 / ratio, target_outcome=outcome),
-        Goal("maximize_profit", value_per_outcome=value, target_roas=ratio, target_cpa=0.7),
+        Goal("maximize_profit", value_per_outcome=value, target_roas=value * ratio, target_cpa=0.7),
         Goal("maximize_profit", value_per_outcome=value, target_outcome=outcome),
         Goal("weighted_sum", value, outcome, weights=Weights(0.5, 1.0, 0.2)),
     )

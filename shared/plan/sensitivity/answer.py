@@ -55,7 +55,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     return {
         "base": {
             "status": "optimal" if plan.optimal else "feasible",
-            "totals": totals(plan.best, plan.current),
+            "totals": totals(plan.problem, plan.best, plan.current),
             "certificate": certificate_of(plan),
             "allocation": [
                 {"channel": name, "spend": float(spend)}

@@ -27,8 +27,8 @@ from shared import work
 from shared.errors import MarginalError
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
+from shared.plan.prices import BINDING_TOLERANCE
 from shared.plan.sensitivity.parameters import Parameter, moved
-from shared.plan.separable import BINDING_TOLERANCE
 from shared.problem.canonical import Canonical, canonicalise, marginal, outcome
 from shared.problem.model import Problem
 
@@ -147,7 +147,9 @@ def _solved(
 def _curvature(canonical: Canonical, x: Floats) -> Floats:
     """(n,) second derivative of each channel's expected outcome, by central differences."""
     step = STEP * np.maximum(x, 1e-9 * max(canonical.budget, 1e-12))
-    return np.asarray((marginal(canonical, x + step) - marginal(canonical, x - step)) / (2 * step))
+    less = np.maximum(x - step, 0.0)
+    turn = marginal(canonical, x + step) - marginal(canonical, less)
+    return np.asarray(turn / (x + step - less))
 
 
 def _relative(step: Floats, spend: Floats) -> Floats:

@@ -335,7 +335,9 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
         cost += sum(t * floor.per_money for t, floor in zip(theta, program.floors, strict=True))
         # Where an outcome is worth nothing, neither is an infinite slope.
         worth = [value * slope if value > 0.0 else np.zeros_like(slope) for slope in (up, down)]
-        gain = _Moves(worth[0] - cost * money, worth[1] - cost * money, rises, falls)
+        # Net of cost, all slopes of a best plan may be nothing but rounding.
+        gross = max(_largest(*worth), cost * _largest(money))
+        gain = _Moves(worth[0] - cost * money, worth[1] - cost * money, rises, falls, gross)
         for mu in (np.asarray(leaf.mu, dtype=float), *gain.prices(program, u)):
             best = min(best, gain.residual((mu @ program.rows.matrix).reshape(u.shape)))
     return best if math.isfinite(best) else 1.0
@@ -343,19 +345,23 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moves:
-    """(A, K) what a rise of each decision gains and a fall loses, and how far either can go."""
+    """(A, K) what a rise of each decision gains and a fall loses, and how far either can go.
+
+    ``gross`` is the steepest slope of outcome or cost alone.
+    """
 
     rise: Array
     fall: Array
     rises: Array
     falls: Array
+    gross: float
 
     def residual(self, push: Array) -> float:
         """The largest gain of a move where decisions cost ``push`` (A, K)."""
         rise, fall, rises, falls = self.rise, self.fall, self.rises, self.falls
         with np.errstate(invalid="ignore", over="ignore"):
             slopes = (push, rise[rises > 0.0], fall[falls > 0.0])
-            steep = max(float(np.abs(slope).max(initial=0.0)) for slope in slopes) or 1.0
+            steep = max(self.gross, *(_largest(slope) for slope in slopes)) or 1.0
             gain = np.where(rises > 0.0, np.maximum(rise - push, 0.0) / steep, 0.0)
             loss = np.where(falls > 0.0, np.maximum(push - fall, 0.0) / steep, 0.0)
         worst = np.maximum(np.minimum(gain, rises), np.minimum(loss, falls)).max(initial=0.0)
@@ -376,6 +382,10 @@ class _Moves:
         known = [end for end in (up, down) if math.isfinite(end)]
         price = sum(known) / len(known) if known else 0.0
         return (np.array([price if used <= float(rows.lower[0]) + slack else max(price, 0.0)]),)
+
+
+def _largest(*slopes: Array) -> float:
+    return max(float(np.abs(each[np.isfinite(each)]).max(initial=0.0)) for each in slopes)
 
 
 def _first_step(program: Program, u: Array, tiny: float) -> Array:

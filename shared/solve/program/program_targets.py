@@ -77,7 +77,9 @@ def solve_program_aim(
     exhausted = False
     if not program.pairs:
         try:
-            return _whole(program, aim, solve_program(program.aimed(aim), options, start))
+            solved = solve_program(program.aimed(aim), options, start)
+            if not _idle(program, aim, solved.u):
+                return _whole(program, aim, solved)
         except Unmet as error:
             exhausted = error.exhausted
     search = TargetSearch(program, aim, options, work.now() + 0.8 * options.time_limit_s)
@@ -100,6 +102,12 @@ def solve_program_aim(
     if out.certificate.relative_gap > options.gap:
         out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
     return out
+
+
+def _idle(program: Program, aim: Aim, u: Array) -> bool:
+    """Whether a plan meets an efficiency only by spending nothing at all."""
+    costs = float(program.spend(u).sum())
+    return costs <= 1e-9 * program.scale and any(floor.per_money > 0.0 for floor in aim.floors)
 
 
 def _whole(program: Program, aim: Aim, solved: SolvedProgram) -> ProgramAimSolved:

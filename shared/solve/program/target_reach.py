@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared import highs
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Floor
+from shared.problem.program import Program
 from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound
 from shared.solve.program.target_search import Line, TargetSearch
@@ -130,16 +131,34 @@ def unmet(
             text = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
             conflicts.append(Conflict(floor.name, text, 0.0))
             continue
-        best = _best(search, floor)
-        text = f"{floor.name} is {floor.asked:,.6g}; the best reachable is {best:,.6g}."
-        conflicts.append(Conflict(floor.name, text, abs(floor.asked - best)))
+        conflicts.append(floor.unmet(floor.stated(_best(search, floor))))
     said = " ".join(conflict.message for conflict in conflicts)
+    conflicts += _of_budget(search.program, floors)
     how = "cannot be met together" if together else "cannot be met"
     return Infeasible(f"{names} {how} by any plan. {said}", conflicts)
 
 
+def _of_budget(program: Program, floors: list[Floor]) -> list[Conflict]:
+    """The budget, where a target could be met without it, or with less spent."""
+    rows = program.rows
+    if "budget" not in rows.names:
+        return []
+    at = rows.names.index("budget")
+    least, most = float(rows.lower[at]), float(rows.upper[at])
+    held = np.array([by.startswith("budget") for by in program.upper_by])[:, None]
+    z = program.adstocked(program.upper)
+    top = np.broadcast_to(program.supremum()[:, None], z.shape)
+    with np.errstate(invalid="ignore"):
+        free = np.where(program.weight > 0.0, program.weight * top, 0.0)
+    without = float(np.where(held, free, program.response(z)).sum())
+    wanted = any(0.0 < floor.constant <= without for floor in floors)
+    if not (wanted or least == most or most == 0.0):
+        return []
+    return [Conflict("budget", f"The budget is {most:,.2f}.", 0.0)]
+
+
 def _best(search: TargetSearch, floor: Floor) -> float:
-    """The largest outcome or ROAS, or the lowest CPA; ratios by Dinkelbach's method."""
+    """The largest outcome, or outcome per money; ratios by Dinkelbach's method."""
     program = search.program
     if floor.per_money == 0.0:
         return program.outcome(search.run(replace(program, value=1.0, cost=0.0)).u)
@@ -151,6 +170,4 @@ def _best(search: TargetSearch, floor: Floor) -> float:
         if better <= ratio * (1.0 + 1e-6):
             break
         ratio = better
-    if floor.name == "target_cpa":
-        return 1.0 / ratio if ratio > 0.0 else float("inf")
     return ratio

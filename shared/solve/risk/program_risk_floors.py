@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import Conflict, Infeasible
+from shared.errors import Infeasible
 from shared.problem.aim import Aim
 from shared.problem.risk_program import in_measure, missed, surplus
 from shared.solve.program.program_targets import solve_program_aim
@@ -56,14 +56,8 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
         assert rich.u is not None
         if rich.certificate.upper_bound < own.constant * (1.0 - 1e-12):
             best = rich.value
-            message = (
-                f"{own.name} is {own.asked:,.6g}; the best reachable, read by "
-                f"{search.risk.measure} over the draws, is {best:,.6g}."
-            )
-            raise Infeasible(
-                f"{own.name} cannot be met by any plan. {message}",
-                [Conflict(own.name, message, own.asked - best)],
-            )
+            unmet = own.unmet(best, f", read by {search.risk.measure} over the draws,")
+            raise Infeasible(f"{own.name} cannot be met by any plan. {unmet.message}", [unmet])
         search.offer(rich.u)
         if len(aim.floors) == 1:
             return (0.0,)
