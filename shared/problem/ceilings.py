@@ -69,13 +69,14 @@ def free_ceiling(
     # A plan that meets an efficiency target cannot have spent more than its outcome allows.
     limits = [_break_even(problem, flow, curves, per_u, ratio, 0.0) for ratio in ratios]
     value, cost = worth_of(goal)
+    known = cheapest
+    if goal.target_outcome is not None:
+        known = max(known, _enough(problem, arms, flow, curves, lower))
     if cost > 0.0 and not np.isfinite(min(limits, default=np.inf)):
         # The best plan loses at most what a plan costs that is allowed and meets the target.
-        known = cheapest
-        if goal.target_outcome is not None:
-            known = max(known, _enough(problem, arms, flow, curves, lower))
         limits.append(_break_even(problem, flow, curves, per_u, value / cost, known))
-    limit = min(limits, default=np.inf)
+    # Room for each target alone: that they cannot be met together is for the search to say.
+    limit = max(min(limits, default=np.inf), _ROOM * known)
     own = _own_limits(problem, flow, curves, rows, lower, per_u)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.minimum(np.where(per_u > 0.0, limit / per_u, 0.0), own)
