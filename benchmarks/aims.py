@@ -16,12 +16,11 @@ from benchmarks.questions import (
     question_of_risk,
 )
 from shared.plan.optimize import make_plan
-from shared.problem.aim import Aim
 from shared.problem.canonical import canonicalise
 from shared.problem.model import Problem, Risk
 from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
-from shared.solve.risk.program_risk import solve_risk_program
+from shared.solve.solver import solve
 
 __all__: list[str] = []
 
@@ -44,10 +43,10 @@ def _mean(problem: Problem) -> Answer:
 def _cautious(problem: Problem) -> Answer:
     began = time.process_time()
     canonical = canonicalise(problem)
-    program = as_program(canonical)
-    found = solve_risk_program(program, Aim(), problem.risk, problem.options)
+    program = replace(as_program(canonical), risk=problem.risk)
+    found = solve(program, problem.options)
     middle = time.process_time()
-    certificate = certify(replace(program, risk=problem.risk), found.u, found.proof)
+    certificate = certify(program, found.plan, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.search import Solution
 
 __all__ = ["Found", "Plan", "Search", "planned"]
 
@@ -56,6 +57,13 @@ class Found:
     ahead: Floats | None = None
     slopes: Program | None = None
     notes: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, program: Program, solved: Solution) -> Found:
+        """What a solver answered."""
+        weighed = program.risk is not None
+        slopes = replace(program, risk=None, draw_weights=solved.weights) if weighed else None
+        return cls(solved.plan, solved.proof, Search.of(solved), solved.finished, slopes=slopes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

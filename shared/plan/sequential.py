@@ -13,16 +13,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import Conflict, Infeasible
+from shared.plan.plan import Found
 from shared.plan.words import number
-from shared.problem.aim import Aim
+from shared.problem.aim import Floor
+from shared.problem.incumbent import ALLOWED, known_plan
+from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
+from shared.problem.risk_program import brings_by, missed_by, objective
+from shared.solve.solver import solve
 
-__all__ = ["aim_in_turn", "decide_in_turn", "foresight", "step"]
+__all__ = ["decide_in_turn", "foresight", "in_turn", "step"]
 
 Floats = NDArray[np.float64]
 
 
-def aim_in_turn(program: Program, aim: Aim, period: int, spent: Floats) -> Aim:
+def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     """What is asked of one ``period`` (from 0), given what was ``spent`` (A, T) before it.
 
     An outcome still to be reached is asked for in even parts; an efficiency is asked of everything
@@ -34,27 +40,90 @@ def aim_in_turn(program: Program, aim: Aim, period: int, spent: Floats) -> Aim:
     weight[:, period:] = 0.0
     brought = replace(program, weight=weight).outcome(past)
     costs, left = float(program.spend(past).sum()), float(program.periods - period)
-    floors = tuple(
+    return tuple(
         replace(floor, constant=max(floor.constant - brought, 0.0) / left)
         if floor.per_money == 0.0
         else replace(floor, constant=floor.constant + floor.per_money * costs - brought)
-        for floor in aim.floors
+        for floor in program.floors
     )
-    return replace(aim, floors=floors)
 
 
-def decide_in_turn(program: Program, solve: Callable[[Program], Floats]) -> Floats:
+def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Found:
+    """The plan decided from the first period to the last, with the proof of the whole horizon's.
+
+    Half of the work goes to the whole, which says first what no plan can meet, and half to the
+    steps, in even parts.
+
+    Raises
+    ------
+    Infeasible
+        Naming targets that cannot be met, or not period by period.
+    """
+    half = replace(options, time_limit_s=0.5 * options.time_limit_s)
+    whole = solve(program, half, start)
+    each = replace(half, time_limit_s=half.time_limit_s / program.periods)
+    u = decide_in_turn(program, lambda task: _nearest(task, each))
+    today = known_plan(program)
+    if today is not None and missed_by(program, today) <= ALLOWED:
+        worse = objective(program, today) > objective(program, u)
+        if worse or missed_by(program, u) > ALLOWED:
+            u = today  # short sight can do worse than staying where one is
+    if missed_by(program, u) > ALLOWED:
+        raise _out_of_reach(program, u)
+    note = foresight(objective(program, u), objective(program, whole.plan))
+    return replace(Found.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+
+
+def decide_in_turn(program: Program, decide: Callable[[Program], Floats]) -> Floats:
     """Spend (A, T) of a program with one decision a period, decided from the first to the last.
 
     Parameters
     ----------
-    solve
+    decide
         Answers the best decisions (A, 1) of a program of one period.
     """
     spent = np.zeros((program.arms, program.periods))
     for period in range(program.periods):
-        spent[:, period] = solve(step(program, period, spent))[:, 0]
+        now = replace(step(program, period, spent), floors=_asked(program, period, spent))
+        spent[:, period] = decide(now)[:, 0]
     return spent
+
+
+def _nearest(program: Program, options: SolverOptions) -> Floats:
+    """A plan that meets all targets; else efficiency with the most outcome; else what is next.
+
+    A period that cannot bring its part of a target brings as much of it as it can: later ones,
+    with its carryover, may make up for it.
+    """
+    try:
+        return solve(program, options).plan
+    except Infeasible:
+        floors = program.floors
+        if not floors:
+            raise
+    efficient = tuple(floor for floor in floors if floor.per_money > 0.0)
+    if efficient and len(efficient) < len(floors):
+        return _nearest(replace(program, value=1.0, cost=0.0, floors=efficient), options)
+    dear = max(floor.per_money for floor in floors)
+    return solve(replace(program, value=1.0, cost=dear, floors=()), options).plan
+
+
+def _out_of_reach(program: Program, u: Floats) -> Infeasible:
+    costs = float(program.spend(u).sum())
+    brings = brings_by(program, u)
+    floor, best = next(
+        (floor, brought)
+        for floor, brought in zip(program.floors, brings, strict=True)
+        if floor.missed(brought, costs) > ALLOWED
+    )
+    if floor.per_money > 0.0:
+        best = best / costs if costs > 0.0 else 0.0
+    own = floor.unmet(floor.stated(best), " by deciding period by period")
+    mode = "Seeing the whole horizon (mode time_varying) would meet it."
+    return Infeasible(
+        f"{own.name} is not met by deciding period by period. {own.message} {mode}",
+        [own, Conflict("horizon.sequential", mode, 0.0)],
+    )
 
 
 def foresight(reached: float, ahead: float) -> tuple[str, str]:

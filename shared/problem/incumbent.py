@@ -10,7 +10,7 @@ from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 from shared.problem.repair import rounded
 
-__all__ = ["ALLOWED", "incumbent"]
+__all__ = ["ALLOWED", "decisions", "incumbent", "known_plan"]
 
 Array = NDArray[np.float64]
 
@@ -32,3 +32,27 @@ def incumbent(task: Program | Canonical, plan: Array | None) -> Array | None:
         return None
     kept = rounded(program, u)
     return None if kept is None else kept.reshape(plan.shape)
+
+
+def known_plan(program: Program) -> Array | None:
+    """Today's spend as decisions (A, K); None where it is not known or not allowed."""
+    current = program.current
+    return None if current is None else incumbent(program, decisions(program, current))
+
+
+def decisions(program: Program, spend: Array) -> Array | None:
+    """Money (A, T) of the arms that spend as decisions (A, K); None where none say just that."""
+    own = program.arms - len(program.sums)
+    spread, spend = program.spread[:own], spend[:own]
+    if spend.shape != spread.shape[:2] or not np.all(np.isfinite(spend)):
+        return None
+    if program.columns == 1:
+        size = np.einsum("atk,atk->ak", spread, spread)
+        u = np.einsum("atk,at->ak", spread, spend) / np.maximum(size, 1e-300)
+    else:
+        u = np.stack(
+            [np.linalg.lstsq(s, m, rcond=None)[0] for s, m in zip(spread, spend, strict=True)]
+        )
+    off = float(np.abs(np.einsum("atk,ak->at", spread, u) - spend).max(initial=0.0))
+    size_of = max(program.scale, float(np.abs(spend).max(initial=0.0)))
+    return program.widened(u) if off <= 1e-9 * size_of else None

@@ -37,10 +37,12 @@ from shared.problem.program import Program
 from shared.problem.risk import check_figures, markov, measure, scaled_draws
 
 __all__ = [
+    "brings_by",
     "caution",
     "check_program_risk",
     "in_measure",
     "missed",
+    "missed_by",
     "objective",
     "outcomes",
     "read_as",
@@ -81,6 +83,22 @@ def objective(program: Program, u: Array) -> float:
     if program.risk is None:
         return program.objective(u)
     return worth(program, Aim(value=program.value, cost=program.cost), program.risk, u)
+
+
+def brings_by(program: Program, u: Array) -> tuple[float, ...]:
+    """The outcome as each target of the program reads it."""
+    if program.risk is None:
+        return (program.outcome(u),) * len(program.floors)
+    each = outcomes(program, u)
+    read, plain = measure(program.risk, each), float(each.mean())
+    return tuple(read if kind else plain for kind in in_measure(program))
+
+
+def missed_by(program: Program, u: Array) -> float:
+    """The largest relative miss of a target of the program; 0 where all are met."""
+    costs = float(program.spend(u).sum())
+    pairs = zip(program.floors, brings_by(program, u), strict=True)
+    return max((floor.missed(brings, costs) for floor, brings in pairs), default=0.0)
 
 
 def in_measure(aim: Aim | Program) -> tuple[bool, ...]:

@@ -11,10 +11,9 @@ import pytest
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential
 from shared.problem.canonical import canonicalise
-from shared.problem.incumbent import ALLOWED, incumbent
+from shared.problem.incumbent import ALLOWED, decisions, incumbent
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Horizon, Problem
-from shared.solve.program.solved_program import decisions
 
 CURVE = Response(Exponential(100.0, 0.01))
 MANY = 1e6

@@ -56,7 +56,7 @@ def answered(problem: Problem, gap: float = 2e-6) -> tuple[np.ndarray, Certifica
         found = solve_program(program, problem.options)
         check = certify(program, found.u, found.proof)
     assert np.all(np.isfinite(found.u))
-    assert np.all(np.isfinite(found.row_prices))
+    assert np.all(np.isfinite(found.prices))
     assert check.proven
     assert check.max_constraint_violation <= 1e-8
     assert np.isfinite(check.objective)

@@ -10,6 +10,7 @@ import pytest
 from problems import curve, shaken
 from programs import BOUNDED, any_tree, climbed, keeps, random_program
 from scipy.optimize import linprog
+from solving import Solved, solve_risk
 
 from shared.curves.saturation import Exponential, Hill, Tabulated
 from shared.curves.stack import stack, stack_draws
@@ -20,7 +21,6 @@ from shared.problem.program import Program, Rows
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import missed, outcomes, relaxed, worth
 from shared.solve.certify.certificate import certify
-from shared.solve.risk.program_risk import RiskProgramSolved, solve_risk_program
 from shared.solve.risk.weights import tidy
 
 RISKS = (
@@ -174,8 +174,8 @@ def on_budget(budget: float, upper: float, steps: int) -> np.ndarray:
     return pairs[(pairs[:, 2] >= 0.0) & (pairs[:, 2] <= upper)]
 
 
-def run(program: Program, aim: Aim, risk: Risk) -> RiskProgramSolved:
-    out = solve_risk_program(program, aim, risk, SolverOptions(time_limit_s=4.0))
+def run(program: Program, aim: Aim, risk: Risk) -> Solved:
+    out = solve_risk(program, aim, risk, SolverOptions(time_limit_s=4.0))
     assert out.certificate.proven
     assert out.certificate.objective == pytest.approx(worth(program, aim, risk, out.u))
     assert out.certificate.objective <= out.certificate.upper_bound
@@ -285,11 +285,11 @@ def test_a_target_out_of_the_measures_reach_is_named() -> None:
     program = simple(three("concave"), 9.0, 6.0, value=0.0, cost=1.0)
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", 90.0, 0.0, 90.0),))
     with pytest.raises(Infeasible, match="worst_case") as refused:
-        solve_risk_program(program, aim, Risk("worst_case"), SolverOptions(time_limit_s=2.0))
+        solve_risk(program, aim, Risk("worst_case"), SolverOptions(time_limit_s=2.0))
     assert refused.value.conflicts[0].name == "target_outcome"
 
 
 def test_without_draws_there_is_nothing_to_weigh() -> None:
     program = replace(simple(three("concave"), 9.0, 6.0), draws=None)
     with pytest.raises(InvalidInput, match="draws"):
-        solve_risk_program(program, PLAIN, RISKS[0], SolverOptions())
+        solve_risk(program, PLAIN, RISKS[0], SolverOptions())

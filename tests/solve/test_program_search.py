@@ -10,12 +10,14 @@ from searches import best_on_grid, one_period, over_time
 
 from shared import work
 from shared.errors import Infeasible
+from shared.problem.incumbent import known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
 from shared.solve.program.box_primal import allowed
 from shared.solve.program.piecewise import solve_piecewise
-from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
+from shared.solve.program.program_search import solve_program
+from shared.solve.search import Solution
 
 FEATURES = {
     "plain": {},
@@ -30,7 +32,7 @@ FEATURES = {
 }
 
 
-def solved(program: Program, gap: float = 1e-6, seconds: float = 10.0) -> SolvedProgram:
+def solved(program: Program, gap: float = 1e-6, seconds: float = 10.0) -> Solution:
     return solve_program(program, SolverOptions(gap=gap, time_limit_s=seconds))
 
 
@@ -114,7 +116,7 @@ def test_the_order_of_arms_does_not_matter() -> None:
     assert program.objective(first.u) == pytest.approx(moved.objective(second.u), rel=2e-6)
 
 
-def test_row_prices_are_what_a_larger_budget_brings() -> None:
+def test_prices_are_what_a_larger_budget_brings() -> None:
     program = one_period(1, 5, 150.0, group=True)
     found = solved(program, gap=1e-9)
     step = 0.01
@@ -124,7 +126,7 @@ def test_row_prices_are_what_a_larger_budget_brings() -> None:
         program, rows=Rows(rows.matrix, rows.lower + shift, rows.upper + shift, rows.names)
     )
     gained = more.objective(solved(more, gap=1e-9).u) - program.objective(found.u)
-    assert gained / step == pytest.approx(found.row_prices[0], rel=1e-2)
+    assert gained / step == pytest.approx(found.prices[0], rel=1e-2)
 
 
 def test_todays_plan_is_never_lost() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from solving import Solved, solve_aim
 
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
@@ -16,7 +17,6 @@ from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
 from shared.problem.proof import Leaf, Proof, SplitDecision
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
 OPTIONS = SolverOptions(time_limit_s=6.0)
 CURVES = (Exponential(60.0, 0.08), Hill(50.0, 12.0, 0.9), MichaelisMenten(40.0, 15.0))
@@ -32,8 +32,8 @@ def problem(goal: Goal, **given: object) -> Problem:
     return Problem(channels, 60.0, False, goal=goal, **given)  # type: ignore[arg-type]
 
 
-def run(task: Problem) -> ProgramAimSolved:
-    out = solve_program_aim(lower(task), aim_of(task.goal), OPTIONS)
+def run(task: Problem) -> Solved:
+    out = solve_aim(lower(task), aim_of(task.goal), OPTIONS)
     assert out.certificate.proven
     assert out.certificate.objective <= out.certificate.upper_bound
     return out

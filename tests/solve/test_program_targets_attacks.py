@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from solving import solve_aim
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Saturation, Sigmoid
@@ -16,7 +17,6 @@ from shared.problem.model import Channel, Constraint, Goal, Problem, SolverOptio
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof, SplitDecision
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_targets import solve_program_aim
 
 MOST = 40.0
 
@@ -124,7 +124,7 @@ def solve(seed: int) -> None:
     program, aim = lower(task), aim_of(task.goal)
     worths, costs = grid(program, aim, 81 if program.arms == 2 else 41)
     try:
-        found = solve_program_aim(program, aim, SolverOptions(gap=1e-5, time_limit_s=5.0))
+        found = solve_aim(program, aim, SolverOptions(gap=1e-5, time_limit_s=5.0))
     except Infeasible as refused:
         said = str(refused)
     else:

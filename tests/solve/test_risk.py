@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from problems import ALL, canonical, leaf, random_plans, random_problem
 from scipy.optimize import linprog
+from solving import Solved
+from solving import solve_risk as solve_read
 
 from shared.curves.saturation import Exponential, Power, Tabulated
 from shared.problem.aim import Aim
@@ -17,7 +19,6 @@ from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
 from shared.problem.risk import measure, weights_at
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.risk.program_risk import RiskProgramSolved, solve_risk_program
 
 RISKS = (
     Risk("cvar", level=0.2),
@@ -35,16 +36,16 @@ def worth(task: Canonical, risk: Risk, plan: np.ndarray) -> float:
 
 def solve_risk(
     task: Canonical, risk: Risk, options: SolverOptions, start: np.ndarray | None = None
-) -> RiskProgramSolved:
+) -> Solved:
     known = None if start is None else start[:, None]
-    return solve_risk_program(as_program(task), Aim(), risk, options, known)
+    return solve_read(as_program(task), Aim(), risk, options, known)
 
 
 def certify_risk(task: Canonical, risk: Risk, spend: np.ndarray, proof: Proof) -> Certificate:
     return certify(replace(as_program(task), risk=risk), spend[:, None], proof)
 
 
-def run(task: Canonical, risk: Risk, **options: float) -> RiskProgramSolved:
+def run(task: Canonical, risk: Risk, **options: float) -> Solved:
     out = solve_risk(task, risk, SolverOptions(**{"time_limit_s": 1.5, **options}))
     assert out.certificate.proven
     assert out.certificate.objective == pytest.approx(worth(task, risk, out.u[:, 0]))
@@ -59,7 +60,7 @@ def test_worst_case_of_two_opposite_draws_splits_evenly() -> None:
     out = run(task, Risk("worst_case"))
     np.testing.assert_allclose(out.u[:, 0], [4.0, 4.0], rtol=1e-4)
     assert out.certificate.objective == pytest.approx(10.0, rel=1e-7)
-    np.testing.assert_allclose(out.weights, [0.5, 0.5], atol=1e-4)
+    np.testing.assert_allclose(out.solution.weights, [0.5, 0.5], atol=1e-4)
 
 
 def test_tail_mean_of_straight_tables_is_a_linear_programme() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from problems import certified, random_problem
 from programs import climbed, random_program
+from solving import solve_aim, solve_risk
 
 from shared.errors import Infeasible
 from shared.problem.aim import Aim, Floor
@@ -19,8 +20,6 @@ from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.dispatch import solve
 from shared.solve.program.program_search import solve_program
-from shared.solve.program.program_targets import solve_program_aim
-from shared.solve.risk.program_risk import solve_risk_program
 
 Check = Callable[[Any], Certificate]
 QUICK = SolverOptions(gap=1e-4, time_limit_s=0.2)
@@ -123,7 +122,7 @@ def test_a_changed_proof_of_a_goal(seed: int) -> None:
     if seed % 2:
         aim = replace(aim, floors=(Floor("target_roas", 0.0, 0.3, 0.3),))
     try:
-        found = solve_program_aim(as_program(task), aim, QUICK)
+        found = solve_aim(as_program(task), aim, QUICK)
     except Infeasible:
         return
     best = found.certificate.objective
@@ -137,7 +136,7 @@ def test_a_changed_proof_of_a_careful_plan(seed: int) -> None:
     kinds = ("mean_minus_sd", "cvar", "worst_case", "quantile")
     risk = Risk(kinds[seed % 4], aversion=0.7, level=0.3)
     program = as_program(task)
-    found = solve_risk_program(program, Aim(), risk, QUICK)
+    found = solve_risk(program, Aim(), risk, QUICK)
     best = found.certificate.objective
     read = replace(program, risk=risk)
     held_against(rng, found.proof, best, lambda proof: certify(read, found.u, proof))
@@ -163,7 +162,7 @@ def test_a_changed_proof_of_a_target_under_rules(seed: int) -> None:
     program = replace(program, pairs=(), draw_weights=None, value=1.0, cost=0.0)
     target = 0.8 * program.outcome(plan)
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", target, 0.0, target),))
-    found = solve_program_aim(program, aim, QUICK, plan)
+    found = solve_aim(program, aim, QUICK, plan)
     best = max(found.certificate.objective, -float(program.spend(plan).sum()))
     held_against(rng, found.proof, best, lambda proof: certify(program.aimed(aim), found.u, proof))
 
@@ -177,7 +176,7 @@ def test_a_changed_proof_of_a_careful_plan_under_rules(seed: int) -> None:
     program = replace(program, draw_weights=None, value=1.0, cost=0.0)
     kinds = ("mean_minus_sd", "cvar", "worst_case", "quantile")
     risk, aim = Risk(kinds[seed % 4], aversion=0.7, level=0.3), Aim()
-    found = solve_risk_program(program, aim, risk, QUICK, plan)
+    found = solve_risk(program, aim, risk, QUICK, plan)
     best = found.certificate.objective
     held_against(
         rng,

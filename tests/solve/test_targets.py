@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from problems import ALL, canonical, certified, cut, leaf, random_problem, split
 from scipy.optimize import minimize
+from solving import Solved, solve_aim
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Logarithmic, Power, Sigmoid, Tabulated
@@ -20,7 +21,6 @@ from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Problem, SolverOptions
 from shared.problem.plain_program import as_program
 from shared.problem.proof import Cut, Leaf, Node, Proof
-from shared.solve.program.program_targets import ProgramAimSolved, solve_program_aim
 
 OPTIONS = SolverOptions(time_limit_s=5)
 
@@ -32,14 +32,14 @@ def problem(*curves: object, budget: float | None = None, spend_all: bool = True
 
 def solve_goal(
     task: Canonical, aim: Aim, options: SolverOptions, start: np.ndarray | None = None
-) -> ProgramAimSolved:
+) -> Solved:
     known = None if start is None else start[:, None]
-    return solve_program_aim(as_program(task), aim, options, known)
+    return solve_aim(as_program(task), aim, options, known)
 
 
-def solved(*curves: object, **given: object) -> ProgramAimSolved:
+def solved(*curves: object, **given: object) -> Solved:
     task = problem(*curves, **given)
-    out = solve_program_aim(lower(task), aim_of(task.goal), OPTIONS)
+    out = solve_aim(lower(task), aim_of(task.goal), OPTIONS)
     assert out.certificate.proven
     assert out.certificate.relative_gap <= 1e-6
     return out

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InputTooLarge
 from shared.problem.feasibility import feasible_point
-from shared.problem.incumbent import incumbent
+from shared.problem.incumbent import incumbent, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.repair import repair, rounded
@@ -29,7 +29,6 @@ from shared.solve.heuristics.populations import evolve, swarm
 from shared.solve.heuristics.slsqp import quadratic_programming
 from shared.solve.heuristics.space import Searched, Space
 from shared.solve.program.piecewise import solve_piecewise
-from shared.solve.program.solved_program import known_plan
 
 __all__ = ["BY_NAME", "SEARCHES", "Heuristic", "heuristic"]
 

@@ -26,14 +26,14 @@ from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
 from shared.solve.one_budget.splitting import at_price, cut_down, halves, refine, torn_most
 
-__all__ = ["Found", "branch_and_bound"]
+__all__ = ["Solution", "branch_and_bound"]
 
 Array = NDArray[np.float64]
 _MANY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Solution:
     """The best plan, the price of money around it, and what shows how good it is."""
 
     spend: Array
@@ -94,7 +94,7 @@ def branch_and_bound(
     deadline: float | None = None,
     starts: tuple[Array, ...] = (),
     node_limit: int = 1_000_000,
-) -> Found:
+) -> Solution:
     """Solve to a relative ``gap``, or until the deadline (the model's own where none is given).
 
     Parameters
@@ -135,7 +135,7 @@ def branch_and_bound(
         search.offer(polished, search.price)
     if search.best is None:  # only where the budget is met to rounding by a single point
         search.best = canonical.lower
-    return Found(
+    return Solution(
         search.best, search.price, Proof(tuple(search.proof)), nodes, search.iterations, finished
     )
 

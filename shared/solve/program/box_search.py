@@ -24,11 +24,11 @@ from shared.solve.program.box_branch import (
 )
 from shared.solve.program.box_cuts import cut
 from shared.solve.program.box_primal import allowed, pulses, sides_of, snapped
-from shared.solve.program.found import MISS, Found, Tree, best_first
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
 from shared.solve.program.recheck_time import seconds_per_node
+from shared.solve.search import MISS, Solution, Tree, best_first
 
 __all__ = ["search_boxes"]
 
@@ -170,7 +170,7 @@ def search_boxes(
     starts: tuple[Array, ...] = (),
     proposals: tuple[Array, ...] = (),
     node_limit: int = 100_000,
-) -> Found:
+) -> Solution:
     """Solve a program without interactions to a relative ``gap``, or until ``deadline``.
 
     Parameters
@@ -203,7 +203,7 @@ def search_boxes(
         lambda node: node.relaxed.bound,
         node_limit,
     )
-    return Found(
+    return Solution(
         u=search.best,
         prices=zero if search.prices is None else search.prices,
         proof=search.tree.proof(),

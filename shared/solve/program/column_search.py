@@ -20,10 +20,10 @@ from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits
 from shared.solve.program.columns import Columns, Master, Mixed
-from shared.solve.program.found import MISS, Found, Tree, best_first
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.recheck_time import seconds_per_node
+from shared.solve.search import MISS, Solution, Tree, best_first
 
 __all__ = ["search_columns"]
 
@@ -116,7 +116,7 @@ def search_columns(
     deadline: float,
     starts: tuple[Array, ...] = (),
     node_limit: int = 100_000,
-) -> Found:
+) -> Solution:
     """Solve a program with ``columns == 1`` and without interactions to a relative ``gap``.
 
     Parameters
@@ -146,7 +146,7 @@ def search_columns(
         bound_of=lambda node: node.mixed.bound,
         node_limit=node_limit,
     )
-    return Found(
+    return Solution(
         u=None if search.best is None else search.best[:, None],
         prices=zero if search.prices is None else search.prices,
         proof=search.tree.proof(),

@@ -19,7 +19,6 @@ from shared.problem.region import Region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
 from shared.solve.program.box_primal import allowed, sides_of, snapped
-from shared.solve.program.found import Tree
 from shared.solve.program.interaction_terms import (
     arm_prices,
     best_along,
@@ -30,6 +29,7 @@ from shared.solve.program.interaction_terms import (
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
+from shared.solve.search import Tree
 
 __all__ = ["Ascent", "ascend", "bent", "box_of"]
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitDecision
 from shared.problem.region import Region
-from shared.solve.program.found import Tree
 from shared.solve.program.interaction_bounds import Relaxed, relax_levels
 from shared.solve.program.interaction_newton import Levels
+from shared.solve.search import Tree
 
 __all__ = ["Plans", "Regions", "fits"]
 

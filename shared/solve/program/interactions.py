@@ -23,7 +23,6 @@ from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.solve.certify.bounder import Bounder
-from shared.solve.program.found import Found, Tree
 from shared.solve.program.interaction_ascent import Ascent, ascend, bent, box_of
 from shared.solve.program.interaction_levels import Regions, fits
 from shared.solve.program.interaction_newton import Levels
@@ -34,6 +33,7 @@ from shared.solve.program.interaction_terms import (
 from shared.solve.program.interior import RelaxedProgram
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
+from shared.solve.search import Solution, Tree
 
 __all__ = ["search_interactions"]
 
@@ -58,7 +58,7 @@ def search_interactions(
     options: SolverOptions,
     deadline: float,
     starts: tuple[Array, ...] = (),
-) -> Found:
+) -> Solution:
     """Solve a program with interactions to ``options.gap``, or until ``deadline``.
 
     Parameters
@@ -68,7 +68,7 @@ def search_interactions(
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     """
-    nothing = Found(
+    nothing = Solution(
         None, np.zeros(len(program.rows.names)), Tree().proof(), 0, 0, np.inf, False
     )  # fmt: skip
     root = root_region(program)
@@ -108,7 +108,7 @@ def search_interactions(
             nodes += 1
             heapq.heappush(heap, (-child.bound, nodes, child))
     bound = -heap[0][0] if heap else search.cutoff()
-    return Found(
+    return Solution(
         u=search.best,
         prices=nothing.prices if search.prices is None else search.prices,
         proof=search.tree.proof(),
@@ -119,7 +119,7 @@ def search_interactions(
     )
 
 
-def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Found:
+def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
     """The search for one budget; leaves are judged as the certificate will judge them."""
     program = search.program
     levels = Levels.of(program, search.base)
@@ -129,7 +129,7 @@ def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Fou
     for plan in (*([] if even is None else [even]), *(start[:, 0] for start in starts)):
         regions.climb(plan, low, high)
     bound, nodes = regions.run(low, high, _NODES)
-    return Found(
+    return Solution(
         u=search.best,
         prices=levels.prices(0.0) if search.prices is None else search.prices,
         proof=search.tree.proof(),

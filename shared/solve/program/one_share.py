@@ -23,7 +23,7 @@ from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
 from shared.solve.one_budget.table import table_of_function
 from shared.solve.program.box_primal import allowed
-from shared.solve.program.found import Found
+from shared.solve.search import Solution
 
 __all__ = ["search_shares", "shares_one_budget"]
 
@@ -53,7 +53,7 @@ def shares_one_budget(program: Program) -> bool:
 
 def search_shares(
     program: Program, *, gap: float, deadline: float, starts: tuple[Array, ...] = ()
-) -> Found | None:
+) -> Solution | None:
     """Solve a program that :func:`shares_one_budget` to a relative ``gap``, or until ``deadline``.
 
     None where its budget leaves no room: others find the one plan there is, or say why.
@@ -96,7 +96,7 @@ def search_shares(
     u = found.spend[:, None]
     if not allowed(program, u):
         return None
-    return Found(
+    return Solution(
         u=u,
         prices=np.array([found.price / unit]),
         proof=_written(model, found.proof, unit),

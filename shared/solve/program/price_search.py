@@ -21,12 +21,12 @@ from shared.problem.proof import PerArm, SplitArgument
 from shared.problem.region import Region, halves, root_region
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
-from shared.solve.program.found import Found, Tree, best_first
 from shared.solve.program.interior import relax_program
 from shared.solve.program.price_master import Advice, PlanPool
 from shared.solve.program.price_trees import ArmTrees
 from shared.solve.program.program_box import program_box
 from shared.solve.program.relaxed import INFEASIBLE
+from shared.solve.search import Solution, Tree, best_first
 
 __all__ = ["falls_apart", "search_prices"]
 
@@ -107,7 +107,7 @@ def search_prices(
     deadline: float,
     starts: tuple[Array, ...] = (),
     node_limit: int = 100_000,
-) -> Found | None:
+) -> Solution | None:
     """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline``.
 
     None where its relaxation has no plan: others say why.
@@ -143,7 +143,7 @@ def search_prices(
         lambda node: node.trees.bound(),
         node_limit,
     )
-    return Found(
+    return Solution(
         u=search.best,
         prices=relaxed.mu if search.prices is None else search.prices,
         proof=search.tree.proof(),

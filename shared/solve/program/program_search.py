@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
-from shared.problem.incumbent import incumbent
+from shared.problem.incumbent import incumbent, known_plan
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
@@ -16,14 +16,13 @@ from shared.problem.proof import Leaf, Proof
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.program.box_search import search_boxes
 from shared.solve.program.column_search import search_columns
-from shared.solve.program.found import MISS, Found
 from shared.solve.program.interior import relax_program
 from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.program.program_box import program_box
-from shared.solve.program.solved_program import SolvedProgram, known_plan
+from shared.solve.search import MISS, Solution
 
-__all__ = ["SolvedProgram", "Unmet", "known_plan", "solve_program"]
+__all__ = ["Unmet", "solve_program"]
 
 Array = NDArray[np.float64]
 
@@ -45,9 +44,7 @@ _S_SHAPED = (
 )
 
 
-def solve_program(
-    program: Program, options: SolverOptions, start: Array | None = None
-) -> SolvedProgram:
+def solve_program(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
     """Solve to ``options.gap`` within ``options.time_limit_s``; deterministic but for that limit.
 
     Parameters
@@ -76,18 +73,7 @@ def solve_program(
         found = _from_feasible(given, options, deadline, found)
     if not found.finished and method == "branch_and_bound":
         why += " The time limit came first, so a gap is left and stated."
-    assert found.u is not None
-    return SolvedProgram(
-        u=found.u,
-        method=method,
-        why=why,
-        iterations=found.iterations,
-        nodes=found.nodes,
-        proof=found.proof,
-        row_prices=found.prices,
-        finished=found.finished,
-        thetas=found.thetas,
-    )
+    return replace(found, method=method, why=why)
 
 
 class Unmet(Exception):
@@ -100,7 +86,7 @@ class Unmet(Exception):
 
 def _by_name(
     program: Program, options: SolverOptions, start: Array | None, began: float
-) -> SolvedProgram:
+) -> Solution:
     """The plan that a search found, and beside it the proof of the exact solver's root."""
     root = relax_program(program, program_box(program), deadline=began + 0.4 * options.time_limit_s)
     deadline = began + 0.85 * options.time_limit_s
@@ -108,22 +94,23 @@ def _by_name(
     found = heuristic(program, options, start, deadline=deadline, multipliers=thetas)
     if program.missed(found.u) > MISS:
         raise Unmet(exhausted=False)
-    return SolvedProgram(
+    return Solution(
         u=found.u,
-        method=options.method,
-        why=f"{found.why} The bound is that of the exact solver's first relaxation.",
-        iterations=found.evaluations,
-        nodes=1,
+        prices=root.mu,
         proof=Proof((Leaf(root.mu, root.nu, thetas),)),
-        row_prices=root.mu,
+        nodes=1,
+        iterations=found.evaluations,
+        bound=root.bound,
         finished=found.finished,
         thetas=thetas,
+        method=options.method,
+        why=f"{found.why} The bound is that of the exact solver's first relaxation.",
     )
 
 
 def _search(
     program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
-) -> Found:
+) -> Solution:
     if program.pairs and program.value > 0.0:
         from shared.solve.program.interactions import search_interactions
 
@@ -146,7 +133,7 @@ def _search(
 
 def _boxes(
     program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
-) -> Found:
+) -> Solution:
     proposals: tuple[Array, ...] = ()
     if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
         # The integer programme finds whole choices that the boxes alone find slowly.
@@ -161,8 +148,8 @@ def _boxes(
 
 
 def _from_feasible(
-    program: Program, options: SolverOptions, deadline: float, found: Found
-) -> Found:
+    program: Program, options: SolverOptions, deadline: float, found: Solution
+) -> Solution:
     """Where the search met no plan: any plan there is (or the conflict, raised), and on from it."""
     from shared.problem.feasibility import feasible_point
 
@@ -171,7 +158,7 @@ def _from_feasible(
         again = _search(program, options, deadline, (point,))
         if again.u is not None:
             return again
-    return Found(
+    return Solution(
         point, found.prices, found.proof, found.nodes, found.iterations, found.bound, False
     )
 

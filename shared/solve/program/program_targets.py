@@ -15,46 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
-from shared.problem.aim import Aim
-from shared.problem.incumbent import incumbent
+from shared.problem.incumbent import incumbent, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted
-from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.certify.certificate import certify
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.program.program_search import SolvedProgram, Unmet, known_plan, solve_program
+from shared.solve.program.program_search import Unmet, solve_program
 from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
 from shared.solve.program.target_search import Line, Part, TargetSearch
+from shared.solve.search import Solution
 
-__all__ = ["ProgramAimSolved", "branch", "solve_program_aim"]
+__all__ = ["solve_targets"]
 
 Array = NDArray[np.float64]
 _MOST = 5_000  # nodes: what a proof may weigh
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProgramAimSolved:
-    """Decisions (A, K) for a goal, its proof and certificate, and prices.
-
-    ``row_prices`` (m,) are in the goal's own unit; ``thetas`` are, by floor, what the objective
-    gains when the floor is relaxed by one outcome.
-    """
-
-    u: Array
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    proof: Proof
-    certificate: Certificate
-    row_prices: Array
-    thetas: tuple[float, ...]
-
-    @property
-    def theta(self) -> float:
-        """The largest of ``thetas``."""
-        return max(self.thetas, default=0.0)
 
 
 @dataclass(slots=True)
@@ -64,10 +40,8 @@ class _Node:
     found: Descended
 
 
-def solve_program_aim(
-    program: Program, aim: Aim, options: SolverOptions, start: Array | None = None
-) -> ProgramAimSolved:
-    """Solve a goal with floors over a program, to ``options.gap`` within the time limit.
+def solve_targets(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+    """Solve a program with targets, to ``options.gap`` within the limit of work.
 
     Raises
     ------
@@ -77,12 +51,13 @@ def solve_program_aim(
     exhausted = False
     if not program.pairs:
         try:
-            solved = solve_program(program.aimed(aim), options, start)
-            if not _idle(program, aim, solved.u):
-                return _whole(program, aim, solved)
+            found = solve_program(program, options, start)
+            if not _idle(program, found.plan):
+                return found
         except Unmet as error:
             exhausted = error.exhausted
-    search = TargetSearch(program, aim, options, work.now() + 0.8 * options.time_limit_s)
+    deadline = work.now() + 0.8 * options.time_limit_s
+    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
@@ -98,33 +73,16 @@ def solve_program_aim(
     if len(proof.nodes) > 1:
         why += " The best plan jumps there, so the plans are split and each part has prices."
     method = "branch_and_bound" if len(proof.nodes) > 1 else top.solved.method
-    out = _answer(search, proof, top, method, why)
-    if out.certificate.relative_gap > options.gap:
-        out = replace(out, why=out.why + " The time limit came first, so a gap is stated.")
-    return out
+    return _answer(search, proof, top, method, why)
 
 
-def _idle(program: Program, aim: Aim, u: Array) -> bool:
+def _idle(program: Program, u: Array) -> bool:
     """Whether a plan meets an efficiency only by spending nothing at all."""
     costs = float(program.spend(u).sum())
-    return costs <= 1e-9 * program.scale and any(floor.per_money > 0.0 for floor in aim.floors)
+    return costs <= 1e-9 * program.scale and any(floor.per_money > 0.0 for floor in program.floors)
 
 
-def _whole(program: Program, aim: Aim, solved: SolvedProgram) -> ProgramAimSolved:
-    return ProgramAimSolved(
-        u=solved.u,
-        method=solved.method,
-        why=solved.why,
-        iterations=solved.iterations,
-        nodes=solved.nodes,
-        proof=solved.proof,
-        certificate=certify(program.aimed(aim), solved.u, solved.proof),
-        row_prices=solved.row_prices,
-        thetas=solved.thetas,
-    )
-
-
-def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> ProgramAimSolved:
+def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> Solution:
     """The plan that a search found, and beside it the proof of the exact solver's root."""
     assert search.best is not None
     program, now = search.program, work.now()
@@ -144,21 +102,23 @@ def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> ProgramAimSolved:
     return _answer(search, root.proof, root, search.options.method, why)
 
 
-def _answer(
-    search: TargetSearch, proof: Proof, top: Descended, method: str, why: str
-) -> ProgramAimSolved:
+def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why: str) -> Solution:
     assert search.best is not None
     certificate = certify(search.program.aimed(search.aim), search.best.u, proof)
-    return ProgramAimSolved(
+    finished = certificate.relative_gap <= search.options.gap
+    if not finished and method not in BY_NAME:
+        why += " The limit of work came first, so a gap is stated."
+    return Solution(
         u=search.best.u,
+        prices=top.solved.prices,
+        proof=proof,
+        nodes=search.nodes,
+        iterations=search.iterations,
+        bound=certificate.upper_bound,
+        finished=finished,
+        thetas=top.thetas,
         method=method,
         why=why,
-        iterations=search.iterations,
-        nodes=search.nodes,
-        proof=proof,
-        certificate=certificate,
-        row_prices=top.solved.row_prices,
-        thetas=top.thetas,
     )
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from shared import highs
 from shared.problem.proof import Proof, with_targets
-from shared.solve.program.program_search import SolvedProgram
 from shared.solve.program.target_search import Line, Part, TargetSearch
+from shared.solve.search import Solution
 
 __all__ = ["Descended", "descend", "first_guess"]
 
@@ -41,7 +41,7 @@ class Descended:
     thetas: tuple[float, ...]
     proof: Proof
     lines: tuple[Line, ...]
-    solved: SolvedProgram
+    solved: Solution
 
 
 @dataclass(slots=True)

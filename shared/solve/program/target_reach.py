@@ -57,8 +57,8 @@ def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
     nothing = replace(search.aim, value=0.0, cost=0.0)
     task, less = relaxed(search.program, nothing, search.theta(share))
     found = search.run(task)
-    line = search.offer(search.measured(found.u))
-    return line, bound(task, found.u, found.proof, -np.inf) - less
+    line = search.offer(search.measured(found.plan))
+    return line, bound(task, found.plan, found.proof, -np.inf) - less
 
 
 def _mixed(search: TargetSearch, one: Line, other: Line) -> None:
@@ -133,7 +133,7 @@ def unmet(
             continue
         conflicts.append(floor.unmet(floor.stated(_best(search, floor))))
     said = " ".join(conflict.message for conflict in conflicts)
-    conflicts += _of_budget(search.program, floors)
+    conflicts += [] if together else _of_budget(search.program, floors)
     how = "cannot be met together" if together else "cannot be met"
     return Infeasible(f"{names} {how} by any plan. {said}", conflicts)
 
@@ -161,10 +161,10 @@ def _best(search: TargetSearch, floor: Floor) -> float:
     """The largest outcome, or outcome per money; ratios by Dinkelbach's method."""
     program = search.program
     if floor.per_money == 0.0:
-        return program.outcome(search.run(replace(program, value=1.0, cost=0.0)).u)
+        return program.outcome(search.run(replace(program, value=1.0, cost=0.0)).plan)
     ratio = 0.0
     for _ in range(_ROUNDS):
-        plan = search.run(replace(program, value=1.0, cost=ratio)).u
+        plan = search.run(replace(program, value=1.0, cost=ratio)).plan
         spend = float(program.spend(plan).sum())
         better = program.outcome(plan) / spend if spend > 0.0 else 0.0
         if better <= ratio * (1.0 + 1e-6):

@@ -18,7 +18,8 @@ from shared.problem.program import Program
 from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound
 from shared.solve.program.box_primal import allowed
-from shared.solve.program.program_search import SolvedProgram, solve_program
+from shared.solve.program.program_search import solve_program
+from shared.solve.search import Solution
 
 __all__ = ["Line", "Part", "TargetSearch"]
 
@@ -75,7 +76,7 @@ class TargetSearch:
     best: Line | None = None
     nodes: int = 0
     iterations: int = 0
-    solved: SolvedProgram | None = None
+    solved: Solution | None = None
 
     def __post_init__(self) -> None:
         """Leave out floors that another floor implies."""
@@ -122,16 +123,16 @@ class TargetSearch:
         out[list(self.counts)] = of_counted
         return tuple(out.tolist())
 
-    def solve(self, part: Part, theta: Array) -> tuple[Line, SolvedProgram, float]:
+    def solve(self, part: Part, theta: Array) -> tuple[Line, Solution, float]:
         """The best plan of a part at multipliers, and a bound on what any plan there is worth."""
         whole = replace(self.program, lower=part.lower, upper=part.upper)
         task, less = relaxed(whole, self.aim, self.theta(theta))
         found = self.run(task, self.best.u if self.best and part.holds(self.best.u) else None)
-        line = self.offer(self.measured(found.u))
-        most = bound(task, found.u, found.proof, self.cutoff + less) - less
+        line = self.offer(self.measured(found.plan))
+        most = bound(task, found.plan, found.proof, self.cutoff + less) - less
         return line, found, most
 
-    def run(self, task: Program, start: Array | None = None) -> SolvedProgram:
+    def run(self, task: Program, start: Array | None = None) -> Solution:
         """Solve a program with part of the time that is left."""
         left = max(self.deadline - work.now(), 0.05)
         options = replace(

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Aim
-from shared.problem.incumbent import incumbent
+from shared.problem.incumbent import incumbent, known_plan
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program
-from shared.problem.proof import Proof
-from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.certify.certificate import certify
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.program.program_search import known_plan
 from shared.solve.risk.program_risk_floors import meet_floors
 from shared.solve.risk.program_risk_search import RiskSearch, bound_named, search_plain
+from shared.solve.search import Solution
 
-__all__ = ["RiskProgramSolved", "solve_risk_program"]
+__all__ = ["solve_measure"]
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskProgramSolved:
-    """Decisions (A, K) for a measure, with proof and certificate.
-
-    ``row_prices`` (m,) and ``theta`` (of the floors) are in the objective's unit; ``weights`` (S,)
-    are what the measure makes of the draws at its best.
-    """
-
-    u: Array
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    proof: Proof
-    certificate: Certificate
-    row_prices: Array
-    theta: tuple[float, ...]
-    weights: Array
-
-
-def solve_risk_program(
-    program: Program,
-    aim: Aim,
-    risk: Risk,
-    options: SolverOptions,
-    start: Array | None = None,
-) -> RiskProgramSolved:
-    """Solve for a measure over draws, to ``options.gap`` where curves are concave.
+def solve_measure(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+    """Solve a program with a measure over draws, to ``options.gap`` where curves are concave.
 
     Parameters
     ----------
-    aim
-        What is maximised, and its floors.
     start
         A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
 
@@ -67,25 +38,29 @@ def solve_risk_program(
     InvalidInput
         No draws to weigh, or a level or aversion out of range.
     """
-    search = RiskSearch(program, aim, risk, options)
+    assert program.risk is not None
+    plain = replace(program, floors=(), risk=None)
+    search = RiskSearch(plain, program.aim, program.risk, options)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)
     note = _by_name(search) if options.method in BY_NAME else _exactly(search)
     if search.u is None or search.proof is None:
-        raise _not_found(aim)
+        raise _not_found(program.aim)
     certificate = certify(search.read, search.u, search.proof)
-    return RiskProgramSolved(
+    finished = certificate.relative_gap <= options.gap
+    return Solution(
         u=search.u,
-        method=_method(search),
-        why=note or _why(risk, certificate.relative_gap <= options.gap),
-        iterations=search.iterations,
-        nodes=search.nodes,
+        prices=search.prices,
         proof=search.proof,
-        certificate=certificate,
-        row_prices=search.prices,
-        theta=search.proof.theta,
+        nodes=search.nodes,
+        iterations=search.iterations,
+        bound=certificate.upper_bound,
+        finished=finished,
+        thetas=search.proof.theta,
         weights=search.own_weights(search.u) if search.weights is None else search.weights,
+        method=_method(search),
+        why=note or _why(program.risk, finished),
     )
 
 

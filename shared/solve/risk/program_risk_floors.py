@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared.errors import Infeasible
 from shared.problem.aim import Aim
 from shared.problem.risk_program import in_measure, missed, surplus
-from shared.solve.program.program_targets import solve_program_aim
+from shared.solve.program.program_targets import solve_targets
 from shared.solve.risk.program_risk_search import RiskSearch, search_plain
 from shared.solve.risk.weights import nonnegative, tidy
 
@@ -61,9 +61,9 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
         search.offer(rich.u)
         if len(aim.floors) == 1:
             return (0.0,)
-    found = solve_program_aim(program, aim, replace(short, method="auto", gap=1e-2), search.u)
+    found = solve_targets(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
     search.nodes += found.nodes
-    search.offer(found.u)
+    search.offer(found.plan)
     return (0.0,) * len(aim.floors)
 
 

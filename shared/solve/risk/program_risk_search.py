@@ -139,11 +139,11 @@ class RiskSearch:
         self.nodes += found.nodes
         self.iterations += found.iterations
         if not self.named:  # a plan that a method by name did not find is not its answer
-            self.offer(found.u)
+            self.offer(found.plan)
         read = None if self.risk.measure == "quantile" else weights
         proof = replace(found.proof, weights=read, theta=theta)
-        self.keep(proof, found.u if self.u is None else self.u, found.row_prices)
-        return found.u
+        self.keep(proof, found.plan if self.u is None else self.u, found.prices)
+        return found.plan
 
     def keep(self, proof: Proof, plan: Array, prices: Array) -> None:
         """Take a proof that bounds lower than the one there is."""
@@ -186,7 +186,7 @@ def search_plain(search: RiskSearch) -> None:
     plan = search.prove(search.even, (), 1.6 * limit)
     if search.risk.measure == "quantile":
         mean = replace(search.options, method="auto", time_limit_s=limit)
-        search.offer(solve_program(search.program, mean).u)
+        search.offer(solve_program(search.program, mean).plan)
         _quantile(search, plan)
         _exchange(search, 0.3)
         _alone(search)

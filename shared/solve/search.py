@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.problem.proof import Leaf, Node, Proof
 
-__all__ = ["MISS", "Found", "Tree", "best_first"]
+__all__ = ["MISS", "Solution", "Tree", "best_first"]
 
 Array = NDArray[np.float64]
 
@@ -22,11 +22,30 @@ MISS = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """The best plan (None: none was found), its row prices (m,), and what shows how good it is.
+class Solution:
+    """A plan with what is needed to check, price and explain it: what every solver answers.
 
-    ``thetas`` are the targets' multipliers at the plan. ``bound`` is what the search believes no
-    plan exceeds; the proof is what counts.
+    Attributes
+    ----------
+    u
+        (A, K) decisions; None where a search found none.
+    prices
+        (m,) objective gained by one more unit on the row's binding side: positive where its upper
+        side binds, negative where its lower does, 0 elsewhere; choices kept as they are.
+    proof
+        For :func:`shared.solve.certify.certificate.certify`.
+    nodes, iterations
+        Regions looked at, and steps of relaxations (or evaluations of a heuristic).
+    bound
+        What the search believes no plan exceeds; the proof is what counts.
+    finished
+        Whether the search ended by itself, at the gap asked for.
+    thetas
+        What the objective gains when each target is relaxed by one outcome.
+    weights
+        (S,) of the draws, as a measure of risk weighs them at the plan.
+    method, why
+        What was run and the reason, a sentence.
     """
 
     u: Array | None
@@ -37,6 +56,15 @@ class Found:
     bound: float
     finished: bool
     thetas: tuple[float, ...] = ()
+    weights: Array | None = None
+    method: str = ""
+    why: str = ""
+
+    @property
+    def plan(self) -> Array:
+        """(A, K) decisions of a search that found some."""
+        assert self.u is not None
+        return self.u
 
 
 class _Search(Protocol):
