@@ -17,6 +17,7 @@ from shared.problem.model import Problem, SolverOptions
 from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
+from shared.solve.one_budget.draws import best_in_draws
 
 __all__ = [
     "BINDING_TOLERANCE",
@@ -54,7 +55,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         search=Search(solved.method, solved.why, solved.iterations, solved.nodes),
         held=held,
         prices=shadow_prices(canonical, held, slopes, price),
-        moves=spend_moves(problem, canonical, timing),
+        moves=spend_moves(problem, canonical, timing, solved.budget_price),
     )
 
 
@@ -120,7 +121,9 @@ def shadow_prices(
     return prices
 
 
-def spend_moves(problem: Problem, canonical: Canonical, timing: Clock) -> Callable[[], Moves]:
+def spend_moves(
+    problem: Problem, canonical: Canonical, timing: Clock, price: float
+) -> Callable[[], Moves]:
     """How far the best spend moves when single draws are optimised under the same bounds."""
 
     def solve_draw(draw: int, options: SolverOptions) -> Floats | None:
@@ -131,4 +134,7 @@ def spend_moves(problem: Problem, canonical: Canonical, timing: Clock) -> Callab
         solved = solve(task, options)
         return solved.spend if solved.finished else None
 
-    return lambda: over_draws(problem, timing, solve_draw)
+    def solve_all(draws: list[int], gap: float) -> list[Floats | None]:
+        return best_in_draws(canonical, draws, gap, price)
+
+    return lambda: over_draws(problem, timing, solve_draw, solve_all)
