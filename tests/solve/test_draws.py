@@ -46,7 +46,8 @@ def test_each_plan_is_within_the_gap_of_its_draws_own_best(n: int, shape: str) -
             best = outcome(one, solve(one, SolverOptions(gap=1e-9)).spend).sum()
             assert float(outcome(one, plan).sum()) >= best * (1.0 - GAP)
             assert float(plan.sum()) == pytest.approx(one.budget, rel=1e-12)
-            assert np.all(plan >= one.lower) and np.all(plan <= one.upper)
+            assert np.all(plan >= one.lower)
+            assert np.all(plan <= one.upper)
     assert met >= (30 if n > 2 else 24)
 
 
@@ -61,7 +62,8 @@ def test_bounds_are_kept() -> None:
                 one = alone(held, number)
                 best = outcome(one, solve(one, SolverOptions(gap=1e-9)).spend).sum()
                 assert float(outcome(one, plan).sum()) >= best * (1.0 - GAP)
-                assert np.all(plan >= lower) and np.all(plan <= upper)
+                assert np.all(plan >= lower)
+                assert np.all(plan <= upper)
 
 
 def test_two_channels_beside_every_plan() -> None:
