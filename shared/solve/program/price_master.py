@@ -130,6 +130,10 @@ class PlanPool:
                 inside = np.all(
                     (z >= region.z_lower[a] - slack) & (z <= region.z_upper[a] + slack), axis=1
                 )
+                if region.spent is not None:
+                    money = u @ program.spread[a].sum(axis=0)
+                    low, high = region.spent[:, a]
+                    inside &= (money >= low - slack) & (money <= high + slack)
                 level_now = np.array(self.worth[a]) - u @ priced[a]
                 order = np.argsort(np.where(inside, -level_now, np.inf), kind="stable")
                 for i in order[: min(_LINES, int(inside.sum()))].tolist():
@@ -137,7 +141,8 @@ class PlanPool:
                     plan.append(self.plans[a][i])
                     level.append(self.worth[a][i])
                     source.append(None)
-            for leaf in sorted(trees.leaves[a], key=lambda x: -x.bound)[:_LINES]:
+            own = [leaf for leaf in trees.leaves[a] if trees.spends_within(leaf)]
+            for leaf in sorted(own, key=lambda x: -x.bound)[:_LINES]:
                 arm.append(a)
                 plan.append(leaf.u)
                 source.append(leaf)

@@ -9,7 +9,7 @@ mixed plans disagree most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.program import Program
-from shared.problem.proof import PerArm, SplitArgument
+from shared.problem.proof import PerArm, SplitArgument, SplitSpend
 from shared.problem.region import Region, halves, root_region
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
@@ -96,7 +96,10 @@ def falls_apart(program: Program) -> bool:
         and not program.pairs
         and program.value > 0.0
         and bool(np.all(program.weight >= 0.0))
-        and 0 < _ARMS_PER_ROW * len(program.rows.names) <= program.arms
+        and (
+            len(program.rows.names) == 1
+            or 0 < _ARMS_PER_ROW * len(program.rows.names) <= program.arms
+        )
     )
 
 
@@ -165,7 +168,7 @@ def _settled(
         _grow(search, trees)
         search.pool.add(trees.plans)
         if turn == 0 or trees.bound() <= least.bound():
-            least = trees
+            least, reach = trees, min(2.0 * reach, 0.5)
         else:
             reach *= 0.4
         search.tree.set(slot, PerArm(least.mu, tuple(tuple(own) for own in least.nodes)))
@@ -245,45 +248,50 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     program = search.program
     if node.advice is None:
         return None
-    worst = 0.0
-    where: tuple[int, int, float] | None = None
-    for a, each in enumerate(node.advice.mix):
-        if len(each) < 2:
-            continue
-        share = np.array([s for s, _ in each])
-        z = np.stack([program.carry[a] @ u + program.carry_in[a] for _, u in each])
-        low, high = node.region.z_lower[a], node.region.z_upper[a]
-        z = np.clip(z, low, np.maximum(low, high))
-        mean = (share[:, None] * z).sum(axis=0) / share.sum()
-        apart = (share[:, None] * np.abs(z - mean)).sum(axis=0)
-        span = np.ptp(z, axis=0)
-        apart = np.where(span > 1e-6 * max(program.scale, 1e-300), apart, 0.0)
-        h = int(np.argmax(apart))
-        dear = float(node.trees.push[a].max())
-        score = float(share.sum() - share.max()) * float(apart.sum()) * dear
-        if score > worst:
-            margin = 0.1 * float(span[h])
-            near, far = float(z[:, h].min()) + margin, float(z[:, h].max()) - margin
-            worst, where = score, (a, h, float(np.clip(mean[h], near, far)))
-    if where is None:
-        # No two plans: what holds the bound up is a plan that only the relaxation believes in.
-        torn = [x for own in node.trees.leaves for x in own if x.split and x.bound > x.worth]
-        if not torn:
-            return None
-        leaf = max(torn, key=lambda x: x.bound - node.trees.worth[x.arm])
-        assert leaf.split is not None
-        where = (leaf.arm, *leaf.split)
-    a, h, at = where
+    split = _disagreement(program, node)
+    if split is None:
+        return None
     proof = search.tree.nodes[node.slot]
     first = len(search.tree.nodes)
     search.tree.nodes += [proof, proof]
-    split = SplitArgument(a, h, at, first, first + 1)
+    split = replace(split, below=first, above=first + 1)
     search.tree.set(node.slot, split)
     out = []
     for slot, part in zip((first, first + 1), halves(program, node.region, split), strict=True):
         if part is None:
             continue
-        child = _settled(search, slot, part, node.trees.within(a, part, _slack(search)))
+        child = _settled(search, slot, part, node.trees.within(split.arm, part, _slack(search)))
         if child is not None:
             out.append(child)
     return out
+
+
+def _disagreement(program: Program, node: _Open) -> SplitSpend | SplitArgument | None:
+    """Where an arm's mixed plans are furthest apart: in what they spend, else in some period.
+
+    Two plans that a price cannot choose between differ in how much they spend. Kept to either side
+    of the mean, an arm is worth less than the mix, whatever it does in which period.
+    """
+    assert node.advice is not None
+    worst, out = 0.0, None
+    for a, each in enumerate(node.advice.mix):
+        if len(each) < 2:
+            continue
+        share = np.array([s for s, _ in each])
+        plans = np.stack([u for _, u in each])
+        money = plans @ program.spread[a].sum(axis=0)
+        mean = float(share @ money / share.sum())
+        score = float(share @ np.abs(money - mean)) * float(node.trees.push[a].max())
+        if score > worst and np.ptp(money) > 1e-6 * program.scale:
+            margin = 0.1 * float(np.ptp(money))
+            at = float(np.clip(mean, money.min() + margin, money.max() - margin))
+            worst, out = score, SplitSpend(a, at, 0, 0)
+    if out is not None:
+        return out
+    # No two plans: what holds the bound up is a plan that only the relaxation believes in.
+    torn = [x for own in node.trees.leaves for x in own if x.split and x.bound > x.worth]
+    if not torn:
+        return None
+    leaf = max(torn, key=lambda x: x.bound - node.trees.worth[x.arm])
+    assert leaf.split is not None
+    return SplitArgument(leaf.arm, *leaf.split, 0, 0)

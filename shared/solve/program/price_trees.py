@@ -19,6 +19,7 @@ from shared import work
 from shared.problem.program import Program, Rows
 from shared.problem.proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
+from shared.solve.certify.per_arm import alone
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
@@ -33,8 +34,9 @@ _TOGETHER = 80_000  # links of carryover that are relaxed in one run
 class OpenLeaf:
     """A leaf of one arm's tree: its region, its prices (H,), what they prove, and where it is torn.
 
-    ``bound`` is of value less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth``
-    what that is really worth, ``torn`` by how much the relaxation overstates its worst response.
+    ``money`` prices what the arm spends in all, where the region limits it. ``bound`` is of value
+    less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth`` what that is really worth,
+    ``torn`` by how much the relaxation overstates its worst response.
     """
 
     arm: int
@@ -46,13 +48,24 @@ class OpenLeaf:
     worth: float = -np.inf
     torn: float = np.inf
     split: tuple[int, float] | None = None
+    money: float = 0.0
+
+    @property
+    def missed(self) -> float:
+        """By how much the relaxation's plan misses what the prices prove: 0 where both are best."""
+        return self.bound - self.worth - self.torn
+
+    def node(self) -> ArmLeaf:
+        """As the proof says it."""
+        return ArmLeaf(self.nu, self.money)
 
 
 @dataclass(slots=True, eq=False)
 class ArmTrees:
     """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``.
 
-    After ``deadline`` (``work.now``) no leaf is relaxed any more: all keep valid prices.
+    After ``deadline`` (``work.now``) no leaf is relaxed any more: all keep valid prices. What is
+    less than ``fine`` does not matter.
     """
 
     program: Program
@@ -64,6 +77,7 @@ class ArmTrees:
     calls: int = 0
     iterations: int = 0
     deadline: float = np.inf
+    fine: float = 0.0
     push: Array = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +91,7 @@ class ArmTrees:
         worth = np.full(program.arms, -np.inf)
         trees = cls(program, mu, [], [], program.lower.copy(), worth, deadline=deadline)
         for a in range(program.arms):
-            leaf = OpenLeaf(a, 0, _row(region, a), nu[a], np.inf, region.u_lower[a])
+            leaf = OpenLeaf(a, 0, region.alone(a), nu[a], np.inf, region.u_lower[a])
             trees.leaves.append([leaf])
             trees.nodes.append([ArmLeaf(nu[a])])
         trees.offer(region.u_lower)
@@ -117,13 +131,13 @@ class ArmTrees:
             self.calls,
             self.iterations,
             self.deadline,
+            slack,
         )
         other.offer(self.plans)
         every = [leaf for own in other.leaves for leaf in own]
-        bound, nu = other._closed(every, [leaf.nu for leaf in every])
-        for leaf, top, price in zip(every, bound.tolist(), nu, strict=True):
-            leaf.bound, leaf.nu = top, price
-            other.nodes[leaf.arm][leaf.slot] = ArmLeaf(price)
+        for leaf in every:
+            leaf.bound = np.inf
+        other._keep(every, [leaf.nu for leaf in every], [leaf.money for leaf in every])
         other.relax([leaf for leaf in every if leaf.bound > other.worth[leaf.arm] + slack])
         return other
 
@@ -133,50 +147,77 @@ class ArmTrees:
         Regions are derived again from the top, in the order of whoever checks the proof: narrowed
         in another order they can come out smaller than what the proof shows.
         """
-        plans, row = self.plans.copy(), _row(region, arm)
+        plans, row = self.plans.copy(), region.alone(arm)
         leaves = [[replace(leaf) for leaf in own] for own in self.leaves]
         nodes = [list(own) for own in self.nodes]
         before = {leaf.slot: leaf for leaf in leaves[arm]}
-        alone = self._beside(leaves[arm][:1])
+        own = alone(self.program, arm)
         kept: list[OpenLeaf] = []
         walk = [(0, row)]
         while walk:
             slot, part = walk.pop()
             node = nodes[arm][slot]
             if isinstance(node, SplitArgument | SplitDecision):
-                sides = zip((node.below, node.above), halves(alone, part, node), strict=True)
+                sides = zip((node.below, node.above), halves(own, part, node), strict=True)
                 walk += [(child, side) for child, side in sides if side is not None]
                 continue
             old = before.get(slot)
             u = np.clip(plans[arm] if old is None else old.u, part.u_lower[0], part.u_upper[0])
             top = np.inf if old is None else old.bound
-            kept.append(OpenLeaf(arm, slot, part, node.nu, top, u))
+            kept.append(OpenLeaf(arm, slot, part, node.nu, top, u, money=node.money))
         leaves[arm] = kept
         z = self.program.adstocked(plans)[arm]
         hair = 1e-9 * max(self.program.scale, 1e-300)
         worth = self.worth.copy()
-        if np.any((z < row.z_lower - hair) | (z > row.z_upper + hair)):
+        money = float((self.program.spread[arm].sum(axis=0) * plans[arm]).sum())
+        low, high = (0.0, np.inf) if row.spent is None else row.spent[:, 0]
+        outside = np.any((z < row.z_lower - hair) | (z > row.z_upper + hair))
+        if outside or not low - hair <= money <= high + hair:
             worth[arm] = -np.inf
-        other = replace(self, leaves=leaves, nodes=nodes, plans=plans, worth=worth)
+        other = replace(self, leaves=leaves, nodes=nodes, plans=plans, worth=worth, fine=slack)
         if kept:
-            bound, nu = other._closed(kept, [leaf.nu for leaf in kept])
-            for leaf, top, price in zip(kept, bound.tolist(), nu, strict=True):
-                if top < leaf.bound:
-                    leaf.bound, leaf.nu = top, price
-                    nodes[arm][leaf.slot] = ArmLeaf(price)
-            other.relax([leaf for leaf in kept if leaf.bound > worth[arm] + slack])
+            other._keep(kept, [leaf.nu for leaf in kept], [leaf.money for leaf in kept])
+            # A leaf whose plan the region has lost is relaxed anew even where it is no better than
+            # the best plan: at other prices it would be.
+            other.relax(
+                [
+                    leaf
+                    for leaf in kept
+                    if leaf.bound > worth[arm] + slack or not self.spends_within(leaf)
+                ]
+            )
         return other
+
+    def spends_within(self, leaf: OpenLeaf) -> bool:
+        """Whether a leaf's plan spends what its region allows."""
+        if leaf.region.spent is None:
+            return True
+        hair = 1e-6 * max(self.program.scale, 1e-300)
+        low, high = leaf.region.spent[:, 0]
+        money = float((self.program.spread[leaf.arm].sum(axis=0) * leaf.u).sum())
+        return bool(low - hair <= money <= high + hair)
 
     def relax(self, leaves: Sequence[OpenLeaf]) -> None:
         """Better prices for some leaves, plans from them, and where to split them."""
         each = max(_TOGETHER // self.program.carry[0].size, 4)
         for i in range(0, len(leaves), each):
-            if work.now() >= self.deadline:
-                return
-            self._relax(leaves[i : i + each])
+            todo = [list(leaves[i : i + each])]
+            while todo:
+                if work.now() >= self.deadline:
+                    return
+                some = todo.pop()
+                self._relax(some)
+                # One that is hardly there leads the interior point astray, and all others with it.
+                astray = [x for x in some if x.missed > max(self.fine, 1e-9 * abs(x.bound))]
+                astray = [x for x in astray if x.bound > self.worth[x.arm] + self.fine]
+                if len(astray) < len(some):
+                    todo += [astray] if astray else []
+                elif len(some) > 1:
+                    half = len(some) // 2
+                    todo += [some[:half], some[half:]]
 
     def _relax(self, leaves: Sequence[OpenLeaf]) -> None:
-        sides = self._beside(leaves)
+        sides, limited = self._beside(leaves)
         box = ProgramBox(
             np.stack([x.region.u_lower[0] for x in leaves]),
             np.stack([x.region.u_upper[0] for x in leaves]),
@@ -187,7 +228,7 @@ class ArmTrees:
         box = ProgramBox(low, high, np.minimum(box.z_lower, box.z_upper), box.z_upper)
         enveloper = Enveloper(sides)
         found = relax_program(
-            sides, box, enveloper=enveloper, gap=1e-6, patient=False, deadline=self.deadline
+            sides, box, enveloper=enveloper, gap=1e-7, patient=False, deadline=self.deadline
         )
         self.calls, self.iterations = self.calls + 1, self.iterations + found.iterations
         envelope = enveloper.envelope(box)
@@ -199,10 +240,11 @@ class ArmTrees:
         excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
         worth = _worth(sides, u, sides.spread[:, 0])
         line = envelope.length[:-1].sum(axis=0)
-        bound, nu = self._closed(leaves, list(np.nan_to_num(found.nu, posinf=0.0, neginf=0.0)))
+        money = np.zeros(len(leaves))
+        money[limited] = np.nan_to_num(found.mu, posinf=0.0, neginf=0.0)
+        nu = np.nan_to_num(found.nu, posinf=0.0, neginf=0.0)
+        self._keep(leaves, list(nu), money.tolist())
         for i, leaf in enumerate(leaves):
-            if bound[i] < leaf.bound:
-                leaf.bound, leaf.nu = float(bound[i]), nu[i]
             leaf.u, leaf.worth = u[i], float(worth[i])
             h = int(np.argmax(excess[i]))
             start = float(box.z_lower[i, h])
@@ -212,8 +254,7 @@ class ArmTrees:
             leaf.split = None
             if excess[i, h] > 0.0 and start < stop:
                 leaf.split = h, float(np.clip(z[i, h], start + margin, stop - margin))
-            self.nodes[leaf.arm][leaf.slot] = ArmLeaf(leaf.nu)
-            if leaf.worth > self.worth[leaf.arm]:
+            if leaf.worth > self.worth[leaf.arm] and self.spends_within(leaf):
                 self.worth[leaf.arm] = leaf.worth
                 self.plans[leaf.arm] = leaf.u
 
@@ -237,33 +278,42 @@ class ArmTrees:
             h, at = leaf.split
             nodes = self.nodes[leaf.arm]
             first = len(nodes)
-            nodes += [ArmLeaf(leaf.nu), ArmLeaf(leaf.nu)]
+            nodes += [leaf.node(), leaf.node()]
             split = SplitArgument(0, h, at, first, first + 1)
             nodes[leaf.slot] = split
             self.leaves[leaf.arm].remove(leaf)
-            parts = halves(self._beside([leaf]), leaf.region, split)
+            parts = halves(alone(self.program, leaf.arm), leaf.region, split)
             for slot, part in zip((first, first + 1), parts, strict=True):
                 if part is not None:
                     u = np.clip(leaf.u, part.u_lower[0], part.u_upper[0])
-                    kids.append(OpenLeaf(leaf.arm, slot, part, leaf.nu, leaf.bound, u))
+                    kid = OpenLeaf(leaf.arm, slot, part, leaf.nu, leaf.bound, u, money=leaf.money)
+                    kids.append(kid)
         for kid in kids:
             self.leaves[kid.arm].append(kid)
         if kids:
-            bound, nu = self._closed(kids, [kid.nu for kid in kids])
-            for kid, top, price in zip(kids, bound.tolist(), nu, strict=True):
-                if top < kid.bound:
-                    kid.bound, kid.nu = top, price
-                    self.nodes[kid.arm][kid.slot] = ArmLeaf(price)
+            self._keep(kids, [kid.nu for kid in kids], [kid.money for kid in kids])
             self.relax([x for x in kids if keen or x.bound > self.worth[x.arm] + slack[x.arm]])
         return len(kids)
 
-    def _beside(self, leaves: Sequence[OpenLeaf]) -> Program:
-        """The leaves as arms of one program; what the rows charge is its cost."""
+    def _beside(self, leaves: Sequence[OpenLeaf]) -> tuple[Program, list[int]]:
+        """The leaves as arms of one program; what the rows charge is its cost. And which of them
+        are limited in what they spend: those have a row each."""
         program = self.program
         at = np.array([leaf.arm for leaf in leaves], dtype=np.intp)
         count, columns = at.size, program.columns
+        limits = [(i, x.region.spent[:, 0]) for i, x in enumerate(leaves) if _limited(x.region)]
+        limited = [i for i, _ in limits]
+        matrix = np.zeros((len(limited), count, columns))
+        matrix[np.arange(len(limited)), limited] = program.spread[at[limited]].sum(axis=1)
+        ends = np.array([each for _, each in limits]).reshape(-1, 2)
+        rows = Rows(
+            matrix.reshape(len(limited), count * columns),
+            np.where(ends[:, 0] > 0.0, ends[:, 0], -np.inf),
+            ends[:, 1],
+            tuple(map(str, limited)),
+        )
         none = np.zeros((count, columns))
-        return replace(
+        sides = replace(
             program,
             names=tuple(map(str, range(count))),
             lower=program.lower[at],
@@ -272,7 +322,7 @@ class ArmTrees:
             lower_by=("",) * count,
             upper_by=("",) * count,
             lot=np.zeros(count),
-            rows=Rows(np.zeros((0, count * columns)), np.zeros(0), np.zeros(0), ()),
+            rows=rows,
             spread=self.push[at][:, None, :],
             cost=1.0,
             carry=program.carry[at],
@@ -281,31 +331,50 @@ class ArmTrees:
             curves=program.curves.take(at),
             current=None,
         )
+        return sides, limited
 
-    def _closed(self, leaves: Sequence[OpenLeaf], nu: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """(L,) what prices of adstocked spend prove, and the prices, lowered where that is better.
+    def _keep(
+        self, leaves: Sequence[OpenLeaf], nu: Sequence[Array], money: Sequence[float]
+    ) -> None:
+        """Give leaves these prices of adstocked spend and money where they prove more.
 
         A decision may be as large as the budget: where it gains by ever so little, so does the
-        bound by much. Prices a hair lower gain nothing anywhere.
+        bound by much. Prices a hair lower gain nothing anywhere, so those are tried too.
         """
         program = self.program
         at = np.array([leaf.arm for leaf in leaves], dtype=np.intp)
-        price, carry, push = np.stack(nu), program.carry[at], self.push[at]
+        spent = np.array(
+            [(0.0, np.inf) if x.region.spent is None else x.region.spent[:, 0] for x in leaves]
+        )
+        extra = np.array(money)
+        extra = np.where(np.isfinite(spent[:, 1]), extra, np.minimum(extra, 0.0))
+        push = self.push[at] + extra[:, None] * program.spread[at].sum(axis=1)
+        side = np.where(extra > 0.0, spent[:, 1], spent[:, 0])
+        side = np.multiply(extra, side, out=np.zeros(extra.size), where=extra != 0.0)
+        price, carry = np.stack(nu), program.carry[at]
         inner = program.value * np.einsum("lh,lhk->lk", price, carry)
         tight = (inner > push) & (push > 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(tight, push / inner, 1.0).min(axis=1)
         lowered = price * share[:, None]
-        first, second = self._prove(leaves, at, price), self._prove(leaves, at, lowered)
-        better = second < first
-        return np.where(better, second, first), list(np.where(better[:, None], lowered, price))
+        first, second = (self._prove(leaves, at, each, push) + side for each in (price, lowered))
+        best, prices = (
+            np.minimum(first, second),
+            np.where((second < first)[:, None], lowered, price),
+        )
+        for leaf, top, own, paid in zip(leaves, best.tolist(), prices, extra.tolist(), strict=True):
+            if top < leaf.bound:
+                leaf.bound, leaf.nu, leaf.money = top, own, paid
+            self.nodes[leaf.arm][leaf.slot] = leaf.node()
 
-    def _prove(self, leaves: Sequence[OpenLeaf], at: NDArray[np.intp], nu: Array) -> Array:
+    def _prove(
+        self, leaves: Sequence[OpenLeaf], at: NDArray[np.intp], nu: Array, push: Array
+    ) -> Array:
         program, value = self.program, self.program.value
         low, high = (
             np.stack([getattr(x.region, n)[0] for x in leaves]) for n in ("u_lower", "u_upper")
         )
-        gain = value * np.einsum("lh,lhk->lk", nu, program.carry[at]) - self.push[at]
+        gain = value * np.einsum("lh,lhk->lk", nu, program.carry[at]) - push
         total = np.maximum(gain * low, gain * high).sum(axis=1)
         total = total + value * (nu * program.carry_in[at]).sum(axis=1)
         start, stop = (
@@ -325,6 +394,12 @@ class ArmTrees:
         return np.asarray(total + value * best.sum(axis=1))
 
 
+def _limited(region: Region) -> bool:
+    return region.spent is not None and bool(
+        region.spent[0, 0] > 0.0 or np.isfinite(region.spent[1, 0])
+    )
+
+
 def _push(program: Program, mu: Array) -> Array:
     """(A, K) what a unit of each decision costs: its money and the rows' prices."""
     rows = (mu @ program.rows.matrix).reshape(program.lower.shape)
@@ -335,14 +410,3 @@ def _worth(program: Program, u: Array, push: Array) -> Array:
     """(A,) what plans bring, less what they cost."""
     response = program.response(program.adstocked(u)).sum(axis=1)
     return np.asarray(program.value * response - (push * u).sum(axis=1))
-
-
-def _row(region: Region, a: int) -> Region:
-    own = slice(a, a + 1)
-    return Region(
-        region.u_lower[own],
-        region.u_upper[own],
-        region.z_lower[own],
-        region.z_upper[own],
-        region.active[own],
-    )
