@@ -121,33 +121,43 @@ class PlanPool:
         plan: list[Array] = []
         level: list[float] = []
         source: list[OpenLeaf | None] = []
-        slack = 1e-9 * max(program.scale, 1e-300)
-        priced = (trees.mu @ program.rows.matrix).reshape(program.lower.shape)
         for a in range(program.arms):
-            if self.plans[a]:
-                u = np.stack(self.plans[a])
-                z = u @ program.carry[a].T + program.carry_in[a]
-                inside = np.all(
-                    (z >= region.z_lower[a] - slack) & (z <= region.z_upper[a] + slack), axis=1
-                )
-                if region.spent is not None:
-                    money = u @ program.spread[a].sum(axis=0)
-                    low, high = region.spent[:, a]
-                    inside &= (money >= low - slack) & (money <= high + slack)
-                level_now = np.array(self.worth[a]) - u @ priced[a]
-                order = np.argsort(np.where(inside, -level_now, np.inf), kind="stable")
-                for i in order[: min(_LINES, int(inside.sum()))].tolist():
-                    arm.append(a)
-                    plan.append(self.plans[a][i])
-                    level.append(self.worth[a][i])
-                    source.append(None)
-            own = [leaf for leaf in trees.leaves[a] if trees.spends_within(leaf)]
-            for leaf in sorted(own, key=lambda x: -x.bound)[:_LINES]:
+            for i in self._highest(a, trees.mu, region, _LINES):
                 arm.append(a)
-                plan.append(leaf.u)
-                source.append(leaf)
-                level.append(leaf.bound + float((self._use(a, leaf.u) * trees.mu).sum()))
+                plan.append(self.plans[a][i])
+                level.append(self.worth[a][i])
+                source.append(None)
+            for leaf in sorted(trees.leaves[a], key=lambda x: -x.bound)[:_LINES]:
+                for u, worth in leaf.lines:
+                    arm.append(a)
+                    plan.append(u)
+                    source.append(leaf)
+                    level.append(worth)
         return np.array(arm, dtype=np.intp), plan, np.array(level), source
+
+    def best(self, mu: Array, region: Region, other: Array) -> Array:
+        """(A, K) each arm's best plan of the region at prices ``mu``, else ``other``."""
+        out = other.copy()
+        for a in range(self.program.arms):
+            for i in self._highest(a, mu, region, 1):
+                out[a] = self.plans[a][i]
+        return out
+
+    def _highest(self, a: int, mu: Array, region: Region, most: int) -> list[int]:
+        """Which of an arm's plans in the region are worth most at prices ``mu``."""
+        program = self.program
+        if not self.plans[a]:
+            return []
+        slack = 1e-9 * max(program.scale, 1e-300)
+        u = np.stack(self.plans[a])
+        z = u @ program.carry[a].T + program.carry_in[a]
+        inside = np.all((z >= region.z_lower[a] - slack) & (z <= region.z_upper[a] + slack), axis=1)
+        if region.spent is not None:
+            money = u @ program.spread[a].sum(axis=0)
+            inside &= (money >= region.spent[0, a] - slack) & (money <= region.spent[1, a] + slack)
+        level = np.array(self.worth[a]) - u @ (mu @ program.rows.matrix).reshape(-1, u.shape[1])[a]
+        order = np.argsort(np.where(inside, -level, np.inf), kind="stable")
+        return order[: min(most, int(inside.sum()))].tolist()
 
     def _use(self, a: int, u: Array) -> Array:
         """(m,) what an arm's plan uses of each row."""

@@ -180,25 +180,27 @@ def _settled(
         advice = found
         if root or turn == 0:
             _mixed(search, advice, most=4 if root else 1)
-        small = 0.05 * search.gap * abs(search.value) if np.isfinite(search.value) else 0.0
-        if least.bound() <= search.cutoff():
+        left = least.bound() - search.cutoff()
+        if left <= 0.0:
             break
+        trees = _moved(search, trees, region, advice.mu)
+        finite = np.isfinite(search.value)
+        small = max(0.05 * search.gap * abs(search.value), 0.02 * left) if finite else 0.0
         if least.bound() - advice.value <= small:
             # Where only the relaxation believes in a plan that holds the prices, it has to go.
-            slack = np.full(search.program.arms, _slack(search))
-            trees = least.moved(advice.mu, _slack(search))
-            own = {(x.arm, x.slot) for x in advice.leaves}
+            own = {(x.arm, x.slot) for x in advice.leaves if x.bound - x.worth > 0.1 * left}
             again = [x for each in trees.leaves for x in each if (x.arm, x.slot) in own]
-            fresh = [x for x in again if not np.isfinite(x.worth)]
-            trees.relax(fresh)
-            if not fresh and not (again and trees.grow(slack, len(again), again)):
+            slack = np.full(search.program.arms, _slack(search))
+            if not (again and trees.grow(slack, len(again), again)):
                 break
-        else:
-            trees = least.moved(advice.mu, _slack(search))
     search.iterations += trees.iterations - before
     if least.bound() <= search.cutoff():
         return None
     return _Open(slot, region, least, advice)
+
+
+def _moved(search: _Search, trees: ArmTrees, region: Region, mu: Array) -> ArmTrees:
+    return trees.moved(mu, _slack(search), search.pool.best(mu, region, trees.plans))
 
 
 def _slack(search: _Search) -> float:
@@ -207,14 +209,20 @@ def _slack(search: _Search) -> float:
 
 
 def _grow(search: _Search, trees: ArmTrees) -> None:
-    """Split leaves until the arms are settled, or the region is out of the running."""
-    slack = np.full(search.program.arms, _slack(search))
+    """Split leaves until the arms are settled, or the region is out of the running.
+
+    Far from the best prices a rough bound will do: the larger the gap, the sooner it stops.
+    """
     for _ in range(60):
         excess = float(np.maximum(trees.bounds() - trees.worth, 0.0).sum())
-        enough = 0.2 * search.gap * abs(search.value)
-        if trees.bound() <= search.cutoff() or search.late() or excess <= enough:
+        left = trees.bound() - search.cutoff()
+        if left <= 0.0 or search.late():
             return
-        if not trees.grow(slack, 24):
+        enough = max(0.2 * search.gap * abs(search.value), 0.1 * min(left, abs(search.value)))
+        if excess <= enough:
+            return
+        slack = max(_slack(search), 0.2 * enough / search.program.arms)
+        if not trees.grow(np.full(search.program.arms, slack), 24):
             return
 
 

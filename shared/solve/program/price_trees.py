@@ -27,6 +27,7 @@ from shared.solve.program.program_envelope import Enveloper
 __all__ = ["ArmTrees", "OpenLeaf"]
 
 Array = NDArray[np.float64]
+_LINES = 8  # of a leaf that are remembered
 _TOGETHER = 80_000  # links of carryover that are relaxed in one run
 
 
@@ -36,7 +37,8 @@ class OpenLeaf:
 
     ``money`` prices what the arm spends in all, where the region limits it. ``bound`` is of value
     less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth`` what that is really worth,
-    ``torn`` by how much the relaxation overstates its worst response.
+    ``torn`` by how much the relaxation overstates its worst response. ``lines`` are plans of the
+    relaxation with what it makes them worth at no price of the rows.
     """
 
     arm: int
@@ -49,6 +51,7 @@ class OpenLeaf:
     torn: float = np.inf
     split: tuple[int, float] | None = None
     money: float = 0.0
+    lines: list[tuple[Array, float]] = field(default_factory=list)
 
     @property
     def missed(self) -> float:
@@ -118,22 +121,22 @@ class ArmTrees:
         self.plans = np.where(better[:, None], u, self.plans)
         self.worth = np.where(better, worth, self.worth)
 
-    def moved(self, mu: Array, slack: float) -> ArmTrees:
-        """The same trees at other prices; leaves that come within ``slack`` of the top are relaxed
-        anew, the rest keep their prices of adstocked spend."""
+    def moved(self, mu: Array, slack: float, plans: Array | None = None) -> ArmTrees:
+        """The same trees at other prices; ``plans`` (A, K) are known to be good there. Leaves that
+        come within ``slack`` of the top are relaxed anew, the rest keep their own prices."""
         other = ArmTrees(
             self.program,
             mu,
-            [[replace(leaf) for leaf in own] for own in self.leaves],
+            [[replace(leaf, lines=list(leaf.lines)) for leaf in own] for own in self.leaves],
             [list(own) for own in self.nodes],
-            self.plans,
+            self.plans if plans is None else plans,
             np.full(self.program.arms, -np.inf),
             self.calls,
             self.iterations,
             self.deadline,
             slack,
         )
-        other.offer(self.plans)
+        other.offer(other.plans)
         every = [leaf for own in other.leaves for leaf in own]
         for leaf in every:
             leaf.bound = np.inf
@@ -148,7 +151,7 @@ class ArmTrees:
         in another order they can come out smaller than what the proof shows.
         """
         plans, row = self.plans.copy(), region.alone(arm)
-        leaves = [[replace(leaf) for leaf in own] for own in self.leaves]
+        leaves = [[replace(leaf, lines=list(leaf.lines)) for leaf in own] for own in self.leaves]
         nodes = [list(own) for own in self.nodes]
         before = {leaf.slot: leaf for leaf in leaves[arm]}
         own = alone(self.program, arm)
@@ -164,15 +167,17 @@ class ArmTrees:
             old = before.get(slot)
             u = np.clip(plans[arm] if old is None else old.u, part.u_lower[0], part.u_upper[0])
             top = np.inf if old is None else old.bound
-            kept.append(OpenLeaf(arm, slot, part, node.nu, top, u, money=node.money))
+            leaf = OpenLeaf(arm, slot, part, node.nu, top, u, money=node.money)
+            leaf.lines = (
+                [] if old is None else [x for x in old.lines if self._spends(part, arm, x[0])]
+            )
+            kept.append(leaf)
         leaves[arm] = kept
         z = self.program.adstocked(plans)[arm]
         hair = 1e-9 * max(self.program.scale, 1e-300)
         worth = self.worth.copy()
-        money = float((self.program.spread[arm].sum(axis=0) * plans[arm]).sum())
-        low, high = (0.0, np.inf) if row.spent is None else row.spent[:, 0]
         outside = np.any((z < row.z_lower - hair) | (z > row.z_upper + hair))
-        if outside or not low - hair <= money <= high + hair:
+        if outside or not self._spends(row, arm, plans[arm]):
             worth[arm] = -np.inf
         other = replace(self, leaves=leaves, nodes=nodes, plans=plans, worth=worth, fine=slack)
         if kept:
@@ -190,12 +195,14 @@ class ArmTrees:
 
     def spends_within(self, leaf: OpenLeaf) -> bool:
         """Whether a leaf's plan spends what its region allows."""
-        if leaf.region.spent is None:
+        return self._spends(leaf.region, leaf.arm, leaf.u)
+
+    def _spends(self, region: Region, arm: int, u: Array) -> bool:
+        if region.spent is None:
             return True
         hair = 1e-6 * max(self.program.scale, 1e-300)
-        low, high = leaf.region.spent[:, 0]
-        money = float((self.program.spread[leaf.arm].sum(axis=0) * leaf.u).sum())
-        return bool(low - hair <= money <= high + hair)
+        money = float((self.program.spread[arm].sum(axis=0) * u).sum())
+        return bool(region.spent[0, 0] - hair <= money <= region.spent[1, 0] + hair)
 
     def relax(self, leaves: Sequence[OpenLeaf]) -> None:
         """Better prices for some leaves, plans from them, and where to split them."""
@@ -244,6 +251,8 @@ class ArmTrees:
         money[limited] = np.nan_to_num(found.mu, posinf=0.0, neginf=0.0)
         nu = np.nan_to_num(found.nu, posinf=0.0, neginf=0.0)
         self._keep(leaves, list(nu), money.tolist())
+        rows = (self.mu @ self.program.rows.matrix).reshape(self.program.lower.shape)
+        charged = [float((rows[x.arm] * u[i]).sum()) for i, x in enumerate(leaves)]
         for i, leaf in enumerate(leaves):
             leaf.u, leaf.worth = u[i], float(worth[i])
             h = int(np.argmax(excess[i]))
@@ -252,6 +261,8 @@ class ArmTrees:
             margin = 0.1 * (stop - start)
             leaf.torn = float(excess[i].sum())
             leaf.split = None
+            if leaf.missed <= leaf.torn + self.fine and self.spends_within(leaf):
+                leaf.lines = [*leaf.lines[1 - _LINES :], (u[i], worth[i] + leaf.torn + charged[i])]
             if excess[i, h] > 0.0 and start < stop:
                 leaf.split = h, float(np.clip(z[i, h], start + margin, stop - margin))
             if leaf.worth > self.worth[leaf.arm] and self.spends_within(leaf):
