@@ -222,6 +222,7 @@ def _grow(search: _Search, trees: ArmTrees) -> None:
         if excess <= enough:
             return
         slack = max(_slack(search), 0.2 * enough / search.program.arms)
+        trees.fine = 0.5 * slack
         if not trees.grow(np.full(search.program.arms, slack), 24):
             return
 

@@ -215,7 +215,7 @@ class ArmTrees:
                 some = todo.pop()
                 self._relax(some)
                 # One that is hardly there leads the interior point astray, and all others with it.
-                astray = [x for x in some if x.missed > max(self.fine, 1e-9 * abs(x.bound))]
+                astray = [x for x in some if x.missed > max(2.0 * self.fine, 1e-8 * abs(x.bound))]
                 astray = [x for x in astray if x.bound > self.worth[x.arm] + self.fine]
                 if len(astray) < len(some):
                     todo += [astray] if astray else []
@@ -235,7 +235,7 @@ class ArmTrees:
         box = ProgramBox(low, high, np.minimum(box.z_lower, box.z_upper), box.z_upper)
         enveloper = Enveloper(sides)
         found = relax_program(
-            sides, box, enveloper=enveloper, gap=1e-7, patient=False, deadline=self.deadline
+            sides, box, enveloper=enveloper, gap=1e-8, patient=False, deadline=self.deadline
         )
         self.calls, self.iterations = self.calls + 1, self.iterations + found.iterations
         envelope = enveloper.envelope(box)
