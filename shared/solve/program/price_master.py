@@ -66,14 +66,14 @@ class PlanPool:
             self.plans[a].append(u[a].copy())
             self.worth[a].append(worth)
 
-    def advise(self, trees: ArmTrees, region: Region, reach: float) -> Advice | None:
-        """The lowest point of all lines within ``reach`` (relative) of the trees' prices."""
+    def advise(self, trees: ArmTrees, region: Region, reach: float, around: Array) -> Advice | None:
+        """The lowest point of all lines within ``reach`` (relative) of the prices ``around``."""
         program, rows = self.program, self.program.rows
         arm, plan, level, source = self._lines(trees, region)
         use = np.stack([self._use(a, u) for a, u in zip(arm.tolist(), plan, strict=True)])
         m, n = len(rows.names), program.arms
         # Prices in the unit of the largest: the steps are relative to it.
-        unit = max(float(np.abs(trees.mu).max(initial=0.0)), 1e-300)
+        unit = max(float(np.abs(around).max(initial=0.0)), 1e-300)
         size = np.maximum(np.abs(rows.matrix).max(axis=1, initial=0.0), 1e-300)
         unit_of = unit / size * size.max(initial=1.0)
         money = max(abs(trees.bound()), 1e-300)
@@ -89,7 +89,7 @@ class PlanPool:
                 np.ones(n),
             )
         )
-        now = trees.mu / unit_of
+        now = around / unit_of
         step = reach * np.maximum(np.abs(now), 0.1)
         least, most = now - step, now + step
         # mu is the difference of what an upper and a lower side charge; both are never negative.

@@ -165,7 +165,7 @@ def _settled(
     least = trees
     reach, advice = 0.3, None
     for turn in range(12 if root else 5):
-        _grow(search, trees)
+        _grow(search, trees, np.inf if turn == 0 else least.bound())
         search.pool.add(trees.plans)
         if turn == 0 or trees.bound() <= least.bound():
             least, reach = trees, min(2.0 * reach, 0.5)
@@ -174,7 +174,7 @@ def _settled(
         search.tree.set(slot, PerArm(least.mu, tuple(tuple(own) for own in least.nodes)))
         if least.bound() <= search.cutoff() or search.late():
             break
-        found = search.pool.advise(least, region, reach)
+        found = search.pool.advise(trees, region, reach, least.mu)
         if found is None:
             break
         advice = found
@@ -208,10 +208,11 @@ def _slack(search: _Search) -> float:
     return 0.1 * search.gap * size / search.program.arms
 
 
-def _grow(search: _Search, trees: ArmTrees) -> None:
+def _grow(search: _Search, trees: ArmTrees, known: float) -> None:
     """Split leaves until the arms are settled, or the region is out of the running.
 
-    Far from the best prices a rough bound will do: the larger the gap, the sooner it stops.
+    Far from the best prices a rough bound will do: the larger the gap, the sooner it stops; and
+    prices that cannot do better than a bound that is ``known`` are given up.
     """
     for _ in range(60):
         excess = float(np.maximum(trees.bounds() - trees.worth, 0.0).sum())
@@ -219,7 +220,7 @@ def _grow(search: _Search, trees: ArmTrees) -> None:
         if left <= 0.0 or search.late():
             return
         enough = max(0.2 * search.gap * abs(search.value), 0.1 * min(left, abs(search.value)))
-        if excess <= enough:
+        if excess <= enough or trees.bound() - excess >= known - 0.05 * left:
             return
         slack = max(_slack(search), 0.2 * enough / search.program.arms)
         trees.fine = 0.5 * slack
