@@ -29,7 +29,7 @@ from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.named.search import BY_NAME
-from shared.solve.program.interaction_terms import linear_weights
+from shared.solve.program.interactions import linear_weights
 from shared.solve.program.program_search import SolvedProgram, known_plan, solve_program
 from shared.solve.program.solved_program import decisions
 
@@ -194,7 +194,12 @@ def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOption
             u = decide_in_turn(task, decide)
             done = all(step.finished for step in steps)
             return np.asarray(task.spend(u).sum(axis=1)) if done else None
-        found = _found(alone, replace(task, current=None), None)
+        task = replace(task, current=None)
+        if not _aim(problem).floors:
+            # Nobody is told the draw's bound: the search's own will do.
+            solved = solve_program(task, options)
+            return np.asarray(task.spend(solved.u).sum(axis=1)) if solved.finished else None
+        found = _found(alone, task, None)
         return np.asarray(task.spend(found.u).sum(axis=1)) if found.finished else None
 
     return solve

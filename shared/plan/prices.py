@@ -13,7 +13,7 @@ from shared.plan.multipliers import Prices, Relaxed, Tight
 from shared.plan.score import finite
 from shared.problem.aim import Floor
 from shared.problem.program import Program
-from shared.solve.program.interaction_terms import linear_weights
+from shared.solve.program.interactions import linear_weights
 
 __all__ = ["BINDING_TOLERANCE", "Priced", "money_per_unit", "priced", "tied_rows", "tight_rows"]
 
