@@ -29,9 +29,10 @@ from shared.problem.region import Region
 from shared.solve.program.found import Tree, best_first
 from shared.solve.program.program_envelope import Enveloper
 
-__all__ = ["Levels", "Regions", "fits"]
+__all__ = ["Levels", "Regions", "fits", "shared_out"]
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.intp]
 
 _STEPS = 80
 _HALVES = 30  # of a step that does not go up
@@ -41,7 +42,7 @@ _ROUNDS = 4  # each of which narrows the price
 _ROUGH = 2  # of them while ways are compared
 _ZOOMS = 2
 _PLAYS = 4  # of planes against plans
-_TURNS = 25  # of the power iteration
+_TURNS = 30  # of the power iteration
 _DEAREST = 1e12  # times what prices usually are
 _POWERS = 4.0 ** np.arange(-6.0, 7.0)
 _GEOMETRIC = np.concatenate((-_POWERS[::-1], [0.0], _POWERS))
@@ -390,21 +391,41 @@ class _Pairs:
         leaf = Leaf(np.zeros(0), nu, planes=mix[:, None], shares=shares)
         return _Terms(slope, curve, centre, -float(size @ rest), leaf)
 
-    def leading(self, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """(P,) shares for the pairs ``some``, and (A,) what their squares ask of what arms bear.
 
-        With what arms can bear C and the sizes G of these pairs, v is the leading eigenvector of
-        C^-1 G (Perron and Frobenius): t = v_b / v_a leaves every arm with the same part.
-        """
-        sizes = np.zeros((bear.size, bear.size))
-        np.add.at(sizes, (self.first[some], self.second[some]), np.abs(self.size[some]))
-        np.add.at(sizes, (self.second[some], self.first[some]), np.abs(self.size[some]))
-        v = np.ones(bear.size)
-        for _ in range(_TURNS):
-            v = 0.2 * v + (sizes @ v) / bear
-            v = np.maximum(v / v.max(), 1e-6)
-        share = np.where(some, v[self.second] / v[self.first], 0.0)
-        return share, (sizes @ v) / v / bear
+def shared_out(first: Whole, second: Whole, size: Array, bear: Array) -> tuple[Array, Array]:
+    """How squares of pairs of arms are best shared out, (P, H): of all pairs, and of as many as
+    arms can bear, 0 for the others.
+
+    With what arms can bear C (A, H) and the sizes G (P, H) of the pairs, t = v_b / v_a of the
+    leading eigenvector v of C^-1 G leaves every arm with the same part (Perron and Frobenius). Of
+    the pairs that ask for more than can be borne the heaviest is left out, one after the other.
+    """
+    some = np.ones(size.shape, dtype=bool)
+    every, asked = _leading(first, second, size, bear)
+    share = every
+    for _ in range(len(size) - 1):
+        heavy = np.flatnonzero(asked.max(axis=0) > 1.0)
+        if not heavy.size:
+            break
+        load = np.where(some, size * (asked[first] + asked[second]), -1.0)
+        some[load.argmax(axis=0)[heavy], heavy] = False
+        share, asked = _leading(first, second, np.where(some, size, 0.0), bear)
+    return every, np.where(some, share, 0.0)
+
+
+def _leading(first: Whole, second: Whole, size: Array, bear: Array) -> tuple[Array, Array]:
+    """(P, H) shares, and (A, H) what part of ``bear`` the squares ask."""
+    links = np.zeros((bear.shape[1], len(bear), len(bear)))
+    np.add.at(links, (slice(None), first, second), size.T)
+    np.add.at(links, (slice(None), second, first), size.T)
+    links /= bear.T[:, :, None]
+    v = np.ones((bear.shape[1], len(bear), 1))
+    for _ in range(_TURNS):
+        v = 0.2 * v + links @ v
+        v = np.maximum(v / np.maximum(v.max(axis=1, keepdims=True), 1e-300), 1e-9)
+    asked = (links @ v / v)[:, :, 0].T
+    v = v[:, :, 0].T
+    return v[second] / v[first], asked
 
 
 def _squares(
@@ -415,18 +436,12 @@ def _squares(
     centre = levels.at(plan[:, None])[:, 0]
     near = (levels.carry * plan + levels.base)[:, None]
     bear = bearing(levels, u, x, plan, price)
-    every = np.ones(pairs.size.size, dtype=bool)
-    share, asked = pairs.leading(bear, every)
-    shares = [share]
-    if float(asked.max()) > 1.0:
+    size = np.abs(pairs.size)[:, None]
+    every, borne = shared_out(pairs.first, pairs.second, size, bear[:, None])
+    shares = [every[:, 0]]
+    if np.any(borne != every):
         wide = 1.0 / np.maximum(x[:, -1] - x[:, 0], 1e-6)
-        shares.append(wide[pairs.second] / wide[pairs.first])
-        some = every.copy()
-        while float(asked.max()) > 1.0 and int(some.sum()) > 1:
-            load = np.abs(pairs.size) * (asked[pairs.first] + asked[pairs.second])
-            some[int(np.where(some, load, -1.0).argmax())] = False
-            share, asked = pairs.leading(bear, some)
-        shares.append(share)
+        shares += [wide[pairs.second] / wide[pairs.first], borne[:, 0]]
     mix = pairs.lower_planes(centre)
     return [_around(pairs.terms(centre, mix, each), near) for each in shares]
 

@@ -26,7 +26,7 @@ from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
 from shared.solve.program.box_primal import allowed, sides_of, snapped
 from shared.solve.program.found import Found, Tree, best_first
-from shared.solve.program.interaction_levels import Levels, Regions, fits
+from shared.solve.program.interaction_levels import Levels, Regions, fits, shared_out
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
@@ -38,9 +38,8 @@ Split = SplitDecision | SplitArgument | SplitActive
 
 _NODES = 100_000
 _CLIMBS = 40  # linearisations of one local ascent
-_ASK_S = 3e-3  # work of one bound by the certificate
+_ASK_S = 1e-3  # work of one bound by the certificate, by pair
 _GRID = 48  # points at which a term is looked at
-_POWER = 40  # steps of the power iteration
 _SHARES = np.linspace(0.0, 1.0, _GRID) ** 1.5
 _NEAR = np.array([-0.1, -0.03, -0.01, -1e-3, 1e-3, 0.01, 0.03, 0.1])  # of the range, around a point
 
@@ -369,11 +368,12 @@ class _Ascent:
             size = max(abs(self.value) / self.program.value, 1e-300)
             self.bounder = Bounder(self.program, self.bounder.root, size)
             self.sized = True
-        work.charge(_ASK_S)
+        work.charge(_ASK_S * len(self.program.pairs))
         return self.bounder.bound(leaf, region, self.cutoff())
 
     def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[Leaf, float]:
         """The better of squares around ``z`` and of planes, with its bound."""
+        work.charge(_ASK_S * len(self.program.pairs))
         best = self.squares(region, z, mu, nu)
         bound = self.bounder.bound(best, region, self.cutoff())
         if bound > self.cutoff():
@@ -454,10 +454,8 @@ def shares_at(
     """(P, H) how the squares of each interaction are best shared out around ``z``.
 
     A term stays largest at ``z`` while its squares bend up by less than twice the loss from there
-    over the square of the way in levels, at every point of its range. With those curvatures C and
-    the sizes G of the interactions, t = v_b / v_a of the leading eigenvector v of C^-1 G leaves
-    every arm with the same share of what it can bear (Perron and Frobenius). Interactions for which
-    that is too little have 0, which leaves them to planes.
+    over the square of the way in levels, at every point of its range. Interactions for which that
+    is too little have 0, which leaves them to planes.
 
     Parameters
     ----------
@@ -485,46 +483,10 @@ def shares_at(
     unit = np.maximum(np.abs(weight) * top, 1e-300)
     # An arm that can bear nothing takes as little as may be.
     bear = np.clip(bear, 1e-3 * unit, 1e9 * unit)
-    some = np.ones((len(program.pairs), weight.shape[1]), dtype=bool)
-    out, asked = _leading(program, bear, some)
-    for _ in range(len(program.pairs) - 1):
-        heavy = asked.max(axis=0) > 1.0
-        if not np.any(heavy):
-            break
-        # Of the pairs that ask for more than can be borne the heaviest is left to planes.
-        load = np.array(
-            [
-                np.abs(pair.strength * program.pair_weight(pair))
-                * (asked[pair.first] + asked[pair.second])
-                for pair in program.pairs
-            ]
-        )
-        pick = np.where(some, load, -1.0).argmax(axis=0)
-        some[pick[heavy], np.flatnonzero(heavy)] = False
-        out, asked = _leading(program, bear, some)
-    return out
-
-
-def _leading(program: Program, bear: Array, some: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """(P, H) shares for the pairs ``some``, 0 for others, and (A, H) what of ``bear`` they ask."""
-    sizes = [
-        np.where(own, np.abs(pair.strength * program.pair_weight(pair)), 0.0)
-        for pair, own in zip(program.pairs, some, strict=True)
-    ]
-
-    def coupled(v: Array) -> Array:
-        out = np.zeros_like(v)
-        for pair, size in zip(program.pairs, sizes, strict=True):
-            out[pair.first] += size * v[pair.second]
-            out[pair.second] += size * v[pair.first]
-        return out
-
-    v = np.ones(bear.shape)
-    for _ in range(_POWER):
-        new = 0.2 * v + coupled(v) / bear
-        v = np.maximum(new / np.maximum(new.max(axis=0), 1e-300), 1e-9)
-    shares = np.array([v[p.second] / v[p.first] for p in program.pairs])
-    return np.where(some, shares, 0.0), coupled(v) / v / bear
+    first = np.array([pair.first for pair in program.pairs])
+    second = np.array([pair.second for pair in program.pairs])
+    size = np.array([np.abs(p.strength * program.pair_weight(p)) for p in program.pairs])
+    return shared_out(first, second, size, bear)[1]
 
 
 def planes_at(program: Program, region: Region, z: Array) -> Array:
