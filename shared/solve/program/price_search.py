@@ -19,6 +19,7 @@ from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import PerArm, SplitArgument, SplitSpend
 from shared.problem.region import Region, halves, root_region
+from shared.problem.repair import repair
 from shared.solve.program.ascent import ascend
 from shared.solve.program.box_primal import allowed
 from shared.solve.program.found import Found, Tree, best_first
@@ -81,6 +82,9 @@ class _Search:
         if key in self.tried or self.late():
             return
         self.tried.add(key)
+        near = repair(self.program, np.clip(u, self.program.lower, self.program.upper))
+        if near is not None:
+            self.offer(near, mu)
         found = ascend(self.program, u, mu, deadline=self.deadline)
         if found is not None:
             self.offer(*found)
