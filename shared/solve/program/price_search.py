@@ -189,7 +189,7 @@ def _settled(
             break
         trees = _moved(search, trees, region, advice.mu)
         finite = np.isfinite(search.value)
-        small = max(0.05 * search.gap * abs(search.value), 0.02 * left) if finite else 0.0
+        small = max(0.05 * search.gap * abs(search.value), 0.06 * left) if finite else 0.0
         if least.bound() - advice.value <= small:
             # Where only the relaxation believes in a plan that holds the prices, it has to go.
             own = {(x.arm, x.slot) for x in advice.leaves if x.bound - x.worth > 0.1 * left}

@@ -275,9 +275,14 @@ class ArmTrees:
         chosen = [x for x in also if x.split and x.bound > x.worth + slack[x.arm]]
         if chosen:
             return self._divide(chosen, slack, keen=True)
-        for a, own in enumerate(self.leaves):
-            above = [x for x in own if x.split and x.bound > self.worth[a] + slack[a]]
-            chosen += sorted(above, key=lambda x: -x.bound)[: max(most // 8, 1)]
+        above = [
+            [x for x in own if x.split and x.bound > self.worth[a] + slack[a]]
+            for a, own in enumerate(self.leaves)
+        ]
+        # Many at once: a run of the interior point costs little more for more leaves.
+        each = max(most // max(sum(map(bool, above)), 2), 1)
+        for own in above:
+            chosen += sorted(own, key=lambda x: -x.bound)[:each]
         chosen.sort(key=lambda x: self.worth[x.arm] + slack[x.arm] - x.bound)
         return self._divide(chosen[:most], slack)
 
