@@ -218,12 +218,12 @@ def _grow(search: _Search, trees: ArmTrees, known: float) -> None:
     Far from the best prices a rough bound will do: the larger the gap, the sooner it stops; and
     prices that cannot do better than a bound that is ``known`` are given up.
     """
-    for _ in range(60):
+    for _ in range(8 if known == np.inf else 60):
         excess = float(np.maximum(trees.bounds() - trees.worth, 0.0).sum())
         left = trees.bound() - search.cutoff()
         if left <= 0.0 or search.late():
             return
-        enough = max(0.2 * search.gap * abs(search.value), 0.1 * min(left, abs(search.value)))
+        enough = max(0.2 * search.gap * abs(search.value), 0.15 * min(left, abs(search.value)))
         if excess <= enough or trees.bound() - excess >= known - 0.05 * left:
             return
         slack = max(_slack(search), 0.2 * enough / search.program.arms)
