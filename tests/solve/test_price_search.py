@@ -43,7 +43,8 @@ def _random_tree(rng: np.random.Generator, program: Program, a: int) -> tuple[Ar
     """Splits anywhere, prices of any sign: whatever a careless solver could write down."""
 
     def leaf() -> ArmLeaf:
-        return ArmLeaf(rng.normal(0.3, 0.5, program.weight.shape[1]), float(rng.normal(0.0, 0.3)))
+        nu = np.asarray(rng.normal(0.3, 0.5, program.weight.shape[1]))
+        return ArmLeaf(nu, float(rng.normal(0.0, 0.3)))
 
     nodes: list[ArmNode] = [leaf()]
     top = program.adstocked(program.upper)[a]

@@ -56,8 +56,10 @@ def best_in_draws(
         plans = sides.spending(every, *ends, budget, every[:, 0])
         near = np.abs(plans.sum(axis=1) - budget) <= 1e-3 * budget
         fine = (sides.curved & near).tolist()
-        plans = [settle(plan, lower, upper, budget, plan) for plan in plans]
-        return [plan if own else None for plan, own in zip(plans, fine, strict=True)]
+        return [
+            settle(plan, lower, upper, budget, plan) if own else None
+            for plan, own in zip(plans, fine, strict=True)
+        ]
     prices = prices[sides.dual(prices, on, marks, budget).argmin(axis=0), rows] * _FINE[:, None]
     spend, on, marks = sides.at(prices)
     pick = sides.dual(prices, on, marks, budget).argmin(axis=0)
@@ -105,12 +107,13 @@ class _Sides:
 
     def value(self, x: Array) -> Array:
         """Of spends (..., R, n)."""
-        return self.curves.value(x.reshape(*x.shape[:-2], -1)).reshape(x.shape)
+        return np.asarray(self.curves.value(x.reshape(*x.shape[:-2], -1)).reshape(x.shape))
 
     def dual(self, prices: Array, on: Array, marks: Array, budget: float) -> Array:
         """(G, R) no plan is worth more."""
         off = np.maximum(marks[0], marks[-1])
-        return prices * budget + np.where(self.bent, np.maximum(on, off), on).sum(axis=2)
+        best = np.where(self.bent, np.maximum(on, off), on)
+        return np.asarray(prices * budget + best.sum(axis=2))
 
     def torn(self, prices: Array, spend: Array, on: Array, budget: float) -> tuple[Array, Array]:
         """(R, n) the best plans met, and (R,) what they bring, where one channel takes what all the
