@@ -291,3 +291,22 @@ def test_after_the_deadline_no_leaf_is_relaxed_and_prices_stay_valid() -> None:
     checked = certify(program, u, Proof((node,)))
     assert program.objective(u) <= checked.upper_bound < np.inf
     assert checked.upper_bound <= late.bound() * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e6, 1e14])
+def test_what_trees_believe_of_wild_prices_is_what_the_certificate_says(size: float) -> None:
+    program = _plan(3, 4, 5)
+    region = root_region(program)
+    assert region is not None
+    rng = np.random.default_rng(1)
+    nu = 0.4 * np.ones(program.weight.shape)
+    trees = ArmTrees.planted(program, region, np.array([0.5]), nu)
+    moved = trees.moved(np.array([0.5]), 0.0)
+    for own in moved.leaves:
+        for leaf in own:
+            leaf.bound = np.inf
+            moved._keep([leaf], [size * rng.uniform(0.0, 1.0, 4)], [0.0])
+    u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
+    node = PerArm(moved.mu, tuple(tuple(own) for own in moved.nodes))
+    checked = certify(program, u, Proof((node,)))
+    assert checked.upper_bound <= moved.bound() * (1.0 + 1e-6)

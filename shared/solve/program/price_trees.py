@@ -28,6 +28,7 @@ __all__ = ["ArmTrees", "OpenLeaf"]
 
 Array = NDArray[np.float64]
 _LINES = 8  # of a leaf that are remembered
+_ROUNDING = 4e-14  # relative, of one bound
 _TOGETHER = 80_000  # links of carryover that are relaxed in one run
 
 
@@ -393,6 +394,9 @@ class ArmTrees:
         gain = value * np.einsum("lh,lhk->lk", nu, program.carry[at]) - push
         total = np.maximum(gain * low, gain * high).sum(axis=1)
         total = total + value * (nu * program.carry_in[at]).sum(axis=1)
+        # What the certificate adds for rounding: wild prices are worth nothing, whatever they say.
+        inner = value * np.einsum("lh,lhk->lk", np.abs(nu), program.carry[at])
+        size = ((inner + np.abs(push)) * high).sum(axis=1)
         start, stop = (
             np.stack([getattr(x.region, n)[0] for x in leaves]) for n in ("z_lower", "z_upper")
         )
@@ -407,7 +411,8 @@ class ArmTrees:
             inner = curves.at_slope(np.ascontiguousarray(np.where(lively, slope, 1.0).T)).T
         inner = np.where(lively & np.isfinite(inner), np.clip(inner, start, stop), start)
         best = np.maximum(np.maximum(worth(start), worth(stop)), worth(inner))
-        return np.asarray(total + value * best.sum(axis=1))
+        size += value * (np.abs(nu) * stop + np.abs(best)).sum(axis=1)
+        return np.asarray(total + value * best.sum(axis=1) + _ROUNDING * size)
 
 
 def _limited(region: Region) -> bool:
