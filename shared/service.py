@@ -60,9 +60,9 @@ class Service:
 
     # -- planning -----------------------------------------------------------------------------
 
-    def optimize(self, problem: Problem) -> dict[str, Any]:
+    def optimize(self, problem: Problem, *, spend_interval: bool = True) -> dict[str, Any]:
         """The best allocation, certified (``POST /optimize``)."""
-        return answer(make_plan(problem))
+        return answer(make_plan(problem), spend_interval=spend_interval)
 
     def scenarios(
         self,

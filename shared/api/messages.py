@@ -341,6 +341,11 @@ class OptimizeRequest(Message):
     horizon: Horizon | None = None
     risk: Risk | None = None
     solver: Solver | None = None
+    include: list[Literal["spend_interval"]] | None = Field(
+        None,
+        description="Parts of the answer that cost time of their own; all if not given. Without "
+        "spend_interval no draw is solved again.",
+    )
 
 
 class EvaluateRequest(Message):

@@ -56,7 +56,10 @@ def optimize(call: Call) -> Reply:
     _limit_channels(call.json)
     message = read_optimize(call.json)
     problem = problem_of(message, _curves(call, message))
-    return _stamped(asked_of("", message, problem, lambda: call.service.optimize(problem)))
+    moves = message.include is None or "spend_interval" in message.include
+    return _stamped(
+        asked_of("", message, problem, lambda: call.service.optimize(problem, spend_interval=moves))
+    )
 
 
 def evaluate(call: Call) -> Reply:

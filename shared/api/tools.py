@@ -52,6 +52,7 @@ _UNSPEAKABLE = (
     # Said of a channel that is tried out: by the changes of a scenario.
     *(f"channels.{field}" for field in ("like", "scale", "uncertainty")),
     "horizon.prior_spend",
+    "include",
     "interactions",
     "solver.method",
     *(f"constraints.{field}" for field in ("coefficients", "min", "max")),

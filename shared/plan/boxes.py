@@ -14,6 +14,7 @@ from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.plain_program import as_program
 from shared.solve.dispatch import solve
+from shared.solve.one_budget.draws import best_in_draws
 
 __all__ = ["make_plan"]
 
@@ -29,7 +30,12 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
         problem,
         as_program(canonical),
         Found(found.spend[:, None], found.proof, Search.of(found), found.finished),
-        moves=lambda: over_draws(problem, timing, _one_draw(canonical)),
+        moves=lambda: over_draws(
+            problem,
+            timing,
+            _one_draw(canonical),
+            lambda draws, gap: best_in_draws(canonical, draws, gap, found.budget_price),
+        ),
     )
 
 

@@ -84,7 +84,10 @@ def clock(problem: Problem) -> Clock:
 
 
 def over_draws(
-    problem: Problem, timing: Clock, solve: Callable[[int, SolverOptions], Floats | None]
+    problem: Problem,
+    timing: Clock,
+    solve: Callable[[int, SolverOptions], Floats | None],
+    together: Callable[[list[int], float], list[Floats | None]] | None = None,
 ) -> Moves:
     """Optima of up to :data:`DRAWS` evenly spaced draws, as far as time allows.
 
@@ -93,6 +96,8 @@ def over_draws(
     solve
         Spend (A,) over the horizon that is best in one draw, under the same limits; None where it
         was not found to the gap asked for. Raises ``MarginalError`` where the draw allows no plan.
+    together
+        The same for many draws at once, to a gap; None for those that have to be solved alone.
     """
     count = draws_of(problem)
     if count < MIN_DRAWS:
@@ -100,7 +105,11 @@ def over_draws(
     picked = np.unique(np.linspace(0, count - 1, min(count, DRAWS)).astype(int))
     # In an order in which those solved before time runs out are a fair sample of all.
     order = np.random.default_rng(problem.options.seed).permutation(picked)
-    found: list[Floats] = []
+    known: list[Floats | None] = [None] * order.size
+    if together is not None and timing.deadline - work.now() > LEAST_S:
+        known = together(order.tolist(), GAP)
+    found = [spend for spend in known if spend is not None]
+    order = order[[spend is None for spend in known]]
     without = 0
     for done, draw in enumerate(order.tolist()):
         left = timing.deadline - work.now()
@@ -116,7 +125,7 @@ def over_draws(
             continue
         if spend is not None:
             found.append(spend)
-    return _told(found, without, order.size)
+    return _told(found, without, picked.size)
 
 
 def _told(found: list[Floats], without: int, asked: int) -> Moves:

@@ -16,6 +16,7 @@ from shared.plan.caution import warn
 from shared.plan.conditions import conditions
 from shared.plan.doubts import doubts
 from shared.plan.explain import explain
+from shared.plan.moves import Moves
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
@@ -101,10 +102,13 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def answer(plan: Plan) -> dict[str, Any]:
-    """The whole answer to ``POST /optimize`` but for the request's id."""
+def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
+    """The whole answer to ``POST /optimize`` but for the request's id.
+
+    Without ``spend_interval`` no draw is solved again.
+    """
     problem = plan.problem
-    moves = plan.moves()
+    moves = plan.moves() if spend_interval else Moves()
     rows = rows_of(plan, moves.optima)
     sums = totals(plan.problem, plan.best, plan.current)
     proof = certificate_of(plan)

@@ -299,10 +299,7 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
         moved = np.maximum(z + np.einsum("ahk,ak->ah", program.carry, beside), 0.0)
         slopes[at] = program.slopes_at(moved)[at]
     if program.pairs:
-        from shared.solve.program.interaction_terms import linear_weights
-
-        weight, mixed = program.weight, linear_weights(program, z)
-        slopes = slopes * np.divide(mixed, weight, out=np.ones_like(weight), where=weight > 0.0)
+        slopes = slopes * program.steeper(z)
     steep = ~np.isfinite(slopes)
     brings = np.einsum("ahk,ah->ak", program.carry, np.where(steep, 0.0, slopes))
     touched = np.einsum("ahk,ah->ak", program.carry, steep.astype(np.float64)) > 0.0

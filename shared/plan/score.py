@@ -95,7 +95,7 @@ def score(program: Program, spend: Floats) -> Score:
     ended, own = program.periods, program.arms - len(program.sums)
     alone, slopes = program.response(z), program.slopes(spend)
     if program.pairs:
-        slopes = slopes * _steeper(program, z)
+        slopes = slopes * program.steeper(z)
     shared = shared_outcome(program, z)
     return Score(
         spend=program.spend(spend)[:own],
@@ -119,14 +119,6 @@ def shared_outcome(program: Program, z: Floats) -> Floats:
         out[pair.first] += 0.5 * pair.strength * both
         out[pair.second] += 0.5 * pair.strength * both
     return out
-
-
-def _steeper(program: Program, z: Floats) -> Floats:
-    """(A, H) by how much interactions multiply the slope of a response."""
-    from shared.solve.program.interaction_terms import linear_weights
-
-    weight, mixed = program.weight, linear_weights(program, z)
-    return np.divide(mixed, weight, out=np.ones_like(weight), where=weight > 0.0)
 
 
 def _ceiling(program: Program) -> Floats:

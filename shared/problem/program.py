@@ -235,6 +235,23 @@ class Program:
         first, second = self.weight[pair.first], self.weight[pair.second]
         return _array(np.where(first == second, first, np.sqrt(first * second)))
 
+    def linear_weights(self, z: Array) -> Array:
+        """(A, H) weights of the responses with every product linearised at adstocked spend ``z``."""
+        weight = self.weight.copy()
+        if self.pairs:
+            level, top = self.saturation(z), self.full()
+        for pair in self.pairs:
+            a, b = pair.first, pair.second
+            strength = pair.strength * self.pair_weight(pair)
+            weight[a] += strength * level[b] / top[a]
+            weight[b] += strength * level[a] / top[b]
+        return weight
+
+    def steeper(self, z: Array) -> Array:
+        """(A, H) by how much interactions multiply the slope of a response."""
+        mixed = self.linear_weights(z)
+        return np.divide(mixed, self.weight, out=np.ones_like(mixed), where=self.weight > 0.0)
+
     def supremum(self) -> Array:
         """(A,) the most that each arm can bring in a period; inf where its curve has no ceiling."""
         return self.curves.supremum() if self.draws is None else self.draws.mean_supremum()

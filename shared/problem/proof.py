@@ -29,7 +29,8 @@ A region may also end in ``PerArm``: with the rows priced by ``mu``, what is lef
 is one problem for each arm, so every arm may have a tree of its own, and the bound adds up the
 largest leaf of each. A few leaves per arm then say what the product of all of them would have to
 say in one tree (Geoffrion, Mathematical Programming Study 2, 1974, "Lagrangean relaxation for
-integer programming"). It holds where neither pairs nor counts tie the arms together.
+integer programming"). It holds where neither pairs nor counts tie the arms together. Where a
+region limits what an arm spends in all (``SplitSpend``), each of its leaves may price that too.
 
 Nobody has to believe the boxes: :mod:`shared.problem.region` derives them on the way down.
 """
@@ -55,6 +56,7 @@ __all__ = [
     "SplitActive",
     "SplitArgument",
     "SplitDecision",
+    "SplitSpend",
     "grafted",
     "with_targets",
 ]
@@ -119,6 +121,16 @@ class SplitArgument:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitSpend:
+    """The union of "the arm spends at most ``at`` in all" (``below``) and "at least" that."""
+
+    arm: int
+    at: float
+    below: int
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
 class SplitActive:
     """The union of "the arm spends nothing at all" (``off``) and "it spends something" (``on``)."""
 
@@ -158,9 +170,14 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArmLeaf:
-    """One arm's region ends here: ``nu`` (H,) prices its adstocked spend, in outcome."""
+    """One arm's region ends here: ``nu`` (H,) prices its adstocked spend, in outcome.
+
+    ``money`` is a price of all that the arm spends, beside that of the rows: positive where the
+    region's most binds, negative where its least does.
+    """
 
     nu: Array
+    money: float = 0.0
 
 
 ArmNode = ArmLeaf | SplitDecision | SplitArgument
@@ -185,7 +202,7 @@ class PerArm:
     theta: tuple[float, ...] = ()
 
 
-Split = SplitDecision | SplitArgument | SplitActive | Count
+Split = SplitDecision | SplitArgument | SplitSpend | SplitActive | Count
 Node = Leaf | PerArm | Cut | Split
 
 
@@ -239,6 +256,6 @@ def grafted(nodes: Sequence[Node], trees: dict[int, Proof]) -> Proof:
 def _shifted(node: Node, by: int) -> Node:
     if isinstance(node, SplitActive):
         return replace(node, off=node.off + by, on=node.on + by)
-    if isinstance(node, SplitDecision | SplitArgument | Count):
+    if isinstance(node, SplitDecision | SplitArgument | SplitSpend | Count):
         return replace(node, below=node.below + by, above=node.above + by)
     return replace(node, child=node.child + by) if isinstance(node, Cut) else node

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision
+from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision, SplitSpend
 from shared.problem.symmetry import in_order
 
 __all__ = ["HAIR", "Counted", "Region", "halves", "holds", "inner", "root_region", "sorted_within"]
@@ -62,7 +62,8 @@ class Counted:
 class Region:
     """Boxes of u (A, K) and z (A, H), and by arm 1: spends something, -1: nothing, 0: either.
 
-    ``counted`` also limits how many arms decide for more than a threshold; None: nothing does.
+    ``counted`` also limits how many arms decide for more than a threshold, and ``spent`` (2, A)
+    what each arm spends in all, from and to; None: nothing does.
     """
 
     u_lower: Array
@@ -71,6 +72,19 @@ class Region:
     z_upper: Array
     active: NDArray[np.int8]
     counted: Counted | None = None
+    spent: Array | None = None
+
+    def alone(self, a: int) -> Region:
+        """What the region says of one arm."""
+        own = slice(a, a + 1)
+        return Region(
+            self.u_lower[own],
+            self.u_upper[own],
+            self.z_lower[own],
+            self.z_upper[own],
+            self.active[own],
+            spent=None if self.spent is None else self.spent[:, own],
+        )
 
 
 def holds(region: Region, u: Array) -> bool:
@@ -123,7 +137,14 @@ def halves(program: Program, region: Region, split: Split) -> tuple[Region | Non
     else:
         if np.isnan(split.at):
             raise ValueError("A split at no number.")
-        if isinstance(split, SplitDecision):
+        if isinstance(split, SplitSpend):
+            known = region.spent
+            if known is None:
+                known = np.tile([[0.0], [np.inf]], program.arms)
+            first.spent, second.spent = known.copy(), known.copy()
+            first.spent[1, split.arm] = min(known[1, split.arm], split.at)
+            second.spent[0, split.arm] = max(known[0, split.arm], split.at)
+        elif isinstance(split, SplitDecision):
             at = (split.arm, split.column)
             if not 0 <= split.column < program.columns:
                 raise IndexError("There is no such column.")
@@ -223,11 +244,12 @@ class _Draft:
         z_upper: Array,
         active: NDArray[np.int8],
         limit: Counted | None = None,
+        spent: Array | None = None,
     ) -> None:
         self.program, self.limit, self.free = program, limit, not program.discrete
         self.u_lower, self.u_upper = u_lower, u_upper
         self.z_lower, self.z_upper = z_lower, z_upper
-        self.active = active
+        self.active, self.spent = active, spent
 
     @classmethod
     def of(cls, program: Program, region: Region) -> _Draft:
@@ -239,6 +261,7 @@ class _Draft:
             region.z_upper.copy(),
             region.active.copy(),
             region.counted,
+            region.spent,
         )
 
     def settled(self, arms: Iterable[int]) -> Region | None:
@@ -247,6 +270,8 @@ class _Draft:
         for _ in range(3 + len(self.program.at_most)):
             if todo:
                 index = np.array(todo, dtype=np.intp)
+                if not self._spends(index):
+                    return None
                 for _ in range(_ROUNDS):
                     if not self._domains(index):
                         return None
@@ -264,8 +289,40 @@ class _Draft:
             if not todo:
                 break
         return Region(
-            self.u_lower, self.u_upper, self.z_lower, self.z_upper, self.active, self.limit
+            self.u_lower,
+            self.u_upper,
+            self.z_lower,
+            self.z_upper,
+            self.active,
+            self.limit,
+            self.spent,
         )
+
+    def _spends(self, arms: NDArray[np.intp]) -> bool:
+        """Narrow u and z by what arms may spend in all, rounded outward; False if that is none."""
+        if self.spent is None:
+            return True
+        p, slack = self.program, (self.program.columns + 16.0) * EPS
+        money, carry = p.spread[arms].sum(axis=1), p.carry[arms]
+        low, high = self.u_lower[arms], self.u_upper[arms]
+        least, most = (money * low).sum(axis=1), (money * high).sum(axis=1)
+        fewest, largest = self.spent[:, arms]
+        hair = slack * most + 1e-300
+        if np.any(least > largest + hair) or np.any(most < fewest * (1.0 - slack) - hair):
+            return False
+        room = (largest - least + hair)[:, None]
+        need = (most - fewest + hair + slack * fewest)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            up = np.where(money > 0.0, low + room / money, np.inf) * (1.0 + 4.0 * EPS)
+            down = np.where(money > 0.0, high - need / money, 0.0) - 4.0 * EPS * high
+            rate = np.where(carry > 0.0, carry / money[:, None, :], 0.0).max(axis=2)
+            # Money goes furthest where carryover is strongest; a decision that costs none is free.
+            cap = rate * (largest + hair)[:, None] + p.carry_in[arms]
+        cap = np.where(np.isnan(cap), np.inf, cap) * (1.0 + slack)
+        self.u_upper[arms] = np.minimum(high, np.maximum(up, low))
+        self.u_lower[arms] = np.maximum(low, np.minimum(down, self.u_upper[arms]))
+        self.z_upper[arms] = np.minimum(self.z_upper[arms], cap)
+        return True
 
     def _crossed(self, arms: NDArray[np.intp]) -> bool:
         u = self.u_lower[arms] > self.u_upper[arms]

@@ -48,6 +48,17 @@ def test_optimize(api: Client, raw: dict[str, Any]) -> None:
         assert found.totals.probability_better is None
 
 
+def test_spend_interval_can_be_left_out_and_nothing_else_changes(api: Client) -> None:
+    whole, less = with_draws(), with_draws() | {"include": []}
+    every = api.post("optimize", whole | {"include": ["spend_interval"]}).json
+    rows, others = every["allocation"], api.post("optimize", less).json["allocation"]
+    assert api.post("optimize", whole).json["allocation"] == rows
+    for row, other in zip(rows, others, strict=True):
+        assert row["spend_interval"] is not None
+        assert other == row | {"spend_interval": None}
+    assert api.post("optimize", whole | {"include": ["plots"]}).status == 422
+
+
 def test_the_same_request_and_seed_give_the_same_bytes_but_for_times_and_ids(api: Client) -> None:
     raw = with_draws() | {"solver": {"seed": 11}}
 

@@ -16,13 +16,16 @@ from shared.problem.program import AtMost, Program, Rows
 from shared.problem.proof import (
     ArmLeaf,
     ArmNode,
+    Node,
     PerArm,
     Proof,
+    Split,
     SplitActive,
     SplitArgument,
     SplitDecision,
+    SplitSpend,
 )
-from shared.problem.region import root_region
+from shared.problem.region import halves, holds, root_region
 from shared.solve.certify.certificate import certify
 from shared.solve.program.ascent import ascend
 from shared.solve.program.price_search import falls_apart, search_prices
@@ -38,12 +41,17 @@ def _plan(n: int, periods: int, seed: int) -> Program:
 
 def _random_tree(rng: np.random.Generator, program: Program, a: int) -> tuple[ArmNode, ...]:
     """Splits anywhere, prices of any sign: whatever a careless solver could write down."""
-    nodes: list[ArmNode] = [ArmLeaf(rng.normal(0.3, 0.5, program.weight.shape[1]))]
+
+    def leaf() -> ArmLeaf:
+        nu = np.asarray(rng.normal(0.3, 0.5, program.weight.shape[1]))
+        return ArmLeaf(nu, float(rng.normal(0.0, 0.3)))
+
+    nodes: list[ArmNode] = [leaf()]
     top = program.adstocked(program.upper)[a]
     for _ in range(int(rng.integers(0, 4))):
         slot = int(rng.choice([i for i, x in enumerate(nodes) if isinstance(x, ArmLeaf)]))
         first = len(nodes)
-        nodes += [ArmLeaf(rng.normal(0.3, 0.5, program.weight.shape[1])) for _ in range(2)]
+        nodes += [leaf(), leaf()]
         if rng.random() < 0.5:
             h = int(rng.integers(program.weight.shape[1]))
             nodes[slot] = SplitArgument(0, h, float(rng.uniform(0, top[h])), first, first + 1)
@@ -58,9 +66,20 @@ def _attack(seed: int) -> None:
     rng = np.random.default_rng(seed)
     program, plan = random_program(rng)
     tied = bool(program.pairs or program.at_most)
-    trees = tuple(_random_tree(rng, program, a) for a in range(program.arms))
-    mu = rng.normal(0.0, 0.5, len(program.rows.names))
-    found = certify(program, plan, Proof((PerArm(mu, trees),)))
+
+    def leaf() -> PerArm:
+        trees = tuple(_random_tree(rng, program, a) for a in range(program.arms))
+        return PerArm(rng.normal(0.0, 0.5, len(program.rows.names)), trees)
+
+    nodes: list[Node] = [leaf()]
+    while rng.random() < 0.6 and len(nodes) < 7:
+        slot = int(rng.choice([i for i, node in enumerate(nodes) if isinstance(node, PerArm)]))
+        a = int(rng.integers(program.arms))
+        spent = float(program.spend(program.upper)[a].sum())
+        at = float(rng.choice([rng.uniform(0.0, spent), program.spend(plan)[a].sum()]))
+        nodes[slot] = SplitSpend(a, at, len(nodes), len(nodes) + 1)
+        nodes += [leaf(), leaf()]
+    found = certify(program, plan, Proof(tuple(nodes)))
     if tied:
         assert not found.proven
         return
@@ -77,6 +96,54 @@ def test_no_tree_of_arms_proves_less_than_a_plan_is_worth(seed: int) -> None:
 def test_no_tree_of_arms_proves_less_than_a_plan_is_worth_many_times() -> None:
     for seed in range(1_000, 6_000):
         _attack(seed)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_plan_is_lost_where_regions_limit_what_an_arm_spends(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program, plan = random_program(rng)
+    region = root_region(program)
+    assert region is not None
+    z = program.adstocked(plan)
+    for _ in range(8):
+        a, h = int(rng.integers(program.arms)), int(rng.integers(z.shape[1]))
+        money = float((program.spread.sum(axis=1) * plan)[a].sum())
+        near = float(rng.choice([0.0, 1.0, rng.uniform(0.3, 3.0)]))
+        if rng.random() < 0.7:
+            split: Split = SplitSpend(a, near * money, 0, 0)
+            below = money <= near * money
+        else:
+            split = SplitArgument(a, h, near * z[a, h], 0, 0)
+            below = z[a, h] <= near * z[a, h]
+        sides = halves(program, region, split)
+        region = sides[0] if below else sides[1]
+        assert region is not None
+        assert holds(region, plan)
+        hair = 1e-9 * (z + 1e-300)
+        assert np.all(region.z_lower <= z + hair)
+        assert np.all(region.z_upper >= z - hair)
+
+
+def test_a_leaf_that_prices_spend_is_exact_where_the_limit_binds() -> None:
+    # One arm, one period, no budget to speak of: at most half of what it would like to spend.
+    program = _plan(1, 2, 5)
+    root = root_region(program)
+    assert root is not None
+    wide = replace(program, rows=replace(program.rows, lower=np.array([-np.inf])))
+    most = 0.4 * float(program.rows.upper[0])
+    u = np.array([[0.0, most]])
+    slope = float(wide.gradient(u)[0, 1])
+    dear = ArmLeaf(wide.slopes(u)[0], slope)
+    tree = PerArm(np.zeros(1), ((dear,),))
+    free = PerArm(np.zeros(1), ((ArmLeaf(np.zeros(2)),),))
+    split = SplitSpend(0, most, 1, 2)
+    limited = certify(wide, u, Proof((split, tree, free))).upper_bound
+    loose = certify(wide, u, Proof((split, free, free))).upper_bound
+    assert program.objective(u) <= limited <= loose
+    # The price is of no use where nothing limits what is spent.
+    alone = certify(wide, u, Proof((tree,))).upper_bound
+    plain = PerArm(np.zeros(1), ((ArmLeaf(dear.nu),),))
+    assert alone == certify(wide, u, Proof((plain,))).upper_bound
 
 
 def test_trees_below_a_split_bound_their_side_only() -> None:
@@ -224,3 +291,22 @@ def test_after_the_deadline_no_leaf_is_relaxed_and_prices_stay_valid() -> None:
     checked = certify(program, u, Proof((node,)))
     assert program.objective(u) <= checked.upper_bound < np.inf
     assert checked.upper_bound <= late.bound() * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e6, 1e14])
+def test_what_trees_believe_of_wild_prices_is_what_the_certificate_says(size: float) -> None:
+    program = _plan(3, 4, 5)
+    region = root_region(program)
+    assert region is not None
+    rng = np.random.default_rng(1)
+    nu = 0.4 * np.ones(program.weight.shape)
+    trees = ArmTrees.planted(program, region, np.array([0.5]), nu)
+    moved = trees.moved(np.array([0.5]), 0.0)
+    for own in moved.leaves:
+        for leaf in own:
+            leaf.bound = np.inf
+            moved._keep([leaf], [size * rng.uniform(0.0, 1.0, 4)], [0.0])
+    u = np.full(program.lower.shape, program.rows.upper[0] / program.lower.size)
+    node = PerArm(moved.mu, tuple(tuple(own) for own in moved.nodes))
+    checked = certify(program, u, Proof((node,)))
+    assert checked.upper_bound <= moved.bound() * (1.0 + 1e-6)

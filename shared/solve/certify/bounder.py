@@ -50,6 +50,8 @@ class Task:
         Of an outcome and of money at the targets' multipliers, and what is to be taken off.
     inner
         The box (2, A) of the decisions that a cut leaves; None for a leaf.
+    money
+        (A,) prices of what each arm spends in all, beside those of the rows; None: nothing.
     """
 
     leaf: Leaf
@@ -61,6 +63,7 @@ class Task:
     less: float
     sides: Sides
     inner: Array | None = None
+    money: Array | None = None
 
 
 class Bounder:
@@ -242,6 +245,9 @@ class Bounder:
             stack = _Stack.of(tasks[i : i + step])
             best = self._arms(terms, stack, stack.boxes, loose=False)
             chosen, _ = self._choose(best, stack.boxes)
+            side = np.where(stack.money > 0.0, stack.spent[:, 1], stack.spent[:, 0])
+            side = np.multiply(stack.money, side, out=np.zeros_like(side), where=stack.money != 0.0)
+            chosen = chosen + side + 4.0 * EPS * np.abs(side)
             # Each leaf by its own size: the prices of one that hardly matters may be wild.
             chosen = chosen + self.operations * EPS * (best.size + np.abs(chosen))
             top = np.maximum(top, np.where(np.isnan(chosen), np.inf, chosen).max(axis=0))
@@ -279,6 +285,9 @@ class Bounder:
         money = stack.cost[:, None, None] * self.money
         price = money + (stack.mu @ rows.matrix).reshape(-1, *self.program.lower.shape)
         price_size = money + (np.abs(stack.mu) @ np.abs(rows.matrix)).reshape(price.shape)
+        if stack.money.any():
+            price = price + stack.money[:, :, None] * self.money
+            price_size = price_size + np.abs(stack.money)[:, :, None] * self.money
         on = np.full(boxes.active.shape, np.inf)
         can_on = boxes.active >= 0
         if self.joint:
@@ -496,7 +505,8 @@ class _Stack:
     """Tasks side by side.
 
     ``at``, ``count_price`` and ``count_cost`` are of counts (L, A), (L,), (L,); ``at`` is None
-    where nothing is counted. ``inner`` (C, 2, A) is there where all tasks are cuts.
+    where nothing is counted. ``inner`` (C, 2, A) is there where all tasks are cuts. ``money``
+    (L, A) prices what arms spend, from and to ``spent`` (L, 2, A).
     """
 
     boxes: _Boxes
@@ -511,6 +521,8 @@ class _Stack:
     count_price: Array
     count_cost: Array
     inner: Array
+    money: Array
+    spent: Array
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> _Stack:
@@ -529,6 +541,13 @@ class _Stack:
             )
         size = tasks[0].region.u_lower.shape[0]
         inner = [np.zeros((2, size)) if each.inner is None else each.inner for each in tasks]
+        every = np.tile([[0.0], [np.inf]], size)
+        spent = np.stack([every if t.region.spent is None else t.region.spent for t in tasks])
+        money = np.stack([np.zeros(size) if t.money is None else t.money for t in tasks])
+        if not np.all(np.isfinite(money)):
+            raise ValueError("A multiplier is no number.")
+        # Of the right sign, as those of rows: any are valid, so wrong ones are set to nothing.
+        money = np.where(np.isfinite(spent[:, 1]), money, np.minimum(money, 0.0))
         return cls(
             boxes=_Boxes.of([each.region for each in tasks]),
             mu=np.stack([each.mu for each in tasks]),
@@ -542,6 +561,8 @@ class _Stack:
             count_price=price,
             count_cost=price * most,
             inner=np.stack(inner),
+            money=money,
+            spent=spent,
         )
 
     def take(self, which: list[int]) -> _Stack:

@@ -17,9 +17,11 @@ from shared.problem.proof import ArmLeaf, ArmNode, Leaf, PerArm, SplitArgument, 
 from shared.problem.region import Region, halves
 from shared.solve.certify.bounder import Bounder, Task
 
-__all__ = ["bound_arms"]
+__all__ = ["alone", "bound_arms"]
 
 Array = NDArray[np.float64]
+
+_FREE = np.array([[0.0], [np.inf]])
 
 
 def bound_arms(bounder: Bounder, node: PerArm, region: Region) -> float:
@@ -34,13 +36,13 @@ def bound_arms(bounder: Bounder, node: PerArm, region: Region) -> float:
     program = bounder.program
     if len(node.trees) != program.arms:
         raise ValueError("Trees of another program.")
-    ends = [_ends(_alone(program, a), node.trees[a], _row(region, a)) for a in range(program.arms)]
+    ends = [_ends(alone(program, a), node.trees[a], region.alone(a)) for a in range(program.arms)]
     if any(not leaves for leaves in ends):
         return -math.inf  # one arm has nothing that it may do: no plan is here
     return bounder.apart(_side_by_side(bounder, node, ends))
 
 
-def _alone(program: Program, a: int) -> Program:
+def alone(program: Program, a: int) -> Program:
     """What a region of one arm depends on; nothing else of the arms may be read from it."""
     own = slice(a, a + 1)
     return replace(
@@ -57,20 +59,9 @@ def _alone(program: Program, a: int) -> Program:
     )
 
 
-def _row(region: Region, a: int) -> Region:
-    own = slice(a, a + 1)
-    return Region(
-        region.u_lower[own],
-        region.u_upper[own],
-        region.z_lower[own],
-        region.z_upper[own],
-        region.active[own],
-    )
-
-
-def _ends(alone: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple[Array, Region]]:
-    """The prices (H,) and regions of one arm at the leaves of its tree."""
-    out: list[tuple[Array, Region]] = []
+def _ends(own: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple[ArmLeaf, Region]]:
+    """The leaves and regions of one arm that its tree ends in."""
+    out: list[tuple[ArmLeaf, Region]] = []
     seen: set[int] = set()
     walk: list[tuple[int, Region]] = [(0, root)]
 
@@ -81,21 +72,20 @@ def _ends(alone: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple
         seen.add(at)
         node = tree[at]
         if isinstance(node, ArmLeaf):
-            nu = np.asarray(node.nu, dtype=float)
-            if nu.shape != alone.carry_in.shape[1:]:
+            if np.shape(node.nu) != own.carry_in.shape[1:]:
                 raise ValueError("Prices of another program.")
-            out.append((nu, region))
+            out.append((node, region))
             continue
         if not isinstance(node, SplitDecision | SplitArgument) or node.arm != 0:
             raise TypeError("A split that an arm's tree may not have.")
-        for child, part in zip((node.below, node.above), halves(alone, region, node), strict=True):
+        for child, part in zip((node.below, node.above), halves(own, region, node), strict=True):
             if part is not None:
                 walk.append((child, part))
     return out
 
 
 def _side_by_side(
-    bounder: Bounder, node: PerArm, ends: list[list[tuple[Array, Region]]]
+    bounder: Bounder, node: PerArm, ends: list[list[tuple[ArmLeaf, Region]]]
 ) -> list[Task]:
     """As many whole regions as the longest tree has leaves: all arms are bounded at once."""
     out = []
@@ -108,7 +98,9 @@ def _side_by_side(
             np.concatenate([part.z_lower for part in parts]),
             np.concatenate([part.z_upper for part in parts]),
             np.concatenate([part.active for part in parts]),
+            spent=np.concatenate([_FREE if p.spent is None else p.spent for p in parts], axis=1),
         )
-        leaf = Leaf(node.mu, np.stack([nu for nu, _ in each]), node.theta)
-        out.append(bounder.task(leaf, whole))
+        leaf = Leaf(node.mu, np.stack([own.nu for own, _ in each]), node.theta)
+        money = np.array([own.money for own, _ in each], dtype=float)
+        out.append(replace(bounder.task(leaf, whole), money=money))
     return out

@@ -11,8 +11,8 @@ Otherwise regions are split at the adstocked spend whose term errs most, best fi
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,14 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
+from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
-from shared.solve.program.interaction_ascent import Ascent, ascend, bent, box_of
-from shared.solve.program.interaction_levels import Regions, fits
-from shared.solve.program.interaction_newton import Levels
-from shared.solve.program.interaction_terms import (
-    whole_split,
-    widest_cell,
-)
-from shared.solve.program.interior import RelaxedProgram
+from shared.solve.program.box_primal import allowed, sides_of, snapped
+from shared.solve.program.interaction_levels import Levels, Regions, fits, shared_out
+from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
-from shared.solve.search import Solution, Tree
+from shared.solve.search import Solution, Tree, best_first
 
 __all__ = ["search_interactions"]
 
@@ -41,6 +37,11 @@ Array = NDArray[np.float64]
 Split = SplitDecision | SplitArgument | SplitActive
 
 _NODES = 100_000
+_CLIMBS = 40  # linearisations of one local ascent
+_ASK_S = 1e-3  # work of one bound by the certificate, by pair
+_GRID = 48  # points at which a term is looked at
+_SHARES = np.linspace(0.0, 1.0, _GRID) ** 1.5
+_NEAR = np.array([-0.1, -0.03, -0.01, -1e-3, 1e-3, 0.01, 0.03, 0.1])  # of the range, around a point
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,13 +77,13 @@ def search_interactions(
         return nothing
     plain = replace(program, pairs=())
     enveloper = Enveloper(plain)
-    search = Ascent(
+    search = _Ascent(
         program, plain, enveloper, Bounder(program, root, 1.0), options.gap, deadline
     )  # fmt: skip
     for start in starts:
         search.offer(start, None)
     slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
-    box = box_of(root)
+    box = _box_of(root)
     if fits(program):
         return _over_levels(search, root, starts)
     _first_plans(search, box, starts)
@@ -91,35 +92,21 @@ def search_interactions(
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
     first = _solve(search, slot, root, None)
-    heap: list[tuple[float, int, _Node]] = []
-    if first is not None:
-        heapq.heappush(heap, (-first.bound, 0, first))
-    nodes, best_bound = 1, np.inf
-    while heap and not search.late() and nodes < _NODES:
-        best_bound = -heap[0][0]
-        if best_bound <= search.cutoff():
-            break
-        _, _, node = heapq.heappop(heap)
-        children = _split(search, node)
-        if children is None:
-            heapq.heappush(heap, (-node.bound, -1, node))
-            break
-        for child in children:
-            nodes += 1
-            heapq.heappush(heap, (-child.bound, nodes, child))
-    bound = -heap[0][0] if heap else search.cutoff()
+    left, nodes = best_first(
+        search, first, lambda node: _split(search, node), lambda node: node.bound, _NODES
+    )
     return Solution(
         u=search.best,
         prices=nothing.prices if search.prices is None else search.prices,
         proof=search.tree.proof(),
         nodes=nodes,
         iterations=search.iterations,
-        bound=max(bound, search.value),
-        finished=not heap or bound <= search.cutoff(),
+        bound=search.cutoff() if left is None else max(left, search.value),
+        finished=left is None or left <= search.cutoff(),
     )
 
 
-def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
+def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
     """The search for one budget; leaves are judged as the certificate will judge them."""
     program = search.program
     levels = Levels.of(program, search.base)
@@ -140,7 +127,7 @@ def _over_levels(search: Ascent, root: Region, starts: tuple[Array, ...]) -> Sol
     )
 
 
-def _first_plans(search: Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
+def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
     """Local ascents from the relaxation at low, middling and high levels, and from known plans."""
     program = search.program
     for share in (0.5, 0.0, 1.0):
@@ -152,16 +139,16 @@ def _first_plans(search: Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> 
             if found.status == "infeasible":
                 return
             z = found.z
-        ascend(search, box, found.u)
-        simple = share == 0.5 and not bent(search, box) and not program.discrete
+        _ascend(search, box, found.u)
+        simple = share == 0.5 and not _bent(search, box) and not program.discrete
         if simple and _first_is_best(search, box):
             return
     for start in starts:
         if work.now() < search.deadline:
-            ascend(search, box, start)
+            _ascend(search, box, start)
 
 
-def _first_is_best(search: Ascent, box: ProgramBox) -> bool:
+def _first_is_best(search: _Ascent, box: ProgramBox) -> bool:
     """Whether squares around the best plan already prove it: no more starts are needed then."""
     root = search.bounder.root
     if search.best is None or search.prices is None:
@@ -174,10 +161,10 @@ def _first_is_best(search: Ascent, box: ProgramBox) -> bool:
     return bound <= search.cutoff()
 
 
-def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _Node | None:
+def _solve(search: _Ascent, slot: int, region: Region, parent: _Node | None) -> _Node | None:
     """Bound a region and look for plans in it; None where nothing better can be there."""
     began = work.now()
-    program, box = search.program, box_of(region)
+    program, box = search.program, _box_of(region)
     if search.best is not None and parent is None:
         z = program.adstocked(search.best)
     elif parent is not None:
@@ -207,7 +194,7 @@ def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _
     assert node is not None
     search.tree.set(slot, node.leaf)
     if parent is None or program.discrete:
-        ascend(search, box, node.u)
+        _ascend(search, box, node.u)
     search.slowest = max(0.8 * search.slowest, work.now() - began)
     if parent is not None and parent.bound < node.bound:
         node = replace(node, bound=parent.bound)
@@ -217,7 +204,7 @@ def _solve(search: Ascent, slot: int, region: Region, parent: _Node | None) -> _
 
 
 def _hopeless(
-    search: Ascent,
+    search: _Ascent,
     slot: int,
     region: Region,
     found: RelaxedProgram,
@@ -237,7 +224,7 @@ def _hopeless(
     return _Node(slot, region, parent.leaf, found.u, z, parent.bound)
 
 
-def _split(search: Ascent, node: _Node) -> list[_Node] | None:
+def _split(search: _Ascent, node: _Node) -> list[_Node] | None:
     """Both halves of a region; None where there is nothing left to split."""
     split = whole_split(search.program, node.region, node.u)
     if split is None:
@@ -262,7 +249,7 @@ def _split(search: Ascent, node: _Node) -> list[_Node] | None:
     return out
 
 
-def _term(search: Ascent, node: _Node) -> Split | None:
+def _term(search: _Ascent, node: _Node) -> Split | None:
     """A split at the adstocked spend whose term errs most."""
     region = node.region
     found = widest_cell(
@@ -277,3 +264,323 @@ def _term(search: Ascent, node: _Node) -> Split | None:
         u = (at - float(search.program.carry_in[a, h])) / carry
         return SplitDecision(a, 0, u, 0, 0)
     return SplitArgument(a, h, at, 0, 0)
+
+
+@dataclass(slots=True)
+class _Ascent:
+    program: Program
+    plain: Program
+    base: Enveloper
+    bounder: Bounder
+    gap: float
+    deadline: float
+    tree: Tree = field(default_factory=Tree)
+    best: Array | None = None
+    value: float = -np.inf
+    prices: Array | None = None
+    links: Array | None = None
+    iterations: int = 0
+    slowest: float = 0.0
+    sized: bool = False
+    # What rounding leaves of a bound: a plan that is worth nothing is not told from one of these.
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        top = self.program.supremum()
+        reach = np.where(np.isfinite(top), top, 0.0)[:, None] * self.program.weight
+        self.least = 1e-13 * self.program.value * float(reach.sum())
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+        if not np.isfinite(self.value):
+            return -np.inf
+        return self.value + max(0.5 * self.gap * abs(self.value), self.least)
+
+    def late(self) -> bool:
+        """Whether there is no time for one more region."""
+        return work.now() + self.slowest >= self.deadline
+
+    def enveloper(self, z: Array) -> Enveloper:
+        """Envelopes with the interactions linearised at adstocked spend ``z``."""
+        other = copy.copy(self.base)
+        other.weight = self.program.linear_weights(z)
+        other._memory, other._hulls = [], {}
+        return other
+
+    def relax(self, box: ProgramBox, z: Array, gap: float) -> RelaxedProgram:
+        found = relax_program(self.plain, box, None, enveloper=self.enveloper(z), gap=gap)
+        self.iterations += found.iterations
+        return found
+
+    def offer(self, u: Array, mu: Array | None, nu: Array | None = None) -> bool:
+        """Take a plan (A, K) that is better than the best, if it is allowed.
+
+        ``mu`` and ``nu`` are prices of the rows and of adstocked spend around it, where known.
+        """
+        inside = np.clip(u, self.program.lower, self.program.upper)
+        value = self.program.objective(inside)
+        if value <= self.value:
+            return False
+        if not allowed(self.program, inside):
+            mended = repair(self.program, inside)
+            if mended is None or not allowed(self.program, mended):
+                return False
+            inside, value = mended, self.program.objective(mended)
+            if value <= self.value:
+                return False
+        self.best, self.value = inside, value
+        if mu is not None:
+            self.prices = mu
+        self.links = nu
+        return True
+
+    def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
+        """A locally best plan on the sides that ``u`` is on; prices (mu, nu) there."""
+        program = self.program
+        sides = sides_of(program, self.base, box, u).tightened(program)
+        mu, nu = np.zeros(len(program.rows.names)), np.zeros(program.weight.shape)
+        if sides.empty:
+            return u, mu, nu
+        for turn in range(_CLIMBS):
+            found = self.relax(sides, program.adstocked(u), gap)
+            if found.status == "infeasible":
+                break
+            mu, nu = found.mu, found.nu
+            aim = np.clip(found.u, sides.u_lower, sides.u_upper)
+            old = program.objective(u) if turn else -np.inf
+            taken, value = aim, program.objective(aim)
+            if turn:
+                taken, value = best_along(program, u, aim, old, value)
+            if value < old:
+                break
+            moved = float(np.abs(taken - u).max())
+            u = taken
+            if value - old <= 1e-13 * abs(value) or moved <= 1e-9 * float(np.abs(u).max()):
+                break
+            if work.now() >= self.deadline:
+                break
+        self.offer(u, mu, nu)
+        return u, mu, nu
+
+    def ask(self, leaf: Leaf, region: Region) -> float:
+        """The certificate's bound of a leaf, no closer than the gap asks for."""
+        if np.isfinite(self.value) and not self.sized:
+            size = max(abs(self.value) / self.program.value, 1e-300)
+            self.bounder = Bounder(self.program, self.bounder.root, size)
+            self.sized = True
+        work.charge(_ASK_S * len(self.program.pairs))
+        return self.bounder.bound(leaf, region, self.cutoff())
+
+    def leaf(self, region: Region, z: Array, mu: Array, nu: Array) -> tuple[Leaf, float]:
+        """The better of squares around ``z`` and of planes, with its bound."""
+        work.charge(_ASK_S * len(self.program.pairs))
+        best = self.squares(region, z, mu, nu)
+        bound = self.bounder.bound(best, region, self.cutoff())
+        if bound > self.cutoff():
+            other = Leaf(mu, nu, planes=planes_at(self.program, region, z))
+            flat = self.bounder.bound(other, region, self.cutoff())
+            if flat < bound:
+                return other, flat
+        return best, bound
+
+    def squares(self, region: Region, z: Array, mu: Array, nu: Array) -> Leaf:
+        """Squares around ``z``, shared out as the terms can bear them over the region."""
+        price = arm_prices(self.program, mu, nu)
+        shares = shares_at(self.program, self.enveloper(z), region, z, price)
+        planes = planes_at(self.program, region, z)
+        return Leaf(mu, nu, planes=planes, centres=z, shares=shares)
+
+    def around_best(self, region: Region) -> tuple[Leaf, float] | None:
+        """Squares around the best plan at its own prices; None where those are not known."""
+        if self.best is None or self.prices is None or self.links is None:
+            return None
+        z = self.program.adstocked(self.best)
+        leaf = self.squares(region, z, self.prices, self.links)
+        return leaf, self.bounder.bound(leaf, region, self.cutoff())
+
+
+def _ascend(search: _Ascent, box: ProgramBox, u: Array) -> None:
+    program = search.program
+    plan = u
+    if program.discrete:
+        near = repair(program, snapped(program, u))
+        plan = u if near is None else near
+    for _ in range(4):
+        before = search.value
+        plan, _, _ = search.climb(box, plan)
+        if search.value <= before * (1.0 + 1e-9) or not _bent(search, box):
+            return
+
+
+def _box_of(region: Region) -> ProgramBox:
+    return ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
+
+
+def _bent(search: _Ascent, box: ProgramBox) -> bool:
+    bend = np.where(np.isfinite(search.base.bend), search.base.bend, 0.0)[:, None]
+    return bool(np.any((bend > box.z_lower) & (box.z_upper > box.z_lower)))
+
+
+def arm_prices(program: Program, mu: Array, nu: Array) -> Array:
+    """(A, H) what a unit of adstocked spend costs, in outcome.
+
+    Where one decision is one adstocked spend that is the money and the rows' prices, else ``nu``.
+    """
+    if program.columns > 1 or program.weight.shape[1] > 1:
+        return nu
+    money = program.cost * program.spread.sum(axis=1)
+    money = money + (mu @ program.rows.matrix).reshape(money.shape)
+    moves = program.carry[:, :, 0] > 0.0
+    carry = np.where(moves, program.carry[:, :, 0], 1.0)
+    return np.asarray(money / carry / max(program.value, 1e-300))
+
+
+def shares_at(
+    program: Program, enveloper: Enveloper, region: Region, z: Array, price: Array
+) -> Array:
+    """(P, H) how the squares of each interaction are best shared out around ``z``.
+
+    A term stays largest at ``z`` while its squares bend up by less than twice the loss from there
+    over the square of the way in levels, at every point of its range. Interactions for which that
+    is too little have 0, which leaves them to planes.
+
+    Parameters
+    ----------
+    enveloper
+        Has the weights linearised at ``z``.
+    price
+        (A, H) of adstocked spend, in outcome.
+    """
+    weight = enveloper.weight
+    top = program.full()[:, None]
+    low, high = region.z_lower, region.z_upper
+    width = (high - low)[..., None]
+    wide = low[..., None] + _SHARES * width
+    near = np.clip(z[..., None] + _NEAR * width, low[..., None], high[..., None])
+    grid = np.concatenate((wide, near), axis=2)
+    ones = np.ones((weight.shape[0], 1))
+    flat = enveloper.curve(grid.reshape(weight.shape[0], -1), ones)[0]
+    level = flat.reshape(grid.shape) / top[..., None]
+    here = (enveloper.curve(z, ones)[0] / top)[..., None]
+    gain = (weight * top)[..., None] * (level - here)
+    loss = price[..., None] * (grid - z[..., None]) - gain
+    apart = (level - here) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=2)
+    unit = np.maximum(np.abs(weight) * top, 1e-300)
+    # An arm that can bear nothing takes as little as may be.
+    bear = np.clip(bear, 1e-3 * unit, 1e9 * unit)
+    first = np.array([pair.first for pair in program.pairs])
+    second = np.array([pair.second for pair in program.pairs])
+    size = np.array([np.abs(p.strength * program.pair_weight(p)) for p in program.pairs])
+    return shared_out(first, second, size, bear)[1]
+
+
+def planes_at(program: Program, region: Region, z: Array) -> Array:
+    """(P, H) for each interaction the plane that is lower at adstocked spend ``z``: 1 the first."""
+    low, high, at = (program.saturation(x) for x in (region.z_lower, region.z_upper, z))
+    out = []
+    for pair in program.pairs:
+        a, b = pair.first, pair.second
+        near, far = (high[b], low[b]) if pair.strength >= 0.0 else (low[b], high[b])
+        one, two = (
+            pair.strength * (y * at[a] + x * at[b] - x * y)
+            for x, y in ((low[a], near), (high[a], far))
+        )
+        out.append(np.where(one < two, 1.0, 0.0))
+    return np.array(out)
+
+
+def widest_cell(
+    program: Program,
+    leaf: Leaf,
+    enveloper: Enveloper,
+    low: Array,
+    high: Array,
+    z: Array,
+) -> tuple[int, int, float] | None:
+    """(arm, period, adstocked spend) to split at: where a term's bound is furthest from the plan.
+
+    ``enveloper`` has the weights linearised at the plan's adstocked spend ``z``; None where every
+    range has closed.
+    """
+    weight = enveloper.weight
+    arms, periods = weight.shape
+    share = np.linspace(0.0, 1.0, _GRID) ** 2
+    grid = low[..., None] + share * (high - low)[..., None]
+    top = program.full()[:, None]
+    ones = np.ones((arms, 1))
+    level = enveloper.curve(grid.reshape(arms, -1), ones)[0].reshape(grid.shape) / top[..., None]
+    now = enveloper.curve(z, ones)[0] / top
+    curve = np.zeros(weight.shape)
+    squares = leaf.shares if leaf.shares is not None else np.ones((len(program.pairs), periods))
+    for pair, t in zip(program.pairs, squares, strict=True):
+        size = np.abs(pair.strength * program.pair_weight(pair))
+        safe = np.where(t > 0.0, t, 1.0)
+        curve[pair.first] += size * safe
+        curve[pair.second] += size / safe
+    assert leaf.nu is not None
+    price = arm_prices(program, leaf.mu, leaf.nu)
+    rise = (weight * top)[..., None] * (level - now[..., None])
+    rise = rise + 0.5 * curve[..., None] * (level - now[..., None]) ** 2
+    rise = rise - price[..., None] * (grid - z[..., None])
+    width = high - low
+    lively = width > 1e-9 * np.maximum(high, 1e-300)
+    best = np.where(lively, np.maximum(rise.max(axis=2), 0.0), -1.0)
+    if not np.any(lively):
+        return None
+    if float(best.max()) <= 0.0:
+        best = np.where(lively, curve * (level[..., -1] - level[..., 0]) ** 2, -1.0)
+    a, h = (int(i) for i in np.unravel_index(int(best.argmax()), best.shape))
+    far = float(grid[a, h, int(rise[a, h].argmax())])
+    at = 0.5 * (float(z[a, h]) + far)
+    edge = 0.1 * float(width[a, h])
+    if abs(far - float(z[a, h])) < edge:
+        at = 0.5 * float(low[a, h] + high[a, h])
+    return a, h, float(np.clip(at, low[a, h] + edge, high[a, h] - edge))
+
+
+def best_along(
+    program: Program, u: Array, aim: Array, start: float, end: float
+) -> tuple[Array, float]:
+    """The best plan met on the way from ``u`` to ``aim``, by parabolas through three values."""
+    best, value = aim, end
+    reach = 1.0
+    for _ in range(12):
+        middle = program.objective(u + 0.5 * reach * (aim - u))
+        bend = end - 2.0 * middle + start
+        rise = 4.0 * middle - end - 3.0 * start
+        share = -0.5 * rise / bend if bend < 0.0 else 0.5
+        for step in (0.5 * reach, reach * min(max(share, 0.05), 1.0)):
+            plan = u + step * (aim - u)
+            met = program.objective(plan)
+            if met > value:
+                best, value = plan, met
+        if value >= start:
+            break
+        reach, end = 0.5 * reach, middle
+    return best, value
+
+
+def whole_split(program: Program, region: Region, relaxed: Array) -> Split | None:
+    """A split at a decision that the relaxation puts where it may not be."""
+    if not program.discrete:
+        return None
+    slack = 1e-7 * program.scale
+    u = np.clip(relaxed, region.u_lower, region.u_upper)
+    short = (u > slack) & (u < program.least_active - slack)
+    for a in np.flatnonzero(short.any(axis=1) & (region.active == 0)).tolist():
+        return SplitActive(a, 0, 0)
+    for limit in program.at_most:
+        arms = [a for a in limit.arms if u[a].max() > slack]
+        if len(arms) > limit.count:
+            free = [a for a in arms if region.active[a] == 0]
+            if free:
+                return SplitActive(max(free, key=lambda a: float(u[a].max())), 0, 0)
+    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
+    off = np.where((program.lot > 0.0)[:, None], np.abs(u - np.round(u / lot) * lot), 0.0)
+    arm, k = (int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
+    if off[arm, k] > slack:
+        at = float((np.floor(u[arm, k] / lot[arm, 0]) + 0.5) * lot[arm, 0])
+        return SplitDecision(arm, k, at, 0, 0)
+    return None

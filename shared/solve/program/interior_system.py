@@ -24,7 +24,7 @@ __all__ = ["Blocks"]
 
 Array = NDArray[np.float64]
 
-_STEP_S, _ARM_S, _ENTRY_S = 7e-4, 4e-5, 2e-9  # work of a step, by decision, by entry of the blocks
+_STEP_S, _CELL_S, _ENTRY_S = 5e-4, 7e-7, 3e-10  # work of a step, by decision, by entry of blocks
 _SMALL = 24  # columns up to which stacked routines beat LAPACK arm by arm
 
 
@@ -44,7 +44,7 @@ class Blocks:
     def __init__(self, carry: Array, rows: Any, equal: NDArray[np.bool_]) -> None:
         self.arms, self.periods, self.columns = carry.shape
         self.cost = (
-            _STEP_S + _ARM_S * self.arms * self.columns + _ENTRY_S * carry.size * self.columns
+            _STEP_S + _CELL_S * self.arms * self.columns + _ENTRY_S * carry.size * self.columns
         )
         line, arm, column, entry = _entries(rows, self.columns)
         parts = np.zeros((self.arms, len(equal)), dtype=bool)
