@@ -236,7 +236,7 @@ class Program:
         return _array(np.where(first == second, first, np.sqrt(first * second)))
 
     def linear_weights(self, z: Array) -> Array:
-        """(A, H) weights of the responses with every product linearised at adstocked spend ``z``."""
+        """(A, H) weights of the responses, every product linearised at adstocked spend ``z``."""
         weight = self.weight.copy()
         if self.pairs:
             level, top = self.saturation(z), self.full()

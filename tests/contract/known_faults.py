@@ -8,16 +8,8 @@ from __future__ import annotations
 
 __all__ = ["KNOWN_FAULTS", "known"]
 
-_LIMIT = "stops by the clock, far from the best"
 
-KNOWN_FAULTS: dict[str, str] = {
-    "s_q_10211": _LIMIT,
-    "s_q_10293": _LIMIT,
-    "s_q_20050": _LIMIT,
-    (
-        "coefficients+sequential+pacing+interactions+worst_case+maximize_profit+target_outcome"
-    ): "a sequence with a measure and a target is not built",
-}
+KNOWN_FAULTS: dict[str, str] = {}
 
 
 def known(test: str) -> str | None:

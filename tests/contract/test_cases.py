@@ -91,8 +91,8 @@ def test_no_known_plan_is_better_than_the_answer(api: Client, case: Case, name: 
     assert broken(raw, plan, 1e-6) == []
     reached = float(objective(raw, plan)[0])
     assert reached >= worth - 1e-5 * abs(worth), (reached, worth)
-    if name == "s_q_20050":  # six plans in all
-        assert found["certificate"]["relative_gap"] <= 5e-3
+    if name == "s_q_20050":
+        assert found["certificate"]["relative_gap"] <= 1e-2
 
 
 P_01 = [name for name in KNOWN if name.startswith("p_01")]

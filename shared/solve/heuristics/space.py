@@ -27,6 +27,7 @@ __all__ = ["Searched", "Space"]
 
 Array = NDArray[np.float64]
 _TINY = 1e-9  # of the largest adstocked spend: where a slope that is infinite at 0 is taken
+_POINTS_S = 1.5e-4  # work of reading points, however few
 _SHARP = 1e-12
 _MISSED = 1e-9  # of a row's terms: what a point may miss it by
 _CHUNK = 1 << 21  # numbers formed at once where draws are kept apart
@@ -117,6 +118,7 @@ class Space:
 
     def figures(self, points: Array) -> tuple[Array, Array]:
         """(k,) what points are worth, whatever they break; (k, m) outcome beyond each target."""
+        work.charge(_POINTS_S)
         program, costs = self.program, points @ self.money
         read, mean, _ = self._read(self._adstocked(points))
         brings = np.where(self.in_measure, read[:, None], mean[:, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,9 @@ from shared.solve.search import Solution
 __all__ = ["solve_measure"]
 
 Array = NDArray[np.float64]
+
+
+_LOCAL = 0.15  # of the limit of work
 
 
 def solve_measure(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
@@ -69,7 +73,26 @@ def _exactly(search: RiskSearch) -> str:
         meet_floors(search)
     else:
         search_plain(search)
+    _look_around(search)
     return ""
+
+
+def _look_around(search: RiskSearch) -> None:
+    """Local searches of the measure itself from many starts, where the bound leaves a gap: weighed
+    draws lead to one plan, and choices, targets and quantiles have many that are locally best."""
+    if search.proof is not None and search.u is not None:
+        found = certify(search.read, search.u, search.proof)
+        if found.relative_gap <= search.options.gap:
+            return
+    options = replace(search.options, method="slsqp")
+    search.deadline += _LOCAL * options.time_limit_s
+    with suppress(Infeasible):
+        found_plan = heuristic(search.read, options, search.u, deadline=search.deadline)
+        search.iterations += found_plan.evaluations
+        if search.offer(found_plan.u) and search.u is not None:
+            theta = search.proof.theta if search.proof is not None else ()
+            theta = theta or (0.0,) * len(search.aim.floors)
+            search.prove(search.own_weights(search.u), theta, search.left())
 
 
 def _by_name(search: RiskSearch) -> str:

@@ -50,7 +50,7 @@ class RiskSearch:
         self.program, self.aim, self.risk, self.options = program, aim, risk, options
         self.read = replace(program.aimed(aim), risk=risk)
         self.count = check_program_risk(program, risk).draws
-        self.deadline = work.now() + 0.85 * options.time_limit_s
+        self.deadline = work.now() + 0.7 * options.time_limit_s
         self.u: Array | None = None
         self.value = -np.inf
         self.even = np.full(self.count, 1.0 / self.count)
