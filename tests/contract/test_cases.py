@@ -17,25 +17,19 @@ import pytest
 from tests.app.client import Client
 from tests.contract.checks import faults_of, without_times_and_ids
 from tests.contract.evaluator import Raw, allowed, broken, objective, outcomes, plan_of
-from tests.contract.known_faults import known
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "optimise"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not on this machine")
-
-SHORT = 1.0
-"""Seconds for a search whose fault is known: it fails sooner."""
 
 Case = Callable[[str], Raw]
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest) -> Case:
+def case() -> Case:
     """Reads a case by name."""
 
     def read(name: str) -> Raw:
         raw: Raw = json.loads((CASES / f"{name}.json").read_text())
-        if known(request.node.name):
-            raw.get("base", raw).setdefault("solver", {})["time_limit_s"] = SHORT
         return raw
 
     return read
