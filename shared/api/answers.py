@@ -136,6 +136,10 @@ class CertificateAnswer(Answer):
     kkt_residual: float | None
     iterations: int
     nodes: int
+    stopped_by: Literal["gap", "work", "time"] = Field(
+        description="What ended the search: its own gap, the work that time_limit_s allows (the "
+        "same on any machine), or the clock, as an emergency."
+    )
     solve_ms: float
 
 

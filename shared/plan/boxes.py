@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.moves import clock, over_draws
-from shared.plan.plan import Found, Plan, Search, planned
+from shared.plan.plan import Found, Plan, planned
 from shared.problem.canonical import Canonical, canonicalise
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.plain_program import as_program
@@ -25,16 +25,17 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """See :func:`shared.plan.optimize.make_plan`; problems that are ``separable``."""
     timing = clock(problem)
     canonical = canonicalise(problem)
+    program = as_program(canonical)
     found = solve(canonical, timing.options, None if start is None else start[:, 0])
     return planned(
         problem,
-        as_program(canonical),
-        Found(found.spend[:, None], found.proof, Search.of(found), found.finished),
+        program,
+        Found.of(program, found),
         moves=lambda: over_draws(
             problem,
             timing,
             _one_draw(canonical),
-            lambda draws, gap: best_in_draws(canonical, draws, gap, found.budget_price),
+            lambda draws, gap: best_in_draws(canonical, draws, gap, float(found.prices[0])),
         ),
     )
 

@@ -98,6 +98,7 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
         "kkt_residual": finite(proof.kkt_residual),
         "iterations": search.iterations,
         "nodes": search.nodes,
+        "stopped_by": search.stopped_by,
         "solve_ms": search.solve_ms,
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.plan.crumbs import swept
 from shared.plan.moves import Moves
 from shared.plan.prices import bindings, priced, ties
@@ -32,12 +33,15 @@ class Search:
     why: str
     iterations: int
     nodes: int
+    stopped_by: str
     solve_ms: float = 0.0
 
     @classmethod
-    def of(cls, solved: Any) -> Search:
-        """How any solver says that it came by its answer."""
-        return cls(solved.method, solved.why, solved.iterations, solved.nodes)
+    def of(cls, solved: Solution) -> Search:
+        """How a solver came by its answer, and what ended it."""
+        short = "time" if work.out_of_time() else "work"
+        stopped_by = "gap" if solved.finished else short
+        return cls(solved.method, solved.why, solved.iterations, solved.nodes, stopped_by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

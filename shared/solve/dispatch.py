@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,13 @@ from shared.problem.canonical import Canonical, marginal
 from shared.problem.incumbent import incumbent
 from shared.problem.model import SolverOptions
 from shared.problem.plain_program import as_program
-from shared.problem.proof import Proof
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
+from shared.solve.search import Solution
 
-__all__ = ["METHODS", "Solved", "solve"]
+__all__ = ["METHODS", "solve"]
 
 Array = NDArray[np.float64]
 
@@ -34,38 +34,7 @@ _PROOF_NODES = 64
 """Nodes spent on the bound of a plan that was found by a method without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """A plan with what is needed to check and explain it.
-
-    Attributes
-    ----------
-    spend
-        (n,) money per period.
-    method, why
-        What was run and the reason, a sentence.
-    iterations, nodes
-        Evaluations of the dual (of the objective, for a search by name), and nodes of the tree
-        (1: the root sufficed).
-    proof
-        For :func:`shared.solve.certify.certificate.certify`.
-    budget_price
-        Outcome gained by one more unit of budget, spent where it does most from this plan.
-    finished
-        Whether the gap was reached before the time limit.
-    """
-
-    spend: Array
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    proof: Proof
-    budget_price: float
-    finished: bool
-
-
-def solve(canonical: Canonical, options: SolverOptions, start: Array | None = None) -> Solved:
+def solve(canonical: Canonical, options: SolverOptions, start: Array | None = None) -> Solution:
     """Solve to ``options.gap`` within ``options.time_limit_s``; deterministic.
 
     Parameters
@@ -100,16 +69,8 @@ def solve(canonical: Canonical, options: SolverOptions, start: Array | None = No
         chosen, why = "branch_and_bound", _S_SHAPED
     if not found.finished and chosen == "branch_and_bound":
         why += " The time limit came first, so a gap is left and stated."
-    return Solved(
-        spend=found.spend,
-        method=chosen,
-        why=why,
-        iterations=found.iterations,
-        nodes=found.nodes,
-        proof=found.proof,
-        budget_price=_budget_price(canonical, found.spend),
-        finished=found.finished,
-    )
+    prices = np.array([_budget_price(canonical, found.spend)])
+    return replace(found, method=chosen, why=why, prices=prices)
 
 
 def _choose(model: Relaxation, method: str) -> tuple[str, str]:
@@ -130,7 +91,7 @@ def _choose(model: Relaxation, method: str) -> tuple[str, str]:
 
 def _by_name(
     canonical: Canonical, options: SolverOptions, start: Array | None, began: float
-) -> Solved:
+) -> Solution:
     """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
     # The larger part of the time is the search's, a fifth is kept for the bound.
     found = heuristic(
@@ -147,14 +108,13 @@ def _by_name(
         starts=(spend,),
         node_limit=_PROOF_NODES,
     )
-    return Solved(
-        spend=spend,
+    return replace(
+        shown,
+        u=spend[:, None],
         method=options.method,
         why=f"{found.why} The bound is the exact solver's.",
         iterations=found.evaluations,
-        nodes=shown.nodes,
-        proof=shown.proof,
-        budget_price=_budget_price(canonical, spend),
+        prices=np.array([_budget_price(canonical, spend)]),
         finished=found.finished,
     )
 

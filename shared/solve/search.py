@@ -61,6 +61,11 @@ class Solution:
     why: str = ""
 
     @property
+    def spend(self) -> Array:
+        """(A,) the only decision of each arm."""
+        return self.plan[:, 0]
+
+    @property
     def plan(self) -> Array:
         """(A, K) decisions of a search that found some."""
         assert self.u is not None

@@ -12,9 +12,10 @@ from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
 from shared.problem.plain_program import as_program
-from shared.solve.dispatch import Solved, solve
+from shared.solve.dispatch import solve
 from shared.solve.heuristics.heuristic import BY_NAME, SEARCHES
 from shared.solve.heuristics.space import Space
+from shared.solve.search import Solution
 
 TOLERANCE = {
     "gradient": 1e-9,
@@ -31,11 +32,11 @@ def asked(method: str, seed: int = 0, time_limit_s: float = 10.0) -> SolverOptio
     return SolverOptions(method=method, seed=seed, time_limit_s=time_limit_s)
 
 
-def worth(problem: Canonical, solved: Solved) -> float:
+def worth(problem: Canonical, solved: Solution) -> float:
     return float(outcome(problem, solved.spend).sum())
 
 
-def check(problem: Canonical, solved: Solved) -> float:
+def check(problem: Canonical, solved: Solution) -> float:
     """Constraints hold, the plan is never above its bound; the certified relative gap."""
     assert np.all(solved.spend >= problem.lower)
     assert np.all(solved.spend <= problem.upper)

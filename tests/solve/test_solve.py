@@ -39,14 +39,15 @@ from shared.errors import InvalidInput
 from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
 from shared.solve.certify.certificate import Certificate
-from shared.solve.dispatch import Solved, solve
+from shared.solve.dispatch import solve
+from shared.solve.search import Solution
 
 Array = NDArray[np.float64]
 TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solved, Certificate]:
+def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solution, Certificate]:
     """Solve, recheck, and insist on what every answer must keep."""
     answer = solve(problem, options)
     check = certified(problem, answer.spend, answer.proof)
@@ -99,7 +100,7 @@ def test_the_closed_form_of_square_roots() -> None:
     answer, check = solved(problem)
     np.testing.assert_allclose(answer.spend, 7 * c**2 / (c**2).sum(), rtol=1e-12)
     assert check.objective == pytest.approx(math.sqrt(7 * (c**2).sum()), rel=1e-14)
-    assert answer.budget_price == pytest.approx(0.5 * math.sqrt((c**2).sum() / 7), rel=1e-12)
+    assert answer.prices[0] == pytest.approx(0.5 * math.sqrt((c**2).sum() / 7), rel=1e-12)
     assert answer.method == "lagrangian"
 
 
@@ -187,7 +188,7 @@ def test_the_price_is_the_derivative_of_the_value(seed: int) -> None:
     curves = [curve(rng, str(rng.choice(CONCAVE[1:5]))) for _ in range(4)]
     budget = float(rng.uniform(0.5, 3))
     h = 1e-4 * budget
-    price = solved(canonical(curves, budget))[0].budget_price
+    price = solved(canonical(curves, budget))[0].prices[0]
     slope = (best(canonical(curves, budget + h)) - best(canonical(curves, budget - h))) / (2 * h)
     assert price == pytest.approx(slope, rel=1e-5)
 
@@ -245,7 +246,7 @@ def test_a_cap_leaves_money_where_nothing_is_gained_by_it() -> None:
     open_ended = canonical([Exponential(1, 1)], 9.0, upper=[5.0], spend_all=False)
     answer, check = solved(open_ended)
     assert answer.spend.tolist() == [5.0]
-    assert answer.budget_price == 0.0
+    assert answer.prices[0] == 0.0
     assert check.gap <= 1e-12
 
 

@@ -12,7 +12,6 @@ What is done is written down as a :class:`~shared.problem.proof.Proof` on the wa
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,23 +24,12 @@ from shared.solve.one_budget.primal import best_on_pattern, polish, sides
 from shared.solve.one_budget.reduction import reduce_box
 from shared.solve.one_budget.relaxation import Box, Relaxation
 from shared.solve.one_budget.splitting import at_price, cut_down, halves, refine, torn_most
+from shared.solve.search import Solution, best_first
 
 __all__ = ["Solution", "branch_and_bound"]
 
 Array = NDArray[np.float64]
 _MANY = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """The best plan, the price of money around it, and what shows how good it is."""
-
-    spend: Array
-    price: float
-    proof: Proof
-    nodes: int
-    iterations: int
-    finished: bool
 
 
 @dataclass(slots=True)
@@ -56,6 +44,10 @@ class _Search:
     tried: set[bytes] = field(default_factory=set)
     twins: tuple[NDArray[np.intp], ...] = ()
     whole: Box | None = None
+
+    def late(self) -> bool:
+        """Whether the work that is allowed is done."""
+        return self.model.late()
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look: better than the best by half the gap."""
@@ -113,19 +105,15 @@ def branch_and_bound(
     for start in starts:
         if root is None or root.relaxed.bound > search.cutoff():
             search.offer_pattern(start, search.price or None)
-    heap: list[tuple[float, int, _Open]] = []
-    if root is not None:
-        heapq.heappush(heap, (-root.relaxed.bound, 0, root))
-    nodes = 1
-    search.twins = model.twins() if heap else ()
-    while heap and not model.late() and nodes < node_limit:
-        _, _, node = heapq.heappop(heap)
-        if node.relaxed.bound <= search.cutoff():
-            break
-        for child in _split(search, node):
-            nodes += 1
-            heapq.heappush(heap, (-child.relaxed.bound, nodes, child))
-    finished = not heap or -heap[0][0] <= search.cutoff()
+    search.twins = () if root is None else model.twins()
+    left, nodes = best_first(
+        search,
+        root,
+        split=lambda node: _split(search, node),
+        bound_of=lambda node: node.relaxed.bound,
+        node_limit=node_limit,
+    )
+    finished = left is None or left <= search.cutoff()
     if search.best is not None and nodes > 1 and not model.late():
         # Cutting stops within the gap; stationary to the last digit costs one more dual.
         last = best_on_pattern(model, search.best, search.price or None)
@@ -136,7 +124,13 @@ def branch_and_bound(
     if search.best is None:  # only where the budget is met to rounding by a single point
         search.best = canonical.lower
     return Solution(
-        search.best, search.price, Proof(tuple(search.proof)), nodes, search.iterations, finished
+        u=search.best[:, None],
+        prices=np.array([search.price]),
+        proof=Proof(tuple(search.proof)),
+        nodes=nodes,
+        iterations=search.iterations,
+        bound=search.cutoff() if left is None else max(left, search.value),
+        finished=finished,
     )
 
 

@@ -98,7 +98,7 @@ def search_shares(
         return None
     return Solution(
         u=u,
-        prices=np.array([found.price / unit]),
+        prices=found.prices / unit,
         proof=_written(model, found.proof, unit),
         nodes=found.nodes,
         iterations=found.iterations,

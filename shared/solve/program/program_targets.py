@@ -8,7 +8,6 @@ split halfway between them, so that each half holds one of the two.
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +24,7 @@ from shared.solve.program.program_search import Unmet, solve_program
 from shared.solve.program.target_dual import Descended, descend, first_guess
 from shared.solve.program.target_reach import first_plan, unmet
 from shared.solve.program.target_search import Line, Part, TargetSearch
-from shared.solve.search import Solution
+from shared.solve.search import Solution, best_first
 
 __all__ = ["solve_targets"]
 
@@ -133,25 +132,26 @@ def branch(
     root = descend(search, whole, first_guess(search), lines)
     nodes: list[Node] = [root.proof.nodes[0]]
     trees = {0: root.proof}
-    heap = [(-root.bound, 0, _Node(0, whole, root))]
     parts = [(whole, root)]
-    while heap and not search.late() and len(nodes) < most:
-        _, _, node = heapq.heappop(heap)
-        if node.found.bound <= search.cutoff:
-            break
-        split = _jump(search, node)
-        if split is None:
-            continue
-        arm, column, at = split
+
+    def split(node: _Node) -> list[_Node]:
+        jump = _jump(search, node)
+        if jump is None:
+            return []
+        arm, column, at = jump
         slots = (len(nodes), len(nodes) + 1)
         nodes[node.slot] = SplitDecision(arm, column, at, *slots)
         del trees[node.slot]
+        kids = []
         for slot, part in zip(slots, _halves(node.part, arm, column, at), strict=True):
             found = descend(search, part, node.found.theta, node.found.lines)
             nodes.append(found.proof.nodes[0])
             trees[slot] = found.proof
             parts.append((part, found))
-            heapq.heappush(heap, (-found.bound, slot, _Node(slot, part, found)))
+            kids.append(_Node(slot, part, found))
+        return kids
+
+    best_first(search, _Node(0, whole, root), split, lambda node: node.found.bound, most)
     held = [found for part, found in parts if search.best is not None and part.holds(search.best.u)]
     return grafted(nodes, trees), held[-1] if held else root
 

@@ -65,7 +65,7 @@ class _Descent:
     def done(self) -> bool:
         """Whether nothing is left to look for here, or no time to."""
         low = self.lowest
-        return self.search.late() or (low is not None and low.bound <= self.search.cutoff)
+        return self.search.late() or (low is not None and low.bound <= self.search.cutoff())
 
     def flat(self, promised: float) -> bool:
         """Whether the lines leave no lower bound than the one that is known."""

@@ -90,7 +90,6 @@ class TargetSearch:
             )
         )
 
-    @property
     def cutoff(self) -> float:
         """What a part must promise to be worth a look."""
         if self.best is None:
@@ -129,7 +128,7 @@ class TargetSearch:
         task, less = relaxed(whole, self.aim, self.theta(theta))
         found = self.run(task, self.best.u if self.best and part.holds(self.best.u) else None)
         line = self.offer(self.measured(found.plan))
-        most = bound(task, found.plan, found.proof, self.cutoff + less) - less
+        most = bound(task, found.plan, found.proof, self.cutoff() + less) - less
         return line, found, most
 
     def run(self, task: Program, start: Array | None = None) -> Solution:
