@@ -308,7 +308,9 @@ class Solver(Message):
         1e-6, description="Relative gap to the proven bound at which the answer is good enough."
     )
     time_limit_s: Annotated[float, Field(gt=0, le=200)] = Field(
-        10.0, description="Seconds after which the best plan so far is answered with its gap."
+        10.0,
+        description="Seconds of work, counted alike on any machine, after which the best plan so far "
+        "is answered with its gap; the clock stops it then at the latest.",
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = Field(
         0, description="Makes an answer reproducible."
