@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared import __version__
+from shared import __version__, work
 from shared.curves.curveset import CurveSet
 from shared.errors import InvalidInput, NotFound, StorageUnavailable
 from shared.plan.advise import advise
@@ -62,7 +62,8 @@ class Service:
 
     def optimize(self, problem: Problem, *, spend_interval: bool = True) -> dict[str, Any]:
         """The best allocation, certified (``POST /optimize``)."""
-        return answer(make_plan(problem), spend_interval=spend_interval)
+        with work.limited(problem.options.time_limit_s):
+            return answer(make_plan(problem), spend_interval=spend_interval)
 
     def scenarios(
         self,

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import azure.functions as func
 
+from shared import work
 from shared.api.json_body import MAX_BYTES, dump_json, parse_json
 from shared.api.pointers import MAX_FAULTS
 from shared.errors import (
@@ -118,6 +119,9 @@ def _minutes(setting: str) -> timedelta:
     return timedelta(minutes=minutes) if 0 < minutes < 24 * 60 else _USUAL_CAP
 
 
+_CLOCK_S = 210.0  # real seconds for searches: a caller's connection is held no longer than 230
+
+
 def respond(
     req: func.HttpRequest, endpoint: Endpoint, reads: tuple[str, ...] = ()
 ) -> func.HttpResponse:
@@ -130,7 +134,8 @@ def respond(
     """
     request_id = _request_id(req)
     try:
-        reply = endpoint(_call(req, reads))
+        with work.limited(_CLOCK_S):
+            reply = endpoint(_call(req, reads))
         return _response(reply, request_id)
     except MarginalError as error:
         return _problem(error, request_id)

@@ -309,8 +309,8 @@ class Solver(Message):
     )
     time_limit_s: Annotated[float, Field(gt=0, le=200)] = Field(
         10.0,
-        description="Seconds of work, counted alike on any machine, after which the best plan so far "
-        "is answered with its gap; the clock stops it then at the latest.",
+        description="Seconds of work, counted alike on any machine, after which the best plan so "
+        "far is answered with its gap; the clock stops it then at the latest.",
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = Field(
         0, description="Makes an answer reproducible."

@@ -27,7 +27,7 @@ __all__ = ["ProgramAscent", "climb"]
 
 Array = NDArray[np.float64]
 _STEPS = 12
-_STEP_S = 4e-4
+_STEP_S = 8e-4
 _LARGEST = 1_500  # decisions: a dense system of their number is solved in every step
 
 

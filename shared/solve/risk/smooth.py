@@ -24,7 +24,7 @@ from shared.problem.risk import most_weight
 __all__ = ["TAILS", "Smooth", "smooth"]
 
 Array = NDArray[np.float64]
-_READ_S, _DRAW_S = 1e-4, 1e-8
+_READ_S, _DRAW_S = 2e-4, 2e-8
 TAILS = ("cvar", "worst_case", "quantile")
 
 
