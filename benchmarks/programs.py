@@ -33,7 +33,7 @@ def solve_as_program(problem: Problem) -> Answer:
     program = lower(problem)
     found = solve_program(program, problem.options)
     middle = time.process_time()
-    certificate = certify(program, found.u, found.proof)
+    certificate = certify(program, found.plan, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 
