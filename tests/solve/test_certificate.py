@@ -25,11 +25,13 @@ from problems import (
 
 from shared.curves.saturation import Exponential, Hill, Power, Sigmoid, Tabulated
 from shared.curves.stack import stack, stack_draws
+from shared.problem.aim import Aim, Floor
 from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
+from shared.problem.plain_program import as_program
 from shared.problem.proof import Count, Leaf, Node, Proof
 from shared.solve.certify import certificate
-from shared.solve.certify.certificate import stated
+from shared.solve.certify.certificate import bound, stated
 from shared.solve.certify.maxima import closed_form_maxima
 from shared.solve.certify.mixture import mean_of
 from shared.solve.dispatch import solve
@@ -278,10 +280,27 @@ def test_a_count_is_one_more_multiplier() -> None:
     lift = top - low
     inner = Count(np.array([0.5, 0.5]), 1, 2, 3)
     tree = (Count(np.array([0.5, 0.5]), 1, 1, 4), inner, leaf(price, lift), leaf(9.0), leaf(9.0))
-    bound = certified(problem, np.array([1.5, 0.5]), Proof(tree)).upper_bound
+    plan = np.array([1.5, 0.5])
+    shown = bound(as_program(problem), plan[:, None], Proof(tree), -np.inf)
     # The region above has a useless price, the one inside contradicts itself: worked out by hand.
     above = 9.0 * 2.0 + 2 * (float(curve.value(0.5)) - 9.0 * 0.5)
-    assert bound == pytest.approx(max(2 * price + top + low, above))
+    assert shown == pytest.approx(max(2 * price + top + low, above))
+    # All that there is, spent everywhere at once, is a ceiling of any bound.
+    ceiling = 2 * float(curve.value(2.0))
+    assert certified(problem, plan, Proof(tree)).upper_bound == pytest.approx(ceiling)
+
+
+def test_a_bound_as_far_away_as_nothing_proves_nothing() -> None:
+    # Least spend: no plan costs less than nothing, which is no news.
+    problem = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", 0.5, 0.0, 0.5),))
+    spend = np.array([np.log(2.0)])
+    useless = certified(problem, spend, Proof((replace(leaf(0.0), theta=(1e9,)),)), aim)
+    assert not useless.proven
+    assert useless.upper_bound == np.inf
+    best = certified(problem, spend, Proof((replace(leaf(0.0), theta=(2.0,)),)), aim)
+    assert best.proven
+    assert best.relative_gap <= 1e-9
 
 
 def test_a_count_among_others_takes_their_place() -> None:

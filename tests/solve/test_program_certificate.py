@@ -13,7 +13,7 @@ from shared.curves.saturation import Exponential, Hill
 from shared.curves.stack import stack
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.proof import Leaf, Proof, SplitArgument, SplitDecision
-from shared.solve.certify.certificate import certify
+from shared.solve.certify.certificate import bound, certify
 
 
 def attack(seed: int) -> float:
@@ -252,7 +252,7 @@ def test_an_interaction_is_bounded_by_its_planes(strength: float, mix: float) ->
     price = 0.6
     leaf = Leaf(np.array([price]), 0 * ones, planes=np.array([[mix]]))
     plan = np.array([[1.0], [1.0]])
-    found = certify(program, plan, Proof((leaf,))).upper_bound
+    found = bound(program, plan, Proof((leaf,)), -np.inf)
     low, high = -np.expm1(-rates * 0.2), -np.expm1(-rates * ends)
     near, far = (high[1], low[1]) if strength > 0 else (low[1], high[1])
     to_a = strength * (mix * near + (1 - mix) * far)

@@ -78,6 +78,7 @@ def certify(program: Program, u: Array, proof: Proof) -> Certificate:
     # Limits on what comes in lots are as tight as the lots make them.
     held = replace(program, rows=lattice_rows(program))
     best, around = _bound(held, u, proof, objective)
+    best = None if best is None else min(best, _ceiling(program))
     residual = _residual(program, u, around)
     if best == -math.inf and missed <= HAIR:
         best = objective  # no plan keeps every rule exactly, and this one does to rounding
@@ -103,6 +104,20 @@ def _certify_measure(program: Program, u: Array, proof: Proof, missed: float) ->
     except _NO_PROOF:
         best, residual = math.inf, math.inf
     return stated(objective, best, missed, residual)
+
+
+def _ceiling(program: Program) -> float:
+    """What no plan exceeds whatever is proven: all that may be spent works everywhere, and only
+    what must be is paid for."""
+    if program.draw_weights is not None:
+        return math.inf
+    most, least = program.adstocked(program.upper), program.adstocked(program.lower)
+    brings = program.response(np.where(program.weight > 0.0, most, least))
+    shared = [max(p.strength, 0.0) * float(program.pair_weight(p).sum()) for p in program.pairs]
+    costs = program.cost * float(program.spend(program.lower).sum())
+    worth = program.value * (float(brings.sum()) + sum(shared))
+    wide = 1e-9 * (program.value * (float(np.abs(brings).sum()) + sum(shared)) + costs)
+    return worth - costs + wide
 
 
 def certify_all(
@@ -191,6 +206,8 @@ def stated(
     bound = max(bound, objective) if violation <= ALLOWED else bound
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective), stake if gap <= 1e-12 * stake else 0.0)
+    if gap >= scale and gap > 1e-6 * stake:  # as far away as nothing: it says nothing
+        return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
     return Certificate(
         objective=objective,
         upper_bound=bound,
