@@ -7,8 +7,7 @@ and the outcome F of a plan.
 
 ``target_roas`` r is the floor (0, r / v), an outcome being worth v (or 1); ``target_cpa`` c is the
 floor (0, 1 / c); ``target_outcome`` is the floor (target, 0). A weighted sum of outcome, profit and
-(least) spend is one such worth. So a region of plans in which F <= height + price * S (weak duality
-in the price of money) has a bound that is a linear programme in the two numbers, solved by hand.
+(least) spend is one such worth.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ GOALS = (
     "maximize_reach",
     "weighted_sum",
 )
-
-
 TARGETS = ("target_outcome", "target_roas", "target_cpa")
 
 
@@ -79,20 +76,13 @@ class Aim:
     """What is maximised, and the floors that hold; ``goal`` is the contract's name.
 
     ``value`` is of one outcome, ``cost`` of one unit of money: (1, 0) for the outcome or reach,
-    (v, 1) for profit, (0, 1) for the least spend, anything for a weighted sum. ``free``: the
-    limit of the total is not the caller's.
+    (v, 1) for profit, (0, 1) for the least spend, anything for a weighted sum.
     """
 
     goal: str = "maximize_outcome"
     value: float = 1.0
     cost: float = 0.0
     floors: tuple[Floor, ...] = ()
-    free: bool = False
-
-    @property
-    def plain(self) -> bool:
-        """Whether the outcome alone counts: nothing here for a single budget's solver to add."""
-        return self.value == 1.0 and self.cost == 0.0 and not self.floors
 
     def worth(self, outcome: float, spend: float) -> float:
         """The objective of a plan."""
@@ -101,62 +91,6 @@ class Aim:
     def missed(self, outcome: float, spend: float) -> float:
         """The largest relative miss of a floor; 0 where all are met."""
         return max((floor.missed(outcome, spend) for floor in self.floors), default=0.0)
-
-    def reach(self, height: float, price: float, least: float, most: float) -> float:
-        """The most that any plan with ``F <= height + price S`` and S in the range can be worth.
-
-        ``-inf`` where there is no such plan.
-        """
-        low, high, never = self._range(height, price, least, most)
-        if never is not None or low[0] > high[0]:
-            return -math.inf
-        per_money = self.value * price - self.cost
-        return self.value * height + per_money * (high[0] if per_money > 0.0 else low[0])
-
-    def multipliers(
-        self, height: float, price: float, least: float, most: float, worth: float
-    ) -> tuple[float, ...]:
-        """One multiplier a floor, at which weak duality proves what :meth:`reach` says.
-
-        Where no plan is left, they are so large that the bound is below ``worth``.
-        """
-        theta = [0.0] * len(self.floors)
-        low, high, never = self._range(height, price, least, most)
-        per_money = self.value * price - self.cost
-        if never is None and low[0] <= high[0]:
-            end = high if per_money > 0.0 else low
-            if end[1] is not None:
-                theta[end[1]] = per_money / (self.floors[end[1]].per_money - price)
-            return tuple(theta)
-        loose = self.value * height + max(per_money * most, per_money * least)
-        far = 2.0 * (max(loose - worth, 0.0) + 1e-3 * (abs(loose) + abs(worth)) + 1e-300)
-        if never is not None:
-            theta[never] = far / (self.floors[never].constant - height)
-            return tuple(theta)
-        apart, i, j = low[0] - high[0], low[1], high[1]
-        if i is not None:
-            theta[i] = far / ((price - self.floors[i].per_money) * apart)
-        if j is not None:
-            theta[j] = far / ((self.floors[j].per_money - price) * apart)
-        return tuple(theta)
-
-    def _range(
-        self, height: float, price: float, least: float, most: float
-    ) -> tuple[tuple[float, int | None], tuple[float, int | None], int | None]:
-        """The least and the most total under the floors, with the floor that says so (None: the
-        range given), and a floor that no total meets."""
-        low: tuple[float, int | None] = (least, None)
-        high: tuple[float, int | None] = (most, None)
-        for i, floor in enumerate(self.floors):
-            # (price - per_money) S >= constant - height
-            slope, rise = price - floor.per_money, floor.constant - height
-            if slope > 0.0:
-                low = max(low, (rise / slope, i), key=lambda end: end[0])
-            elif slope < 0.0:
-                high = min(high, (rise / slope, i), key=lambda end: end[0])
-            elif rise > 0.0:
-                return low, high, i
-        return low, high, None
 
 
 def aim_of(goal: Goal) -> Aim:

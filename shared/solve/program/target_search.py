@@ -76,7 +76,6 @@ class TargetSearch:
     best: Line | None = None
     nodes: int = 0
     iterations: int = 0
-    solved: Solution | None = None
 
     def __post_init__(self) -> None:
         """Leave out floors that another floor implies."""
