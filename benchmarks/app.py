@@ -21,7 +21,8 @@ from benchmarks.table import OURS, Row, duration
 from shared.api.http import respond
 from shared.api.planning import optimize
 from shared.plan import boxes as planning
-from shared.solve.dispatch import Solved, solve
+from shared.solve.dispatch import solve
+from shared.solve.search import Solution
 
 __all__: list[str] = []
 
@@ -75,7 +76,7 @@ def _solves_timed() -> Iterator[list[float]]:
     """CPU seconds of every solve while the block runs."""
     seconds: list[float] = []
 
-    def timed(*args: Any, **named: Any) -> Solved:
+    def timed(*args: Any, **named: Any) -> Solution:
         began = time.process_time()
         try:
             return solve(*args, **named)

@@ -158,7 +158,7 @@ def planned(
         problem=problem,
         best=score(money, spend),
         current=None if money.current is None else score(money, money.current),
-        certificate=certificate,
+        certificate=certificate.told(),
         search=found.search,
         held=bindings(program, u),
         prices=worth.prices,

@@ -296,9 +296,11 @@ def test_a_bound_as_far_away_as_nothing_proves_nothing() -> None:
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", 0.5, 0.0, 0.5),))
     spend = np.array([np.log(2.0)])
     useless = certified(problem, spend, Proof((replace(leaf(0.0), theta=(1e9,)),)), aim)
-    assert not useless.proven
-    assert useless.upper_bound == np.inf
+    assert useless.upper_bound == pytest.approx(0.0, abs=1e-8)
+    assert not useless.told().proven
+    assert useless.told().upper_bound == np.inf
     best = certified(problem, spend, Proof((replace(leaf(0.0), theta=(2.0,)),)), aim)
+    assert best.told() == best
     assert best.proven
     assert best.relative_gap <= 1e-9
 

@@ -29,7 +29,7 @@ def alone(canonical: Canonical, number: int) -> Canonical:
 
 
 def plans_of(canonical: Canonical) -> list[np.ndarray | None]:
-    price = solve(canonical, SolverOptions(gap=1e-4)).budget_price
+    price = solve(canonical, SolverOptions(gap=1e-4)).prices[0]
     return best_in_draws(canonical, list(range(COUNT)), GAP, price)
 
 

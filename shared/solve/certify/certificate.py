@@ -65,6 +65,14 @@ class Certificate:
     max_constraint_violation: float
     kkt_residual: float
 
+    def told(self) -> Certificate:
+        """As it is answered: a bound as far away as nothing says nothing, and proves nothing."""
+        if self.relative_gap < 1.0 or self.gap <= 1e-9 or not self.proven:
+            return self
+        return replace(
+            self, upper_bound=math.inf, gap=math.inf, relative_gap=math.inf, proven=False
+        )
+
 
 def certify(program: Program, u: Array, proof: Proof) -> Certificate:
     """Recheck decisions (A, K) and bound what any others that meet the targets could reach."""
@@ -206,8 +214,6 @@ def stated(
     bound = max(bound, objective) if violation <= ALLOWED else bound
     gap = max(bound - objective, 0.0)
     scale = max(abs(bound), abs(objective), stake if gap <= 1e-12 * stake else 0.0)
-    if gap >= scale and gap > 1e-6 * stake:  # as far away as nothing: it says nothing
-        return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
     return Certificate(
         objective=objective,
         upper_bound=bound,
