@@ -20,7 +20,7 @@ from shared.problem.aim import Floor
 from shared.problem.incumbent import ALLOWED, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
-from shared.problem.risk_program import brings_by, missed_by, objective
+from shared.problem.risk_program import brings_by, missed, objective
 from shared.solve.solver import solve
 
 __all__ = ["decide_in_turn", "foresight", "in_turn", "step"]
@@ -64,11 +64,11 @@ def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> F
     each = replace(half, time_limit_s=half.time_limit_s / program.periods)
     u = decide_in_turn(program, lambda task: _nearest(task, each))
     today = known_plan(program)
-    if today is not None and missed_by(program, today) <= ALLOWED:
+    if today is not None and missed(program, today) <= ALLOWED:
         worse = objective(program, today) > objective(program, u)
-        if worse or missed_by(program, u) > ALLOWED:
+        if worse or missed(program, u) > ALLOWED:
             u = today  # short sight can do worse than staying where one is
-    if missed_by(program, u) > ALLOWED:
+    if missed(program, u) > ALLOWED:
         raise _out_of_reach(program, u)
     note = foresight(objective(program, u), objective(program, whole.plan))
     return replace(Found.of(program, whole), u=u, ahead=whole.plan, notes=(note,))

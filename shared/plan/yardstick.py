@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.plan.prices import bindings
 from shared.plan.score import Score, score
-from shared.problem.aim import Aim, aim_of
+from shared.problem.aim import aim_of
 from shared.problem.arms import arms_of
 from shared.problem.canonical import canonicalise, own_bounds
 from shared.problem.incumbent import ALLOWED
 from shared.problem.model import Problem
 from shared.problem.plain_program import as_program
 from shared.problem.program import Program
-from shared.problem.risk_program import objective, read_as
+from shared.problem.risk_program import brings_by, objective, read_as
 
 __all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "violations", "yardstick"]
 
@@ -82,17 +82,11 @@ class Yardstick:
                 yield f"horizon.{mode}", off, f"The plan is not one of mode {mode}."
 
     def _targets(self, spend: Floats) -> Iterator[Broken]:
-        aim, program, risk = aim_of(self.problem.goal), self.by_period, self.problem.risk
-        if risk.measure == "expected" or not aim.floors:
-            yield from _missed(aim, program.outcome(spend), float(program.spend(spend).sum()))
-            return
-        from shared.problem.risk_program import surplus
-
-        over = surplus(program, aim, risk, spend)
-        for floor, more in zip(aim.floors, over, strict=True):
-            asked = floor.constant + floor.per_money * float(program.spend(spend).sum())
-            if -more > ALLOWED * max(asked, asked + more):
-                yield floor.name, -more, f"The plan misses its {floor.name} by so much outcome."
+        program, costs = self.by_period, float(self.by_period.spend(spend).sum())
+        for floor, brings in zip(program.floors, brings_by(program, spend), strict=True):
+            if floor.missed(brings, costs) > ALLOWED:
+                short = floor.constant + floor.per_money * costs - brings
+                yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
 
     def _rows(self, spend: Floats, slack: float) -> Iterator[Broken]:
         rows = self.by_period.rows
@@ -176,14 +170,6 @@ def spend_of(problem: Problem, plan: Mapping[str, Amounts]) -> Floats:
         raise InvalidInput(faults)
     rows = [np.broadcast_to(np.asarray(plan[name], np.float64), (periods,)) for name in names]
     return np.stack(rows)
-
-
-def _missed(aim: Aim, brings: float, costs: float) -> Iterator[Broken]:
-    """The targets that an outcome and a spend miss."""
-    for floor in aim.floors:
-        if floor.missed(brings, costs) > ALLOWED:
-            short = floor.constant + floor.per_money * costs - brings
-            yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
 
 
 def broken_by(measure: Yardstick, spend: Floats) -> dict[str, float]:

@@ -23,7 +23,6 @@ at or above it, as responses are not negative (Markov): a program of draws that 
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -42,14 +41,11 @@ __all__ = [
     "check_program_risk",
     "in_measure",
     "missed",
-    "missed_by",
     "objective",
     "outcomes",
     "read_as",
     "relaxed",
-    "surplus",
     "weighed",
-    "worth",
 ]
 
 Array = NDArray[np.float64]
@@ -82,7 +78,8 @@ def objective(program: Program, u: Array) -> float:
     """What is maximised, read as the program reads its outcome."""
     if program.risk is None:
         return program.objective(u)
-    return worth(program, Aim(value=program.value, cost=program.cost), program.risk, u)
+    spend = float(program.spend(u).sum())
+    return program.value * measure(program.risk, outcomes(program, u)) - program.cost * spend
 
 
 def brings_by(program: Program, u: Array) -> tuple[float, ...]:
@@ -94,8 +91,8 @@ def brings_by(program: Program, u: Array) -> tuple[float, ...]:
     return tuple(read if kind else plain for kind in in_measure(program))
 
 
-def missed_by(program: Program, u: Array) -> float:
-    """The largest relative miss of a target of the program; 0 where all are met."""
+def missed(program: Program, u: Array) -> float:
+    """The largest relative miss of a target, read as the program reads it; 0 where all are met."""
     costs = float(program.spend(u).sum())
     pairs = zip(program.floors, brings_by(program, u), strict=True)
     return max((floor.missed(brings, costs) for floor, brings in pairs), default=0.0)
@@ -132,29 +129,17 @@ def relaxed(
 ) -> tuple[Program, float]:
     """The program whose plans bound the measure's, and the constant to take off its objective.
 
-    For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
-
-        value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
-                            - sum of theta constant.
-
-    Raises
-    ------
-    ValueError
-        Multipliers that are negative, not finite, or not one a floor.
+    :meth:`Program.lifted`, with the draws weighed as the measure and the targets read them.
     """
-    if len(theta) != len(aim.floors) or not all(0.0 <= t < math.inf for t in theta):
-        raise ValueError("One multiplier a floor, none negative.")
-    value, share = aim.value + sum(theta), caution(aim, theta)
-    pairs = list(zip(theta, aim.floors, strict=True))
-    cost = aim.cost + sum(t * floor.per_money for t, floor in pairs)
-    less = sum(t * floor.constant for t, floor in pairs)
-    task = replace(program, value=value, cost=cost, floors=(), risk=None)
+    task, less = program.aimed(aim).lifted(np.asarray(theta, dtype=np.float64))
+    task = replace(task, risk=None)
     if risk is None or weights is None:
         return task, less
+    share = caution(aim, theta)
     count = weights.size
     even = np.full(count, 1.0 / count)
     own = markov(risk, count) * even if risk.measure == "quantile" else weights
-    return weighed(task, share * own + (1.0 - share) * even if value > 0.0 else even), less
+    return weighed(task, share * own + (1.0 - share) * even if task.value > 0.0 else even), less
 
 
 def weighed(program: Program, weights: Array) -> Program:
@@ -174,32 +159,3 @@ def weighed(program: Program, weights: Array) -> Program:
         # Draws without weight are left out, and the others scaled: less to average.
         return replace(program, draws=scaled_draws(draws, weights), draw_weights=None)
     return replace(program, draw_weights=np.asarray(weights, dtype=np.float64))
-
-
-def worth(program: Program, aim: Aim, risk: Risk, u: Array) -> float:
-    """The objective of a plan under the measure."""
-    spend = float(program.spend(u).sum())
-    return aim.value * measure(risk, outcomes(program, u)) - aim.cost * spend
-
-
-def surplus(program: Program, aim: Aim, risk: Risk, u: Array) -> tuple[float, ...]:
-    """By how much outcome each floor is exceeded; negative where it is missed."""
-    each, spend = outcomes(program, u), float(program.spend(u).sum())
-    return tuple(
-        (measure(risk, each) if kind else float(each.mean()))
-        - floor.constant
-        - floor.per_money * spend
-        for kind, floor in zip(in_measure(aim), aim.floors, strict=True)
-    )
-
-
-def missed(program: Program, aim: Aim, risk: Risk, u: Array) -> float:
-    """The largest relative miss of a floor; 0 where all are met."""
-    if not aim.floors:
-        return 0.0
-    each, spend = outcomes(program, u), float(program.spend(u).sum())
-    read, plain = measure(risk, each), float(each.mean())
-    return max(
-        floor.missed(read if kind else plain, spend)
-        for kind, floor in zip(in_measure(aim), aim.floors, strict=True)
-    )

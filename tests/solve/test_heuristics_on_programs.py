@@ -15,7 +15,7 @@ from shared.curves.stack import stack, stack_draws
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import AtMost, Pair, Program, Rows
-from shared.problem.risk_program import worth
+from shared.problem.risk_program import objective
 from shared.solve.certify.certificate import certify
 from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
 from shared.solve.heuristics.space import Space
@@ -189,7 +189,7 @@ def test_slopes_under_a_measure_and_a_target_against_finite_differences(
         side[i] = step
         rise = space.value(points + side) - space.value(points - side)
         assert slopes[:, i] == pytest.approx(rise / (2 * step), rel=1e-5, abs=1e-7)
-    own = [worth(program, program.aim, program.risk, p.reshape(4, 2)) for p in points]
+    own = [objective(program, p.reshape(4, 2)) for p in points]
     assert space.figures(points)[0] == pytest.approx(np.array(own), rel=1e-12)
 
 

@@ -19,7 +19,7 @@ from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.risk import weights_at
-from shared.problem.risk_program import missed, outcomes, relaxed, worth
+from shared.problem.risk_program import missed, objective, outcomes, read_as, relaxed
 from shared.solve.certify.certificate import certify
 from shared.solve.risk.weights import tidy
 
@@ -77,8 +77,8 @@ def attack(seed: int) -> float:
     met += climbed(rng, task, met[-1], 8)
     for each in met:
         assert keeps(program, each)
-        if missed(program, aim, risk, each) == 0.0:
-            reached = worth(program, aim, risk, each)
+        if missed(read_as(program, aim, risk), each) == 0.0:
+            reached = objective(read_as(program, aim, risk), each)
             assert reached <= found.upper_bound, (seed, risk, reached, found.upper_bound)
     return found.relative_gap
 
@@ -163,8 +163,8 @@ def grid(program: Program, aim: Aim, risk: Risk, points: np.ndarray) -> float:
     best = -np.inf
     for point in points:
         u = point[:, None]
-        if missed(program, aim, risk, u) == 0.0:
-            best = max(best, worth(program, aim, risk, u))
+        if missed(read_as(program, aim, risk), u) == 0.0:
+            best = max(best, objective(read_as(program, aim, risk), u))
     return best
 
 
@@ -177,7 +177,7 @@ def on_budget(budget: float, upper: float, steps: int) -> np.ndarray:
 def run(program: Program, aim: Aim, risk: Risk) -> Solved:
     out = solve_risk(program, aim, risk, SolverOptions(time_limit_s=4.0))
     assert out.certificate.proven
-    assert out.certificate.objective == pytest.approx(worth(program, aim, risk, out.u))
+    assert out.certificate.objective == pytest.approx(objective(read_as(program, aim, risk), out.u))
     assert out.certificate.objective <= out.certificate.upper_bound
     return out
 
@@ -260,7 +260,7 @@ def test_least_spend_reaches_its_target_in_the_measure(risk: Risk) -> None:
     axis = np.linspace(0.0, 6.0, 13)
     best = grid(program, aim, risk, np.array(list(product(axis, axis, axis))))
     out = run(program, aim, risk)
-    assert missed(program, aim, risk, out.u) <= 1e-8
+    assert missed(read_as(program, aim, risk), out.u) <= 1e-8
     assert out.certificate.objective >= best * (1 + 1e-7)
     assert out.certificate.upper_bound >= best
     if risk.measure != "quantile":

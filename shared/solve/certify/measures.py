@@ -44,7 +44,7 @@ def weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
 def missed_by_measure(program: Program, u: Array) -> float:
     """The largest relative miss of a target, each read as it is to be."""
     assert program.risk is not None
-    return missed(program, program.aim, program.risk, u)
+    return missed(program, u)
 
 
 def most_of(program: Program, proof: Proof) -> float:

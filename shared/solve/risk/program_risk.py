@@ -43,8 +43,7 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         No draws to weigh, or a level or aversion out of range.
     """
     assert program.risk is not None
-    plain = replace(program, floors=(), risk=None)
-    search = RiskSearch(plain, program.aim, program.risk, options)
+    search = RiskSearch(program, options)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)

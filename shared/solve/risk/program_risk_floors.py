@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible
-from shared.problem.aim import Aim
-from shared.problem.risk_program import in_measure, missed, surplus
+from shared.problem.risk_program import brings_by, in_measure, missed
 from shared.solve.program.program_targets import solve_targets
 from shared.solve.risk.program_risk_search import RiskSearch, search_plain
 from shared.solve.risk.weights import nonnegative, tidy
@@ -49,7 +48,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     short = replace(options, time_limit_s=0.2 * options.time_limit_s)
     if any(kinds):
         own = aim.floors[kinds.index(True)]
-        rich = RiskSearch(replace(program, value=1.0, cost=0.0), Aim(), search.risk, short)
+        rich = RiskSearch(replace(program, value=1.0, cost=0.0, risk=search.risk), short)
         search_plain(rich)
         search.nodes, search.iterations = rich.nodes, rich.iterations
         assert rich.certificate is not None
@@ -90,7 +89,8 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     if search.reads(relaxed, theta) > search.reads(best, theta):
         best = relaxed
     search.offer(best)
-    found = surplus(search.program, search.aim, search.risk, best)[floor]
+    asked, costs = search.aim.floors[floor], float(search.program.spend(best).sum())
+    found = brings_by(search.read, best)[floor] - asked.constant - asked.per_money * costs
     if found < 0.0:
         search.short = best
     _between(search)
@@ -104,7 +104,7 @@ def _between(search: RiskSearch) -> None:
     step, good, share = search.short - search.u, 0.0, 0.5
     for _ in range(40):
         trial = search.u + (good + share) * step
-        if missed(search.program, search.aim, search.risk, trial) <= 0.0:
+        if missed(search.read, trial) <= 0.0:
             good += share
         share *= 0.5
     if good > 0.0:

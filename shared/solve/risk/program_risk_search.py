@@ -25,7 +25,6 @@ from shared.problem.risk_program import (
     missed,
     outcomes,
     relaxed,
-    worth,
 )
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.heuristics.heuristic import BY_NAME
@@ -44,27 +43,31 @@ _MISS = 1e-9  # relative, of a floor: what rounding may leave
 
 
 class RiskSearch:
-    """Plans and proofs for one program, aim and measure; keeps the best of both."""
+    """Plans and proofs for one program that says its measure; keeps the best of both.
 
-    def __init__(self, program: Program, aim: Aim, risk: Risk, options: SolverOptions) -> None:
-        self.program, self.aim, self.risk, self.options = program, aim, risk, options
-        self.read = replace(program.aimed(aim), risk=risk)
-        self.count = check_program_risk(program, risk).draws
+    ``read`` is that program, ``program`` the same without its measure and its targets.
+    """
+
+    def __init__(self, read: Program, options: SolverOptions) -> None:
+        assert read.risk is not None
+        self.read, self.aim, self.risk, self.options = read, read.aim, read.risk, options
+        self.program = replace(read, floors=(), risk=None)
+        draws = check_program_risk(read, read.risk)
+        self.count = draws.draws
         self.deadline = work.now() + 0.7 * options.time_limit_s
         self.u: Array | None = None
         self.value = -np.inf
         self.even = np.full(self.count, 1.0 / self.count)
         self.proof: Proof | None = None
         self.certificate: Certificate | None = None
-        self.prices = np.zeros(len(program.rows.names))
+        self.prices = np.zeros(len(read.rows.names))
         self.known: list[Array] = []
         self.nodes = self.iterations = 0
         self.short: Array | None = None
         self.weights: Array | None = None
         self.named = options.method in BY_NAME
         # Where all curves are concave, to hold what is not spent on would only be in the way.
-        draws = check_program_risk(program, risk)
-        self.bent = bool(np.any(draws.inflections() > 0.0)) or program.discrete
+        self.bent = bool(np.any(draws.inflections() > 0.0)) or read.discrete
 
     def late(self) -> bool:
         return work.now() >= self.deadline
@@ -74,12 +77,12 @@ class RiskSearch:
 
     def offer(self, u: Array) -> bool:
         """Take note of an allowed plan; whether it is the best so far."""
-        value = worth(self.program, self.aim, self.risk, u)
-        if self.aim.floors and missed(self.program, self.aim, self.risk, u) > _MISS:
+        if self.aim.floors and missed(self.read, u) > _MISS:
             self.short = u
             return False
-        spend = float(self.program.spend(u).sum())
-        self.known.append(self.aim.value * outcomes(self.program, u) - self.aim.cost * spend)
+        each, spend = outcomes(self.program, u), float(self.program.spend(u).sum())
+        value = self.aim.value * measure(self.risk, each) - self.aim.cost * spend
+        self.known.append(self.aim.value * each - self.aim.cost * spend)
         if value > self.value:
             self.u, self.value, self.weights = u, value, None
             return True
@@ -112,9 +115,8 @@ class RiskSearch:
 
     def lifted(self, theta: tuple[float, ...]) -> tuple[float, float]:
         """Value of one outcome and cost of one unit of money once multipliers count."""
-        pairs = list(zip(theta, self.aim.floors, strict=False))
-        value = self.aim.value + sum(theta)
-        return value, self.aim.cost + sum(t * floor.per_money for t, floor in pairs)
+        task, _ = self.read.lifted(np.array(theta or (0.0,) * len(self.aim.floors)))
+        return task.value, task.cost
 
     def reads(self, u: Array, theta: tuple[float, ...]) -> float:
         """A plan's objective with multipliers."""
