@@ -10,12 +10,20 @@ from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 from shared.problem.repair import rounded
 
-__all__ = ["ALLOWED", "decisions", "incumbent", "known_plan"]
+__all__ = ["ALLOWED", "allowed", "decisions", "incumbent", "known_plan"]
 
 Array = NDArray[np.float64]
 
 ALLOWED = 1e-6
 """Violation, relative to the money at stake, up to which a plan counts as feasible."""
+
+
+def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
+    """Whether a plan (A, K) keeps to everything to ``tolerance`` of the scale; counts exactly."""
+    if not program.violation(u) <= tolerance:
+        return False
+    active = (u > 0.0).any(axis=1)
+    return all(int(active[list(limit.arms)].sum()) <= limit.count for limit in program.at_most)
 
 
 def incumbent(task: Program | Canonical, plan: Array | None) -> Array | None:

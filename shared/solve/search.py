@@ -1,4 +1,4 @@
-"""What a search over a program's plans comes back with, and the tree it writes down on the way."""
+"""What every search shares: result, incumbent, proof as it grows, and the best-first loop."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
+from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof
 
-__all__ = ["MISS", "Solution", "Tree", "best_first"]
+__all__ = ["MISS", "Incumbent", "Solution", "Tree", "best_first"]
 
 Array = NDArray[np.float64]
 
@@ -36,8 +38,6 @@ class Solution:
         For :func:`shared.solve.certify.certificate.certify`.
     nodes, iterations
         Regions looked at, and steps of relaxations (or evaluations of a heuristic).
-    bound
-        What the search believes no plan exceeds; the proof is what counts.
     finished
         Whether the search ended by itself, at the gap asked for.
     thetas
@@ -53,7 +53,6 @@ class Solution:
     proof: Proof
     nodes: int
     iterations: int
-    bound: float
     finished: bool
     thetas: tuple[float, ...] = ()
     weights: Array | None = None
@@ -138,3 +137,52 @@ class Tree:
     def proof(self) -> Proof:
         """What has been written down."""
         return Proof(tuple(self.nodes))
+
+
+@dataclass(slots=True)
+class Incumbent:
+    """What a search over a program knows: the best plan, prices around it, the proof as it grows.
+
+    ``prices`` (m,) and ``thetas`` are multipliers of rows and targets at the plan; ``tried`` marks
+    starts that need not be tried again.
+    """
+
+    program: Program
+    gap: float
+    deadline: float
+    tree: Tree = field(default_factory=Tree)
+    best: Array | None = None
+    value: float = -np.inf
+    prices: Array | None = None
+    thetas: tuple[float, ...] = ()
+    iterations: int = 0
+    tried: set[bytes] = field(default_factory=set)
+
+    def cutoff(self) -> float:
+        """What a region must promise to be worth a look."""
+        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
+
+    def late(self) -> bool:
+        """Whether the work that is allowed is done."""
+        return work.now() >= self.deadline
+
+    def take(
+        self, u: Array, value: float, prices: Array | None, thetas: tuple[float, ...] = ()
+    ) -> None:
+        """Make an allowed plan that is better the best; prices are kept where it brings none."""
+        self.best, self.value = u, value
+        if prices is not None:
+            self.prices, self.thetas = prices, thetas
+
+    def solution(self, left: float | None, nodes: int, prices: Array) -> Solution:
+        """What was found, with ``left`` and ``nodes`` of :func:`best_first`; ``prices`` (m,) where
+        the plan has none of its own."""
+        return Solution(
+            u=self.best,
+            prices=prices if self.prices is None else self.prices,
+            proof=self.tree.proof(),
+            nodes=nodes,
+            iterations=self.iterations,
+            finished=bool(left is None or left <= self.cutoff()),
+            thetas=self.thetas,
+        )

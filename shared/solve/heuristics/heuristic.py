@@ -29,6 +29,7 @@ from shared.solve.heuristics.populations import evolve, swarm
 from shared.solve.heuristics.slsqp import quadratic_programming
 from shared.solve.heuristics.space import Searched, Space
 from shared.solve.program.piecewise import solve_piecewise
+from shared.solve.search import MISS
 
 __all__ = ["BY_NAME", "SEARCHES", "Heuristic", "heuristic"]
 
@@ -49,7 +50,6 @@ _DEARER = 3.0  # times the multipliers: what missing a target costs a search
 _RAISED = 10.0  # how much more it costs where a search missed it
 _RAISES = 3
 _NEARLY = 1e-3  # of a target: a miss that mixing with a plan that meets it mends
-_MISS = 1e-9  # of a target: what rounding may leave
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +155,7 @@ def _rank(space: Space, plan: Array) -> tuple[float, float]:
     worth, surplus = space.figures(plan.reshape(1, -1))
     asked = np.abs(space.constant) + space.per_money * float(space.money @ plan.ravel())
     short = float(np.max(-surplus[0] / np.maximum(asked, 1e-300), initial=0.0))
-    return (-short if short > _MISS else 0.0), float(worth[0])
+    return (-short if short > MISS else 0.0), float(worth[0])
 
 
 def _mixed(space: Space, short: Array, good: Array) -> list[Array]:

@@ -129,7 +129,6 @@ def branch_and_bound(
         proof=Proof(tuple(search.proof)),
         nodes=nodes,
         iterations=search.iterations,
-        bound=search.cutoff() if left is None else max(left, search.value),
         finished=finished,
     )
 

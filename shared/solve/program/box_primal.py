@@ -9,18 +9,10 @@ from shared.problem.program import Program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
 
-__all__ = ["allowed", "pulses", "sides_of", "snapped"]
+__all__ = ["pulses", "sides_of", "snapped"]
 
 Array = NDArray[np.float64]
 _PULSES = 24  # sizes of a spend that are tried
-
-
-def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
-    """Whether a plan (A, K) keeps to everything to ``tolerance`` of the scale; counts exactly."""
-    if not program.violation(u) <= tolerance:
-        return False
-    active = (u > 0.0).any(axis=1)
-    return all(int(active[list(limit.arms)].sum()) <= limit.count for limit in program.at_most)
 
 
 def snapped(program: Program, u: Array) -> Array:

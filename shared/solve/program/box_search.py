@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.solve.program.box_branch import (
@@ -23,12 +24,12 @@ from shared.solve.program.box_branch import (
     torn_decisions,
 )
 from shared.solve.program.box_cuts import cut
-from shared.solve.program.box_primal import allowed, pulses, sides_of, snapped
+from shared.solve.program.box_primal import pulses, sides_of, snapped
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
 from shared.solve.program.recheck_time import seconds_per_node
-from shared.solve.search import MISS, Solution, Tree, best_first
+from shared.solve.search import MISS, Incumbent, Solution, best_first
 
 __all__ = ["search_boxes"]
 
@@ -45,20 +46,10 @@ class _Open:
     on: frozenset[int]
 
 
-@dataclass(slots=True)
-class _Search:
-    program: Program
+@dataclass(slots=True, kw_only=True)
+class _Search(Incumbent):
     enveloper: Enveloper
     whole: ProgramBox
-    gap: float
-    deadline: float
-    tree: Tree = field(default_factory=Tree)
-    best: Array | None = None
-    value: float = -np.inf
-    prices: Array | None = None
-    thetas: tuple[float, ...] = ()
-    tried: set[bytes] = field(default_factory=set)
-    iterations: int = 0
     slowest: float = 0.0
     patient: bool = True
     per_node: float = 0.0
@@ -67,10 +58,6 @@ class _Search:
     def __post_init__(self) -> None:
         """Targets for plans lie a hair above those asked for: rounding may leave so much."""
         self.raised = self.program.raised(0.5 * MISS)
-
-    def cutoff(self) -> float:
-        """What a region must promise to be worth a look."""
-        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
 
     def late(self) -> bool:
         """Whether there is no time for one more relaxation and for the recheck of the proof."""
@@ -120,9 +107,10 @@ class _Search:
             return
         if self.program.missed(inside) > MISS:
             return
-        self.best, self.value = inside, value
-        if relaxed is not None:
-            self.prices, self.thetas = relaxed.mu, tuple(relaxed.theta.tolist())
+        if relaxed is None:
+            self.take(inside, value, None)
+        else:
+            self.take(inside, value, relaxed.mu, tuple(relaxed.theta.tolist()))
 
     def offer_sides(self, box: ProgramBox) -> None:
         """The best plan on a box that takes sides on every choice: its relaxation is the truth."""
@@ -182,7 +170,9 @@ def search_boxes(
     proposals
         Plans that need not be feasible: the best on the same sides is looked for.
     """
-    search = _Search(program, Enveloper(program), program_box(program), gap, deadline)
+    search = _Search(
+        program, gap, deadline, enveloper=Enveloper(program), whole=program_box(program)
+    )
     search.per_node = seconds_per_node(program)
     search.patient = program.carry.size <= _LARGE and len(program.rows.names) <= 100
     for start in starts:
@@ -203,16 +193,7 @@ def search_boxes(
         lambda node: node.relaxed.bound,
         node_limit,
     )
-    return Solution(
-        u=search.best,
-        prices=zero if search.prices is None else search.prices,
-        proof=search.tree.proof(),
-        nodes=nodes,
-        iterations=search.iterations,
-        bound=search.cutoff() if left is None else max(left, search.value),
-        finished=left is None or left <= search.cutoff(),
-        thetas=search.thetas,
-    )
+    return search.solution(left, nodes, zero)
 
 
 def _reach(search: _Search, root: RelaxedProgram) -> None:

@@ -8,7 +8,7 @@ more are taken out, which with many arms are nearly all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from shared.solve.program.columns import Columns, Master, Mixed
 from shared.solve.program.interior import relax_program
 from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.recheck_time import seconds_per_node
-from shared.solve.search import MISS, Solution, Tree, best_first
+from shared.solve.search import MISS, Incumbent, Solution, best_first
 
 __all__ = ["search_columns"]
 
@@ -37,26 +37,13 @@ class _Open:
     mixed: Mixed
 
 
-@dataclass(slots=True)
-class _Search:
-    program: Program
+@dataclass(slots=True, kw_only=True)
+class _Search(Incumbent):
     functions: ArmFunctions
     master: Master
     root: Domain
-    gap: float
-    deadline: float
-    tree: Tree = field(default_factory=Tree)
-    best: Array | None = None
-    value: float = -np.inf
-    prices: Array | None = None
-    thetas: tuple[float, ...] = ()
-    tried: set[bytes] = field(default_factory=set)
     looks: int = 0
     per_node: float = 0.0
-
-    def cutoff(self) -> float:
-        """What a region must promise to be worth a look."""
-        return self.value + 0.5 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
 
     def late(self) -> bool:
         """Whether all the time is needed to recheck the proof."""
@@ -71,11 +58,7 @@ class _Search:
             return
         slack = 1e-9 * max(self.program.scale, 1e-300)
         if np.all(self.root.contains(u, slack)) and self.program.violation(u[:, None]) <= 1e-8:
-            self.best, self.value = u, value
-            if mu is not None:
-                self.prices = mu
-            if theta is not None:
-                self.thetas = tuple(theta.tolist())
+            self.take(u[:, None], value, mu, () if theta is None else tuple(theta.tolist()))
 
     def offer_pattern(self, pattern: Array) -> None:
         """The best plan on the sides that a pattern takes."""
@@ -129,7 +112,7 @@ def search_columns(
     functions = ArmFunctions(program)
     root = Domain.of(program)
     master = Master(program, functions, Columns(functions, root))
-    search = _Search(program, functions, master, root, gap, deadline)
+    search = _Search(program, gap, deadline, functions=functions, master=master, root=root)
     search.per_node = seconds_per_node(program)
     for start in starts:
         search.offer(start[:, 0], None)
@@ -146,16 +129,8 @@ def search_columns(
         bound_of=lambda node: node.mixed.bound,
         node_limit=node_limit,
     )
-    return Solution(
-        u=None if search.best is None else search.best[:, None],
-        prices=zero if search.prices is None else search.prices,
-        proof=search.tree.proof(),
-        nodes=nodes,
-        iterations=master.calls,
-        bound=search.cutoff() if left is None else max(left, search.value),
-        finished=left is None or left <= search.cutoff(),
-        thetas=search.thetas,
-    )
+    search.iterations = master.calls
+    return search.solution(left, nodes, zero)
 
 
 def _solve(

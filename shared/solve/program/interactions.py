@@ -12,24 +12,25 @@ Otherwise regions are split at the adstocked spend whose term errs most, best fi
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.problem.incumbent import allowed
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
-from shared.solve.program.box_primal import allowed, sides_of, snapped
+from shared.solve.program.box_primal import sides_of, snapped
 from shared.solve.program.interaction_levels import Levels, Regions, fits, shared_out
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.program_box import ProgramBox
 from shared.solve.program.program_envelope import Enveloper
-from shared.solve.search import Solution, Tree, best_first
+from shared.solve.search import Incumbent, Solution, Tree, best_first
 
 __all__ = ["search_interactions"]
 
@@ -70,7 +71,7 @@ def search_interactions(
         Feasible plans (A, K): the answer is never worse than any of them.
     """
     nothing = Solution(
-        None, np.zeros(len(program.rows.names)), Tree().proof(), 0, 0, np.inf, False
+        None, np.zeros(len(program.rows.names)), Tree().proof(), 0, 0, False
     )  # fmt: skip
     root = root_region(program)
     if root is None:
@@ -78,8 +79,13 @@ def search_interactions(
     plain = replace(program, pairs=())
     enveloper = Enveloper(plain)
     search = _Ascent(
-        program, plain, enveloper, Bounder(program, root, 1.0), options.gap, deadline
-    )  # fmt: skip
+        program,
+        options.gap,
+        deadline,
+        plain=plain,
+        base=enveloper,
+        bounder=Bounder(program, root, 1.0),
+    )
     for start in starts:
         search.offer(start, None)
     slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
@@ -95,15 +101,7 @@ def search_interactions(
     left, nodes = best_first(
         search, first, lambda node: _split(search, node), lambda node: node.bound, _NODES
     )
-    return Solution(
-        u=search.best,
-        prices=nothing.prices if search.prices is None else search.prices,
-        proof=search.tree.proof(),
-        nodes=nodes,
-        iterations=search.iterations,
-        bound=search.cutoff() if left is None else max(left, search.value),
-        finished=left is None or left <= search.cutoff(),
-    )
+    return search.solution(left, nodes, nothing.prices)
 
 
 def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
@@ -116,15 +114,8 @@ def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> So
     for plan in (*([] if even is None else [even]), *(start[:, 0] for start in starts)):
         regions.climb(plan, low, high)
     bound, nodes = regions.run(low, high, _NODES)
-    return Solution(
-        u=search.best,
-        prices=levels.prices(0.0) if search.prices is None else search.prices,
-        proof=search.tree.proof(),
-        nodes=nodes,
-        iterations=regions.climbs,
-        bound=max(bound, search.value),
-        finished=bool(bound <= search.cutoff()),
-    )
+    search.iterations = regions.climbs
+    return search.solution(bound, nodes, levels.prices(0.0))
 
 
 def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
@@ -266,20 +257,12 @@ def _term(search: _Ascent, node: _Node) -> Split | None:
     return SplitArgument(a, h, at, 0, 0)
 
 
-@dataclass(slots=True)
-class _Ascent:
-    program: Program
+@dataclass(slots=True, kw_only=True)
+class _Ascent(Incumbent):
     plain: Program
     base: Enveloper
     bounder: Bounder
-    gap: float
-    deadline: float
-    tree: Tree = field(default_factory=Tree)
-    best: Array | None = None
-    value: float = -np.inf
-    prices: Array | None = None
     links: Array | None = None
-    iterations: int = 0
     slowest: float = 0.0
     sized: bool = False
     # What rounding leaves of a bound: a plan that is worth nothing is not told from one of these.
@@ -328,9 +311,7 @@ class _Ascent:
             inside, value = mended, self.program.objective(mended)
             if value <= self.value:
                 return False
-        self.best, self.value = inside, value
-        if mu is not None:
-            self.prices = mu
+        self.take(inside, value, mu)
         self.links = nu
         return True
 

@@ -83,9 +83,10 @@ def relax_program(
     if box.empty:
         raise ValueError("An empty box has no relaxation.")
     source = Enveloper(program) if enveloper is None else enveloper
-    near = touching
-    envelope = source.envelope(tight) if near is None else source.touching(tight, near)
-    scaled = scale_program(program, envelope)
+    if touching is None:
+        scaled = scale_program(program, source.envelope(tight))
+    else:
+        scaled = scale_program(program, source.touching(tight, touching))
     proof = impossible_row(scaled)
     if proof is not None:
         return proof

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack
 from shared.problem.canonical import Canonical
+from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Cut, Leaf, Node, Proof
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
 from shared.solve.one_budget.table import table_of_function
-from shared.solve.program.box_primal import allowed
 from shared.solve.search import Solution
 
 __all__ = ["search_shares", "shares_one_budget"]
@@ -102,7 +102,6 @@ def search_shares(
         proof=_written(model, found.proof, unit),
         nodes=found.nodes,
         iterations=found.iterations,
-        bound=program.objective(u),
         finished=found.finished,
     )
 

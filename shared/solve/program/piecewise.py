@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import highs, work
+from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.solve.program.box_primal import allowed, snapped
+from shared.solve.program.box_primal import snapped
 
 __all__ = ["PiecewiseFound", "solve_piecewise"]
 

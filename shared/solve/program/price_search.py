@@ -19,18 +19,18 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import highs, work
+from shared import highs
+from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import PerArm, SplitArgument, SplitSpend
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.program.ascent import ascend
-from shared.solve.program.box_primal import allowed
 from shared.solve.program.interior import relax_program
 from shared.solve.program.price_trees import ArmTrees, OpenLeaf
 from shared.solve.program.program_box import program_box
 from shared.solve.program.relaxed import INFEASIBLE
-from shared.solve.search import Solution, Tree, best_first
+from shared.solve.search import Incumbent, Solution, best_first
 
 __all__ = ["falls_apart", "search_prices"]
 
@@ -189,26 +189,13 @@ class _Open:
     advice: _Advice | None
 
 
-@dataclass(slots=True, eq=False)
-class _Search:
-    program: Program
-    gap: float
-    deadline: float
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Search(Incumbent):
     pool: _PlanPool
-    tree: Tree = field(default_factory=Tree)
-    best: Array | None = None
-    value: float = -np.inf
-    prices: Array | None = None
-    iterations: int = 0
-    tried: set[bytes] = field(default_factory=set)
 
     def cutoff(self) -> float:
         """What a region must promise to be worth a look."""
         return self.value + 0.7 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
-
-    def late(self) -> bool:
-        """Whether time is out."""
-        return work.now() >= self.deadline
 
     def offer(self, u: Array, mu: Array | None) -> None:
         """Take a plan (A, K) that is better than the best, if it is allowed."""
@@ -218,9 +205,7 @@ class _Search:
             return
         self.pool.add(inside)
         if value > self.value:
-            self.best, self.value = inside, value
-            if mu is not None:
-                self.prices = mu
+            self.take(inside, value, mu)
 
     def climb(self, u: Array, mu: Array) -> None:
         """The local best from a plan that need not keep the rows; each start once."""
@@ -272,7 +257,7 @@ def search_prices(
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     """
-    search = _Search(program, gap, deadline, _PlanPool(program))
+    search = _Search(program, gap, deadline, pool=_PlanPool(program))
     region = root_region(program)
     if region is None:
         return None
@@ -296,15 +281,7 @@ def search_prices(
         lambda node: node.trees.bound(),
         node_limit,
     )
-    return Solution(
-        u=search.best,
-        prices=relaxed.mu if search.prices is None else search.prices,
-        proof=search.tree.proof(),
-        nodes=nodes,
-        iterations=search.iterations,
-        bound=search.cutoff() if left is None else max(left, search.value),
-        finished=left is None or left <= search.cutoff(),
-    )
+    return search.solution(left, nodes, relaxed.mu)
 
 
 def _settled(

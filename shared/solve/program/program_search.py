@@ -100,7 +100,6 @@ def _by_name(
         proof=Proof((Leaf(root.mu, root.nu, thetas),)),
         nodes=1,
         iterations=found.evaluations,
-        bound=root.bound,
         finished=found.finished,
         thetas=thetas,
         method=options.method,
@@ -158,9 +157,7 @@ def _from_feasible(
         again = _search(program, options, deadline, (point,))
         if again.u is not None:
             return again
-    return Solution(
-        point, found.prices, found.proof, found.nodes, found.iterations, found.bound, False
-    )
+    return Solution(point, found.prices, found.proof, found.nodes, found.iterations, False)
 
 
 def _concave(program: Program) -> bool:

@@ -113,7 +113,6 @@ def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why
         proof=proof,
         nodes=search.nodes,
         iterations=search.iterations,
-        bound=certificate.upper_bound,
         finished=finished,
         thetas=top.thetas,
         method=method,

@@ -13,19 +13,17 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.aim import Aim, Floor
+from shared.problem.incumbent import allowed
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound
-from shared.solve.program.box_primal import allowed
 from shared.solve.program.program_search import solve_program
-from shared.solve.search import Solution
+from shared.solve.search import MISS, Solution
 
 __all__ = ["Line", "Part", "TargetSearch"]
 
 Array = NDArray[np.float64]
-MISS = 1e-9
-"""Relative, of a floor: what rounding may leave."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

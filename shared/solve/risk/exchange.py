@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.solve.program.box_primal import allowed
 
 __all__ = ["exchange"]
 

@@ -58,7 +58,6 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         proof=search.proof,
         nodes=search.nodes,
         iterations=search.iterations,
-        bound=certificate.upper_bound,
         finished=finished,
         thetas=search.proof.theta,
         weights=search.own_weights(search.u) if search.weights is None else search.weights,

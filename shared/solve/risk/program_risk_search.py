@@ -34,12 +34,12 @@ from shared.solve.program.program_search import solve_program
 from shared.solve.risk.exchange import exchange
 from shared.solve.risk.program_ascent import climb
 from shared.solve.risk.weights import master, nonnegative, tidy
+from shared.solve.search import MISS
 
 __all__ = ["RiskSearch", "bound_named", "search_plain"]
 
 Array = NDArray[np.float64]
 _ROUNDS = 12
-_MISS = 1e-9  # relative, of a floor: what rounding may leave
 
 
 class RiskSearch:
@@ -77,7 +77,7 @@ class RiskSearch:
 
     def offer(self, u: Array) -> bool:
         """Take note of an allowed plan; whether it is the best so far."""
-        if self.aim.floors and missed(self.read, u) > _MISS:
+        if self.aim.floors and missed(self.read, u) > MISS:
             self.short = u
             return False
         each, spend = outcomes(self.program, u), float(self.program.spend(u).sum())
