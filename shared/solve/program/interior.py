@@ -34,6 +34,7 @@ __all__ = ["RelaxedProgram", "relax_program"]
 Array = NDArray[np.float64]
 
 _ITERATIONS = 100
+_BEGIN_S = 5e-4  # work of envelopes, units and a start
 _CORRECTORS = 2  # per step (Gondzio, Computational Optimization and Applications 6, 1996)
 _TARGET = 2e-10  # of what a target asks for: what an answer may miss or exceed it by
 _WILD = 1e4  # scaled prices beyond this come from a region without an interior
@@ -82,6 +83,7 @@ def relax_program(
     tight = box.tightened(program)
     if box.empty:
         raise ValueError("An empty box has no relaxation.")
+    work.charge(_BEGIN_S)
     source = Enveloper(program) if enveloper is None else enveloper
     if touching is None:
         scaled = scale_program(program, source.envelope(tight))

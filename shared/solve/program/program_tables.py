@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.curves.saturation import Tabulated
 from shared.problem.program import Program
 from shared.solve.one_budget.table import Table, table_of_function
@@ -20,6 +21,7 @@ from shared.solve.program.program_box import reach
 __all__ = ["Means", "hull_lines"]
 
 Array = NDArray[np.float64]
+_LOOK_S, _POINT_S = 5e-5, 2e-7  # work of looking up slopes, and of each point
 
 
 class Means:
@@ -121,6 +123,7 @@ class Means:
         return np.where(better, right, end), np.where(better, chord, slope)
 
     def _look(self, arms: NDArray[np.intp], z: Array) -> tuple[Array, Array, Array]:
+        work.charge(_LOOK_S + _POINT_S * z.size)
         low, high = self.first[arms], np.maximum(self.last[arms] - 1, self.first[arms])
         for _ in range(self.rounds):
             middle = (low + high + 1) >> 1

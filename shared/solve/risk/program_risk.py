@@ -78,6 +78,8 @@ def _exactly(search: RiskSearch) -> str:
 def _look_around(search: RiskSearch) -> None:
     """Local searches of the measure itself from many starts, where the bound leaves a gap: weighed
     draws lead to one plan, and choices, targets and quantiles have many that are locally best."""
+    if not (search.bent or search.risk.measure == "quantile"):
+        return  # a concave measure of concave curves has one
     if search.proof is not None and search.u is not None:
         found = certify(search.read, search.u, search.proof)
         if found.relative_gap <= search.options.gap:
