@@ -14,7 +14,7 @@ from shared.problem.incumbent import known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
-from shared.solve.program.box_primal import allowed
+from shared.problem.incumbent import allowed
 from shared.solve.program.piecewise import solve_piecewise
 from shared.solve.program.program_search import solve_program
 from shared.solve.search import Solution
