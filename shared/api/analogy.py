@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from shared.api.channels import Given, Reading, limited, past_spend, stopped, under_effects
 from shared.api.messages import Channel
+from shared.api.periods import own_periods, own_prices
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.curves.analogy import DRAWS, by_analogy
 from shared.errors import Fault
@@ -40,7 +41,13 @@ def alike_channels(
         scale = 1.0 if channel.scale is None else channel.scale
         unsure = USUAL if channel.uncertainty is None else channel.uncertainty
         alike = _channel(channel, known[channel.like], made, scale, unsure, seed)
-        alike = replace(alike, prior_spend=past_spend(before, alike.response))
+        alike = replace(
+            alike,
+            prior_spend=past_spend(before, alike.response),
+            periods=own_periods(channel, channel.channel, ("channels", i), reading.calendar),
+            period_prices=own_prices(channel, reading.calendar),
+            keeps=reading.keep,
+        )
         found.append(stopped(alike) if channel.exclude else alike)
         text = (
             f"{channel.channel} has no history: its curve is that of {channel.like} at {scale:g} "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.api.messages import Campaign, Channel
+from shared.api.periods import Calendar, own_periods, own_prices
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
@@ -38,12 +39,13 @@ class Reading:
     """What every channel of one request is read with; ``faults`` collects what is found.
 
     ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
-    asked for by :meth:`before`.
+    asked for by :meth:`before`. ``keep``: nobody gets less than today.
     """
 
     prior: Mapping[str, Any]
-    periods: int
+    calendar: Calendar
     faults: list[Fault]
+    keep: bool = False
     asked: set[str] = field(default_factory=set)
 
     def before(self, name: str) -> Any:
@@ -126,13 +128,16 @@ def _channel(
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
+    known = channel.current_spend if total is None else total
     return limited(
         channel,
         name=name,
+        periods=own_periods(channel, name, path, reading.calendar),
+        keeps=_keeps(known, name, path, reading),
         # Never evaluated: the campaigns' responses are the channel's.
         response=arms[0].response,
         # The sum where it is known: a channel's own figure counts excluded campaigns too.
-        current_spend=channel.current_spend if total is None else total,
+        current_spend=known,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
     )
@@ -167,13 +172,16 @@ def _arm(
     if response is None:
         return None
     effect, price, weights = _effects(channel), _price(channel), _weights(channel)
+    prices = own_prices(channel, reading.calendar)
     if above is not None:
         effect, price = effect * _effects(above), price * _price(above)
         weights = _times_each(weights, _weights(above))
+        prices = _times_each(prices, own_prices(above, reading.calendar))
     limits: dict[str, Any] = {
         "name": channel.channel,
         "response": _under_effects(response, effect, price),
         "period_weights": weights,
+        "period_prices": prices,
         "prior_spend": past_spend(prior, response),
     }
     if excluded:
@@ -181,10 +189,21 @@ def _arm(
     if stored is None:
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
-        limits |= _observed(channel, stored, reading.periods)
+        limits |= _observed(channel, stored, reading.calendar.periods)
         if channel.response is None and channel.saturation is None:
             limits["verdict"] = stored.verdict
+    limits["periods"] = own_periods(channel, name, path, reading.calendar)
+    if above is None:
+        limits["keeps"] = _keeps(limits["current_spend"], name, path, reading)
     return limited(channel, **limits)
+
+
+def _keeps(current: float | None, name: str, path: Path, reading: Reading) -> bool:
+    """Whether a channel keeps what it has today, which must then be known."""
+    if reading.keep and current is None:
+        text = f"keep_current places only extra money: it needs the current_spend of {name}."
+        reading.faults.append(Fault(pointer_to(*path, "current_spend"), "required", text))
+    return reading.keep
 
 
 def stopped(channel: ProblemChannel) -> ProblemChannel:
@@ -194,6 +213,7 @@ def stopped(channel: ProblemChannel) -> ProblemChannel:
         channel.response,
         current_spend=0.0,
         period_weights=channel.period_weights,
+        period_prices=channel.period_prices,
         prior_spend=channel.prior_spend,
         excluded=True,
     )

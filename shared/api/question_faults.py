@@ -21,6 +21,8 @@ FIELD_OF_GOAL = {
 EFFICIENCY = ("target_roas", "target_cpa")
 """Targets beside which every goal has a use for ``value_per_outcome``."""
 
+MARGINAL = "target_marginal_return"
+
 LARGEST = 1e15
 MAX_PRIOR = 520
 
@@ -31,8 +33,12 @@ def _goal(raw: Json) -> Any:
     return part(raw, "objective").get("goal") or "maximize_outcome"
 
 
+BUDGETS = ("budget", "period_budgets", "budget_windows", "budget_change")
+"""Ways to say how much money there is."""
+
+
 def _has_budget(raw: Json) -> bool:
-    return raw.get("budget") is not None or raw.get("period_budgets") is not None
+    return any(raw.get(field) is not None for field in BUDGETS)
 
 
 def budget_faults(raw: Json) -> Iterator[Fault]:
@@ -50,7 +56,27 @@ def budget_faults(raw: Json) -> Iterator[Fault]:
     ):
         message = "Give budget or period_budgets; both only as caps, with spend_all false."
         yield Fault("/period_budgets", "conflict", message)
+    for field, others in (
+        ("budget_windows", ("period_budgets",)),
+        ("budget_change", ("budget", "period_budgets")),
+        ("budget_min", ("period_budgets",)),
+    ):
+        for other in others:
+            if raw.get(field) is not None and raw.get(other) is not None:
+                message = (
+                    f"Give {field} or {other}: together they say how much money there is twice."
+                )
+                yield Fault(f"/{field}", "conflict", message)
+    if raw.get("budget_min") is not None:
+        yield from _least_faults(raw)
     periods = periods_of(raw)
+    if raw.get("budget_windows") is not None:
+        if periods == 1:
+            message = "budget_windows needs a horizon of 2 periods or more."
+            yield Fault("/budget_windows", "needs_periods", message)
+        elif part(raw, "horizon").get("mode") == "fixed_shares":
+            message = "The mode fixed_shares divides budgets of periods: give period_budgets."
+            yield Fault("/budget_windows", "conflict", message)
     if isinstance(by_period, list) and periods is not None and len(by_period) != periods:
         message = (
             "period_budgets must have one entry for each period of the horizon: it has "
@@ -62,8 +88,24 @@ def budget_faults(raw: Json) -> Iterator[Fault]:
         yield Fault("/test_reserve", "needs_budget", message)
 
 
+def _least_faults(raw: Json) -> Iterator[Fault]:
+    """A least spend without a budget, above it, or beside a budget that is spent to the cent."""
+    least, most = number(raw, "budget_min"), number(raw, "budget")
+    if raw.get("budget") is None and raw.get("budget_change") is None:
+        message = "budget_min is the least of a budget: give budget or budget_change beside it."
+        yield Fault("/budget", "required", message)
+    if least is not None and most is not None and least > most:
+        message = f"budget_min ({least:g}) is above the budget ({most:g})."
+        yield Fault("/budget_min", "contradiction", message)
+    if raw.get("spend_all") is True:
+        message = "With budget_min the budget is a cap: leave spend_all out."
+        yield Fault("/spend_all", "contradiction", message)
+
+
 def _says_how_much(objective: Json, goal: Any) -> bool:
     """Whether the goal itself limits what is worth spending."""
+    if objective.get("target_marginal_return") is not None:
+        return True
     weights = part(objective, "weights")
     costs = goal == "weighted_sum" and (number(weights, "profit") or number(weights, "spend"))
     return goal in ("maximize_profit", "minimize_spend") or bool(costs)
@@ -73,7 +115,8 @@ def goal_faults(raw: Json) -> Iterator[Fault]:
     """A goal without what it needs, or fields that another goal would need."""
     objective, goal = part(raw, "objective"), _goal(raw)
     weighted = goal == "weighted_sum"
-    returns = any(objective.get(key) is not None for key in EFFICIENCY)
+    returns = any(objective.get(key) is not None for key in (*EFFICIENCY, MARGINAL))
+    yield from _marginal_faults(raw, objective, goal)
     yield from _weight_faults(objective, weighted=weighted)
     for other, field in FIELD_OF_GOAL.items():
         if weighted and field != "target_outcome":
@@ -102,6 +145,17 @@ def goal_faults(raw: Json) -> Iterator[Fault]:
                 "so all its carryover counts already."
             )
             yield Fault(f"/objective/{field}", "needs_periods", message)
+
+
+def _marginal_faults(raw: Json, objective: Json, goal: Any) -> Iterator[Fault]:
+    if objective.get(MARGINAL) is None:
+        return
+    if goal != "maximize_outcome" and isinstance(goal, str):
+        message = f"{MARGINAL} is for the goal maximize_outcome; the goal here is {goal}."
+        yield Fault(pointer_to("objective", MARGINAL), "not_used", message)
+    if raw.get("spend_all") is True:
+        message = f"With {MARGINAL} the budget is a cap: leave spend_all out."
+        yield Fault("/spend_all", "contradiction", message)
 
 
 def _weight_faults(objective: Json, *, weighted: bool) -> Iterator[Fault]:
@@ -144,6 +198,9 @@ def horizon_faults(raw: Json) -> Iterator[Fault]:
     horizon, periods = part(raw, "horizon"), periods_of(raw)
     mode, by_period = horizon.get("mode"), raw.get("period_budgets")
     several = periods is not None and periods > 1
+    if number(horizon, "discount_rate") and periods == 1:
+        message = f"discount_rate needs a horizon of 2 periods or more: {ONE_PERIOD}."
+        yield Fault("/horizon/discount_rate", "needs_periods", message)
     unequal = numbers(by_period) and len(set(by_period)) > 1
     if several and mode == "constant" and unequal and raw.get("spend_all") is not False:
         message = (

@@ -6,7 +6,8 @@ before (``shared.api.unbuilt``), never silently left out of an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 from shared.api.analogy import alike_channels
 from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
@@ -14,12 +15,14 @@ from shared.api.interplay import interactions_of
 from shared.api.messages import Channel, Constraint, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
 from shared.api.messages import Weights as WeightsMessage
+from shared.api.periods import Calendar, budget_windows, calendar_of, rule_periods
 from shared.api.pointers import pointer_to
 from shared.api.question_faults import no_draws
 from shared.api.reading import first, refuse
 from shared.api.rule_faults import unknown_names
 from shared.curves.curveset import CurveSet
 from shared.errors import Fault
+from shared.problem.arms import current_of
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Constraint as Rule
 from shared.problem.model import (
@@ -63,7 +66,8 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     alike = [(i, channel) for i, channel in asked if channel.like is not None]
     warnings: list[tuple[str, str]] = []
     horizon = message.horizon or HorizonMessage()
-    reading = Reading(horizon.prior_spend or {}, horizon.periods, faults)
+    calendar = _calendar(message, curves, faults)
+    reading = Reading(horizon.prior_spend or {}, calendar, faults, message.keep_current)
     names: list[str] = []
     if curves is None:
         made = inline_channels(given, reading)
@@ -89,7 +93,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     capped = _cap(message, warnings)
     problem = Problem(
         channels=channels,
-        budget=message.budget,
+        budget=_budget(message, channels, horizon.periods, faults),
         spend_all=message.spend_all and not capped,
         options=options,
         curves_version=None if curves is None else curves.version,
@@ -97,11 +101,13 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         currency=None if curves is None else curves.currency,
         frequency=None if curves is None else curves.frequency,
         goal=_goal(message),
-        constraints=tuple(_rules(message, have, faults)),
+        constraints=tuple(_rules(message, have, calendar)),
         interactions=interactions_of(message, curves, have, faults, warnings),
-        horizon=_horizon(message),
+        horizon=_horizon(message, calendar),
         risk=risk,
         period_budgets=tuple(message.period_budgets or ()),
+        windows=budget_windows(message, calendar),
+        budget_min=message.budget_min,
         test_reserve=message.test_reserve or 0.0,
         warnings=tuple(warnings),
     )
@@ -149,6 +155,7 @@ def _goal(message: OptimizeRequest) -> Goal:
         max_frequency=objective.max_frequency,
         target_roas=objective.target_roas,
         target_cpa=objective.target_cpa,
+        target_marginal_return=objective.target_marginal_return,
         long_term_weight=objective.long_term_weight or 0.0,
         weights=_weights(objective.weights),
     )
@@ -166,9 +173,48 @@ def _weights(message: WeightsMessage | None) -> Weights:
     )
 
 
+def _budget(
+    message: OptimizeRequest,
+    channels: Sequence[ProblemChannel],
+    periods: int,
+    faults: list[Fault],
+) -> float | None:
+    """The budget, or so much more than is spent today."""
+    if message.budget_change is None:
+        return message.budget
+    today = [current_of(channel) for channel in channels]
+    for channel, spend in zip(channels, today, strict=True):
+        if spend is None:
+            text = f"budget_change is a share of today's spend: what {channel.name} has is unknown."
+            places = [i for i, c in enumerate(message.channels or ()) if c.channel == channel.name]
+            where = pointer_to("channels", *places[:1], "current_spend")
+            faults.append(Fault(where, "required", text))
+    known = sum(spend for spend in today if spend is not None)
+    return known * periods * (1.0 + message.budget_change)
+
+
+def _calendar(message: OptimizeRequest, curves: CurveSet | None, faults: list[Fault]) -> Calendar:
+    """What the horizon's periods are; of a stored dataset they follow on its history."""
+    if curves is None:
+        return calendar_of(message, faults)
+    told = curves.diagnostics.get("over_time")
+    dates = told.get("dates") if isinstance(told, Mapping) else None
+    after = None
+    if dates:
+        from shared.history.periods import period_after
+
+        after = period_after(date.fromisoformat(dates[-1]), curves.frequency)
+    return calendar_of(message, faults, after=after, frequency=curves.frequency)
+
+
 def _cap(message: OptimizeRequest, warnings: list[tuple[str, str]]) -> bool:
-    """Whether a budget beside the least spend is a cap, which is then said."""
-    if message.objective is None or message.objective.goal != "minimize_spend":
+    """Whether a budget is a cap whatever ``spend_all`` says; of the least spend that is told."""
+    objective = message.objective
+    if message.budget_min is not None:
+        return True
+    if objective is not None and objective.target_marginal_return is not None:
+        return True
+    if objective is None or objective.goal != "minimize_spend":
         return False
     if message.spend_all and (message.budget is not None or message.period_budgets):
         text = "The goal is the least spend, so the budget is taken as a cap."
@@ -176,13 +222,15 @@ def _cap(message: OptimizeRequest, warnings: list[tuple[str, str]]) -> bool:
     return True
 
 
-def _horizon(message: OptimizeRequest) -> Horizon:
+def _horizon(message: OptimizeRequest, calendar: Calendar) -> Horizon:
     horizon = message.horizon
     if horizon is None or horizon.periods == 1:
         # With one period all modes are the same plan, and there is nothing to pace.
         return Horizon()
     pacing = None if horizon.pacing is None else horizon.pacing.max_change
-    return Horizon(horizon.periods, horizon.mode, pacing)
+    days = tuple(calendar.first_day(t + 1) for t in range(horizon.periods))
+    known = tuple(day for day in days if day is not None)
+    return Horizon(horizon.periods, horizon.mode, pacing, horizon.discount_rate or 0.0, known)
 
 
 def _risk(message: OptimizeRequest) -> Risk:
@@ -197,9 +245,10 @@ def _risk(message: OptimizeRequest) -> Risk:
 
 
 def _rules(
-    message: OptimizeRequest, have: dict[str, ProblemChannel], faults: list[Fault]
+    message: OptimizeRequest, have: dict[str, ProblemChannel], calendar: Calendar
 ) -> Iterator[Rule]:
     """The constraints over the channels that are left; an excluded one spends nothing."""
+    faults = calendar.faults
     left = {name for name, channel in have.items() if not channel.excluded}
     for i, rule in enumerate(message.constraints or ()):
         channels = tuple(name for name in rule.channels or () if name in left)
@@ -230,6 +279,7 @@ def _rules(
             minimum=rule.min,
             maximum=rule.max,
             max_active=rule.max_active,
+            periods=rule_periods(rule, i, calendar),
         )
 
 
