@@ -117,7 +117,7 @@ def calendar_of(
     if own is not None and frequency is not None and own != frequency:
         said = f"The dataset's periods are one {frequency} each, so frequency cannot be {own}."
         faults.append(Fault("/horizon/frequency", "contradiction", said))
-    if own is not None and start is None:
+    if own is not None and start is None and (horizon is None or horizon.start is None):
         said = "frequency says what a period is beside start: give the first day of the first."
         faults.append(Fault("/horizon/start", "required", said))
     every = frequency or own
@@ -178,14 +178,12 @@ def _entry_faults(
     if least is not None and most is not None and least > most:
         said = f"max_spend of {name} ({most:g}) is below its min_spend ({least:g})."
         yield ("max_spend",), "contradiction", said
-    if calendar.mode not in ("time_varying", "sequential") and calendar.periods > 1:
-        closes = calendar.mode == "constant" and given == ["max_spend"] and most == 0.0
-        if given and not closes:
-            said = (
-                f"Limits of some periods of {name} go with the mode time_varying or sequential: "
-                f"in the mode {calendar.mode} its spend cannot differ between periods."
-            )
-            yield (), "needs_mode", said
+    if given and calendar.periods > 1 and calendar.mode not in ("time_varying", "sequential"):
+        said = (
+            f"Limits of some periods of {name} go with the mode time_varying or sequential: "
+            f"in the mode {calendar.mode} its spend cannot differ between periods."
+        )
+        yield (), "needs_mode", said
     lot = channel.increment
     if lot and entry.spend is not None:
         off = abs(entry.spend / lot - round(entry.spend / lot)) * lot

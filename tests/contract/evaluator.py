@@ -518,7 +518,10 @@ def _chosen(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, Raw, np.ndarray]
         for _, channel in channels_of(raw)
         if channel.get("campaigns")
     ]
-    yield from ((name, item, x) for name, item, x in arms + above if not item.get("locked"))
+    for name, item, x in arms + above:
+        if not item.get("locked"):
+            booked = [e is not None and "spend" in e for e in _entries(raw, item)]
+            yield name, item, np.where(booked, 0.0, x)
 
 
 def columns_of(raw: Raw) -> np.ndarray:
