@@ -1,1 +1,0 @@
-"""The general program: interior point, branch and bound, integer programmes, interactions."""

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.proof import SplitDecision
+from shared.solve.engines.envelopes import ProgramBox, ProgramEnvelope
 from shared.solve.program.interior import RelaxedProgram
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import ProgramEnvelope
 
 __all__ = ["count_choice", "decision_split", "middle_error", "torn_decisions"]
 

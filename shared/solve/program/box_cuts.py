@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.proof import SplitArgument
+from shared.solve.engines.envelopes import Enveloper, ProgramBox
 from shared.solve.program.box_branch import decision_split
 from shared.solve.program.interior import RelaxedProgram
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper
 from shared.solve.search import Tree
 
 __all__ = ["cut"]

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, ProgramEnvelope
 
 __all__ = ["pulses", "sides_of", "snapped"]
 

@@ -17,6 +17,7 @@ from shared import work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, ProgramEnvelope, program_box
 from shared.solve.program.box_branch import (
     count_choice,
     decision_split,
@@ -26,8 +27,6 @@ from shared.solve.program.box_branch import (
 from shared.solve.program.box_cuts import cut
 from shared.solve.program.box_primal import pulses, sides_of, snapped
 from shared.solve.program.interior import RelaxedProgram, relax_program
-from shared.solve.program.program_box import ProgramBox, program_box
-from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
 from shared.solve.program.recheck_time import seconds_per_node
 from shared.solve.search import MISS, Incumbent, Solution, best_first
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitDecision
+from shared.solve.engines.envelopes import ProgramBox, program_box
 from shared.solve.program.arms import ArmFunctions, Domain
 from shared.solve.program.column_branch import between, count_excess
 from shared.solve.program.column_primal import fixed_sides, integer_mix, patterns, within_limits
 from shared.solve.program.columns import Columns, Master, Mixed
 from shared.solve.program.interior import relax_program
-from shared.solve.program.program_box import ProgramBox, program_box
 from shared.solve.program.recheck_time import seconds_per_node
 from shared.solve.search import MISS, Incumbent, Solution, best_first
 

@@ -26,7 +26,7 @@ from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitDecision
 from shared.problem.region import Region
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.engines.envelopes import Enveloper
 from shared.solve.search import Tree, best_first
 
 __all__ = ["Levels", "Regions", "fits", "shared_out"]

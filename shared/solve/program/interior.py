@@ -1,6 +1,6 @@
 """The concave relaxation of a program, by a primal-dual interior point.
 
-Every weighted response is replaced by its concave envelope on the box (``program_envelope``), the
+Every weighted response is replaced by its concave envelope on the box (``envelopes``), the
 pieces of which are variables. With ``L`` the Lagrangian of
 
     maximise  value * sum E(z) - cost * spend(u),   carry u + carry_in = z,   R u = v,
@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.program import Program
+from shared.solve.engines.envelopes import Enveloper, ProgramBox
 from shared.solve.program.interior_scale import Scaled, scale_program
 from shared.solve.program.interior_state import TO_BOUNDARY, State, Step
 from shared.solve.program.interior_system import Blocks
 from shared.solve.program.outer import impossible, impossible_row, relax_by_lines
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper
 from shared.solve.program.relaxed import INFEASIBLE, OPTIMAL, RelaxedProgram, answer, least_possible
 
 __all__ = ["RelaxedProgram", "relax_program"]

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.problem.program import Program
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import ProgramEnvelope
+from shared.solve.engines.envelopes import ProgramBox, ProgramEnvelope
 
 __all__ = ["Scaled", "scale_program"]
 

@@ -25,10 +25,10 @@ from shared.problem.program import Program
 from shared.problem.proof import PerArm, SplitArgument, SplitSpend
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
+from shared.solve.engines.envelopes import program_box
 from shared.solve.program.ascent import ascend
 from shared.solve.program.interior import relax_program
 from shared.solve.program.price_trees import ArmTrees, OpenLeaf
-from shared.solve.program.program_box import program_box
 from shared.solve.program.relaxed import INFEASIBLE
 from shared.solve.search import Incumbent, Solution, best_first
 

@@ -20,9 +20,8 @@ from shared.problem.program import Program, Rows
 from shared.problem.proof import ArmLeaf, ArmNode, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
 from shared.solve.certify.per_arm import alone
+from shared.solve.engines.envelopes import Enveloper, ProgramBox
 from shared.solve.program.interior import relax_program
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper
 
 __all__ = ["ArmTrees", "OpenLeaf"]
 

@@ -1,0 +1,1 @@
+"""The general program: interior point, branch and bound, integer programmes, interactions."""
