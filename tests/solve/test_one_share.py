@@ -14,7 +14,7 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.solve.certify.certificate import certify
-from shared.solve.program.box_search import search_boxes
+from shared.solve.engines.boxes import search_boxes
 from shared.solve.program.one_share import search_shares, shares_one_budget
 from shared.solve.program.program_search import solve_program
 

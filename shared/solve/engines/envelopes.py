@@ -83,7 +83,7 @@ class ProgramBox:
         """
         box = self
         for _ in range(rounds):
-            least, most = reach(program, box.u_lower, box.u_upper)
+            least, most = _reach(program, box.u_lower, box.u_upper)
             z_lower, z_upper = np.maximum(box.z_lower, least), np.minimum(box.z_upper, most)
             cut_above, cut_below = z_upper < most, z_lower > least
             if not (np.any(cut_above) or np.any(cut_below)):
@@ -102,13 +102,13 @@ class ProgramBox:
             box = ProgramBox(new_lower, new_upper, z_lower, z_upper)
             if same:
                 return box
-        least, most = reach(program, box.u_lower, box.u_upper)
+        least, most = _reach(program, box.u_lower, box.u_upper)
         return replace(
             box, z_lower=np.maximum(box.z_lower, least), z_upper=np.minimum(box.z_upper, most)
         )
 
 
-def reach(program: Program, u_lower: Array, u_upper: Array) -> tuple[Array, Array]:
+def _reach(program: Program, u_lower: Array, u_upper: Array) -> tuple[Array, Array]:
     """Least and largest adstocked spend (A, H) for decisions in a box: carryover is >= 0."""
     least = np.einsum("ahk,ak->ah", program.carry, u_lower) + program.carry_in
     most = np.einsum("ahk,ak->ah", program.carry, u_upper) + program.carry_in
@@ -117,7 +117,7 @@ def reach(program: Program, u_lower: Array, u_upper: Array) -> tuple[Array, Arra
 
 def program_box(program: Program) -> ProgramBox:
     """The whole region of a program."""
-    least, most = reach(program, program.lower, program.upper)
+    least, most = _reach(program, program.lower, program.upper)
     return ProgramBox(program.lower, program.upper, least, most)
 
 
@@ -166,7 +166,7 @@ class Means:
         self.cornered: dict[int, Tabulated] = {}
         self.bend = np.zeros(program.arms)
         self.wavy = np.zeros(program.arms, dtype=bool)
-        least, most = reach(program, program.lower, program.upper)
+        least, most = _reach(program, program.lower, program.upper)
         means = {column: mean for column, _, mean in draws.tables}
         turns = draws.inflections()
         weights = program.draw_weights

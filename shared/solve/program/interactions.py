@@ -25,10 +25,11 @@ from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
+from shared.solve.engines.boxes import sides_of, snapped
 from shared.solve.engines.envelopes import Enveloper, ProgramBox
-from shared.solve.program.box_primal import sides_of, snapped
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.relaxation import RelaxedProgram
 from shared.solve.program.interaction_levels import Levels, Regions, fits, shared_out
-from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.search import Incumbent, Solution, Tree, best_first
 
 __all__ = ["search_interactions"]

@@ -13,13 +13,13 @@ from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Proof
+from shared.solve.engines.boxes import search_boxes
+from shared.solve.engines.columns import search_columns
 from shared.solve.engines.envelopes import program_box
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.prices import falls_apart, search_prices
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.program.box_search import search_boxes
-from shared.solve.program.column_search import search_columns
-from shared.solve.program.interior import relax_program
 from shared.solve.program.one_share import search_shares, shares_one_budget
-from shared.solve.program.price_search import falls_apart, search_prices
 from shared.solve.search import MISS, Solution
 
 __all__ = ["Unmet", "solve_program"]
