@@ -2,10 +2,10 @@
 
 At the rows' best prices the arms fall apart, and what their plans cannot say together is small: at
 most one plan for each row is torn (Shapley and Folkman; Starr, Econometrica 37, 1969). So each arm
-has a tree of its own. The dual in the rows' prices is a sum over arms of convex
-functions, and every plan that an arm may follow is a line below its own: lines seen so far make a
-linear programme, the lowest point of which is where to price next, and the dual of that mixes plans
-so that the rows hold (Dantzig and Wolfe, Operations Research 8, 1960; the step is kept short as in
+has a tree of its own. The dual in the rows' prices is a sum over arms of convex functions, and
+every plan that an arm may follow is a line below its own: lines seen so far make a linear
+programme, the lowest point of which is where to price next, and the dual of that mixes plans so
+that the rows hold (Dantzig and Wolfe, Operations Research 8, 1960; the step is kept short as in
 a box step method, Marsten, Hogan and Blankenship, Operations Research 23, 1975). Only where that
 leaves a gap is the program itself split, at what an arm spends in all: its mixed plans disagree
 most about that.
@@ -684,7 +684,7 @@ class _PlanPool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _OpenRegion:
+class _OpenPrices:
     slot: int
     region: Region
     trees: ArmTrees
@@ -788,7 +788,7 @@ def search_prices(
 
 def _settled(
     search: PriceSearch, slot: int, region: Region, trees: ArmTrees, *, root: bool = False
-) -> _OpenRegion | None:
+) -> _OpenPrices | None:
     """The best prices for a region, and plans from them; None where nothing better is in it."""
     before = trees.iterations
     least = trees
@@ -825,7 +825,7 @@ def _settled(
     search.iterations += trees.iterations - before
     if least.bound() <= search.cutoff():
         return None
-    return _OpenRegion(slot, region, least, advice)
+    return _OpenPrices(slot, region, least, advice)
 
 
 def _moved(search: PriceSearch, trees: ArmTrees, region: Region, mu: Array) -> ArmTrees:
@@ -882,7 +882,7 @@ def _mixed(search: PriceSearch, advice: _Advice, most: int) -> None:
     search.climb(mean, advice.mu)
 
 
-def _split(search: PriceSearch, node: _OpenRegion) -> list[_OpenRegion] | None:
+def _split(search: PriceSearch, node: _OpenPrices) -> list[_OpenPrices] | None:
     """Two children, apart where an arm's mixed plans disagree most; None where none do."""
     program = search.program
     if node.advice is None:
@@ -905,7 +905,7 @@ def _split(search: PriceSearch, node: _OpenRegion) -> list[_OpenRegion] | None:
     return out
 
 
-def _disagreement(program: Program, node: _OpenRegion) -> SplitSpend | SplitArgument | None:
+def _disagreement(program: Program, node: _OpenPrices) -> SplitSpend | SplitArgument | None:
     """Where an arm's mixed plans are furthest apart: in what they spend, else in some period.
 
     Two plans that a price cannot choose between differ in how much they spend. Kept to either side
