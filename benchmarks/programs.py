@@ -19,7 +19,7 @@ from benchmarks.questions import Question, question_of_program
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 __all__ = ["ask_program", "solve_as_program"]
 

@@ -14,13 +14,12 @@ from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof
 
-__all__ = ["MISS", "Incumbent", "Solution", "Tree", "best_first"]
+__all__ = ["MISS", "Incumbent", "Solution", "Tree", "best_first", "seconds_per_node"]
 
 Array = NDArray[np.float64]
-
-
 MISS = 1e-9
 """Relative, of a target: what rounding may leave."""
+_RESPONSES = 3.0  # as many as bounding half a leaf roughly costs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +70,7 @@ class Solution:
         return self.u
 
 
-class _Search(Protocol):
+class _Searching(Protocol):
     """What a search says of its state between nodes."""
 
     def cutoff(self) -> float:
@@ -85,7 +84,7 @@ Region = TypeVar("Region")
 
 
 def best_first(
-    search: _Search,
+    search: _Searching,
     first: Region | None,
     split: Callable[[Region], Sequence[Region] | None],
     bound_of: Callable[[Region], float],
@@ -186,3 +185,9 @@ class Incumbent:
             finished=bool(left is None or left <= self.cutoff()),
             thetas=self.thetas,
         )
+
+
+def seconds_per_node(program: Program) -> float:
+    """What each node of a proof adds to its recheck: half the nodes are splits, half are leaves."""
+    draws = 1 if program.draws is None else program.draws.draws
+    return _RESPONSES * work.cost(program.weight.size * draws) + 2e-9 * program.carry.size

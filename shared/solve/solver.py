@@ -32,13 +32,13 @@ def solve(program: Program, options: SolverOptions, start: Array | None = None) 
     """
     # Imported where used: a question does not wait for solvers that it does not need.
     if program.risk is not None:
-        from shared.solve.risk.program_risk import solve_measure
+        from shared.solve.risk import solve_measure
 
         return solve_measure(program, options, start)
     if program.floors:
-        from shared.solve.program.program_targets import solve_targets
+        from shared.solve.engines.targets import solve_targets
 
         return solve_targets(program, options, start)
-    from shared.solve.program.program_search import solve_program
+    from shared.solve.engines.exact import solve_program
 
     return solve_program(program, options, start)

@@ -32,8 +32,7 @@ from shared.problem.plain_program import as_program
 from shared.problem.proof import Count, Leaf, Node, Proof
 from shared.solve.certify import certificate
 from shared.solve.certify.certificate import bound, stated
-from shared.solve.certify.maxima import closed_form_maxima
-from shared.solve.certify.mixture import mean_of
+from shared.solve.certify.maxima import closed_form_maxima, mean_of
 from shared.solve.dispatch import solve
 
 

@@ -15,7 +15,7 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program, Rows
 from shared.problem.proof import Leaf, Proof
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 
 def paired(program: Program, seed: int, count: int, size: float) -> Program:

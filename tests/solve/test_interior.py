@@ -19,11 +19,9 @@ from shared.problem.proof import Leaf, Proof
 from shared.problem.region import root_region
 from shared.solve.certify.certificate import certify
 from shared.solve.dispatch import solve
-from shared.solve.program.interior import RelaxedProgram, relax_program
-from shared.solve.program.interior_scale import scale_program
-from shared.solve.program.outer import relax_by_lines
-from shared.solve.program.program_box import ProgramBox, program_box
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, program_box
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.relaxation import RelaxedProgram, relax_by_lines, scale_program
 
 
 def relaxed(p: Program, **options: object) -> RelaxedProgram:

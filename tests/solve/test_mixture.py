@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.curves.saturation import Exponential, Hill, Power, Saturation, Sigmoid
-from shared.solve.certify.mixture import Mixture
+from shared.solve.certify.maxima import Mixture
 
 
 def random_mixture(rng: np.random.Generator, signed: bool) -> Mixture:

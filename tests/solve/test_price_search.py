@@ -27,9 +27,7 @@ from shared.problem.proof import (
 )
 from shared.problem.region import halves, holds, root_region
 from shared.solve.certify.certificate import certify
-from shared.solve.program.ascent import ascend
-from shared.solve.program.price_search import falls_apart, search_prices
-from shared.solve.program.price_trees import ArmTrees
+from shared.solve.engines.prices import ArmTrees, ascend, falls_apart, search_prices
 
 pytest.importorskip("scipy")
 

@@ -21,7 +21,7 @@ from shared.problem.program import Program, Rows
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import missed, objective, outcomes, read_as, relaxed
 from shared.solve.certify.certificate import certify
-from shared.solve.risk.weights import tidy
+from shared.solve.risk import tidy
 
 RISKS = (
     Risk("cvar", level=0.3),

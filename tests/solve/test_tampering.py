@@ -19,7 +19,7 @@ from shared.problem.model import Risk, SolverOptions
 from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.dispatch import solve
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 Check = Callable[[Any], Certificate]
 QUICK = SolverOptions(gap=1e-4, time_limit_s=0.2)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shared import highs, work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.solve.program.box_primal import snapped
+from shared.solve.engines.boxes import snapped
 
 __all__ = ["PiecewiseFound", "solve_piecewise"]
 
@@ -129,7 +129,7 @@ class _Pieces:
         )[a]
 
 
-class _Model:
+class _MixedInteger:
     """A mixed-integer linear programme being put together."""
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ def _mixed_integer(
     program: Program, pieces: _Pieces, gap: float, deadline: float
 ) -> tuple[Array, float] | None:
     """The best decisions (A, K) by the pieces, moved into their bounds, and the bound by them."""
-    model = _Model()
+    model = _MixedInteger()
     size = program.lower.shape
     unit = max(program.scale, 1e-300)  # decisions in units of the money at stake
     cost = program.cost * program.spread.sum(axis=1)
@@ -199,7 +199,7 @@ def _mixed_integer(
     return plan, bound
 
 
-def _add_rows(program: Program, model: _Model, u: NDArray[np.intp], unit: float) -> None:
+def _add_rows(program: Program, model: _MixedInteger, u: NDArray[np.intp], unit: float) -> None:
     rows = program.rows
     for row, low, high in zip(rows.matrix, rows.lower, rows.upper, strict=True):
         at = np.flatnonzero(row)
@@ -213,7 +213,7 @@ def _add_rows(program: Program, model: _Model, u: NDArray[np.intp], unit: float)
             )
 
 
-def _add_choices(program: Program, model: _Model, u: NDArray[np.intp], unit: float) -> None:
+def _add_choices(program: Program, model: _MixedInteger, u: NDArray[np.intp], unit: float) -> None:
     """Zero or at least the minimum, whole lots, at most so many."""
     for a, k in np.argwhere(program.least_active > 0.0).tolist():
         on = model.variable(0.0, 1.0, whole=True)
@@ -238,7 +238,7 @@ def _add_choices(program: Program, model: _Model, u: NDArray[np.intp], unit: flo
 def _add_response(
     program: Program,
     pieces: _Pieces,
-    model: _Model,
+    model: _MixedInteger,
     u: NDArray[np.intp],
     unit: float,
     money: float,

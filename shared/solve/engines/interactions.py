@@ -4,7 +4,7 @@ In levels of saturation the objective is linear plus products of two levels. Aro
 products are linearised, which only changes the weights of the responses, and the concave relaxation
 does the rest; repeated with a line search on the true objective this climbs to a locally best plan.
 Around that plan each product is at most a sum of squares
-(:mod:`shared.solve.certify.interactions`): where
+(:mod:`shared.solve.certify.bounder`): where
 the curves bend down more than the squares bend up, one leaf proves the plan the best of all.
 Otherwise regions are split at the adstocked spend whose term errs most, best first.
 """
@@ -25,11 +25,11 @@ from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
-from shared.solve.program.box_primal import sides_of, snapped
-from shared.solve.program.interaction_levels import Levels, Regions, fits, shared_out
-from shared.solve.program.interior import RelaxedProgram, relax_program
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.engines.boxes import sides_of, snapped
+from shared.solve.engines.envelopes import Enveloper, ProgramBox
+from shared.solve.engines.interaction_levels import Levels, Regions, fits, shared_out
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.relaxation import RelaxedProgram
 from shared.solve.search import Incumbent, Solution, Tree, best_first
 
 __all__ = ["search_interactions"]
@@ -46,7 +46,7 @@ _NEAR = np.array([-0.1, -0.03, -0.01, -1e-3, 1e-3, 0.01, 0.03, 0.1])  # of the r
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Node:
+class _OpenRegion:
     slot: int
     region: Region
     leaf: Leaf
@@ -152,7 +152,9 @@ def _first_is_best(search: _Ascent, box: ProgramBox) -> bool:
     return bound <= search.cutoff()
 
 
-def _solve(search: _Ascent, slot: int, region: Region, parent: _Node | None) -> _Node | None:
+def _solve(
+    search: _Ascent, slot: int, region: Region, parent: _OpenRegion | None
+) -> _OpenRegion | None:
     """Bound a region and look for plans in it; None where nothing better can be there."""
     began = work.now()
     program, box = search.program, _box_of(region)
@@ -166,7 +168,7 @@ def _solve(search: _Ascent, slot: int, region: Region, parent: _Node | None) -> 
     if known is not None and known[1] <= search.cutoff():
         search.tree.set(slot, known[0])
         return None
-    node: _Node | None = None
+    node: _OpenRegion | None = None
     for _ in range(3):
         found = search.relax(box, z, max(1e-9, 0.01 * search.gap))
         if found.status == "infeasible":
@@ -177,7 +179,7 @@ def _solve(search: _Ascent, slot: int, region: Region, parent: _Node | None) -> 
         if known is not None and known[1] < bound:
             leaf, bound = known
         if node is None or bound < node.bound:
-            node = _Node(slot, region, leaf, found.u, centre, bound)
+            node = _OpenRegion(slot, region, leaf, found.u, centre, bound)
         search.offer(found.u, found.mu)
         if bound <= search.cutoff() or moved <= 1e-3 * float(np.abs(z).max()):
             break
@@ -200,8 +202,8 @@ def _hopeless(
     region: Region,
     found: RelaxedProgram,
     z: Array,
-    parent: _Node | None,
-) -> _Node | None:
+    parent: _OpenRegion | None,
+) -> _OpenRegion | None:
     """A region that seems to hold no plan: multipliers so large that its bound says so."""
     for scale in (1.0, 10.0, 1e3, 1e6):
         leaf = Leaf(scale * found.mu, scale * found.nu)
@@ -212,10 +214,10 @@ def _hopeless(
     if parent is None:
         return None
     search.tree.set(slot, parent.leaf)
-    return _Node(slot, region, parent.leaf, found.u, z, parent.bound)
+    return _OpenRegion(slot, region, parent.leaf, found.u, z, parent.bound)
 
 
-def _split(search: _Ascent, node: _Node) -> list[_Node] | None:
+def _split(search: _Ascent, node: _OpenRegion) -> list[_OpenRegion] | None:
     """Both halves of a region; None where there is nothing left to split."""
     split = whole_split(search.program, node.region, node.u)
     if split is None:
@@ -240,7 +242,7 @@ def _split(search: _Ascent, node: _Node) -> list[_Node] | None:
     return out
 
 
-def _term(search: _Ascent, node: _Node) -> Split | None:
+def _term(search: _Ascent, node: _OpenRegion) -> Split | None:
     """A split at the adstocked spend whose term errs most."""
     region = node.region
     found = widest_cell(

@@ -17,29 +17,322 @@ from shared import work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
-from shared.solve.program.box_branch import (
-    count_choice,
-    decision_split,
-    middle_error,
-    torn_decisions,
-)
-from shared.solve.program.box_cuts import cut
-from shared.solve.program.box_primal import pulses, sides_of, snapped
-from shared.solve.program.interior import RelaxedProgram, relax_program
-from shared.solve.program.program_box import ProgramBox, program_box
-from shared.solve.program.program_envelope import Enveloper, ProgramEnvelope
-from shared.solve.program.recheck_time import seconds_per_node
-from shared.solve.search import MISS, Incumbent, Solution, best_first
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, ProgramEnvelope, program_box
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.relaxation import RelaxedProgram
+from shared.solve.search import MISS, Incumbent, Solution, Tree, best_first, seconds_per_node
 
-__all__ = ["search_boxes"]
+__all__ = ["search_boxes", "sides_of", "snapped"]
 
 Array = NDArray[np.float64]
+_PULSES = 24  # sizes of a spend that are tried
 _CLIMB = 12
 _LARGE = 20_000  # links up to which a relaxation may fall back on linear programmes
 
 
+# Where to split a region: decisions that are on no value they may take, and envelopes that err.
+
+
+def _middle_error(program: Program, envelope: ProgramEnvelope, value: float) -> Array:
+    """(A, H) what each envelope errs by in the middle of its line."""
+    z = envelope.box.z_lower + 0.5 * envelope.length[:-1].sum(axis=0)
+    return np.asarray(value * (envelope.at(z) - program.response(z)))
+
+
+def _decision_split(
+    program: Program, box: ProgramBox, a: int, k: int, at: float, first: int
+) -> tuple[SplitDecision, tuple[ProgramBox, ProgramBox]]:
+    """A split of a decision; where it falls into a hole of the domain both ends move to its rim."""
+    least, lot = float(program.least_active[a, k]), float(program.lot[a])
+    below, above = at, at
+    if lot > 0.0:
+        below, above = np.floor(at / lot) * lot, np.ceil(at / lot) * lot
+    if least > 0.0 and at < least:
+        below, above = 0.0, max(least, above)
+    return SplitDecision(a, k, at, first, first + 1), (
+        box.with_decision(a, k, upper=float(below)),
+        box.with_decision(a, k, lower=float(above)),
+    )
+
+
+def _torn_decisions(
+    program: Program, box: ProgramBox, relaxed: RelaxedProgram, value: float
+) -> tuple[Array, Array]:
+    """(A, K) what each decision that is on no value it may take is about, and where to split it."""
+    u = relaxed.u
+    score, at = np.zeros(u.shape), u.copy()
+    if not program.discrete:
+        return score, at
+    worth = value * np.abs(np.einsum("ahk,ah->ak", program.carry, relaxed.nu))
+    worth = np.maximum(worth, 1e-12)
+    slack = 1e-7 * max(program.scale, 1e-300)
+    lot = np.broadcast_to(np.where(program.lot > 0.0, program.lot, 1.0)[:, None], u.shape)
+    off = np.abs(u - np.round(u / lot) * lot)
+    on_lots = np.broadcast_to(program.lot[:, None] > 0.0, u.shape)
+    wrong = on_lots & (off > slack) & (box.u_upper > box.u_lower)
+    score = np.where(wrong, worth * off, score)
+    at = np.where(wrong, (np.floor(u / lot) + 0.5) * lot, at)
+    least = program.least_active
+    lack = np.minimum(u, least - u)
+    wrong = (least > 0.0) & (lack > slack) & (box.u_lower < least)
+    score = np.where(wrong, worth * lack, score)
+    at = np.where(wrong, 0.5 * least, at)
+    return score, at
+
+
+def _count_choice(program: Program, relaxed: RelaxedProgram, on: frozenset[int]) -> int | None:
+    """An arm to put on or off where more spend than may; the one in the middle of the order."""
+    slack = 1e-7 * max(program.scale, 1e-300)
+    total = relaxed.u.sum(axis=1)
+    for limit in program.at_most:
+        arms = np.array(limit.arms, dtype=np.intp)
+        spends = arms[total[arms] > slack]
+        if spends.size <= limit.count:
+            continue
+        open_ = [
+            a for a in spends[np.argsort(-total[spends], kind="stable")].tolist() if a not in on
+        ]
+        if open_:
+            left = limit.count - sum(a in on for a in arms.tolist())
+            return int(open_[min(max(left, 0), len(open_) - 1)])
+    return None
+
+
+# Cutting off ends of ranges by a relaxation's multipliers (Lagrangian domain reduction).
+#
+# The multipliers take the problem apart into single responses. Where the best that a response can
+# do on an end of its range is so much below its best anywhere that the bound falls to the cutoff,
+# no better plan is there: the proof gets a split, and the same multipliers prove the end's side.
+
+
+def _cut(
+    tree: Tree,
+    enveloper: Enveloper,
+    slot: int,
+    box: ProgramBox,
+    relaxed: RelaxedProgram,
+    cutoff: float,
+    value: float,
+    *,
+    allowed: int,
+    root: bool = False,
+) -> tuple[ProgramBox, int]:
+    """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
+
+    The box that is left, and the slot of the proof that stands for it; ``value`` is what an outcome
+    is worth there. Every cut is one more leaf
+    for whoever checks the proof, so at most ``allowed`` are made, the longest, and on a part of
+    the whole region only long ones.
+    """
+    most_cuts, least_share = (100, 0.15) if root else (6, 0.6)
+    most_cuts = min(most_cuts, allowed // 2)
+    program = enveloper.program
+    if not np.isfinite(cutoff) or value <= 0.0:
+        return box, slot
+    room = (relaxed.bound - cutoff) / value
+    low, high = box.z_lower, box.z_upper
+    width = high - low
+    bend = np.broadcast_to(enveloper.bend[:, None], low.shape)
+    matters = (width > 0.0) & (program.weight > 0.0) & np.isfinite(bend) & (bend > low)
+    if not np.any(matters):
+        return box, slot
+
+    jump = enveloper.jump(box)
+    tops = _Tops(enveloper, relaxed.nu)
+    at_low = tops.gain(low)
+
+    def top(a: Array, b: Array) -> Array:
+        """Largest ``w f(z) - nu z`` of the curves themselves on [a, b], by their shape.
+
+        Where the domain has a hole after ``low``, only what is beside it counts: the bound that
+        ``room`` is taken from knows of the hole too.
+        """
+        on = np.maximum(a, np.minimum(jump, high))
+        beyond = np.where(b >= on, tops.largest(on, np.maximum(b, on)), -np.inf)
+        return np.where(a <= low, np.maximum(beyond, at_low), beyond)
+
+    best = top(low, high)
+    one = program.columns == 1
+    leaf = tree.nodes[slot]
+    out = box
+    for keep_above in (True, False):
+        least, most = np.zeros(low.shape), np.ones(low.shape)
+        for _ in range(6):
+            share = 0.5 * (least + most)
+            ends = (low, low + share * width) if keep_above else (high - share * width, high)
+            loss = best - top(*ends)
+            if one:  # one decision: all its responses move together
+                loss = np.broadcast_to(loss.sum(axis=1, keepdims=True), loss.shape)
+            lost = loss > room
+            least, most = np.where(lost, share, least), np.where(lost, most, share)
+        if one:
+            arms = np.flatnonzero(matters.any(axis=1) & (least[:, 0] > least_share))
+            order = np.argsort(-least[arms, 0], kind="stable")[: allowed // 2]
+            for a in np.sort(arms[order]).tolist():
+                length = float(least[a, 0]) * float(box.u_upper[a, 0] - box.u_lower[a, 0])
+                at = box.u_lower[a, 0] + length if keep_above else box.u_upper[a, 0] - length
+                out, slot = _cut_decision(program, tree, slot, out, a, float(at), keep_above)
+            continue
+        pairs = np.argwhere(matters & (least > 0.2))
+        order = np.argsort(-least[tuple(pairs.T)], kind="stable")[:most_cuts]
+        for a, h in pairs[np.sort(order)].tolist():
+            cut = float(least[a, h] * width[a, h])
+            at = float(low[a, h] + cut if keep_above else high[a, h] - cut)
+            nodes = tree.nodes
+            first = len(nodes)
+            nodes += [leaf, leaf]
+            tree.set(slot, SplitArgument(a, h, at, first, first + 1))
+            slot = first + 1 if keep_above else first
+            out = (
+                out.with_argument(a, h, lower=at)
+                if keep_above
+                else out.with_argument(a, h, upper=at)
+            )
+    return out, slot
+
+
+def _cut_decision(
+    program: Program,
+    tree: Tree,
+    slot: int,
+    box: ProgramBox,
+    arm: int,
+    at: float,
+    keep_above: bool,
+) -> tuple[ProgramBox, int]:
+    """Cut off an end of an arm's only decision."""
+    if not box.u_lower[arm, 0] < at < box.u_upper[arm, 0]:
+        return box, slot
+    nodes = tree.nodes
+    leaf, first = nodes[slot], len(nodes)
+    nodes += [leaf, leaf]
+    split, (below, above) = _decision_split(program, box, arm, 0, at, first)
+    tree.set(slot, split)
+    return (above, first + 1) if keep_above else (below, first)
+
+
+class _Tops:
+    """Maxima of ``w f(z) - nu z`` on any ranges; the multipliers stay."""
+
+    def __init__(self, enveloper: Enveloper, nu: Array) -> None:
+        self.program, self.nu = enveloper.program, nu
+        self.lively, self.steepest = np.zeros(nu.shape, dtype=bool), np.zeros(nu.shape)
+        if self.program.draws is None:
+            weight = enveloper.weight
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = nu / weight
+            lively = (weight > 0.0) & (slope > 0.0)
+            z = self.program.curves.at_slope(np.ascontiguousarray(np.where(lively, slope, 1.0).T)).T
+            self.lively, self.steepest = lively & np.isfinite(z), z
+
+    def gain(self, z: Array) -> Array:
+        """(A, H) at ``z``."""
+        return np.asarray(self.program.response(z) - self.nu * z)
+
+    def largest(self, low: Array, high: Array) -> Array:
+        """(A, H) at an end, or on the concave part at the slope ``nu``."""
+        best = np.maximum(self.gain(low), self.gain(high))
+        if self.program.draws is None:
+            inner = np.where(self.lively, np.clip(self.steepest, low, high), low)
+            return np.maximum(best, self.gain(inner))
+        for share in np.linspace(0.0, 1.0, 17)[1:-1]:
+            best = np.maximum(best, self.gain(low + share * (high - low)))
+        return best
+
+
+# Plans from the relaxation over boxes: take sides, then solve the concave problem that is left.
+
+
+def snapped(program: Program, u: Array) -> Array:
+    """The values the decisions may take nearest to ``u``; at most so many arms keep anything."""
+    out = np.clip(u, program.lower, program.upper)
+    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
+    out = np.where((program.lot > 0.0)[:, None], np.round(out / lot) * lot, out)
+    least = program.least_active
+    low = (least > 0.0) & (out < least)
+    out = np.where(low, np.where(out > 0.5 * least, least, 0.0), out)
+    out = np.where(out <= 1e-7 * max(program.scale, 1e-300), np.maximum(program.lower, 0.0), out)
+    total = out.sum(axis=1)
+    for limit in program.at_most:
+        arms = np.array(limit.arms, dtype=np.intp)
+        order = np.argsort(-total[arms], kind="stable")
+        out[arms[order[limit.count :]]] = 0.0
+    return out
+
+
+def _pulses(program: Program) -> list[Array]:
+    """Plans (A, K) of single spends, each as large as returns most per unit of money: the best one
+    alone, the best two together, and so on, twice as many from plan to plan."""
+    money = program.spread.sum(axis=1)
+    best: list[tuple[float, int, int, float]] = []
+    least = program.response(program.adstocked(program.lower)).sum(axis=1)
+    shares = np.geomspace(1e-3, 1.0, _PULSES)
+    for k in range(program.columns):
+        reach = program.upper[:, k] - program.lower[:, k]
+        tried: list[Array] = []
+        for share in shares:
+            u = program.lower.copy()
+            u[:, k] += share * reach
+            gain = program.response(program.adstocked(u)).sum(axis=1) - least
+            tried.append(gain / np.maximum(share * reach * money[:, k], 1e-300))
+        returns = np.where(reach > 0.0, np.stack(tried), 0.0)
+        top = np.argmax(returns, axis=0)
+        best += [
+            (float(returns[top[a], a]), a, k, float(shares[top[a]] * reach[a]))
+            for a in range(program.arms)
+        ]
+    plans, plan, size = [], program.lower.copy(), 1
+    for count, (_, a, k, rise) in enumerate(sorted(best, reverse=True), 1):
+        plan[a, k] += rise
+        if count == size or count == len(best):
+            plans.append(plan.copy())
+            size *= 2
+    return plans
+
+
+def sides_of(
+    program: Program,
+    enveloper: Enveloper,
+    box: ProgramBox,
+    u: Array,
+    *,
+    envelope: ProgramEnvelope | None = None,
+    share: float = 0.0,
+) -> ProgramBox:
+    """The part of a box on a plan's side of every choice.
+
+    Responses at or beyond their bend stay there; all others stay below it. With an ``envelope``
+    those on its line are put beyond the bend from ``share`` of the line on. Decisions keep to 0, to
+    at least their minimum, and to the lot they are nearest to.
+    """
+    z = program.adstocked(u)
+    bend = np.where(np.isfinite(enveloper.bend), enveloper.bend, 0.0)[:, None]
+    high_side = z >= bend
+    if envelope is not None:
+        line = envelope.length[:-1].sum(axis=0)
+        start = envelope.box.z_lower
+        high_side = z >= np.where(line > 0.0, start + share * line, bend)
+    z_lower = np.where(high_side, np.maximum(box.z_lower, bend), box.z_lower)
+    z_upper = np.where(high_side, box.z_upper, np.minimum(box.z_upper, bend))
+    z_lower, z_upper = np.minimum(z_lower, box.z_upper), np.maximum(z_upper, box.z_lower)
+    u_lower, u_upper = box.u_lower, box.u_upper
+    if program.discrete:
+        near = snapped(program, u)
+        active = (near > 0.0).any(axis=1)
+        limited = np.zeros(program.arms, dtype=bool)
+        for limit in program.at_most:
+            limited[list(limit.arms)] = True
+        off = (limited & ~active)[:, None] | ((program.least_active > 0.0) & (near <= 0.0))
+        u_upper = np.where(off, np.minimum(u_upper, 0.0), u_upper)
+        on = ~off & (program.least_active > 0.0)
+        u_lower = np.where(on, np.maximum(u_lower, program.least_active), u_lower)
+        on_lots = np.broadcast_to((program.lot > 0.0)[:, None], near.shape)
+        u_lower, u_upper = np.where(on_lots, near, u_lower), np.where(on_lots, near, u_upper)
+    return ProgramBox(u_lower, np.maximum(u_lower, u_upper), z_lower, z_upper)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Open:
+class _OpenBox:
     slot: int
     box: ProgramBox
     relaxed: RelaxedProgram
@@ -47,7 +340,7 @@ class _Open:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Search(Incumbent):
+class BoxSearch(Incumbent):
     enveloper: Enveloper
     whole: ProgramBox
     slowest: float = 0.0
@@ -170,7 +463,7 @@ def search_boxes(
     proposals
         Plans that need not be feasible: the best on the same sides is looked for.
     """
-    search = _Search(
+    search = BoxSearch(
         program, gap, deadline, enveloper=Enveloper(program), whole=program_box(program)
     )
     search.per_node = seconds_per_node(program)
@@ -196,7 +489,7 @@ def search_boxes(
     return search.solution(left, nodes, zero)
 
 
-def _reach(search: _Search, root: RelaxedProgram) -> None:
+def _reach(search: BoxSearch, root: RelaxedProgram) -> None:
     """Start from the best plans where targets have a price: what misses them is dear, or all."""
     program = search.program
     tasks = []
@@ -210,7 +503,7 @@ def _reach(search: _Search, root: RelaxedProgram) -> None:
     def near() -> bool:
         return search.best is not None and root.bound - search.value <= 0.05 * abs(search.value)
 
-    for plan in () if near() else pulses(program):
+    for plan in () if near() else _pulses(program):
         search.climb(plan)
     for task in tasks:
         if near():
@@ -225,14 +518,14 @@ def _reach(search: _Search, root: RelaxedProgram) -> None:
 
 
 def _solve(
-    search: _Search,
+    search: BoxSearch,
     slot: int,
     box: ProgramBox,
     start: RelaxedProgram | None,
     on: frozenset[int],
     *,
     root: bool = False,
-) -> _Open | None:
+) -> _OpenBox | None:
     """Relax, look for plans, cut; the proof's ``slot`` is filled. None where nothing is left."""
     relaxed = start
     for _ in range(4 if root else 2):
@@ -256,7 +549,7 @@ def _solve(
         _look(search, envelope, relaxed, root=root)
         if relaxed.bound <= search.cutoff():
             return None
-        smaller, slot = cut(
+        smaller, slot = _cut(
             search.tree,
             search.enveloper,
             slot,
@@ -274,11 +567,11 @@ def _solve(
             break
     if box.empty or relaxed is None:
         return None
-    return _Open(slot, box, relaxed, on)
+    return _OpenBox(slot, box, relaxed, on)
 
 
 def _narrower(
-    search: _Search, envelope: ProgramEnvelope, relaxed: RelaxedProgram, box: ProgramBox
+    search: BoxSearch, envelope: ProgramEnvelope, relaxed: RelaxedProgram, box: ProgramBox
 ) -> bool:
     """Whether a box that was cut down is worth another relaxation.
 
@@ -297,7 +590,7 @@ def _narrower(
 
 
 def _hopeless(
-    search: _Search, slot: int, found: RelaxedProgram, before: RelaxedProgram | None
+    search: BoxSearch, slot: int, found: RelaxedProgram, before: RelaxedProgram | None
 ) -> None:
     """A region without plans: its multipliers, so large that the bound is below the best plan."""
     size = max(abs(search.value) if np.isfinite(search.value) else 0.0, 1.0)
@@ -314,7 +607,7 @@ def _hopeless(
 
 
 def _look(
-    search: _Search,
+    search: BoxSearch,
     envelope: ProgramEnvelope,
     relaxed: RelaxedProgram,
     *,
@@ -342,7 +635,7 @@ def _look(
                 break
 
 
-def _split(search: _Search, node: _Open) -> list[_Open] | None:
+def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
     """Two children; None where there is nothing to split."""
     program, box, relaxed = search.program, node.box, node.relaxed
     envelope = search.enveloper.envelope(box)
@@ -350,13 +643,13 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     value = search.worth(relaxed)
     excess = value * (envelope.at(z) - program.response(z))
     excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
-    torn, at_u = torn_decisions(program, box, relaxed, value)
+    torn, at_u = _torn_decisions(program, box, relaxed, value)
     small = 1e-3 * search.gap * max(abs(search.value), 1e-300) / excess.size
     small = small if np.isfinite(small) else 0.0
     leaf = search.tree.nodes[node.slot]
     first = len(search.tree.nodes)
     kids: list[tuple[ProgramBox, frozenset[int]]]
-    count = count_choice(program, relaxed, node.on)
+    count = _count_choice(program, relaxed, node.on)
     if count is not None:
         off = box
         for k in range(program.columns):
@@ -366,11 +659,11 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
     elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
         a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
         at = float(at_u[a, k])
-        split, parts = decision_split(program, box, a, k, at, first)
+        split, parts = _decision_split(program, box, a, k, at, first)
         kids = [(part, node.on) for part in parts]
     elif (
         excess.max(initial=0.0) <= small
-        and (excess := middle_error(program, envelope, value)).max() <= small
+        and (excess := _middle_error(program, envelope, value)).max() <= small
     ):
         return None
     elif program.columns == 1:
@@ -378,7 +671,7 @@ def _split(search: _Search, node: _Open) -> list[_Open] | None:
         low, high = float(box.u_lower[a, 0]), float(box.u_upper[a, 0])
         margin = 0.1 * (high - low)
         at = float(np.clip(relaxed.u[a, 0], low + margin, high - margin))
-        split, parts = decision_split(program, box, a, 0, at, first)
+        split, parts = _decision_split(program, box, a, 0, at, first)
         kids = [(part, node.on) for part in parts]
     else:
         a, h = (int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))

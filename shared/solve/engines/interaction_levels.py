@@ -26,7 +26,7 @@ from shared import work
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitDecision
 from shared.problem.region import Region
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.engines.envelopes import Enveloper
 from shared.solve.search import Tree, best_first
 
 __all__ = ["Levels", "Regions", "fits", "shared_out"]
@@ -243,7 +243,7 @@ def _newton(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Relaxed:
+class RelaxedLevels:
     """A region's bound, the row's price, the relaxed plan (A,), terms (A, n) at ``u`` less price,
     and what to write into the proof."""
 
@@ -277,7 +277,7 @@ def relax_levels(
     centres: list[tuple[Array, float]],
     price: float,
     enough: float = -np.inf,
-) -> Relaxed:
+) -> RelaxedLevels:
     """The least bound over the region (A,) among squares around each of ``centres`` (a plan and
     its row's price), planes, and some of either; no more is tried where it is ``enough``.
 
@@ -315,7 +315,7 @@ def relax_levels(
     value, price, at, _ = found
     gain = best.over(levels, u, x) - price * levels.row[:, None] * u
     leaf = replace(best.leaf, mu=levels.prices(price))
-    return Relaxed(value + best.rest, price, at, gain, u, leaf)
+    return RelaxedLevels(value + best.rest, price, at, gain, u, leaf)
 
 
 def bearing(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> Array:
@@ -547,7 +547,7 @@ def fits(program: Program) -> bool:
 class _Region:
     low: Array
     high: Array
-    found: Relaxed
+    found: RelaxedLevels
     bound: float
     slot: int
     # What the proof says of it; its parent's leaf where that is better than its own.
@@ -614,12 +614,12 @@ class Regions:
                 return None
         return _Region(low, high, found, bound, slot, leaf)
 
-    def _bounded(self, low: Array, high: Array, parent: _Region | None) -> Relaxed:
+    def _bounded(self, low: Array, high: Array, parent: _Region | None) -> RelaxedLevels:
         """The least bound met around the best plan, and around where the relaxation is."""
         price = self.price if parent is None else parent.found.price
         known = [] if self.plans.best is None else [(self.plans.best[:, 0], self.price)]
         at = 0.5 * (low + high) if parent is None else np.clip(parent.found.at, low, high)
-        best: Relaxed | None = None
+        best: RelaxedLevels | None = None
         for turn in range(_CENTRES):
             centres = [(at, price), *known] if turn == 0 else [(at, price)]
             found = relax_levels(self.levels, low, high, centres, price, self.plans.cutoff())
@@ -688,7 +688,7 @@ class Regions:
                 cut = best + 0.5 * edge if best + edge < high[arm] else best - 0.5 * edge
         return arm, cut
 
-    def _look(self, found: Relaxed) -> None:
+    def _look(self, found: RelaxedLevels) -> None:
         at, before = found.at, self.plans.value
         value = self.levels.worth(at)
         if value > before:

@@ -13,13 +13,13 @@ from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Proof
+from shared.solve.engines.boxes import search_boxes
+from shared.solve.engines.columns import search_columns
+from shared.solve.engines.envelopes import program_box
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.one_share import search_shares, shares_one_budget
+from shared.solve.engines.prices import falls_apart, search_prices
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.program.box_search import search_boxes
-from shared.solve.program.column_search import search_columns
-from shared.solve.program.interior import relax_program
-from shared.solve.program.one_share import search_shares, shares_one_budget
-from shared.solve.program.price_search import falls_apart, search_prices
-from shared.solve.program.program_box import program_box
 from shared.solve.search import MISS, Solution
 
 __all__ = ["Unmet", "solve_program"]
@@ -111,7 +111,7 @@ def _search(
     program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
 ) -> Solution:
     if program.pairs and program.value > 0.0:
-        from shared.solve.program.interactions import search_interactions
+        from shared.solve.engines.interactions import search_interactions
 
         return search_interactions(program, options, deadline, starts)
     whole = bool(np.any(program.lot > 0.0)) or bool(program.at_most)
@@ -136,7 +136,7 @@ def _boxes(
     proposals: tuple[Array, ...] = ()
     if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
         # The integer programme finds whole choices that the boxes alone find slowly.
-        from shared.solve.program.piecewise import solve_piecewise
+        from shared.solve.engines.piecewise import solve_piecewise
 
         now = work.now()
         plan = solve_piecewise(program, gap=1e-4, deadline=now + 0.3 * (deadline - now))

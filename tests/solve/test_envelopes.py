@@ -9,9 +9,7 @@ from problems import ALL, curve, shaken
 
 from shared.curves.saturation import Exponential, Hill, Sigmoid, Tabulated
 from shared.problem.program import Program
-from shared.solve.program.program_box import ProgramBox
-from shared.solve.program.program_envelope import Enveloper
-from shared.solve.program.program_tables import Means, hull_lines
+from shared.solve.engines.envelopes import Enveloper, Means, ProgramBox, hull_lines
 
 
 def some(rng: np.random.Generator, kind: str, draws: int = 0) -> tuple[Program, ProgramBox]:
