@@ -15,10 +15,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.errors import Conflict, InvalidInput
 from shared.problem.model import Goal
 
-__all__ = ["GOALS", "TARGETS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
+__all__ = [
+    "GOALS",
+    "OF_GROUPS",
+    "TARGETS",
+    "Aim",
+    "Floor",
+    "aim_of",
+    "is_target",
+    "later_of",
+    "worth_of",
+]
+
+Array = NDArray[np.float64]
 
 GOALS = (
     "maximize_outcome",
@@ -28,13 +43,21 @@ GOALS = (
     "weighted_sum",
 )
 TARGETS = ("target_outcome", "target_roas", "target_cpa")
+OF_GROUPS = ("min_outcome", "min_roas", "max_cpa")
+"""Targets of some channels, which answers call "brand.min_roas" after their constraint."""
+
+
+def is_target(name: str) -> bool:
+    """Whether a limit of this name is a target of outcome, not of money."""
+    return name in TARGETS or name.rpartition(".")[2] in OF_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
     """``F >= constant + per_money * S``, asked for by ``name``; ``asked`` as the caller gave it.
 
-    ``worth`` is of one outcome, where a return is of money.
+    ``worth`` is of one outcome, where a return is of money. ``share`` and ``pays`` say by arm how
+    much of its outcome and of its money counts (None: all), for targets of some channels.
     """
 
     name: str
@@ -42,10 +65,20 @@ class Floor:
     per_money: float
     asked: float
     worth: float = 1.0
+    share: tuple[float, ...] | None = None
+    pays: tuple[float, ...] | None = None
+
+    def shares(self, arms: int) -> Array:
+        """(A,) how much of each arm's outcome counts."""
+        return np.ones(arms) if self.share is None else np.array(self.share)
+
+    def pays_by(self, arms: int) -> Array:
+        """(A,) how much of each arm's money counts."""
+        return np.ones(arms) if self.pays is None else np.array(self.pays)
 
     def stated(self, level: float) -> float:
         """An outcome (of a target outcome) or one per unit of money, as the target counts it."""
-        if self.name == "target_cpa":
+        if self.name.endswith("_cpa"):
             return 1.0 / level if level > 0.0 else math.inf
         return self.worth * level
 
@@ -60,7 +93,7 @@ class Floor:
 
     def per_unit(self, spend: float) -> float:
         """By how much outcome the floor rises per unit of its own number."""
-        if self.name == "target_cpa":
+        if self.name.endswith("_cpa"):
             return -spend / self.asked**2
         return 1.0 if self.per_money == 0.0 else spend / self.worth
 
@@ -135,7 +168,9 @@ def worth_of(goal: Goal) -> tuple[float, float]:
     if goal.goal == "minimize_spend":
         return 0.0, 1.0
     if goal.goal != "weighted_sum":
-        return 1.0, 0.0
+        # As long as the next unit brings x: its cost is x, in outcomes.
+        marginal = goal.target_marginal_return
+        return 1.0, 0.0 if marginal is None else marginal / (goal.value_per_outcome or 1.0)
     weights = goal.weights
     value, cost = weights.outcome + weights.reach, weights.spend
     if weights.profit > 0.0:

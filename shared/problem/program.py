@@ -19,6 +19,7 @@ their mean, weighed by ``draw_weights`` where a risk measure asks for that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk
 
-__all__ = ["AtMost", "Pair", "Program", "Rows"]
+__all__ = ["AtMost", "Lift", "Pair", "Program", "Rows"]
 
 Array = NDArray[np.float64]
 
@@ -67,6 +68,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lift:
+    """(A,) what an outcome and a unit of money of each arm count, and what to take off in all."""
+
+    value: Array
+    cost: Array
+    less: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """See the module; all arrays are finite but for open sides of rows.
 
@@ -95,6 +105,9 @@ class Program:
     value, cost
         Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
         profit, (0, 1) for the least spend.
+    discount, fee
+        (T,) what money of each period counts, in the objective and in targets; (A,) what a unit of
+        an arm's money costs in the objective beside ``cost``. None: all of it, nothing.
     floors
         Targets that every plan has to meet, of its outcome and its money.
     risk
@@ -127,6 +140,8 @@ class Program:
     sums: tuple[tuple[int, ...], ...] = ()
     value: float = 1.0
     cost: float = 0.0
+    discount: Array | None = None
+    fee: Array | None = None
     floors: tuple[Floor, ...] = ()
     risk: Risk | None = None
     current: Array | None = None
@@ -136,26 +151,54 @@ class Program:
         """The program with another worth of outcome and money, and other targets."""
         return replace(self, value=aim.value, cost=aim.cost, floors=aim.floors)
 
-    def lifted(self, theta: Array) -> tuple[Program, float]:
-        """The program whose objective holds the targets at multipliers, and what to take off it.
+    def lift(self, theta: Array | Sequence[float]) -> Lift:
+        """What outcome and money of each arm count where targets do at multipliers (f,).
 
-        For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
+        For any theta >= 0 and every plan that meets the floors,
 
-            value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
-                                - sum of theta constant.
+            value F - cost S <= sum over a of (value_a F_a - cost_a S_a) - sum of theta constant
+
+        with ``value_a = value + sum of theta share_a`` and ``cost_a = cost + fee_a + sum of theta
+        per_money pays_a``.
 
         Raises
         ------
         ValueError
             Multipliers that are negative, not finite, or not one a floor.
         """
+        theta = np.asarray(theta, dtype=np.float64)
         floors = self.floors
         if len(theta) != len(floors) or not np.all((theta >= 0.0) & np.isfinite(theta)):
             raise ValueError("One multiplier a floor, none negative.")
-        value = self.value + float(np.sum(theta))
-        cost = self.cost + sum(t * f.per_money for t, f in zip(theta, floors, strict=True))
-        less = sum(t * f.constant for t, f in zip(theta, floors, strict=True))
-        return replace(self, value=value, cost=float(cost), floors=()), float(less)
+        value, cost = np.full(self.arms, self.value), np.full(self.arms, self.cost)
+        cost = cost if self.fee is None else cost + self.fee
+        for t, floor in zip(theta.tolist(), floors, strict=True):
+            value = value + t * floor.shares(self.arms)
+            cost = cost + t * floor.per_money * floor.pays_by(self.arms)
+        less = sum(t * f.constant for t, f in zip(theta.tolist(), floors, strict=True))
+        return Lift(value, cost, float(less))
+
+    def lifted(self, theta: Array | Sequence[float]) -> tuple[Program, float]:
+        """The program whose objective holds the targets at multipliers, and what to take off it."""
+        lift = self.lift(theta)
+        value, cost = float(lift.value.max()), float(lift.cost.min())
+        fee = None if np.all(lift.cost == cost) else lift.cost - cost
+        weight = self.weight
+        if value > 0.0 and np.any(lift.value != value):
+            weight = weight * (lift.value / value)[:, None]
+        task = replace(self, weight=weight, value=value, cost=cost, fee=fee, floors=())
+        return task, lift.less
+
+    def alone(self, floor: int) -> Program:
+        """The program whose objective is a target's surplus, its constant left aside."""
+        asked = self.floors[floor]
+        weight = self.weight
+        if asked.share is not None:
+            weight = weight * asked.shares(self.arms)[:, None]
+        fee = None
+        if asked.pays is not None:
+            fee = asked.per_money * (asked.pays_by(self.arms) - 1.0)
+        return replace(self, weight=weight, value=1.0, cost=asked.per_money, fee=fee, floors=())
 
     def raised(self, by: float) -> Program:
         """The program with targets that are so much harder to meet, relative to themselves."""
@@ -169,8 +212,41 @@ class Program:
         """The largest relative miss of a target; 0 where all are met."""
         if not self.floors:
             return 0.0
-        brings, costs = self.outcome(u), float(self.spend(u).sum())
-        return max(floor.missed(brings, costs) for floor in self.floors)
+        each = zip(self.floors, self.brought(u), self.asked_of(u), strict=True)
+        return max(floor.missed(brings, costs) for floor, brings, costs in each)
+
+    def brought(self, u: Array) -> tuple[float, ...]:
+        """The expected outcome that each target counts."""
+        if all(floor.share is None for floor in self.floors):
+            return (self.outcome(u),) * len(self.floors)
+        each = self.response(self.adstocked(u)).sum(axis=1)
+        return tuple(float(each @ floor.shares(self.arms)) for floor in self.floors)
+
+    def asked_of(self, u: Array) -> tuple[float, ...]:
+        """The money that each target counts."""
+        each = (self.counted() * u).sum(axis=1)
+        return tuple(float(each @ floor.pays_by(self.arms)) for floor in self.floors)
+
+    def counted(self) -> Array:
+        """(A, K) money, discounted, that goal and targets count per unit of a decision."""
+        if self.discount is None:
+            return _array(self.spread.sum(axis=1))
+        return _array(np.einsum("atk,t->ak", self.spread, self.discount))
+
+    def costs(self) -> Array:
+        """(A, K) what a unit of each decision costs in the objective."""
+        if self.fee is None:
+            return _array(self.cost * self.counted())
+        return _array((self.cost + self.fee)[:, None] * self.counted())
+
+    @property
+    def charges(self) -> bool:
+        """Whether money costs anything in the objective."""
+        return self.cost != 0.0 or (self.fee is not None and bool(np.any(self.fee != 0.0)))
+
+    def paid(self, u: Array) -> float:
+        """What the money of a plan (A, K) costs in the objective."""
+        return float((self.costs() * u).sum()) if self.charges else 0.0
 
     @property
     def aim(self) -> Aim:
@@ -293,7 +369,7 @@ class Program:
 
     def objective(self, u: Array) -> float:
         """What is maximised."""
-        return self.value * self.outcome(u) - self.cost * float(self.spend(u).sum())
+        return self.value * self.outcome(u) - self.paid(u)
 
     def slopes(self, u: Array) -> Array:
         """(A, H) derivative of the weighted response in z; inf at 0 on some curves."""
@@ -308,7 +384,7 @@ class Program:
     def gradient(self, u: Array) -> Array:
         """(A, K) derivative of the objective, interactions left aside."""
         inner = np.einsum("ahk,ah->ak", self.carry, self.slopes(u))
-        return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
+        return _array(self.value * inner - self.costs())
 
     def saturation(self, z: Array) -> Array:
         """(..., A, H) level of saturation, 0 to 1; 0 where a curve brings nothing or is endless."""

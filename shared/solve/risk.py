@@ -268,9 +268,9 @@ class RiskSearch:
         if self.aim.floors and missed(self.read, u) > MISS:
             self.short = u
             return False
-        each, spend = outcomes(self.program, u), float(self.program.spend(u).sum())
-        value = self.aim.value * measure(self.risk, each) - self.aim.cost * spend
-        self.known.append(self.aim.value * each - self.aim.cost * spend)
+        each, paid = outcomes(self.program, u), self.program.paid(u)
+        value = self.aim.value * measure(self.risk, each) - paid
+        self.known.append(self.aim.value * each - paid)
         if value > self.value:
             self.u, self.value, self.weights = u, value, None
             return True
@@ -281,9 +281,8 @@ class RiskSearch:
 
     def rise(self, start: Array, theta: tuple[float, ...] = ()) -> tuple[Array, Array]:
         """Where the measure leads from a plan, choices kept; with the weights there."""
-        value, cost = self.lifted(theta)
         best, weights = start, self.own_weights(start)
-        goal, share = Aim(value=value, cost=cost), caution(self.aim, theta)
+        goal, share = self.lifted(theta), caution(self.aim, theta)
         for held in (False, True) if self.bent else (False,):
             if self.late():
                 break
@@ -291,7 +290,7 @@ class RiskSearch:
                 self.program,
                 self.risk,
                 start,
-                aim=goal,
+                goal=goal,
                 share=share,
                 held=held,
                 deadline=min(self.deadline, work.now() + 0.3 * self.options.time_limit_s),
@@ -301,18 +300,16 @@ class RiskSearch:
                 best, weights = found.u, (found.weights - (1.0 - share) * self.even) / share
         return best, weights
 
-    def lifted(self, theta: tuple[float, ...]) -> tuple[float, float]:
-        """Value of one outcome and cost of one unit of money once multipliers count."""
-        task, _ = self.read.lifted(np.array(theta or (0.0,) * len(self.aim.floors)))
-        return task.value, task.cost
+    def lifted(self, theta: tuple[float, ...]) -> Program:
+        """The program in which outcome and money count as they do once multipliers do."""
+        return self.read.lifted(theta or (0.0,) * len(self.aim.floors))[0]
 
     def reads(self, u: Array, theta: tuple[float, ...]) -> float:
         """A plan's objective with multipliers."""
         each = outcomes(self.program, u)
-        value, cost = self.lifted(theta)
-        share = caution(self.aim, theta) if theta else 1.0
+        task, share = self.lifted(theta), caution(self.aim, theta) if theta else 1.0
         read = share * measure(self.risk, each) + (1.0 - share) * float(each.mean())
-        return value * read - cost * float(self.program.spend(u).sum())
+        return task.value * read - task.paid(u)
 
     def prove(self, weights: Array, theta: tuple[float, ...], limit: float) -> Array:
         """Bound every plan through weights and multipliers; the best plan of that is offered."""
@@ -436,7 +433,7 @@ def _alone(search: RiskSearch) -> None:
     draws = search.program.draws
     if canonical is None or search.proof is None or draws is None:
         return
-    if search.aim.cost > 0.0 or search.aim.floors:
+    if search.program.charges or search.aim.floors:
         return
     price, out = 0.0, np.zeros((draws.draws, 1))
     for s in range(draws.draws):
@@ -481,9 +478,8 @@ def _quantile(search: RiskSearch, plan: Array) -> None:
             return
         assert search.u is not None
         tail = Risk("cvar", level=min(stretch * search.risk.level, 0.95))
-        aim = Aim(value=search.aim.value, cost=search.aim.cost)
         for first in (search.u, plan):
-            found = climb(search.program, tail, first, aim=aim, deadline=search.deadline)
+            found = climb(search.program, tail, first, deadline=search.deadline)
             search.iterations += 1
             if found is not None:
                 search.offer(found.u)
@@ -524,7 +520,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     short = replace(options, time_limit_s=0.2 * options.time_limit_s)
     if any(kinds):
         own = aim.floors[kinds.index(True)]
-        rich = RiskSearch(replace(program, value=1.0, cost=0.0, risk=search.risk), short)
+        rich = RiskSearch(replace(program, value=1.0, cost=0.0, fee=None, risk=search.risk), short)
         _search_plain(rich)
         search.nodes, search.iterations = rich.nodes, rich.iterations
         assert rich.certificate is not None
@@ -545,7 +541,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
 def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     """Solve at these multipliers; the surplus of the best plan there over one floor."""
     limit = 0.15 * search.options.time_limit_s
-    value, _ = search.lifted(theta)
+    value = search.lifted(theta).value
     best = search.u if search.u is not None else search.short
     if best is None or (value == 0.0 and not search.program.pairs):
         best = search.prove(search.even, theta, limit)
@@ -565,7 +561,7 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     if search.reads(relaxed, theta) > search.reads(best, theta):
         best = relaxed
     search.offer(best)
-    asked, costs = search.aim.floors[floor], float(search.program.spend(best).sum())
+    asked, costs = search.aim.floors[floor], search.read.asked_of(best)[floor]
     found = brings_by(search.read, best)[floor] - asked.constant - asked.per_money * costs
     if found < 0.0:
         search.short = best
@@ -601,7 +597,7 @@ def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[flo
         return (*theta[:floor], 0.0, *theta[floor + 1 :])
     program = search.program
     size = max(abs(program.outcome(program.upper)), 1e-300)
-    money = max(float(program.spend(program.upper).sum()), 1e-300)
+    money = max(float((program.counted() * program.upper).sum()), 1e-300)
     unit = 1.0 if search.aim.value > 0.0 else money / size
     high = max(theta[floor], unit)
     held = at(high)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
-from shared.problem.aim import Aim
 from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
@@ -201,7 +200,7 @@ def climb(
     risk: Risk,
     start: Array,
     *,
-    aim: Aim | None = None,
+    goal: Program | None = None,
     share: float = 1.0,
     held: bool = False,
     deadline: float = math.inf,
@@ -210,14 +209,14 @@ def climb(
 
     Parameters
     ----------
-    aim
-        Its ``value`` of one outcome and ``cost`` of one unit of money count; floors do not.
+    goal
+        The program whose value of an outcome and costs count; its floors do not.
     share
         Of the measure in what is read of the outcome; the rest is its mean.
     held
         Whether decisions at their lower bound stay there.
     """
-    goal = aim or Aim(value=program.value, cost=program.cost)
+    goal = goal or program
     low, high = _choices(program, start, held)
     free = np.flatnonzero(high - low > 1e-12 * max(program.scale, 1e-300))
     if not 0 < free.size <= _LARGEST:
@@ -234,9 +233,9 @@ def climb(
     if np.any(walls.limit - walls.matrix @ inner <= 0.0):
         return None
     drawn = DrawnProgram(program)
-    money = program.spread.sum(axis=1).ravel()[free]
+    costs = goal.costs().ravel()[free]
     found = _ascend(
-        drawn, risk, goal, base, free, start, inner, walls, money, share, held, deadline
+        drawn, risk, goal.value, costs, base, free, start, inner, walls, share, held, deadline
     )
     plan = base.copy()
     plan[free] = np.clip(found[0], low[free], high[free])
@@ -286,13 +285,13 @@ def _walls(
 def _ascend(
     drawn: DrawnProgram,
     risk: Risk,
-    goal: Aim,
+    value: float,
+    costs: Array,
     base: Array,
     free: NDArray[np.intp],
     start: Array,
     inner: Array,
     walls: _Walls,
-    money: Array,
     share: float,
     held: bool,
     deadline: float,
@@ -309,12 +308,12 @@ def _ascend(
         return drawn.outcomes(whole)
 
     each = at(x)
-    spent = goal.cost * float(money @ x)
-    size = max(abs(goal.value * float(each.mean())) + spent, 1e-300) / max(goal.value, 1e-300)
+    spent = float(costs @ x)
+    size = max(abs(value * float(each.mean())) + spent, 1e-300) / max(value, 1e-300)
     mu = 1e-2 * size * (most_weight(risk, each.size) if risk.measure in TAILS else 1e-2)
     mu *= 1e-2 if held else 1.0
     last = 1e-9 * size / (each.size + len(walls.limit))
-    cost = goal.cost / max(goal.value, 1e-300) * money
+    cost = costs / max(value, 1e-300)
     while True:
         for _ in range(_STEPS):
             work.charge(_STEP_S)
@@ -340,9 +339,9 @@ def _ascend(
                 there = at(trial)
                 rest = walls.limit - walls.matrix @ trial
                 if np.all(rest > 0.0):
-                    value = _read(risk, there, mu, share).value - float(cost @ trial)
-                    value += mu * float(np.log(rest).sum())
-                    if value >= merit + 1e-4 * scale * promised - 1e-13 * abs(merit):
+                    reached = _read(risk, there, mu, share).value - float(cost @ trial)
+                    reached += mu * float(np.log(rest).sum())
+                    if reached >= merit + 1e-4 * scale * promised - 1e-13 * abs(merit):
                         moving = True
                         break
                 scale *= 0.5

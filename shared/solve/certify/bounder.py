@@ -291,7 +291,7 @@ class Task:
     mu, nu
         (m,) and (A, H).
     value, cost, less
-        Of an outcome and of money at the targets' multipliers, and what is to be taken off.
+        (A,) of an outcome and of money at the targets' multipliers, and what is to be taken off.
     inner
         The box (2, A) of the decisions that a cut leaves; None for a leaf.
     money
@@ -302,8 +302,8 @@ class Task:
     region: Region
     mu: Array
     nu: Array
-    value: float
-    cost: float
+    value: Array
+    cost: Array
     less: float
     sides: Sides
     inner: Array | None = None
@@ -327,7 +327,7 @@ class Bounder:
     ) -> None:
         self.program, self.root = program, root
         self.maxima = ArmMaxima(program, root.z_lower, root.z_upper, size, accuracy, near)
-        self.money = program.spread.sum(axis=1)
+        self.money, self.counted = program.spread.sum(axis=1), program.counted()
         self.sides = Sides(program.rows.lower, program.rows.upper)
         self.joint = program.columns == 1
         self.operations = float(sum(program.carry.shape[1:]) + len(program.rows.names) + 64)
@@ -359,21 +359,16 @@ class Bounder:
         """
         program = self.program
         sides = self.sides if sides is None else sides
-        theta = leaf.theta or (0.0,) * len(program.floors)
-        if len(theta) != len(program.floors) or not all(0.0 <= t < math.inf for t in theta):
-            raise ValueError("One multiplier a target, none negative.")
+        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
         if not math.isfinite(leaf.count_price):
             raise ValueError("The price of a count is no number.")
-        value, cost, less = program.value, program.cost, 0.0
-        for t, floor in zip(theta, program.floors, strict=True):
-            value, cost, less = value + t, cost + t * floor.per_money, less + t * floor.constant
         mu, nu = self._multipliers(leaf, sides)
         box = None
         if inner is not None:
             if program.pairs or program.at_most or not self.joint:
                 raise ValueError("The arms cannot be told apart.")
             box = np.stack((inner.u_lower[:, 0], inner.u_upper[:, 0]))
-        return Task(leaf, region, mu, nu, value, cost, less, sides, box)
+        return Task(leaf, region, mu, nu, lift.value, lift.cost, lift.less, sides, box)
 
     def largest(self, tasks: Sequence[Task], enough: float = NONE) -> float:
         """The largest bound of all tasks; no care is taken with those that are below ``enough``.
@@ -526,7 +521,7 @@ class Bounder:
     def _arms(self, terms: Terms, stack: _Stack, boxes: _Boxes, loose: bool) -> _Best:
         """By arm the most it can add, spending nothing, something, or either."""
         rows = self.program.rows
-        money = stack.cost[:, None, None] * self.money
+        money = stack.cost[:, :, None] * self.counted
         price = money + (stack.mu @ rows.matrix).reshape(-1, *self.program.lower.shape)
         price_size = money + (np.abs(stack.mu) @ np.abs(rows.matrix)).reshape(price.shape)
         if stack.money.any():
@@ -557,7 +552,7 @@ class Bounder:
         if terms.squares is not None:
             rest = rest + terms.squares.over(self.maxima, still)
         rest = rest + 8.0 * EPS * np.abs(rest)
-        return np.where(idle, value[:, None] * rest.sum(axis=1), -np.inf)
+        return np.where(idle, value * rest.sum(axis=1), -np.inf)
 
     def _apart(
         self,
@@ -573,7 +568,7 @@ class Bounder:
 
         Arms that are ``known`` are left out (inf); and (L, A) the size of what was added up.
         """
-        program, nu, value = self.program, stack.nu, stack.value[:, None, None]
+        program, nu, value = self.program, stack.nu, stack.value[:, :, None]
         if known.all():  # their own rounding is in their bounds
             return np.full(known.shape, np.inf), np.zeros(known.shape)
         inner = value * _inner(nu, program.carry)
@@ -623,15 +618,14 @@ class Bounder:
             low = np.where((first <= 0.0) & (least <= high), least, first)
         # Maxima are taken in outcome: prices are divided by what one is worth. Where it is worth
         # nothing, money is all that counts, and an end is best.
-        worth = np.where(value > 0.0, value, 1.0)[:, None]
-        nothing = np.broadcast_to((value <= 0.0)[:, None], on.shape)
+        worth, nothing = np.where(value > 0.0, value, 1.0), value <= 0.0
         on[nothing] = np.maximum(-p * low, -p * high)[nothing]
         per = p / worth
         ask = can_on & ~squared & (high > 0.0) & ~nothing
 
         def keep(own: NDArray[np.bool_], a: int, top: Array) -> None:
-            size = 4.0 * EPS * (np.abs(p[own, a]) * high[own, a] + np.abs(worth[own, 0] * top))
-            on[own, a] = worth[own, 0] * top + size
+            size = 4.0 * EPS * (np.abs(p[own, a]) * high[own, a] + np.abs(worth[own, a] * top))
+            on[own, a] = worth[own, a] * top + size
 
         for a in np.flatnonzero(program.lot > 0.0).tolist():
             own = ask[:, a]
@@ -796,8 +790,8 @@ class _Stack:
             boxes=_Boxes.of([each.region for each in tasks]),
             mu=np.stack([each.mu for each in tasks]),
             nu=np.stack([each.nu for each in tasks]),
-            value=np.array([each.value for each in tasks]),
-            cost=np.array([each.cost for each in tasks]),
+            value=np.stack([each.value for each in tasks]),
+            cost=np.stack([each.cost for each in tasks]),
             less=np.array([each.less for each in tasks]),
             row_lower=np.stack([each.sides.lower for each in tasks]),
             row_upper=np.stack([each.sides.upper for each in tasks]),

@@ -105,7 +105,7 @@ def _quantile_alone(program: Program, u: Array, prices: Array) -> float:
     prices = np.where(np.isfinite(rows.upper), prices, np.minimum(prices, 0.0))
     prices = np.where(np.isfinite(rows.lower), prices, np.maximum(prices, 0.0))
     ends = np.where(prices > 0.0, rows.upper, np.where(prices < 0.0, rows.lower, 0.0))
-    money = program.cost * program.spread.sum(axis=1)[:, 0]
+    money = program.costs()[:, 0]
     cost = (prices @ rows.matrix + money) / program.value  # (S, A) of a decision, in outcome
     carry, base = program.carry[:, 0, 0], program.carry_in[:, 0]
     moves = carry > 0.0
@@ -225,7 +225,7 @@ def _certify_measure(program: Program, u: Array, proof: Proof, missed: float) ->
     risk = program.risk
     assert risk is not None
     objective = program.value * measure(risk, outcomes(program, u))
-    objective -= program.cost * float(program.spend(u).sum())
+    objective -= program.paid(u)
     try:
         task, less = _weighed_as(program, proof)
         found = certify(task, u, replace(proof, weights=None, theta=(), alone=None))
@@ -248,7 +248,7 @@ def _ceiling(program: Program) -> float:
     most, least = program.adstocked(program.upper), program.adstocked(program.lower)
     brings = program.response(np.where(program.weight > 0.0, most, least))
     shared = [max(p.strength, 0.0) * float(program.pair_weight(p).sum()) for p in program.pairs]
-    costs = program.cost * float(program.spend(program.lower).sum())
+    costs = program.paid(program.lower)
     worth = program.value * (float(brings.sum()) + sum(shared))
     wide = 1e-9 * (program.value * (float(np.abs(brings).sum()) + sum(shared)) + costs)
     return worth - costs + wide
@@ -356,11 +356,9 @@ def violation(program: Program, u: Array) -> float:
     worst = program.violation(u)
     if not program.floors or not math.isfinite(worst):
         return worst
-    plan, costs = np.maximum(u, 0.0), float(program.spend(u).sum())
-    if program.risk is None:
-        brings = program.outcome(plan)
-        return max(worst, *(floor.missed(brings, costs) for floor in program.floors))
-    return max(worst, _missed_by_measure(program, plan))
+    plan = np.maximum(u, 0.0)
+    short = program.missed(plan) if program.risk is None else _missed_by_measure(program, plan)
+    return max(worst, short)
 
 
 def _leaves(
@@ -449,7 +447,7 @@ def _stake(program: Program, u: Array) -> float:
     """The size of the objective's terms: what a gap of rounding is small against."""
     if abs(program.objective(u)) > 0.0:
         return 0.0
-    return program.value * _reachable(program) + program.cost * program.scale
+    return program.value * _reachable(program) + float(program.costs().max()) * program.scale
 
 
 def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> float:
@@ -464,7 +462,6 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     least by falling.
     """
     tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
-    money = program.spread.sum(axis=1)
     up, down = _gradient(program, u), _gradient(program, np.maximum(u - tiny, program.lower))
     if not np.all(np.isfinite(up)):  # an infinite slope at 0 is taken over a first small step
         up = np.where(np.isfinite(up), up, _first_step(program, u, tiny))
@@ -479,14 +476,13 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     falls = np.where(fixed | at_floor, 0.0, np.maximum(u - program.lower, 0.0) / span)
     best = math.inf
     for leaf in around:
-        theta = leaf.theta or (0.0,) * len(program.floors)
-        value, cost = program.value + sum(theta), program.cost
-        cost += sum(t * floor.per_money for t, floor in zip(theta, program.floors, strict=True))
+        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
+        value, cost = lift.value[:, None], lift.cost[:, None] * program.counted()
         # Where an outcome is worth nothing, neither is an infinite slope.
-        worth = [value * slope if value > 0.0 else np.zeros_like(slope) for slope in (up, down)]
+        worth = [value * np.where(value > 0.0, slope, 0.0) for slope in (up, down)]
         # Net of cost, all slopes of a best plan may be nothing but rounding.
-        gross = max(_largest(*worth), cost * _largest(money))
-        gain = _Moves(worth[0] - cost * money, worth[1] - cost * money, rises, falls, gross)
+        gross = max(_largest(*worth), _largest(cost))
+        gain = _Moves(worth[0] - cost, worth[1] - cost, rises, falls, gross)
         for mu in (np.asarray(leaf.mu, dtype=float), *gain.prices(program, u)):
             best = min(best, gain.residual((mu @ program.rows.matrix).reshape(u.shape)))
     return best if math.isfinite(best) else 1.0

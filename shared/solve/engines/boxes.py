@@ -56,7 +56,7 @@ def _decision_split(
 
 
 def _torn_decisions(
-    program: Program, box: ProgramBox, relaxed: RelaxedProgram, value: float
+    program: Program, box: ProgramBox, relaxed: RelaxedProgram, value: Array
 ) -> tuple[Array, Array]:
     """(A, K) what each decision that is on no value it may take is about, and where to split it."""
     u = relaxed.u
@@ -112,24 +112,23 @@ def _cut(
     box: ProgramBox,
     relaxed: RelaxedProgram,
     cutoff: float,
-    value: float,
+    value: Array,
     *,
     allowed: int,
     root: bool = False,
 ) -> tuple[ProgramBox, int]:
     """Shorten the ranges of responses that are not concave, by what the multipliers rule out.
 
-    The box that is left, and the slot of the proof that stands for it; ``value`` is what an outcome
-    is worth there. Every cut is one more leaf
-    for whoever checks the proof, so at most ``allowed`` are made, the longest, and on a part of
-    the whole region only long ones.
+    The box that is left, and the slot of the proof that stands for it; ``value`` (A, 1) is what an
+    outcome is worth there. Every cut is one more leaf for whoever checks the proof, so at most
+    ``allowed`` are made, the longest, and on a part of the whole region only long ones.
     """
     most_cuts, least_share = (100, 0.15) if root else (6, 0.6)
     most_cuts = min(most_cuts, allowed // 2)
     program = enveloper.program
-    if not np.isfinite(cutoff) or value <= 0.0:
+    if not np.isfinite(cutoff) or np.all(value <= 0.0):
         return box, slot
-    room = (relaxed.bound - cutoff) / value
+    room = np.where(value > 0.0, (relaxed.bound - cutoff) / np.maximum(value, 1e-300), np.inf)
     low, high = box.z_lower, box.z_upper
     width = high - low
     bend = np.broadcast_to(enveloper.bend[:, None], low.shape)
@@ -364,9 +363,9 @@ class BoxSearch(Incumbent):
         left = self.deadline - work.now() - self.per_node * len(self.tree.nodes)
         return int(max(0.25 * left / self.per_node, 0.0))
 
-    def worth(self, relaxed: RelaxedProgram) -> float:
-        """What an outcome counts for, targets included."""
-        return self.program.value + float(relaxed.theta.sum())
+    def worth(self, theta: Array) -> Array:
+        """(A, 1) what an outcome counts for, targets included."""
+        return self.program.lift(theta).value[:, None]
 
     def relax(
         self,
@@ -493,9 +492,9 @@ def _reach(search: BoxSearch, root: RelaxedProgram) -> None:
     """Start from the best plans where targets have a price: what misses them is dear, or all."""
     program = search.program
     tasks = []
-    for i, floor in enumerate(program.floors):
+    for i in range(len(program.floors)):
         theta = np.zeros(len(program.floors))
-        tasks.append(replace(program, value=1.0, cost=floor.per_money, floors=()))
+        tasks.append(program.alone(i))
         for price in (root.theta[i], 4.0 * root.theta[i], 4.0 * program.value, program.value):
             theta[i] = price
             tasks.append(program.lifted(theta)[0])
@@ -556,7 +555,7 @@ def _solve(
             box,
             relaxed,
             search.cutoff(),
-            search.worth(relaxed),
+            search.worth(relaxed.theta),
             allowed=search.most_cuts(),
             root=root,
         )
@@ -585,7 +584,7 @@ def _narrower(
     if part.empty or not inside:
         return True
     now = search.enveloper.envelope(part).at(np.clip(z, part.z_lower, part.z_upper))
-    fall = search.worth(relaxed) * float((envelope.at(z) - now).sum())
+    fall = float((search.worth(relaxed.theta) * (envelope.at(z) - now)).sum())
     return fall > 0.05 * max(relaxed.bound - search.cutoff(), 0.0)
 
 
@@ -597,12 +596,12 @@ def _hopeless(
     fall = abs(found.bound) if np.isfinite(found.bound) and found.bound < 0.0 else 1.0
     scale = max(1.0, 10.0 * size / max(fall, 1e-300)) if fall < size else 1.0
     mu, theta = scale * found.mu, scale * found.theta
-    nu = scale * search.worth(found) * found.nu
+    nu = scale * search.worth(found.theta) * found.nu
     if before is not None:
         mu, theta = mu + before.mu, theta + before.theta
-        nu = nu + search.worth(before) * before.nu
-    whole = search.program.value + float(theta.sum())
-    nu = nu / whole if whole > 0.0 else nu
+        nu = nu + search.worth(before.theta) * before.nu
+    whole = search.worth(theta)
+    nu = nu / np.where(whole > 0.0, whole, 1.0)
     search.tree.set(slot, Leaf(mu, nu, tuple(theta.tolist())))
 
 
@@ -640,7 +639,7 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
     program, box, relaxed = search.program, node.box, node.relaxed
     envelope = search.enveloper.envelope(box)
     z = np.clip(relaxed.z, box.z_lower, box.z_upper)
-    value = search.worth(relaxed)
+    value = search.worth(relaxed.theta)
     excess = value * (envelope.at(z) - program.response(z))
     excess = np.where(box.z_upper - box.z_lower > 1e-9 * np.maximum(z, 1e-300), excess, 0.0)
     torn, at_u = _torn_decisions(program, box, relaxed, value)

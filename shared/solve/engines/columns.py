@@ -146,7 +146,7 @@ class ArmFunctions:
         self.n = program.arms
         self.carry = program.carry[:, :, 0]
         self.weight = program.value * program.weight
-        self.unit_cost = program.cost * program.spread[:, :, 0].sum(axis=1)
+        self.unit_cost = program.costs()[:, 0]
         curves = program.curves
         self.closed = program.draws is None and self.carry.shape[1] == 1 and not curves.tables
         self.bend_z = curves.inflection() if program.draws is None else None
@@ -166,10 +166,6 @@ class ArmFunctions:
     def lifted(self, theta: Array) -> ArmFunctions:
         """The same where targets count at multipliers."""
         return ArmFunctions(self.program.lifted(theta)[0]) if np.any(theta > 0.0) else self
-
-    def money(self) -> Array:
-        """(A,) what a unit of each decision spends."""
-        return np.asarray(self.program.spread[:, :, 0].sum(axis=1))
 
     def brings(self, arms: NDArray[np.intp], at: Array) -> Array:
         """Outcomes of the columns, evaluated as rows with one value for every arm they name."""
@@ -334,12 +330,14 @@ class ColumnPool:
 
     @property
     def spends(self) -> Array:
-        """Money of each column."""
-        return self.functions.money()[self.arm] * self.at
+        """Money of each column, as goal and targets count it."""
+        return self.functions.program.counted()[self.arm, 0] * self.at
 
-    def worth(self, program: Program) -> Array:
-        """What each column is worth to a program's objective."""
-        return program.value * self.brings - program.cost * self.spends
+    def worth(self, theta: Array | None = None) -> Array:
+        """What each column is worth to the objective, targets at multipliers included."""
+        program = self.functions.program
+        lift = program.lift(np.zeros(len(program.floors)) if theta is None else theta)
+        return lift.value[self.arm] * self.brings - lift.cost[self.arm] * self.spends
 
     def add(self, arms: NDArray[np.intp], at: Array) -> int:
         """Add columns; those known already are left out. How many were new."""
@@ -368,7 +366,7 @@ class Master:
         self.columns = columns
         self.matrix = program.rows.matrix
         self.row_scale = _row_scale(program)
-        gain = columns.worth(program)
+        gain = columns.worth()
         spread = np.ptp(gain) if gain.size else 1.0
         self.money = max(float(spread), float(np.abs(gain).max(initial=0.0)), 1e-300)
         most = float(np.abs(columns.brings).max(initial=0.0))
@@ -459,7 +457,7 @@ class Master:
         arm, at = columns.arm, columns.at
         inside = (at >= domain.low[arm]) & (at <= domain.high[arm])
         inside |= domain.zero[arm] & (at == 0.0)
-        worth = columns.worth(self.program.lifted(theta)[0])
+        worth = columns.worth(theta)
         loss = gains.best[arm] - (worth - self.price(mu)[arm] * at)
         loss = np.where(inside, loss, np.inf)
         order = np.lexsort((loss, arm))
@@ -477,7 +475,7 @@ class Master:
         import scipy.sparse as sparse
 
         columns, program, n = self.columns, self.program, self.functions.n
-        worth = columns.worth(program)
+        worth = columns.worth()
         arm, at, gain = columns.arm[used], columns.at[used], worth[used] / self.money
         k, rows = used.size, program.rows
         body = self.matrix[:, arm] * at / self.row_scale[:, None]
@@ -542,9 +540,13 @@ class Master:
 
     def surplus(self, used: NDArray[np.intp]) -> Array:
         """(f, k) what columns give to the surplus of each target, in its own size."""
-        brings, spends = self.columns.brings[used], self.columns.spends[used]
+        columns, n = self.columns, self.functions.n
+        arm, brings, spends = columns.arm[used], columns.brings[used], columns.spends[used]
         floors = self.program.floors
-        rows = [(brings - floor.per_money * spends) / self.size for floor in floors]
+        rows = [
+            (f.shares(n)[arm] * brings - f.per_money * f.pays_by(n)[arm] * spends) / self.size
+            for f in floors
+        ]
         return np.array(rows).reshape(len(floors), used.size)
 
     def limit(
@@ -655,7 +657,7 @@ def _integer_mix(
     reach = np.abs(columns.at - mixed.u[columns.arm]) <= (near + 1.0) * lot
     inside &= (lot <= 0.0) | reach | (columns.at == 0.0)
     used = np.flatnonzero(inside)
-    arm, at, gain = columns.arm[used], columns.at[used], columns.worth(program)[used] / master.money
+    arm, at, gain = columns.arm[used], columns.at[used], columns.worth()[used] / master.money
     k, rows = used.size, program.rows
     limited = np.zeros(n, dtype=bool)
     blocks: list[Any] = []

@@ -95,7 +95,7 @@ class Levels:
             row=rows.matrix[0] if rows.names else np.zeros(arms),
             floor=float(rows.lower[0]) if rows.names else -np.inf,
             cap=float(rows.upper[0]) if rows.names else np.inf,
-            money=program.cost * program.spread.sum(axis=1)[:, 0],
+            money=program.costs()[:, 0],
             carry=program.carry[:, 0, 0],
             base=program.carry_in[:, 0],
         )

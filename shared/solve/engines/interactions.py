@@ -411,7 +411,7 @@ def arm_prices(program: Program, mu: Array, nu: Array) -> Array:
     """
     if program.columns > 1 or program.weight.shape[1] > 1:
         return nu
-    money = program.cost * program.spread.sum(axis=1)
+    money = program.costs()
     money = money + (mu @ program.rows.matrix).reshape(money.shape)
     moves = program.carry[:, :, 0] > 0.0
     carry = np.where(moves, program.carry[:, :, 0], 1.0)

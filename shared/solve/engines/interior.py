@@ -352,7 +352,7 @@ class State:
         u, pieces, v = self.parts(self.x)
         self.rise, self.slope, self.bend = scaled.evaluate(pieces)
         du = scaled.pull(self.nu) - scaled.cost - scaled.row_pull(self.mu)
-        self.lift = scaled.gain + float(self.theta.sum())
+        self.lift = scaled.lift(self.theta)
         if self.theta.size:
             du -= np.tensordot(self.theta, scaled.per_money, axes=1)
         ds = self.lift * self.slope - self.nu
@@ -366,7 +366,7 @@ class State:
         self.centre = total / max(1, self.count)
         self.missed = max(_largest(self.link), _largest(self.row), _largest(self.target))
         # What a target asks for may be small beside what the box can bring.
-        asked = np.abs(float(self.rise.sum()) + scaled.brings - self.room)
+        asked = np.abs(scaled.rises(self.rise) + scaled.brings - self.room)
         self.short = _largest(self.target / np.maximum(asked, 1e-6)) if self.room.size else 0.0
         # A slope that is off by much where next to nothing is left to move does no harm.
         near = np.minimum(self.to_low, self.to_high)
@@ -408,8 +408,8 @@ class Step:
         none, rows = np.zeros(state.nu_shape), np.zeros(state.m)
         slope = state.slope * state.on * state.linked
         self.pulls = [
-            np.concatenate(((-per * state.free).ravel(), slope.ravel(), rows))
-            for per in scaled.per_money
+            np.concatenate(((-per * state.free).ravel(), (slope * share[:, None]).ravel(), rows))
+            for per, share in zip(scaled.per_money, scaled.shares, strict=True)
         ]
         self.answers = [self._newton(pull, none, rows) for pull in self.pulls]
         self.turns = np.array([[p @ a[0] for a in self.answers] for p in self.pulls])
@@ -615,14 +615,15 @@ def _unreachable(
     least = min(least_possible(scaled), cutoff)
     least = least if np.isfinite(least) else least_possible(scaled)
     for i, floor in enumerate(program.floors):
-        alone = replace(program, value=1.0, cost=floor.per_money, floors=())
-        found = relax_program(alone, box, enveloper=source, gap=1e-6, patient=False)
+        own = source if floor.share is None else None
+        found = relax_program(program.alone(i), box, enveloper=own, gap=1e-6, patient=False)
         surplus = found.bound - floor.constant
         if surplus >= 0.0:
             continue
         theta = whole.copy()
         theta[i] = 2.0 * (most - least + 1e-3 * (abs(most) + abs(least)) + scaled.money) / -surplus
-        share = theta[i] / (program.value + theta[i])
+        lift = (program.value + theta[i] * floor.shares(program.arms))[:, None]
+        share = theta[i] / np.where(lift > 0.0, lift, np.inf)
         return replace(
             found,
             mu=theta[i] * found.mu,
@@ -658,7 +659,7 @@ def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedPr
     at half of it still off by much at the far end.
     """
     unit, pieces, _ = state.parts(state.x)
-    nu = state.nu / max(state.lift, 1e-300)
+    nu = state.nu / np.maximum(state.lift, 1e-300)
     pieces = scaled.best_reply(pieces, nu, state.slope, state.bend)
     rise, slope, _ = scaled.evaluate(pieces)
     other = answer(scaled, unit, pieces, rise, slope, state.nu, state.mu, state.theta)

@@ -46,7 +46,7 @@ def shares_one_budget(program: Program) -> bool:
         and not program.pairs
         and not program.sums
         and program.value > 0.0
-        and program.cost == 0.0
+        and not program.charges
         and bool(np.all(program.weight >= 0.0))
     )
 

@@ -177,7 +177,7 @@ def _mixed_integer(
     model = _MixedInteger()
     size = program.lower.shape
     unit = max(program.scale, 1e-300)  # decisions in units of the money at stake
-    cost = program.cost * program.spread.sum(axis=1)
+    cost = program.costs()
     money = max(
         abs(program.objective(program.upper)), abs(program.objective(program.lower)), 1e-300
     )

@@ -91,7 +91,7 @@ def ascend(
         shifted = product + price / stiff
         return np.asarray(np.where(shifted > high, shifted - high, np.minimum(shifted - low, 0.0)))
 
-    cost = program.cost * program.spread.sum(axis=1)
+    cost = program.costs()
 
     def loss(x: Array) -> tuple[float, Array]:
         work.charge(_EVALUATION_S)
@@ -533,7 +533,7 @@ def _limited(region: Region) -> bool:
 def _push(program: Program, mu: Array) -> Array:
     """(A, K) what a unit of each decision costs: its money and the rows' prices."""
     rows = (mu @ program.rows.matrix).reshape(program.lower.shape)
-    return np.asarray(program.cost * program.spread.sum(axis=1) + rows)
+    return np.asarray(program.costs() + rows)
 
 
 def _worth(program: Program, u: Array, push: Array) -> Array:
@@ -573,7 +573,7 @@ class _PlanPool:
         """One plan (K,) for each arm, those already here left out."""
         program = self.program
         bring = program.value * program.response(program.adstocked(u)).sum(axis=1)
-        bring -= program.cost * program.spend(u).sum(axis=1)
+        bring -= (program.costs() * u).sum(axis=1)
         for a, worth in enumerate(bring.tolist()):
             key = (a, np.round(u[a] / max(program.scale, 1e-300), 7).tobytes())
             if key in self.seen or len(self.plans[a]) >= _KEPT:

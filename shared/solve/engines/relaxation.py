@@ -47,8 +47,9 @@ class Scaled:
     """Everything an iteration needs; ``linked`` (A, H) where adstocked spend can move and counts.
 
     An outcome is ``worth`` so much here, and the objective counts ``gain`` of that (1; 0 where only
-    money counts). Of every target (f,): what a unit decision takes from its surplus, ``per_money``
-    (f, A, K), and ``short``, its surplus at the box's least, where the outcome is ``brings``.
+    money counts). Of every target (f,): ``shares`` (f, A) of the arms' outcomes count, a unit
+    decision takes ``per_money`` (f, A, K) from its surplus, and ``short`` is its surplus at the
+    box's least, where the outcome is ``brings``.
 
     ``carry`` (A, H, K) and ``rows`` (m, A K), sparse where that pays, act on unit decisions; a
     decision that cannot move (``free`` is false) has columns of zeros. ``equal`` (m,) marks the
@@ -74,9 +75,10 @@ class Scaled:
     linked: Flags
     worth: float
     gain: float
+    shares: Array
     per_money: Array
     short: Array
-    brings: float
+    brings: Array
 
     @property
     def u_shape(self) -> tuple[int, int]:
@@ -120,8 +122,16 @@ class Scaled:
 
     def surplus(self, u: Array, rise: Array) -> Array:
         """(f,) scaled, by how much the targets are exceeded."""
-        moved = float(rise[self.linked].sum())
+        moved = self.rises(rise)
         return np.asarray(self.short + moved - np.tensordot(self.per_money, u, axes=2))
+
+    def lift(self, theta: Array) -> Array:
+        """(A, 1) what an outcome of each arm counts for objective and targets together."""
+        return np.asarray(self.gain + theta @ self.shares)[:, None]
+
+    def rises(self, rise: Array) -> Array:
+        """(f,) the rise (A, H) of the envelopes as each target counts it."""
+        return np.asarray(self.shares @ np.where(self.linked, rise, 0.0).sum(axis=1))
 
     def gap(
         self, u: Array, pieces: Array, rise: Array, slope: Array, nu: Array, mu: Array, theta: Array
@@ -135,7 +145,7 @@ class Scaled:
         excess = self.pull(nu) - self.cost - self.row_pull(mu)
         if theta.size:
             excess = excess - np.tensordot(theta, self.per_money, axes=1)
-            slope = slope * (self.gain + float(theta.sum()))
+            slope = slope * self.lift(theta)
         elif self.gain != 1.0:
             slope = slope * self.gain
         total = float(np.where(excess > 0.0, excess * (1.0 - u), -excess * u)[self.free].sum())
@@ -197,7 +207,7 @@ class Scaled:
         """In the program's unit, from scaled decisions and the scaled rise of the envelopes."""
         program = self.program
         base = program.value * float(self.envelope.base.sum())
-        paid = program.cost * float(program.spend(self.envelope.box.u_lower).sum())
+        paid = program.paid(self.envelope.box.u_lower)
         moved = self.gain * float(rise[self.linked].sum()) - float((self.cost * u).sum())
         return base - paid + self.money * moved
 
@@ -221,11 +231,9 @@ class Scaled:
 
     def nu_out(self, nu: Array, theta: Array) -> Array:
         """Prices of adstocked spend in outcomes, which objective and targets together pay for."""
-        lift = self.gain + float(theta.sum())
-        if lift * self.worth <= 0.0:
-            return np.zeros(nu.shape)
-        out = nu / (lift * self.worth) / self.z_unit
-        return np.asarray(np.where(self.linked, out, 0.0))
+        lift = self.lift(theta) * self.worth
+        out = nu / np.where(lift > 0.0, lift, 1.0) / self.z_unit
+        return np.asarray(np.where(self.linked & (lift > 0.0), out, 0.0))
 
     def mu_out(self, mu: Array) -> Array:
         """Prices of all rows in the objective's unit."""
@@ -265,12 +273,15 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
     )
     equal = upper - lower <= near
     middle = np.where(equal, 0.5 * (lower + np.where(equal, upper, lower)), lower)
-    cost = program.cost * program.spread.sum(axis=1) * width
+    cost = program.costs() * width
     money, worth = _money(program, envelope, cost)
-    per_money = np.array([floor.per_money for floor in program.floors])
-    spend = program.spread.sum(axis=1)
-    brings, costs = float(envelope.base.sum()), float((spend * box.u_lower).sum())
-    short = [brings - floor.constant - floor.per_money * costs for floor in program.floors]
+    floors, arms = program.floors, program.arms
+    shares = np.array([floor.shares(arms) for floor in floors]).reshape(len(floors), arms)
+    sold = [f.per_money * f.pays_by(arms)[:, None] * program.counted() for f in floors]
+    per_money = np.array(sold).reshape(len(floors), *width.shape)
+    brings = shares @ envelope.base.sum(axis=1)
+    costs = np.tensordot(per_money, box.u_lower, axes=2)
+    short = brings - np.array([floor.constant for floor in floors]) - costs
     carry = np.where(linked, 1.0 / z_unit, 0.0)[:, :, None] * program.carry * width[:, None, :]
     return Scaled(
         program=program,
@@ -292,8 +303,9 @@ def scale_program(program: Program, envelope: ProgramEnvelope) -> Scaled:
         linked=linked,
         worth=worth,
         gain=1.0 if program.value > 0.0 else 0.0,
-        per_money=worth * per_money[:, None, None] * (spend * width),
-        short=worth * np.array(short),
+        shares=shares,
+        per_money=worth * per_money * width,
+        short=worth * short,
         brings=worth * brings,
     )
 
@@ -531,7 +543,8 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
     eq_right = np.concatenate((lp.link_right, scaled.row_lower[eq_rows]))
     targets = len(scaled.short)
     sold = scaled.per_money[:, scaled.free]
-    surplus = np.hstack((-sold, np.tile(lp.straight, (targets, 1)), np.ones((targets, count))))
+    last = scaled.shares[:, curved[:, 0]]
+    surplus = np.hstack((-sold, lp.straight * scaled.shares[:, lp.pieces[:, 1]], last))
     fixed = vstack((fixed, csr_array(-surplus)), format="csr")
     fixed_right = np.concatenate((fixed_right, scaled.short))
     bought = scaled.gain * np.concatenate((lp.straight, np.ones(count)))

@@ -117,17 +117,17 @@ class TargetSearch:
 
     def measured(self, u: Array) -> Line:
         """A plan's line."""
-        brings, costs = self.program.outcome(u), float(self.program.spend(u).sum())
-        floors = [self.aim.floors[i] for i in self.counts]
-        surplus = np.array([brings - f.constant - f.per_money * costs for f in floors])
-        return Line(u, self.aim.worth(brings, costs), surplus)
+        floors = tuple(self.aim.floors[i] for i in self.counts)
+        asked = replace(self.program, floors=floors)
+        each = zip(floors, asked.brought(u), asked.asked_of(u), strict=True)
+        surplus = np.array([has - f.constant - f.per_money * costs for f, has, costs in each])
+        return Line(u, self.program.objective(u), surplus)
 
     def offer(self, line: Line) -> Line:
         """Keep an allowed plan where it meets the floors and is the best."""
         if self.best is not None and line.worth <= self.best.worth:
             return line
-        brings, costs = self.program.outcome(line.u), float(self.program.spend(line.u).sum())
-        if self.aim.missed(brings, costs) <= MISS:
+        if self.program.aimed(self.aim).missed(line.u) <= MISS:
             self.best = line
         return line
 
@@ -177,7 +177,8 @@ class TargetSearch:
 
 def _implies(one: Floor, other: Floor) -> bool:
     """Whether whatever meets one floor meets the other."""
-    return one.constant >= other.constant and one.per_money >= other.per_money
+    alike = one.share == other.share and one.pays == other.pays
+    return alike and one.constant >= other.constant and one.per_money >= other.per_money
 
 
 # The multipliers of targets at which the bound of a part of the plans is lowest.
@@ -394,8 +395,9 @@ def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
         floor = search.aim.floors[i]
         line, bound = _most(search, np.eye(count)[place])
         lines.append(line)
-        asked = abs(floor.constant) + floor.per_money * float(program.spend(line.u).sum())
-        idle = float(program.spend(line.u).sum()) <= 1e-9 * program.scale
+        (costs,) = replace(program, floors=(floor,)).asked_of(line.u)
+        asked = abs(floor.constant) + floor.per_money * costs
+        idle = floor.pays is None and costs <= 1e-9 * program.scale
         idle = idle and floor.per_money > 0.0 and bound <= 1e-9 * program.scale
         if bound < -1e-12 * asked or idle:
             missed.append(i)
@@ -413,7 +415,7 @@ def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
 def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
     """The plan with the largest ``share . surplus``, and a bound on that."""
     nothing = replace(search.aim, value=0.0, cost=0.0)
-    task, less = relaxed(search.program, nothing, search.theta(share))
+    task, less = relaxed(replace(search.program, fee=None), nothing, search.theta(share))
     found = search.run(task)
     line = search.offer(search.measured(found.plan))
     return line, bound(task, found.plan, found.proof, -np.inf) - less
@@ -517,14 +519,14 @@ def _of_budget(program: Program, floors: list[Floor]) -> list[Conflict]:
 
 def _best(search: TargetSearch, floor: Floor) -> float:
     """The largest outcome, or outcome per money; ratios by Dinkelbach's method."""
-    program = search.program
-    if floor.per_money == 0.0:
-        return program.outcome(search.run(replace(program, value=1.0, cost=0.0)).plan)
     ratio = 0.0
-    for _ in range(_REACH_ROUNDS):
-        plan = search.run(replace(program, value=1.0, cost=ratio)).plan
-        spend = float(program.spend(plan).sum())
-        better = program.outcome(plan) / spend if spend > 0.0 else 0.0
+    for _ in range(_REACH_ROUNDS if floor.per_money > 0.0 else 1):
+        asked = replace(search.program, floors=(replace(floor, per_money=ratio),))
+        plan = search.run(asked.alone(0)).plan
+        (outcome,), (spend,) = asked.brought(plan), asked.asked_of(plan)
+        if floor.per_money == 0.0:
+            return outcome
+        better = outcome / spend if spend > 0.0 else 0.0
         if better <= ratio * (1.0 + 1e-6):
             break
         ratio = better
@@ -575,9 +577,12 @@ def solve_targets(program: Program, options: SolverOptions, start: Array | None 
 
 
 def _idle(program: Program, u: Array) -> bool:
-    """Whether a plan meets an efficiency only by spending nothing at all."""
-    costs = float(program.spend(u).sum())
-    return costs <= 1e-9 * program.scale and any(floor.per_money > 0.0 for floor in program.floors)
+    """Whether a plan meets an efficiency only by spending nothing at all.
+
+    Some channels may: that is what a target of theirs is for.
+    """
+    nothing = float(program.spend(u).sum()) <= 1e-9 * program.scale
+    return nothing and any(f.per_money > 0.0 and f.pays is None for f in program.floors)
 
 
 def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> Solution:

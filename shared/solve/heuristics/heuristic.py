@@ -531,7 +531,7 @@ def _searched(
 
 def _prices(program: Program, plan: Array, told: Sequence[float]) -> Array:
     """(m,) what one outcome more of each target is worth: as told, never nothing; else a guess."""
-    costs = program.cost * float(program.spend(plan).sum())
+    costs = program.paid(plan)
     unit = max(told, default=0.0) or costs / max(abs(program.outcome(plan)), 1e-300)
     least = 0.1 * max(program.value, unit)
     return np.array([max(theta, least) for theta in told or [unit] * len(program.floors)])
@@ -540,7 +540,7 @@ def _prices(program: Program, plan: Array, told: Sequence[float]) -> Array:
 def _rank(space: Space, plan: Array) -> tuple[float, float]:
     """What makes a plan better than another: missing targets by less, and then what it is worth."""
     worth, surplus = space.figures(plan.reshape(1, -1))
-    asked = np.abs(space.constant) + space.per_money * float(space.money @ plan.ravel())
+    asked = np.abs(space.constant) + space.sold @ plan.ravel()
     short = float(np.max(-surplus[0] / np.maximum(asked, 1e-300), initial=0.0))
     return (-short if short > MISS else 0.0), float(worth[0])
 
