@@ -195,7 +195,9 @@ def _arm(
     limits["periods"] = own_periods(channel, name, path, reading.calendar)
     if above is None:
         limits["keeps"] = _keeps(limits["current_spend"], name, path, reading)
-    return limited(channel, **limits)
+        return limited(channel, **limits)
+    made = limited(channel, **limits)
+    return replace(made, penalty=made.penalty + (above.penalty_per_unit or 0.0))
 
 
 def _keeps(current: float | None, name: str, path: Path, reading: Reading) -> bool:
@@ -226,6 +228,7 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
         max_change=channel.max_change,
         locked=channel.locked,
         minimum_if_active=channel.minimum_if_active or 0.0,
+        penalty=channel.penalty_per_unit or 0.0,
         increment=channel.increment or 0.0,
         min_total=channel.min_total or 0.0,
         max_total=channel.max_total,

@@ -173,6 +173,11 @@ class Campaign(Message):
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
+    penalty_per_unit: Annotated[float, Field(ge=0, le=1e9), OR_NOTHING] | None = Field(
+        None,
+        description="What each unit of money here costs in the objective beside itself, in the "
+        "objective's unit: a price on CO2, an agency fee.",
+    )
     periods: list[PeriodLimits] | None = Field(
         None,
         max_length=MAX_PERIODS,
@@ -305,6 +310,17 @@ class Constraint(Message):
     max: Amount | None = Field(None, description="Largest value of the linear rule, per period.")
     max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = Field(
         None, description="At most so many of the channels spend anything at all."
+    )
+    min_outcome: Positive | None = Field(
+        None, description="Outcome of these channels over the horizon, at least."
+    )
+    min_roas: Positive | None = Field(
+        None,
+        description="Outcome per unit of their money, at least; with value_per_outcome, its value. "
+        "Channels that spend nothing keep it.",
+    )
+    max_cpa: Positive | None = Field(
+        None, description="Money of these channels per outcome of theirs, at most."
     )
     periods: list[When | Span] | None = Field(
         None,

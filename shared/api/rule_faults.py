@@ -27,8 +27,14 @@ LIMITS = (
     "min_share",
     "max_share",
     "max_active",
+    "min_outcome",
+    "min_roas",
+    "max_cpa",
 )
 """What a constraint may say of the sum (or the number) of its channels."""
+
+WHOLE_HORIZON = ("max_active", "min_outcome", "min_roas", "max_cpa")
+"""What it says of all periods together."""
 
 RESERVED = "budget"
 """The name by which answers call the budget itself."""
@@ -137,6 +143,10 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
             message = f"{channel} is twice in the constraint {name!r}."
             yield Fault(pointer_to("constraints", i, "channels", j), "duplicate", message)
         seen.add(channel)
+    for field in WHOLE_HORIZON:
+        if rule.get("periods") is not None and rule.get(field) is not None:
+            message = f"{field} of the constraint {name!r} is of the whole horizon: drop periods."
+            yield Fault(pointer_to("constraints", i, field), "conflict", message)
     most = number(rule, "max_active")
     if most is not None and isinstance(channels, list) and most > len(channels):
         message = (

@@ -279,13 +279,16 @@ def _rules(
             minimum=rule.min,
             maximum=rule.max,
             max_active=rule.max_active,
+            min_outcome=rule.min_outcome,
+            min_roas=rule.min_roas,
+            max_cpa=rule.max_cpa,
             periods=rule_periods(rule, i, calendar),
         )
 
 
 def _holds_at_nothing(rule: Constraint) -> bool:
     """Whether a rule is satisfied where its channels spend nothing."""
-    least = (rule.min_spend, rule.min_total, rule.min_share, rule.min)
+    least = (rule.min_spend, rule.min_total, rule.min_share, rule.min, rule.min_outcome)
     return all((x or 0.0) <= 0.0 for x in least) and (rule.max or 0.0) >= 0.0
 
 

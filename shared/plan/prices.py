@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.plan.multipliers import Moved, Prices, Tight
 from shared.plan.score import finite
-from shared.problem.aim import TARGETS, Floor
+from shared.problem.aim import Floor, is_target
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
 
@@ -77,7 +77,7 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     out = []
     for name in dict.fromkeys([*names, *found]):
         move, sides = found.get(name, (_NOTHING, (0.0, 0.0)))
-        own = f"{unit} per unit of {'the target' if name in TARGETS else 'money'}"
+        own = f"{unit} per unit of {'the target' if is_target(name) else 'money'}"
         if _of_budget(name):
             if name == "budget" and kept < 1.0:
                 out.append(_price("test_reserve", _NOTHING, (-sides[1], -sides[0]), own, sides[0]))
@@ -143,24 +143,18 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
     cells = program.rows.matrix[tight].reshape(-1, program.arms, program.columns)
     rows = [[program.rows.names[m] for m in tight[used].tolist()] for used in np.any(cells, 2).T]
     at_least = program.least_active * per_unit
+    at_floor = (money - program.lower * per_unit <= slack).tolist()
+    at_roof = (program.upper * per_unit - money <= slack).tolist()
+    at_minimum = (at_least > 0) & (money > slack) & (money - at_least <= slack)
     held = [
         [
-            lower if at_floor else "",
-            upper if at_roof else "",
-            "minimum_if_active" if at_minimum else "",
-            "increment" if lot > 0.0 else "",
-            *names,
+            *itertools.compress(program.floors_by(a), at_floor[a]),
+            *itertools.compress(program.roofs_by(a), at_roof[a]),
+            "minimum_if_active" if np.any(at_minimum[a]) else "",
+            "increment" if program.lot[a] > 0.0 else "",
+            *rows[a],
         ]
-        for lower, at_floor, upper, at_roof, at_minimum, lot, names in zip(
-            program.lower_by,
-            np.any(money - program.lower * per_unit <= slack, axis=1).tolist(),
-            program.upper_by,
-            np.any(program.upper * per_unit - money <= slack, axis=1).tolist(),
-            np.any((at_least > 0) & (money > slack) & (money - at_least <= slack), axis=1).tolist(),
-            program.lot.tolist(),
-            rows,
-            strict=True,
-        )
+        for a in range(program.arms)
     ]
     held = [list(dict.fromkeys(n for n in own if n and not _of_budget(n))) for own in held]
     for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
@@ -238,9 +232,12 @@ def _only_by_budget(program: Program) -> Flags:
 
     A channel's own ceiling is the same in every period, so one below it is the budget's.
     """
-    own = np.array([by not in ("", "budget") for by in program.upper_by])[:, None]
+    names = [program.roofs_by(a) for a in range(program.arms)]
+    own = np.array([[by not in ("", "budget") for by in each] for each in names])
+    own = own.reshape(program.upper.shape)
+    alike = np.array([isinstance(by, str) for by in program.upper_by])[:, None]
     most = program.upper.max(axis=1, keepdims=True)
-    return np.asarray(~own | (program.upper < most * (1.0 - 1e-12)))
+    return np.asarray(~own | (alike & (program.upper < most * (1.0 - 1e-12))))
 
 
 def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
@@ -249,8 +246,11 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
     order, equal = _order(program, u, tolerance)
     matrix = program.rows.matrix
-    money = program.spread.sum(axis=1)
-    targets = [(t.per_money * money - brings).reshape(1, -1) for t in _holding(program, u)]
+    n, money = program.arms, program.counted()
+    targets = [
+        (t.per_money * t.pays_by(n)[:, None] * money - _of_share(t, brings)).reshape(1, -1)
+        for t, _ in _holding(program, u)
+    ]
     stacked = np.concatenate((*(sign * matrix[[row]] for row, sign in order), *targets, matrix[:0]))
     room = np.minimum(u - program.lower, program.upper - u) * program.money_per_unit()
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
@@ -258,7 +258,7 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     # Net of cost, all slopes of a best plan may be nothing but rounding.
     known = np.abs(brings[np.isfinite(brings)])
     gross = max(
-        program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0))
+        program.value * float(known.max(initial=0.0)), float(program.costs().max(initial=0.0))
     )
     return Tight(
         rise=rise.ravel(),
@@ -305,17 +305,21 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     touched = np.einsum("ahk,ah->ak", program.carry, steep.astype(np.float64)) > 0.0
     brings = np.where(touched, np.inf, brings)
     value = program.value * brings if program.value > 0.0 else np.zeros_like(brings)
-    return value - program.cost * program.spread.sum(axis=1), brings
+    return value - program.costs(), brings
 
 
-def _holding(program: Program, u: Floats) -> list[Floor]:
-    """Targets that the plan only just meets."""
-    if not program.floors:
-        return []
-    brings, costs = program.outcome(u), float(program.spend(u).sum())
+def _of_share(target: Floor, brings: Floats) -> Floats:
+    """(A, K) slopes of the outcome that a target counts, some of which may be infinite."""
+    share = target.shares(len(brings))[:, None]
+    return np.where(share > 0.0, share * np.where(share > 0.0, brings, 0.0), 0.0)
+
+
+def _holding(program: Program, u: Floats) -> list[tuple[Floor, float]]:
+    """Targets that the plan only just meets, with the money that each counts."""
+    each = zip(program.floors, program.brought(u), program.asked_of(u), strict=True)
     return [
-        f
-        for f in program.floors
+        (f, costs)
+        for f, brings, costs in each
         if abs(brings - f.constant - f.per_money * costs)
         <= 1e-6 * max(abs(f.constant) + f.per_money * costs, abs(brings))
     ]
@@ -336,8 +340,7 @@ def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str,
             relaxes = 0
         yield name, Moved(relaxes, dict.fromkeys(places, 1.0 if up else -1.0), {}, {})
     yield from _bound_moves(program, u, tolerance)
-    costs = float(program.spend(u).sum())
-    for i, target in enumerate(_holding(program, u), len(order)):
+    for i, (target, costs) in enumerate(_holding(program, u), len(order)):
         rises = target.per_unit(costs)
         yield target.name, Moved(-1 if rises > 0.0 else 1, {i: -rises}, {}, {})
 
@@ -361,17 +364,22 @@ def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tupl
     up = np.where(most > 0.0, 1.0 / np.where(most > 0.0, most, 1.0), 0.0)
     minimum = program.least_active > 0.0
     for a in np.flatnonzero(np.any(floor | roof, axis=1)).tolist():
-        cells = {
-            program.lower_by[a]: (floor[a] & ~minimum[a], np.zeros_like(roof[a])),
-            "minimum_if_active": (floor[a] & minimum[a] & used[a], np.zeros_like(roof[a])),
-        }
-        same = cells.get(program.upper_by[a], (np.zeros_like(floor[a]), roof[a]))[0]
-        cells[program.upper_by[a]] = (same, roof[a])
+        none = np.zeros(program.columns, dtype=bool)
+        cells = {"minimum_if_active": (floor[a] & minimum[a] & used[a], none)}
+        for names, tight, side in (
+            (program.floors_by(a), floor[a] & ~minimum[a], 0),
+            (program.roofs_by(a), roof[a], 1),
+        ):
+            for name in dict.fromkeys(names):
+                both = list(cells.get(name, (none, none)))
+                both[side] = both[side] | (tight & (np.array(names) == name))
+                cells[name] = (both[0], both[1])
         for name, (floors, roofs) in cells.items():
             if not name or not np.any(floors | roofs):
                 continue
             at, sign = a * program.columns, -1.0 if _widens(name) else 1.0
             low = {at + k: sign * float(down[a, k]) for k in np.flatnonzero(floors).tolist()}
             high = {at + k: float(up[a, k]) for k in np.flatnonzero(roofs).tolist()}
-            relaxes = 0 if name == "locked" else 1 if high or _widens(name) else -1
+            fixed = name == "locked" or name.startswith("spend[")
+            relaxes = 0 if fixed else 1 if high or _widens(name) else -1
             yield f"{program.names[a]}.{name}", Moved(relaxes, {}, low, high)

@@ -39,13 +39,13 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     past[:, period:] = 0.0
     weight = program.weight.copy()
     weight[:, period:] = 0.0
-    brought = replace(program, weight=weight).outcome(past)
-    costs, left = float(program.spend(past).sum()), float(program.periods - period)
+    left = float(program.periods - period)
+    every = (program.floors, replace(program, weight=weight).brought(past), program.asked_of(past))
     return tuple(
         replace(floor, constant=max(floor.constant - brought, 0.0) / left)
         if floor.per_money == 0.0
         else replace(floor, constant=floor.constant + floor.per_money * costs - brought)
-        for floor in program.floors
+        for floor, brought, costs in zip(*every, strict=True)
     )
 
 
@@ -124,19 +124,15 @@ def _nearest(program: Program, options: SolverOptions) -> Floats:
             raise
     efficient = tuple(floor for floor in floors if floor.per_money > 0.0)
     if efficient and len(efficient) < len(floors):
-        return _nearest(replace(program, value=1.0, cost=0.0, floors=efficient), options)
-    dear = max(floor.per_money for floor in floors)
-    return solve(replace(program, value=1.0, cost=dear, floors=()), options).plan
+        plain = replace(program, value=1.0, cost=0.0, fee=None, floors=efficient)
+        return _nearest(plain, options)
+    dear = max(range(len(floors)), key=lambda i: floors[i].per_money)
+    return solve(program.alone(dear), options).plan
 
 
 def _out_of_reach(program: Program, u: Floats) -> Infeasible:
-    costs = float(program.spend(u).sum())
-    brings = brings_by(program, u)
-    floor, best = next(
-        (floor, brought)
-        for floor, brought in zip(program.floors, brings, strict=True)
-        if floor.missed(brought, costs) > ALLOWED
-    )
+    every = zip(program.floors, brings_by(program, u), program.asked_of(u), strict=True)
+    floor, best, costs = next(each for each in every if each[0].missed(*each[1:]) > ALLOWED)
     if floor.per_money > 0.0:
         best = best / costs if costs > 0.0 else 0.0
     own = floor.unmet(floor.stated(best), " by deciding period by period")
@@ -172,6 +168,9 @@ def step(program: Program, period: int, spent: Floats) -> Program:
         carry=program.carry[:, now, now],
         carry_in=program.adstocked(past)[:, now],
         weight=program.weight[:, now],
+        lower_by=tuple(program.floors_by(a)[period] for a in range(program.arms)),
+        upper_by=tuple(program.roofs_by(a)[period] for a in range(program.arms)),
+        discount=None if program.discount is None else program.discount[now],
         current=None if program.current is None else program.current[:, now],
     )
 
@@ -191,7 +190,10 @@ def _rows(program: Program, period: int, past: Floats) -> Rows:
     # A pace between this period and the next holds when the next is decided.
     kept = bears & ~(goes_on & np.any(cells < 0.0, axis=(1, 2)))
     done = np.einsum("mat,at->m", cells, past)
-    parts = np.where(goes_on, float(program.periods - period), 1.0)
+    # Even parts of what is left, over the periods that the row is still about.
+    touches = np.any(cells != 0.0, axis=1)
+    last = program.periods - np.argmax(touches[:, ::-1], axis=1)
+    parts = np.where(goes_on, np.maximum(last - period, 1).astype(np.float64), 1.0)
     return Rows(
         matrix=np.ascontiguousarray(cells[kept][:, :, period]),
         lower=((rows.lower - done) / parts)[kept],

@@ -13,7 +13,7 @@ floor (0, 1 / c); ``target_outcome`` is the floor (target, 0). A weighted sum of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "Aim",
     "Floor",
     "aim_of",
+    "group_target",
     "is_target",
     "later_of",
     "worth_of",
@@ -75,6 +76,13 @@ class Floor:
     def pays_by(self, arms: int) -> Array:
         """(A,) how much of each arm's money counts."""
         return np.ones(arms) if self.pays is None else np.array(self.pays)
+
+    def with_more(self, arms: int) -> Floor:
+        """The target of a program with so many more arms, of which nothing counts."""
+        if self.share is None or self.pays is None:
+            return self
+        none = (0.0,) * arms
+        return replace(self, share=(*self.share, *none), pays=(*self.pays, *none))
 
     def stated(self, level: float) -> float:
         """An outcome (of a target outcome) or one per unit of money, as the target counts it."""
@@ -153,6 +161,17 @@ def aim_of(goal: Goal) -> Aim:
         target = _positive(goal.target_cpa, "target_cpa", goal.goal)
         floors.append(Floor("target_cpa", 0.0, 1.0 / target, target))
     return Aim(goal.goal, value, cost, tuple(floors))
+
+
+def group_target(name: str, level: float, goal: Goal, arms: tuple[float, ...]) -> Floor:
+    """What a constraint asks of the outcome of some ``arms`` (1 for those it is about)."""
+    kind = name.rpartition(".")[2]
+    if kind == "min_outcome":
+        return Floor(name, level, 0.0, level, share=arms, pays=arms)
+    if kind == "max_cpa":
+        return Floor(name, 0.0, 1.0 / level, level, share=arms, pays=arms)
+    worth = goal.value_per_outcome or 1.0
+    return Floor(name, 0.0, level / worth, level, worth, arms, arms)
 
 
 def worth_of(goal: Goal) -> tuple[float, float]:

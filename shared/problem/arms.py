@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack, stack, stack_draws
 from shared.errors import Fault, InvalidInput
-from shared.problem.model import Channel, Problem
+from shared.problem.model import Channel, Problem, span_name
 
-__all__ = ["HAIR", "Arm", "Bound", "arm_curves", "arms_of", "current_of", "members", "own_bounds"]
+__all__ = [
+    "HAIR",
+    "Arm",
+    "Bound",
+    "Entry",
+    "arm_curves",
+    "arms_of",
+    "current_of",
+    "entries_of",
+    "members",
+    "own_bounds",
+]
 
 Array = NDArray[np.float64]
 Bound = tuple[float, str]
@@ -31,6 +42,57 @@ class Arm:
     channel: Channel
     parent: int
     pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said of one period alone, and by which names; None: nothing of that side."""
+
+    floor: float | None = None
+    roof: float | None = None
+    floor_by: str = ""
+    roof_by: str = ""
+
+    @property
+    def booked(self) -> bool:
+        """Whether the spend is fixed."""
+        return self.floor_by.startswith("spend[")
+
+    def lets(self, low: float, high: float) -> tuple[float, float]:
+        """What is left of a limit of all periods: a side that is told here goes before it, and
+        one that is not gives way to the other."""
+        low = -np.inf if self.floor is not None else min(low, self.roof or 0.0)
+        return low, np.inf if self.roof is not None else max(high, self.floor or 0.0)
+
+    def asks(self) -> list[tuple[str, float, float]]:
+        """Names with both sides of what they ask for."""
+        if self.booked and self.floor is not None:
+            return [(self.floor_by, self.floor, self.floor)]
+        sides = []
+        if self.floor is not None:
+            sides.append((self.floor_by, self.floor, np.inf))
+        if self.roof is not None:
+            sides.append((self.roof_by, -np.inf, self.roof))
+        return sides
+
+
+def entries_of(channel: Channel, periods: int) -> list[Entry | None]:
+    """By period what is said of it alone; later entries go before earlier ones."""
+    out: list[Entry | None] = [None] * periods
+    for limits in channel.periods:
+        span = span_name(limits.first, limits.last)
+        for t in range(limits.first - 1, limits.last):
+            if limits.spend is not None:
+                out[t] = Entry(limits.spend, limits.spend, f"spend{span}", f"spend{span}")
+                continue
+            before = out[t]
+            now = Entry() if before is None or before.booked else before
+            if limits.min_spend is not None:
+                now = replace(now, floor=limits.min_spend, floor_by=f"min_spend{span}")
+            if limits.max_spend is not None:
+                now = replace(now, roof=limits.max_spend, roof_by=f"max_spend{span}")
+            out[t] = now
+    return out
 
 
 def arms_of(problem: Problem) -> tuple[Arm, ...]:
@@ -122,6 +184,8 @@ def own_bounds(channel: Channel) -> tuple[Bound, Bound]:
         least = max(current * (1 - channel.max_change), 0.0)
         low = max(low, (least, "max_change" if least > 0 else ""), key=_first)
         high = min(high, (current * (1 + channel.max_change), "max_change"), key=_first)
+    if current is not None and channel.keeps:
+        low = max(low, (current, "keep_current" if current > 0 else ""), key=_first)
     if channel.max_spend_is_default and high[1] == "max_spend" and high[0] < low[0]:
         high = (low[0], "max_spend")  # a ceiling nobody asked for gives way to a stated floor
     return low, high

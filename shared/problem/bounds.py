@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from shared.curves.stack import CurveStack, DrawStack
 from shared.errors import Conflict, Infeasible, InvalidInput, NotSupportedYet
 from shared.problem.aim import aim_of, worth_of
-from shared.problem.arms import HAIR, Arm, Bound, own_bounds
+from shared.problem.arms import HAIR, Arm, Bound, entries_of, own_bounds
 from shared.problem.carryover import Flow
 from shared.problem.model import Problem
 from shared.problem.program import Rows
 
 __all__ = [
     "arm_bounds",
+    "bounds_by_period",
     "budget_ceiling",
     "free_ceiling",
     "in_decisions",
@@ -68,6 +69,40 @@ def arm_bounds(arm: Arm, periods: int, cap: float | None, hair: float) -> tuple[
             raise _apart(arm.name, low, high)
         low = (high[0], low[1])
     return low, high
+
+
+def bounds_by_period(
+    arm: Arm, cap: float | None, periods: int
+) -> tuple[list[Bound], list[Bound], Array]:
+    """The same by period where some have limits of their own, and where spend is booked (T,).
+
+    Raises
+    ------
+    Infeasible
+        Where two bounds of one period contradict each other by more than a hair.
+    """
+    channel = arm.channel
+    usual, entries = own_bounds(channel), entries_of(channel, periods)
+    lows, highs = [], []
+    for entry in entries:
+        low, high = usual
+        if entry is not None:
+            left = entry.lets(low[0], high[0])
+            low, high = (max(left[0], 0.0), low[1] if left[0] > 0.0 else ""), (left[1], high[1])
+            low = low if entry.floor is None else (entry.floor, entry.floor_by)
+            high = high if entry.roof is None else (entry.roof, entry.roof_by)
+        booked = entry is not None and entry.booked
+        if cap is not None:
+            high = min(high, (cap, "max_frequency"), key=_first)
+        if 0.0 < low[0] < channel.minimum_if_active and not (channel.locked or booked):
+            low = (channel.minimum_if_active, "minimum_if_active")
+        if low[0] > high[0]:
+            if low[0] - high[0] > HAIR * max(abs(low[0]), abs(high[0])):
+                raise _apart(arm.name, low, high)
+            low = (high[0], low[1])
+        lows.append(low)
+        highs.append(high)
+    return lows, highs, np.array([entry is not None and entry.booked for entry in entries])
 
 
 def _apart(name: str, low: Bound, high: Bound) -> Infeasible:

@@ -92,7 +92,9 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         end = periods + tails[a]
         before = _prior(problem, arms, arm)
         w = _weights(_adstock(arm), length + before.size)
-        carry[a, :end] = (_lagged(w, length, periods) @ shape)[:end]
+        prices = arm.channel.period_prices
+        bought = shape / np.array(prices)[:, None] if prices else shape
+        carry[a, :end] = (_lagged(w, length, periods) @ bought)[:end]
         if before.size:
             # Spend j periods before the first still has weight w[h + j] in period h.
             ages = np.arange(length)[:, None] + np.arange(1, before.size + 1)
@@ -101,6 +103,8 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         weight[a, :periods] = own or 1.0
         # The seasons after the plan are not known: their mean stands in.
         weight[a, periods:end] = later * weight[a, :periods].mean()
+    if problem.horizon.discount_rate > 0.0:
+        weight *= (1.0 + problem.horizon.discount_rate) ** -np.arange(length, dtype=np.float64)
     return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
 
 

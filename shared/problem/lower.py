@@ -22,7 +22,7 @@ those of the campaigns, and money and response stay theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -31,11 +31,22 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Exponential, Saturation
 from shared.curves.stack import CurveStack, DrawStack, Group
-from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput
-from shared.problem.aim import aim_of
-from shared.problem.arms import HAIR, Arm, arm_curves, arms_of, current_of, members, own_bounds
+from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
+from shared.problem.aim import OF_GROUPS, Floor, aim_of, group_target
+from shared.problem.arms import (
+    HAIR,
+    Arm,
+    Bound,
+    arm_curves,
+    arms_of,
+    current_of,
+    entries_of,
+    members,
+    own_bounds,
+)
 from shared.problem.bounds import (
     arm_bounds,
+    bounds_by_period,
     budget_ceiling,
     free_ceiling,
     in_decisions,
@@ -46,8 +57,8 @@ from shared.problem.bounds import (
 )
 from shared.problem.carryover import Flow, flow
 from shared.problem.linear_model import solve_linear
-from shared.problem.model import Channel, Constraint, Problem
-from shared.problem.program import AtMost, Pair, Program, Rows
+from shared.problem.model import Channel, Constraint, Problem, span_name
+from shared.problem.program import AtMost, Names, Pair, Program, Rows
 
 __all__ = ["by_period", "lower", "pairs_of"]
 
@@ -112,7 +123,7 @@ def _assembled(
     known = [spend for spend in today if spend is not None]
     periods = problem.horizon.periods
     total = float((moved.spread.sum(axis=1) * box.upper).sum())
-    budget = sum(problem.period_budgets) if problem.budget is None else problem.budget
+    budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
     return Program(
         names=tuple(arm.name for arm in arms),
         lower=box.lower,
@@ -132,13 +143,46 @@ def _assembled(
         pairs=pairs_of(problem, arms),
         value=aim.value,
         cost=aim.cost,
-        floors=aim.floors,
+        discount=_discount(problem),
+        fee=_fees(arms),
+        floors=(*aim.floors, *_group_targets(problem, arms)),
         risk=None if problem.risk.measure == "expected" else problem.risk,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
         if len(known) == len(arms)
         else None,
         scale=budget if budget > 0.0 else max(min(total, sum(known) * periods or total), 1e-9),
     )
+
+
+def _discount(problem: Problem) -> Array | None:
+    """(T,) what money of each period counts; None where all counts the same."""
+    rate, periods = problem.horizon.discount_rate, problem.horizon.periods
+    return None if rate == 0.0 else (1.0 + rate) ** -np.arange(periods, dtype=np.float64)
+
+
+def _fees(arms: Sequence[Arm]) -> Array | None:
+    """(A,) what a unit of each arm's money costs in the objective beside itself."""
+    fees = np.array([arm.channel.penalty for arm in arms])
+    return fees if np.any(fees > 0.0) else None
+
+
+def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
+    """Floors of outcome, return and cost an outcome of some channels."""
+    for i, rule in enumerate(problem.constraints):
+        asked = {name: getattr(rule, name) for name in OF_GROUPS}
+        for name, level in asked.items():
+            if level is None:
+                continue
+            if problem.interactions or problem.risk.measure != "expected":
+                other = "interactions" if problem.interactions else "a measure of risk"
+                raise NotSupportedYet.at(
+                    f"/constraints/{i}/{name}",
+                    "not_supported_yet",
+                    f"{name} of some channels does not go with {other} yet.",
+                )
+            mask = np.zeros(len(arms))
+            mask[list(_arms_named(problem, arms, rule.channels))] = 1.0
+            yield group_target(f"{rule.name}.{name}", level, problem.goal, tuple(mask.tolist()))
 
 
 class _Box:
@@ -149,8 +193,8 @@ class _Box:
         self.upper = np.zeros((count, columns))
         self.least = np.zeros((count, columns))
         self.lot = np.zeros(count)
-        self.lower_by: tuple[str, ...] = ()
-        self.upper_by: tuple[str, ...] = ()
+        self.lower_by: tuple[Names, ...] = ()
+        self.upper_by: tuple[Names, ...] = ()
 
 
 def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves: Curves) -> _Box:
@@ -159,17 +203,24 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
     box = _Box(count, columns)
     hair = HAIR * (problem.budget or 0.0)
     cap = problem.goal.max_frequency
+    caps = [None if cap is None else reach_cap(arm, cap) for arm in arms]
     bounds = [
-        arm_bounds(arm, periods, None if cap is None else reach_cap(arm, cap), hair) for arm in arms
+        _FREE if arm.channel.periods and columns > 1 else arm_bounds(arm, periods, most, hair)
+        for arm, most in zip(arms, caps, strict=True)
     ]
-    box.lower_by = tuple(low[1] for low, _ in bounds)
-    roofs = tuple(high[1] for _, high in bounds)
+    floors: list[Names] = [low[1] for low, _ in bounds]
+    roofs: list[Names] = [high[1] for _, high in bounds]
+    booked = np.zeros((count, columns), dtype=bool)
     money = columns > 1 or bool(np.all(moved.spread == 1.0))  # decisions are spends themselves
     if money:
         box.lower[:] = np.array([low[0] for low, _ in bounds])[:, None]
         box.upper[:] = np.array([high[0] for _, high in bounds])[:, None]
     for a, arm in enumerate(arms):
         channel = arm.channel
+        if channel.periods and columns > 1:
+            lows, highs, booked[a] = bounds_by_period(arm, caps[a], columns)
+            box.lower[a], box.upper[a] = [x for x, _ in lows], [x for x, _ in highs]
+            floors[a], roofs[a] = tuple(by for _, by in lows), tuple(by for _, by in highs)
         if not money:
             planned = bool(problem.period_budgets)
             box.lower[a], box.upper[a] = in_decisions(arm, moved.spread[a], *bounds[a], planned)
@@ -192,18 +243,29 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
         free = free_ceiling(problem, arms, moved, curves[1] or curves[0], rows, box.lower, cheap)
         ceiling = np.minimum(ceiling, free)
     ceiling = np.maximum(ceiling, box.lower)
-    capped = np.all(ceiling < box.upper, axis=1).tolist()
-    box.upper_by = tuple("budget" if c else by for c, by in zip(capped, roofs, strict=True))
+    by_budget = (ceiling < box.upper).tolist()
+    box.lower_by, box.upper_by = tuple(floors), tuple(map(_capped, roofs, by_budget))
     box.upper = np.minimum(box.upper, ceiling)
     if not np.all(np.isfinite(box.upper)):
         raise InvalidInput.at(
             "/budget", "missing", "Without a budget or a max_spend, more money is always better."
         )
-    # Where a floor already asks for the minimum, or a ceiling rules it out, there is no choice.
-    box.least = np.where(box.lower >= box.least, 0.0, box.least)
+    # Where a floor already asks for the minimum, or a ceiling rules it out, there is no choice,
+    # and none where spend is booked.
+    box.least = np.where((box.lower >= box.least) | booked, 0.0, box.least)
     out = (box.least > box.upper * (1.0 + 1e-12)) & (box.lower <= 0.0)
     box.upper, box.least = np.where(out, 0.0, box.upper), np.where(out, 0.0, box.least)
     return box
+
+
+_FREE: tuple[Bound, Bound] = ((0.0, ""), (math.inf, ""))
+
+
+def _capped(by: Names, budget: list[bool]) -> Names:
+    """What set the ceilings of an arm, once a budget may have set them lower."""
+    if isinstance(by, str):
+        return "budget" if all(budget) else by
+    return tuple("budget" if low else name for low, name in zip(budget, by, strict=True))
 
 
 def _plain(problem: Problem, rows: Rows, box: _Box) -> bool:
@@ -286,12 +348,35 @@ class _RowBuilder:
         self.upper.append(high)
         self.names.append(name)
 
-    def each_period(self, name: str, by_arm: Array, low: float, high: float) -> None:
-        for t in self.periods:
+    def some(self, periods: tuple[int, ...] | None) -> list[int]:
+        """Places of periods (from 1; None: all), each rule there once."""
+        if periods is None:
+            return self.periods
+        places = np.array(periods, dtype=np.intp) - 1
+        _, first = np.unique(self.spread[places], axis=0, return_index=True)
+        return sorted(places[first].tolist())
+
+    def each_period(
+        self,
+        name: str,
+        by_arm: Array,
+        low: float,
+        high: float,
+        periods: tuple[int, ...] | None = None,
+    ) -> None:
+        for t in self.some(periods):
             self.add(name, by_arm, self.spread[t], low, high)
 
-    def whole(self, name: str, by_arm: Array, low: float, high: float) -> None:
-        self.add(name, by_arm, self.spread.sum(axis=0), low, high)
+    def whole(
+        self,
+        name: str,
+        by_arm: Array,
+        low: float,
+        high: float,
+        periods: tuple[int, ...] | None = None,
+    ) -> None:
+        places = slice(None) if periods is None else [t - 1 for t in periods]
+        self.add(name, by_arm, self.spread[places].sum(axis=0), low, high)
 
     def rows(self) -> Rows:
         width = len(self.arms) * self.spread.shape[1]
@@ -352,25 +437,44 @@ def _budgets(problem: Problem, build: _RowBuilder) -> None:
     elif total is not None:
         total = kept * total
     if total is not None and (fixed or not (problem.period_budgets and exact)):
-        floor = total if exact else -math.inf
+        floor = total if exact else -math.inf if problem.budget_min is None else problem.budget_min
         build.whole("budget", everyone, floor, total)
+    for window in problem.windows:
+        name = f"budget{span_name(window.first, window.last)}"
+        cap, floor = kept * window.budget, -math.inf if window.least is None else window.least
+        if window.least is None and exact and problem.budget is None:
+            floor = cap
+        build.whole(name, everyone, floor, cap, tuple(range(window.first, window.last + 1)))
 
 
 def _channel_over_campaigns(build: _RowBuilder, channel: Channel, own: Array) -> None:
     """A channel's own limits, which hold for the sum of its campaigns."""
     today = current_of(channel)
-    if channel.min_spend > 0.0:
-        build.each_period(f"{channel.name}.min_spend", own, channel.min_spend, math.inf)
-    if channel.max_spend is not None:
-        ceiling = channel.max_spend
-        if channel.max_spend_is_default:
-            ceiling = max(ceiling, sum(own_bounds(c)[0][0] for c in channel.campaigns))
-        build.each_period(f"{channel.name}.max_spend", own, -math.inf, ceiling)
+    ceiling = math.inf if channel.max_spend is None else channel.max_spend
+    if channel.max_spend_is_default:
+        ceiling = max(ceiling, sum(own_bounds(c)[0][0] for c in channel.campaigns))
+    general = [("min_spend", channel.min_spend, math.inf), ("max_spend", -math.inf, ceiling)]
+    if channel.keeps and today is not None:
+        general.append(("keep_current", today, math.inf))
     if channel.locked and today is not None:
-        build.each_period(f"{channel.name}.locked", own, today, today)
+        general.append(("locked", today, today))
     elif channel.max_change is not None and today is not None:
-        low, high = today * (1.0 - channel.max_change), today * (1.0 + channel.max_change)
-        build.each_period(f"{channel.name}.max_change", own, low, high)
+        least, most = today * (1.0 - channel.max_change), today * (1.0 + channel.max_change)
+        general.append(("max_change", least, most))
+    entries = entries_of(channel, build.spread.shape[0])
+    usual = tuple(t + 1 for t, entry in enumerate(entries) if entry is None)
+    for name, low, high in general:
+        low = low if low > 0.0 else -math.inf
+        if usual:
+            over = usual if channel.periods else None
+            build.each_period(f"{channel.name}.{name}", own, low, high, over)
+        for t, entry in enumerate(entries):
+            if entry is not None:
+                build.add(f"{channel.name}.{name}", own, build.spread[t], *entry.lets(low, high))
+    for t, entry in enumerate(entries):
+        if entry is not None:
+            for name, low, high in entry.asks():
+                build.add(f"{channel.name}.{name}", own, build.spread[t], low, high)
     _totals(build, channel.name, channel, own)
 
 
@@ -410,11 +514,13 @@ def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int)
                 f"/constraints/{at}", "unknown_channel", f"{rule.name}: no channel {name!r}."
             )
     group = build.pick([a for name in rule.channels for a in build.members[places[name]]])
-    build.each_period(rule.name, group, *_sides(rule.min_spend, rule.max_spend))
-    build.whole(rule.name, group, *_sides(rule.min_total, rule.max_total))
+    over = rule.periods
+    build.each_period(rule.name, group, *_sides(rule.min_spend, rule.max_spend), over)
+    build.whole(rule.name, group, *_sides(rule.min_total, rule.max_total), over)
     # min_share <= group / everyone, multiplied out; with one column all periods say the same.
-    biggest = int(np.argmax(build.spread.sum(axis=1)))
-    periods = build.periods if build.spread.shape[1] > 1 else [biggest]
+    periods = build.some(over)
+    if build.spread.shape[1] == 1:
+        periods = sorted(periods, key=lambda t: -float(build.spread[t, 0]))[:1]
     for t in periods:
         if rule.min_share is not None:
             build.add(rule.name, group - rule.min_share, build.spread[t], 0.0, math.inf)
@@ -423,7 +529,7 @@ def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int)
     weights = np.zeros(len(build.arms))
     for name, coefficient in rule.coefficients:
         weights[build.members[places[name]]] += coefficient
-    build.each_period(rule.name, weights, *_sides(rule.minimum, rule.maximum))
+    build.each_period(rule.name, weights, *_sides(rule.minimum, rule.maximum), over)
 
 
 def _sides(low: float | None, high: float | None) -> tuple[float, float]:
@@ -533,7 +639,11 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         ]
     )
     upper = np.array([program.upper[own].sum(axis=0) for own in parts])
-    minimum = np.broadcast_to(least[:, None] / per_u, (n, k))
+    minimum = np.array(np.broadcast_to(least[:, None] / per_u, (n, k)))
+    for row, i in enumerate(chosen):
+        if k > 1:
+            entries = entries_of(problem.channels[i], k)
+            minimum[row, [entry is not None and entry.booked for entry in entries]] = 0.0
     lots = np.array(
         [
             0.0
@@ -561,6 +671,8 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     return replace(
         program,
         names=(*program.names, *names),
+        fee=None if program.fee is None else more(program.fee),
+        floors=tuple(floor.with_more(n) for floor in program.floors),
         lower=more(program.lower),
         upper=np.concatenate((program.upper, upper)),
         least_active=np.concatenate((program.least_active, minimum)),

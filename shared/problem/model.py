@@ -89,6 +89,8 @@ class Channel:
         Multipliers of the media price, one a period; empty for ones.
     keeps
         No less than ``current_spend``: only extra money is placed.
+    penalty
+        What a unit of money here costs in the objective, beside itself.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Channel:
     periods: tuple[PeriodLimits, ...] = ()
     period_prices: tuple[float, ...] = ()
     keeps: bool = False
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,9 @@ class Constraint:
     maximum: float | None = None
     max_active: int | None = None
     periods: tuple[int, ...] | None = None
+    min_outcome: float | None = None
+    min_roas: float | None = None
+    max_cpa: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

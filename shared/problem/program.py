@@ -30,9 +30,11 @@ from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk
 
-__all__ = ["AtMost", "Lift", "Pair", "Program", "Rows"]
+__all__ = ["AtMost", "Lift", "Names", "Pair", "Program", "Rows"]
 
 Array = NDArray[np.float64]
+Names = str | tuple[str, ...]
+"""One name for all decisions of an arm, or one each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,8 @@ class Program:
         (A, K) box of u; ``least_active`` is 0 where u may take any value of the box, otherwise u is
         0 or at least that.
     lower_by, upper_by
-        What set each bound, by arm: "min_spend", "max_spend", "max_change", "locked", "budget", "".
+        What set each bound, by arm: "min_spend", "max_spend", "max_change", "locked", "budget", "";
+        by decision ("max_spend[2-3]") where an arm's are of several kinds.
     lot
         (A,) u is a multiple of it; 0 for none.
     spread
@@ -124,8 +127,8 @@ class Program:
     lower: Array
     upper: Array
     least_active: Array
-    lower_by: tuple[str, ...]
-    upper_by: tuple[str, ...]
+    lower_by: tuple[Names, ...]
+    upper_by: tuple[Names, ...]
     lot: Array
     rows: Rows
     spread: Array
@@ -252,6 +255,16 @@ class Program:
     def aim(self) -> Aim:
         """What outcome and money are worth, and the targets."""
         return Aim(value=self.value, cost=self.cost, floors=self.floors)
+
+    def floors_by(self, arm: int) -> tuple[str, ...]:
+        """(K,) what set the lower end of each decision of an arm."""
+        by = self.lower_by[arm]
+        return (by,) * self.columns if isinstance(by, str) else by
+
+    def roofs_by(self, arm: int) -> tuple[str, ...]:
+        """(K,) what set the upper end of each decision of an arm."""
+        by = self.upper_by[arm]
+        return (by,) * self.columns if isinstance(by, str) else by
 
     @property
     def arms(self) -> int:
