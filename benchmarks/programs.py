@@ -19,7 +19,7 @@ from benchmarks.questions import Question, question_of_program
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.solver import solve
 
 __all__ = ["ask_program", "solve_as_program"]
 
@@ -28,10 +28,10 @@ CONTINUOUS = ("group", "share", "change")
 
 
 def solve_as_program(problem: Problem) -> Answer:
-    """What the service does with a problem that has no solver of its own."""
+    """From a problem to a certificate, as the service has it."""
     began = time.process_time()
     program = lower(problem)
-    found = solve_program(program, problem.options)
+    found = solve(program, problem.options)
     middle = time.process_time()
     certificate = certify(program, found.plan, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)

@@ -207,6 +207,7 @@ class Saturation(ABC):
         return allowed
 
     @classmethod
+    @cache
     def closed_form(cls) -> bool:
         """Whether arrays of parameters can stand for many curves: none of them is a list."""
         return all(own.count is None for own in cls.ranges().values())

@@ -10,7 +10,7 @@ closer and closer grids around its best points, so that curves of any shape are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,8 @@ from shared.plan.shifts import Shifts, all_shifts
 from shared.plan.words import gained, money
 from shared.plan.yardstick import Yardstick
 from shared.problem.aim import GOALS, aim_of
-from shared.problem.canonical import canonicalise
-from shared.problem.lower import lower
+from shared.problem.lower import by_period
 from shared.problem.model import Problem
-from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 
 __all__ = ["best_move"]
@@ -66,21 +64,14 @@ def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, 
     spend
         (A, T) the plan.
     """
-    program = _program(problem)
+    program = by_period(problem)
     shifts = all_shifts(problem, program, spend)
     if shifts.count == 0:
         return None
-    search = _Search(problem, program, measure, spend)
+    search = _MoveSearch(problem, program, measure, spend)
     for gain, at, amount in search.ranked(shifts):
         return _told(problem, program, shifts, at, amount, gain)
     return None
-
-
-def _program(problem: Problem) -> Program:
-    """Money by arm and period; one budget over boxes has no need of the general form's rows."""
-    if problem.separable:
-        return as_program(canonicalise(problem))
-    return lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
 
 
 def _told(
@@ -108,7 +99,7 @@ def _told(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Search:
+class _MoveSearch:
     problem: Problem
     program: Program
     measure: Yardstick

@@ -27,11 +27,11 @@ from shared.plan.pricing import price_of_money
 from shared.plan.score import interval
 from shared.plan.sensitivity.information import value_of_information
 from shared.plan.words import money, number, plural, unit_of
-from shared.problem.arms import Arm, arms_of
-from shared.problem.canonical import canonicalise, own_bounds
+from shared.problem.arms import Arm, arms_of, own_bounds
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
+from shared.solve.one_budget.form import one_budget
 
 __all__ = ["Asked", "experiment"]
 
@@ -87,7 +87,7 @@ def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
     arms = _arms(problem)
     plan = make_plan(problem)
     program = lower(problem)
-    gains, why_not = _information(problem)
+    gains, why_not = _information(problem, program)
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
     change = np.abs(plan.best.spend[:, 0] - _today(arms))
     worth = change if gains is None else gains
@@ -151,19 +151,20 @@ def _today(arms: Sequence[Arm]) -> Floats:
     return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
 
-def _information(problem: Problem) -> tuple[Floats | None, str]:
+def _information(problem: Problem, program: Program) -> tuple[Floats | None, str]:
     """(A,) expected outcome gained by knowing each curve, or None and why."""
     if not any(channel.response.draws for channel in problem.channels):
         return None, (
             "The curves carry no draws, so what it is worth to know them cannot be told: channels "
             "are ranked by their recommended change."
         )
-    if not problem.separable:
+    task = one_budget(program)
+    if task is None:
         return None, (
             "The value of knowing a curve is computed for one budget over one period with limits "
             "of each channel alone: channels are ranked by their recommended change."
         )
-    found = value_of_information(canonicalise(problem))
+    found = value_of_information(task)
     if found is None:
         return None, "There is no money to move: channels are ranked by their recommended change."
     return found.channels, ""

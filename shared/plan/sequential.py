@@ -21,9 +21,10 @@ from shared.problem.incumbent import ALLOWED, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
 from shared.problem.risk_program import brings_by, missed, objective
+from shared.solve.search import Solution
 from shared.solve.solver import solve
 
-__all__ = ["decide_in_turn", "foresight", "in_turn", "step"]
+__all__ = ["decide_in_turn", "draw_in_turn", "foresight", "in_turn", "step"]
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +73,26 @@ def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> F
         raise _out_of_reach(program, u)
     note = foresight(objective(program, u), objective(program, whole.plan))
     return replace(Found.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+
+
+def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:
+    """The spend (A,) over the horizon decided in turn where the curves are known; None: no time.
+
+    Without targets nothing but the steps is solved: nobody asks for a bound.
+    """
+    if program.floors:
+        found = in_turn(program, options, None)
+        return np.asarray(program.spend(found.u).sum(axis=1)) if found.finished else None
+    each = replace(options, time_limit_s=options.time_limit_s / program.periods)
+    steps = list[Solution]()
+
+    def decide(task: Program) -> Floats:
+        steps.append(solve(task, each))
+        return steps[-1].plan
+
+    u = decide_in_turn(program, decide)
+    done = all(step.finished for step in steps)
+    return np.asarray(program.spend(u).sum(axis=1)) if done else None
 
 
 def decide_in_turn(program: Program, decide: Callable[[Program], Floats]) -> Floats:

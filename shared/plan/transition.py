@@ -21,8 +21,7 @@ from shared.plan.plan import Plan
 from shared.plan.score import Score, finite, interval, quotient, score, totals
 from shared.plan.words import gained, limits_of, percent, plural
 from shared.plan.yardstick import Yardstick, broken_by, yardstick
-from shared.problem.arms import arms_of
-from shared.problem.canonical import own_bounds
+from shared.problem.arms import arms_of, own_bounds
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Horizon, Problem
 

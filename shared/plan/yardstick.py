@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.plan.prices import bindings
 from shared.plan.score import Score, score
-from shared.problem.aim import aim_of
-from shared.problem.arms import arms_of
-from shared.problem.canonical import canonicalise, own_bounds
+from shared.problem.arms import arms_of, own_bounds
 from shared.problem.incumbent import ALLOWED
+from shared.problem.lower import by_period, lower
 from shared.problem.model import Problem
-from shared.problem.plain_program import as_program
 from shared.problem.program import Program
-from shared.problem.risk_program import brings_by, objective, read_as
+from shared.problem.risk_program import brings_by, objective
 
 __all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "violations", "yardstick"]
 
@@ -131,14 +129,8 @@ def yardstick(problem: Problem) -> Yardstick:
     Infeasible, InvalidInput, NotSupportedYet
         As solving it would.
     """
-    if problem.separable:
-        program = as_program(canonicalise(problem))
-        return Yardstick(problem, program, program)
-    from shared.problem.lower import lower
-
-    aim, alike = aim_of(problem.goal), replace(problem.horizon, mode="time_varying")
-    each = (lower(problem), lower(replace(problem, horizon=alike)))
-    return Yardstick(problem, *(read_as(program, aim, problem.risk) for program in each))
+    program = lower(problem)
+    return Yardstick(problem, program, by_period(problem, program))
 
 
 def spend_of(problem: Problem, plan: Mapping[str, Amounts]) -> Floats:

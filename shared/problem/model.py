@@ -215,5 +215,5 @@ class Problem:
 
     @property
     def separable(self) -> bool:
-        """Whether one budget over boxes says it all: the form of ``shared.problem.canonical``."""
+        """Whether one budget over boxes says it all, as the method ``lagrangian`` asks."""
         return self.boxed and self.budget is not None and self.goal == Goal()

@@ -1,4 +1,4 @@
-"""The one canonical form of every problem of the contract, in arrays.
+"""The one form of every problem of the contract, in arrays.
 
 Decisions are ``u`` of shape (A, K): A arms (channels, or campaigns below them) and K columns. Spend
 of arm a in period t is ``sum over k of spread[a, t, k] * u[a, k]``: K = T columns and the identity

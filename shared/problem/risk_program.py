@@ -43,7 +43,6 @@ __all__ = [
     "missed",
     "objective",
     "outcomes",
-    "read_as",
     "relaxed",
     "weighed",
 ]
@@ -67,11 +66,6 @@ def check_program_risk(program: Program, risk: Risk) -> DrawStack:
             f"{risk.measure} weighs the draws of the responses; these responses have none.",
         )
     return program.draws
-
-
-def read_as(program: Program, aim: Aim, risk: Risk) -> Program:
-    """The program with its aim and with how its outcome is read."""
-    return replace(program.aimed(aim), risk=None if risk.measure == "expected" else risk)
 
 
 def objective(program: Program, u: Array) -> float:

@@ -10,7 +10,6 @@ import pytest
 
 from shared.plan.optimize import answer, make_plan
 from shared.plan.yardstick import violations, yardstick
-from shared.problem.canonical import canonicalise
 from shared.problem.model import (
     Constraint,
     Goal,
@@ -21,6 +20,7 @@ from shared.problem.model import (
 )
 from shared.problem.risk import measure
 from shared.solve.heuristics.heuristic import BY_NAME
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws
 
 RISKS = (
@@ -35,7 +35,7 @@ RISKS = (
 def test_a_cautious_plan_beats_the_expected_one_by_its_measure(risk: Risk) -> None:
     plain = s_shaped_with_draws()
     problem = replace(plain, risk=risk, options=SolverOptions(gap=1e-4, time_limit_s=3.0))
-    canonical = canonicalise(plain)
+    canonical = arrays_of(plain)
     assert canonical.draws is not None
     expected = make_plan(plain)
     at = measure(risk, canonical.draws.value(expected.best.spend[:, 0]).sum(axis=1))

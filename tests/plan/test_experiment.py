@@ -14,15 +14,15 @@ from shared.plan.optimize import make_plan
 from shared.plan.power import Precision
 from shared.plan.pricing import price_of_money
 from shared.plan.sensitivity.information import value_of_information
-from shared.problem.canonical import canonicalise
 from shared.problem.model import Goal, Horizon, Problem
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 
 
 def test_the_channel_worth_most_to_know_comes_first() -> None:
     problem = s_shaped_with_draws()
     found = experiment(problem, Asked(20.0))
-    worth = value_of_information(canonicalise(problem))
+    worth = value_of_information(arrays_of(problem))
     assert worth is not None
     best = problem.channels[int(np.argmax(worth.channels))].name
     assert found["first"] == best == found["designs"][0]["channel"]

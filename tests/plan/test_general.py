@@ -11,10 +11,9 @@ from shared.plan.optimize import answer, make_plan
 from shared.plan.prices import bindings
 from shared.plan.score import score
 from shared.plan.words import number
-from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
 from shared.problem.model import Constraint, Goal, Horizon, Problem
-from shared.problem.plain_program import as_program
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws
 
 SPEND = np.array([[30.0, 0.0, 10.0, 60.0], [20.0, 40.0, 30.0, 0.0], [10.0, 20.0, 30.0, 40.0]])
@@ -32,7 +31,7 @@ def test_one_period_scores_like_the_single_budget() -> None:
     problem = s_shaped_with_draws()
     spend = np.array([20.0, 50.0, 30.0])
     general = score(lower(problem), spend[:, None])
-    plain = score(as_program(canonicalise(problem)), spend[:, None])
+    plain = score(arrays_of(problem).program(), spend[:, None])
     assert general.outcome == pytest.approx(plain.outcome)
     assert general.marginal == pytest.approx(plain.marginal)
     assert general.draws == pytest.approx(plain.draws)

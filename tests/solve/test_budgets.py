@@ -8,24 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import certified, leaf
+from problems import certified, leaf, solve
 
 from shared.curves.saturation import Hill, Power, Saturation, Sigmoid
 from shared.curves.stack import stack, stack_draws
-from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify_all
-from shared.solve.dispatch import solve
 from shared.solve.one_budget.budgets import Budgets, solve_budgets
+from shared.solve.one_budget.form import OneBudget
 
 GAP = 1e-4
 
 
-def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> Canonical:
+def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> OneBudget:
     n = len(curves)
-    plain = Canonical(
+    plain = OneBudget(
         names=tuple(f"c{i}" for i in range(n)),
         curves=stack(curves),
         draws=None if draws is None else stack_draws(draws),
@@ -41,12 +39,12 @@ def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: A
 
 
 def certify_budgets(
-    each: list[Canonical], spend: np.ndarray, proofs: list[Proof], accuracy: float
+    each: list[OneBudget], spend: np.ndarray, proofs: list[Proof], accuracy: float
 ) -> list[Certificate]:
-    return certify_all([as_program(one) for one in each], list(spend[:, :, None]), proofs, accuracy)
+    return certify_all([one.program() for one in each], list(spend[:, :, None]), proofs, accuracy)
 
 
-def _random(kind: str, seed: int, n: int = 6) -> Canonical:
+def _random(kind: str, seed: int, n: int = 6) -> OneBudget:
     """Curves of a kind at the largest budget, 15 a channel; some with floors and ceilings."""
     rng = np.random.default_rng(seed)
     curves: list[Saturation] = []
@@ -76,7 +74,7 @@ def _random(kind: str, seed: int, n: int = 6) -> Canonical:
     return _canonical(curves, draws, budget, lower=lower, upper=np.maximum(upper, lower))
 
 
-def _each(canonical: Canonical, budgets: np.ndarray) -> list[Canonical]:
+def _each(canonical: OneBudget, budgets: np.ndarray) -> list[OneBudget]:
     room = budgets[:, None] - canonical.lower.sum() + canonical.lower
     return [
         replace(canonical, budget=float(b), upper=np.minimum(canonical.upper, r))
@@ -84,7 +82,7 @@ def _each(canonical: Canonical, budgets: np.ndarray) -> list[Canonical]:
     ]
 
 
-def _solved(canonical: Canonical, budgets: np.ndarray) -> Budgets:
+def _solved(canonical: OneBudget, budgets: np.ndarray) -> Budgets:
     found = solve_budgets(canonical, budgets, GAP, math.inf)
     assert found is not None
     return found
@@ -105,11 +103,11 @@ def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> 
         assert np.all(spend >= one.lower)
         assert np.all(spend <= one.upper * (1 + 1e-12))
         alone = solve(one, SolverOptions(gap=1e-6))
-        best = float(outcome(one, alone.spend).sum())
+        best = float(one.outcome(alone.spend).sum())
         assert bounded.proven
         assert bounded.max_constraint_violation <= 1e-12
         assert bounded.upper_bound >= best
-        assert bounded.objective == pytest.approx(float(outcome(one, spend).sum()), rel=1e-14)
+        assert bounded.objective == pytest.approx(float(one.outcome(spend).sum()), rel=1e-14)
         # Bounded together or alone, a proof says the same to the accuracy that was asked for.
         single = certified(one, spend, proof)
         assert bounded.upper_bound == pytest.approx(single.upper_bound, rel=GAP)
@@ -145,7 +143,7 @@ def test_straight_lines_leave_a_plan_or_none_but_no_false_bound() -> None:
     known = ~np.isnan(found.spend).any(axis=1)
     spend = np.where(known[:, None], found.spend, 0.0)
     for one, bounded in zip(each, certify_budgets(each, spend, found.proofs, GAP), strict=True):
-        best = float(outcome(one, solve(one, SolverOptions()).spend).sum())
+        best = float(one.outcome(solve(one, SolverOptions()).spend).sum())
         assert bounded.upper_bound >= best * (1 - 1e-12)
 
 

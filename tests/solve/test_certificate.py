@@ -19,6 +19,7 @@ from problems import (
     random_plans,
     random_problem,
     shaken,
+    solve,
     split,
     twins,
 )
@@ -26,21 +27,19 @@ from problems import (
 from shared.curves.saturation import Exponential, Hill, Power, Sigmoid, Tabulated
 from shared.curves.stack import stack, stack_draws
 from shared.problem.aim import Aim, Floor
-from shared.problem.canonical import Canonical, marginal, outcome
 from shared.problem.model import SolverOptions
-from shared.problem.plain_program import as_program
 from shared.problem.proof import Count, Leaf, Node, Proof
 from shared.solve.certify import certificate
 from shared.solve.certify.certificate import bound, stated
 from shared.solve.certify.maxima import closed_form_maxima
 from shared.solve.certify.mixture import mean_of
-from shared.solve.dispatch import solve
+from shared.solve.one_budget.form import OneBudget
 
 
-def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> float:
+def climbed(problem: OneBudget, plan: np.ndarray, rng: np.random.Generator) -> float:
     """The value after moving money from channel to channel wherever that helps."""
     plan = plan.copy()
-    value = outcome(problem, plan).sum()
+    value = problem.outcome(plan).sum()
     step = 0.3 * problem.budget
     for _ in range(40):
         a, b = rng.permutation(problem.n)[:2]
@@ -49,7 +48,7 @@ def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> f
         trial[a] -= move
         trial[b] += move
         trial = np.clip(trial, problem.lower, problem.upper)
-        there = outcome(problem, trial).sum()
+        there = problem.outcome(trial).sum()
         if there > value:
             plan, value = trial, there
         else:
@@ -57,11 +56,11 @@ def climbed(problem: Canonical, plan: np.ndarray, rng: np.random.Generator) -> f
     return float(value)
 
 
-def any_proof(rng: np.random.Generator, problem: Canonical, size: int) -> Proof:
+def any_proof(rng: np.random.Generator, problem: OneBudget, size: int) -> Proof:
     """A valid tree that no solver made: random splits, cuts and prices."""
     nodes: list[Node] = [leaf(0.0)]
     boxes = [(problem.lower.copy(), problem.upper.copy())]
-    typical = outcome(problem, 0.5 * (problem.lower + problem.upper)).sum() / problem.budget
+    typical = problem.outcome(0.5 * (problem.lower + problem.upper)).sum() / problem.budget
 
     scale = typical * problem.budget / problem.n
 
@@ -122,7 +121,7 @@ def attack(seed: int) -> None:
     plans = random_plans(rng, problem, 40)
     if not len(plans):
         return
-    values = outcome(problem, plans).sum(axis=1)
+    values = problem.outcome(plans).sum(axis=1)
     strong = float(values.max())
     if n > 1:
         strong = max(strong, climbed(problem, plans[int(values.argmax())], rng))
@@ -247,13 +246,13 @@ def test_a_forged_proof_proves_nothing(name: str) -> None:
 def test_what_a_cut_removes_is_still_in_the_bound() -> None:
     # The optimum is at (2, 0); a cut that throws it away must not lower the bound under it.
     problem = canonical([Exponential(9, 1), Exponential(1, 1)], 2.0)
-    best = outcome(problem, np.array([2.0, 0.0])).sum()
+    best = problem.outcome(np.array([2.0, 0.0])).sum()
     removed = cut(1.0, np.array([0]), np.array([0.0]), np.array([0.1]), 1)
     check = certified(problem, np.array([0.1, 1.9]), Proof((removed, leaf(1.0))))
     assert check.upper_bound >= best
 
 
-def two_equal(budget: float) -> Canonical:
+def two_equal(budget: float) -> OneBudget:
     return canonical([Exponential(1, 1), Exponential(1, 1)], budget)
 
 
@@ -281,7 +280,7 @@ def test_a_count_is_one_more_multiplier() -> None:
     inner = Count(np.array([0.5, 0.5]), 1, 2, 3)
     tree = (Count(np.array([0.5, 0.5]), 1, 1, 4), inner, leaf(price, lift), leaf(9.0), leaf(9.0))
     plan = np.array([1.5, 0.5])
-    shown = bound(as_program(problem), plan[:, None], Proof(tree), -np.inf)
+    shown = bound(problem.program(), plan[:, None], Proof(tree), -np.inf)
     # The region above has a useless price, the one inside contradicts itself: worked out by hand.
     above = 9.0 * 2.0 + 2 * (float(curve.value(0.5)) - 9.0 * 0.5)
     assert shown == pytest.approx(max(2 * price + top + low, above))
@@ -344,7 +343,7 @@ def test_an_infeasible_plan_is_not_proven() -> None:
 def test_the_kkt_residual_sees_a_plan_that_can_be_improved() -> None:
     problem = canonical([Exponential(1, 1), Exponential(2, 1)], 2.0)
     plan = np.array([1.0, 1.0])
-    slope = marginal(problem, plan)
+    slope = problem.marginal(plan)
     check = certified(problem, plan, Proof((leaf(0.5),)))
     # Moving a unit from 0 to 1 gains the difference of their slopes.
     want = 0.5 * (slope[1] - slope[0]) / slope[1]
@@ -390,7 +389,7 @@ def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
         answer = solve(problem, SolverOptions())
         check = certified(problem, answer.spend, answer.proof)
         plans = random_plans(rng, problem, 300)
-        assert outcome(problem, plans).sum(axis=1).max() <= check.upper_bound
+        assert problem.outcome(plans).sum(axis=1).max() <= check.upper_bound
         assert check.relative_gap <= 1e-6
 
 

@@ -7,14 +7,14 @@ import pytest
 from problems import canonical, curve, random_plans
 
 from shared.curves.saturation import Hill, Saturation
-from shared.problem.canonical import Canonical, outcome
 from shared.solve.one_budget.counting import Counted, Limit, relax_counted, thresholds
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.relaxation import Relaxation
 
 KINDS = ("s_hill", "sigmoid", "exponential")
 
 
-def relaxed(problem: Canonical, limit: Limit, cutoff: float = -np.inf) -> Counted:
+def relaxed(problem: OneBudget, limit: Limit, cutoff: float = -np.inf) -> Counted:
     model = Relaxation(problem)
     box = model.box(problem.lower, problem.upper)
     return relax_counted(model, box, limit, 0.3, cutoff, 1e-12)
@@ -36,7 +36,7 @@ def test_no_plan_with_such_a_count_beats_the_bound(seed: int) -> None:
         return
     answer = relaxed(problem, limit)
     if len(plans):
-        assert outcome(problem, plans).sum(axis=1).max() <= answer.bound * (1 + 1e-12)
+        assert problem.outcome(plans).sum(axis=1).max() <= answer.bound * (1 + 1e-12)
 
 
 def test_a_bound_that_is_met_is_exact() -> None:

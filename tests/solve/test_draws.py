@@ -6,29 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from problems import solve
 
 from benchmarks.classes import draw, risky
-from shared.problem.canonical import Canonical, canonicalise, outcome
 from shared.problem.model import Risk, SolverOptions
-from shared.solve.dispatch import solve
 from shared.solve.one_budget.draws import best_in_draws
+from shared.solve.one_budget.form import OneBudget
+from tests.arrays import arrays_of
 
 GAP = 1e-3
 COUNT = 12
 
 
-def drawn(n: int, shape: str) -> list[Canonical]:
+def drawn(n: int, shape: str) -> list[OneBudget]:
     make = risky(n, COUNT, shape, Risk(), gap=1e-6, limit_s=60.0)
-    return [canonicalise(problem) for problem in draw(make, 3, seed=7)]
+    return [arrays_of(problem) for problem in draw(make, 3, seed=7)]
 
 
-def alone(canonical: Canonical, number: int) -> Canonical:
+def alone(canonical: OneBudget, number: int) -> OneBudget:
     assert canonical.draws is not None
     none = np.full(canonical.n, np.nan)
     return replace(canonical, curves=canonical.draws.one(number), draws=None, current=none)
 
 
-def plans_of(canonical: Canonical) -> list[np.ndarray | None]:
+def plans_of(canonical: OneBudget) -> list[np.ndarray | None]:
     price = solve(canonical, SolverOptions(gap=1e-4)).prices[0]
     return best_in_draws(canonical, list(range(COUNT)), GAP, price)
 
@@ -43,8 +44,8 @@ def test_each_plan_is_within_the_gap_of_its_draws_own_best(n: int, shape: str) -
                 continue
             met += 1
             one = alone(canonical, number)
-            best = outcome(one, solve(one, SolverOptions(gap=1e-9)).spend).sum()
-            assert float(outcome(one, plan).sum()) >= best * (1.0 - GAP)
+            best = one.outcome(solve(one, SolverOptions(gap=1e-9)).spend).sum()
+            assert float(one.outcome(plan).sum()) >= best * (1.0 - GAP)
             assert float(plan.sum()) == pytest.approx(one.budget, rel=1e-12)
             assert np.all(plan >= one.lower)
             assert np.all(plan <= one.upper)
@@ -60,8 +61,8 @@ def test_bounds_are_kept() -> None:
         for number, plan in enumerate(plans_of(held)):
             if plan is not None:
                 one = alone(held, number)
-                best = outcome(one, solve(one, SolverOptions(gap=1e-9)).spend).sum()
-                assert float(outcome(one, plan).sum()) >= best * (1.0 - GAP)
+                best = one.outcome(solve(one, SolverOptions(gap=1e-9)).spend).sum()
+                assert float(one.outcome(plan).sum()) >= best * (1.0 - GAP)
                 assert np.all(plan >= lower)
                 assert np.all(plan <= upper)
 

@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from problems import ALL, CONCAVE, canonical, certified, random_problem
+from problems import ALL, CONCAVE, canonical, certified, random_problem, solve
 
 from shared.curves.saturation import Hill, Power, Tabulated
-from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.problem.plain_program import as_program
-from shared.solve.dispatch import solve
 from shared.solve.heuristics.heuristic import BY_NAME, SEARCHES
 from shared.solve.heuristics.space import Space
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.search import Solution
 
 TOLERANCE = {
@@ -32,11 +30,11 @@ def asked(method: str, seed: int = 0, time_limit_s: float = 10.0) -> SolverOptio
     return SolverOptions(method=method, seed=seed, time_limit_s=time_limit_s)
 
 
-def worth(problem: Canonical, solved: Solution) -> float:
-    return float(outcome(problem, solved.spend).sum())
+def worth(problem: OneBudget, solved: Solution) -> float:
+    return float(problem.outcome(solved.spend).sum())
 
 
-def check(problem: Canonical, solved: Solution) -> float:
+def check(problem: OneBudget, solved: Solution) -> float:
     """Constraints hold, the plan is never above its bound; the certified relative gap."""
     assert np.all(solved.spend >= problem.lower)
     assert np.all(solved.spend <= problem.upper)
@@ -96,13 +94,13 @@ def test_the_current_plan_and_a_start_are_never_lost(method: str) -> None:
     problem = random_problem(np.random.default_rng(2), 12, ("s_hill",))
     best = solve(problem, SolverOptions()).spend
     hurried = solve(problem, asked(method, time_limit_s=1e-6), start=best)
-    assert worth(problem, hurried) >= float(outcome(problem, best).sum()) * (1 - 1e-12)
+    assert worth(problem, hurried) >= float(problem.outcome(best).sum()) * (1 - 1e-12)
     check(problem, hurried)
     assert "time limit" in hurried.why
     kept = canonical(
         [Hill(1, 1, 3.0), Hill(1, 1, 3.0), Power(0.1, 0.5)], 3.0, current=[1.5, 1.5, 0.0]
     )
-    assert worth(kept, solve(kept, asked(method))) >= outcome(kept, kept.current).sum()
+    assert worth(kept, solve(kept, asked(method))) >= kept.outcome(kept.current).sum()
 
 
 CORNERS = {
@@ -127,7 +125,7 @@ def test_corners(method: str, name: str) -> None:
 
 @pytest.mark.parametrize("method", SEARCHES)
 def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(method: str) -> None:
-    program = as_program(random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential")))
+    program = random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential")).program()
     free, hurried = Space(program), Space(program, -math.inf)
     found, cut = SEARCHES[method](free, 1), SEARCHES[method](hurried, 1)
     assert found.finished
@@ -139,6 +137,6 @@ def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(metho
 
 @pytest.mark.parametrize("method", ["genetic", "particle_swarm", "bayesian"])
 def test_another_seed_is_another_search(method: str) -> None:
-    program = as_program(random_problem(np.random.default_rng(11), 10, ("s_hill",)))
+    program = random_problem(np.random.default_rng(11), 10, ("s_hill",)).program()
     one, two = (SEARCHES[method](Space(program), seed) for seed in (0, 1))
     assert one.point.tobytes() != two.point.tobytes()

@@ -7,18 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plans import adstock_plan, bound, grouped, program, random_program, rows
-from problems import ALL, CONCAVE, random_problem
+from problems import ALL, CONCAVE, random_problem, solve
 from scipy.optimize import minimize
 
 from shared.curves.saturation import Exponential, Power
 from shared.curves.stack import stack
-from shared.problem.canonical import marginal
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.proof import Leaf, Proof
 from shared.problem.region import root_region
 from shared.solve.certify.certificate import certify
-from shared.solve.dispatch import solve
 from shared.solve.program.interior import RelaxedProgram, relax_program
 from shared.solve.program.interior_scale import scale_program
 from shared.solve.program.outer import relax_by_lines
@@ -76,7 +74,7 @@ def test_one_budget_agrees_with_the_dual(seed: int) -> None:
     assert found.value == pytest.approx(best, rel=1e-8)
     assert found.bound >= best * (1 - 1e-12)
     inside = (exact.spend > 1e-6) & (exact.spend < canonical.upper - 1e-6)
-    assert found.mu[0] == pytest.approx(marginal(canonical, exact.spend)[inside].max(), rel=1e-4)
+    assert found.mu[0] == pytest.approx(canonical.marginal(exact.spend)[inside].max(), rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))

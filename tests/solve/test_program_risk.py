@@ -10,7 +10,7 @@ import pytest
 from problems import curve, shaken
 from programs import BOUNDED, any_tree, climbed, keeps, random_program
 from scipy.optimize import linprog
-from solving import Solved, solve_risk
+from solving import Solved, read_as, solve_risk
 
 from shared.curves.saturation import Exponential, Hill, Tabulated
 from shared.curves.stack import stack, stack_draws
@@ -19,7 +19,7 @@ from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.risk import weights_at
-from shared.problem.risk_program import missed, objective, outcomes, read_as, relaxed
+from shared.problem.risk_program import missed, objective, outcomes, relaxed
 from shared.solve.certify.certificate import certify
 from shared.solve.risk.weights import tidy
 

@@ -13,12 +13,11 @@ from solving import solve_risk as solve_read
 
 from shared.curves.saturation import Exponential, Power, Tabulated
 from shared.problem.aim import Aim
-from shared.problem.canonical import Canonical
 from shared.problem.model import Risk, SolverOptions
-from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
 from shared.problem.risk import measure, weights_at
 from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.one_budget.form import OneBudget
 
 RISKS = (
     Risk("cvar", level=0.2),
@@ -29,23 +28,23 @@ RISKS = (
 CONCAVE = ("exponential", "michaelis_menten", "logistic", "hill", "power", "logarithmic")
 
 
-def worth(task: Canonical, risk: Risk, plan: np.ndarray) -> float:
+def worth(task: OneBudget, risk: Risk, plan: np.ndarray) -> float:
     assert task.draws is not None
     return measure(risk, task.draws.value(plan).sum(axis=1))
 
 
 def solve_risk(
-    task: Canonical, risk: Risk, options: SolverOptions, start: np.ndarray | None = None
+    task: OneBudget, risk: Risk, options: SolverOptions, start: np.ndarray | None = None
 ) -> Solved:
     known = None if start is None else start[:, None]
-    return solve_read(as_program(task), Aim(), risk, options, known)
+    return solve_read(task.program(), Aim(), risk, options, known)
 
 
-def certify_risk(task: Canonical, risk: Risk, spend: np.ndarray, proof: Proof) -> Certificate:
-    return certify(replace(as_program(task), risk=risk), spend[:, None], proof)
+def certify_risk(task: OneBudget, risk: Risk, spend: np.ndarray, proof: Proof) -> Certificate:
+    return certify(replace(task.program(), risk=risk), spend[:, None], proof)
 
 
-def run(task: Canonical, risk: Risk, **options: float) -> Solved:
+def run(task: OneBudget, risk: Risk, **options: float) -> Solved:
     out = solve_risk(task, risk, SolverOptions(**{"time_limit_s": 1.5, **options}))
     assert out.certificate.proven
     assert out.certificate.objective == pytest.approx(worth(task, risk, out.u[:, 0]))
@@ -167,7 +166,7 @@ def test_a_known_plan_is_never_made_worse() -> None:
 def test_exchanges_leave_a_local_peak_of_a_worst_case() -> None:
     """The ascent ends nearly five percent below what exchanges between channels reach."""
     task = random_problem(np.random.default_rng(2), 8, ("hill", "s_hill", "sigmoid"), draws=100)
-    program, risk = as_program(task), Risk("worst_case")
+    program, risk = task.program(), Risk("worst_case")
     found = solve_risk(task, risk, SolverOptions(time_limit_s=4.0, gap=1e-5))
     pairs = [(i, j) for i in range(task.n) for j in range(task.n) if i != j]
     for share in (0.1, 0.03, 0.01):

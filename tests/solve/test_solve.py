@@ -21,6 +21,7 @@ from problems import (
     on_grid,
     random_plans,
     random_problem,
+    solve,
     twins,
 )
 
@@ -36,10 +37,9 @@ from shared.curves.saturation import (
 )
 from shared.curves.stack import CurveStack, Group
 from shared.errors import InvalidInput
-from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
 from shared.solve.certify.certificate import Certificate
-from shared.solve.dispatch import solve
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.search import Solution
 
 Array = NDArray[np.float64]
@@ -47,7 +47,7 @@ TIGHT = SolverOptions(gap=1e-9, time_limit_s=30.0)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solution, Certificate]:
+def solved(problem: OneBudget, options: SolverOptions = TIGHT) -> tuple[Solution, Certificate]:
     """Solve, recheck, and insist on what every answer must keep."""
     answer = solve(problem, options)
     check = certified(problem, answer.spend, answer.proof)
@@ -60,7 +60,7 @@ def solved(problem: Canonical, options: SolverOptions = TIGHT) -> tuple[Solution
     return answer, check
 
 
-def best(problem: Canonical) -> float:
+def best(problem: OneBudget) -> float:
     check = solved(problem)[1]
     assert check.relative_gap <= 1e-9
     return check.objective
@@ -195,7 +195,7 @@ def test_the_price_is_the_derivative_of_the_value(seed: int) -> None:
 
 # -- corners ---------------------------------------------------------------------------------
 
-CORNERS: dict[str, Canonical] = {
+CORNERS: dict[str, OneBudget] = {
     "ties of straight lines": canonical(
         [Power(2, 1), Power(2, 1), Power(1, 1)], 3, upper=[2, 2, 9]
     ),
@@ -229,7 +229,7 @@ def test_corners(name: str) -> None:
     rng = np.random.default_rng(0)
     plans = random_plans(rng, problem, 200)
     if len(plans):
-        assert outcome(problem, plans).sum(axis=1).max() <= check.upper_bound
+        assert problem.outcome(plans).sum(axis=1).max() <= check.upper_bound
     assert on_grid(problem, 60) <= check.objective * (1 + 1e-6) + 1e-300
 
 
@@ -254,12 +254,12 @@ def test_a_cap_leaves_money_where_nothing_is_gained_by_it() -> None:
 def test_never_worse_than_the_current_plan(seed: int) -> None:
     rng = np.random.default_rng(seed)
     problem = random_problem(rng, 12, ("s_hill", "sigmoid"))
-    plan = max(random_plans(rng, problem, 50), key=lambda x: outcome(problem, x).sum())
+    plan = max(random_plans(rng, problem, 50), key=lambda x: problem.outcome(x).sum())
     current = replace(problem, current=plan)
     hurried = SolverOptions(gap=1e-9, time_limit_s=1e-6)
     answer = solve(current, hurried)
     check = certified(current, answer.spend, answer.proof)
-    assert check.objective >= outcome(problem, plan).sum() * (1 - 1e-12)
+    assert check.objective >= problem.outcome(plan).sum() * (1 - 1e-12)
     assert check.proven
 
 
@@ -365,7 +365,7 @@ def test_a_given_start_is_never_lost() -> None:
     problem = random_problem(np.random.default_rng(2), 12, ("s_hill",))
     good = solve(problem, TIGHT).spend
     again = solve(problem, SolverOptions(time_limit_s=1e-6), start=good)
-    assert outcome(problem, again.spend).sum() >= outcome(problem, good).sum() * (1 - 1e-12)
+    assert problem.outcome(again.spend).sum() >= problem.outcome(good).sum() * (1 - 1e-12)
 
 
 def test_methods_by_name() -> None:

@@ -22,8 +22,9 @@ from shared.plan.sensitivity.parameters import parameters_of, spread_of
 from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
 from shared.problem.arms import arms_of
-from shared.problem.canonical import canonicalise
+from shared.problem.lower import lower
 from shared.problem.model import Problem, Risk
+from shared.solve.one_budget.form import one_budget
 
 __all__ = ["sensitivity"]
 
@@ -80,8 +81,9 @@ def _names(problem: Problem) -> list[str]:
 
 def _elasticities(plan: Plan, deadline: float, warnings: list[dict[str, str]]) -> list[Elasticity]:
     parameters = list(parameters_of(plan.problem))
-    if plan.problem.separable:
-        return by_derivative(plan, parameters)
+    task = one_budget(lower(plan.problem))
+    if task is not None:
+        return by_derivative(plan, task, parameters)
     found = by_solving(plan, parameters, deadline)
     missing = sum(item.spend is None for item in found)
     if missing:
@@ -164,8 +166,9 @@ def _bands(plan: Plan) -> list[dict[str, Any]]:
 def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
     problem = plan.problem
     found = None
-    if problem.separable and draws_of(problem) >= MIN_DRAWS:
-        found = value_of_information(canonicalise(problem))
+    task = one_budget(lower(problem))
+    if task is not None and draws_of(problem) >= MIN_DRAWS:
+        found = value_of_information(task)
     if found is None:
         text = (
             "The value of knowing a curve exactly is told for one budget in one period, with at "

@@ -29,8 +29,9 @@ from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
 from shared.plan.sensitivity.parameters import Parameter, moved
-from shared.problem.canonical import Canonical, canonicalise, marginal, outcome
+from shared.problem.lower import lower
 from shared.problem.model import Problem
+from shared.solve.one_budget.form import OneBudget, one_budget
 
 __all__ = ["Elasticity", "by_derivative", "by_solving"]
 
@@ -65,30 +66,30 @@ class Elasticity:
     how: str
 
 
-def by_derivative(plan: Plan, parameters: Sequence[Parameter]) -> list[Elasticity]:
-    """For plans of one budget over boxes (``problem.separable``)."""
+def by_derivative(plan: Plan, task: OneBudget, parameters: Sequence[Parameter]) -> list[Elasticity]:
+    """For plans of one budget over boxes, whose arrays are ``task``."""
     problem = plan.problem
-    canonical = canonicalise(problem)
     x = plan.best.spend[:, 0]
-    slack = BINDING_TOLERANCE * max(canonical.budget, 1e-12)
-    free = (x > canonical.lower + slack) & (x < canonical.upper - slack)
-    bound = canonical.spend_all or float(x.sum()) >= canonical.budget - slack
-    curvature = _curvature(canonical, x)
+    slack = BINDING_TOLERANCE * max(task.budget, 1e-12)
+    free = (x > task.lower + slack) & (x < task.upper - slack)
+    bound = task.spend_all or float(x.sum()) >= task.budget - slack
+    curvature = _curvature(task, x)
     free &= curvature < 0.0
     total = plan.best.total
-    names = [channel.name for channel in problem.channels]
-    slopes = marginal(canonical, x)
+    slopes = task.marginal(x)
     out: list[Elasticity] = []
     for parameter in parameters:
         try:
-            up = canonicalise(moved(problem, parameter, 1.0 + STEP))
-            down = canonicalise(moved(problem, parameter, 1.0 - STEP))
+            up = one_budget(lower(moved(problem, parameter, 1.0 + STEP)))
+            down = one_budget(lower(moved(problem, parameter, 1.0 - STEP)))
         except ValueError:
             out.append(Elasticity(parameter, None, None, "derivative"))
             continue
-        j = names.index(parameter.arm)
-        gain = float((outcome(up, x) - outcome(down, x))[j]) / (2.0 * STEP)
-        turn = float((marginal(up, x) - marginal(down, x))[j]) / (2.0 * STEP)
+        assert up is not None  # curves alone were moved
+        assert down is not None
+        j = task.names.index(parameter.arm)
+        gain = float((up.outcome(x) - down.outcome(x))[j]) / (2.0 * STEP)
+        turn = float((up.marginal(x) - down.marginal(x))[j]) / (2.0 * STEP)
         step = np.zeros(x.size)
         if free[j] and np.isfinite(turn):
             inverse = np.zeros(x.size)
@@ -144,11 +145,11 @@ def _solved(
     return other.best.spend.sum(axis=1), other.best.total
 
 
-def _curvature(canonical: Canonical, x: Floats) -> Floats:
+def _curvature(task: OneBudget, x: Floats) -> Floats:
     """(n,) second derivative of each channel's expected outcome, by central differences."""
-    step = STEP * np.maximum(x, 1e-9 * max(canonical.budget, 1e-12))
+    step = STEP * np.maximum(x, 1e-9 * max(task.budget, 1e-12))
     less = np.maximum(x - step, 0.0)
-    turn = marginal(canonical, x + step) - marginal(canonical, less)
+    turn = task.marginal(x + step) - task.marginal(less)
     return np.asarray(turn / (x + step - less))
 
 

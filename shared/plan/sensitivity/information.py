@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical
+from shared.solve.one_budget.form import OneBudget
 
 __all__ = ["MOST_CHANNELS", "Information", "value_of_information"]
 
@@ -44,17 +44,17 @@ class Information:
     total: float
 
 
-def value_of_information(canonical: Canonical) -> Information | None:
+def value_of_information(task: OneBudget) -> Information | None:
     """None without draws, without free money, or with too many channels."""
-    draws = canonical.draws
-    n = len(canonical.names)
-    money = canonical.budget - float(canonical.lower.sum())
+    draws = task.draws
+    n = len(task.names)
+    money = task.budget - float(task.lower.sum())
     if draws is None or money <= 0.0 or not 0 < n <= MOST_CHANNELS:
         return None
     step = money / STEPS
-    spend = canonical.lower + step * np.arange(STEPS + 1)[:, None]  # (G + 1, n)
-    allowed = spend <= canonical.upper + 1e-9 * canonical.budget
-    each = np.stack([draws.value(row) for row in np.minimum(spend, canonical.upper)], axis=1)
+    spend = task.lower + step * np.arange(STEPS + 1)[:, None]  # (G + 1, n)
+    allowed = spend <= task.upper + 1e-9 * task.budget
+    each = np.stack([draws.value(row) for row in np.minimum(spend, task.upper)], axis=1)
     each = np.where(allowed, each, -np.inf)  # (S, G + 1, n)
     mean = each.mean(axis=0)
     before, after = [_nothing()], [_nothing()]

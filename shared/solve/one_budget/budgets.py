@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical
 from shared.problem.proof import Proof
 from shared.solve.one_budget.dual import settle
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.lockstep import Grown, grow
 from shared.solve.one_budget.priced import Priced, priced
 from shared.solve.one_budget.relaxation import Relaxation
@@ -37,14 +37,12 @@ class Budgets:
     nodes: NDArray[np.intp]
 
 
-def solve_budgets(
-    canonical: Canonical, budgets: Array, gap: float, deadline: float
-) -> Budgets | None:
+def solve_budgets(task: OneBudget, budgets: Array, gap: float, deadline: float) -> Budgets | None:
     """Plans and proofs for K budgets; None where the budgets have too little in common.
 
     Parameters
     ----------
-    canonical
+    task
         The problem at the largest of the ``budgets`` (K,). Each budget must lie between the sums of
         its bounds, with room on both sides.
     gap
@@ -52,11 +50,11 @@ def solve_budgets(
     deadline
         ``work.now`` after which the tables are refined no further.
     """
-    model = Relaxation(canonical, deadline)
+    model = Relaxation(task, deadline)
     columns = priced(model, float(budgets.min()), float(budgets.max()))
     if columns is None:
         return None
-    grown = grow(columns, canonical.upper, budgets, gap)
+    grown = grow(columns, task.upper, budgets, gap)
     spend, price = _stationary(model, columns, grown, budgets)
     proofs = [
         # A tree of one leaf has the plan's own price, known to more digits than the grid's.
@@ -66,8 +64,8 @@ def solve_budgets(
     for k, x in enumerate(spend):
         if grown.found[k]:
             fixed = ~grown.pattern[k]
-            floor = np.where(fixed, canonical.lower, columns.start)
-            top = np.where(fixed, columns.rest, canonical.upper)
+            floor = np.where(fixed, task.lower, columns.start)
+            top = np.where(fixed, columns.rest, task.upper)
             spend[k] = settle(x, floor, top, float(budgets[k]), x - floor)
     spend[~grown.found] = np.nan
     return Budgets(spend, proofs, grown.nodes)
@@ -77,7 +75,7 @@ def _stationary(
     model: Relaxation, columns: Priced, grown: Grown, budgets: Array
 ) -> tuple[Array, Array]:
     """Spends (K, n) with equal slopes in each pattern, and the slopes (K,)."""
-    lower, upper = model.canonical.lower, model.canonical.upper
+    lower, upper = model.task.lower, model.task.upper
     on, price = grown.pattern, grown.price.copy()
     floor, top = np.where(on, columns.start, lower), np.where(on, upper, columns.rest)
     if not model.exact or model.tables:
@@ -87,7 +85,7 @@ def _stationary(
         ends = [np.where(on, columns.spend[at], columns.small[at]) for at in (left, left + 1)]
         between = (1.0 - share) * ends[0] + share * ends[1]
         return _newton(model, np.clip(between, floor, top), floor, top, budgets), price
-    curves = model.canonical.curves
+    curves = model.task.curves
     spend = floor
     for _ in range(ROUNDS + 1):
         best = curves.at_slope(np.broadcast_to(price[:, None], on.shape))

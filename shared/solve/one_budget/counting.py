@@ -97,7 +97,7 @@ def relax_counted(
     plans remain.
     """
     choose = _Chooser(model, box, limit)
-    budget = model.canonical.budget
+    budget = model.task.budget
     theta = min(max(math.log(guess) if guess > 0.0 else 0.0, _LOWEST), _HIGHEST)
     over: _Choice | None = None
     under: _Choice | None = None
@@ -155,7 +155,7 @@ class _Chooser:
     """Best plans under a limit, price after price; what does not depend on it is kept."""
 
     def __init__(self, model: Relaxation, box: Box, limit: Limit) -> None:
-        self.curves, self.budget = model.canonical.curves, model.canonical.budget
+        self.curves, self.budget = model.task.curves, model.task.budget
         self.lower, self.upper, self.limit = box.lower, box.upper, limit
         self.at = np.clip(limit.at, box.lower, box.upper)
         self.start, self.middle = self.curves.value(self.lower), self.curves.value(self.at)

@@ -44,7 +44,7 @@ def relax(
     With a cap instead of an equality nothing changes but that less may be spent: curves do not
     fall, so a price of 0 is only reached where the box holds no more than the budget.
     """
-    spend_all = model.canonical.spend_all
+    spend_all = model.task.spend_all
     hair = 1e-12 * max(budget, 1e-300)
     low, high = float(box.lower.sum()), float(box.upper.sum())
     if low > budget + hair or (spend_all and high < budget - hair):
@@ -208,17 +208,17 @@ def _sampled(model: Relaxation, box: Box, budget: float) -> float | None:
     part = budget * at.size / model.n
     if not float(lower.sum()) < part < float(upper.sum()):
         return None
-    canonical = replace(
-        model.canonical,
+    task = replace(
+        model.task,
         names=tuple(map(str, at.tolist())),
         curves=model.curves.take(at),
-        current=model.canonical.current[at],
+        current=model.task.current[at],
         lower=lower,
         upper=upper,
         lower_by=("",) * at.size,
         upper_by=("",) * at.size,
         budget=part,
     )
-    few = Relaxation(canonical, model.deadline)
+    few = Relaxation(task, model.deadline)
     price = _root(few, Box(lower, upper, box.end[at], box.slope[at], ()), part, None)[0]
     return math.log(price) if price > 0.0 else None

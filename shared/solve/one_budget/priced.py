@@ -83,7 +83,7 @@ def priced(model: Relaxation, smallest: float, largest: float) -> Priced | None:
 
     None where the prices of those budgets are too far apart, or where there is none.
     """
-    lower, upper = model.canonical.lower, model.canonical.upper
+    lower, upper = model.task.lower, model.task.upper
     box = model.box(lower, upper)
     ends = [relax(model, box, budget) for budget in (largest, smallest)]
     prices = [0.0 if end is None else end.price for end in ends]
@@ -127,7 +127,7 @@ def priced(model: Relaxation, smallest: float, largest: float) -> Priced | None:
 
 def _parts(model: Relaxation) -> tuple[Array, Array]:
     """(n,) where the last concave part starts, and where a first one ends."""
-    lower, upper = model.canonical.lower, model.canonical.upper
+    lower, upper = model.task.lower, model.task.upper
     start, rest = np.clip(model.bend, lower, upper), lower.copy()
     for i, table in model.tables:
         slope = table.slope
@@ -145,7 +145,7 @@ def _parts(model: Relaxation) -> tuple[Array, Array]:
 
 def _smallest(model: Relaxation, price: Array, rest: Array) -> Array:
     """(G, n) best spends on the first concave parts."""
-    lower = model.canonical.lower
+    lower = model.task.lower
     out = np.broadcast_to(lower, (price.size, model.n)).copy()
     for i, table in model.tables:
         if rest[i] > lower[i]:
@@ -156,7 +156,7 @@ def _smallest(model: Relaxation, price: Array, rest: Array) -> Array:
 
 def _best(model: Relaxation, price: Array, start: Array) -> Array:
     """(G, n) best spends on the concave parts."""
-    upper = model.canonical.upper
+    upper = model.task.upper
     out = np.empty((price.size, model.n))
     c = model.columns
     if model.curves.n:

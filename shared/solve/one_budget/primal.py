@@ -37,15 +37,15 @@ def best_on_pattern(
     Channels beyond their bend are free on the concave part of their curve; all others stay at
     ``pattern`` (n,). None where the budget cannot be met that way.
     """
-    canonical = model.canonical
+    task = model.task
     free = (pattern >= model.bend) | ~np.isfinite(model.bend)
-    concave = np.where(np.isfinite(model.bend), np.maximum(model.bend, canonical.lower), 0.0)
-    concave = np.maximum(concave, canonical.lower)
-    lower = np.where(free, np.minimum(concave, canonical.upper), pattern)
-    upper = np.where(free, canonical.upper, pattern)
+    concave = np.where(np.isfinite(model.bend), np.maximum(model.bend, task.lower), 0.0)
+    concave = np.maximum(concave, task.lower)
+    lower = np.where(free, np.minimum(concave, task.upper), pattern)
+    upper = np.where(free, task.upper, pattern)
     for i, table in model.tables:
         table.add(np.array([lower[i], upper[i]]))
-    relaxed = relax(model, model.box(lower, upper), canonical.budget, guess=guess)
+    relaxed = relax(model, model.box(lower, upper), task.budget, guess=guess)
     if relaxed is None:
         return None
     if model.exact:
@@ -59,9 +59,9 @@ def polish(model: Relaxation, spend: Array, lower: Array, upper: Array) -> Array
     For means over draws, whose tables are close but not exact, and for plans with a channel on
     the convex part of its curve. Only ever improves.
     """
-    budget = model.canonical.budget
+    budget = model.task.budget
     best, best_value = spend, float(model.value(spend).sum())
-    target = float(spend.sum()) if not model.canonical.spend_all else budget
+    target = float(spend.sum()) if not model.task.spend_all else budget
     for _ in range(5):
         at = np.where(spend > 0.0, spend, 1e-9 * budget)  # not free there, whatever it says
         slope, bend = model.marginal(at), model.curvature(at)

@@ -56,7 +56,7 @@ def _closed(
         plain = [curve for curve in few if curve is not None]
         if len(plain) == len(few):
             return _few(model, box, price, best, slack, list(zip(at.tolist(), plain, strict=True)))
-    curves = model.canonical.curves.take(at)
+    curves = model.task.curves.take(at)
     low, high, x, bend = box.lower[at], box.upper[at], best[at], model.bend[at]
 
     def gain(spend: Array) -> Array:

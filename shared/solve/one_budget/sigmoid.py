@@ -94,13 +94,13 @@ def branch_and_bound(
     starts
         Feasible plans (n,) to begin with; the answer is never worse than any of them.
     """
-    canonical = model.canonical
+    task = model.task
     model.deadline = model.deadline if deadline is None else deadline
     search = _Search(model, gap)
     for start in starts:
         search.offer(start, 0.0)
     search.proof.append(at_price(0.0))
-    search.whole = model.box(canonical.lower, canonical.upper)
+    search.whole = model.box(task.lower, task.upper)
     root = _solve(search, 0, search.whole, _known_price(model, starts), root=True)
     for start in starts:
         if root is None or root.relaxed.bound > search.cutoff():
@@ -119,10 +119,10 @@ def branch_and_bound(
         last = best_on_pattern(model, search.best, search.price or None)
         if last is not None:
             search.offer(*last)
-        polished = polish(model, search.best, canonical.lower, canonical.upper)
+        polished = polish(model, search.best, task.lower, task.upper)
         search.offer(polished, search.price)
     if search.best is None:  # only where the budget is met to rounding by a single point
-        search.best = canonical.lower
+        search.best = task.lower
     return Solution(
         u=search.best[:, None],
         prices=np.array([search.price]),
@@ -137,8 +137,8 @@ def _known_price(model: Relaxation, starts: tuple[Array, ...]) -> float | None:
     """The slope that the channels of a given plan have in common, if it was stationary."""
     if not starts:
         return None
-    spend, canonical = starts[-1], model.canonical
-    inside = (spend > canonical.lower) & (spend < canonical.upper) & (spend >= model.bend)
+    spend, task = starts[-1], model.task
+    inside = (spend > task.lower) & (spend < task.upper) & (spend >= model.bend)
     slopes = model.marginal(spend)
     usable = slopes[inside & np.isfinite(slopes) & (slopes > 0.0)]
     return float(np.median(usable)) if usable.size else None
@@ -148,7 +148,7 @@ def _solve(
     search: _Search, slot: int, box: Box, guess: float | None, *, root: bool = False
 ) -> _Open | None:
     """Relax, look for plans, cut; the proof's ``slot`` is filled. None where nothing is left."""
-    model, budget = search.model, search.model.canonical.budget
+    model, budget = search.model, search.model.task.budget
     for round_ in range(12 if root else 3):
         relaxed = relax(model, box, budget, guess=guess)
         if relaxed is None:
@@ -191,7 +191,7 @@ def _refined(search: _Search, slot: int, box: Box, relaxed: Relaxed, *, root: bo
         return None
     refine(model, box, relaxed.spend, [])
     box = model.box(box.lower, box.upper)
-    again = relax(model, box, model.canonical.budget, guess=relaxed.price)
+    again = relax(model, box, model.task.budget, guess=relaxed.price)
     if again is None:
         return None
     search.proof[slot] = at_price(again.price)
@@ -296,7 +296,7 @@ def _limited(
     price: float,
 ) -> _Open | None:
     """Relax a box under a limit, which may turn out to say no more than the bounds."""
-    model, budget = search.model, search.model.canonical.budget
+    model, budget = search.model, search.model.task.budget
     idle = True
     if limit is not None:
         inside = limit.inside(lower, upper)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack
-from shared.problem.canonical import Canonical
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Cut, Leaf, Node, Proof
 from shared.solve.one_budget.dual import settle
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.one_budget.sigmoid import branch_and_bound
 from shared.solve.one_budget.table import table_of_function
@@ -73,7 +73,7 @@ def search_shares(
     upper = np.minimum(program.upper[:, 0], lower + max(room, 0.0))
     if room <= 0.0 or np.any(upper < lower) or (spend_all and float(upper.sum()) <= budget):
         return None
-    canonical = Canonical(
+    task = OneBudget(
         names=program.names,
         curves=program.curves,
         draws=None,
@@ -85,7 +85,7 @@ def search_shares(
         budget=budget,
         spend_all=spend_all,
     )
-    model = _Sums(program, canonical, deadline)
+    model = _Sums(program, task, deadline)
     known = []
     for start in starts:
         plan = np.clip(start[:, 0], lower, upper)
@@ -111,9 +111,9 @@ class _Sums(Relaxation):
 
     exact = False
 
-    def __init__(self, program: Program, canonical: Canonical, deadline: float) -> None:
-        self.program = program
-        self._begin(canonical, deadline)
+    def __init__(self, program: Program, task: OneBudget, deadline: float) -> None:
+        self.program: Program = program
+        self._begin(task, deadline)
         self.columns = np.zeros(0, dtype=np.intp)
         self.curves = CurveStack(0, ())
         self.bend = np.zeros(self.n)
@@ -137,7 +137,7 @@ class _Sums(Relaxation):
 
         moves = carry > 0.0
         marks = np.maximum(turn - offset[moves], 0.0) / carry[moves]
-        low, high = float(self.canonical.lower[arm]), float(self.canonical.upper[arm])
+        low, high = float(self.task.lower[arm]), float(self.task.upper[arm])
         table = table_of_function(both, low, high, marks, 0 if self.late() else 6)
         self._add(arm, table)
 
@@ -175,7 +175,7 @@ def _merged(carry: Array, offset: Array, weight: Array) -> tuple[Array, Array, A
 def _written(model: _Sums, proof: Proof, unit: float) -> Proof:
     """The tree in the program's own prices, with those of adstocked spend beside them."""
     program = model.program
-    box = model.box(model.canonical.lower, model.canonical.upper)
+    box = model.box(model.task.lower, model.task.upper)
     known: dict[float, Leaf] = {}
 
     def leaf(of: Leaf) -> Leaf:

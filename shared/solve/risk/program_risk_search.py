@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.aim import Aim
 from shared.problem.model import Risk, SolverOptions
-from shared.problem.plain_program import as_canonical
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import measure, weights_at
@@ -29,6 +28,7 @@ from shared.problem.risk_program import (
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.heuristics.heuristic import BY_NAME
 from shared.solve.one_budget.dual import relax
+from shared.solve.one_budget.form import one_budget
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.program.program_search import solve_program
 from shared.solve.risk.exchange import exchange
@@ -244,16 +244,16 @@ def _alone(search: RiskSearch) -> None:
 
     A quantile is at most that of what each draw could reach alone: closer than the mean's bound.
     """
-    canonical = as_canonical(replace(search.program, draws=None))
+    plain = replace(search.program, draws=None, risk=None, floors=(), value=1.0, cost=0.0)
     draws = search.program.draws
-    if canonical is None or search.proof is None or draws is None:
+    if one_budget(plain) is None or search.proof is None or draws is None:
         return
     if search.aim.cost > 0.0 or search.aim.floors:
         return
     price, out = 0.0, np.zeros((draws.draws, 1))
     for s in range(draws.draws):
         if not search.late():
-            task = as_canonical(replace(search.program, curves=draws.one(s), draws=None))
+            task = one_budget(replace(plain, curves=draws.one(s)))
             assert task is not None
             model = Relaxation(task)
             found = relax(model, model.box(task.lower, task.upper), task.budget, guess=price)

@@ -11,8 +11,9 @@ from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill
 from shared.errors import Infeasible, InvalidInput
-from shared.problem.canonical import canonicalise, marginal, outcome
+from shared.problem.lower import lower
 from shared.problem.model import Channel, Problem
+from tests.arrays import arrays_of
 
 CURVE = Response(Exponential(100.0, 0.01))
 
@@ -23,12 +24,12 @@ def problem(*channels: Channel, budget: float = 100.0, spend_all: bool = True) -
 
 def conflict(*channels: Channel, budget: float = 100.0, spend_all: bool = True) -> Infeasible:
     with pytest.raises(Infeasible) as caught:
-        canonicalise(problem(*channels, budget=budget, spend_all=spend_all))
+        lower(problem(*channels, budget=budget, spend_all=spend_all))
     return caught.value
 
 
 def test_every_source_of_a_bound_is_named() -> None:
-    c = canonicalise(
+    c = arrays_of(
         problem(
             Channel("free", CURVE),
             Channel("both", CURVE, min_spend=10, max_spend=40),
@@ -45,7 +46,7 @@ def test_every_source_of_a_bound_is_named() -> None:
 
 
 def test_a_channel_seen_at_zero_with_a_change_limit_stays_at_zero() -> None:
-    c = canonicalise(
+    c = arrays_of(
         problem(Channel("a", CURVE, current_spend=0, max_change=0.5), Channel("b", CURVE))
     )
     assert (c.lower[0], c.upper[0], c.upper_by[0]) == (0.0, 0.0, "max_change")
@@ -53,11 +54,11 @@ def test_a_channel_seen_at_zero_with_a_change_limit_stays_at_zero() -> None:
 
 def test_carryover_of_sustained_spend_is_folded_in() -> None:
     response = Response(Hill(50, 30, 1.7), Geometric(0.5), draws=(Hill(50, 30, 1.7),) * 3)
-    c = canonicalise(problem(Channel("tv", response)))
+    c = arrays_of(problem(Channel("tv", response)))
     x = np.array([20.0])
     want = Hill(50, 30, 1.7).value(40.0)
     np.testing.assert_allclose(c.curves.value(x), want)
-    np.testing.assert_allclose(outcome(c, x), want)
+    np.testing.assert_allclose(c.outcome(x), want)
     draws = None if c.draws is None else c.draws.value(x)
     assert draws is not None
     np.testing.assert_allclose(draws, np.full((3, 1), want))
@@ -65,21 +66,21 @@ def test_carryover_of_sustained_spend_is_folded_in() -> None:
 
 def test_the_objective_is_the_mean_over_draws_and_a_known_channel_has_equal_draws() -> None:
     drawn = Response(Exponential(99, 0.5), draws=(Exponential(10, 0.1), Exponential(30, 0.1)))
-    c = canonicalise(problem(Channel("a", drawn), Channel("b", CURVE)))
+    c = arrays_of(problem(Channel("a", drawn), Channel("b", CURVE)))
     x = np.array([10.0, 20.0])
     np.testing.assert_allclose(
-        outcome(c, x), [Exponential(20, 0.1).value(10), Exponential(100, 0.01).value(20)]
+        c.outcome(x), [Exponential(20, 0.1).value(10), Exponential(100, 0.01).value(20)]
     )
     h = 1e-5
-    slope = (outcome(c, x + h) - outcome(c, x - h)) / (2 * h)
-    np.testing.assert_allclose(marginal(c, x), slope, rtol=1e-6)
+    slope = (c.outcome(x + h) - c.outcome(x - h)) / (2 * h)
+    np.testing.assert_allclose(c.marginal(x), slope, rtol=1e-6)
 
 
 def test_unequal_draws_and_missing_current_spend_are_all_reported() -> None:
     two = Response(Exponential(1, 1), draws=(Exponential(1, 1),) * 2)
     three = Response(Exponential(1, 1), draws=(Exponential(1, 1),) * 3)
     with pytest.raises(InvalidInput) as caught:
-        canonicalise(problem(Channel("a", two, locked=True), Channel("b", three, max_change=0.1)))
+        lower(problem(Channel("a", two, locked=True), Channel("b", three, max_change=0.1)))
     assert {f.pointer for f in caught.value.faults} == {
         "/channels/0/locked",
         "/channels/1/max_change",
@@ -138,16 +139,16 @@ def test_ceilings_below_a_budget_that_is_to_be_spent() -> None:
     error = conflict(*channels)
     assert [c.name for c in error.conflicts] == ["budget", "a.max_spend", "b.max_spend"]
     assert error.conflicts[0].missed_by == pytest.approx(20.0)
-    assert canonicalise(problem(*channels, spend_all=False)).upper.sum() == 80
+    assert arrays_of(problem(*channels, spend_all=False)).upper.sum() == 80
 
 
 def test_a_miss_by_a_hair_is_rounding_not_a_conflict() -> None:
     third = 100 / 3
-    c = canonicalise(problem(*(Channel(k, CURVE, min_spend=third * (1 + 1e-12)) for k in "abc")))
+    c = arrays_of(problem(*(Channel(k, CURVE, min_spend=third * (1 + 1e-12)) for k in "abc")))
     assert c.lower.sum() == pytest.approx(100, abs=1e-9)
-    c = canonicalise(problem(*(Channel(k, CURVE, max_spend=third * (1 - 1e-12)) for k in "abc")))
+    c = arrays_of(problem(*(Channel(k, CURVE, max_spend=third * (1 - 1e-12)) for k in "abc")))
     assert c.upper.sum() == pytest.approx(100, abs=1e-9)
-    c = canonicalise(
+    c = arrays_of(
         problem(Channel("a", CURVE, min_spend=50.00000001, max_spend=50), Channel("b", CURVE))
     )
     assert c.lower[0] == c.upper[0] == 50
@@ -156,11 +157,11 @@ def test_a_miss_by_a_hair_is_rounding_not_a_conflict() -> None:
 
 def test_a_default_ceiling_gives_way_to_a_stated_floor() -> None:
     channel = Channel("a", CURVE, min_spend=30, max_spend=20, max_spend_is_default=True)
-    assert canonicalise(problem(channel, Channel("b", CURVE))).upper[0] == 30
+    assert arrays_of(problem(channel, Channel("b", CURVE))).upper[0] == 30
     locked = replace(channel, min_spend=0.0, locked=True, current_spend=25)
-    assert canonicalise(problem(locked, Channel("b", CURVE))).upper[0] == 25
+    assert arrays_of(problem(locked, Channel("b", CURVE))).upper[0] == 25
 
 
 def test_a_budget_of_zero_is_a_plan() -> None:
-    c = canonicalise(problem(Channel("a", CURVE), Channel("b", CURVE), budget=0.0))
+    c = arrays_of(problem(Channel("a", CURVE), Channel("b", CURVE), budget=0.0))
     assert c.upper.tolist() == [0, 0]
