@@ -98,7 +98,7 @@ def best_first(
     first: Region | None,
     split: Callable[[Region], Sequence[Region] | None],
     bound_of: Callable[[Region], float],
-    node_limit: int,
+    node_limit: int = 100_000,
 ) -> tuple[float | None, int]:
     """Split the region that promises most until none is worth a look, or time or nodes run out.
 

@@ -415,7 +415,6 @@ def search_boxes(
     deadline: float,
     starts: tuple[Array, ...] = (),
     proposals: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution:
     """Solve a program without interactions to a relative ``gap``, or until ``deadline``.
 
@@ -447,7 +446,6 @@ def search_boxes(
         first,
         lambda node: _split(search, node),
         lambda node: node.relaxed.bound,
-        node_limit,
     )
     return search.solution(left, nodes)
 

@@ -29,6 +29,8 @@ _GRID = 65  # points per arm where there is no closed form
 _TINY = 1e-9
 _MOST = 40  # rounds
 _NEAREST = 24  # columns per arm
+_LOTS_NEAR = 2  # of the mix, on either side, that the integer programme may choose
+_INTEGER_NODES = 500
 
 
 # Programs with one decision per arm: each arm's value is a function of one variable.
@@ -570,13 +572,6 @@ class Master:
 # left is concave and the same relaxation solves it exactly.
 
 
-def _within_limits(program: Program, u: Array) -> bool:
-    """Whether no limit on how many arms spend is broken."""
-    return all(
-        int(np.count_nonzero(u[list(limit.arms)] > 0.0)) <= limit.count for limit in program.at_most
-    )
-
-
 def _patterns(program: Program, mixed: Mixed, domain: Domain) -> list[Array]:
     """Values (A,) that take sides: the mix rounded, each arm's favourite, its ends."""
     n = program.arms
@@ -633,26 +628,24 @@ def _fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Dom
     )
 
 
-def _integer_mix(
-    master: Master, mixed: Mixed, domain: Domain, *, near: int, node_limit: int, deadline: float
-) -> Array | None:
+def _integer_mix(master: Master, mixed: Mixed, domain: Domain, *, deadline: float) -> Array | None:
     """Values (A,) from the columns by an integer programme: whole lots, whole choices.
 
-    ``near`` lots on either side of the mix are offered as columns. None where nothing was found.
+    Some lots on either side of the mix are offered as columns. None where nothing was found.
     """
     import scipy.sparse as sparse
     from scipy.optimize import Bounds, LinearConstraint
 
     program, columns, n = master.program, master.columns, master.functions.n
     arms = np.flatnonzero((domain.lot > 0.0) & domain.active)
-    for step in range(-near, near + 1):
+    for step in range(-_LOTS_NEAR, _LOTS_NEAR + 1):
         lots = np.round(mixed.u[arms] / domain.lot[arms]) + step
         at = np.clip(lots * domain.lot[arms], domain.low[arms], domain.high[arms])
         columns.add(arms, at)
     inside = (columns.at >= domain.low[columns.arm]) & (columns.at <= domain.high[columns.arm])
     inside |= domain.zero[columns.arm] & (columns.at == 0.0)
     lot = domain.lot[columns.arm]
-    reach = np.abs(columns.at - mixed.u[columns.arm]) <= (near + 1.0) * lot
+    reach = np.abs(columns.at - mixed.u[columns.arm]) <= (_LOTS_NEAR + 1.0) * lot
     inside &= (lot <= 0.0) | reach | (columns.at == 0.0)
     used = np.flatnonzero(inside)
     arm, at, gain = columns.arm[used], columns.at[used], columns.worth(program)[used] / master.money
@@ -680,7 +673,7 @@ def _integer_mix(
         -gain,
         deadline=deadline,
         gap=1e-7,
-        nodes=node_limit,
+        nodes=_INTEGER_NODES,
         integrality=whole.astype(int),
         bounds=Bounds(0.0, 1.0),
         constraints=blocks,
@@ -777,7 +770,6 @@ def search_columns(
     gap: float,
     deadline: float,
     starts: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution:
     """Solve a program with ``columns == 1`` and without interactions to a relative ``gap``.
 
@@ -804,7 +796,6 @@ def search_columns(
         first,
         split=lambda node: _split(search, node),
         bound_of=lambda node: node.mixed.bound,
-        node_limit=node_limit,
     )
     search.iterations = master.calls
     return search.solution(left, nodes)
@@ -876,8 +867,6 @@ def _look(search: ColumnSearch, domain: Domain, mixed: Mixed, *, root: bool) -> 
             search.master,
             mixed,
             domain,
-            near=2,
-            node_limit=500,
             deadline=search.deadline - 0.8 * left,
         )
         if u is not None:

@@ -557,11 +557,10 @@ class Regions:
         if self.plans.offer(plan[:, None], self.levels.prices(price)):
             self.price = price
 
-    def run(self, low: Array, high: Array, limit: int) -> tuple[float, int]:
-        """Search the box (A,); the bound that is left, and how many regions were looked at."""
+    def run(self, low: Array, high: Array) -> tuple[float | None, int]:
+        """Search the box (A,); the bound that is left (None: nothing is), and regions looked at."""
         first = self.solve(low, high, 0, None)
-        left, nodes = best_first(self.plans, first, self._halves, lambda node: node.bound, limit)
-        return (self.plans.cutoff() if left is None else left), nodes
+        return best_first(self.plans, first, self._halves, lambda node: node.bound)
 
     def _halves(self, node: _Region) -> list[_Region]:
         arm, cut = self._cut(node)

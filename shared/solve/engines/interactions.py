@@ -36,7 +36,6 @@ __all__ = ["search_interactions"]
 
 Array = NDArray[np.float64]
 
-_NODES = 100_000
 _CLIMBS = 40  # linearisations of one local ascent
 _ASK_S = 1e-3  # work of one bound by the certificate, by pair
 _GRID = 48  # points at which a term is looked at
@@ -94,7 +93,7 @@ def search_interactions(
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
     first = _solve(search, 0, root, None)
     left, nodes = best_first(
-        search, first, lambda node: _split(search, node), lambda node: node.bound, _NODES
+        search, first, lambda node: _split(search, node), lambda node: node.bound
     )
     return search.solution(left, nodes)
 
@@ -108,9 +107,9 @@ def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> So
     even = levels.even(low, high)
     for plan in (*([] if even is None else [even]), *(start[:, 0] for start in starts)):
         regions.climb(plan, low, high)
-    bound, nodes = regions.run(low, high, _NODES)
+    left, nodes = regions.run(low, high)
     search.iterations = regions.climbs
-    return search.solution(bound, nodes)
+    return search.solution(left, nodes)
 
 
 def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
@@ -277,7 +276,7 @@ class _Ascent(Incumbent):
         return other
 
     def relax(self, box: ProgramBox, z: Array, gap: float) -> RelaxedProgram:
-        found = relax_program(self.plain, box, None, enveloper=self.enveloper(z), gap=gap)
+        found = relax_program(self.plain, box, enveloper=self.enveloper(z), gap=gap)
         self.iterations += found.iterations
         return found
 
@@ -302,7 +301,7 @@ class _Ascent(Incumbent):
         self.links = nu
         return True
 
-    def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
+    def climb(self, box: ProgramBox, u: Array) -> tuple[Array, Array, Array]:
         """A locally best plan on the sides that ``u`` is on; prices (mu, nu) there."""
         program = self.program
         sides = sides_of(program, self.base, box, u).tightened(program)
@@ -310,7 +309,7 @@ class _Ascent(Incumbent):
         if sides.empty:
             return u, mu, nu
         for turn in range(_CLIMBS):
-            found = self.relax(sides, program.adstocked(u), gap)
+            found = self.relax(sides, program.adstocked(u), 1e-9)
             if found.status == "infeasible":
                 break
             mu, nu = found.mu, found.nu

@@ -753,7 +753,6 @@ def search_prices(
     gap: float,
     deadline: float,
     starts: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution | None:
     """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline``.
 
@@ -789,7 +788,6 @@ def search_prices(
         first,
         lambda node: _split(search, node),
         lambda node: node.trees.bound(),
-        node_limit,
     )
     return search.solution(left, nodes)
 
