@@ -65,7 +65,7 @@ class Yardstick:
             for by in dict.fromkeys(roofs.tolist()):
                 over, limit = float(high[roofs == by].max()), by
                 if by in ("", "budget") and a < len(channels):
-                    # A ceiling that only the budget sets is the budget's own violation, named below.
+                    # What only the budget sets is the budget's own violation, named below.
                     most, limit = own_bounds(channels[a])[1]
                     over = float(spend[a][roofs == by].max()) - most
                 if over > slack and limit not in ("", "budget"):

@@ -149,14 +149,6 @@ def test_what_is_remembered_is_what_is_worked_out_afresh() -> None:
         assert kept.at(part.z_upper) == pytest.approx(fresh.at(part.z_upper), rel=1e-12)
 
 
-def test_slope_at_a_point_is_of_the_piece_before() -> None:
-    table = Tabulated((0.0, 1.0, 2.0), (0.0, 3.0, 4.0))
-    p = program([table], [[0.0]], [[2.0]], rows(width=1))
-    envelope = Enveloper(p).envelope(ProgramBox(p.lower, p.upper, p.lower, p.upper))
-    for z, slope in ((0.5, 3.0), (1.0, 3.0), (1.5, 1.0)):
-        assert envelope.slope_at(np.array([[z]]))[0, 0] == pytest.approx(slope)
-
-
 def test_a_mean_that_rises_twice_is_bridged() -> None:
     """Half the draws work at once, half only after a long way: two bumps, one line between."""
     early, late = Exponential(1.0, 5.0), Exponential(1.0, 5.0)

@@ -191,18 +191,6 @@ def test_a_cutoff_ends_the_search_early() -> None:
     assert cut.iterations < full.iterations
 
 
-def test_a_warm_start_finds_the_same() -> None:
-    p = adstock_plan(np.random.default_rng(4), 4, 6, ALL)
-    box = program_box(p)
-    whole = relax_program(p, box)
-    half = box.with_argument(1, 2, upper=0.5 * float(box.z_lower[1, 2] + box.z_upper[1, 2]))
-    cold, warm = relax_program(p, half), relax_program(p, half, whole)
-    assert cold.status == warm.status == "optimal"
-    assert warm.bound == pytest.approx(cold.bound, rel=2e-9)
-    assert cold.bound <= whole.bound * (1 + 1e-9)
-    assert np.all(warm.z[1, 2] <= half.z_upper[1, 2] * (1 + 1e-9))
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_cuts_of_adstocked_spend_need_no_linear_program(seed: int) -> None:
     """The first guess lies outside a cut; both sides' bounds are still below the whole's."""

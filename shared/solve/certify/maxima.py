@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from shared.curves.family import EPS
 from shared.curves.saturation import Saturation, Tabulated
-from shared.curves.stack import CurveStack, DrawStack
+from shared.curves.stack import CurveStack
 from shared.problem.program import Program
 from shared.problem.region import HAIR
 
-__all__ = ["ArmMaxima", "Mixture", "closed_form_maxima", "mean_of", "packed"]
+__all__ = ["ArmMaxima", "Mixture", "closed_form_maxima", "packed"]
 
 Array = NDArray[np.float64]
 _WORTH = 0.7  # of the questions: where more than that are left, all are asked
@@ -235,16 +235,6 @@ def _next(
     return np.where(unsure, aside, out)
 
 
-def _table_maxima(curve: Tabulated, lower: Array, upper: Array, price: Array) -> Array:
-    """Upper bounds (k,) for a piecewise linear curve: its corners and the ends decide."""
-    at, height = curve.knots()
-    inside = (at > lower[:, None]) & (at < upper[:, None])
-    gain = np.where(inside, height - price[:, None] * at, -np.inf).max(axis=1)
-    for end in (lower, upper):
-        gain = np.maximum(gain, curve.value(end) - price * end)
-    return np.asarray(gain + 16.0 * EPS * (curve.value(upper) + price * upper))
-
-
 def _raised(curves: CurveStack, x: Array, price: Array) -> Array:
     over, cost = curves.gather(_value_over, x), price * x
     return np.asarray(over - cost + 4.0 * EPS * (over + cost))
@@ -433,15 +423,6 @@ class Mixture:
         at_left = (self.up * over_left - self.down * under_left + size * margin).sum(axis=1)
         at_right = (self.up * over_right - self.down * under_right + size * margin).sum(axis=1)
         return np.asarray(at_left), np.asarray(at_right)
-
-
-def mean_of(
-    draws: DrawStack, channel: int, low: float, high: float, weights: Array | None = None
-) -> Mixture:
-    """One channel's mean over its draws on a range of spend; under ``weights`` (S,) of any sign."""
-    count = draws.draws
-    w = np.full(count, 1.0 / count) if weights is None else weights
-    return Mixture(draws.column(channel), w, np.ones(count), np.zeros(count), low, high)
 
 
 class ArmMaxima:

@@ -8,19 +8,18 @@ is cut off first, piece by piece: the multipliers take the problem apart into si
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
-from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
 from shared.solve.engines.envelopes import Enveloper, ProgramBox, ProgramEnvelope, program_box
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
-from shared.solve.search import MISS, Incumbent, Solution, Tree, best_first, seconds_per_node
+from shared.solve.search import MISS, Incumbent, Solution, Split, Tree, best_first, seconds_per_node
 
 __all__ = ["search_boxes", "sides_of", "snapped"]
 
@@ -40,7 +39,7 @@ def _middle_error(program: Program, envelope: ProgramEnvelope, value: float) -> 
 
 
 def _decision_split(
-    program: Program, box: ProgramBox, a: int, k: int, at: float, first: int
+    program: Program, box: ProgramBox, a: int, k: int, at: float
 ) -> tuple[SplitDecision, tuple[ProgramBox, ProgramBox]]:
     """A split of a decision; where it falls into a hole of the domain both ends move to its rim."""
     least, lot = float(program.least_active[a, k]), float(program.lot[a])
@@ -49,7 +48,7 @@ def _decision_split(
         below, above = np.floor(at / lot) * lot, np.ceil(at / lot) * lot
     if least > 0.0 and at < least:
         below, above = 0.0, max(least, above)
-    return SplitDecision(a, k, at, first, first + 1), (
+    return SplitDecision(a, k, at, 0, 0), (
         box.with_decision(a, k, upper=float(below)),
         box.with_decision(a, k, lower=float(above)),
     )
@@ -152,7 +151,6 @@ def _cut(
 
     best = top(low, high)
     one = program.columns == 1
-    leaf = tree.nodes[slot]
     out = box
     for keep_above in (True, False):
         least, most = np.zeros(low.shape), np.ones(low.shape)
@@ -177,11 +175,7 @@ def _cut(
         for a, h in pairs[np.sort(order)].tolist():
             cut = float(least[a, h] * width[a, h])
             at = float(low[a, h] + cut if keep_above else high[a, h] - cut)
-            nodes = tree.nodes
-            first = len(nodes)
-            nodes += [leaf, leaf]
-            tree.set(slot, SplitArgument(a, h, at, first, first + 1))
-            slot = first + 1 if keep_above else first
+            slot = tree.split(slot, SplitArgument(a, h, at, 0, 0))[keep_above]
             out = (
                 out.with_argument(a, h, lower=at)
                 if keep_above
@@ -202,12 +196,8 @@ def _cut_decision(
     """Cut off an end of an arm's only decision."""
     if not box.u_lower[arm, 0] < at < box.u_upper[arm, 0]:
         return box, slot
-    nodes = tree.nodes
-    leaf, first = nodes[slot], len(nodes)
-    nodes += [leaf, leaf]
-    split, (below, above) = _decision_split(program, box, arm, 0, at, first)
-    tree.set(slot, split)
-    return (above, first + 1) if keep_above else (below, first)
+    split, parts = _decision_split(program, box, arm, 0, at)
+    return parts[keep_above], tree.split(slot, split)[keep_above]
 
 
 class _Tops:
@@ -342,19 +332,7 @@ class _OpenBox:
 class BoxSearch(Incumbent):
     enveloper: Enveloper
     whole: ProgramBox
-    slowest: float = 0.0
     patient: bool = True
-    per_node: float = 0.0
-    raised: Program = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Targets for plans lie a hair above those asked for: rounding may leave so much."""
-        self.raised = self.program.raised(0.5 * MISS)
-
-    def late(self) -> bool:
-        """Whether there is no time for one more relaxation and for the recheck of the proof."""
-        recheck = self.per_node * len(self.tree.nodes)
-        return work.now() + self.slowest + recheck >= self.deadline
 
     def most_cuts(self) -> int:
         """How many cuts (two nodes of the proof each) half of the time left can recheck."""
@@ -372,14 +350,14 @@ class BoxSearch(Incumbent):
         box: ProgramBox,
         gap: float,
         cutoff: float = -np.inf,
-        program: Program | None = None,
+        *,
+        raised: bool = False,
         touching: Array | None = None,
     ) -> RelaxedProgram:
         began = work.now()
         found = relax_program(
-            program or self.program,
+            self.program.raised(0.5 * MISS) if raised else self.program,
             box,
-            None,
             enveloper=self.enveloper,
             touching=touching,
             gap=gap,
@@ -391,19 +369,6 @@ class BoxSearch(Incumbent):
         self.iterations += found.iterations
         return found
 
-    def offer(self, u: Array, relaxed: RelaxedProgram | None) -> None:
-        """Take a plan (A, K) that is better than the best, if it is allowed."""
-        inside = np.clip(u, self.program.lower, self.program.upper)
-        value = self.program.objective(inside)
-        if value <= self.value or not allowed(self.program, inside):
-            return
-        if self.program.missed(inside) > MISS:
-            return
-        if relaxed is None:
-            self.take(inside, value, None)
-        else:
-            self.take(inside, value, relaxed.mu, tuple(relaxed.theta.tolist()))
-
     def offer_sides(self, box: ProgramBox) -> None:
         """The best plan on a box that takes sides on every choice: its relaxation is the truth."""
         key = b"|".join(part.tobytes() for part in (box.z_lower, box.z_upper, box.u_upper))
@@ -413,9 +378,9 @@ class BoxSearch(Incumbent):
         box = box.tightened(self.program)
         if box.empty:
             return
-        found = self.relax(box, min(1e-9, 0.01 * self.gap), self.value, self.raised)
+        found = self.relax(box, min(1e-9, 0.01 * self.gap), self.value, raised=True)
         if found.status != "infeasible":
-            self.offer(np.clip(found.u, box.u_lower, box.u_upper), found)
+            self.offer(np.clip(found.u, box.u_lower, box.u_upper), found.mu, found.theta)
 
     def climb(self, u: Array, steps: int = _CLIMB) -> None:
         """Uphill from a plan, each response on its side of the bend: convex parts are replaced by
@@ -432,11 +397,11 @@ class BoxSearch(Incumbent):
             if box.empty:
                 return
             at = program.adstocked(u)
-            found = self.relax(box, 1e-7, program=self.raised, touching=at)
+            found = self.relax(box, 1e-7, raised=True, touching=at)
             if found.status not in ("optimal", "cut off"):
                 return
             u = np.clip(found.u, box.u_lower, box.u_upper)
-            self.offer(u, found)
+            self.offer(u, found.mu, found.theta)
             rise, worth = found.value - worth, found.value
             if rise <= 1e-7 * abs(worth) or worth + 4.0 * rise < self.value:
                 return
@@ -449,7 +414,6 @@ def search_boxes(
     deadline: float,
     starts: tuple[Array, ...] = (),
     proposals: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution:
     """Solve a program without interactions to a relative ``gap``, or until ``deadline``.
 
@@ -468,9 +432,7 @@ def search_boxes(
     search.per_node = seconds_per_node(program)
     search.patient = program.carry.size <= _LARGE and len(program.rows.names) <= 100
     for start in starts:
-        search.offer(start, None)
-    zero = np.zeros(len(program.rows.names))
-    search.tree.leaf(zero, np.zeros(program.weight.shape))
+        search.offer(start)
     first = _solve(search, 0, search.whole, None, frozenset(), root=True)
     if first is not None:
         for plan in (*starts, *proposals):
@@ -483,9 +445,8 @@ def search_boxes(
         first,
         lambda node: _split(search, node),
         lambda node: node.relaxed.bound,
-        node_limit,
     )
-    return search.solution(left, nodes, zero)
+    return search.solution(left, nodes)
 
 
 def _reach(search: BoxSearch, root: RelaxedProgram) -> None:
@@ -512,7 +473,7 @@ def _reach(search: BoxSearch, root: RelaxedProgram) -> None:
         found = search_boxes(task, gap=1e-2, deadline=share)
         search.iterations += found.iterations
         if found.u is not None:
-            search.offer(found.u, None)
+            search.offer(found.u)
             search.climb(found.u)
 
 
@@ -613,10 +574,10 @@ def _look(
     root: bool,
 ) -> None:
     program, whole = search.program, search.whole
-    search.offer(relaxed.u, relaxed)
+    search.offer(relaxed.u, relaxed.mu, relaxed.theta)
     if program.discrete:
         near = snapped(program, relaxed.u)
-        search.offer(near, relaxed)
+        search.offer(near, relaxed.mu, relaxed.theta)
         search.offer_sides(sides_of(program, search.enveloper, whole, near))
         return
     for share in (0.5, 0.2, 0.8) if root else (0.5,):
@@ -645,8 +606,6 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
     torn, at_u = _torn_decisions(program, box, relaxed, value)
     small = 1e-3 * search.gap * max(abs(search.value), 1e-300) / excess.size
     small = small if np.isfinite(small) else 0.0
-    leaf = search.tree.nodes[node.slot]
-    first = len(search.tree.nodes)
     kids: list[tuple[ProgramBox, frozenset[int]]]
     count = _count_choice(program, relaxed, node.on)
     if count is not None:
@@ -654,11 +613,11 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
         for k in range(program.columns):
             off = off.with_decision(count, k, upper=0.0)
         kids = [(off, node.on), (box, node.on | {count})]
-        split: SplitActive | SplitDecision | SplitArgument = SplitActive(count, first, first + 1)
+        split: Split = SplitActive(count, 0, 0)
     elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
         a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
         at = float(at_u[a, k])
-        split, parts = _decision_split(program, box, a, k, at, first)
+        split, parts = _decision_split(program, box, a, k, at)
         kids = [(part, node.on) for part in parts]
     elif (
         excess.max(initial=0.0) <= small
@@ -670,7 +629,7 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
         low, high = float(box.u_lower[a, 0]), float(box.u_upper[a, 0])
         margin = 0.1 * (high - low)
         at = float(np.clip(relaxed.u[a, 0], low + margin, high - margin))
-        split, parts = _decision_split(program, box, a, 0, at, first)
+        split, parts = _decision_split(program, box, a, 0, at)
         kids = [(part, node.on) for part in parts]
     else:
         a, h = (int(i) for i in np.unravel_index(int(np.argmax(excess)), excess.shape))
@@ -680,15 +639,13 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
         if not start < stop:
             return None
         at = float(np.clip(z[a, h], start + margin, stop - margin))
-        split = SplitArgument(a, h, at, first, first + 1)
+        split = SplitArgument(a, h, at, 0, 0)
         kids = [
             (box.with_argument(a, h, upper=at), node.on),
             (box.with_argument(a, h, lower=at), node.on),
         ]
-    search.tree.nodes += [leaf, leaf]
-    search.tree.set(node.slot, split)
     out = []
-    for slot, (part, on) in zip((first, first + 1), kids, strict=True):
+    for slot, (part, on) in zip(search.tree.split(node.slot, split), kids, strict=True):
         child = _solve(search, slot, part, relaxed, on)
         if child is not None:
             out.append(child)

@@ -19,7 +19,7 @@ from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitActive, SplitDecision
 from shared.solve.engines.envelopes import ProgramBox, program_box
 from shared.solve.engines.interior import relax_program
-from shared.solve.search import MISS, Incumbent, Solution, best_first, seconds_per_node
+from shared.solve.search import MISS, Incumbent, Solution, Split, best_first, seconds_per_node
 
 __all__ = ["search_columns"]
 
@@ -29,6 +29,8 @@ _GRID = 65  # points per arm where there is no closed form
 _TINY = 1e-9
 _MOST = 40  # rounds
 _NEAREST = 24  # columns per arm
+_LOTS_NEAR = 2  # of the mix, on either side, that the integer programme may choose
+_INTEGER_NODES = 500
 
 
 # Programs with one decision per arm: each arm's value is a function of one variable.
@@ -572,13 +574,6 @@ class Master:
 # left is concave and the same relaxation solves it exactly.
 
 
-def _within_limits(program: Program, u: Array) -> bool:
-    """Whether no limit on how many arms spend is broken."""
-    return all(
-        int(np.count_nonzero(u[list(limit.arms)] > 0.0)) <= limit.count for limit in program.at_most
-    )
-
-
 def _patterns(program: Program, mixed: Mixed, domain: Domain) -> list[Array]:
     """Values (A,) that take sides: the mix rounded, each arm's favourite, its ends."""
     n = program.arms
@@ -635,26 +630,24 @@ def _fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Dom
     )
 
 
-def _integer_mix(
-    master: Master, mixed: Mixed, domain: Domain, *, near: int, node_limit: int, deadline: float
-) -> Array | None:
+def _integer_mix(master: Master, mixed: Mixed, domain: Domain, *, deadline: float) -> Array | None:
     """Values (A,) from the columns by an integer programme: whole lots, whole choices.
 
-    ``near`` lots on either side of the mix are offered as columns. None where nothing was found.
+    Some lots on either side of the mix are offered as columns. None where nothing was found.
     """
     import scipy.sparse as sparse
     from scipy.optimize import Bounds, LinearConstraint
 
     program, columns, n = master.program, master.columns, master.functions.n
     arms = np.flatnonzero((domain.lot > 0.0) & domain.active)
-    for step in range(-near, near + 1):
+    for step in range(-_LOTS_NEAR, _LOTS_NEAR + 1):
         lots = np.round(mixed.u[arms] / domain.lot[arms]) + step
         at = np.clip(lots * domain.lot[arms], domain.low[arms], domain.high[arms])
         columns.add(arms, at)
     inside = (columns.at >= domain.low[columns.arm]) & (columns.at <= domain.high[columns.arm])
     inside |= domain.zero[columns.arm] & (columns.at == 0.0)
     lot = domain.lot[columns.arm]
-    reach = np.abs(columns.at - mixed.u[columns.arm]) <= (near + 1.0) * lot
+    reach = np.abs(columns.at - mixed.u[columns.arm]) <= (_LOTS_NEAR + 1.0) * lot
     inside &= (lot <= 0.0) | reach | (columns.at == 0.0)
     used = np.flatnonzero(inside)
     arm, at, gain = columns.arm[used], columns.at[used], columns.worth()[used] / master.money
@@ -682,7 +675,7 @@ def _integer_mix(
         -gain,
         deadline=deadline,
         gap=1e-7,
-        nodes=node_limit,
+        nodes=_INTEGER_NODES,
         integrality=whole.astype(int),
         bounds=Bounds(0.0, 1.0),
         constraints=blocks,
@@ -739,22 +732,6 @@ class ColumnSearch(Incumbent):
     master: Master
     root: Domain
     looks: int = 0
-    per_node: float = 0.0
-
-    def late(self) -> bool:
-        """Whether all the time is needed to recheck the proof."""
-        return work.now() + self.per_node * len(self.tree.nodes) >= self.deadline
-
-    def offer(self, u: Array, mu: Array | None, theta: Array | None = None) -> None:
-        """Take a plan (A,) that is better than the best, if it is allowed."""
-        value = self.program.objective(u[:, None])
-        if value <= self.value or not _within_limits(self.program, u):
-            return
-        if self.program.missed(u[:, None]) > MISS:
-            return
-        slack = 1e-9 * max(self.program.scale, 1e-300)
-        if np.all(self.root.contains(u, slack)) and self.program.violation(u[:, None]) <= 1e-8:
-            self.take(u[:, None], value, mu, () if theta is None else tuple(theta.tolist()))
 
     def offer_pattern(self, pattern: Array) -> None:
         """The best plan on the sides that a pattern takes."""
@@ -779,13 +756,14 @@ class ColumnSearch(Incumbent):
         )
         if found.status == "infeasible":
             return
-        self.offer(np.clip(found.u, box.u_lower, box.u_upper)[:, 0], found.mu, found.theta)
+        self.offer(np.clip(found.u, box.u_lower, box.u_upper), found.mu, found.theta)
 
-    def nu(self, u: Array) -> Array:
-        """(A, H) price of adstocked spend: the slope at a plan, where that is finite."""
+    def leaf(self, mixed: Mixed) -> Leaf:
+        """A mix's multipliers; of adstocked spend the slopes at it, where those are finite."""
         with np.errstate(invalid="ignore"):
-            slopes = self.program.slopes(u[:, None])
-        return np.where(np.isfinite(slopes), slopes, 0.0)
+            slopes = self.program.slopes(mixed.u[:, None])
+        nu = np.where(np.isfinite(slopes), slopes, 0.0)
+        return Leaf(mixed.mu, nu, tuple(mixed.theta.tolist()))
 
 
 def search_columns(
@@ -794,7 +772,6 @@ def search_columns(
     gap: float,
     deadline: float,
     starts: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution:
     """Solve a program with ``columns == 1`` and without interactions to a relative ``gap``.
 
@@ -811,10 +788,8 @@ def search_columns(
     search = ColumnSearch(program, gap, deadline, functions=functions, master=master, root=root)
     search.per_node = seconds_per_node(program)
     for start in starts:
-        search.offer(start[:, 0], None)
+        search.offer(start)
         master.columns.add(np.arange(program.arms), start[:, 0])
-    zero = np.zeros(len(program.rows.names))
-    search.tree.leaf(zero, np.zeros(program.weight.shape))
     for start in starts:
         search.offer_pattern(root.nearest(start[:, 0]))
     first = _solve(search, 0, root, None, root=True)
@@ -823,10 +798,9 @@ def search_columns(
         first,
         split=lambda node: _split(search, node),
         bound_of=lambda node: node.mixed.bound,
-        node_limit=node_limit,
     )
     search.iterations = master.calls
-    return search.solution(left, nodes, zero)
+    return search.solution(left, nodes)
 
 
 def _solve(
@@ -858,8 +832,7 @@ def _solve(
         if mixed is None:
             return None
         known = mixed.mu, mixed.theta
-        search.tree.leaf(mixed.mu, search.nu(mixed.u), mixed.theta.tolist())
-        search.tree.nodes[slot] = search.tree.nodes.pop()
+        search.tree.set(slot, search.leaf(mixed))
         if mixed.bound <= search.cutoff():
             return None
         if search.late():
@@ -878,7 +851,7 @@ def _solve(
 
 
 def _look(search: ColumnSearch, domain: Domain, mixed: Mixed, *, root: bool) -> None:
-    search.offer(mixed.u, mixed.mu, mixed.theta)
+    search.offer(mixed.u[:, None], mixed.mu, mixed.theta)
     if mixed.bound <= search.cutoff():
         return
     plans = _patterns(search.program, mixed, domain)
@@ -896,12 +869,10 @@ def _look(search: ColumnSearch, domain: Domain, mixed: Mixed, *, root: bool) -> 
             search.master,
             mixed,
             domain,
-            near=2,
-            node_limit=500,
             deadline=search.deadline - 0.8 * left,
         )
         if u is not None:
-            search.offer(u, mixed.mu, mixed.theta)
+            search.offer(u[:, None], mixed.mu, mixed.theta)
             search.offer_pattern(u)
 
 
@@ -917,15 +888,14 @@ def _reduce(search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed) -> tu
     both = domain.zero & domain.active & (domain.low > 0.0) & ~limited
     drop_zero = np.flatnonzero(both & (gains.best - gains.zero > room))
     drop_active = np.flatnonzero(both & (gains.best - gains.active > room))
-    leaf = search.tree.nodes[slot]
     out = domain
     for arm in drop_zero.tolist():
         at = 0.5 * float(domain.low[arm])
-        slot = _chain(search, slot, arm, at, keep_above=True, leaf=leaf)
+        slot = search.tree.split(slot, SplitDecision(arm, 0, at, 0, 0))[1]
         out = out.above(arm, at)
     for arm in drop_active.tolist():
         at = 0.5 * float(domain.low[arm])
-        slot = _chain(search, slot, arm, at, keep_above=False, leaf=leaf)
+        slot = search.tree.split(slot, SplitDecision(arm, 0, at, 0, 0))[0]
         out = out.below(arm, at)
     out, slot = _count(search, slot, out, mixed, room)
     return _narrow(search, slot, out, mixed, room, ~limited & ~both)
@@ -938,7 +908,6 @@ def _count(
     limits, gains = search.program.at_most, mixed.gains
     if len(limits) != 1:
         return domain, slot
-    leaf = search.tree.nodes[slot]
     arms = np.array(limits[0].arms, dtype=np.intp)
     must = domain.counted[arms] | ~domain.zero[arms]
     count = limits[0].count - int(must.sum())
@@ -949,15 +918,10 @@ def _count(
     out = domain
     for rank, k in enumerate(order.tolist()):
         arm = int(may[k])
-        first = len(search.tree.nodes)
         if rank < count and extra[k] - ranked[count] > room:
-            search.tree.nodes += [leaf, leaf]
-            search.tree.set(slot, SplitActive(arm, first, first + 1))
-            slot, out = first + 1, out.on(arm)
+            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[1], out.on(arm)
         elif rank >= count > 0 and ranked[count - 1] - extra[k] > room:
-            search.tree.nodes += [leaf, leaf]
-            search.tree.set(slot, SplitActive(arm, first, first + 1))
-            slot, out = first, out.off(arm)
+            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[0], out.off(arm)
     if out is not domain:
         out = _full(search.program, out)
     return out, slot
@@ -992,7 +956,6 @@ def _narrow(
         return domain, slot
     price = search.master.price(mixed.mu)
     best = functions.respond(price, domain).best
-    leaf = search.tree.nodes[slot]
     out = domain
     for keep_above in (True, False):
         # The longest end piece on which no value comes near enough, by bisection.
@@ -1008,19 +971,9 @@ def _narrow(
         for arm in np.flatnonzero(matters & (least > 0.15)).tolist():
             cut = float(least[arm] * width[arm])
             at = float(domain.low[arm] + cut if keep_above else domain.high[arm] - cut)
-            slot = _chain(search, slot, arm, at, keep_above=keep_above, leaf=leaf)
+            slot = search.tree.split(slot, SplitDecision(arm, 0, at, 0, 0))[keep_above]
             out = out.above(arm, at) if keep_above else out.below(arm, at)
     return out, slot
-
-
-def _chain(
-    search: ColumnSearch, slot: int, arm: int, at: float, *, keep_above: bool, leaf: object
-) -> int:
-    nodes = search.tree.nodes
-    first = len(nodes)
-    nodes += [leaf, leaf]  # type: ignore[list-item]
-    search.tree.set(slot, SplitDecision(arm, 0, at, first, first + 1))
-    return first + 1 if keep_above else first
 
 
 def _open_still(search: ColumnSearch, node: _OpenDomain) -> bool:
@@ -1037,8 +990,8 @@ def _open_still(search: ColumnSearch, node: _OpenDomain) -> bool:
         )
         or mixed
     )
-    search.tree.set(node.slot, Leaf(mixed.mu, search.nu(mixed.u), tuple(mixed.theta.tolist())))
-    search.offer(mixed.u, mixed.mu, mixed.theta)
+    search.tree.set(node.slot, search.leaf(mixed))
+    search.offer(mixed.u[:, None], mixed.mu, mixed.theta)
     return mixed.bound > search.cutoff()
 
 
@@ -1064,19 +1017,15 @@ def _split(search: ColumnSearch, node: _OpenDomain) -> list[_OpenDomain] | None:
     arm = int(np.argmax(np.maximum(excess, limited)))
     if max(excess[arm], limited[arm]) == -np.inf:
         return None if _open_still(search, node) else []
-    nodes = search.tree.nodes
-    leaf = nodes[node.slot]
-    first = len(nodes)
-    nodes += [leaf, leaf]
     if limited[arm] > excess[arm]:
-        search.tree.set(node.slot, SplitActive(arm, first, first + 1))
+        split: Split = SplitActive(arm, 0, 0)
         parts = (domain.off(arm), domain.on(arm))
     else:
         at = _between(domain, arm, float(mixed.u[arm]), float(low[arm]), float(high[arm]))
-        search.tree.set(node.slot, SplitDecision(arm, 0, at, first, first + 1))
+        split = SplitDecision(arm, 0, at, 0, 0)
         parts = (domain.below(arm, at), domain.above(arm, at))
     out = []
-    for slot, part in zip((first, first + 1), parts, strict=True):
+    for slot, part in zip(search.tree.split(node.slot, split), parts, strict=True):
         child = _solve(search, slot, part, (mixed.mu, mixed.theta))
         if child is not None:
             out.append(child)

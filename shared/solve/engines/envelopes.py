@@ -75,14 +75,14 @@ class ProgramBox:
         low, high = _cut(self.z_lower, self.z_upper, arm, period, lower, upper)
         return replace(self, z_lower=low, z_upper=high)
 
-    def tightened(self, program: Program, rounds: int = 2) -> ProgramBox:
+    def tightened(self, program: Program) -> ProgramBox:
         """The same region, its ranges narrowed by the links between ``u`` and ``z``.
 
         Each round is exact interval arithmetic up to rounding; a range that crosses (the region is
         empty) is left crossed, for ``empty`` to tell.
         """
         box = self
-        for _ in range(rounds):
+        for _ in range(2):
             least, most = _reach(program, box.u_lower, box.u_upper)
             z_lower, z_upper = np.maximum(box.z_lower, least), np.minimum(box.z_upper, most)
             cut_above, cut_below = z_upper < most, z_lower > least
@@ -380,15 +380,6 @@ class ProgramEnvelope:
     def at(self, z: Array) -> Array:
         """(A, H) envelope at adstocked spend ``z``."""
         return np.asarray(self.base + self.evaluate(self.split(z))[0])
-
-    def slope_at(self, z: Array) -> Array:
-        """(A, H) slope at ``z``: where ``z`` is at a corner, that of the piece before."""
-        pieces = self.split(z)
-        slope = self.evaluate(pieces)[1]
-        out = slope[0]
-        for g in range(1, len(slope)):
-            out = np.where(pieces[g] > 0.0, slope[g], out)
-        return np.asarray(out)
 
 
 class Enveloper:

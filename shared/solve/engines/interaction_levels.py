@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from shared.problem.program import Program
 from shared.problem.proof import Leaf, SplitDecision
 from shared.problem.region import Region
 from shared.solve.engines.envelopes import Enveloper
-from shared.solve.search import Tree, best_first
+from shared.solve.search import Incumbent, best_first
 
 __all__ = ["Levels", "Regions", "fits", "shared_out"]
 
@@ -513,22 +513,6 @@ def _finer(u: Array, picked: NDArray[np.intp], low: Array, high: Array) -> Array
     return np.asarray(np.sort(np.hstack((u[:, :: max(u.shape[1] // 24, 1)], around, wide)), axis=1))
 
 
-class Plans(Protocol):
-    """What a search keeps of plans."""
-
-    best: Array | None
-    value: float
-
-    def offer(self, u: Array, mu: Array | None) -> bool:
-        """Take a plan if it is better."""
-
-    def cutoff(self) -> float:
-        """What a region must promise to be worth a look."""
-
-    def late(self) -> bool:
-        """Whether the time is over."""
-
-
 def fits(program: Program) -> bool:
     """Whether a program is one budget over boxes with interactions of curves without corners."""
     single = program.columns == 1 and program.weight.shape[1] == 1
@@ -560,11 +544,10 @@ class Regions:
     def __init__(
         self,
         levels: Levels,
-        plans: Plans,
-        tree: Tree,
+        plans: Incumbent,
         ask: Callable[[Leaf, Region], float],
     ) -> None:
-        self.levels, self.plans, self.tree, self.ask = levels, plans, tree, ask
+        self.levels, self.plans, self.tree, self.ask = levels, plans, plans.tree, ask
         self.price = 0.0
         self.climbs = 0
 
@@ -574,22 +557,18 @@ class Regions:
         if self.plans.offer(plan[:, None], self.levels.prices(price)):
             self.price = price
 
-    def run(self, low: Array, high: Array, limit: int) -> tuple[float, int]:
-        """Search the box (A,); the bound that is left, and how many regions were looked at."""
+    def run(self, low: Array, high: Array) -> tuple[float | None, int]:
+        """Search the box (A,); the bound that is left (None: nothing is), and regions looked at."""
         first = self.solve(low, high, 0, None)
-        left, nodes = best_first(self.plans, first, self._halves, lambda node: node.bound, limit)
-        return (self.plans.cutoff() if left is None else left), nodes
+        return best_first(self.plans, first, self._halves, lambda node: node.bound)
 
     def _halves(self, node: _Region) -> list[_Region]:
-        below = len(self.tree.nodes)
-        self.tree.nodes += [node.leaf, node.leaf]
         arm, cut = self._cut(node)
-        self.tree.set(node.slot, SplitDecision(arm, 0, cut, below, below + 1))
         out = []
-        for side in (0, 1):
+        for side, slot in enumerate(self._split(node.slot, arm, cut)):
             lower, upper = node.low.copy(), node.high.copy()
             (upper if side == 0 else lower)[arm] = cut
-            child = self.solve(lower, upper, below + side, node)
+            child = self.solve(lower, upper, slot, node)
             if child is not None:
                 out.append(child)
         return out
@@ -645,17 +624,13 @@ class Regions:
             least = need / row[arm] * (1.0 - 1e-9)
             width = high[arm] - low[arm]
             if low[arm] < most < high[arm] - 0.02 * width:
-                high[arm], slot = most, self._without(arm, float(most), slot, 0)
+                high[arm], slot = most, self._split(slot, arm, most)[0]
             if high[arm] > least > low[arm] + 0.02 * width:
-                low[arm], slot = least, self._without(arm, float(least), slot, 1)
+                low[arm], slot = least, self._split(slot, arm, least)[1]
         return low, high, slot
 
-    def _without(self, arm: int, cut: float, slot: int, side: int) -> int:
-        """Where the side of a split goes on whose other side is empty."""
-        leaf, below = self.tree.nodes[slot], len(self.tree.nodes)
-        self.tree.nodes += [leaf, leaf]
-        self.tree.set(slot, SplitDecision(arm, 0, cut, below, below + 1))
-        return below + side
+    def _split(self, slot: int, arm: int, at: float) -> tuple[int, int]:
+        return self.tree.split(slot, SplitDecision(arm, 0, float(at), 0, 0))
 
     def _region(self, low: Array, high: Array) -> Region:
         carry, base = self.levels.carry, self.levels.base

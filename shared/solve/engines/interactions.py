@@ -12,16 +12,16 @@ Otherwise regions are split at the adstocked spend whose term errs most, best fi
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
-from shared.problem.incumbent import allowed
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, Proof, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
@@ -30,14 +30,12 @@ from shared.solve.engines.envelopes import Enveloper, ProgramBox
 from shared.solve.engines.interaction_levels import Levels, Regions, fits, shared_out
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
-from shared.solve.search import Incumbent, Solution, Tree, best_first
+from shared.solve.search import Incumbent, Solution, Split, best_first
 
 __all__ = ["search_interactions"]
 
 Array = NDArray[np.float64]
-Split = SplitDecision | SplitArgument | SplitActive
 
-_NODES = 100_000
 _CLIMBS = 40  # linearisations of one local ascent
 _ASK_S = 1e-3  # work of one bound by the certificate, by pair
 _GRID = 48  # points at which a term is looked at
@@ -70,12 +68,9 @@ def search_interactions(
     starts
         Feasible plans (A, K): the answer is never worse than any of them.
     """
-    nothing = Solution(
-        None, np.zeros(len(program.rows.names)), Tree().proof(), 0, 0, False
-    )  # fmt: skip
     root = root_region(program)
     if root is None:
-        return nothing
+        return Solution(None, np.zeros(len(program.rows.names)), Proof(()), 0, 0, False)
     plain = replace(program, pairs=())
     enveloper = Enveloper(plain)
     search = _Ascent(
@@ -87,8 +82,7 @@ def search_interactions(
         bounder=Bounder(program, root, 1.0),
     )
     for start in starts:
-        search.offer(start, None)
-    slot = search.tree.leaf(nothing.prices, np.zeros(program.weight.shape))
+        search.offer(start)
     box = _box_of(root)
     if fits(program):
         return _over_levels(search, root, starts)
@@ -97,25 +91,25 @@ def search_interactions(
     size = max(size, 1e-300)
     # A search may leave a hundredth of the gap to rounding; the certificate does not.
     search.bounder = Bounder(program, root, size * max(1e8 * options.gap, 1.0))
-    first = _solve(search, slot, root, None)
+    first = _solve(search, 0, root, None)
     left, nodes = best_first(
-        search, first, lambda node: _split(search, node), lambda node: node.bound, _NODES
+        search, first, lambda node: _split(search, node), lambda node: node.bound
     )
-    return search.solution(left, nodes, nothing.prices)
+    return search.solution(left, nodes)
 
 
 def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
     """The search for one budget; leaves are judged as the certificate will judge them."""
     program = search.program
     levels = Levels.of(program, search.base)
-    regions = Regions(levels, search, search.tree, search.ask)
+    regions = Regions(levels, search, search.ask)
     low, high = root.u_lower[:, 0], root.u_upper[:, 0]
     even = levels.even(low, high)
     for plan in (*([] if even is None else [even]), *(start[:, 0] for start in starts)):
         regions.climb(plan, low, high)
-    bound, nodes = regions.run(low, high, _NODES)
+    left, nodes = regions.run(low, high)
     search.iterations = regions.climbs
-    return search.solution(bound, nodes, levels.prices(0.0))
+    return search.solution(left, nodes)
 
 
 def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
@@ -224,16 +218,9 @@ def _split(search: _Ascent, node: _OpenRegion) -> list[_OpenRegion] | None:
         split = _term(search, node)
     if split is None:
         return None
-    first = len(search.tree.nodes)
-    second = first + 1
-    search.tree.nodes += [node.leaf, node.leaf]
-    if isinstance(split, SplitActive):
-        split = replace(split, off=first, on=second)
-    else:
-        split = replace(split, below=first, above=second)
-    search.tree.set(node.slot, split)
     out = []
-    for slot, part in zip((first, second), halves(search.program, node.region, split), strict=True):
+    parts = halves(search.program, node.region, split)
+    for slot, part in zip(search.tree.split(node.slot, split), parts, strict=True):
         if part is None:
             continue
         found = _solve(search, slot, part, node)
@@ -265,7 +252,6 @@ class _Ascent(Incumbent):
     base: Enveloper
     bounder: Bounder
     links: Array | None = None
-    slowest: float = 0.0
     sized: bool = False
     # What rounding leaves of a bound: a plan that is worth nothing is not told from one of these.
     least: float = 0.0
@@ -273,6 +259,7 @@ class _Ascent(Incumbent):
     def __post_init__(self) -> None:
         top = self.program.supremum()
         reach = np.where(np.isfinite(top), top, 0.0)[:, None] * self.program.weight
+        Incumbent.__post_init__(self)
         self.least = 1e-13 * self.program.value * float(reach.sum())
 
     def cutoff(self) -> float:
@@ -280,10 +267,6 @@ class _Ascent(Incumbent):
         if not np.isfinite(self.value):
             return -np.inf
         return self.value + max(0.5 * self.gap * abs(self.value), self.least)
-
-    def late(self) -> bool:
-        """Whether there is no time for one more region."""
-        return work.now() + self.slowest >= self.deadline
 
     def enveloper(self, z: Array) -> Enveloper:
         """Envelopes with the interactions linearised at adstocked spend ``z``."""
@@ -293,31 +276,32 @@ class _Ascent(Incumbent):
         return other
 
     def relax(self, box: ProgramBox, z: Array, gap: float) -> RelaxedProgram:
-        found = relax_program(self.plain, box, None, enveloper=self.enveloper(z), gap=gap)
+        found = relax_program(self.plain, box, enveloper=self.enveloper(z), gap=gap)
         self.iterations += found.iterations
         return found
 
-    def offer(self, u: Array, mu: Array | None, nu: Array | None = None) -> bool:
-        """Take a plan (A, K) that is better than the best, if it is allowed.
+    def offer(
+        self,
+        u: Array,
+        prices: Array | None = None,
+        thetas: Sequence[float] | Array = (),
+        nu: Array | None = None,
+    ) -> bool:
+        """Take a plan (A, K) that is better than the best, if it is allowed or nearly so.
 
-        ``mu`` and ``nu`` are prices of the rows and of adstocked spend around it, where known.
+        ``nu`` are prices of adstocked spend around it, where known.
         """
-        inside = np.clip(u, self.program.lower, self.program.upper)
-        value = self.program.objective(inside)
-        if value <= self.value:
-            return False
-        if not allowed(self.program, inside):
+        if not Incumbent.offer(self, u, prices, thetas):
+            inside = np.clip(u, self.program.lower, self.program.upper)
+            if self.program.objective(inside) <= self.value:
+                return False
             mended = repair(self.program, inside)
-            if mended is None or not allowed(self.program, mended):
+            if mended is None or not Incumbent.offer(self, mended, prices, thetas):
                 return False
-            inside, value = mended, self.program.objective(mended)
-            if value <= self.value:
-                return False
-        self.take(inside, value, mu)
         self.links = nu
         return True
 
-    def climb(self, box: ProgramBox, u: Array, *, gap: float = 1e-9) -> tuple[Array, Array, Array]:
+    def climb(self, box: ProgramBox, u: Array) -> tuple[Array, Array, Array]:
         """A locally best plan on the sides that ``u`` is on; prices (mu, nu) there."""
         program = self.program
         sides = sides_of(program, self.base, box, u).tightened(program)
@@ -325,7 +309,7 @@ class _Ascent(Incumbent):
         if sides.empty:
             return u, mu, nu
         for turn in range(_CLIMBS):
-            found = self.relax(sides, program.adstocked(u), gap)
+            found = self.relax(sides, program.adstocked(u), 1e-9)
             if found.status == "infeasible":
                 break
             mu, nu = found.mu, found.nu
@@ -342,7 +326,7 @@ class _Ascent(Incumbent):
                 break
             if work.now() >= self.deadline:
                 break
-        self.offer(u, mu, nu)
+        self.offer(u, mu, nu=nu)
         return u, mu, nu
 
     def ask(self, leaf: Leaf, region: Region) -> float:

@@ -287,12 +287,10 @@ class State:
         self.straight = np.where(scaled.equal, 0.0, 1.0)
         self.middle = np.where(scaled.equal, scaled.row_lower, 0.0)
 
-    def begin(self, start: RelaxedProgram | None) -> None:
+    def begin(self) -> None:
         """A strictly interior point; the links and rows need not hold yet."""
         scaled = self.scaled
-        u = scaled.first_guess() if start is None else scaled.to_unit(start.u)
-        margin = 0.0 if start is None else 1e-2
-        u = np.where(scaled.free, np.clip(u, margin, 1.0 - margin), 0.0)
+        u = np.where(scaled.free, np.clip(scaled.first_guess(), 0.0, 1.0), 0.0)
         z = scaled.argument(u)
         pieces = scaled.fill(z)
         rows = scaled.row_values(u)
@@ -308,22 +306,14 @@ class State:
             rise = scaled.evaluate(pieces)[0]
             self.room = np.maximum(scaled.surplus(u, rise), 0.1)
             self.theta = np.maximum(level / self.room, 1.0 - scaled.gain)
-        if start is not None:
-            level *= 1e-2
         slope = scaled.evaluate(pieces)[1]
         share = np.where(scaled.length > 0.0, 1.0, 0.0)
         usual = (np.minimum(slope, 1e6) * share).sum(axis=0) / np.maximum(share.sum(axis=0), 1.0)
-        self.nu = usual if start is None else scaled.nu_in(start.nu)
-        self.mu = np.zeros(self.m) if start is None else scaled.mu_in(start.mu)
+        self.nu, self.mu = usual, np.zeros(self.m)
         self.measure()
         below_gap, above_gap = self.to_low, self.to_high
         self.below = np.where(self.has_low, level / below_gap, 0.0)
         self.above = np.where(self.has_high, level / above_gap, 0.0)
-        if start is not None:
-            self.look()
-            lack = self.dual - self.below + self.above
-            self.above += np.where(self.has_high, np.maximum(lack, 0.0), 0.0)
-            self.below += np.where(self.has_low, np.maximum(-lack, 0.0), 0.0)
         self.look()
 
     def measure(self) -> None:
@@ -526,7 +516,6 @@ def _largest(values: Array) -> float:
 def relax_program(
     program: Program,
     box: ProgramBox,
-    start: RelaxedProgram | None = None,
     *,
     enveloper: Enveloper | None = None,
     touching: Array | None = None,
@@ -541,8 +530,6 @@ def relax_program(
     ----------
     box
         ``program_box(program)``, or a part of it that is not empty.
-    start
-        The answer on a box around this one.
     enveloper
         Kept from call to call by a search (it holds what does not depend on the box).
     touching
@@ -576,7 +563,7 @@ def relax_program(
     if proof is not None:
         return proof
     state = State(scaled)
-    state.begin(start)
+    state.begin()
     try:
         found = _iterate(scaled, state, gap, cutoff, deadline)
     except np.linalg.LinAlgError:

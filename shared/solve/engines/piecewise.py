@@ -47,7 +47,6 @@ def solve_piecewise(
     gap: float,
     deadline: float,
     start: Array | None = None,
-    rounds: int = _ROUNDS,
 ) -> PiecewiseFound:
     """Refine until plan and programme agree to a relative ``gap``, or time is out.
 
@@ -65,7 +64,7 @@ def solve_piecewise(
         if allowed(program, start):
             best, value = start, program.objective(start)
     done = 0
-    while done < rounds:
+    while done < _ROUNDS:
         done += 1
         if work.now() >= deadline:
             break

@@ -24,7 +24,15 @@ from numpy.typing import NDArray
 from shared import highs, work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program, Rows
-from shared.problem.proof import ArmLeaf, ArmNode, PerArm, SplitArgument, SplitDecision, SplitSpend
+from shared.problem.proof import (
+    ArmLeaf,
+    ArmNode,
+    Leaf,
+    PerArm,
+    SplitArgument,
+    SplitDecision,
+    SplitSpend,
+)
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.per_arm import alone
@@ -699,15 +707,14 @@ class PriceSearch(Incumbent):
         """What a region must promise to be worth a look."""
         return self.value + 0.7 * self.gap * abs(self.value) if np.isfinite(self.value) else -np.inf
 
-    def offer(self, u: Array, mu: Array | None) -> None:
-        """Take a plan (A, K) that is better than the best, if it is allowed."""
+    def offer(
+        self, u: Array, prices: Array | None = None, thetas: Sequence[float] | Array = ()
+    ) -> bool:
+        """Take a plan (A, K) that is better than the best; what is allowed goes into the pool."""
         inside = np.clip(u, self.program.lower, self.program.upper)
-        value = self.program.objective(inside)
-        if not allowed(self.program, inside):
-            return
-        self.pool.add(inside)
-        if value > self.value:
-            self.take(inside, value, mu)
+        if allowed(self.program, inside):
+            self.pool.add(inside)
+        return Incumbent.offer(self, inside, prices, thetas)
 
     def climb(self, u: Array, mu: Array) -> None:
         """The local best from a plan that need not keep the rows; each start once."""
@@ -746,7 +753,6 @@ def search_prices(
     gap: float,
     deadline: float,
     starts: tuple[Array, ...] = (),
-    node_limit: int = 100_000,
 ) -> Solution | None:
     """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline``.
 
@@ -769,9 +775,10 @@ def search_prices(
     if relaxed.status == INFEASIBLE:
         return None
     search.iterations += relaxed.iterations
-    search.tree.leaf(relaxed.mu, relaxed.nu)
+    search.prices = relaxed.mu
+    search.tree.set(0, Leaf(relaxed.mu, relaxed.nu))
     for start in starts:
-        search.offer(start, None)
+        search.offer(start)
     search.climb(relaxed.u, relaxed.mu)
     trees = ArmTrees.planted(program, region, relaxed.mu, relaxed.nu, deadline)
     trees.relax([leaf for own in trees.leaves for leaf in own])
@@ -781,9 +788,8 @@ def search_prices(
         first,
         lambda node: _split(search, node),
         lambda node: node.trees.bound(),
-        node_limit,
     )
-    return search.solution(left, nodes, relaxed.mu)
+    return search.solution(left, nodes)
 
 
 def _settled(
@@ -890,13 +896,9 @@ def _split(search: PriceSearch, node: _OpenPrices) -> list[_OpenPrices] | None:
     split = _disagreement(program, node)
     if split is None:
         return None
-    proof = search.tree.nodes[node.slot]
-    first = len(search.tree.nodes)
-    search.tree.nodes += [proof, proof]
-    split = replace(split, below=first, above=first + 1)
-    search.tree.set(node.slot, split)
     out = []
-    for slot, part in zip((first, first + 1), halves(program, node.region, split), strict=True):
+    parts = halves(program, node.region, split)
+    for slot, part in zip(search.tree.split(node.slot, split), parts, strict=True):
         if part is None:
             continue
         child = _settled(search, slot, part, node.trees.within(split.arm, part, _slack(search)))

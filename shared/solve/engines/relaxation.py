@@ -39,6 +39,7 @@ INFEASIBLE = "infeasible"
 _STATUS = {0: OPTIMAL, 1: "stopped", 2: INFEASIBLE, 3: "stopped", 4: "stopped"}
 _FIRST = np.array([1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0])
 _ROUNDS = 60
+_GAP = 1e-6  # relative, of the linear programs
 _MISS = 1e-9  # of the rows' scaled sizes: less is rounding
 
 
@@ -215,19 +216,6 @@ class Scaled:
         """Decisions in money (or shares), inside the box."""
         box = self.envelope.box
         return np.clip(box.u_lower + self.width * u, box.u_lower, box.u_upper)
-
-    def to_unit(self, u: Array) -> Array:
-        """Decisions in units."""
-        low = self.envelope.box.u_lower
-        return np.asarray((u - low) / np.where(self.width > 0.0, self.width, 1.0))
-
-    def nu_in(self, nu: Array) -> Array:
-        """Prices of adstocked spend, scaled."""
-        return np.asarray(nu * self.worth * self.z_unit)
-
-    def mu_in(self, mu: Array) -> Array:
-        """Prices of the rows kept, scaled."""
-        return np.asarray(mu[self.kept] * self.row_unit / self.money)
 
     def nu_out(self, nu: Array, theta: Array) -> Array:
         """Prices of adstocked spend in outcomes, which objective and targets together pay for."""
@@ -497,8 +485,8 @@ def impossible(scaled: Scaled) -> RelaxedProgram | None:
     return None
 
 
-def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) -> RelaxedProgram:
-    """The relaxation by linear programs with tangents, to a relative ``gap`` or as near as it gets.
+def relax_by_lines(scaled: Scaled, deadline: float = np.inf) -> RelaxedProgram:
+    """The relaxation by linear programs with tangents, to a relative gap, or as near as it gets.
 
     Multipliers are the last program's: their bound is the program's optimum, tangents and all.
     """
@@ -585,10 +573,10 @@ def relax_by_lines(scaled: Scaled, gap: float = 1e-6, deadline: float = np.inf) 
         straight = (slope[:-1] * held[:-1]).sum(axis=0)
         over = found.x[columns:] - (rise - straight)[tuple(curved.T)]
         size = max(abs(shown.value), abs(shown.bound))
-        if scaled.money * float(np.maximum(over, 0.0).sum()) <= gap * size:
+        if scaled.money * float(np.maximum(over, 0.0).sum()) <= _GAP * size:
             proof = {name: getattr(best, name) for name in ("mu", "nu", "theta", "bound")}
             return replace(shown, **proof, status=OPTIMAL)
-        cut(held, over > 0.05 * gap * size / (scaled.money * max(1, count)))
+        cut(held, over > 0.05 * _GAP * size / (scaled.money * max(1, count)))
     if best is not None:
         return best
     zero = np.zeros(scaled.u_shape)

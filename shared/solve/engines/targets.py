@@ -624,9 +624,7 @@ def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why
     )
 
 
-def _branch(
-    search: TargetSearch, lines: tuple[Line, ...], most: int = _MOST
-) -> tuple[Proof, Descended]:
+def _branch(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended]:
     """Best-first search for the best plan that meets the floors; a tree that bounds them all.
 
     Also what is known of the part that holds the best plan.
@@ -654,7 +652,7 @@ def _branch(
             kids.append(_OpenPart(slot, part, found))
         return kids
 
-    best_first(search, _OpenPart(0, whole, root), split, lambda node: node.found.bound, most)
+    best_first(search, _OpenPart(0, whole, root), split, lambda node: node.found.bound, _MOST)
     held = [found for part, found in parts if search.best is not None and part.holds(search.best.u)]
     return grafted(nodes, trees), held[-1] if held else root
 
