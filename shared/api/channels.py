@@ -128,16 +128,16 @@ def _channel(
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
-    known = channel.current_spend if total is None else total
+    # The sum where it is known: a channel's own figure counts excluded campaigns too.
+    today = channel.current_spend if total is None else total
     return limited(
         channel,
         name=name,
         periods=own_periods(channel, name, path, reading.calendar),
-        keeps=_keeps(known, name, path, reading),
+        keeps=_keeps(today, name, path, reading),
         # Never evaluated: the campaigns' responses are the channel's.
         response=arms[0].response,
-        # The sum where it is known: a channel's own figure counts excluded campaigns too.
-        current_spend=known,
+        current_spend=today,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
     )

@@ -124,8 +124,8 @@ def _asks(program: Program, name: str) -> str:
         for k, (floor, roof) in enumerate(
             zip(floor_names(program, arm), ceiling_names(program, arm), strict=True)
         ):
-            own = slice(None) if isinstance(program.lower_by[arm], str) else slice(k, k + 1)
-            least, most = program.lower[arm, own].max(), program.upper[arm, own].max()
+            one = slice(None) if isinstance(program.lower_by[arm], str) else slice(k, k + 1)
+            least, most = program.lower[arm, one].max(), program.upper[arm, one].max()
             if floor == name and floor == roof:
                 return f"{name} asks for exactly {float(least) * money:,.2f}."
             if floor == name:

@@ -235,7 +235,8 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
             box.lot[a] = lot_of(arm, moved.spread[a])
     if _plain(problem, rows, box):
         names = [arm.name for arm in arms]
-        ends = within_budget(names, box.lower[:, 0], box.upper[:, 0], floors, roofs, rows)
+        bounds_by = [str(by) for by in floors], [str(by) for by in roofs]
+        ends = within_budget(names, box.lower[:, 0], box.upper[:, 0], *bounds_by, rows)
         box.lower, box.upper = (end.reshape(count, 1) for end in ends)
     ceiling = budget_ceiling(rows, box.lower)
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):

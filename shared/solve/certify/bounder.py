@@ -409,7 +409,7 @@ class Bounder:
         fixed = self._fixed(terms, stack)
         scores, size = self._scores(terms, stack, stack.boxes, loose)
         size = size + np.abs(fixed).sum(axis=1)
-        rounding = self.operations * EPS * size + stack.value * terms.extra
+        rounding = self.operations * EPS * size + stack.worth * terms.extra
         if len(some) == 1 and np.all(np.isfinite(scores)) and np.all(np.isfinite(fixed)):
             whole = np.array([math.fsum((*fixed[0].tolist(), *scores[0].tolist()))]) + rounding
         else:
@@ -442,7 +442,7 @@ class Bounder:
         side = mu * np.where(mu > 0.0, stack.row_upper, np.where(mu < 0.0, stack.row_lower, 0.0))
         parts = [side, -stack.less[:, None], stack.count_cost[:, None]]
         if self.program.pairs:
-            parts.append(stack.value[:, None] * terms.constant)
+            parts.append(stack.worth[:, None] * terms.constant)
         return np.concatenate(parts, axis=1)
 
     def _scores(
@@ -452,7 +452,7 @@ class Bounder:
         if stack.at is None:
             best = self._arms(terms, stack, boxes, loose)
             chosen, size = self._choose(best, boxes)
-            return chosen, size + best.size.sum(axis=1) + stack.value * terms.size
+            return chosen, size + best.size.sum(axis=1) + stack.worth * terms.size
         # Where an arm may be on either side of its threshold, the better side, which is priced.
         low, high = boxes.u_lower[:, :, 0], boxes.u_upper[:, :, 0]
         at = np.clip(stack.at, low, high)
@@ -801,6 +801,11 @@ class _Stack:
             money=money,
             spent=spent,
         )
+
+    @property
+    def worth(self) -> Array:
+        """(L,) what an outcome of an interaction counts: its arms' outcomes all count alike."""
+        return np.asarray(self.value.max(axis=1))
 
     def take(self, which: list[int]) -> _Stack:
         """Some of the tasks."""

@@ -32,7 +32,7 @@ _LARGE = 20_000  # links up to which a relaxation may fall back on linear progra
 # Where to split a region: decisions that are on no value they may take, and envelopes that err.
 
 
-def _middle_error(program: Program, envelope: ProgramEnvelope, value: float) -> Array:
+def _middle_error(program: Program, envelope: ProgramEnvelope, value: Array) -> Array:
     """(A, H) what each envelope errs by in the middle of its line."""
     z = envelope.box.z_lower + 0.5 * envelope.length[:-1].sum(axis=0)
     return np.asarray(value * (envelope.at(z) - program.response(z)))

@@ -339,7 +339,8 @@ class ColumnPool:
         """What each column is worth to the objective, targets at multipliers included."""
         program = self.functions.program
         lift = program.lift(np.zeros(len(program.floors)) if theta is None else theta)
-        return lift.value[self.arm] * self.brings - lift.cost[self.arm] * self.spends
+        worth = lift.value[self.arm] * self.brings - lift.cost[self.arm] * self.spends
+        return np.asarray(worth)
 
     def add(self, arms: NDArray[np.intp], at: Array) -> int:
         """Add columns; those known already are left out. How many were new."""

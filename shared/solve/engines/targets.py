@@ -505,7 +505,8 @@ def _of_budget(program: Program, floors: list[Floor]) -> list[Conflict]:
         return []
     at = rows.names.index("budget")
     least, most = float(rows.lower[at]), float(rows.upper[at])
-    held = np.array([by.startswith("budget") for by in program.upper_by])[:, None]
+    names = [program.roofs_by(a) for a in range(program.arms)]
+    held = np.array([all(by.startswith("budget") for by in each) for each in names])[:, None]
     z = program.adstocked(program.upper)
     top = np.broadcast_to(program.supremum()[:, None], z.shape)
     with np.errstate(invalid="ignore"):

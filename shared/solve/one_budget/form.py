@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
-from shared.problem.program import Program, Rows
+from shared.problem.program import Names, Program, Rows
 
 __all__ = ["OneBudget", "one_budget"]
 
@@ -43,8 +43,8 @@ class OneBudget:
     current: Array
     lower: Array
     upper: Array
-    lower_by: tuple[str, ...]
-    upper_by: tuple[str, ...]
+    lower_by: tuple[Names, ...]
+    upper_by: tuple[Names, ...]
     budget: float
     spend_all: bool
 
