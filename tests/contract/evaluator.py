@@ -440,10 +440,22 @@ def counted(raw: Raw, plans: np.ndarray, *, careful: bool) -> np.ndarray:
 
 def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:
     """(N,) what is maximised (minus the money for the least spend)."""
-    worth, spend = _worth(raw), money_of(raw, plans)
+    worth = _worth(raw)
+    paid = worth.spend * money_of(raw, plans) + _penalties(raw, plans)
     if worth.outcome == 0.0:
-        return -worth.spend * spend
-    return worth.outcome * counted(raw, plans, careful=True) - worth.spend * spend
+        return -paid
+    return worth.outcome * counted(raw, plans, careful=True) - paid
+
+
+def _penalties(raw: Raw, plans: np.ndarray) -> np.ndarray:
+    """(N,) what money costs beside itself."""
+    fees = []
+    for place, arm in arms_of(raw):
+        channel = raw["channels"][place]
+        levels = [arm] if arm is channel else [arm, channel]
+        fees.append(sum(level.get("penalty_per_unit", 0.0) for level in levels))
+    counted_money = plans * discount(raw, plans.shape[2])
+    return np.asarray((counted_money * np.array(fees)[:, None]).sum(axis=(1, 2)))
 
 
 def _measured(risk: Raw, each: np.ndarray) -> np.ndarray:
@@ -706,6 +718,7 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
     measure reads the outcome. A return is of money where an outcome is worth some.
     """
     goal = raw.get("objective") or {}
+    yield from _group_slacks(raw, plans)
     if not {"target_outcome", "target_roas", "target_cpa"} & goal.keys():
         return
     spend, outcome = money_of(raw, plans), counted(raw, plans, careful=False)
@@ -720,6 +733,48 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
     if "target_cpa" in goal:
         floor = spend / goal["target_cpa"]
         yield "target_cpa", np.maximum(floor, np.abs(outcome)), outcome - floor
+
+
+def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """The same of targets of some channels, whose own outcome and money count."""
+    value = (raw.get("objective") or {}).get("value_per_outcome", 1.0)
+    for rule in raw.get("constraints") or []:
+        asked = {"min_outcome", "min_roas", "max_cpa"} & rule.keys()
+        if not asked:
+            continue
+        outside = [
+            a
+            for a, (i, _) in enumerate(arms_of(raw))
+            if raw["channels"][i]["channel"] not in rule["channels"]
+        ]
+        # What the channels bring: all of it, less what the others bring alone.
+        others = np.zeros_like(plans)
+        others[:, outside] = plans[:, outside]
+        own = np.delete(plans, outside, axis=1).sum(axis=1)
+        spend = (own * discount(raw, plans.shape[2])).sum(axis=1)
+        outcome = counted(raw, plans, careful=False) - counted(raw, others, careful=False)
+        outcome = outcome + _without_money(raw, rule["channels"])
+        floors = {
+            "min_outcome": rule.get("min_outcome", 0.0) + 0.0 * spend,
+            "min_roas": rule.get("min_roas", 0.0) / value * spend,
+            "max_cpa": spend / rule.get("max_cpa", 1.0),
+        }
+        for kind in sorted(asked):
+            size = np.maximum(np.abs(floors[kind]), np.abs(outcome))
+            yield f"{rule['name']}.{kind}", size, outcome - floors[kind]
+
+
+def _without_money(raw: Raw, names: list[str]) -> float:
+    """What some channels bring without any money: earlier spend that still works."""
+    inside = {"channels": [c for c in raw["channels"] if c["channel"] in names]}
+    rest = {key: value for key, value in raw.items() if key not in ("channels", "interactions")}
+    own = {**rest, **inside}
+    if "horizon" in own and own["horizon"].get("prior_spend"):
+        prior = own["horizon"]["prior_spend"]
+        kept = {key: x for key, x in prior.items() if key.partition("/")[0] in names}
+        own["horizon"] = {**own["horizon"], "prior_spend": kept}
+    nothing = np.zeros((1, len(arms_of(own)), periods_of(raw)))
+    return float(counted(own, nothing, careful=False)[0])
 
 
 # -- all there are ------------------------------------------------------------------------------

@@ -239,6 +239,31 @@ def _max_active(raw: Raw, rng: Rng) -> None:
     _rule(raw, "count", channels=["a", "b", "c", "d"], max_active=int(rng.integers(2, 4)))
 
 
+def _group_targets(raw: Raw, rng: Rng) -> None:
+    """Of what two channels bring today: a little less, and a return that one of them keeps."""
+    now = _now(raw)
+    _rule(raw, "brand", channels=["a", "b"], min_outcome=0.9 * _brought(raw, now, ["a", "b"]))
+    spend = sum(30.0 for _ in range(now.shape[2]))
+    least = float(rng.uniform(0.7, 0.95)) * _brought(raw, now, ["a"]) / spend
+    worth = raw.get("objective", {}).get("value_per_outcome", 1.0)
+    _rule(raw, "return", channels=["a"], min_roas=least * worth)
+
+
+def _brought(raw: Raw, plan: np.ndarray, names: list[str]) -> float:
+    """What channels bring: all there is, less what is there without them."""
+    without = plan.copy()
+    for a, (i, _) in enumerate(arms_of(raw)):
+        if raw["channels"][i]["channel"] in names:
+            without[:, a] = 0.0
+    more = counted(raw, plan, careful=False) - counted(raw, without, careful=False)
+    return float(more[0])
+
+
+def _penalty(raw: Raw, rng: Rng) -> None:
+    raw["channels"][0]["penalty_per_unit"] = float(rng.uniform(0.1, 0.4))
+    raw["channels"][3]["penalty_per_unit"] = float(rng.uniform(0.0, 0.2))
+
+
 def _reserve(raw: Raw, rng: Rng) -> None:
     raw["test_reserve"] = float(rng.choice([0.05, 0.1]))
 
@@ -484,6 +509,8 @@ FEATURES: dict[str, Change] = {
     "target_outcome": _target_outcome,
     "target_roas": _target_roas,
     "target_cpa": _target_cpa,
+    "group_targets": _group_targets,
+    "penalty": _penalty,
     "method": _method,
 }
 """Changes by feature, in the order in which they are made."""
@@ -542,6 +569,11 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("constant", "by_period"): "/channels/1/periods/0",
     ("fixed_shares", "by_period"): "/channels/0/periods/0",
     ("fixed_shares", "windows"): "/budget_windows",
+    ("group_targets", "interactions"): "/constraints/0/min_outcome",
+    ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
+    ("group_targets", "quantile"): "/constraints/0/min_outcome",
+    ("group_targets", "cvar"): "/constraints/0/min_outcome",
+    ("group_targets", "worst_case"): "/constraints/0/min_outcome",
 }
 """Features that exclude each other, and where the refusal points: reach needs concave curves of
 which the first unit of money buys so many impressions and no more."""

@@ -86,6 +86,14 @@ def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
         _times(curve, OF_MONEY, by)
         _times(curve, PER_MONEY, 1 / by)
     goal = out.get("objective") or {}
+    for rule in out.get("constraints") or []:
+        _times(rule, ("max_cpa",), by)
+        if "value_per_outcome" not in goal:
+            _times(rule, ("min_roas",), 1 / by)
+    if goal.get("goal") not in ("maximize_profit", "minimize_spend"):
+        for channel in out["channels"]:
+            for item in [channel, *(channel.get("campaigns") or [])]:
+                _times(item, ("penalty_per_unit",), 1 / by)
     _times(goal, ("value_per_outcome", "target_cpa"), by)
     if "value_per_outcome" not in goal:
         _times(goal, ("target_roas", "target_marginal_return"), 1 / by)
@@ -103,6 +111,15 @@ def in_other_outcomes(raw: Raw, by: float) -> tuple[Raw, float]:
     for pair in out.get("interactions") or []:
         pair["strength"] *= by
     goal = out.get("objective") or {}
+    for rule in out.get("constraints") or []:
+        _times(rule, ("min_outcome",), by)
+        _times(rule, ("max_cpa",), 1 / by)
+        if "value_per_outcome" not in goal:
+            _times(rule, ("min_roas",), by)
+    if goal.get("goal", "maximize_outcome") in ("maximize_outcome", "maximize_reach"):
+        for channel in out["channels"]:
+            for item in [channel, *(channel.get("campaigns") or [])]:
+                _times(item, ("penalty_per_unit",), by)
     _times(goal, ("target_outcome",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), 1 / by)
     if "value_per_outcome" not in goal:

@@ -459,6 +459,8 @@ class ArmTrees:
             rows=rows,
             spread=self.push[at][:, None, :],
             cost=1.0,
+            fee=None,
+            discount=None,
             carry=program.carry[at],
             carry_in=program.carry_in[at],
             weight=program.weight[at],
