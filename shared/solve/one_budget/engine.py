@@ -49,7 +49,7 @@ def solve_budget(
     deadline = began + 0.9 * options.time_limit_s
     if method in BY_NAME:
         return _by_name(program, task, options, start, began)
-    model = Relaxation(task, deadline, close=_COARSE, program=program)
+    model = Relaxation(task, deadline, close=_COARSE)
     chosen, why = _choose(model, method)
     known = (known_plan(program), _moved(program, task, start))
     found = branch_and_bound(
@@ -91,7 +91,7 @@ def _by_name(
     plan = _moved(program, task, found.u)
     assert plan is not None
     shown = branch_and_bound(
-        Relaxation(task, began + 0.9 * options.time_limit_s, program=program),
+        Relaxation(task, began + 0.9 * options.time_limit_s),
         gap=options.gap,
         starts=(plan[:, 0],),
         node_limit=_PROOF_NODES,

@@ -30,7 +30,7 @@ class OneBudget:
     current
         Current spend (n,), nan where unknown.
     lower, upper
-        Bounds (n,), finite: no upper bound exceeds the budget.
+        Bounds (n,), finite.
     lower_by, upper_by
         What set each bound, as in :class:`~shared.problem.program.Program`.
     budget, spend_all
@@ -132,8 +132,7 @@ def one_budget(program: Program) -> OneBudget | None:
         draws=program.draws,
         current=np.full(program.arms, np.nan) if current is None else current[:, 0],
         lower=lower,
-        # No arm can have more than the others' floors leave over.
-        upper=np.minimum(upper, lower + max(room, 0.0)),
+        upper=upper,
         lower_by=program.lower_by,
         upper_by=program.upper_by,
         budget=budget,

@@ -18,7 +18,6 @@ from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
-from shared.problem.program import Program
 from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import line, lines
 from shared.solve.one_budget.form import OneBudget
@@ -57,21 +56,16 @@ class Response:
 
 
 class Relaxation:
-    """Envelopes and best responses of one problem; ``program`` is what it was taken from.
+    """Envelopes and best responses of one problem.
 
     After ``deadline`` (``work.now``) whatever refines an answer stops where it is. Where
     it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
     """
 
     def __init__(
-        self,
-        task: OneBudget,
-        deadline: float = math.inf,
-        *,
-        close: float = CLOSE,
-        program: Program | None = None,
+        self, task: OneBudget, deadline: float = math.inf, *, close: float = CLOSE
     ) -> None:
-        self.close, self.program = close, program
+        self.close = close
         self._begin(task, deadline)
         draws = task.draws
         self.exact = draws is None
@@ -114,7 +108,7 @@ class Relaxation:
 
     def twins(self) -> tuple[NDArray[np.intp], ...]:
         """Groups of channels that nothing tells apart."""
-        return alike(self.program or self.task.program())
+        return alike(self.task.program())
 
     def _add_points(self, column: int, curve: Tabulated) -> None:
         low, high = self.task.lower[column], self.task.upper[column]

@@ -112,7 +112,7 @@ class _Sums(Relaxation):
     exact = False
 
     def __init__(self, program: Program, task: OneBudget, deadline: float) -> None:
-        self.program: Program = program
+        self.program = program
         self._begin(task, deadline)
         self.columns = np.zeros(0, dtype=np.intp)
         self.curves = CurveStack(0, ())
