@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.program import Program, Rows
+from shared.problem.proof import Leaf
 
-__all__ = ["OneBudget", "one_budget"]
+__all__ = ["OneBudget", "at_price", "one_budget"]
 
 Array = NDArray[np.float64]
 
@@ -138,3 +139,8 @@ def one_budget(program: Program) -> OneBudget | None:
         budget=budget,
         spend_all=least == budget,
     )
+
+
+def at_price(price: float, count_price: float = 0.0) -> Leaf:
+    """A region bounded by the price of money alone, and of being counted."""
+    return Leaf(np.array([price]), count_price=count_price)
