@@ -76,6 +76,8 @@ class Plan:
 
     Attributes
     ----------
+    program
+        What was solved, with its targets and measure of risk.
     held
         Names of what holds each arm where it is.
     prices
@@ -90,6 +92,7 @@ class Plan:
     """
 
     problem: Problem
+    program: Program
     best: Score
     current: Score | None
     certificate: Certificate
@@ -156,6 +159,7 @@ def planned(
     )
     return Plan(
         problem=problem,
+        program=program,
         best=score(money, spend),
         current=None if money.current is None else score(money, money.current),
         certificate=certificate.told(),
