@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from shared.plan.shifts import Shifts, all_shifts
 from shared.plan.words import gained, money
 from shared.plan.yardstick import Yardstick
-from shared.problem.aim import GOALS, aim_of
-from shared.problem.lower import by_period
 from shared.problem.model import Problem
 from shared.problem.program import Program
 
@@ -54,7 +52,7 @@ SLOW = 400
 """Shifts measured where only the whole plan has a value (risk, interactions)."""
 
 
-def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, Any] | None:
+def best_move(measure: Yardstick, spend: Floats) -> dict[str, Any] | None:
     """The move with its gain, in words and figures; None where no single move helps.
 
     A limit that the plan breaks already may stay broken, but not by more.
@@ -64,11 +62,11 @@ def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, 
     spend
         (A, T) the plan.
     """
-    program = by_period(problem)
+    problem, program = measure.problem, measure.by_period
     shifts = all_shifts(problem, program, spend)
     if shifts.count == 0:
         return None
-    search = _MoveSearch(problem, program, measure, spend)
+    search = _MoveSearch(program, measure, spend)
     for gain, at, amount in search.ranked(shifts):
         return _told(problem, program, shifts, at, amount, gain)
     return None
@@ -100,7 +98,6 @@ def _told(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _MoveSearch:
-    problem: Problem
     program: Program
     measure: Yardstick
     spend: Floats
@@ -152,7 +149,7 @@ class _MoveSearch:
     @property
     def _whole(self) -> bool:
         """Whether only the whole plan has a value."""
-        return bool(self.program.pairs) or self.problem.risk.measure != "expected"
+        return bool(self.program.pairs) or self.program.risk is not None
 
     def _allowed(self, moved: Floats, before: dict[str, float]) -> bool:
         slack = 1e-7 * max(self.program.scale, 1e-12)
@@ -217,9 +214,9 @@ class _MoveSearch:
         spent += np.where(shifts.source[picked] == shifts.arms, 1.0, 0.0)[:, None] * amounts
         spent -= np.where(shifts.target[picked] == shifts.arms, 1.0, 0.0)[:, None] * amounts
         gains = program.value * brought - program.cost * spent
-        if self.problem.goal.goal in GOALS:
+        if program.floors:
             brings, costs = program.outcome(u), float(self.spend.sum())
-            for floor in aim_of(self.problem.goal).floors:
+            for floor in program.floors:
                 over = brings + brought - floor.constant - floor.per_money * (costs + spent)
                 least = min(brings - floor.constant - floor.per_money * costs, 0.0)
                 gains = np.where(over >= least - 1e-9 * abs(brings), gains, -np.inf)

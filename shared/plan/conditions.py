@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from shared.plan.plan import Plan
 from shared.plan.pricing import price_of_money
 from shared.plan.words import bound_name, money, number, outcome_of
-from shared.problem.lower import lower
 from shared.problem.program import Program
 
 __all__ = ["conditions"]
@@ -58,7 +57,7 @@ def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
     price = price_of_money(plan)
     if price is None:
         return []
-    program = lower(problem)
+    program = plan.program
     said = _entries(plan, program, price) + _slacks(plan, program, price)
     return said + _loss(plan, program, rows)
 

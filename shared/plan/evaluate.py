@@ -61,7 +61,7 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         "regret": max(lost, 0.0),
         "regret_share": quotient(max(lost, 0.0), abs(reached)),
         "beats_best_by": max(-lost, 0.0),
-        "best_move": best_move(problem, measure, spend),
+        "best_move": best_move(measure, spend),
         "warnings": [{"code": code, "message": message} for code, message in problem.warnings],
         "curves_version": problem.curves_version,
     }

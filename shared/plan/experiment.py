@@ -28,7 +28,6 @@ from shared.plan.score import interval
 from shared.plan.sensitivity.information import value_of_information
 from shared.plan.words import money, number, plural, unit_of
 from shared.problem.arms import Arm, arms_of, own_bounds
-from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.solve.one_budget.form import one_budget
@@ -86,7 +85,7 @@ def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
     """
     arms = _arms(problem)
     plan = make_plan(problem)
-    program = lower(problem)
+    program = plan.program
     gains, why_not = _information(problem, program)
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
     change = np.abs(plan.best.spend[:, 0] - _today(arms))

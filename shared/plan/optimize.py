@@ -17,7 +17,7 @@ from shared.plan.conditions import conditions
 from shared.plan.doubts import doubts
 from shared.plan.explain import explain
 from shared.plan.moves import Moves, clock, known_draw, over_draws
-from shared.plan.plan import Found, Plan, planned
+from shared.plan.plan import Decisions, Plan, planned
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
 from shared.plan.words import number
@@ -84,7 +84,7 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
         found = in_turn(program, timing.options, first)
     else:
         solved = solve(program, timing.options, first)
-        found = Found.of(program, solved)
+        found = Decisions.of(program, solved)
         together = _all_draws(program, float(solved.prices[0]) if solved.prices.size else 0.0)
     return planned(
         problem,

@@ -20,7 +20,7 @@ from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.search import Solution
 
-__all__ = ["Found", "Plan", "Search", "planned"]
+__all__ = ["Decisions", "Plan", "Search", "planned"]
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Decisions:
     """Decisions u (A, K) with a proof, however they were found; ``finished``: to the gap.
 
     ``ahead`` is the plan that sees the whole horizon, where ``u`` is decided in turn: prices are
@@ -63,7 +63,7 @@ class Found:
     notes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, program: Program, solved: Solution) -> Found:
+    def of(cls, program: Program, solved: Solution) -> Decisions:
         """What a solver answered."""
         weighed = program.risk is not None
         slopes = replace(program, risk=None, draw_weights=solved.weights) if weighed else None
@@ -76,6 +76,8 @@ class Plan:
 
     Attributes
     ----------
+    program
+        What was solved, with its targets and measure of risk.
     held
         Names of what holds each arm where it is.
     prices
@@ -90,6 +92,7 @@ class Plan:
     """
 
     problem: Problem
+    program: Program
     best: Score
     current: Score | None
     certificate: Certificate
@@ -125,7 +128,7 @@ class Plan:
 def planned(
     problem: Problem,
     program: Program,
-    found: Found,
+    found: Decisions,
     *,
     by_period: Program | None = None,
     moves: Callable[[], Moves] = Moves,
@@ -156,6 +159,7 @@ def planned(
     )
     return Plan(
         problem=problem,
+        program=program,
         best=score(money, spend),
         current=None if money.current is None else score(money, money.current),
         certificate=certificate.told(),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
-from shared.plan.plan import Found
+from shared.plan.plan import Decisions
 from shared.plan.words import number
 from shared.problem.aim import Floor
 from shared.problem.incumbent import ALLOWED, known_plan
@@ -49,7 +49,7 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     )
 
 
-def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Found:
+def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Decisions:
     """The plan decided from the first period to the last, with the proof of the whole horizon's.
 
     Half of the work goes to the whole, which says first what no plan can meet, and half to the
@@ -72,7 +72,7 @@ def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> F
     if missed(program, u) > ALLOWED:
         raise _out_of_reach(program, u)
     note = foresight(objective(program, u), objective(program, whole.plan))
-    return replace(Found.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+    return replace(Decisions.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
 
 
 def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:

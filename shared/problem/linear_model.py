@@ -20,7 +20,7 @@ from shared.errors import InputTooLarge
 from shared.problem.program import Program
 
 __all__ = [
-    "Answer",
+    "LinearAnswer",
     "ceiling_names",
     "farkas_support",
     "floor_names",
@@ -33,7 +33,7 @@ SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LinearAnswer:
     """Decisions (A, K), and the sum of what elastic rows miss by; None where there is no plan."""
 
     u: Array
@@ -69,7 +69,7 @@ def limit_names(program: Program) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name)
 
 
-class _Model:
+class _LinearModel:
     """Columns: scaled u, then binaries and integers, distances, slacks; rows as they come."""
 
     def __init__(self, program: Program, kept: Collection[str]) -> None:
@@ -202,7 +202,7 @@ def solve_linear(
     cost: Array | None = None,
     discrete: bool = True,
     deadline: float = np.inf,
-) -> Answer | None:
+) -> LinearAnswer | None:
     """A plan that keeps the rules named (None: all), or None where there is none.
 
     Parameters
@@ -225,7 +225,7 @@ def solve_linear(
     """
     from scipy.optimize import Bounds, LinearConstraint
 
-    model = _Model(program, limit_names(program) if kept is None else kept)
+    model = _LinearModel(program, limit_names(program) if kept is None else kept)
     model.add_rows(elastic=elastic)
     if discrete:
         model.add_discrete()
@@ -250,7 +250,7 @@ def solve_linear(
             raise InputTooLarge("No plan that keeps all the rules was found in time.")
         return None
     u = found.x[: program.lower.size].reshape(program.lower.shape) * model.scale
-    return Answer(u=u, missed=float(np.dot(model.cost, found.x)) if elastic else 0.0)
+    return LinearAnswer(u=u, missed=float(np.dot(model.cost, found.x)) if elastic else 0.0)
 
 
 def farkas_support(program: Program) -> tuple[str, ...]:
@@ -260,7 +260,7 @@ def farkas_support(program: Program) -> tuple[str, ...]:
     """
     from scipy.sparse import vstack
 
-    model = _Model(program, limit_names(program))
+    model = _LinearModel(program, limit_names(program))
     model.add_rows(elastic=True)
     matrix = model.matrix()
     low, high = np.array(model.row_low), np.array(model.row_high)

@@ -116,7 +116,7 @@ class Program:
     risk
         How the outcome is read over the draws; None: their mean.
     sums
-        The last arms spend nothing: each stands for the sum of these arms (``problem.sums``).
+        The last arms spend nothing: each stands for the sum of these arms (``problem.lower``).
     current
         (A, T) today's spend; None where it is not fully known.
     scale

@@ -85,7 +85,7 @@ def counted() -> dict[int, tuple[dict[str, Any] | None, float, float]]:
         if plan is None:
             continue
         problem = posed(raw)
-        found = best_move(problem, yardstick(problem), plan)
+        found = best_move(yardstick(problem), plan)
         sizes = LOT * np.arange(1, 9)
         out[seed] = (found, best_by_counting(raw, plan, sizes), objective(raw, plan[None])[0])
     return out
@@ -132,7 +132,7 @@ def test_free_amounts_against_a_fine_grid(seed: int) -> None:
     plan = rng.uniform(0.2, 1.0, (arms, periods))
     plan *= 6000.0 / plan.sum()
     problem = posed(kept)
-    found = best_move(problem, yardstick(problem), plan)
+    found = best_move(yardstick(problem), plan)
     best = best_by_counting(kept, plan, np.linspace(0, 6000, 601)[1:])
     assert found is not None
     assert found["gain"] >= best * (1 - 1e-9)
@@ -184,7 +184,7 @@ def test_the_least_spend_stops_at_the_target() -> None:
 def test_draws_and_a_bend_are_searched_whole() -> None:
     problem = s_shaped_with_draws()
     measure, plan = yardstick(problem), np.array([[0.0], [60.0], [40.0]])
-    found = best_move(problem, measure, plan)
+    found = best_move(measure, plan)
     assert found is not None
     best = 0.0
     for i in range(3):
@@ -227,6 +227,6 @@ def test_many_channels_are_searched() -> None:
     }
     problem = posed(raw)
     plan = np.full((2000, 1), 4.0)
-    found = best_move(problem, yardstick(problem), plan)
+    found = best_move(yardstick(problem), plan)
     assert found is not None
     assert found["gain"] > 0.0

@@ -7,7 +7,7 @@ import pytest
 from problems import random_plans, random_problem
 
 from shared.solve.one_budget.dual import relax
-from shared.solve.one_budget.reduction import reduce_box
+from shared.solve.one_budget.engine import reduce_box
 from shared.solve.one_budget.relaxation import Relaxation
 
 

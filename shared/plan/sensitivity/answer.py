@@ -22,7 +22,6 @@ from shared.plan.sensitivity.parameters import parameters_of, spread_of
 from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
 from shared.problem.arms import arms_of
-from shared.problem.lower import lower
 from shared.problem.model import Problem, Risk
 from shared.solve.one_budget.form import one_budget
 
@@ -81,7 +80,7 @@ def _names(problem: Problem) -> list[str]:
 
 def _elasticities(plan: Plan, deadline: float, warnings: list[dict[str, str]]) -> list[Elasticity]:
     parameters = list(parameters_of(plan.problem))
-    task = one_budget(lower(plan.problem))
+    task = one_budget(plan.program)
     if task is not None:
         return by_derivative(plan, task, parameters)
     found = by_solving(plan, parameters, deadline)
@@ -166,7 +165,7 @@ def _bands(plan: Plan) -> list[dict[str, Any]]:
 def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
     problem = plan.problem
     found = None
-    task = one_budget(lower(problem))
+    task = one_budget(plan.program)
     if task is not None and draws_of(problem) >= MIN_DRAWS:
         found = value_of_information(task)
     if found is None:

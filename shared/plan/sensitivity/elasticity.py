@@ -28,7 +28,7 @@ from shared.errors import MarginalError
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
-from shared.plan.sensitivity.parameters import Parameter, moved
+from shared.plan.sensitivity.parameters import Parameter, arm_names, moved
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.solve.one_budget.form import OneBudget, one_budget
@@ -76,7 +76,7 @@ def by_derivative(plan: Plan, task: OneBudget, parameters: Sequence[Parameter]) 
     curvature = _curvature(task, x)
     free &= curvature < 0.0
     total = plan.best.total
-    slopes = task.marginal(x)
+    slopes, names = task.marginal(x), arm_names(problem)
     out: list[Elasticity] = []
     for parameter in parameters:
         try:
@@ -87,7 +87,7 @@ def by_derivative(plan: Plan, task: OneBudget, parameters: Sequence[Parameter]) 
             continue
         assert up is not None  # curves alone were moved
         assert down is not None
-        j = task.names.index(parameter.arm)
+        j = names.index(parameter.arm)
         gain = float((up.outcome(x) - down.outcome(x))[j]) / (2.0 * STEP)
         turn = float((up.marginal(x) - down.marginal(x))[j]) / (2.0 * STEP)
         step = np.zeros(x.size)

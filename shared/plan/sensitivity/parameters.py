@@ -13,7 +13,7 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Saturation, saturation_from_dict
 from shared.problem.model import Channel, Problem
 
-__all__ = ["Parameter", "moved", "parameters_of", "spread_of"]
+__all__ = ["Parameter", "arm_names", "moved", "parameters_of", "spread_of"]
 
 WITHOUT_DRAWS = 0.1
 """Relative uncertainty that is looked at where nothing is known of a parameter's."""
@@ -64,6 +64,11 @@ def parameters_of(problem: Problem) -> Iterator[Parameter]:
                 number = None if isinstance(value, list | tuple) else float(value)
                 if number != 0.0:
                     yield Parameter(name, part, key, number)
+
+
+def arm_names(problem: Problem) -> list[str]:
+    """The arms as :class:`Parameter` names them, in the order of a plan's rows."""
+    return [name for name, _ in _arms(problem)]
 
 
 def moved(problem: Problem, parameter: Parameter, factor: float) -> Problem:

@@ -28,7 +28,7 @@ from shared.curves.saturation import Tabulated
 from shared.curves.stack import CurveStack
 from shared.problem.program import Program
 from shared.solve.one_budget.envelope import lines
-from shared.solve.one_budget.table import Table, table_of_function
+from shared.solve.one_budget.table import CurveTable, table_of_function
 
 __all__ = ["Enveloper", "Means", "ProgramBox", "ProgramEnvelope", "hull_lines", "program_box"]
 
@@ -170,7 +170,7 @@ class Means:
         means = {column: mean for column, _, mean in draws.tables}
         turns = draws.inflections()
         weights = program.draw_weights
-        tables: list[Table] = []
+        tables: list[CurveTable] = []
         for arm in range(program.arms):
             low, high = float(least[arm].min()), float(most[arm].max())
             if arm in means:
@@ -285,7 +285,9 @@ def hull_lines(x: Array, y: Array) -> tuple[Array, Array]:
     return run, np.diff(y[corners]) / run
 
 
-def _mean_table(curve: Any, weights: Array | None, low: float, high: float, turns: Array) -> Table:
+def _mean_table(
+    curve: Any, weights: Array | None, low: float, high: float, turns: Array
+) -> CurveTable:
     def both(points: Array) -> tuple[Array, Array]:
         at = points[:, None]
         value, slope = curve.value(at), curve.slope(at)
@@ -297,12 +299,12 @@ def _mean_table(curve: Any, weights: Array | None, low: float, high: float, turn
     return table_of_function(both, low, high, turns)
 
 
-def _flat(low: float, high: float) -> Table:
+def _flat(low: float, high: float) -> CurveTable:
     x = np.array([low, high])
-    return Table(x, np.zeros(2), np.zeros(2), lambda p: (np.zeros(p.shape), np.zeros(p.shape)))
+    return CurveTable(x, np.zeros(2), np.zeros(2), lambda p: (np.zeros(p.shape), np.zeros(p.shape)))
 
 
-def _bend(table: Table, latest: float) -> float:
+def _bend(table: CurveTable, latest: float) -> float:
     """After its last rising slope a mean is concave; never later than the last draw's bend."""
     x, p = table.spend, table.slope
     if p is None or len(x) < 2 or latest <= 0.0:
@@ -311,7 +313,7 @@ def _bend(table: Table, latest: float) -> float:
     return float(min(x[rises[-1] + 1], latest)) if rises.size else 0.0
 
 
-def _wavy(table: Table, bend: float) -> bool:
+def _wavy(table: CurveTable, bend: float) -> bool:
     """Whether the slope falls somewhere before the bend."""
     x, p = table.spend, table.slope
     if p is None or bend <= 0.0:
@@ -320,7 +322,7 @@ def _wavy(table: Table, bend: float) -> bool:
     return bool(np.any(np.diff(before) < -1e-9 * np.max(np.abs(p))))
 
 
-def _falling(table: Table, bend: float) -> Array:
+def _falling(table: CurveTable, bend: float) -> Array:
     """The slopes at the knots, kept falling beyond the bend despite rounding."""
     p = np.zeros(len(table.spend)) if table.slope is None else table.slope.copy()
     own = table.spend >= bend

@@ -19,9 +19,9 @@ from shared.problem.incumbent import allowed
 from shared.problem.program import Program
 from shared.problem.proof import Cut, Leaf, Node, Proof
 from shared.solve.one_budget.dual import settle
+from shared.solve.one_budget.engine import branch_and_bound
 from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.relaxation import Relaxation
-from shared.solve.one_budget.sigmoid import branch_and_bound
 from shared.solve.one_budget.table import table_of_function
 from shared.solve.search import Solution
 
@@ -112,7 +112,7 @@ class _Sums(Relaxation):
     exact = False
 
     def __init__(self, program: Program, task: OneBudget, deadline: float) -> None:
-        self.program: Program = program
+        self.program = program
         self._begin(task, deadline)
         self.columns = np.zeros(0, dtype=np.intp)
         self.curves = CurveStack(0, ())

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.program import Names, Program, Rows
+from shared.problem.proof import Leaf
 
-__all__ = ["OneBudget", "one_budget"]
+__all__ = ["OneBudget", "at_price", "one_budget"]
 
 Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ class OneBudget:
     current
         Current spend (n,), nan where unknown.
     lower, upper
-        Bounds (n,), finite: no upper bound exceeds the budget.
+        Bounds (n,), finite.
     lower_by, upper_by
         What set each bound, as in :class:`~shared.problem.program.Program`.
     budget, spend_all
@@ -132,10 +133,14 @@ def one_budget(program: Program) -> OneBudget | None:
         draws=program.draws,
         current=np.full(program.arms, np.nan) if current is None else current[:, 0],
         lower=lower,
-        # No arm can have more than the others' floors leave over.
-        upper=np.minimum(upper, lower + max(room, 0.0)),
+        upper=upper,
         lower_by=program.lower_by,
         upper_by=program.upper_by,
         budget=budget,
         spend_all=least == budget,
     )
+
+
+def at_price(price: float, count_price: float = 0.0) -> Leaf:
+    """A region bounded by the price of money alone, and of being counted."""
+    return Leaf(np.array([price]), count_price=count_price)

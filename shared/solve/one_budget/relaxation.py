@@ -18,19 +18,18 @@ from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
-from shared.problem.program import Program
 from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import line, lines
 from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.table import (
     CLOSE,
+    CurveTable,
     Hull,
-    Table,
     table_of_function,
     table_of_points,
 )
 
-__all__ = ["Box", "Relaxation", "Response"]
+__all__ = ["BestSpends", "Box", "Relaxation"]
 
 Array = NDArray[np.float64]
 _FEW = 24  # so many lines are found faster one by one
@@ -48,7 +47,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class BestSpends:
     """Least and largest best spends (n,) at a price, and ``-d spend / d ln price`` (n,)."""
 
     least: Array
@@ -57,21 +56,16 @@ class Response:
 
 
 class Relaxation:
-    """Envelopes and best responses of one problem; ``program`` is what it was taken from.
+    """Envelopes and best responses of one problem.
 
     After ``deadline`` (``work.now``) whatever refines an answer stops where it is. Where
     it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
     """
 
     def __init__(
-        self,
-        task: OneBudget,
-        deadline: float = math.inf,
-        *,
-        close: float = CLOSE,
-        program: Program | None = None,
+        self, task: OneBudget, deadline: float = math.inf, *, close: float = CLOSE
     ) -> None:
-        self.close, self.program = close, program
+        self.close = close
         self._begin(task, deadline)
         draws = task.draws
         self.exact = draws is None
@@ -104,7 +98,7 @@ class Relaxation:
         self.task = task
         self.deadline = deadline
         self.n = task.n
-        self.tables: list[tuple[int, Table]] = []
+        self.tables: list[tuple[int, CurveTable]] = []
 
     def _index(self) -> None:
         self.pairs = dict(self.tables)
@@ -114,7 +108,7 @@ class Relaxation:
 
     def twins(self) -> tuple[NDArray[np.intp], ...]:
         """Groups of channels that nothing tells apart."""
-        return alike(self.program or self.task.program())
+        return alike(self.task.program())
 
     def _add_points(self, column: int, curve: Tabulated) -> None:
         low, high = self.task.lower[column], self.task.upper[column]
@@ -131,7 +125,7 @@ class Relaxation:
         table = table_of_function(both, float(low), float(high), turns, rounds, close=self.close)
         self._add(column, table)
 
-    def _add(self, column: int, table: Table) -> None:
+    def _add(self, column: int, table: CurveTable) -> None:
         self.tables.append((column, table))
         self.bend[column] = self._table_bend(column)
 
@@ -187,7 +181,7 @@ class Relaxation:
                 end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
         return Box(lower, upper, end, slope, tuple(hulls))
 
-    def respond(self, box: Box, price: float) -> Response:
+    def respond(self, box: Box, price: float) -> BestSpends:
         """Best spends on the envelope where a unit of money costs ``price`` (>= 0)."""
         least, give = np.empty(self.n), np.zeros(self.n)
         most = least
@@ -210,7 +204,7 @@ class Relaxation:
             most = least.copy() if most is least else most
             for (i, _), hull in zip(self.tables, box.hulls, strict=True):
                 least[i], most[i], give[i] = hull.respond(price)
-        return Response(least, most, give)
+        return BestSpends(least, most, give)
 
     def ties(self, box: Box) -> Array:
         """Sorted prices at which some channel's best spend jumps."""
