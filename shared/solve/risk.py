@@ -34,7 +34,7 @@ from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import relax
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.risk_ascent import climb
-from shared.solve.search import MISS, Solution
+from shared.solve.search import MISS, Solution, nearest_that_meets
 
 __all__ = ["solve_measure", "tidy"]
 
@@ -577,14 +577,9 @@ def _between(search: RiskSearch) -> None:
     """Offer the mix of a plan that misses and the best that meets, where the floors just hold."""
     if search.short is None or search.u is None or search.program.discrete:
         return
-    step, good, share = search.short - search.u, 0.0, 0.5
-    for _ in range(40):
-        trial = search.u + (good + share) * step
-        if missed(search.read, trial) <= 0.0:
-            good += share
-        share *= 0.5
-    if good > 0.0:
-        search.offer(search.u + good * step)
+    mixed = nearest_that_meets(lambda u: missed(search.read, u) <= 0.0, search.u, search.short)
+    if mixed is not None:
+        search.offer(mixed)
 
 
 def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[float, ...]:

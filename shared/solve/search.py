@@ -23,7 +23,16 @@ from shared.problem.proof import (
     SplitSpend,
 )
 
-__all__ = ["MISS", "Incumbent", "Solution", "Split", "Tree", "best_first", "seconds_per_node"]
+__all__ = [
+    "MISS",
+    "Incumbent",
+    "Solution",
+    "Split",
+    "Tree",
+    "best_first",
+    "nearest_that_meets",
+    "seconds_per_node",
+]
 
 Array = NDArray[np.float64]
 Split = SplitActive | SplitArgument | SplitDecision | SplitSpend
@@ -227,3 +236,16 @@ def seconds_per_node(program: Program) -> float:
     """What each node of a proof adds to its recheck: half the nodes are splits, half are leaves."""
     draws = 1 if program.draws is None else program.draws.draws
     return _RESPONSES * work.cost(program.weight.size * draws) + 2e-9 * program.carry.size
+
+
+def nearest_that_meets(meets: Callable[[Array], bool], good: Array, short: Array) -> Array | None:
+    """The mix of two plans nearest to ``short`` that meets the targets, as ``good`` does.
+
+    With concave curves it is better than ``good``; None where no other was found.
+    """
+    share, far = 0.5, 0.0
+    for _ in range(48):
+        if meets(good + (far + share) * (short - good)):
+            far += share
+        share *= 0.5
+    return good + far * (short - good) if far > 0.0 else None

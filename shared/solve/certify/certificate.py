@@ -25,7 +25,7 @@ from shared.problem.region import HAIR, Region, halves, holds, inner, root_regio
 from shared.problem.risk import admissible, measure
 from shared.problem.risk_program import missed, outcomes, relaxed
 from shared.problem.symmetry import alike
-from shared.solve.certify.bounder import Bounder, Sides, Task
+from shared.solve.certify.bounder import Bounder, LeafTask, Sides
 from shared.solve.certify.maxima import ArmMaxima
 from shared.solve.certify.per_arm import bound_arms
 
@@ -280,7 +280,7 @@ def certify_all(
     bounds = np.full(len(programs), -np.inf)
     # What is alike at the largest budget is alike at all: a budget caps both the same.
     twins = alike(largest) if any(len(proof.nodes) > 1 for proof in proofs) else ()
-    tasks: list[Task] = []
+    tasks: list[LeafTask] = []
     owners: list[int] = []
 
     def settle() -> None:
@@ -423,7 +423,7 @@ def _bound(
         size = abs(program.outcome(u))
         size = size if size > 0.0 else 1e-3 * _reachable(program)
         bounder = Bounder(program, root, size, near=program.adstocked(u))
-        best, tasks = -math.inf, list[Task]()
+        best, tasks = -math.inf, list[LeafTask]()
         for node, region, rest in _leaves(program, root, proof):
             if isinstance(node, PerArm):
                 best = max(best, bound_arms(bounder, node, region))

@@ -25,8 +25,7 @@ from shared.problem.proof import Leaf, Proof, SplitActive, SplitArgument, SplitD
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
-from shared.solve.engines.boxes import sides_of, snapped
-from shared.solve.engines.envelopes import Enveloper, ProgramBox
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, sides_of, snapped
 from shared.solve.engines.interaction_levels import Levels, Regions, fits, shared_out
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
