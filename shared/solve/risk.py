@@ -639,11 +639,13 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)
-    note = _by_name(search) if options.method in BY_NAME else _exactly(search)
+    named = options.method in BY_NAME
+    note = _by_name(search) if named else _exactly(search)
     if search.u is None or search.proof is None:
         raise _not_found(program.aim)
     certificate = certify(search.read, search.u, search.proof)
     finished = certificate.relative_gap <= options.gap
+    branched = "branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian"
     return Solution(
         u=search.u,
         prices=search.prices,
@@ -653,7 +655,7 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         finished=finished,
         thetas=search.proof.theta,
         weights=search.own_weights(search.u) if search.weights is None else search.weights,
-        method=_method(search),
+        method=options.method if named else branched,
         why=note or _why(program.risk, finished),
     )
 
@@ -710,12 +712,6 @@ def _by_name(search: RiskSearch) -> str:
     search.deadline = whole
     _bound_named(search)
     return f"{found.why} The bound is that of weighed draws."
-
-
-def _method(search: RiskSearch) -> str:
-    if search.options.method in BY_NAME:
-        return search.options.method
-    return "branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian"
 
 
 def _why(risk: Risk, closed: bool) -> str:

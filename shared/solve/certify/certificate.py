@@ -60,12 +60,6 @@ def _weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
     return relaxed(program, program.aim, theta, risk, weights)
 
 
-def _missed_by_measure(program: Program, u: Array) -> float:
-    """The largest relative miss of a target, each read as it is to be."""
-    assert program.risk is not None
-    return missed(program, u)
-
-
 def _most_of(program: Program, proof: Proof) -> float:
     """More than the sizes of all weighed draws can add up to, whatever the plan."""
     draws = program.draws
@@ -360,7 +354,7 @@ def violation(program: Program, u: Array) -> float:
     if program.risk is None:
         brings = program.outcome(plan)
         return max(worst, *(floor.missed(brings, costs) for floor in program.floors))
-    return max(worst, _missed_by_measure(program, plan))
+    return max(worst, missed(program, plan))
 
 
 def _leaves(

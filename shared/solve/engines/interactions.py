@@ -26,7 +26,7 @@ from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
 from shared.solve.engines.envelopes import Enveloper, ProgramBox, sides_of, snapped
-from shared.solve.engines.interaction_levels import Levels, Regions, fits, shared_out
+from shared.solve.engines.interaction_levels import Levels, Regions, borne, fits, shared_out
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
 from shared.solve.search import Incumbent, Solution, Split, best_first
@@ -430,12 +430,7 @@ def shares_at(
     here = (enveloper.curve(z, ones)[0] / top)[..., None]
     gain = (weight * top)[..., None] * (level - here)
     loss = price[..., None] * (grid - z[..., None]) - gain
-    apart = (level - here) ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=2)
-    unit = np.maximum(np.abs(weight) * top, 1e-300)
-    # An arm that can bear nothing takes as little as may be.
-    bear = np.clip(bear, 1e-3 * unit, 1e9 * unit)
+    bear = borne(loss, level - here, np.abs(weight) * top)
     first = np.array([pair.first for pair in program.pairs])
     second = np.array([pair.second for pair in program.pairs])
     size = np.array([np.abs(p.strength * program.pair_weight(p)) for p in program.pairs])
