@@ -473,9 +473,8 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     falls = np.where(fixed | at_floor, 0.0, np.maximum(u - program.lower, 0.0) / span)
     best = math.inf
     for leaf in around:
-        theta = leaf.theta or (0.0,) * len(program.floors)
-        value, cost = program.value + sum(theta), program.cost
-        cost += sum(t * floor.per_money for t, floor in zip(theta, program.floors, strict=True))
+        task, _ = program.lifted(np.array(leaf.theta or (0.0,) * len(program.floors)))
+        value, cost = task.value, task.cost
         # Where an outcome is worth nothing, neither is an infinite slope.
         worth = [value * slope if value > 0.0 else np.zeros_like(slope) for slope in (up, down)]
         # Net of cost, all slopes of a best plan may be nothing but rounding.
