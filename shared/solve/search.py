@@ -13,21 +13,12 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.problem.proof import (
-    Leaf,
-    Node,
-    Proof,
-    SplitActive,
-    SplitArgument,
-    SplitDecision,
-    SplitSpend,
-)
+from shared.problem.proof import Leaf, Node, Proof, Split, SplitActive
 
 __all__ = [
     "MISS",
     "Incumbent",
     "Solution",
-    "Split",
     "Tree",
     "best_first",
     "nearest_that_meets",
@@ -35,7 +26,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Split = SplitActive | SplitArgument | SplitDecision | SplitSpend
 MISS = 1e-9
 """Relative, of a target: what rounding may leave."""
 _RESPONSES = 3.0  # as many as bounding half a leaf roughly costs

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.program import Program
-from shared.problem.proof import Leaf, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, Split, SplitActive, SplitArgument, SplitDecision
 from shared.solve.engines.envelopes import (
     Enveloper,
     ProgramBox,
@@ -26,7 +26,7 @@ from shared.solve.engines.envelopes import (
 )
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
-from shared.solve.search import MISS, Incumbent, Solution, Split, Tree, best_first, seconds_per_node
+from shared.solve.search import MISS, Incumbent, Solution, Tree, best_first, seconds_per_node
 
 __all__ = ["search_boxes"]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from shared import highs, work
 from shared.problem.program import Program
-from shared.problem.proof import Leaf, SplitActive, SplitDecision
+from shared.problem.proof import Leaf, Split, SplitActive, SplitDecision
 from shared.solve.engines.envelopes import ProgramBox, program_box
 from shared.solve.engines.interior import relax_program
-from shared.solve.search import MISS, Incumbent, Solution, Split, best_first, seconds_per_node
+from shared.solve.search import MISS, Incumbent, Solution, best_first, seconds_per_node
 
 __all__ = ["search_columns"]
 
