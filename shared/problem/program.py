@@ -286,6 +286,14 @@ class Program:
         """Whether anything but boxes and rows holds u: minimum if active, lots, at most so many."""
         return bool(np.any(self.least_active > 0) or np.any(self.lot > 0) or self.at_most)
 
+    @property
+    def limited(self) -> NDArray[np.bool_]:
+        """(A,) whether some limit on how many arms spend names the arm."""
+        out = np.zeros(self.arms, dtype=bool)
+        for limit in self.at_most:
+            out[list(limit.arms)] = True
+        return out
+
     def widened(self, u: Array) -> Array:
         """(A, K) decisions from those of the arms that spend: sums added up."""
         own = u[: self.arms - len(self.sums)]

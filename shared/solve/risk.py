@@ -34,7 +34,7 @@ from shared.solve.one_budget.dual import relax
 from shared.solve.one_budget.form import one_budget
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.risk_ascent import climb
-from shared.solve.search import MISS, Solution
+from shared.solve.search import MISS, Solution, nearest_that_meets
 
 __all__ = ["solve_measure", "tidy"]
 
@@ -573,14 +573,9 @@ def _between(search: RiskSearch) -> None:
     """Offer the mix of a plan that misses and the best that meets, where the floors just hold."""
     if search.short is None or search.u is None or search.program.discrete:
         return
-    step, good, share = search.short - search.u, 0.0, 0.5
-    for _ in range(40):
-        trial = search.u + (good + share) * step
-        if missed(search.read, trial) <= 0.0:
-            good += share
-        share *= 0.5
-    if good > 0.0:
-        search.offer(search.u + good * step)
+    mixed = nearest_that_meets(lambda u: missed(search.read, u) <= 0.0, search.u, search.short)
+    if mixed is not None:
+        search.offer(mixed)
 
 
 def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[float, ...]:
@@ -640,11 +635,13 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)
-    note = _by_name(search) if options.method in BY_NAME else _exactly(search)
+    named = options.method in BY_NAME
+    note = _by_name(search) if named else _exactly(search)
     if search.u is None or search.proof is None:
         raise _not_found(program.aim)
     certificate = certify(search.read, search.u, search.proof)
     finished = certificate.relative_gap <= options.gap
+    branched = "branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian"
     return Solution(
         u=search.u,
         prices=search.prices,
@@ -654,7 +651,7 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         finished=finished,
         thetas=search.proof.theta,
         weights=search.own_weights(search.u) if search.weights is None else search.weights,
-        method=_method(search),
+        method=options.method if named else branched,
         why=note or _why(program.risk, finished),
     )
 
@@ -711,12 +708,6 @@ def _by_name(search: RiskSearch) -> str:
     search.deadline = whole
     _bound_named(search)
     return f"{found.why} The bound is that of weighed draws."
-
-
-def _method(search: RiskSearch) -> str:
-    if search.options.method in BY_NAME:
-        return search.options.method
-    return "branch_and_bound" if search.nodes > 2 + search.iterations else "lagrangian"
 
 
 def _why(risk: Risk, closed: bool) -> str:

@@ -248,10 +248,7 @@ def _choices(program: Program, start: Array, held: bool) -> tuple[Array, Array]:
     low, high = program.lower.copy(), program.upper.copy()
     tiny = 1e-9 * max(program.scale, 1e-300)
     off = (program.least_active > 0.0) & (start <= tiny)
-    counted = np.zeros(program.arms, dtype=bool)
-    for rule in program.at_most:
-        counted[list(rule.arms)] = True
-    off |= (counted & (start <= tiny).all(axis=1))[:, None]
+    off |= (program.limited & (start <= tiny).all(axis=1))[:, None]
     low = np.where(off, low, np.maximum(low, program.least_active))
     high = np.where(off, low, high)
     lots = np.broadcast_to((program.lot > 0.0)[:, None], low.shape)

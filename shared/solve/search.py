@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.problem.proof import (
-    Leaf,
-    Node,
-    Proof,
-    SplitActive,
-    SplitArgument,
-    SplitDecision,
-    SplitSpend,
-)
+from shared.problem.proof import Leaf, Node, Proof, Split, SplitActive
 
-__all__ = ["MISS", "Incumbent", "Solution", "Split", "Tree", "best_first", "seconds_per_node"]
+__all__ = [
+    "MISS",
+    "Incumbent",
+    "Solution",
+    "Tree",
+    "best_first",
+    "nearest_that_meets",
+    "seconds_per_node",
+]
 
 Array = NDArray[np.float64]
-Split = SplitActive | SplitArgument | SplitDecision | SplitSpend
 MISS = 1e-9
 """Relative, of a target: what rounding may leave."""
 _RESPONSES = 3.0  # as many as bounding half a leaf roughly costs
@@ -227,3 +226,16 @@ def seconds_per_node(program: Program) -> float:
     """What each node of a proof adds to its recheck: half the nodes are splits, half are leaves."""
     draws = 1 if program.draws is None else program.draws.draws
     return _RESPONSES * work.cost(program.weight.size * draws) + 2e-9 * program.carry.size
+
+
+def nearest_that_meets(meets: Callable[[Array], bool], good: Array, short: Array) -> Array | None:
+    """The mix of two plans nearest to ``short`` that meets the targets, as ``good`` does.
+
+    With concave curves it is better than ``good``; None where no other was found.
+    """
+    share, far = 0.5, 0.0
+    for _ in range(48):
+        if meets(good + (far + share) * (short - good)):
+            far += share
+        share *= 0.5
+    return good + far * (short - good) if far > 0.0 else None

@@ -11,7 +11,7 @@ from problems import ALL, CONCAVE, canonical, certified, random_problem, solve
 from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.model import SolverOptions
 from shared.solve.heuristics.heuristic import BY_NAME, SEARCHES
-from shared.solve.heuristics.space import Space
+from shared.solve.heuristics.space import SearchSpace
 from shared.solve.one_budget.form import OneBudget
 from shared.solve.search import Solution
 
@@ -126,7 +126,7 @@ def test_corners(method: str, name: str) -> None:
 @pytest.mark.parametrize("method", SEARCHES)
 def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(method: str) -> None:
     program = random_problem(np.random.default_rng(9), 10, ("s_hill", "exponential")).program()
-    free, hurried = Space(program), Space(program, -math.inf)
+    free, hurried = SearchSpace(program), SearchSpace(program, -math.inf)
     found, cut = SEARCHES[method](free, 1), SEARCHES[method](hurried, 1)
     assert found.finished
     assert free.evaluations <= (100 if method == "bayesian" else 60_000)
@@ -138,5 +138,5 @@ def test_effort_is_bounded_by_evaluations_and_the_clock_only_cuts_it_short(metho
 @pytest.mark.parametrize("method", ["genetic", "particle_swarm", "bayesian"])
 def test_another_seed_is_another_search(method: str) -> None:
     program = random_problem(np.random.default_rng(11), 10, ("s_hill",)).program()
-    one, two = (SEARCHES[method](Space(program), seed) for seed in (0, 1))
+    one, two = (SEARCHES[method](SearchSpace(program), seed) for seed in (0, 1))
     assert one.point.tobytes() != two.point.tobytes()

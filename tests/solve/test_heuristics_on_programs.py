@@ -19,7 +19,7 @@ from shared.problem.risk_program import objective
 from shared.solve.certify.certificate import certify
 from shared.solve.engines.exact import solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
-from shared.solve.heuristics.space import Space
+from shared.solve.heuristics.space import SearchSpace
 
 QUICK = ("gradient", "slsqp", "piecewise")
 TOLERANCE = {
@@ -181,7 +181,7 @@ def test_slopes_under_a_measure_and_a_target_against_finite_differences(
         pairs=(Pair(0, 2, 0.3),),
         risk=Risk(measure, level=0.3),
     )
-    space = Space(program, penalties=[2.0] * floor)
+    space = SearchSpace(program, penalties=[2.0] * floor)
     points = rng.uniform(0.3, 0.6, (3, space.n))
     slopes, step = space.gradient(points), 1e-6
     for i in range(space.n):

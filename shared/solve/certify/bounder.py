@@ -22,7 +22,7 @@ from shared.problem.proof import Leaf
 from shared.problem.region import Counted, Region
 from shared.solve.certify.maxima import ArmMaxima
 
-__all__ = ["Bounder", "Sides", "Task"]
+__all__ = ["Bounder", "LeafTask", "Sides"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -283,7 +283,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class LeafTask:
     """What is to be bounded: a region by checked multipliers, or what a cut takes of it.
 
     Attributes
@@ -349,7 +349,7 @@ class Bounder:
 
     def task(
         self, leaf: Leaf, region: Region, inner: Region | None = None, sides: Sides | None = None
-    ) -> Task:
+    ) -> LeafTask:
         """What is to be bounded; with ``inner``, what is cut away around it.
 
         Raises
@@ -368,9 +368,9 @@ class Bounder:
             if program.pairs or program.at_most or not self.joint:
                 raise ValueError("The arms cannot be told apart.")
             box = np.stack((inner.u_lower[:, 0], inner.u_upper[:, 0]))
-        return Task(leaf, region, mu, nu, lift.value, lift.cost, lift.less, sides, box)
+        return LeafTask(leaf, region, mu, nu, lift.value, lift.cost, lift.less, sides, box)
 
-    def largest(self, tasks: Sequence[Task], enough: float = NONE) -> float:
+    def largest(self, tasks: Sequence[LeafTask], enough: float = NONE) -> float:
         """The largest bound of all tasks; no care is taken with those that are below ``enough``.
 
         All are bounded loosely first; only those whose loose bound exceeds the largest close one
@@ -395,7 +395,7 @@ class Bounder:
             at, step = at + step, min(4 * step, max(step, self.together))
         return max(best, float(crude[order[at]])) if at < count else best
 
-    def bounds(self, tasks: Sequence[Task], *, loose: bool) -> Array:
+    def bounds(self, tasks: Sequence[LeafTask], *, loose: bool) -> Array:
         """(L,) bounds of tasks that share their responses' weights."""
         out = np.full(len(tasks), NONE)
         open_ = [i for i, each in enumerate(tasks) if self._meets_rows(each)]
@@ -467,7 +467,7 @@ class Bounder:
         total = size + np.where(np.isfinite(other), other, 0.0) + few.size.sum(axis=1)
         return np.maximum(below, above), total + np.abs(charge[:, 0])
 
-    def apart(self, tasks: Sequence[Task]) -> float:
+    def apart(self, tasks: Sequence[LeafTask]) -> float:
         """The bound where each arm may be in any of the tasks' regions, whatever the others are.
 
         The tasks share their ``mu`` and the targets' multipliers; nothing but the rows may tie the
@@ -507,7 +507,7 @@ class Bounder:
         mu = np.where(np.isfinite(sides.upper), mu, np.minimum(mu, 0.0))
         return np.where(np.isfinite(sides.lower), mu, np.maximum(mu, 0.0)), nu
 
-    def _meets_rows(self, task: Task) -> bool:
+    def _meets_rows(self, task: LeafTask) -> bool:
         """Whether any point of the box could meet each row, beyond any doubt of rounding."""
         matrix = self.program.rows.matrix
         low, high = task.region.u_lower.ravel(), task.region.u_upper.ravel()
@@ -762,7 +762,7 @@ class _Stack:
     spent: Array
 
     @classmethod
-    def of(cls, tasks: Sequence[Task]) -> _Stack:
+    def of(cls, tasks: Sequence[LeafTask]) -> _Stack:
         counts = [each.region.counted for each in tasks]
         price = np.zeros(len(tasks))
         most = np.zeros(len(tasks))

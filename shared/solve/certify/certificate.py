@@ -25,7 +25,7 @@ from shared.problem.region import HAIR, Region, halves, holds, inner, root_regio
 from shared.problem.risk import admissible, measure
 from shared.problem.risk_program import missed, outcomes, relaxed
 from shared.problem.symmetry import alike
-from shared.solve.certify.bounder import Bounder, Sides, Task
+from shared.solve.certify.bounder import Bounder, LeafTask, Sides
 from shared.solve.certify.maxima import ArmMaxima
 from shared.solve.certify.per_arm import bound_arms
 
@@ -58,12 +58,6 @@ def _weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
         weights = np.asarray(proof.weights, dtype=np.float64)
     theta = proof.theta or (0.0,) * len(program.floors)
     return relaxed(program, program.aim, theta, risk, weights)
-
-
-def _missed_by_measure(program: Program, u: Array) -> float:
-    """The largest relative miss of a target, each read as it is to be."""
-    assert program.risk is not None
-    return missed(program, u)
 
 
 def _most_of(program: Program, proof: Proof) -> float:
@@ -280,7 +274,7 @@ def certify_all(
     bounds = np.full(len(programs), -np.inf)
     # What is alike at the largest budget is alike at all: a budget caps both the same.
     twins = alike(largest) if any(len(proof.nodes) > 1 for proof in proofs) else ()
-    tasks: list[Task] = []
+    tasks: list[LeafTask] = []
     owners: list[int] = []
 
     def settle() -> None:
@@ -357,7 +351,7 @@ def violation(program: Program, u: Array) -> float:
     if not program.floors or not math.isfinite(worst):
         return worst
     plan = np.maximum(u, 0.0)
-    short = program.missed(plan) if program.risk is None else _missed_by_measure(program, plan)
+    short = program.missed(plan) if program.risk is None else missed(program, plan)
     return max(worst, short)
 
 
@@ -421,7 +415,7 @@ def _bound(
         size = abs(program.outcome(u))
         size = size if size > 0.0 else 1e-3 * _reachable(program)
         bounder = Bounder(program, root, size, near=program.adstocked(u))
-        best, tasks = -math.inf, list[Task]()
+        best, tasks = -math.inf, list[LeafTask]()
         for node, region, rest in _leaves(program, root, proof):
             if isinstance(node, PerArm):
                 best = max(best, bound_arms(bounder, node, region))

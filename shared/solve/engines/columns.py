@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from shared import highs, work
 from shared.problem.program import Program
-from shared.problem.proof import Leaf, SplitActive, SplitDecision
+from shared.problem.proof import Leaf, Split, SplitActive, SplitDecision
 from shared.solve.engines.envelopes import ProgramBox, program_box
 from shared.solve.engines.interior import relax_program
-from shared.solve.search import MISS, Incumbent, Solution, Split, best_first, seconds_per_node
+from shared.solve.search import MISS, Incumbent, Solution, best_first, seconds_per_node
 
 __all__ = ["search_columns"]
 
@@ -614,10 +614,11 @@ def _fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Dom
     bend = functions.bend()
     off = (pattern <= 0.0) & domain.zero
     choice = domain.zero & (domain.low > 0.0)
-    limited = np.zeros(low.size, dtype=bool)
-    for limit in functions.program.at_most:
-        limited[list(limit.arms)] = True
-    stay = (domain.lot > 0.0) | ((pattern < bend) & np.isfinite(bend)) | (off & (choice | limited))
+    stay = (
+        (domain.lot > 0.0)
+        | ((pattern < bend) & np.isfinite(bend))
+        | (off & (choice | functions.program.limited))
+    )
     low = np.where(stay, pattern, np.maximum(low, np.where(np.isfinite(bend), bend, 0.0)))
     high = np.where(stay, pattern, high)
     zero = np.zeros(low.size, dtype=bool)
@@ -653,16 +654,14 @@ def _integer_mix(master: Master, mixed: Mixed, domain: Domain, *, deadline: floa
     used = np.flatnonzero(inside)
     arm, at, gain = columns.arm[used], columns.at[used], columns.worth()[used] / master.money
     k, rows = used.size, program.rows
-    limited = np.zeros(n, dtype=bool)
     blocks: list[Any] = []
     for limit in program.at_most:
-        limited[list(limit.arms)] = True
         row, count = master.limit(limit.arms, limit.count, arm, at, domain)
         blocks.append(LinearConstraint(row[None, :], -np.inf, count))
     if program.floors:
         least = np.array([floor.constant for floor in program.floors]) / master.size
         blocks.append(LinearConstraint(master.surplus(used), least, np.inf))
-    choice = domain.zero & ((domain.low > 0.0) | limited)
+    choice = domain.zero & ((domain.low > 0.0) | program.limited)
     whole = (domain.lot[arm] > 0.0) | (choice[arm] & (at == 0.0))
     body = master.matrix[:, arm] * at / master.row_scale[:, None]
     blocks.append(
@@ -883,9 +882,7 @@ def _reduce(search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed) -> tu
         return domain, slot
     program, gains = search.program, mixed.gains
     room = mixed.bound - search.cutoff()  # what an arm may lose and still matter
-    limited = np.zeros(program.arms, dtype=bool)
-    for limit in program.at_most:
-        limited[list(limit.arms)] = True
+    limited = program.limited
     both = domain.zero & domain.active & (domain.low > 0.0) & ~limited
     drop_zero = np.flatnonzero(both & (gains.best - gains.zero > room))
     drop_active = np.flatnonzero(both & (gains.best - gains.active > room))

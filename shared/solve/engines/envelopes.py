@@ -30,7 +30,16 @@ from shared.problem.program import Program
 from shared.solve.one_budget.envelope import lines
 from shared.solve.one_budget.table import CurveTable, table_of_function
 
-__all__ = ["Enveloper", "Means", "ProgramBox", "ProgramEnvelope", "hull_lines", "program_box"]
+__all__ = [
+    "Enveloper",
+    "Means",
+    "ProgramBox",
+    "ProgramEnvelope",
+    "hull_lines",
+    "program_box",
+    "sides_of",
+    "snapped",
+]
 
 Array = NDArray[np.float64]
 _LOOK_S, _POINT_S = 5e-5, 2e-7  # work of looking up slopes, and of each point
@@ -583,3 +592,62 @@ class Enveloper:
             x = np.unique(np.concatenate(([low, min(jump, high)], x[x >= jump])))
         y = weight * self._values(np.full(len(x), arm, dtype=np.intp), x)
         return hull_lines(x, y)
+
+
+# Plans from a relaxation: near values that are allowed, and the part of a box on their side of
+# every choice, which is concave.
+
+
+def snapped(program: Program, u: Array) -> Array:
+    """The values the decisions may take nearest to ``u``; at most so many arms keep anything."""
+    out = np.clip(u, program.lower, program.upper)
+    lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
+    out = np.where((program.lot > 0.0)[:, None], np.round(out / lot) * lot, out)
+    least = program.least_active
+    low = (least > 0.0) & (out < least)
+    out = np.where(low, np.where(out > 0.5 * least, least, 0.0), out)
+    out = np.where(out <= 1e-7 * max(program.scale, 1e-300), np.maximum(program.lower, 0.0), out)
+    total = out.sum(axis=1)
+    for limit in program.at_most:
+        arms = np.array(limit.arms, dtype=np.intp)
+        order = np.argsort(-total[arms], kind="stable")
+        out[arms[order[limit.count :]]] = 0.0
+    return out
+
+
+def sides_of(
+    program: Program,
+    enveloper: Enveloper,
+    box: ProgramBox,
+    u: Array,
+    *,
+    envelope: ProgramEnvelope | None = None,
+    share: float = 0.0,
+) -> ProgramBox:
+    """The part of a box on a plan's side of every choice.
+
+    Responses at or beyond their bend stay there; all others stay below it. With an ``envelope``
+    those on its line are put beyond the bend from ``share`` of the line on. Decisions keep to 0, to
+    at least their minimum, and to the lot they are nearest to.
+    """
+    z = program.adstocked(u)
+    bend = np.where(np.isfinite(enveloper.bend), enveloper.bend, 0.0)[:, None]
+    high_side = z >= bend
+    if envelope is not None:
+        line = envelope.length[:-1].sum(axis=0)
+        start = envelope.box.z_lower
+        high_side = z >= np.where(line > 0.0, start + share * line, bend)
+    z_lower = np.where(high_side, np.maximum(box.z_lower, bend), box.z_lower)
+    z_upper = np.where(high_side, box.z_upper, np.minimum(box.z_upper, bend))
+    z_lower, z_upper = np.minimum(z_lower, box.z_upper), np.maximum(z_upper, box.z_lower)
+    u_lower, u_upper = box.u_lower, box.u_upper
+    if program.discrete:
+        near = snapped(program, u)
+        active = (near > 0.0).any(axis=1)
+        off = (program.limited & ~active)[:, None] | ((program.least_active > 0.0) & (near <= 0.0))
+        u_upper = np.where(off, np.minimum(u_upper, 0.0), u_upper)
+        on = ~off & (program.least_active > 0.0)
+        u_lower = np.where(on, np.maximum(u_lower, program.least_active), u_lower)
+        on_lots = np.broadcast_to((program.lot > 0.0)[:, None], near.shape)
+        u_lower, u_upper = np.where(on_lots, near, u_lower), np.where(on_lots, near, u_upper)
+    return ProgramBox(u_lower, np.maximum(u_lower, u_upper), z_lower, z_upper)

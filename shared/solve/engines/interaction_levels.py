@@ -29,7 +29,7 @@ from shared.problem.region import Region
 from shared.solve.engines.envelopes import Enveloper
 from shared.solve.search import Incumbent, best_first
 
-__all__ = ["Levels", "Regions", "fits", "shared_out"]
+__all__ = ["Levels", "Regions", "borne", "fits", "shared_out"]
 
 Array = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -328,14 +328,18 @@ def bearing(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> Ar
     push = levels.own + levels.coupling @ here[:, 0]
     cost = levels.money + price * levels.row
     loss = cost[:, None] * (u - plan[:, None]) - push[:, None] * (x - here)
-    apart = (x - here) ** 2
-    far = apart > 1e-10
+    return borne(loss, x - here, levels.own)
+
+
+def borne(loss: Array, apart: Array, size: Array) -> Array:
+    """(...,) how much terms of some ``size`` may bend up where levels ``apart`` (..., n) from the
+    plan's they lose (..., n)."""
+    apart = apart**2
     with np.errstate(divide="ignore", invalid="ignore"):
-        bear = np.where(far, 2.0 * loss / apart, np.inf).min(axis=1)
-    some = np.maximum(levels.own, 1e-300)
-    # An arm that can bear nothing takes as little as may be.
-    bear = np.clip(bear, 1e-3 * some, 1e9 * some)
-    return np.asarray(bear)
+        bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=-1)
+    size = np.maximum(size, 1e-300)
+    # What can bear nothing takes as little as may be.
+    return np.asarray(np.clip(bear, 1e-3 * size, 1e9 * size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
-from shared.problem.proof import Leaf, Proof, SplitActive, SplitArgument, SplitDecision
+from shared.problem.proof import Leaf, Proof, Split, SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
-from shared.solve.engines.boxes import sides_of, snapped
-from shared.solve.engines.envelopes import Enveloper, ProgramBox
-from shared.solve.engines.interaction_levels import Levels, Regions, fits, shared_out
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, sides_of, snapped
+from shared.solve.engines.interaction_levels import Levels, Regions, borne, fits, shared_out
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
-from shared.solve.search import Incumbent, Solution, Split, best_first
+from shared.solve.search import Incumbent, Solution, best_first
 
 __all__ = ["search_interactions"]
 
@@ -73,7 +72,7 @@ def search_interactions(
         return Solution(None, np.zeros(len(program.rows.names)), Proof(()), 0, 0, False)
     plain = replace(program, pairs=())
     enveloper = Enveloper(plain)
-    search = _Ascent(
+    search = InteractionSearch(
         program,
         options.gap,
         deadline,
@@ -98,7 +97,7 @@ def search_interactions(
     return search.solution(left, nodes)
 
 
-def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> Solution:
+def _over_levels(search: InteractionSearch, root: Region, starts: tuple[Array, ...]) -> Solution:
     """The search for one budget; leaves are judged as the certificate will judge them."""
     program = search.program
     levels = Levels.of(program, search.base)
@@ -112,7 +111,7 @@ def _over_levels(search: _Ascent, root: Region, starts: tuple[Array, ...]) -> So
     return search.solution(left, nodes)
 
 
-def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) -> None:
+def _first_plans(search: InteractionSearch, box: ProgramBox, starts: tuple[Array, ...]) -> None:
     """Local ascents from the relaxation at low, middling and high levels, and from known plans."""
     program = search.program
     for share in (0.5, 0.0, 1.0):
@@ -133,7 +132,7 @@ def _first_plans(search: _Ascent, box: ProgramBox, starts: tuple[Array, ...]) ->
             _ascend(search, box, start)
 
 
-def _first_is_best(search: _Ascent, box: ProgramBox) -> bool:
+def _first_is_best(search: InteractionSearch, box: ProgramBox) -> bool:
     """Whether squares around the best plan already prove it: no more starts are needed then."""
     root = search.bounder.root
     if search.best is None or search.prices is None:
@@ -147,7 +146,7 @@ def _first_is_best(search: _Ascent, box: ProgramBox) -> bool:
 
 
 def _solve(
-    search: _Ascent, slot: int, region: Region, parent: _OpenRegion | None
+    search: InteractionSearch, slot: int, region: Region, parent: _OpenRegion | None
 ) -> _OpenRegion | None:
     """Bound a region and look for plans in it; None where nothing better can be there."""
     began = work.now()
@@ -191,7 +190,7 @@ def _solve(
 
 
 def _hopeless(
-    search: _Ascent,
+    search: InteractionSearch,
     slot: int,
     region: Region,
     found: RelaxedProgram,
@@ -211,7 +210,7 @@ def _hopeless(
     return _OpenRegion(slot, region, parent.leaf, found.u, z, parent.bound)
 
 
-def _split(search: _Ascent, node: _OpenRegion) -> list[_OpenRegion] | None:
+def _split(search: InteractionSearch, node: _OpenRegion) -> list[_OpenRegion] | None:
     """Both halves of a region; None where there is nothing left to split."""
     split = whole_split(search.program, node.region, node.u)
     if split is None:
@@ -229,7 +228,7 @@ def _split(search: _Ascent, node: _OpenRegion) -> list[_OpenRegion] | None:
     return out
 
 
-def _term(search: _Ascent, node: _OpenRegion) -> Split | None:
+def _term(search: InteractionSearch, node: _OpenRegion) -> Split | None:
     """A split at the adstocked spend whose term errs most."""
     region = node.region
     found = widest_cell(
@@ -247,7 +246,7 @@ def _term(search: _Ascent, node: _OpenRegion) -> Split | None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Ascent(Incumbent):
+class InteractionSearch(Incumbent):
     plain: Program
     base: Enveloper
     bounder: Bounder
@@ -366,7 +365,7 @@ class _Ascent(Incumbent):
         return leaf, self.bounder.bound(leaf, region, self.cutoff())
 
 
-def _ascend(search: _Ascent, box: ProgramBox, u: Array) -> None:
+def _ascend(search: InteractionSearch, box: ProgramBox, u: Array) -> None:
     program = search.program
     plan = u
     if program.discrete:
@@ -383,7 +382,7 @@ def _box_of(region: Region) -> ProgramBox:
     return ProgramBox(region.u_lower, region.u_upper, region.z_lower, region.z_upper)
 
 
-def _bent(search: _Ascent, box: ProgramBox) -> bool:
+def _bent(search: InteractionSearch, box: ProgramBox) -> bool:
     bend = np.where(np.isfinite(search.base.bend), search.base.bend, 0.0)[:, None]
     return bool(np.any((bend > box.z_lower) & (box.z_upper > box.z_lower)))
 
@@ -431,12 +430,7 @@ def shares_at(
     here = (enveloper.curve(z, ones)[0] / top)[..., None]
     gain = (weight * top)[..., None] * (level - here)
     loss = price[..., None] * (grid - z[..., None]) - gain
-    apart = (level - here) ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bear = np.where(apart > 1e-10, 2.0 * loss / apart, np.inf).min(axis=2)
-    unit = np.maximum(np.abs(weight) * top, 1e-300)
-    # An arm that can bear nothing takes as little as may be.
-    bear = np.clip(bear, 1e-3 * unit, 1e9 * unit)
+    bear = borne(loss, level - here, np.abs(weight) * top)
     first = np.array([pair.first for pair in program.pairs])
     second = np.array([pair.second for pair in program.pairs])
     size = np.array([np.abs(p.strength * program.pair_weight(p)) for p in program.pairs])

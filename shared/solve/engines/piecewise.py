@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shared import highs, work
 from shared.problem.incumbent import allowed
 from shared.problem.program import Program
-from shared.solve.engines.boxes import snapped
+from shared.solve.engines.envelopes import snapped
 
 __all__ = ["PiecewiseFound", "solve_piecewise"]
 

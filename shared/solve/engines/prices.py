@@ -820,7 +820,8 @@ def _settled(
         left = least.bound() - search.cutoff()
         if left <= 0.0:
             break
-        trees = _moved(search, trees, region, advice.mu)
+        best = search.pool.best(advice.mu, region, trees.plans)
+        trees = trees.moved(advice.mu, _slack(search), best)
         finite = np.isfinite(search.value)
         small = max(0.05 * search.gap * abs(search.value), 0.06 * left) if finite else 0.0
         if least.bound() - advice.value <= small:
@@ -834,10 +835,6 @@ def _settled(
     if least.bound() <= search.cutoff():
         return None
     return _OpenPrices(slot, region, least, advice)
-
-
-def _moved(search: PriceSearch, trees: ArmTrees, region: Region, mu: Array) -> ArmTrees:
-    return trees.moved(mu, _slack(search), search.pool.best(mu, region, trees.plans))
 
 
 def _slack(search: PriceSearch) -> float:

@@ -25,7 +25,7 @@ from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound, certify
 from shared.solve.engines.exact import Unmet, solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.search import MISS, Solution, best_first
+from shared.solve.search import MISS, Solution, best_first, nearest_that_meets
 
 __all__ = ["solve_targets"]
 
@@ -161,17 +161,9 @@ class TargetSearch:
         return found
 
     def mix(self, short: Line, good: Line) -> None:
-        """Offer the mix of two plans nearest to ``short`` that meets the floors, as ``good`` does.
-
-        With concave curves it is better than ``good``.
-        """
-        step, share, far = short.u - good.u, 0.5, 0.0
-        for _ in range(48):
-            if self.measured(good.u + (far + share) * step).meets:
-                far += share
-            share *= 0.5
-        mixed = good.u + far * step
-        if far > 0.0 and (not self.program.discrete or allowed(self.program, mixed)):
+        """Offer the mix of two plans nearest to ``short`` that meets the floors."""
+        mixed = nearest_that_meets(lambda u: self.measured(u).meets, good.u, short.u)
+        if mixed is not None and (not self.program.discrete or allowed(self.program, mixed)):
             self.offer(self.measured(mixed))
 
 
@@ -215,7 +207,9 @@ class _Descent:
     def at(self, theta: Array) -> Line:
         search = self.search
         line, solved, bound = search.solve(self.part, theta)
-        self._mix(line)
+        best = search.best
+        if best is not None and not line.meets and best.meets:
+            search.mix(line, best)
         self.lines.append(line)
         if self.lowest is None or bound < self.lowest.bound:
             each = search.theta(theta)
@@ -233,11 +227,6 @@ class _Descent:
         low = self.lowest
         enough = max(_FLAT * self.search.options.gap, 1e-10)
         return low is not None and low.bound - promised <= enough * abs(low.bound)
-
-    def _mix(self, line: Line) -> None:
-        best = self.search.best
-        if best is not None and not line.meets and best.meets:
-            self.search.mix(line, best)
 
 
 def _descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, ...]) -> Descended:

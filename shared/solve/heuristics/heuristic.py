@@ -25,8 +25,8 @@ from shared.problem.repair import repair, rounded
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import outcomes, relaxed
 from shared.solve.engines.piecewise import solve_piecewise
-from shared.solve.heuristics.space import Searched, Space
-from shared.solve.search import MISS
+from shared.solve.heuristics.space import Searched, SearchSpace
+from shared.solve.search import MISS, nearest_that_meets
 
 __all__ = ["BY_NAME", "SEARCHES", "Heuristic", "heuristic"]
 
@@ -73,7 +73,7 @@ _NEARLY = 1e-3  # of a target: a miss that mixing with a plan that meets it mend
 # methods on convex sets", SIAM J. Optim. 10 (2000). Here values only ever rise.
 
 
-def _starting_points(space: Space, seed: int, most: int) -> Array:
+def _starting_points(space: SearchSpace, seed: int, most: int) -> Array:
     """Known points and random ones, fewer where points are long."""
     known = space.known()
     count = int(np.clip(_CELLS // max(space.toil, 1.0), len(known) + 2, most))
@@ -81,7 +81,7 @@ def _starting_points(space: Space, seed: int, most: int) -> Array:
     return np.concatenate((known, space.sample(rng, count - len(known))))
 
 
-def _ascend(space: Space, seed: int) -> Searched:
+def _ascend(space: SearchSpace, seed: int) -> Searched:
     """Climb from many seeded starts; the best end counts."""
     starts = _starting_points(space, seed, 64)
     point, finished = _ascended(space, starts)
@@ -89,7 +89,7 @@ def _ascend(space: Space, seed: int) -> Searched:
     return Searched(point, note, finished)
 
 
-def _ascended(space: Space, points: Array) -> tuple[Array, bool]:
+def _ascended(space: SearchSpace, points: Array) -> tuple[Array, bool]:
     """The best end (n,) of ascents from points, and whether the clock let them end."""
     finished = True
     for bend in _BENDS if space.penalties.size else _BENDS[-1:]:
@@ -99,7 +99,7 @@ def _ascended(space: Space, points: Array) -> tuple[Array, bool]:
     return points[0], finished
 
 
-def _climb(space: Space, starts: Array) -> tuple[Array, Array, bool]:
+def _climb(space: SearchSpace, starts: Array) -> tuple[Array, Array, bool]:
     """Ends (k, n) of the ascents, their values (k,), and whether the clock let them end."""
     points, values = starts.copy(), space.value(starts)
     slopes = space.gradient(points)
@@ -145,7 +145,9 @@ def _metric(curvature: Array, slope: Array, width: Array, x: Array) -> Array:
     return np.asarray(np.maximum(metric, 1e-300))
 
 
-def _search(space: Space, x: Array, move: Array, value: Array, rise: Array) -> tuple[Array, Array]:
+def _search(
+    space: SearchSpace, x: Array, move: Array, value: Array, rise: Array
+) -> tuple[Array, Array]:
     """Halve every move until its gain is a fair part of what its slope promises (Armijo)."""
     best, best_value = x.copy(), value.copy()
     open_, length = np.arange(len(x)), 1.0
@@ -173,7 +175,7 @@ class _Late(Exception):
     """The clock has run out inside scipy's loop."""
 
 
-def _quadratic_programming(space: Space, seed: int) -> Searched:
+def _quadratic_programming(space: SearchSpace, seed: int) -> Searched:
     """The best of many SLSQP ends, each repaired and rescored.
 
     Many unknowns leave time for few starts: their number falls with the cube of the unknowns.
@@ -200,7 +202,7 @@ def _quadratic_programming(space: Space, seed: int) -> Searched:
     return Searched(point, note, not late)
 
 
-def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
+def _run(space: SearchSpace, start: Array) -> tuple[Array, bool, bool]:
     """One run in units of the range and of the start's slopes: its last point, whether it says
     that it converged, and whether the clock cut it short."""
     # Here, for a process that solves otherwise never needs scipy.
@@ -257,7 +259,7 @@ def _run(space: Space, start: Array) -> tuple[Array, bool, bool]:
     return (ended if np.all(np.isfinite(ended)) else last), bool(result.success), False
 
 
-def _scipy_rows(space: Space, width: Array) -> list[Any]:
+def _scipy_rows(space: SearchSpace, width: Array) -> list[Any]:
     """The rows in scipy's words, each in units of its own largest coefficient."""
     from scipy.optimize import LinearConstraint
 
@@ -276,7 +278,7 @@ def _scipy_rows(space: Space, width: Array) -> list[Any]:
 # Searches that move a whole population of points: a genetic algorithm and a particle swarm.
 
 
-def _evolve(space: Space, seed: int) -> Searched:
+def _evolve(space: SearchSpace, seed: int) -> Searched:
     """The fittest of a genetic algorithm on real numbers: tournaments, blend crossover, elitism.
 
     Blend crossover (BLX-alpha) is that of Eshelman and Schaffer, "Real-coded genetic algorithms and
@@ -306,7 +308,7 @@ def _evolve(space: Space, seed: int) -> Searched:
     return Searched(people[int(np.argmax(fitness))], note, generation == most)
 
 
-def _swarm(space: Space, seed: int) -> Searched:
+def _swarm(space: SearchSpace, seed: int) -> Searched:
     """The best place of a particle swarm: each is drawn to its own best and its neighbours'.
 
     Kennedy and Eberhart, "Particle swarm optimization" (1995), with the constriction of Clerc and
@@ -339,12 +341,12 @@ def _swarm(space: Space, seed: int) -> Searched:
     return Searched(own[int(np.argmax(own_value))], note, round_ == most)
 
 
-def _first(space: Space, rng: np.random.Generator, count: int) -> Array:
+def _first(space: SearchSpace, rng: np.random.Generator, count: int) -> Array:
     known = space.known()
     return np.concatenate((known, space.sample(rng, count - len(known))))
 
 
-def _rounds(space: Space, count: int, most: int) -> int:
+def _rounds(space: SearchSpace, count: int, most: int) -> int:
     return int(np.clip(_POPULATION_CELLS / (count * space.toil), 20, most))
 
 
@@ -367,7 +369,7 @@ def _mutation(rng: np.random.Generator, count: int, width: Array) -> Array:
 # some dozens of times where the other searches do so thousands of times.
 
 
-def _explore(space: Space, seed: int) -> Searched:
+def _explore(space: SearchSpace, seed: int) -> Searched:
     """The best of a first design and of what the process asked for after it."""
     # Here, for a process that solves otherwise never needs scikit-learn.
     from shared.solve.heuristics.process import Process
@@ -396,13 +398,13 @@ def _explore(space: Space, seed: int) -> Searched:
     return Searched(points[int(np.argmax(values))], note, len(points) >= _EVALUATIONS)
 
 
-def _warped(space: Space, points: Array) -> Array:
+def _warped(space: SearchSpace, points: Array) -> Array:
     """Coordinates from 0 to 1 by the root: responses change fastest where spend is small."""
     share = (points - space.lower) / np.maximum(space.range, 1e-300)
     return np.asarray(np.sqrt(np.clip(share, 0.0, 1.0)))
 
 
-def _promising(space: Space, rng: np.random.Generator, process: Any, best: Array) -> Array:
+def _promising(space: SearchSpace, rng: np.random.Generator, process: Any, best: Array) -> Array:
     """(1, n) the point of the largest expected improvement: found at random, then refined."""
     count = int(np.clip(_CANDIDATE_CELLS / space.toil, 24, _CANDIDATES))
     pool = np.concatenate(
@@ -418,7 +420,7 @@ def _promising(space: Space, rng: np.random.Generator, process: Any, best: Array
     return pool[at : at + 1]
 
 
-def _around(space: Space, rng: np.random.Generator, centres: Array, count: int) -> Array:
+def _around(space: SearchSpace, rng: np.random.Generator, centres: Array, count: int) -> Array:
     """Neighbours: a few coordinates of a centre moved, near and far."""
     rows = centres[rng.integers(0, len(centres), count)]
     scale = rng.choice(_SCALES, size=(count, 1))
@@ -428,7 +430,7 @@ def _around(space: Space, rng: np.random.Generator, centres: Array, count: int) 
     return space.project(rows + np.where(moved, step - mean, 0.0))
 
 
-SEARCHES: dict[str, Callable[[Space, int], Searched]] = {
+SEARCHES: dict[str, Callable[[SearchSpace, int], Searched]] = {
     "gradient": _ascend,
     "slsqp": _quadratic_programming,
     "genetic": _evolve,
@@ -479,7 +481,7 @@ def heuristic(
     if start is not None and known[1] is None:
         known.append(rounded(program, start))
     plans = [plan for plan in known if plan is not None] or [feasible_point(program, deadline)]
-    space = Space(program, deadline, plans)
+    space = SearchSpace(program, deadline, plans)
     rank = partial(_rank, space)
     prices = _prices(program, max(plans, key=rank), multipliers)
     rounds = 0
@@ -501,7 +503,7 @@ def heuristic(
 
 
 def _searched(
-    space: Space, options: SolverOptions, best: Array, prices: Array
+    space: SearchSpace, options: SolverOptions, best: Array, prices: Array
 ) -> tuple[Searched, int]:
     """What the method finds, and rounds of its own beside the space's evaluations.
 
@@ -537,7 +539,7 @@ def _prices(program: Program, plan: Array, told: Sequence[float]) -> Array:
     return np.array([max(theta, least) for theta in told or [unit] * len(program.floors)])
 
 
-def _rank(space: Space, plan: Array) -> tuple[float, float]:
+def _rank(space: SearchSpace, plan: Array) -> tuple[float, float]:
     """What makes a plan better than another: missing targets by less, and then what it is worth."""
     worth, surplus = space.figures(plan.reshape(1, -1))
     asked = np.abs(space.constant) + space.sold @ plan.ravel()
@@ -545,14 +547,13 @@ def _rank(space: Space, plan: Array) -> tuple[float, float]:
     return (-short if short > MISS else 0.0), float(worth[0])
 
 
-def _mixed(space: Space, short: Array, good: Array) -> list[Array]:
+def _mixed(space: SearchSpace, short: Array, good: Array) -> list[Array]:
     """The mix of two plans nearest to the one that misses a target which meets all of them."""
     if _rank(space, short)[0] == 0.0 or _rank(space, good)[0] < 0.0:
         return []
-    share, far = 0.5, 0.0
-    for _ in range(48):
-        mixed = good + (far + share) * (short - good)
-        far += share * bool(np.all(space.figures(mixed.reshape(1, -1))[1] >= 0.0))
-        share *= 0.5
-    plan = incumbent(space.program, good + far * (short - good))
+
+    def meets(u: Array) -> bool:
+        return bool(np.all(space.figures(u.reshape(1, -1))[1] >= 0.0))
+
+    plan = incumbent(space.program, nearest_that_meets(meets, good, short))
     return [] if plan is None else [plan]

@@ -23,7 +23,7 @@ from shared.problem.risk import measures, slope_weights
 from shared.problem.risk_program import in_measure
 from shared.solve.heuristics.polyhedron import Polyhedron
 
-__all__ = ["Searched", "Space"]
+__all__ = ["SearchSpace", "Searched"]
 
 Array = NDArray[np.float64]
 _TINY = 1e-9  # of the largest adstocked spend: where a slope that is infinite at 0 is taken
@@ -52,7 +52,7 @@ class Searched:
     finished: bool
 
 
-class Space:
+class SearchSpace:
     """Points (k, n) of a program; counts what it evaluates.
 
     Parameters
