@@ -122,7 +122,7 @@ def attack(seed: int) -> None:
         found = certify_risk(task, risk, plans[0], made_up)
         assert best <= found.upper_bound, (seed, risk)
         if seed % 6 == 0:
-            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.3))
+            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.1))
             assert best <= out.certificate.upper_bound, (seed, risk)
 
 
@@ -181,7 +181,7 @@ def test_exchanges_leave_a_local_peak_of_a_worst_case() -> None:
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
 @pytest.mark.parametrize("spend_all", [True, False])
-@pytest.mark.parametrize("room", [0.0, 1e-15, 1e-12, 1e-9, 1e-6])
+@pytest.mark.parametrize("room", [0.0, 1e-15, 1e-9])
 @pytest.mark.parametrize("side", ["floors", "ceilings"])
 def test_limits_that_leave_one_plan_or_hardly_more(
     risk: Risk, spend_all: bool, room: float, side: str

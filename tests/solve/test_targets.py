@@ -275,7 +275,7 @@ def attack(seed: int, *, solving: bool = False) -> None:
         if not solving:
             continue
         try:
-            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=2.0))
+            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=0.5))
         except Infeasible:
             # Only to spend nothing at all may be left.
             assert best == -np.inf or tried[worths(task, aim, tried) > -np.inf].sum() < 1e-9
@@ -291,7 +291,7 @@ def test_300_random_attacks_on_the_bound() -> None:
 
 
 def test_random_attacks_on_solved_goals() -> None:
-    for seed in range(20):
+    for seed in range(12):
         attack(seed, solving=True)
 
 
