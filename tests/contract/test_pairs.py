@@ -16,7 +16,7 @@ from tests.contract.mixtures import Names, covering
 
 MIXTURES = covering(7)
 QUICK = {"gap": 1e-2, "time_limit_s": 0.5}
-STARTS = 2
+STARTS = 1
 SOFT = ("gap", "beaten")
 """Told by the answer itself, or asked of longer searches: for the matrix, not for every change."""
 

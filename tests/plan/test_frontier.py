@@ -16,7 +16,7 @@ from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 
 def base(between: str) -> Problem:
     if between == "expected_worst_case":
-        return s_shaped_with_draws(count=24)
+        return s_shaped_with_draws(count=8)
     problem = two_michaelis_menten(spend_all=False, goal=Goal(value_per_outcome=0.4))
     if between == "short_long_term":
         drawn = s_shaped_with_draws(count=1)

@@ -195,7 +195,7 @@ def test_beats_a_grid_under_a_rule_and_a_price_of_money(kind: str, risk: Risk) -
     )
     program = replace(program, rows=rule)
     aim = Aim(value=1.0, cost=0.2)
-    points = on_budget(9.0, 6.0, 31)
+    points = on_budget(9.0, 6.0, 21)
     best = grid(program, aim, risk, points[points[:, :2].sum(axis=1) <= 5.0])
     out = run(program, aim, risk)
     # A quantile has many local peaks: a grid may meet a slightly better one.
