@@ -66,7 +66,7 @@ LESS = 0.8
 
 def request(measure: str, rule: str) -> Raw:
     """Two channels whose draws disagree about which is the better one."""
-    raw: Raw = {"channels": [], "budget": 100.0, "solver": {"gap": 1e-3, "time_limit_s": 4}}
+    raw: Raw = {"channels": [], "budget": 100.0, "solver": {"gap": 1e-3, "time_limit_s": 1.5}}
     for name, top, rate, now, lean in (
         ("a", 100.0, 0.02, 70.0, 1.0),
         ("b", 80.0, 0.03, 40.0, -0.9),
