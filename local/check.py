@@ -40,6 +40,8 @@ def run_steps(steps: Sequence[Step], cwd: Path) -> int:
     """Run all, print a summary; 0 where all passed, else 1."""
     # One thread in numpy's linear algebra: the matrices are small, and times stay comparable.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # A module is compiled once, not by each of the many processes that the tests start.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def run(step: Step) -> tuple[int, float, bytes]:
         """Exit code, seconds and, of a step beside the others, what it said."""

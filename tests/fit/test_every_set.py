@@ -75,7 +75,7 @@ def fitted(path: str, spec: dict[str, Any] | None) -> tuple[Parsed, FitResult]:
     source = DATA / path
     table = dated(source) if path.startswith("lightweight") else source.read_bytes()
     parsed = parse(spec, table)
-    result = fit_history(parsed.history, parsed.spec, draws=60)
+    result = fit_history(parsed.history, parsed.spec)
     json.dumps(result.curve_set.to_dict(), allow_nan=False)
     return parsed, result
 
@@ -135,7 +135,7 @@ def test_fourteen_campaigns_by_day_are_fitted_and_their_plan_beats_the_history()
     folder = DATA / "visible_synth"
     path = folder / "dev_campaign_daily_4ch_14c"
     parsed = parse(None, (path / "history.csv").read_bytes(), (path / "outcome.csv").read_bytes())
-    curves = fit_history(parsed.history, parsed.spec, draws=60).curve_set
+    curves = fit_history(parsed.history, parsed.spec).curve_set
     assert len(curves.channels) == 14
     judge = truth_of(folder)
     # As the evaluator's own reader does it, which leaves its file open.

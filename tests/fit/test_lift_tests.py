@@ -113,7 +113,7 @@ def returned(one: World, kind: str, *tests: dict[str, Any]) -> tuple[float, floa
         "outcome_unit": "money",
         "lift_tests": list(tests),
     }
-    found = fit_window(one.history, spec, seed=1, draws=60).evidence()[0]
+    found = fit_window(one.history, spec, seed=1, draws=100).evidence()[0]
     assert found.roi_interval is not None
     return found.roi_interval[0], found.roi_mean, found.roi_interval[1]
 

@@ -49,8 +49,8 @@ def test_a_campaigns_lift_test_moves_it_and_its_sibling_less(kind: str) -> None:
         standard_error=0.08 * gained,
     )
     spec = {"model": {"kind": kind, "saturation": "michaelis_menten"}}
-    free = fit_window(history, spec, seed=1, draws=60).evidence()
-    told = fit_window(history, {**spec, "lift_tests": [test]}, seed=1, draws=60).evidence()
+    free = fit_window(history, spec, seed=1, draws=100).evidence()
+    told = fit_window(history, {**spec, "lift_tests": [test]}, seed=1, draws=100).evidence()
     moved = [np.log(b.roi_mean / a.roi_mean) for a, b in zip(free, told, strict=True)]
     assert abs(np.log(told[0].roi_mean / 6.0)) < 0.25 < abs(np.log(free[0].roi_mean / 6.0))
     assert moved[0] > 0.5
@@ -92,8 +92,8 @@ def test_a_lift_test_moves_a_curve_and_narrows_it() -> None:
         outcome_change=gained,
         standard_error=0.05 * gained,
     )
-    free = fit_history(history, HILL, draws=60).curve_set.channels[0]
-    told = fit_history(history, {**HILL, "lift_tests": [test]}, draws=60).curve_set.channels[0]
+    free = fit_history(history, HILL, draws=100).curve_set.channels[0]
+    told = fit_history(history, {**HILL, "lift_tests": [test]}, draws=100).curve_set.channels[0]
     assert free.roi is not None
     assert told.roi is not None
     assert free.roi.interval is not None
@@ -136,7 +136,7 @@ def simulated_panel(seed: int = 0, rows: int = 104, geos: int = 3) -> tuple[Pane
 def test_geos_pool_and_each_gets_its_curves() -> None:
     panel, truth = simulated_panel()
     history = table(panel.outcome.sum(axis=0), panel.spend.sum(axis=0))
-    found = fit_history(replace(history, detail=panel), HILL, draws=60).curve_set
+    found = fit_history(replace(history, detail=panel), HILL, draws=100).curve_set
     names = [curve.channel for curve in found.channels]
     assert names == [f"region {g}|{c}" for g in range(3) for c in "ab"]
     size = np.linspace(0.5, 1.5, 3)
@@ -155,7 +155,7 @@ def test_campaigns_in_geos_each_get_curves() -> None:
     arms = (("a", "brand"), ("a", "sale"), ("b", ""))
     history = table(panel.outcome.sum(axis=0), panel.spend.sum(axis=0))
     split = replace(panel, arms=arms, spend=spend, exposure=spend)
-    found = fit_history(replace(history, detail=split), HILL, draws=60).curve_set
+    found = fit_history(replace(history, detail=split), HILL, draws=100).curve_set
     assert len(found.channels) == 6
     for curve in found.channels:
         assert curve.roi is not None
@@ -172,7 +172,7 @@ def test_campaigns_get_curves_of_their_own_that_lean_on_the_channel() -> None:
     spend = np.stack(parts, axis=1)[None]
     arms = (("a", "brand"), ("a", "sale"), ("b", ""))
     panel = Panel(("",), arms, spend, spend, history.outcome[None], history.controls[None])
-    found = fit_history(replace(history, detail=panel), HILL, draws=60).curve_set
+    found = fit_history(replace(history, detail=panel), HILL, draws=100).curve_set
     assert [curve.channel for curve in found.channels] == ["a/brand", "a/sale", "b"]
     brand, sale = (curve.roi.mean for curve in found.channels[:2] if curve.roi is not None)
     assert 0.4 < brand / sale < 2.5
@@ -191,7 +191,7 @@ def test_synergy_is_found_where_it_is_and_shrunk_where_it_is_not(
     outcome = 5 * scale + media + 0.05 * scale * rng.standard_normal(rows)
     spec = {"model": {"interactions": [["a", "b"]], "saturation": "hill"}}
     history = table(outcome, spend, dates=weekly_dates(rows))
-    (pair,) = fit_window(history, spec, seed=0, draws=60).interactions()
+    (pair,) = fit_window(history, spec, seed=0, draws=100).interactions()
     assert pair["channels"] == ["a", "b"]
     assert low * scale < pair["strength"] < 4 * high * scale
     assert pair["interval"][0] < pair["strength"] < pair["interval"][1]

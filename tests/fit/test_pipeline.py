@@ -53,7 +53,7 @@ def test_returns_and_curves_are_recovered(seeds: int) -> None:
     inside, errors = [], []
     for seed in range(seeds):
         history, truth = simulated(seed=seed, rows=156, noise=0.015)
-        result = fit_history(history, {}, draws=40)
+        result = fit_history(history, {}, draws=100)
         for c, channel in enumerate(result.curve_set.channels):
             assert channel.roi is not None
             assert channel.roi.interval is not None
@@ -158,8 +158,8 @@ def test_outliers_do_not_move_the_returns_much() -> None:
     outcome = history.outcome.copy()
     hit = [31, 64, 99]
     outcome[hit] *= np.array([1.8, 0.4, 1.7])
-    clean = fit_history(history, {}, draws=40)
-    dirty = fit_history(replace(history, outcome=outcome), {}, draws=40)
+    clean = fit_history(history, {}, draws=100)
+    dirty = fit_history(replace(history, outcome=outcome), {}, draws=100)
     named = dirty.curve_set.diagnostics["noise"]["outliers"]
     assert {history.dates[t].isoformat() for t in hit} <= set(named)
     for one, two in zip(clean.curve_set.channels, dirty.curve_set.channels, strict=True):
@@ -223,7 +223,7 @@ def test_a_kind_of_model_that_is_not_built_is_refused() -> None:
 def test_an_outcome_that_is_not_money_gets_a_prior_on_its_own_scale() -> None:
     history, truth = simulated(seed=5)
     counts = replace(history, outcome=np.round(history.outcome / 80), outcome_name="orders")
-    result = fit_history(counts, {}, draws=40)
+    result = fit_history(counts, {}, draws=100)
     assert result.curve_set.diagnostics["priors"]["basis"] == "share"
     assert any(w["code"] == "prior_by_share" for w in result.curve_set.diagnostics["warnings"])
     for c, channel in enumerate(result.curve_set.channels):
@@ -271,11 +271,11 @@ def test_a_month_long_daily_history_is_fitted() -> None:
 
 def test_known_returns_narrow_the_answer() -> None:
     history, _ = simulated(seed=7, rows=60, noise=0.1)
-    free = fit_history(history, {}, draws=40)
+    free = fit_history(history, {}, draws=100)
     told = fit_history(
         history,
         {"priors": [{"channel": "a", "roi_median": 2.0, "roi_sd_log": 0.1}]},
-        draws=40,
+        draws=100,
     )
     widths = []
     for result in (free, told):

@@ -26,7 +26,7 @@ needs_data = pytest.mark.skipif(
 
 def fitted(source: bytes, spec: dict[str, Any] | None = None) -> tuple[History, FitResult]:
     parsed = parse(spec, source)
-    result = fit_history(parsed.history, parsed.spec, draws=100)
+    result = fit_history(parsed.history, parsed.spec)
     json.dumps(result.curve_set.to_dict(), allow_nan=False)
     return parsed.history, result
 
@@ -70,7 +70,7 @@ def test_plans_lose_less_than_keeping_the_history(name: str, most: float) -> Non
 def test_the_sample_brand_is_fitted_and_its_plan_is_good() -> None:
     brand = simulate()
     parsed = parse(brand.spec, brand.csv.encode())
-    result = fit_history(parsed.history, parsed.spec, draws=100)
+    result = fit_history(parsed.history, parsed.spec)
     assert result.promote, result.reasons
 
     def truth(channel: int, spend: Floats) -> Floats:
