@@ -15,8 +15,8 @@ from tests.contract.features import FEATURES, ONE_OF, REFUSED, REFUSED_PAIRS, bu
 from tests.contract.mixtures import Names, covering
 
 MIXTURES = covering(7)
-QUICK = {"gap": 1e-2, "time_limit_s": 1}
-STARTS = 2
+QUICK = {"gap": 1e-2, "time_limit_s": 0.5}
+STARTS = 1
 SOFT = ("gap", "beaten")
 """Told by the answer itself, or asked of longer searches: for the matrix, not for every change."""
 

@@ -167,7 +167,7 @@ def many_tests(size: int) -> tuple[bytes, None, dict[str, Any]]:
 def test_work_grows_with_the_table(table: Callable[[int], Any]) -> None:
     """Three times the table is at most some three times the work."""
     count = []
-    for size in (3_600, 10_800):
+    for size in (2_400, 7_200):
         history, outcomes, spec = table(size)
         counted = history if table is many_commas else texts(history)
         count.append(Work().of(partial(check_upload, spec, counted, outcomes)))

@@ -77,7 +77,7 @@ def counted() -> dict[int, tuple[dict[str, Any] | None, float, float]]:
     out = {}
     for seed in SEEDS:
         raw = mixed(seed, careful=seed % 5 == 0)
-        raw["solver"] = {"gap": 1e-6, "time_limit_s": 2}
+        raw["solver"] = {"gap": 1e-6, "time_limit_s": 0.5}
         try:
             plan = worse_plan(raw, seed)
         except MarginalError:

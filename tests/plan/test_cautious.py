@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shared.plan.optimize import answer, make_plan
+from shared.plan.plan import Plan
 from shared.plan.yardstick import violations, yardstick
 from shared.problem.model import (
     Constraint,
@@ -79,7 +80,7 @@ SOME = [
 ]
 """All measures of all problems under ``-m slow``, each problem by one of them otherwise."""
 
-QUICK = SolverOptions(gap=1e-4, time_limit_s=2.0)
+QUICK = SolverOptions(gap=1e-4, time_limit_s=1.0)
 
 
 @pytest.mark.parametrize(("name", "risk"), SOME, ids=lambda p: p if isinstance(p, str) else "")
@@ -108,14 +109,18 @@ def test_least_spend_under_a_measure_costs_more_than_in_expectation() -> None:
     assert float(found.best.spend.sum()) > float(plain.best.spend.sum())
 
 
+@pytest.fixture(scope="module")
+def exact() -> Plan:
+    """The plan that methods by name are held to."""
+    return make_plan(replace(s_shaped_with_draws(12), risk=RISKS[1], options=QUICK))
+
+
 @pytest.mark.parametrize("method", BY_NAME)
-def test_a_method_by_name_searches_the_measure(method: str) -> None:
-    risk = RISKS[1]
+def test_a_method_by_name_searches_the_measure(method: str, exact: Plan) -> None:
     options = SolverOptions(method=method, gap=1e-4, time_limit_s=1.0, seed=3)
-    problem = replace(s_shaped_with_draws(12), risk=risk, options=options)
+    problem = replace(exact.problem, options=options)
     found = make_plan(problem)
     measured = yardstick(problem)
-    exact = make_plan(replace(problem, options=QUICK))
     assert found.search.method == method
     assert found.certificate.proven
     assert violations(measured, found.best.spend) == []

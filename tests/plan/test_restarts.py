@@ -66,7 +66,7 @@ LESS = 0.8
 
 def request(measure: str, rule: str) -> Raw:
     """Two channels whose draws disagree about which is the better one."""
-    raw: Raw = {"channels": [], "budget": 100.0, "solver": {"gap": 1e-4, "time_limit_s": 8}}
+    raw: Raw = {"channels": [], "budget": 100.0, "solver": {"gap": 1e-3, "time_limit_s": 1.5}}
     for name, top, rate, now, lean in (
         ("a", 100.0, 0.02, 70.0, 1.0),
         ("b", 80.0, 0.03, 40.0, -0.9),
@@ -214,6 +214,9 @@ QUESTIONS: dict[str, Callable[[Raw], None]] = {
 MANY = {"frontier", "sensitivity", "campaigns"}
 """Questions of so many problems that each measure meets one rule; all of them on demand."""
 
+IN_TURN = ("scenarios", "sweep", "transition")
+"""Questions of few problems that take turns: a measure beside a rule meets two of them."""
+
 LONG = ("interactions", "groups", "over time")
 """Rules beside which a quantile is searched for long: two questions meet them."""
 
@@ -230,11 +233,12 @@ ONE_RULE = {
 
 def cases() -> Iterator[Any]:
     for question in QUESTIONS:
-        for measure in MEASURES:
-            for rule in RULES:
+        for i, measure in enumerate(MEASURES):
+            for j, rule in enumerate(RULES):
                 if rule == "over time" and question in ("transition", "experiment"):
                     continue
                 slow = question in MANY and rule != ONE_RULE[measure]
+                slow |= question == IN_TURN[(i + j) % len(IN_TURN)]
                 slow |= measure == "quantile" and rule in LONG and question == "transition"
                 yield pytest.param(question, measure, rule, marks=[pytest.mark.slow] * slow)
 

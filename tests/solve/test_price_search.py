@@ -212,7 +212,7 @@ def test_no_plan_of_a_grid_beats_two_channels_over_three_periods(seed: int) -> N
     assert best <= program.objective(u) * (1.0 + 1e-4)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_climbs_never_beat_the_answer_by_more_than_its_gap(seed: int) -> None:
     program = _plan(4, 5, seed)
     u, bound = _solved(program, 1e-4)

@@ -94,7 +94,7 @@ def test_concave_problems_are_closed(risk: Risk, spend_all: bool) -> None:
 def test_no_point_of_a_fine_grid_is_better(risk: Risk, seed: int) -> None:
     rng = np.random.default_rng(50 + seed)
     task = random_problem(rng, 2, ALL, draws=8)
-    line = np.linspace(task.lower[0], task.upper[0], 1001)
+    line = np.linspace(task.lower[0], task.upper[0], 401)
     grid = np.column_stack((line, task.budget - line))
     grid = grid[(grid[:, 1] >= task.lower[1]) & (grid[:, 1] <= task.upper[1])]
     best = max(worth(task, risk, plan) for plan in grid)
@@ -121,7 +121,7 @@ def attack(seed: int) -> None:
         found = certify_risk(task, risk, plans[0], made_up)
         assert best <= found.upper_bound, (seed, risk)
         if seed % 6 == 0:
-            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.3))
+            out = solve_risk(task, risk, SolverOptions(time_limit_s=0.1))
             assert best <= out.certificate.upper_bound, (seed, risk)
 
 
@@ -180,7 +180,7 @@ def test_exchanges_leave_a_local_peak_of_a_worst_case() -> None:
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
 @pytest.mark.parametrize("spend_all", [True, False])
-@pytest.mark.parametrize("room", [0.0, 1e-15, 1e-12, 1e-9, 1e-6])
+@pytest.mark.parametrize("room", [0.0, 1e-15, 1e-9])
 @pytest.mark.parametrize("side", ["floors", "ceilings"])
 def test_limits_that_leave_one_plan_or_hardly_more(
     risk: Risk, spend_all: bool, room: float, side: str
@@ -199,8 +199,8 @@ def test_limits_that_leave_one_plan_or_hardly_more(
 @pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
 def test_a_plan_of_another_budget_is_no_plan_of_this_one(risk: Risk) -> None:
     task = random_problem(np.random.default_rng(8), 3, CONCAVE, draws=6)
-    alone = run(task, risk)
-    options = SolverOptions(time_limit_s=1.5)
+    options = SolverOptions(time_limit_s=0.5)
+    alone = solve_risk(task, risk, options)
     for start in (1.3 * alone.u[:, 0], 0.7 * alone.u[:, 0], np.roll(alone.u[:, 0], 1) + 0.1):
         found = solve_risk(task, risk, options, start).certificate
         assert found.max_constraint_violation <= 1e-9

@@ -164,7 +164,7 @@ def test_totals_that_meet_a_roas_target_need_not_be_an_interval() -> None:
     assert out.certificate.objective >= worths(task, aim, grid.reshape(-1, 2)).max() - 1e-9
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_point_of_a_fine_grid_is_better(seed: int) -> None:
     rng = np.random.default_rng(seed)
     task = replace(random_problem(rng, 2, draws=4 if seed % 4 == 0 else 0), spend_all=False)
@@ -275,7 +275,7 @@ def attack(seed: int, *, solving: bool = False) -> None:
         if not solving:
             continue
         try:
-            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=2.0))
+            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=0.5))
         except Infeasible:
             # Only to spend nothing at all may be left.
             assert best == -np.inf or tried[worths(task, aim, tried) > -np.inf].sum() < 1e-9
@@ -291,7 +291,7 @@ def test_300_random_attacks_on_the_bound() -> None:
 
 
 def test_random_attacks_on_solved_goals() -> None:
-    for seed in range(20):
+    for seed in range(12):
         attack(seed, solving=True)
 
 
