@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from shared.curves.adstock import Adstock
 from shared.curves.curveset import Response
 from shared.curves.saturation import fittable
-from shared.fit.bayes.carryover import PARAMETERS, adstock_of
-from shared.fit.bayes.kernels import response_of, saturation_of
+from shared.fit.bayes.kernels import PARAMETERS, adstock_of, response_of, saturation_of
 from shared.fit.design.design import Design
 from shared.fit.fitted import ChannelEvidence, Group, LogReturns
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.curves.saturation import fittable
 from shared.errors import Fault, InvalidInput, NotSupportedYet
-from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.kernels import ADSTOCK_FAMILIES
 
 __all__ = ["KINDS", "Asked", "asked_of", "settled"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import fittable
-from shared.fit.bayes.carryover import PARAMETERS
+from shared.fit.bayes.kernels import PARAMETERS
 from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,

@@ -1,18 +1,23 @@
-"""One fit of one window: priors, noise, families, interactions, mode, joint draws."""
+"""One fit of one window: priors, noise, families, interactions, mode, joint draws.
+
+Whether the level drifts is settled by evidence: slow waves in the baseline against noise that
+remembers. A level that wanders off makes the errors of a fit with a straight trend follow each
+other; only where they do is a baseline with slow waves tried. It is taken where its evidence
+(Laplace's approximation to the marginal likelihood, MacKay 2003, chapter 28) is clearly larger,
+each with the noise that suits it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes.drift import CORRELATED, with_waves
-from shared.fit.bayes.families import Chosen, choose
-from shared.fit.bayes.family_screen import Open
+from shared.fit.bayes.families import Chosen, Open, choose
 from shared.fit.bayes.gibbs import marginal_of
 from shared.fit.bayes.interplay import Found, Pair, interacting
 from shared.fit.bayes.laplace import (
@@ -44,6 +49,10 @@ _FEW = 16  # draws whose noises are decomposed at once
 #: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
 _FULL = 200
 _GOAL = Goal()
+
+#: Correlation of neighbouring errors from which a drift is looked for.
+_CORRELATED = 0.1
+_CLEAR = 2.0  # difference of log evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,9 +167,9 @@ def fit_posterior(
         now, warm = fit_noise(lambda n: model_of(families, n), warm, rows, asked.noise)
     gained: dict[str, float] = {}
     again = _differ(noise, now)
-    if wishes.wander is None and now.correlation > CORRELATED:
+    if wishes.wander is None and now.correlation > _CORRELATED:
         wavy = build_design(history, replace(wishes, wander=True), train)
-        drift = with_waves(
+        drift = _with_waves(
             model_of(families, now), lambda n: model_of(families, n, wavy), warm, rows, asked.noise
         )
         gained = {"drift": drift.gain}
@@ -234,3 +243,44 @@ def _families(
         Choice(tuple(s or "hill" for s, _ in known), tuple(a or "geometric" for _, a in known)),
         Open(tuple(s is None for s, _ in known), tuple(a is None for _, a in known)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drift:
+    """The noise and a point near the mode of a baseline with waves, and what it gains in evidence.
+
+    ``found`` says whether that is clearly more than the straight trend's.
+    """
+
+    gain: float
+    noise: Noise
+    start: Floats
+
+    @property
+    def found(self) -> bool:
+        """Whether the level drifts."""
+        return self.gain > _CLEAR
+
+
+def _with_waves(
+    straight: MediaModel,
+    waves: Callable[[Noise], MediaModel],
+    start: Floats,
+    rows: int,
+    kind: str,
+) -> _Drift:
+    """Fit a baseline with waves and compare it with ``straight``, a model at its own noise.
+
+    Parameters
+    ----------
+    waves
+        The same model over a baseline with waves, at a given noise.
+    start
+        Near the straight model's mode, (size,).
+    rows, kind
+        As for ``fit_noise``.
+    """
+    noise, point = fit_noise(waves, start, rows, kind)
+    gain = find_mode(waves(noise), point[None]).log_evidence
+    gain -= find_mode(straight, start[None]).log_evidence
+    return _Drift(gain, noise, point)

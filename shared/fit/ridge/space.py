@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
 from shared.curves.saturation import fittable
-from shared.fit.bayes.carryover import PARAMETERS, furthest, normalised_weights
-from shared.fit.bayes.kernels import saturate
+from shared.fit.bayes.kernels import PARAMETERS, furthest, normalised_weights, saturate
 from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,
@@ -127,7 +126,7 @@ class Space:
 def free_coordinates(
     family: str, first: Floats, second: Floats, lags: int
 ) -> tuple[Floats, Floats]:
-    """The coordinates of ``shared.fit.bayes.carryover`` that have these natural parameters."""
+    """The coordinates of ``shared.fit.bayes.kernels`` that have these natural parameters."""
     if family in ("geometric", "delayed"):
         decay = np.clip(first, 1e-9, 1.0 - 1e-9)
         logit = np.log(decay) - np.log1p(-decay)
