@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
-from shared.fit.series.state import Rows, filtered, paths
+from shared.fit.series import Rows, filtered, paths
 
 Floats = NDArray[np.float64]
 
