@@ -29,8 +29,7 @@ from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
-from shared.curves.analogy import DRAWS, by_analogy
-from shared.curves.curveset import CurveSet
+from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Constraint as Rule

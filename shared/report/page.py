@@ -10,15 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from shared.curves.curveset import CurveSet
 from shared.report.catalogue import PLOTS
-from shared.report.judgement import data_section, fit_section
-from shared.report.looks import CSS
 from shared.report.markup import anchored, bullets, embedded, facts, table
 from shared.report.material import Material
 from shared.report.picture import svg
-from shared.report.plot import Missing, Plot, amount, percent
+from shared.report.plot import Cell, Missing, Plot, Share, Table, amount, percent
 
-__all__ = ["page"]
+__all__ = ["data_section", "page"]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -26,6 +25,78 @@ PLANNED = ("allocation", "responses", "budget")
 PAST = ("shares", "decomposition")
 LEARNED = ("fit", "returns")
 """The pictures of each part of the page, by name."""
+
+NOT_FITTED = "These curves were not fitted here: there is nothing to check them by."
+
+SCORES = (
+    ("rolling_origin", "this model, forecasting"),
+    ("holdout", "this model, last quarter only"),
+    ("naive", "seasonal naive forecast"),
+    ("constant", "always the mean"),
+    ("fit", "this model, fitted to all"),
+)
+
+# Legible by day and by night, on a phone and on paper.
+_CSS = """
+:root { --ink: #1f2430; --muted: #5b6472; --grid: #dde1e7; --paper: #fefefe; --span: #e3e7ee;
+  --page: #f5f6f8; --link: #0b5cad; --warn: #8a4b00; --accent: #0072b2; --base: #c3c9d2; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaee; --muted: #a2abb8; --grid: #363d49;
+  --paper: #171b22; --span: #2a303b; --page: #0e1116; --link: #7db8f5; --warn: #f0b45a;
+  --accent: #3a96d6; --base: #444d5a; } }
+* { box-sizing: border-box; }
+html { color-scheme: light dark; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { max-width: 940px; margin: 0 auto; padding: 1rem; }
+header, nav, section { background: var(--paper); border: 1px solid var(--grid); border-radius: 8px;
+  padding: 1rem 1.25rem; margin: 0 0 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .75rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 0 0 .75rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+a { color: var(--link); }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0;
+  padding: 0; list-style: none; }
+.headline { font-size: 1.1rem; font-weight: 600; margin: 0 0 1rem; }
+.missing { color: var(--muted); font-style: italic; }
+.verdict { font-weight: 600; }
+.bad { color: var(--warn); }
+p, li, dd, figcaption { overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr));
+  gap: .5rem 1.25rem; margin: 0 0 .75rem; }
+dt { color: var(--muted); font-size: .85rem; }
+dd { margin: 0; }
+figure { margin: 0 0 1rem; }
+.picture { overflow-x: auto; }
+.picture svg { display: block; width: 100%; min-width: 620px; height: auto; }
+figcaption { color: var(--muted); font-size: .88rem; margin-top: .5rem; }
+.table { overflow-x: auto; margin: 0 0 .75rem; }
+table { border-collapse: collapse; font-size: .85rem; width: 100%;
+  font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: .25rem 0; }
+th, td { text-align: right; padding: .25rem .4rem; border-bottom: 1px solid var(--grid);
+  vertical-align: top; }
+thead th { vertical-align: bottom; color: var(--muted); font-weight: 600; font-size: .8rem; }
+th:first-child { text-align: left; }
+tbody th { font-weight: 500; min-width: 6.5rem; max-width: 16rem; overflow-wrap: anywhere; }
+td { white-space: nowrap; }
+.text { text-align: left; }
+td.text { white-space: normal; }
+details { margin: 0 0 .5rem; }
+summary { cursor: pointer; color: var(--link); font-size: .9rem; }
+@media print {
+  :root { --ink: #000; --muted: #444; --grid: #ccc; --paper: #fff; --span: #e3e7ee; --page: #fff;
+    --accent: #0072b2; --base: #c3c9d2; }
+  body { font-size: 10pt; }
+  main { max-width: none; padding: 0; }
+  nav, details { display: none; }
+  header, section { border: 0; padding: 0; }
+  figure, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  .picture, .table { overflow: visible; }
+  .picture svg { min-width: 0; }
+  table { font-size: 7.5pt; }
+}
+"""
 
 
 def page(material: Material) -> str:
@@ -40,7 +111,7 @@ def page(material: Material) -> str:
         *(_picture(plots[name]) for name in PLANNED),
         *(_picture(plots[name]) for name in PAST),
         _picture(plots["fit"]),
-        fit_section(curves),
+        _fit_section(curves),
         _picture(plots["returns"]),
         data_section(curves),
         _certificate(material),
@@ -51,7 +122,7 @@ def page(material: Material) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
         + "\n</main>\n</body>\n</html>\n"
     )
@@ -147,3 +218,115 @@ def _warnings(material: Material) -> str:
 
 def _messages(rows: Any) -> Sequence[str]:
     return [str(row["message"]) for row in rows or () if isinstance(row, Mapping)]
+
+
+def _fit_section(curves: CurveSet) -> str:
+    """The gate's verdict, the scores behind it, and how stable and how calibrated the fit is."""
+    told = curves.diagnostics
+    if "promote" not in told:
+        return anchored("checks", "Checks of the fit", f'<p class="missing">{NOT_FITTED}</p>')
+    if told["promote"]:
+        verdict = '<p class="verdict">The fit passed the gate: it may be planned with.</p>'
+    else:
+        verdict = '<p class="verdict bad">The fit did not pass the gate.</p>'
+    body = verdict + bullets([str(reason) for reason in told.get("reasons") or ()])
+    body += _scores(told, curves.outcome)
+    body += _collinear(told)
+    return anchored("checks", "Checks of the fit", body)
+
+
+def _scores(told: Mapping[str, Any], outcome: str) -> str:
+    rows: list[tuple[Cell, ...]] = []
+    for key, name in SCORES:
+        found = told.get(key)
+        if isinstance(found, Mapping):
+            rows.append(
+                (
+                    name,
+                    float(found["rows"]),
+                    found["rmse"],
+                    Share(found["nrmse"]),
+                    found["r2"],
+                    Share(found["coverage_90"]),
+                )
+            )
+    if not rows:
+        return ""
+    head = (
+        "",
+        "periods",
+        f"typical error ({outcome})",
+        "of the mean",
+        "R²",
+        "held by 90 % intervals",
+    )
+    return table(
+        Table("Errors on periods that the fit had not seen, and on all", head, tuple(rows))
+    )
+
+
+def _collinear(told: Mapping[str, Any]) -> str:
+    groups = [
+        f"{', '.join(row['channels'])} cannot be told apart (correlation {row['correlation']:.2f})."
+        for row in told.get("collinear") or ()
+    ]
+    return bullets(groups)
+
+
+def data_section(curves: CurveSet) -> str:
+    """The data report: its verdict, why, what would help, and channel by channel."""
+    found = curves.diagnostics.get("data_report")
+    title = "What the data can show"
+    if not isinstance(found, Mapping):
+        text = "There is no data report: these curves did not come from a history uploaded here."
+        return anchored("data", title, f'<p class="missing">{text}</p>')
+    verdict = str(found["verdict"])
+    kind = "verdict" if verdict == "enough" else "verdict bad"
+    body = f'<p class="{kind}">Verdict on the history: {escape(verdict)}.</p>' + bullets(
+        _texts(found["why"])
+    )
+    if found.get("would_help"):
+        body += "<h3>What would help</h3>" + bullets(_texts(found["would_help"]))
+    body += _coverage(found, curves)
+    tests = [str(row["text"]) for row in found.get("lift_tests") or ()]
+    if tests:
+        body += "<h3>Lift tests, as they were read</h3>" + bullets(tests)
+    findings = [str(row["message"]) for row in found.get("findings") or ()]
+    if findings:
+        body += "<h3>Worth knowing</h3>" + bullets(findings)
+    return anchored("data", title, body)
+
+
+def _texts(told: Any) -> list[str]:
+    return [told] if isinstance(told, str) else [str(text) for text in told or ()]
+
+
+def _coverage(found: Mapping[str, Any], curves: CurveSet) -> str:
+    rows: list[tuple[Cell, ...]] = []
+    for row in found.get("channels") or ():
+        test = row.get("lift_test")
+        rows.append(
+            (
+                row["channel"],
+                Share(row["share_of_spend"]),
+                Share(row["periods_with_spend"]),
+                Share((row.get("foretold_by") or {}).get("all")),
+                row.get("smallest_visible_return"),
+                "yes" if row.get("can_be_seen") else "no",
+                ""
+                if test is None
+                else f"{test['spend_change']:,.0f} over {test['periods']} {curves.frequency}s",
+            )
+        )
+    if not rows:
+        return ""
+    head = (
+        "channel",
+        "share of the money",
+        "periods with spend",
+        "spend foretold by other columns",
+        "smallest return that could be seen",
+        "can be seen",
+        "lift test that would show it",
+    )
+    return table(Table("Channel by channel", head, tuple(rows)))
