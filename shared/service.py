@@ -100,10 +100,10 @@ class Service:
         return transition(problem, max_change, periods)
 
     def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
-        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.Asked``."""
-        from shared.plan.experiment import Asked, experiment
+        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.AskedTest``."""
+        from shared.plan.experiment import AskedTest, experiment
 
-        return experiment(problem, Asked(**options))
+        return experiment(problem, AskedTest(**options))
 
     # -- fitting ------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class _Feature(Plain):
     of: list[Name] | None = Field(None, max_length=1000)
 
 
-class _Model(Plain):
+class _ModelWishes(Plain):
     """Which model is fitted."""
 
     kind: Literal["bayesian", "ridge", "time_series"] | None = Field(
@@ -180,7 +180,7 @@ class Spec(Plain):
     holidays_country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
     priors: list[_Prior] | None = Field(None, max_length=10_000)
     lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
-    model: _Model | None = None
+    model: _ModelWishes | None = None
     outcomes: list[_SpecOutcome] | None = Field(None, min_length=1, max_length=100)
     features: list[_Feature] | None = Field(None, max_length=100)
     challengers: bool | None = None

@@ -15,10 +15,16 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import category
 
-from shared.api.curve_faults import curve_faults, draw_counts, has_curve
 from shared.api.pointers import pointer_to
 from shared.api.raw_json import Json, named, number, numbers, part, periods_of
-from shared.api.rule_faults import constraint_faults, interaction_faults, unknown_names
+from shared.api.rule_faults import (
+    constraint_faults,
+    curve_faults,
+    draw_counts,
+    has_curve,
+    interaction_faults,
+    unknown_names,
+)
 from shared.errors import Fault
 
 __all__ = ["evaluate_faults", "no_draws", "optimize_faults", "plan_faults"]

@@ -35,10 +35,10 @@ from shared.fit.interplay import Pairs, products
 from shared.fit.regressed import Regressed, task_of
 from shared.fit.ridge.objective import Scored
 from shared.fit.ridge.search import search, spread_out
-from shared.fit.ridge.space import Space, narrowed, space_of
+from shared.fit.ridge.space import SearchSpace, narrowed, space_of
 from shared.history.table import History
 
-__all__ = ["Rows", "filtered", "fit_series", "paths"]
+__all__ = ["Observations", "filtered", "fit_series", "paths"]
 
 Floats = NDArray[np.float64]
 _DEGREES = 4.0
@@ -245,8 +245,8 @@ class _Walk:
     """
 
     design: Design
-    space: Space
-    rows: Rows
+    space: SearchSpace
+    rows: Observations
     order: NDArray[np.int64]
     month: NDArray[np.int64]
     lifts: tuple[Lift, ...]
@@ -291,7 +291,7 @@ class _Walk:
         """Log marginal likelihood of the baseline alone, averaged over the noise's range."""
         noise = 10.0 ** np.linspace(*_EXTRAS[0], 41)
         empty = np.zeros((noise.size, self.order.size, 0))
-        bare = Rows(
+        bare = Observations(
             month=self.rows.month,
             base=self.rows.base,
             outcome=self.rows.outcome,
@@ -327,7 +327,7 @@ def _mean_of_logs(heights: Floats) -> float:
 
 def _walk_of(
     design: Design,
-    space: Space,
+    space: SearchSpace,
     prior: ReturnPrior,
     ease: Floats,
     lifts: tuple[Lift, ...] = (),
@@ -373,7 +373,7 @@ def _walk_of(
     return _Walk(
         design=design,
         space=space,
-        rows=Rows(
+        rows=Observations(
             month=np.where(is_row, month[rows], test_month[test]),
             base=np.where(is_row[:, None], design.baseline[rows], 0.0),
             outcome=np.where(is_row, design.outcome[rows], changes[test]),
@@ -460,7 +460,7 @@ def _baseline(walk: _Walk, media: Floats, noise: float, rng: np.random.Generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Observations:
     """What is observed, in the order of time: N rows.
 
     Attributes
@@ -493,7 +493,7 @@ class Rows:
 
 
 def filtered(
-    rows: Rows, levels: Floats, noise: Floats, walk: Floats, *, keep: bool = False
+    rows: Observations, levels: Floats, noise: Floats, walk: Floats, *, keep: bool = False
 ) -> tuple[Floats, Floats, Floats]:
     """Log marginal likelihood (P,), and the state's mean and covariance after each month.
 
@@ -562,7 +562,7 @@ def _blocks(month: Ints) -> list[slice]:
 
 
 def paths(
-    rows: Rows, levels: Floats, noise: Floats, walk: Floats, rng: np.random.Generator
+    rows: Observations, levels: Floats, noise: Floats, walk: Floats, rng: np.random.Generator
 ) -> Floats:
     """One path of the coefficients for each of P points, (months, P, B)."""
     _, means, covariances = filtered(rows, levels, noise, walk, keep=True)

@@ -22,7 +22,7 @@ from shared.history.findings import suspicions
 from shared.history.lift_tests import check_beliefs, lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_number
-from shared.history.reading import Table, read_table
+from shared.history.reading import TextTable, read_table
 from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
 from shared.history.table import Finding, History, Panel
@@ -177,7 +177,7 @@ def _parsed(
     frequency: str,
     spec: Spec,
     findings: Sequence[Finding],
-    table: Table,
+    table: TextTable,
     layout: str,
 ) -> Parsed:
     everywhere = set(cells.geos)
@@ -242,7 +242,7 @@ def _no_outcomes_beside_wide(outcomes: Source | None) -> None:
 
 
 def _read_both(
-    table: Table, beside: Table | None, spec: Spec
+    table: TextTable, beside: TextTable | None, spec: Spec
 ) -> tuple[LongTable, OutcomeTable | None]:
     """Both tables, the faults of both at once."""
     faults: list[InvalidInput] = []

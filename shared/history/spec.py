@@ -15,7 +15,7 @@ from typing import Any
 
 from shared.history.faults import FaultLog, escape
 from shared.history.periods import FREQUENCIES
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 
 __all__ = ["ChannelRole", "Spec", "check_columns", "outcome_unit", "read_spec"]
 
@@ -373,7 +373,7 @@ def _no_column_twice(spec: Spec, faults: FaultLog) -> None:
         first.setdefault(name, where)
 
 
-def check_columns(spec: Spec, tables: Sequence[Table], faults: FaultLog) -> None:
+def check_columns(spec: Spec, tables: Sequence[TextTable], faults: FaultLog) -> None:
     """Add a fault for every column that the spec names and no table has."""
     known = dict.fromkeys(name for table in tables for name in table.header)
     for where, name in _places(spec):

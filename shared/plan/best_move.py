@@ -70,7 +70,7 @@ def best_move(problem: Problem, measure: Yardstick, spend: Floats) -> dict[str, 
     shifts = all_shifts(problem, program, spend)
     if shifts.count == 0:
         return None
-    search = _Search(problem, program, measure, spend)
+    search = _ShiftSearch(problem, program, measure, spend)
     for gain, at, amount in search.ranked(shifts):
         return _told(problem, program, shifts, at, amount, gain)
     return None
@@ -108,7 +108,7 @@ def _told(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Search:
+class _ShiftSearch:
     problem: Problem
     program: Program
     measure: Yardstick

@@ -22,7 +22,7 @@ from shared.errors import InvalidInput
 from shared.history.periods import period_after
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
-from shared.plan.power import Precision
+from shared.plan.power import TestPrecision
 from shared.plan.pricing import price_of_money
 from shared.plan.score import interval
 from shared.plan.sensitivity.information import value_of_information
@@ -33,7 +33,7 @@ from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
 
-__all__ = ["Asked", "experiment"]
+__all__ = ["AskedTest", "experiment"]
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedTest:
     """What a test is asked to be.
 
     ``periods`` is the most that it may take in all, ``start`` the first day of the changed spend.
@@ -74,7 +74,7 @@ class Asked:
     start: date | None = None
 
 
-def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
+def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
     """The answer to ``POST /experiment``.
 
     Raises
@@ -176,7 +176,7 @@ class _Bench:
     problem: Problem
     plan: Plan
     program: Program
-    asked: Asked
+    asked: AskedTest
 
     def design(self, arm: Arm, a: int, worth: float | None) -> dict[str, Any]:
         today = float(arm.channel.current_spend or 0.0)
@@ -222,7 +222,7 @@ class _Bench:
         return {**row, "explanation": self._told(row)}
 
     def _as_lift_test(
-        self, arm: Arm, change: float, periods: int, precision: Precision
+        self, arm: Arm, change: float, periods: int, precision: TestPrecision
     ) -> dict[str, Any]:
         """The test as ``lift_tests`` of a spec takes it: all periods of the changed spend, in all.
 
@@ -247,14 +247,14 @@ class _Bench:
             "in_history": True,
         }
 
-    def _precision(self, arm: Arm) -> Precision:
+    def _precision(self, arm: Arm) -> TestPrecision:
         adstock, wash = arm.channel.response.adstock, 0
         if adstock is not None:
             arrived = np.cumsum(adstock.weights(LONGEST_WASH)) / max(adstock.total_weight(), 1e-300)
             enough = np.flatnonzero(arrived >= SETTLED)
             wash = int(enough[0]) if enough.size else LONGEST_WASH
         asked = self.asked
-        return Precision(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+        return TestPrecision(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
 
     def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
         """(G,) changes of spend to choose from, the recommended one first."""
@@ -363,7 +363,9 @@ def _say(
     return {"code": code, "text": text, "data": {**{k: row[k] for k in fields}, **more}}
 
 
-def _pick(precision: Precision, sizes: Floats, lifts: Floats, most: int) -> tuple[int, int | None]:
+def _pick(
+    precision: TestPrecision, sizes: Floats, lifts: Floats, most: int
+) -> tuple[int, int | None]:
     """The smallest change that is found in time, with its periods; else the most visible one."""
     for g in np.argsort(np.abs(sizes), kind="stable").tolist():
         periods = precision.periods_for(float(lifts[g]), most)

@@ -23,7 +23,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LEAST_PERIODS", "Precision", "contrast"]
+__all__ = ["LEAST_PERIODS", "TestPrecision", "contrast"]
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def contrast(periods: int, wash: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
+class TestPrecision:
     """What tests can tell.
 
     Attributes

@@ -16,7 +16,7 @@ from shared.problem.aim import TARGETS, Floor
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "bindings", "priced", "ties"]
+__all__ = ["BINDING_TOLERANCE", "ShadowPrices", "bindings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -37,14 +37,14 @@ UNITS = {"minimize_spend": "money", "maximize_profit": "profit", "weighted_sum":
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class ShadowPrices:
     """The answer's ``shadow_prices``, and what should be known of them: (code, message)."""
 
     prices: list[dict[str, Any]]
     notes: tuple[tuple[str, str], ...]
 
 
-def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Priced:
+def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> ShadowPrices:
     """Gain in the objective per unit of relaxing the budget and each limit that binds, by name.
 
     A limit that holds several periods is relaxed in all of them by one unit of money; a share, by
@@ -88,7 +88,7 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     if "budget" in program.rows.names and "budget" not in found:
         out.insert(0, _price("budget", _NOTHING, (0.0, 0.0), f"{unit} per unit of money"))
     out.sort(key=lambda price: price["name"] != "budget")
-    return Priced(out, _notes(prices))
+    return ShadowPrices(out, _notes(prices))
 
 
 _NOTHING = Moved(1, {}, {}, {})

@@ -23,7 +23,7 @@ from shared.plan.score import MIN_DRAWS, Floats, Score
 from shared.plan.yardstick import Yardstick
 from shared.problem.model import Channel, Goal, Problem, Risk
 
-__all__ = ["MOST_MOVES", "Move", "Split", "gain_of", "splits"]
+__all__ = ["MOST_MOVES", "CampaignMove", "Split", "gain_of", "splits"]
 
 MOST_MOVES = 10
 """Pairs of campaigns of one channel that are looked at."""
@@ -33,7 +33,7 @@ _SECONDS = 2.0  # for one pair
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Move:
+class CampaignMove:
     """The best amount (over the horizon) to take from arm ``giver`` and give to arm ``taker``.
 
     ``gain`` (and ``draws`` (S,) of it) is what this move brings alone, from today's spend.
@@ -74,7 +74,7 @@ class Split:
     gain: float
     draws: Floats | None
     relative_gap: float | None
-    moves: tuple[Move, ...]
+    moves: tuple[CampaignMove, ...]
     left_out: int = 0
     refused: str = ""
 
@@ -150,10 +150,10 @@ def _moves(
     arms: tuple[int, ...],
     best: Floats,
     until: float,
-) -> tuple[tuple[Move, ...], int]:
+) -> tuple[tuple[CampaignMove, ...], int]:
     """Single moves between two campaigns that gain, and how many pairs were not looked at."""
     pairs = list(_pairs(arms, today, best, now))
-    found: list[Move] = []
+    found: list[CampaignMove] = []
     looked = 0
     for i, j in pairs[:MOST_MOVES]:
         if work.now() > until:
@@ -174,7 +174,7 @@ def _moves(
         if gain <= 0.0 or abs(given) <= _LEAST * float(today[list(arms)].sum()):
             continue
         giver, taker = both if given > 0.0 else both[::-1]
-        found.append(Move(giver, taker, abs(given), gain, draws))
+        found.append(CampaignMove(giver, taker, abs(given), gain, draws))
     found.sort(key=lambda move: -move.gain)
     return tuple(found), len(pairs) - looked
 

@@ -6,25 +6,25 @@ text from outside is escaped, wherever it came from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from shared.curves.curveset import CurveSet
 from shared.report.catalogue import PLOTS
-from shared.report.markup import anchored, bullets, embedded, facts, table
 from shared.report.material import Material
 from shared.report.picture import svg
-from shared.report.plot import Cell, Missing, Plot, Share, Table, amount, percent
+from shared.report.plot import Cell, FigureTable, Missing, Plot, Share, amount, percent
+from shared.report.style import ACCENT, BASE, GRID, INK, MUTED, PAPER, SPAN
 
 __all__ = ["data_section", "page"]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 PLANNED = ("allocation", "responses", "budget")
-PAST = ("shares", "decomposition")
-LEARNED = ("fit", "returns")
 """The pictures of each part of the page, by name."""
+PAST = ("shares", "decomposition")
 
 NOT_FITTED = "These curves were not fitted here: there is nothing to check them by."
 
@@ -98,6 +98,18 @@ summary { cursor: pointer; color: var(--link); font-size: .9rem; }
 }
 """
 
+TEXT = ' class="text"'
+THEMED = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    PAPER: "paper",
+    SPAN: "span",
+    ACCENT: "accent",
+    BASE[0]: "base",
+}
+"""Colours of a picture that the page decides: other ones by day and by night."""
+
 
 def page(material: Material) -> str:
     """The whole report."""
@@ -139,7 +151,7 @@ def _head(material: Material, title: str) -> str:
     ]
     if rows:
         known.append(("History", f"{rows['first']} to {rows['last']}"))
-    return f"<header><h1>{escape(title)}</h1>{facts(known)}</header>"
+    return f"<header><h1>{escape(title)}</h1>{_facts(known)}</header>"
 
 
 def _nav(plots: Iterable[Plot | Missing]) -> str:
@@ -163,8 +175,8 @@ def _plan(material: Material) -> str:
     ]
     if totals["probability_better"] is None:
         cards[-1] = ("Better than now", "how surely is not known: the curves carry no draws")
-    sentences = bullets([item["text"] for item in rest])
-    return anchored("plan", "The plan", headline + facts(cards) + sentences)
+    sentences = _bullets([item["text"] for item in rest])
+    return _anchored("plan", "The plan", headline + _facts(cards) + sentences)
 
 
 def _with_interval(totals: Mapping[str, Any], key: str, span: str, *, signed: bool = False) -> str:
@@ -177,13 +189,13 @@ def _with_interval(totals: Mapping[str, Any], key: str, span: str, *, signed: bo
 
 def _picture(plot: Plot | Missing) -> str:
     if isinstance(plot, Missing):
-        return anchored(plot.name, plot.title, f'<p class="missing">{escape(plot.why)}</p>')
-    tables = "".join(table(item) for item in plot.tables)
+        return _anchored(plot.name, plot.title, f'<p class="missing">{escape(plot.why)}</p>')
+    tables = "".join(_table(item) for item in plot.tables)
     figure = (
-        f'<figure><div class="picture">{embedded(svg(plot), plot)}</div>'
+        f'<figure><div class="picture">{_embedded(svg(plot), plot)}</div>'
         f"<figcaption>{escape(plot.note)}</figcaption></figure>"
     )
-    return anchored(plot.name, plot.title, figure + tables)
+    return _anchored(plot.name, plot.title, figure + tables)
 
 
 def _certificate(material: Material) -> str:
@@ -202,7 +214,7 @@ def _certificate(material: Material) -> str:
         "<p>The bound was computed apart from the solver, by code that shares nothing with it. It "
         "is about the curves as they were fitted: it does not make them true.</p>"
     )
-    return anchored("certificate", "Certificate", text + facts(known))
+    return _anchored("certificate", "Certificate", text + _facts(known))
 
 
 def _warnings(material: Material) -> str:
@@ -212,8 +224,8 @@ def _warnings(material: Material) -> str:
     imported = material.curves.diagnostics.get("imported") or {}
     parts = [("Of the plan", plan), ("Of the fit", fitted)]
     parts.append(("Of the import", [str(note) for note in imported.get("notes") or ()]))
-    body = "".join(f"<h3>{title}</h3>{bullets(told)}" for title, told in parts if told)
-    return anchored("warnings", "Warnings", body or "<p>There are none.</p>")
+    body = "".join(f"<h3>{title}</h3>{_bullets(told)}" for title, told in parts if told)
+    return _anchored("warnings", "Warnings", body or "<p>There are none.</p>")
 
 
 def _messages(rows: Any) -> Sequence[str]:
@@ -224,15 +236,15 @@ def _fit_section(curves: CurveSet) -> str:
     """The gate's verdict, the scores behind it, and how stable and how calibrated the fit is."""
     told = curves.diagnostics
     if "promote" not in told:
-        return anchored("checks", "Checks of the fit", f'<p class="missing">{NOT_FITTED}</p>')
+        return _anchored("checks", "Checks of the fit", f'<p class="missing">{NOT_FITTED}</p>')
     if told["promote"]:
         verdict = '<p class="verdict">The fit passed the gate: it may be planned with.</p>'
     else:
         verdict = '<p class="verdict bad">The fit did not pass the gate.</p>'
-    body = verdict + bullets([str(reason) for reason in told.get("reasons") or ()])
+    body = verdict + _bullets([str(reason) for reason in told.get("reasons") or ()])
     body += _scores(told, curves.outcome)
     body += _collinear(told)
-    return anchored("checks", "Checks of the fit", body)
+    return _anchored("checks", "Checks of the fit", body)
 
 
 def _scores(told: Mapping[str, Any], outcome: str) -> str:
@@ -260,8 +272,8 @@ def _scores(told: Mapping[str, Any], outcome: str) -> str:
         "R²",
         "held by 90 % intervals",
     )
-    return table(
-        Table("Errors on periods that the fit had not seen, and on all", head, tuple(rows))
+    return _table(
+        FigureTable("Errors on periods that the fit had not seen, and on all", head, tuple(rows))
     )
 
 
@@ -270,7 +282,7 @@ def _collinear(told: Mapping[str, Any]) -> str:
         f"{', '.join(row['channels'])} cannot be told apart (correlation {row['correlation']:.2f})."
         for row in told.get("collinear") or ()
     ]
-    return bullets(groups)
+    return _bullets(groups)
 
 
 def data_section(curves: CurveSet) -> str:
@@ -279,22 +291,22 @@ def data_section(curves: CurveSet) -> str:
     title = "What the data can show"
     if not isinstance(found, Mapping):
         text = "There is no data report: these curves did not come from a history uploaded here."
-        return anchored("data", title, f'<p class="missing">{text}</p>')
+        return _anchored("data", title, f'<p class="missing">{text}</p>')
     verdict = str(found["verdict"])
     kind = "verdict" if verdict == "enough" else "verdict bad"
-    body = f'<p class="{kind}">Verdict on the history: {escape(verdict)}.</p>' + bullets(
+    body = f'<p class="{kind}">Verdict on the history: {escape(verdict)}.</p>' + _bullets(
         _texts(found["why"])
     )
     if found.get("would_help"):
-        body += "<h3>What would help</h3>" + bullets(_texts(found["would_help"]))
+        body += "<h3>What would help</h3>" + _bullets(_texts(found["would_help"]))
     body += _coverage(found, curves)
     tests = [str(row["text"]) for row in found.get("lift_tests") or ()]
     if tests:
-        body += "<h3>Lift tests, as they were read</h3>" + bullets(tests)
+        body += "<h3>Lift tests, as they were read</h3>" + _bullets(tests)
     findings = [str(row["message"]) for row in found.get("findings") or ()]
     if findings:
-        body += "<h3>Worth knowing</h3>" + bullets(findings)
-    return anchored("data", title, body)
+        body += "<h3>Worth knowing</h3>" + _bullets(findings)
+    return _anchored("data", title, body)
 
 
 def _texts(told: Any) -> list[str]:
@@ -329,4 +341,79 @@ def _coverage(found: Mapping[str, Any], curves: CurveSet) -> str:
         "can be seen",
         "lift test that would show it",
     )
-    return table(Table("Channel by channel", head, tuple(rows)))
+    return _table(FigureTable("Channel by channel", head, tuple(rows)))
+
+
+def _anchored(name: str, title: str, body: str) -> str:
+    """A section that can be linked to; ``body`` is HTML."""
+    return f'<section id="{escape(name)}"><h2>{escape(title)}</h2>{body}</section>'
+
+
+def _bullets(sentences: Sequence[str]) -> str:
+    """A list of plain sentences; nothing of none."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in sentences)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _facts(known: Sequence[tuple[str, str]]) -> str:
+    """Terms and what they are."""
+    pairs = "".join(
+        f"<div><dt>{escape(term)}</dt><dd>{escape(text)}</dd></div>" for term, text in known if text
+    )
+    return f"<dl>{pairs}</dl>"
+
+
+def _table(told: FigureTable) -> str:
+    """Amounts for reading, each with its exact value in ``<data value>``."""
+    # A column that says nothing in any row is left out.
+    used = [k for k in range(len(told.head)) if any(row[k] not in ("", None) for row in told.rows)]
+    words = [k for k in used if all(isinstance(row[k], str) for row in told.rows)]
+    head = "".join(
+        f'<th scope="col"{TEXT if k in words else ""}>{escape(told.head[k])}</th>' for k in used
+    )
+    rows = []
+    for full in told.rows:
+        row = [full[k] for k in used]
+        first, *rest = row
+        cells = f'<th scope="row">{_cell(first)}</th>'
+        cells += "".join(f"<td{_kind(cell)}>{_cell(cell)}</td>" for cell in rest)
+        rows.append(f"<tr>{cells}</tr>")
+    caption = escape(told.caption)
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    if told.folded:
+        summary = f"<summary>{caption}: {len(told.rows):,} rows</summary>"
+        return (
+            f'<details>{summary}<div class="table"><table aria-label="{caption}">{inner}</details>'
+        )
+    return f'<div class="table"><table><caption>{caption}</caption>{inner}'
+
+
+def _kind(cell: Cell) -> str:
+    return TEXT if isinstance(cell, str) else ""
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return escape(cell)
+    if isinstance(cell, Share):
+        text = percent(cell.value, signed=cell.signed)
+        return text if cell.value is None else f'<data value="{cell.value!r}">{text}</data>'
+    return amount(None) if cell is None else f'<data value="{cell!r}">{amount(cell)}</data>'
+
+
+def _embedded(document: str, plot: Plot) -> str:
+    """An SVG document as an element of a page, in the page's colours, with its words for others."""
+    start = document.index("<svg")
+    opening, rest = document[start:].split(">", 1)
+    # What is no picture stays out: metadata names the licence of no one and the day of drawing.
+    rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
+    rest = re.sub(r"<title>.*?</title>", "", rest, count=1, flags=re.DOTALL)
+    for colour, name in THEMED.items():
+        rest = rest.replace(colour, f"var(--{name})")
+    names = f"{plot.name}-title {plot.name}-alt"
+    opening = re.sub(r'\s(width|height)="[^"]*"', "", opening)
+    return (
+        f'{opening} role="img" aria-labelledby="{names}">'
+        f'<title id="{plot.name}-title">{escape(plot.title)}</title>'
+        f'<desc id="{plot.name}-alt">{escape(plot.alt)}</desc>{rest}'
+    )

@@ -12,7 +12,17 @@ from shared.plan.words import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Cell", "Missing", "Plot", "Share", "Table", "amount", "percent", "plural", "short"]
+__all__ = [
+    "Cell",
+    "FigureTable",
+    "Missing",
+    "Plot",
+    "Share",
+    "amount",
+    "percent",
+    "plural",
+    "short",
+]
 
 LONGEST = 22
 """Characters of a name that fit beside an axis."""
@@ -31,7 +41,7 @@ Cell = str | float | Share | None
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FigureTable:
     """Figures below a picture. ``folded``: long, shown when asked for."""
 
     caption: str
@@ -53,7 +63,7 @@ class Plot:
     note: str
     size: tuple[float, float]
     draw: Callable[[Figure], None]
-    tables: tuple[Table, ...]
+    tables: tuple[FigureTable, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def of_transition(raw: Raw) -> None:
 
 
 def of_experiment(raw: Raw) -> None:
-    found = experiment.experiment(posed(raw), experiment.Asked(noise=5.0))
+    found = experiment.experiment(posed(raw), experiment.AskedTest(noise=5.0))
     recommended = sum(design["recommended_spend"] for design in found["designs"])
     assert recommended == pytest.approx(raw["budget"], abs=0.01)
 

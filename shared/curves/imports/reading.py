@@ -1,4 +1,8 @@
-"""What every import reads: tables in text, facts beside an export, and faults with their place."""
+"""What every import reads: tables in text, facts beside an export, and faults with their place.
+
+Posterior draws come in a long table, one row a draw and channel, and are kept together across
+channels; what was spent in a wide one, for scales, ranges and today's spend.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.curves.imports.imported import Observed
 from shared.errors import Fault, InvalidInput
 
-__all__ = ["Facts", "Table", "Trouble", "facts_of", "number_of", "read_table"]
+__all__ = [
+    "USUAL_DRAWS",
+    "Csv",
+    "Draws",
+    "Facts",
+    "Spends",
+    "Trouble",
+    "facts_of",
+    "number_of",
+    "read_draws",
+    "read_table",
+]
 
 _MOST_FAULTS = 50
 _MOST_ROWS = 500_000
+
+USUAL_DRAWS = 200
+"""As many draws as a fit of ours keeps."""
+
+_KEYS = ("chain", "draw", "sample")
+
+Floats = NDArray[np.float64]
+
+_QUARTER = {"day": 91, "week": 13, "month": 3}
 
 
 @dataclass(slots=True)
@@ -69,7 +97,7 @@ def facts_of(asked: Mapping[str, Any], trouble: Trouble) -> dict[str, Facts]:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Csv:
     """A CSV: its columns, and its rows as they stand, the header being row 1."""
 
     pointer: str
@@ -110,7 +138,7 @@ def number_of(cell: Any) -> float | None:
 
 def read_table(
     asked: Mapping[str, Any], key: str, needed: Sequence[str], trouble: Trouble
-) -> Table | None:
+) -> Csv | None:
     """The CSV under ``key``, with at least the columns ``needed``; None and faults otherwise."""
     pointer = f"/{key}"
     try:
@@ -141,4 +169,117 @@ def read_table(
             trouble.add(f"{pointer}/rows/{i + 2}", "ragged_row", text)
     if trouble.faults:
         return None
-    return Table(pointer, columns, tuple(tuple(c.strip() for c in line) for line in lines[1:]))
+    return Csv(pointer, columns, tuple(tuple(c.strip() for c in line) for line in lines[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Parameters by channel: ``values[channel][parameter]`` are as many numbers as draws.
+
+    Without draws in the table there is one number each, and ``drawn`` is false.
+    """
+
+    values: Mapping[str, Mapping[str, Sequence[float]]]
+    drawn: bool
+
+    @property
+    def count(self) -> int:
+        return next((len(next(iter(v.values()))) for v in self.values.values()), 0)
+
+
+def read_draws(
+    table: Csv,
+    channel_columns: Sequence[str],
+    parameters: Mapping[str, str],
+    most: int,
+    trouble: Trouble,
+) -> Draws | None:
+    """Collect ``parameters`` (ours -> column) by channel, at most ``most`` draws.
+
+    Draws are thinned evenly, the same ones of every channel, so that they stay joint.
+
+    Parameters
+    ----------
+    channel_columns
+        Columns that together name a channel (``geo`` and ``channel``), joined by ``|``.
+    """
+    keys = [name for name in _KEYS if name in table.columns]
+    numbers = {ours: table.numbers(column, trouble) for ours, column in parameters.items()}
+    names = [table.column(column) for column in channel_columns]
+    marks = [table.column(key) for key in keys]
+    if trouble.faults:
+        return None
+    rows: dict[str, dict[tuple[str, ...], int]] = {}
+    for i in range(len(table.rows)):
+        channel = "|".join(column[i] for column in names)
+        mark = tuple(column[i] for column in marks)
+        if not channel.strip("|"):
+            text = f"Row {i + 2} names no channel."
+            trouble.add(f"{table.pointer}/rows/{i + 2}/{channel_columns[-1]}", "required", text)
+        elif mark in rows.setdefault(channel, {}):
+            text = (
+                f"Row {i + 2}: {channel} has this draw twice."
+                if keys
+                else (f"Row {i + 2}: {channel} has two rows and there is no column for the draw.")
+            )
+            trouble.add(f"{table.pointer}/rows/{i + 2}", "duplicate", text)
+        rows[channel][mark] = i
+    order = list(next(iter(rows.values()), {}))
+    for channel, found in rows.items():
+        if found.keys() != set(order):
+            text = f"{channel} has other draws than {next(iter(rows))}: they must be joint."
+            trouble.add(table.pointer, "unequal_draws", text)
+    if trouble.faults:
+        return None
+    count = min(len(order), most)
+    kept = [order[(k * len(order)) // count] for k in range(count)]
+    values = {
+        channel: {name: [column[found[mark]] for mark in kept] for name, column in numbers.items()}
+        for channel, found in rows.items()
+    }
+    return Draws(values, drawn=bool(keys) and len(order) > 1)
+
+
+class Spends:
+    """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
+
+    def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
+        self._quarter = _QUARTER[asked.get("frequency") or "week"]
+        self._table: Csv | None = None
+        self._rows: list[Mapping[str, Any]] = []
+        self._pointer = "/spend_csv"
+        extras = (asked.get("model") or {}).get("Extras")
+        if asked.get("spend_csv"):
+            self._table = read_table(asked, "spend_csv", (), trouble)
+        elif isinstance(extras, Mapping) and isinstance(extras.get("raw_data"), list):
+            self._pointer = "/model/Extras/raw_data"
+            self._rows = [row for row in extras["raw_data"] if isinstance(row, Mapping)]
+
+    def column(self, name: str, trouble: Trouble) -> Floats | None:
+        """All periods of a column, oldest first; None where there is no such column."""
+        if self._table is not None and name in self._table.columns:
+            values = self._table.numbers(name, trouble)
+        elif self._rows and name in self._rows[0]:
+            cells = [number_of(row.get(name)) for row in self._rows]
+            values = [np.nan if cell is None else cell for cell in cells]
+        else:
+            return None
+        series = np.array(values)
+        if not (np.isfinite(series).all() and (series >= 0.0).all()):
+            text = f"{name} has cells that are no amounts: empty, negative or no numbers."
+            trouble.add(f"{self._pointer}/{name}", "not_an_amount", text)
+            return None
+        return series
+
+    def observed(self, name: str, trouble: Trouble, unit: float = 1.0) -> Observed | None:
+        """The column's spend per period at ``unit`` of money each; None where there is none."""
+        series = self.column(name, trouble)
+        if series is None:
+            return None
+        money = unit * series
+        return Observed(
+            min=float(money.min()),
+            mean=float(money.mean()),
+            max=float(money.max()),
+            last=float(money[-self._quarter :].mean()),
+        )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared.fit.bayes.families import Chosen, Open, choose
 from shared.fit.bayes.gibbs import marginal_of
-from shared.fit.bayes.interplay import Found, Pair, interacting
+from shared.fit.bayes.interplay import Pair, WithPairs, interacting
 from shared.fit.bayes.laplace import (
     Mode,
     find_mode,
@@ -32,11 +32,11 @@ from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.bayes.sampler import Goal, Sample, sample
+from shared.fit.bayes.sampler import Agreement, Sample, sample
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
-from shared.fit.support import Asked, asked_of
+from shared.fit.support import AskedModel, asked_of
 from shared.history.table import History
 
 __all__ = ["Posterior", "fit_posterior"]
@@ -48,7 +48,7 @@ _MOVED = 0.15  # of the noise's correlation; of a row's weight twice that
 _FEW = 16  # draws whose noises are decomposed at once
 #: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
 _FULL = 200
-_GOAL = Goal()
+_GOAL = Agreement()
 
 #: Correlation of neighbouring errors from which a drift is looked for.
 _CORRELATED = 0.1
@@ -68,7 +68,7 @@ class Posterior:
     evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
     families: Chosen
     pairs: tuple[Pair, ...]  # of channels, in the order of the model's strengths
-    looked: Found | None  # what a search for interactions found; None where none was made
+    looked: WithPairs | None  # what a search for interactions found; None where none was made
 
     @property
     def draws(self) -> Floats:
@@ -213,10 +213,10 @@ def _differ(one: Noise, other: Noise) -> bool:
     return float(np.abs(one.weights - other.weights).max()) > 2.0 * _MOVED
 
 
-def _goal(draws: int) -> Goal:
+def _goal(draws: int) -> Agreement:
     if draws >= _FULL:
         return _GOAL
-    return Goal(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), block=8, warm_up=(10, 14, 8))
+    return Agreement(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), block=8, warm_up=(10, 14, 8))
 
 
 def _returns(
@@ -235,7 +235,7 @@ def _returns(
 
 
 def _families(
-    asked: Asked, names: tuple[str, ...], settled: Mapping[str, tuple[str, str]]
+    asked: AskedModel, names: tuple[str, ...], settled: Mapping[str, tuple[str, str]]
 ) -> tuple[Choice, Open]:
     """The families to begin with, and which of them are to be chosen."""
     known = [settled.get(n, (asked.saturation_of(n), asked.adstock_of(n))) for n in names]

@@ -44,8 +44,8 @@ from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.noise import Marginal, Noise
 
 __all__ = [
+    "Agreement",
     "Centring",
-    "Goal",
     "Sample",
     "bulk_ess",
     "centring_of",
@@ -84,7 +84,7 @@ _FAR = (
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Agreement:
     """When to stop: R-hat and effective sample size of the worst coordinate, and the cap.
 
     ``block`` trajectories of every one of ``chains`` are drawn between looks, ``blocks`` at most,
@@ -248,7 +248,7 @@ def sample(
     rng: np.random.Generator,
     *,
     noise: Noise | None = None,
-    goal: Goal | None = None,
+    goal: Agreement | None = None,
 ) -> Sample:
     """``count`` joint posterior draws; the same rng gives the same draws.
 
@@ -258,7 +258,7 @@ def sample(
         The model's noise; default normal without memory. Finite degrees of freedom and a
         correlation other than zero are where its chains start; they are then drawn as well.
     """
-    goal = goal or Goal()
+    goal = goal or Agreement()
     if noise is None:
         noise = Noise(np.ones(int(model.design.observed.sum())), 0.0, float("inf"))
     chains = _Chains(model, mode, noise, goal.chains, rng)

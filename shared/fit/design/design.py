@@ -31,7 +31,7 @@ from shared.fit.design.calendar import (
 from shared.fit.design.wishes import Wishes, derived_columns
 from shared.history.table import History, Panel
 
-__all__ = ["LAGS", "Arm", "Design", "arm_name", "build_design", "lagged"]
+__all__ = ["LAGS", "Design", "MediaArm", "arm_name", "build_design", "lagged"]
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ _GEO_HARMONICS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class MediaArm:
     """One thing that money is spent on: ``channel`` is a place in the design's ``active``.
 
     ``name`` is the curve's: "tv", "tv/brand" for a campaign, "north|tv" in a geo.
@@ -97,7 +97,7 @@ class Design:
     """
 
     geos: tuple[str, ...]
-    arms: tuple[Arm, ...]
+    arms: tuple[MediaArm, ...]
     lags: Floats
     active: tuple[int, ...]
     spend_scale: Floats
@@ -215,7 +215,8 @@ def build_design(
         )
     cells = [(g, m) for g in range(geos) for m in range(len(panel.arms)) if spent[g, m] > 0]
     arms = tuple(
-        Arm(arm_name(panel, g, m), used.index(of_channel[m]), g, panel.arms[m][1]) for g, m in cells
+        MediaArm(arm_name(panel, g, m), used.index(of_channel[m]), g, panel.arms[m][1])
+        for g, m in cells
     )
     spend = np.stack([panel.spend[g, :train, m] for g, m in cells])  # (A, train)
     exposure = np.stack([panel.exposure[g, :, m] for g, m in cells], axis=1)  # (T, A)

@@ -26,7 +26,7 @@ from shared.fit.bayes.lift import Lifted
 from shared.fit.fitted import Forecast
 from shared.fit.regressed import Regressed, task_of
 from shared.fit.ridge.objective import (
-    Objective,
+    Objectives,
     Scored,
     Sums,
     effects,
@@ -62,7 +62,7 @@ _STEPS = 60
 class _RidgeFit(Regressed):
     """The points scored, the one that was selected, and draws around all that forecast well."""
 
-    objective: Objective
+    objective: Objectives
     scored: Scored
     selected: int
     boot: _Bootstrap
@@ -236,7 +236,7 @@ def _given(spec: Mapping[str, Any], names: tuple[str, ...]) -> tuple[bool, ...]:
     return tuple(name in told for name in names)
 
 
-def _weighted(objective: Objective, rough: Scored) -> Objective:
+def _weighted(objective: Objectives, rough: Scored) -> Objectives:
     """Rows weighted by how far they lie from a first fit, as a Student-t likelihood would."""
     design, best = objective.design, int(np.argmin(rough.error))
     levels = objective.levels(rough.cube[[best]])[0]
@@ -254,7 +254,7 @@ def _weighted(objective: Objective, rough: Scored) -> Objective:
     return replace(objective, weights=weights, noise=noise, brings=effects(design, 0.0, found))
 
 
-def _selected(objective: Objective, scored: Scored) -> int:
+def _selected(objective: Objectives, scored: Scored) -> int:
     """The nearest decomposition among the points within one standard error of the least error."""
     least = float(scored.error.min())
     # The relative standard error of a mean square of n normal errors is sqrt(2 / n).
@@ -305,7 +305,7 @@ def _log_score(rows: float, least: float, scored: Scored) -> Floats:
 
 
 def _bootstrap(
-    objective: Objective, scored: Scored, draws: int, rng: np.random.Generator
+    objective: Objectives, scored: Scored, draws: int, rng: np.random.Generator
 ) -> _Bootstrap:
     """``draws`` of them, from points that were scored."""
     design, space = objective.design, objective.space
@@ -340,7 +340,7 @@ def _bootstrap(
     )
 
 
-def _errors(objective: Objective, chosen: Scored, fitted: Floats) -> Floats:
+def _errors(objective: Objectives, chosen: Scored, fitted: Floats) -> Floats:
     """(S, n) residuals, no smaller than what was missed on rows that were held back."""
     observed = objective.design.observed
     residual = (objective.outcome - fitted)[:, observed]
@@ -356,7 +356,7 @@ def _errors(objective: Objective, chosen: Scored, fitted: Floats) -> Floats:
 
 
 def _refitted(
-    objective: Objective,
+    objective: Objectives,
     point: Point,
     levels: Floats,
     fitted: Floats,

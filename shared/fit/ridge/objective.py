@@ -44,12 +44,12 @@ from shared.fit.bayes.lift import Lift, read_lifts
 from shared.fit.bayes.priors import return_prior
 from shared.fit.design.design import Design
 from shared.fit.interplay import Pairs, products
-from shared.fit.ridge.space import Point, Space
+from shared.fit.ridge.space import Point, SearchSpace
 from shared.history.table import History
 
 __all__ = [
     "Known",
-    "Objective",
+    "Objectives",
     "Scored",
     "Sums",
     "departures",
@@ -125,7 +125,7 @@ class _Apart:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Objective:
+class Objectives:
     """A design with its folds. B columns are A arms and then Q interactions.
 
     Attributes
@@ -146,7 +146,7 @@ class Objective:
     """
 
     design: Design
-    space: Space
+    space: SearchSpace
     roles: tuple[str, ...]
     pairs: tuple[Pairs, ...]
     known: Known
@@ -308,11 +308,11 @@ def joined(
 
 def objective_of(
     design: Design,
-    space: Space,
+    space: SearchSpace,
     roles: tuple[str, ...],
     pairs: tuple[Pairs, ...],
     known: Known,
-) -> Objective:
+) -> Objectives:
     """Rolling folds of the training rows, all rows of full weight."""
     seen = np.flatnonzero(
         design.observed.reshape(len(design.geos), design.periods).any(axis=0)
@@ -323,7 +323,7 @@ def objective_of(
     segments = tuple(
         design.observed & (period >= start) & (period < stop) for start, stop in pairwise(edges)
     )
-    return Objective(
+    return Objectives(
         design=design,
         space=space,
         roles=roles,
@@ -392,7 +392,7 @@ class Known:
 
     def rows(
         self,
-        space: Space,
+        space: SearchSpace,
         point: Point,
         design: Design,
         levels: Floats,
