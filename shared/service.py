@@ -100,7 +100,7 @@ class Service:
         return transition(problem, max_change, periods)
 
     def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
-        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.AskedTest``."""
+        """Test designs (``POST /experiment``); ``options`` of an ``AskedTest``."""
         from shared.plan.experiment import AskedTest, experiment
 
         return experiment(problem, AskedTest(**options))

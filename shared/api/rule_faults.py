@@ -1,4 +1,4 @@
-"""Rules over several channels and of curves: constraints, interactions and curves that make no sense."""
+"""Constraints, interactions and curves that make no sense beyond their shape, unknown names."""
 
 from __future__ import annotations
 
