@@ -24,7 +24,7 @@ from shared.fit.bayes.kernels import PARAMETERS, adstock_of, response_of, satura
 from shared.fit.design.design import Design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
-from shared.fit.fitted import ChannelEvidence, Group, LogReturns
+from shared.fit.fitted import ChannelEvidence, Group, LogReturns, middle_90
 from shared.fit.interplay import Interplay, asked_pairs, told_strengths
 from shared.fit.support import asked_of
 from shared.history.table import History
@@ -154,8 +154,8 @@ class Regressed:
         out: list[ChannelEvidence] = []
         for a, arm in enumerate(self.design.arms):
             c = arm.channel
-            low, _, high = _range(self.returns[:, a])
-            values = (_range(self.first[:, c]), _range(self.second[:, c]))
+            low, _, high = middle_90(self.returns[:, a])
+            values = (middle_90(self.first[:, c]), middle_90(self.second[:, c]))
             out.append(
                 ChannelEvidence(
                     verdict="good" if low > 0.0 and high <= _SETTLED * low else "weak",
@@ -167,8 +167,8 @@ class Regressed:
                     saturation=self.saturations[c],
                     adstock=self.adstocks[c],
                     carryover=dict(zip(PARAMETERS[self.adstocks[c]], values, strict=False)),
-                    half_saturation=_range(self.half[:, c] * float(self.design.spend_scale[a])),
-                    shape=_range(self.shape[:, c])
+                    half_saturation=middle_90(self.half[:, c] * float(self.design.spend_scale[a])),
+                    shape=middle_90(self.shape[:, c])
                     if fittable()[self.saturations[c]].shaped()
                     else None,
                 )
@@ -258,8 +258,3 @@ class Regressed:
             float(np.median(self.second[:, channel])),
             self.design.lags.shape[2],
         )
-
-
-def _range(values: Floats) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return float(low), float(middle), float(high)

@@ -20,7 +20,6 @@ __all__ = [
     "Share",
     "amount",
     "percent",
-    "plural",
     "short",
 ]
 
@@ -98,14 +97,6 @@ def percent(share: float | None, *, signed: bool = False) -> str:
         return "–"
     text = f"{100 * share:+,.1f} %" if signed else f"{100 * share:,.1f} %"
     return "0.0 %" if text in ("-0.0 %", "+0.0 %") else text
-
-
-def plural(count: int, noun: str) -> str:
-    """
-    >>> plural(1, "channel"), plural(3, "channel")
-    ('1 channel', '3 channels')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def short(name: str) -> str:

@@ -26,7 +26,7 @@ from shared.fit.bayes.lift import Lifted
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from shared.fit.bayes.priors import HALF_SD, SHAPE_BETWEEN, SPREAD
 from shared.fit.design.design import Design
-from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns
+from shared.fit.fitted import ChannelEvidence, Forecast, Group, LogReturns, middle_90
 from shared.fit.interplay import told_strengths
 from shared.history.table import History
 
@@ -220,7 +220,7 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
         contraction = float(np.clip(1.0 - np.var(log_roi) / beforehand**2, 0.0, 1.0))
         shift = abs(float(np.mean(log_roi) - np.mean(expected[:, place]))) / beforehand
         settled = float(np.var(log_roi)) <= (1.0 - _GOOD) * sd**2
-        low, _, high = _range(natural.roi[:, index])
+        low, _, high = middle_90(natural.roi[:, index])
         out.append(
             ChannelEvidence(
                 verdict=_word(contraction, shift, settled=settled),
@@ -238,12 +238,16 @@ def channel_evidence(posterior: Posterior) -> tuple[ChannelEvidence, ...]:
                 carryover=dict(
                     zip(
                         PARAMETERS[adstock],
-                        (_range(natural.first[:, place]), _range(natural.second[:, place])),
+                        (middle_90(natural.first[:, place]), middle_90(natural.second[:, place])),
                         strict=False,
                     )
                 ),
-                half_saturation=_range(natural.half[:, place] * float(design.spend_scale[index])),
-                shape=_range(natural.shape[:, place]) if fittable()[saturation].shaped() else None,
+                half_saturation=middle_90(
+                    natural.half[:, place] * float(design.spend_scale[index])
+                ),
+                shape=middle_90(natural.shape[:, place])
+                if fittable()[saturation].shaped()
+                else None,
             )
         )
     return tuple(out)
@@ -253,11 +257,6 @@ def _word(contraction: float, shift: float, *, settled: bool) -> str:
     if contraction < _PRIOR and shift < _MOVED:
         return "prior"
     return "good" if settled else "weak"
-
-
-def _range(values: Floats) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return float(low), float(middle), float(high)
 
 
 def collinear_groups(posterior: Posterior, names: tuple[str, ...]) -> tuple[Group, ...]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shared.plan.words import plural
 from shared.report.material import Course, Material
-from shared.report.plot import FigureTable, Missing, Plot, percent, plural
+from shared.report.plot import FigureTable, Missing, Plot, percent
 from shared.report.style import (
     ACCENT,
     INK,

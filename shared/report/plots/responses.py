@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.plan.words import plural
 from shared.report.material import Material
-from shared.report.plot import FigureTable, Missing, Plot, amount, plural, short
+from shared.report.plot import FigureTable, Missing, Plot, amount, short
 from shared.report.style import ACCENT, INK, NOW, SPAN, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
