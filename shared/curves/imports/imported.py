@@ -1,4 +1,4 @@
-"""From what a tool's export says of each channel to a curve set.
+"""From what a tool's export (and a table of spend) says of each channel to a curve set.
 
 The carryover weights of other tools begin with the period of the spend. ``geometric``, ``delayed``
 and ``binomial`` are cut off after their longest lag. Sources: Jin et al. (2017), "Bayesian Methods
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, LagWeights
 from shared.curves.curveset import (
@@ -24,13 +25,14 @@ from shared.curves.curveset import (
     Response,
     ReturnOnInvestment,
 )
-from shared.curves.imports.reading import Facts, Trouble
+from shared.curves.imports.reading import Csv, Facts, Trouble, number_of, read_table
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.tabulated import mean_table
 
 __all__ = [
     "Imported",
     "Observed",
+    "Spends",
     "binomial",
     "curve_set_of",
     "delayed",
@@ -39,6 +41,10 @@ __all__ = [
     "weibull_pdf",
     "weighted",
 ]
+
+Floats = NDArray[np.float64]
+
+_QUARTER = {"day": 91, "week": 13, "month": 3}
 
 VERDICT = "imported"
 """Nobody here judged these curves; whoever fitted them did, or not."""
@@ -251,3 +257,48 @@ def weighted(weights: Sequence[float], *, normalised: bool) -> Adstock | None:
 def _hazard(age: int, shape: float, scale: float) -> float:
     power = shape * math.log(age / scale)
     return math.exp(power) if power < 700.0 else math.inf
+
+
+class Spends:
+    """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
+
+    def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
+        self._quarter = _QUARTER[asked.get("frequency") or "week"]
+        self._table: Csv | None = None
+        self._rows: list[Mapping[str, Any]] = []
+        self._pointer = "/spend_csv"
+        extras = (asked.get("model") or {}).get("Extras")
+        if asked.get("spend_csv"):
+            self._table = read_table(asked, "spend_csv", (), trouble)
+        elif isinstance(extras, Mapping) and isinstance(extras.get("raw_data"), list):
+            self._pointer = "/model/Extras/raw_data"
+            self._rows = [row for row in extras["raw_data"] if isinstance(row, Mapping)]
+
+    def column(self, name: str, trouble: Trouble) -> Floats | None:
+        """All periods of a column, oldest first; None where there is no such column."""
+        if self._table is not None and name in self._table.columns:
+            values = self._table.numbers(name, trouble)
+        elif self._rows and name in self._rows[0]:
+            cells = [number_of(row.get(name)) for row in self._rows]
+            values = [np.nan if cell is None else cell for cell in cells]
+        else:
+            return None
+        series = np.array(values)
+        if not (np.isfinite(series).all() and (series >= 0.0).all()):
+            text = f"{name} has cells that are no amounts: empty, negative or no numbers."
+            trouble.add(f"{self._pointer}/{name}", "not_an_amount", text)
+            return None
+        return series
+
+    def observed(self, name: str, trouble: Trouble, unit: float = 1.0) -> Observed | None:
+        """The column's spend per period at ``unit`` of money each; None where there is none."""
+        series = self.column(name, trouble)
+        if series is None:
+            return None
+        money = unit * series
+        return Observed(
+            min=float(money.min()),
+            mean=float(money.mean()),
+            max=float(money.max()),
+            last=float(money[-self._quarter :].mean()),
+        )

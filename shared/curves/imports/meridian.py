@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from shared.curves.imports.imported import Imported, Observed, binomial, geometric, weighted
+from shared.curves.imports.imported import Imported, Observed, Spends, binomial, geometric, weighted
 from shared.curves.imports.reading import (
     USUAL_DRAWS,
     Csv,
     Draws,
     Facts,
-    Spends,
     Trouble,
     read_draws,
     read_table,

@@ -7,16 +7,8 @@ from typing import Any
 
 from shared.curves.adstock import ADSTOCKS, Adstock, adstock_from_dict
 from shared.curves.curveset import Response
-from shared.curves.imports.imported import Imported, Observed
-from shared.curves.imports.reading import (
-    USUAL_DRAWS,
-    Csv,
-    Facts,
-    Spends,
-    Trouble,
-    number_of,
-    read_table,
-)
+from shared.curves.imports.imported import Imported, Observed, Spends
+from shared.curves.imports.reading import USUAL_DRAWS, Csv, Facts, Trouble, number_of, read_table
 from shared.curves.saturation import FAMILIES, Saturation, Tabulated, saturation_from_dict
 
 __all__ = ["read_curve_set", "read_points"]

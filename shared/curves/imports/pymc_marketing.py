@@ -23,6 +23,7 @@ from shared.curves.adstock import Adstock, Delayed
 from shared.curves.imports.imported import (
     Imported,
     Observed,
+    Spends,
     binomial,
     delayed,
     geometric,
@@ -35,7 +36,6 @@ from shared.curves.imports.reading import (
     Csv,
     Draws,
     Facts,
-    Spends,
     Trouble,
     read_draws,
     read_table,

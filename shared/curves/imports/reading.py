@@ -1,7 +1,7 @@
 """What every import reads: tables in text, facts beside an export, and faults with their place.
 
 Posterior draws come in a long table, one row a draw and channel, and are kept together across
-channels; what was spent in a wide one, for scales, ranges and today's spend.
+channels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.imports.imported import Observed
 from shared.errors import Fault, InvalidInput
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Csv",
     "Draws",
     "Facts",
-    "Spends",
     "Trouble",
     "facts_of",
     "number_of",
@@ -41,8 +39,6 @@ USUAL_DRAWS = 200
 _KEYS = ("chain", "draw", "sample")
 
 Floats = NDArray[np.float64]
-
-_QUARTER = {"day": 91, "week": 13, "month": 3}
 
 
 @dataclass(slots=True)
@@ -238,48 +234,3 @@ def read_draws(
         for channel, found in rows.items()
     }
     return Draws(values, drawn=bool(keys) and len(order) > 1)
-
-
-class Spends:
-    """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
-
-    def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
-        self._quarter = _QUARTER[asked.get("frequency") or "week"]
-        self._table: Csv | None = None
-        self._rows: list[Mapping[str, Any]] = []
-        self._pointer = "/spend_csv"
-        extras = (asked.get("model") or {}).get("Extras")
-        if asked.get("spend_csv"):
-            self._table = read_table(asked, "spend_csv", (), trouble)
-        elif isinstance(extras, Mapping) and isinstance(extras.get("raw_data"), list):
-            self._pointer = "/model/Extras/raw_data"
-            self._rows = [row for row in extras["raw_data"] if isinstance(row, Mapping)]
-
-    def column(self, name: str, trouble: Trouble) -> Floats | None:
-        """All periods of a column, oldest first; None where there is no such column."""
-        if self._table is not None and name in self._table.columns:
-            values = self._table.numbers(name, trouble)
-        elif self._rows and name in self._rows[0]:
-            cells = [number_of(row.get(name)) for row in self._rows]
-            values = [np.nan if cell is None else cell for cell in cells]
-        else:
-            return None
-        series = np.array(values)
-        if not (np.isfinite(series).all() and (series >= 0.0).all()):
-            text = f"{name} has cells that are no amounts: empty, negative or no numbers."
-            trouble.add(f"{self._pointer}/{name}", "not_an_amount", text)
-            return None
-        return series
-
-    def observed(self, name: str, trouble: Trouble, unit: float = 1.0) -> Observed | None:
-        """The column's spend per period at ``unit`` of money each; None where there is none."""
-        series = self.column(name, trouble)
-        if series is None:
-            return None
-        money = unit * series
-        return Observed(
-            min=float(money.min()),
-            mean=float(money.mean()),
-            max=float(money.max()),
-            last=float(money[-self._quarter :].mean()),
-        )

@@ -20,8 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, Geometric
-from shared.curves.imports.imported import Imported, Observed, weibull_cdf, weibull_pdf, weighted
-from shared.curves.imports.reading import Facts, Spends, Trouble, number_of, read_table
+from shared.curves.imports.imported import (
+    Imported,
+    Observed,
+    Spends,
+    weibull_cdf,
+    weibull_pdf,
+    weighted,
+)
+from shared.curves.imports.reading import Facts, Trouble, number_of, read_table
 from shared.curves.saturation import Hill
 
 __all__ = ["read_robyn"]
