@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.plan.power import TestPrecision, contrast
+from shared.plan.experiment import TestPrecision, contrast
 
 RUNS = 8000
 

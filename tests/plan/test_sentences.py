@@ -13,7 +13,7 @@ import pytest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import MarginalError
-from shared.plan.best_move import best_move
+from shared.plan.evaluate import best_move
 from shared.plan.experiment import AskedTest, experiment
 from shared.plan.optimize import answer, make_plan
 from shared.plan.transition import transition

@@ -13,9 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shared.errors import Fault, InvalidInput
 
 __all__ = [
@@ -37,8 +34,6 @@ USUAL_DRAWS = 200
 """As many draws as a fit of ours keeps."""
 
 _KEYS = ("chain", "draw", "sample")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
