@@ -63,7 +63,7 @@ def campaigns(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("transition", methods=["POST"])
 def transition(req: func.HttpRequest) -> func.HttpResponse:
     """Steps from today's plan to the recommended one."""
-    from shared.api.steps import transition
+    from shared.api.planning import transition
 
     return respond(req, transition, JSON)
 
@@ -71,7 +71,7 @@ def transition(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("experiment", methods=["POST"])
 def experiment(req: func.HttpRequest) -> func.HttpResponse:
     """A test that verifies the recommended shift."""
-    from shared.api.steps import experiment
+    from shared.api.planning import experiment
 
     return respond(req, experiment, JSON)
 
@@ -221,7 +221,7 @@ def plot(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("datasets/{dataset}/curves", methods=["POST"])
 def store_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool, stored as a version."""
-    from shared.api.imports import store_curves
+    from shared.api.datasets import store_curves
 
     return respond(req, store_curves, JSON)
 
@@ -229,7 +229,7 @@ def store_curves(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("curves/import", methods=["POST"])
 def import_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool as a curve set; nothing is stored."""
-    from shared.api.imports import import_curves
+    from shared.api.datasets import import_curves
 
     return respond(req, import_curves, JSON)
 

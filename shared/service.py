@@ -2,6 +2,8 @@
 
 Storage is connected on first use, so that a planning question with inline curves never waits for
 it, and fitting is imported on first use, so that a cold start does not pay for scipy.
+
+A plan for a plain question: so much a period over these curves, each arm within limits.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared import __version__, work
-from shared.curves.curveset import CurveSet
+from shared.curves.curveset import ChannelCurve, CurveSet
 from shared.errors import InvalidInput, NotFound, StorageUnavailable
-from shared.plan.advise import advise
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
 from shared.plan.yardstick import Amounts
-from shared.problem.model import Problem
+from shared.problem.model import Channel, Problem, SolverOptions
 
 if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
@@ -33,12 +37,16 @@ if TYPE_CHECKING:
     from shared.store.datasets import Datasets
     from shared.store.records import Document, Manifest
 
-__all__ = ["Service", "Table"]
+
+__all__ = ["Service", "advise"]
 
 log = logging.getLogger("marginal.service")
 
-Table = bytes | list[dict[str, Any]]
+_Table = bytes | list[dict[str, Any]]
 """A table as it was sent: CSV bytes, or JSON records."""
+
+Floats = NDArray[np.float64]
+_SECONDS = 5.0
 
 
 class Service:
@@ -81,7 +89,7 @@ class Service:
 
     def sensitivity(self, problem: Problem) -> dict[str, Any]:
         """How the answer moves with what it rests on (``POST /sensitivity``)."""
-        from shared.plan.sensitivity.answer import sensitivity
+        from shared.plan.sensitivity import sensitivity
 
         return sensitivity(problem)
 
@@ -100,10 +108,10 @@ class Service:
         return transition(problem, max_change, periods)
 
     def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
-        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.Asked``."""
-        from shared.plan.experiment import Asked, experiment
+        """Test designs (``POST /experiment``); ``options`` of an ``AskedTest``."""
+        from shared.plan.experiment import AskedTest, experiment
 
-        return experiment(problem, Asked(**options))
+        return experiment(problem, AskedTest(**options))
 
     # -- fitting ------------------------------------------------------------------------------
 
@@ -164,7 +172,7 @@ class Service:
         return {"dataset": dataset, "etag": etag, **report}
 
     def put_history(
-        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
+        self, dataset: str, table: _Table, content_type: str, *, if_match: str | None = None
     ) -> dict[str, Any]:
         """Store a spend history that can be used; what was guessed and found in it."""
         seen = self._datasets.find(dataset)
@@ -176,7 +184,7 @@ class Service:
         return {"dataset": dataset, "etag": etag, **report.to_dict()}
 
     def put_outcomes(
-        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
+        self, dataset: str, table: _Table, content_type: str, *, if_match: str | None = None
     ) -> dict[str, Any]:
         """Store the outcomes of a long history; what was guessed and found in them."""
         seen = self._datasets.find(dataset)
@@ -321,7 +329,7 @@ class Service:
 
         return Refits(self._datasets, self._connections.refits, fit=_fit, cap=self._refit_cap)
 
-    def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
+    def _stored(self, manifest: Manifest | None, part: str) -> _Table | None:
         document = None if manifest is None else self._datasets.read_input(manifest, part)
         return None if document is None else document.table()
 
@@ -353,14 +361,30 @@ def _fit(
 
 
 def _checked(
-    spec: Mapping[str, Any] | None, history: Table | None, outcomes: Table | None
+    spec: Mapping[str, Any] | None, history: _Table | None, outcomes: _Table | None
 ) -> Upload:
     from shared.history.parse import check_upload
 
     return check_upload(spec, history, outcomes)
 
 
-def _as_bytes(table: Table) -> bytes:
+def _as_bytes(table: _Table) -> bytes:
     if isinstance(table, bytes):
         return table
     return json.dumps(table, ensure_ascii=False, allow_nan=False).encode()
+
+
+def advise(curves: Sequence[ChannelCurve], budget: float, low: Floats, high: Floats) -> Floats:
+    """The best spend (A,) of ``budget`` over ``curves``, within ``low`` to ``high`` (A,)."""
+    channels = tuple(
+        Channel(
+            name=curve.channel,
+            response=curve.response,
+            min_spend=float(least),
+            max_spend=float(most),
+        )
+        for curve, least, most in zip(curves, low, high, strict=True)
+    )
+    options = SolverOptions(gap=1e-4, time_limit_s=_SECONDS)
+    plan = make_plan(Problem(channels=channels, budget=budget, options=options))
+    return np.asarray(plan.best.spend[:, 0])

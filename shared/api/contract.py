@@ -8,13 +8,28 @@ from typing import Any
 
 from shared.api.answers import ProblemAnswer
 from shared.api.operations import OPERATIONS, PATH_PARAMETERS, Operation
-from shared.api.query_parameters import query_parameter
 from shared.api.schema import openapi_schema
 
 __all__ = ["openapi_document"]
 
 VERSION = "1.0.0"
 """Version of the contract, not of the build."""
+
+_QUERY_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "force": (
+        "Fit though nothing changed since the last fit.",
+        {"type": "boolean", "default": False},
+    ),
+    "version": (
+        "Version of the curves; latest is the current one.",
+        {"type": "string", "default": "latest"},
+    ),
+    "budget": (
+        "Money per period to plan; what is spent now unless given.",
+        {"type": "number", "minimum": 0},
+    ),
+    "format": ("The kind of picture.", {"type": "string", "enum": ["svg", "png"]}),
+}
 
 _TITLES = {
     400: "The body cannot be read: not JSON, not UTF-8.",
@@ -66,7 +81,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
         for name in names
     ]
-    parameters += [query_parameter(name) for name in operation.query]
+    parameters += [_query_parameter(name) for name in operation.query]
     if operation.method == "put":
         parameters.append(
             {
@@ -127,3 +142,15 @@ def _responses(operation: Operation) -> dict[str, Any]:
         for status in statuses
     }
     return {str(operation.status): good, **bad}
+
+
+def _query_parameter(name: str) -> dict[str, Any]:
+    """The parameter as OpenAPI 3.0 has it."""
+    description, schema = _QUERY_PARAMETERS[name]
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from shared.api.dataset_messages import ImportRequest, Spec, StoreCurvesRequest
 from shared.api.faults import validated
-from shared.api.history_messages import Spec
 from shared.api.http import CSV, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
@@ -14,6 +14,7 @@ from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
     from shared.store.records import Document
+
 
 __all__ = [
     "delete_dataset",
@@ -24,6 +25,7 @@ __all__ = [
     "get_run",
     "get_spec",
     "health",
+    "import_curves",
     "list_curve_versions",
     "list_datasets",
     "openapi",
@@ -32,6 +34,7 @@ __all__ = [
     "put_outcomes",
     "put_spec",
     "refit",
+    "store_curves",
     "tools",
 ]
 
@@ -197,3 +200,22 @@ def _put(report: Mapping[str, Any]) -> Reply:
 def _got(document: Document) -> Reply:
     headers = {"ETag": document.etag}
     return Reply(document.data, headers=headers, content_type=document.content_type)
+
+
+def import_curves(call: Call) -> Reply:
+    """``POST /curves/import``"""
+    message = accepted(*validated(ImportRequest, call.json))
+    return Reply(call.service.import_curves(_asked(message)).to_dict())
+
+
+def store_curves(call: Call) -> Reply:
+    """``POST /datasets/{dataset}/curves``"""
+    dataset = check_dataset_name(call.route["dataset"])
+    message = accepted(*validated(StoreCurvesRequest, call.json))
+    stored = call.service.store_curves(dataset, _asked(message), promote=message.promote)
+    location = f"{call.base_url}{call.path.removesuffix('/')}/{stored['version']}"
+    return Reply(stored, status=201, headers={"Location": location})
+
+
+def _asked(message: ImportRequest) -> dict[str, Any]:
+    return message.model_dump(exclude_none=True, exclude={"promote"})

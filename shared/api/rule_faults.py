@@ -1,16 +1,30 @@
-"""Rules over several channels: constraints and interactions that make no sense, unknown names."""
+"""Constraints, interactions and curves that make no sense beyond their shape, unknown names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
-from shared.api.curve_faults import family_of, unbounded
+from pydantic import TypeAdapter, ValidationError
+
+from shared.api.curve_messages import FAMILIES, SMALLEST
+from shared.api.faults import faults_of
 from shared.api.pointers import did_you_mean, pointer_to
-from shared.api.raw_json import Json, entries, named, number, objects, part, texts
+from shared.api.raw_json import Json, entries, named, number, numbers, objects, part, texts
+from shared.curves import saturation as curves
 from shared.errors import Fault
 
-__all__ = ["constraint_faults", "interaction_faults", "no_ceiling", "unknown_names"]
+__all__ = [
+    "constraint_faults",
+    "curve_faults",
+    "draw_counts",
+    "has_curve",
+    "interaction_faults",
+    "no_ceiling",
+    "unknown_names",
+]
 
 PAIRS = (
     ("min_spend", "max_spend"),
@@ -38,6 +52,11 @@ WHOLE_HORIZON = ("max_active", "min_outcome", "min_roas", "max_cpa")
 
 RESERVED = "budget"
 """The name by which answers call the budget itself."""
+
+Path = tuple[str | int, ...]
+
+ROUNDING = 1e-12
+"""Spends closer than this share of themselves may become one when carryover or a price scales."""
 
 
 def unknown_names(raw: Json, known: Sequence[str]) -> Iterator[Fault]:
@@ -175,10 +194,10 @@ def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
             channel = given.get(name, {})
             # A channel's level is that of its campaigns together: each of them needs a ceiling.
             for _, own, campaign in named(channel.get("campaigns")):
-                if unbounded(campaign):
-                    yield no_ceiling(i, j, f"{name}/{own}", str(family_of(campaign)))
-            if not channel.get("campaigns") and unbounded(channel):
-                yield no_ceiling(i, j, name, str(family_of(channel)))
+                if _unbounded(campaign):
+                    yield no_ceiling(i, j, f"{name}/{own}", str(_family_of(campaign)))
+            if not channel.get("campaigns") and _unbounded(channel):
+                yield no_ceiling(i, j, name, str(_family_of(channel)))
 
 
 def no_ceiling(i: int, j: int, name: str, family: str) -> Fault:
@@ -188,3 +207,107 @@ def no_ceiling(i: int, j: int, name: str, family: str) -> Fault:
         "interaction could go by: use a family with max_response."
     )
     return Fault(pointer_to("interactions", i, "channels", j), "no_ceiling", message)
+
+
+def has_curve(channel: Json) -> bool:
+    """Whether a channel (or campaign) brings a curve of its own, in either way."""
+    return channel.get("response") is not None or channel.get("saturation") is not None
+
+
+def _family_of(channel: Json) -> Any:
+    """The family of a channel's own curve; None where there is none."""
+    response = channel.get("response")
+    curve = response.get("saturation") if isinstance(response, dict) else channel.get("saturation")
+    return curve.get("family") if isinstance(curve, dict) else None
+
+
+def _unbounded(channel: Json) -> bool:
+    """Whether its own curve has no ceiling, so no level of saturation to speak of."""
+    family = _family_of(channel)
+    return (
+        isinstance(family, str)
+        and family in curves.FAMILIES
+        and not curves.FAMILIES[family].bounded
+    )
+
+
+def curve_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
+    """Faults of a channel's own curve: its points and its draws."""
+    curve, short = channel.get("response"), channel.get("saturation")
+    if isinstance(short, dict):
+        yield from _table_faults(short, (*path, "saturation"), name)
+    if isinstance(curve, dict) and isinstance(curve.get("saturation"), dict):
+        yield from _table_faults(curve["saturation"], (*path, "response", "saturation"), name)
+        yield from _draw_faults(curve, (*path, "response", "draws"), name)
+
+
+def _table_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:
+    """What makes points a curve: as many spends as responses, the former rising."""
+    spend, response = curve.get("spend"), curve.get("response")
+    if curve.get("family") != "tabulated" or not numbers(spend) or not numbers(response):
+        return
+    if len(spend) != len(response):
+        message = (
+            f"A tabulated curve needs a response for every spend; that of {name} has {len(spend)} "
+            f"spends and {len(response)} responses."
+        )
+        yield Fault(pointer_to(*path, "response"), "length_mismatch", message)
+    if any(b - a <= max(ROUNDING * b, SMALLEST) for a, b in pairwise(spend)):
+        message = f"The spends of the tabulated curve of {name} must rise from point to point."
+        yield Fault(pointer_to(*path, "spend"), "not_increasing", message)
+    if any(b < a for a, b in pairwise(response)):
+        message = f"The responses of the tabulated curve of {name} must never fall."
+        yield Fault(pointer_to(*path, "response"), "not_increasing", message)
+
+
+@cache
+def _draws_of(family: str) -> TypeAdapter[Any]:
+    """Reads a list of one family's parameter objects; built once a process and family."""
+    return TypeAdapter(list[FAMILIES[family]])  # type: ignore[valid-type]
+
+
+def _draw_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:
+    family, draws = curve["saturation"].get("family"), curve.get("draws")
+    known = isinstance(family, str) and family in FAMILIES
+    if not known or not isinstance(draws, list) or not draws:
+        return
+    complete = [
+        {"family": family, **draw} if isinstance(draw, dict) else draw for draw in draws[:10_000]
+    ]
+    try:
+        _draws_of(family).validate_python(complete)
+    except ValidationError as error:
+        for fault in faults_of(error, complete, FAMILIES[family]):
+            message = fault.message.removesuffix(".")
+            yield Fault(
+                pointer_to(*path) + fault.pointer, fault.code, f"{message} (draws of {name})."
+            )
+        return
+    for i, draw in enumerate(complete):
+        yield from _table_faults(draw, (*path, i), name)
+
+
+def draw_counts(channels: Any) -> Iterator[Fault]:
+    """Draw number s of every curve belongs together: all must carry equally many."""
+    counts = list(_counts(channels, ("channels",)))
+    if not counts:
+        return
+    most = max(count for _, _, count in counts)
+    leader = next(name for _, name, count in counts if count == most)
+    for path, name, count in counts:
+        if count != most:
+            message = (
+                f"All channels must carry equally many draws: {name} has {count}, "
+                f"{leader} has {most}."
+            )
+            yield Fault(pointer_to(*path, "response", "draws"), "unequal_draws", message)
+
+
+def _counts(items: Any, path: Path) -> Iterator[tuple[Path, str, int]]:
+    for i, name, item in named(items):
+        if isinstance(curve := item.get("response"), dict):
+            draws = curve.get("draws")
+            yield (*path, i), name, len(draws) if isinstance(draws, list) else 0
+        elif item.get("saturation") is not None:
+            yield (*path, i), name, 0
+        yield from _counts(item.get("campaigns"), (*path, i, "campaigns"))

@@ -16,7 +16,7 @@ from shared.api.answers import (
     Totals,
 )
 from shared.api.curve_messages import WHOLE, Message, Name, Positive
-from shared.api.history_messages import Day
+from shared.api.dataset_messages import Day
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest
 
 __all__ = ["ExperimentAnswer", "ExperimentRequest", "TransitionAnswer", "TransitionRequest"]

@@ -7,20 +7,38 @@ before (``shared.api.unbuilt``), never silently left out of an answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
-from shared.api.analogy import alike_channels
-from shared.api.channels import Reading, inline_channels, stored_channels, stored_names
-from shared.api.interplay import interactions_of
+import numpy as np
+
+from shared.api.channels import (
+    Given,
+    Reading,
+    inline_channels,
+    limited,
+    past_spend,
+    stopped,
+    stored_channels,
+    stored_names,
+    under_effects,
+)
 from shared.api.messages import Channel, Constraint, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
 from shared.api.messages import Weights as WeightsMessage
-from shared.api.periods import Calendar, budget_windows, calendar_of, rule_periods
-from shared.api.pointers import pointer_to
-from shared.api.question_faults import no_draws
+from shared.api.periods import (
+    Calendar,
+    budget_windows,
+    calendar_of,
+    own_periods,
+    own_prices,
+    rule_periods,
+)
+from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import first, refuse
-from shared.api.rule_faults import unknown_names
-from shared.curves.curveset import CurveSet
+from shared.api.rule_faults import no_ceiling, unknown_names
+from shared.api.semantics import no_draws
+from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.errors import Fault
 from shared.problem.arms import current_of
 from shared.problem.model import Channel as ProblemChannel
@@ -28,6 +46,7 @@ from shared.problem.model import Constraint as Rule
 from shared.problem.model import (
     Goal,
     Horizon,
+    Interaction,
     Problem,
     Risk,
     SolverOptions,
@@ -41,6 +60,12 @@ DOUBTFUL = {
     "unspent": "there is no spend in the history; nothing was learned of the curve.",
 }
 """Verdicts of a fit that a planner must hear of, in words."""
+
+USUAL = 2.0
+"""How unsure a curve by analogy is, unless the caller says: a factor of two either way."""
+
+Channels = Mapping[str, ProblemChannel]
+Warnings = list[tuple[str, str]]
 
 
 def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Problem:
@@ -80,7 +105,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         faults += first(unknown_names(named, names))
         faults += _draw_faults(made, given)
     options = _options(message)
-    channels = (*made, *alike_channels(alike, made, reading, options.seed, warnings))
+    channels = (*made, *_alike_channels(alike, made, reading, options.seed, warnings))
     faults += _unread(reading, names)
     if all(channel.excluded for channel in channels) and not faults:
         text = "Every channel is excluded: there is nothing to spend on."
@@ -102,7 +127,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         frequency=None if curves is None else curves.frequency,
         goal=_goal(message),
         constraints=tuple(_rules(message, have, calendar)),
-        interactions=interactions_of(message, curves, have, faults, warnings),
+        interactions=_interactions_of(message, curves, have, faults, warnings),
         horizon=_horizon(message, calendar),
         risk=risk,
         period_budgets=tuple(message.period_budgets or ()),
@@ -332,3 +357,181 @@ def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tu
         names = [name for name, found in verdicts.items() if found == verdict]
         if names:
             yield "weak_fit", f"{', '.join(names)}: {meaning}"
+
+
+def _alike_channels(
+    given: Given,
+    made: Sequence[ProblemChannel],
+    reading: Reading,
+    seed: int,
+    warnings: list[tuple[str, str]],
+) -> list[ProblemChannel]:
+    """The channels of ``given`` with a ``like``, after those that have curves of their own."""
+    known = {channel.name: channel for channel in made}
+    found: list[ProblemChannel] = []
+    for i, channel in given:
+        before = reading.before(channel.channel)
+        if channel.like is None or (channel.exclude and not before):
+            continue
+        fault = _fault(channel, known)
+        if fault is not None:
+            field, code, text = fault
+            reading.faults.append(Fault(pointer_to("channels", i, field), code, text))
+            continue
+        scale = 1.0 if channel.scale is None else channel.scale
+        unsure = USUAL if channel.uncertainty is None else channel.uncertainty
+        alike = _channel(channel, known[channel.like], made, scale, unsure, seed)
+        alike = replace(
+            alike,
+            prior_spend=past_spend(before, alike.response),
+            periods=own_periods(channel, channel.channel, ("channels", i), reading.calendar),
+            period_prices=own_prices(channel, reading.calendar),
+            keeps=reading.keep,
+        )
+        found.append(stopped(alike) if channel.exclude else alike)
+        text = (
+            f"{channel.channel} has no history: its curve is that of {channel.like} at {scale:g} "
+            f"of the size, its return and its size uncertain by a factor of {unsure:g} either way."
+        )
+        text += "" if channel.exclude else " Start small and test it."
+        warnings.append(("curve_by_analogy", text))
+    return found
+
+
+def _fault(channel: Channel, known: dict[str, ProblemChannel]) -> tuple[str, str, str] | None:
+    """What keeps a channel from being like another: field, code, message."""
+    name, other = channel.channel, channel.like or ""
+    if name in known:
+        return "like", "contradiction", f"{name} has a curve of its own, so it is like no other."
+    if channel.campaigns:
+        return "campaigns", "contradiction", f"{name} is like {other}: it has no campaigns."
+    if other not in known:
+        text = f"There is no channel {other!r} with a curve to be like.{did_you_mean(other, known)}"
+        return "like", "unknown_channel", text
+    if known[other].campaigns:
+        return "like", "invalid", f"{other} has campaigns, each with a curve of its own."
+    return None
+
+
+def _channel(
+    channel: Channel,
+    known: ProblemChannel,
+    made: Sequence[ProblemChannel],
+    scale: float,
+    unsure: float,
+    seed: int,
+) -> ProblemChannel:
+    arms = [arm for each in made for arm in each.campaigns or (each,)]
+    count = max((len(arm.response.draws) for arm in arms), default=0) or DRAWS
+    response = by_analogy(
+        known.response, channel.channel, scale=scale, uncertainty=unsure, draws=count, seed=seed
+    )
+    ceiling = channel.max_spend
+    by_default = ceiling is None and known.max_spend_is_default and known.max_spend is not None
+    if by_default and known.max_spend is not None:
+        ceiling = max(scale * known.max_spend, channel.min_spend, channel.current_spend or 0.0)
+    return limited(
+        channel,
+        name=channel.channel,
+        response=under_effects(channel, response),
+        period_weights=tuple(channel.period_weights or ()),
+        current_spend=channel.current_spend or 0.0,
+        max_spend=ceiling,
+        max_spend_is_default=by_default,
+        observed_max=channel.current_spend or 0.0,
+    )
+
+
+def _interactions_of(
+    message: OptimizeRequest,
+    curves: CurveSet | None,
+    have: Channels,
+    faults: list[Fault],
+    warnings: Warnings,
+) -> tuple[Interaction, ...]:
+    """The pairs that add or cost anything between channels that are left and bring anything.
+
+    Parameters
+    ----------
+    curves
+        The stored set: its interactions count where the request does not tell any. An empty list
+        in the request tells that there are none.
+    have
+        The problem's channels by name.
+    """
+    if message.interactions is None and curves is not None:
+        return tuple(_stored(curves, have, warnings))
+    return tuple(_told(message, have, faults, warnings))
+
+
+def _told(
+    message: OptimizeRequest, have: Channels, faults: list[Fault], warnings: Warnings
+) -> Iterator[Interaction]:
+    for i, pair in enumerate(message.interactions or ()):
+        first, second = pair.channels
+        for j, name in enumerate(pair.channels):
+            for part in _parts(have[name]) if name in have else ():
+                curve = part.response.saturation
+                if not np.isfinite(curve.supremum()):
+                    faults.append(no_ceiling(i, j, part.name, curve.family))
+        if not pair.strength or first not in have or second not in have:
+            continue
+        nothing = [name for name in pair.channels if _brings_nothing(_parts(have[name]))]
+        if nothing:
+            warnings.append(_idle(nothing[0]))
+        else:
+            yield Interaction((first, second), pair.strength)
+
+
+def _stored(curves: CurveSet, have: Channels, warnings: Warnings) -> Iterator[Interaction]:
+    """Those of a stored set, whose ends may be campaigns ("tv/brand") as well."""
+    for pair in curves.interactions:
+        first, second = (str(name) for name in pair["channels"])
+        parts = [_named(name, have) for name in (first, second)]
+        strength = float(pair["strength"])
+        if not strength or not all(parts):
+            continue
+        endless = [p.name for below in parts for p in below if not _limited(p)]
+        ends = zip((first, second), parts, strict=True)
+        nothing = [name for name, below in ends if _brings_nothing(below)]
+        if endless:
+            text = (
+                f"The stored interaction of {first} and {second} is left out: the curve of "
+                f"{endless[0]} has no ceiling, so no level of saturation to go by."
+            )
+            warnings.append(("interaction_left_out", text))
+        elif nothing:
+            warnings.append(_idle(nothing[0]))
+        else:
+            yield Interaction((first, second), strength)
+
+
+def _idle(name: str) -> tuple[str, str]:
+    text = f"{name} brings nothing: its interaction with another channel is left out."
+    return "idle_interaction", text
+
+
+def _named(name: str, have: Channels) -> tuple[ProblemChannel, ...]:
+    """The curves of a channel, or of the campaign below one; () where it is not in the problem."""
+    if name in have:
+        return _parts(have[name])
+    above, _, campaign = name.partition("/")
+    below = have[above].campaigns if above in have else ()
+    return tuple(part for part in below if part.name == campaign)
+
+
+def _parts(channel: ProblemChannel) -> tuple[ProblemChannel, ...]:
+    """The channel's campaigns, or the channel itself where it has none."""
+    return channel.campaigns or (channel,)
+
+
+def _limited(part: ProblemChannel) -> bool:
+    response = part.response
+    curves = (response.saturation, *response.draws)
+    return all(bool(np.isfinite(curve.supremum())) for curve in curves)
+
+
+def _brings_nothing(parts: tuple[ProblemChannel, ...]) -> bool:
+    """Whether all curves are flat at zero, so that there is no level of saturation."""
+    curves = [c for part in parts for c in part.response.draws or (part.response.saturation,)]
+    return all(float(curve.supremum()) <= 0.0 for curve in curves)

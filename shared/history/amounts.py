@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import tokens
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.spec import Spec
 
 __all__ = [
@@ -145,7 +145,7 @@ def currency_sign(name: str) -> str:
     return longest if all(sign in longest for sign in found) else ""
 
 
-def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Amount]:
+def _amounts_of(table: TextTable, column: str, scopes: Sequence[str]) -> Iterator[Amount]:
     """Each currency of a column of amounts: in its name, and in its cells, of ``scopes`` each."""
     if sign := currency_sign(column):
         where = cell_pointer(table.root, 1, column)
@@ -156,7 +156,7 @@ def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Am
 
 
 def _amounts_of_rows(
-    table: Table, taken: Collection[str | None], scopes: Sequence[str]
+    table: TextTable, taken: Collection[str | None], scopes: Sequence[str]
 ) -> Iterator[Amount]:
     """Each currency of a column that says what the amounts of its row are in.
 
@@ -172,7 +172,7 @@ def _amounts_of_rows(
 
 
 def _cells(
-    table: Table, column: str, sign_of: Callable[[str], str], scopes: Sequence[str]
+    table: TextTable, column: str, sign_of: Callable[[str], str], scopes: Sequence[str]
 ) -> Iterator[Amount]:
     cells = table.columns[column]
     signs = {cell: sign_of(cell) for cell in set(cells)}
@@ -185,7 +185,7 @@ def _cells(
             yield Amount(where, table.pointer(row, column), signs[cell], scope)
 
 
-def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amount]:
+def amounts_of_wide(table: TextTable, spec: Spec, date_column: str) -> Iterator[Amount]:
     """Where the currencies of a wide table are told, or of one of outcomes (without channels)."""
     rows, roles = len(table.lines), spec.channels or ()
     for role in roles:
@@ -200,7 +200,7 @@ def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amou
 
 
 def amounts_of_long(
-    table: Table,
+    table: TextTable,
     spec: Spec,
     columns: Mapping[str, str],
     date_column: str,
@@ -217,7 +217,7 @@ def amounts_of_long(
     yield from _amounts_of_rows(table, taken, scopes)
 
 
-def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
+def _amounts_of_outcome(table: TextTable, spec: Spec) -> Iterator[Amount]:
     """Where the currency of the outcome is told; the worth of several is what the spec says."""
     for name, _ in spec.outcome_columns:
         if name in table.columns:
@@ -250,7 +250,7 @@ def _lower(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def one_unit(table: Table, column: str, field: str, faults: FaultLog) -> None:
+def one_unit(table: TextTable, column: str, field: str, faults: FaultLog) -> None:
     """Add a fault where a column of amounts is named as one of parts or multiples of money.
 
     ``field`` is the field of the spec that settles it.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.history.periods import period_number
 from shared.history.reading import limit_cells
 from shared.history.table import Finding, History, Panel
-from shared.history.tidy import Rows
+from shared.history.tidy import PeriodRows
 
 __all__ = ["MOST_CELLS", "UNNAMED", "Cells", "national", "over_arms", "panel_of", "sums"]
 
@@ -88,7 +88,7 @@ def over_arms(
     return sums(shape, (*(axis[row] for axis in rows), arms[arm]), values[row, arm])
 
 
-def national(cells: Cells) -> Rows:
+def national(cells: Cells) -> PeriodRows:
     """Sums over geos and campaigns, one row a period.
 
     An outcome is known where it is known in every geo; a control is the mean over the geos; spend
@@ -114,7 +114,7 @@ def national(cells: Cells) -> Rows:
     events = [""] * len(days)
     for t, label in zip(at.tolist(), cells.events, strict=True):
         events[t] = events[t] or label
-    return Rows(days, outcome, channels, spend, cells.control_names, controls, events)
+    return PeriodRows(days, outcome, channels, spend, cells.control_names, controls, events)
 
 
 def panel_of(

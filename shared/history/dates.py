@@ -11,7 +11,7 @@ from datetime import date
 
 from shared.history.faults import FaultLog
 from shared.history.numbers import is_empty
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.table import Finding
 
 __all__ = ["parse_date", "read_dates"]
@@ -91,7 +91,7 @@ def parse_date(cell: str) -> date | tuple[date | None, date | None] | None:
 
 
 def read_dates(
-    table: Table, column: str, faults: FaultLog
+    table: TextTable, column: str, faults: FaultLog
 ) -> tuple[list[date | None], bool, list[Finding]]:
     """The date of every row (None where at fault), and whether all cells name months only.
 

@@ -11,7 +11,7 @@ from shared.errors import InvalidInput
 from shared.history.cells import UNNAMED, Cells
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import SPEND, called_total, same, tokens
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
@@ -123,7 +123,7 @@ def total_geo(cells: Cells, names: Sequence[str]) -> str | None:
     return None
 
 
-def refuse_two_columns(table: Table, roles: Sequence[ChannelRole], faults: FaultLog) -> None:
+def refuse_two_columns(table: TextTable, roles: Sequence[ChannelRole], faults: FaultLog) -> None:
     """Add a fault for every column of spend whose name is another's, written differently."""
     first: dict[str, str] = {}
     for role in roles:
@@ -140,7 +140,7 @@ def refuse_two_columns(table: Table, roles: Sequence[ChannelRole], faults: Fault
 
 
 def refuse_repeated(
-    table: Table,
+    table: TextTable,
     spec: Spec,
     parts: Sequence[Sequence[Hashable]],
     outcome: Floats,
@@ -170,7 +170,7 @@ def refuse_repeated(
 
 
 def billed(
-    table: Table,
+    table: TextTable,
     spec: Spec,
     pairs: Sequence[tuple[str, Floats]],
     outcome: Floats,

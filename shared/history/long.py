@@ -22,7 +22,7 @@ from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import read_numbers
-from shared.history.reading import Table, limit_cells
+from shared.history.reading import TextTable, limit_cells
 from shared.history.roles import guess_roles
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
@@ -80,7 +80,7 @@ class OutcomeTable:
     amounts: tuple[Amount, ...]
 
 
-def _columns(table: Table, spec: Spec) -> dict[str, str]:
+def _columns(table: TextTable, spec: Spec) -> dict[str, str]:
     """Fixed columns by role, whatever their letters' case; the spec may rename those of spend."""
     folded = {name.casefold(): name for name in reversed(table.header)}
     out: dict[str, str] = {
@@ -99,14 +99,14 @@ def _columns(table: Table, spec: Spec) -> dict[str, str]:
     return out
 
 
-def is_long(table: Table, spec: Spec) -> bool:
+def is_long(table: TextTable, spec: Spec) -> bool:
     """Whether rows name their channel in a column, instead of one column a channel."""
     columns = _columns(table, spec)
     of_channels = {role.spend for role in spec.channels or () if role.spend in table.columns}
     return "channel" in columns and "spend" in columns and len(of_channels) < 2
 
 
-def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
+def read_long(table: TextTable, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     """Read a long table.
 
     Parameters
@@ -245,7 +245,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     return LongTable(cells, has_outcome, frequency, spec, apart, tuple(findings), amounts)
 
 
-def _check_names(table: Table, column: str, names: Sequence[str], faults: FaultLog) -> None:
+def _check_names(table: TextTable, column: str, names: Sequence[str], faults: FaultLog) -> None:
     for row, name in enumerate(names):
         if not name:
             problem = "the channel is missing"
@@ -347,7 +347,7 @@ def _cells(
     )
 
 
-def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
+def read_outcomes(table: TextTable, spec: Spec) -> OutcomeTable:
     """Read a table of outcomes: date, outcome[, controls][, events][, geo].
 
     Raises

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from shared.history.faults import FaultLog
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.table import Finding
 
 __all__ = ["SPEND", "TOTALS", "called_total", "refuse_same", "same", "similar_names", "tokens"]
@@ -58,7 +58,7 @@ def same(name: str) -> str:
 
 
 def refuse_same(
-    table: Table,
+    table: TextTable,
     column: str,
     names: Sequence[str],
     faults: FaultLog,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from shared.history.amounts import without_currency
 from shared.history.faults import FaultLog
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.table import Finding
 
 __all__ = ["EMPTY", "LARGEST", "filled_share", "is_empty", "read_numbers"]
@@ -127,7 +127,7 @@ def _read(cell: str) -> _Reading:
 
 
 def read_numbers(
-    table: Table,
+    table: TextTable,
     names: Sequence[str],
     faults: FaultLog,
     decimal: str | None = None,
@@ -200,7 +200,7 @@ def _quickly(cells: Sequence[str]) -> tuple[Floats, str] | None:
 
 
 def _add_ambiguous(
-    table: Table, name: str, readings: Mapping[str, _Reading], faults: FaultLog
+    table: TextTable, name: str, readings: Mapping[str, _Reading], faults: FaultLog
 ) -> None:
     """Add one fault for a column whose cells can be read two ways: its first, and how many."""
     cells = table.text_cells(name)
@@ -218,7 +218,7 @@ def _add_ambiguous(
 
 
 def _values(
-    table: Table, name: str, readings: Mapping[str, _Reading], mark: str, faults: FaultLog
+    table: TextTable, name: str, readings: Mapping[str, _Reading], mark: str, faults: FaultLog
 ) -> Floats:
     """The cells of a column under one decimal mark; what cannot be read is added to ``faults``."""
     cells = table.text_cells(name)

@@ -13,7 +13,15 @@ from typing import Any
 from shared.errors import Fault, InputTooLarge, MalformedInput
 from shared.history.faults import FaultLog, cell_pointer
 
-__all__ = ["MAX_CELL", "MAX_CELLS", "MAX_COLUMNS", "MAX_ROWS", "Table", "limit_cells", "read_table"]
+__all__ = [
+    "MAX_CELL",
+    "MAX_CELLS",
+    "MAX_COLUMNS",
+    "MAX_ROWS",
+    "TextTable",
+    "limit_cells",
+    "read_table",
+]
 
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 2_000
@@ -28,7 +36,7 @@ _LOOKS_LIKE_DATA = re.compile(r"[-+]?\d[\d.,]*|\d{4}-\d{2}(-\d{2})?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class TextTable:
     """Text cells by column; ``lines[i]`` is the spreadsheet row of the i-th row (header = 1).
 
     ``root`` is put before ``/rows/...`` in pointers; ``numbers`` are the cells, by column and row
@@ -53,7 +61,7 @@ class Table:
         return ["" if row in known else cell for row, cell in enumerate(self.columns[column])]
 
 
-def read_table(source: bytes | Sequence[Any], root: str = "") -> Table:
+def read_table(source: bytes | Sequence[Any], root: str = "") -> TextTable:
     """Read CSV bytes or a list of JSON records.
 
     CSV: UTF-8 with or without a byte order mark (or UTF-16 with one); comma, semicolon, tab or bar;
@@ -135,7 +143,7 @@ def _separator(text: str) -> str:
     return best if counts[best] else ","
 
 
-def _from_csv(source: bytes, root: str) -> Table:
+def _from_csv(source: bytes, root: str) -> TextTable:
     text = _decode(source, root)
     separator, skipped = _separator(text), 0
     hint = re.match(r"sep=(.)\r?\n", text)  # what some spreadsheets write above the header
@@ -188,7 +196,7 @@ def _add_long_cells(
         _add_long(where, what, cell, faults)
 
 
-def _assemble(rows: list[list[str]], lines: list[int], width: int, root: str) -> Table:
+def _assemble(rows: list[list[str]], lines: list[int], width: int, root: str) -> TextTable:
     """Rectangular columns from rows of cells, the first row being the header.
 
     ``width`` is that of what the rows hold: columns beyond it have neither name nor content, only
@@ -228,10 +236,10 @@ def _assemble(rows: list[list[str]], lines: list[int], width: int, root: str) ->
     faults.stop_if_any()
     limit_cells(f"{len(rows):,} rows of {len(names):,} columns", len(rows), len(names))
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return Table(tuple(names), columns, lines, root)
+    return TextTable(tuple(names), columns, lines, root)
 
 
-def _from_records(records: Sequence[Any], root: str) -> Table:
+def _from_records(records: Sequence[Any], root: str) -> TextTable:
     if not records:
         raise _malformed("There are no records.", root, "empty_table")
     _limit_rows(len(records))
@@ -273,7 +281,7 @@ def _from_records(records: Sequence[Any], root: str) -> Table:
     stripped = {name.strip(): cells for name, cells in columns.items()}
     if len(stripped) < len(columns):
         raise _malformed("Two columns differ in surrounding spaces only.", root, "duplicate_column")
-    return Table(tuple(stripped), stripped, range(2, len(records) + 2), root, numbers)
+    return TextTable(tuple(stripped), stripped, range(2, len(records) + 2), root, numbers)
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from shared.errors import InvalidInput
 from shared.history.dates import parse_date
 from shared.history.names import SPEND, TOTALS, called_total, tokens
 from shared.history.numbers import filled_share, is_empty
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
@@ -136,7 +136,7 @@ def _guess(role: str, column: str, message: str, **data: object) -> Finding:
     return Finding("guessed_role", message, {"role": role, "column": column, **data})
 
 
-def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
+def find_date(table: TextTable, spec: Spec) -> tuple[str, list[Finding]]:
     """The date column: the spec's, else the one whose cells are dates, names breaking ties.
 
     Raises
@@ -187,7 +187,12 @@ def _match(words: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | Non
 
 
 def guess_roles(
-    spec: Spec, table: Table, date_column: str, *, outcomes_only: bool, taken: Sequence[str] = ()
+    spec: Spec,
+    table: TextTable,
+    date_column: str,
+    *,
+    outcomes_only: bool,
+    taken: Sequence[str] = (),
 ) -> tuple[Spec, list[Finding]]:
     """Fill the roles that the spec leaves open, from one wide table or one table of outcomes.
 

@@ -1,18 +1,23 @@
-"""The spec of a history: which column plays which role, and what the fit should know besides."""
+"""The spec of a history: which column plays which role, and what the fit should know besides.
+
+Whether an outcome is money or a count says what a unit of spend can be expected to bring: a return
+in money per money has a natural size, one in conversions per money has none. The spec
+says which it is (``outcome_unit``); where it does not, the outcome's name is all there is to go by.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 from shared.history.faults import FaultLog, escape
-from shared.history.outcome_unit import UNITS
 from shared.history.periods import FREQUENCIES
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 
-__all__ = ["COMBINED", "EXPOSURES", "ChannelRole", "Spec", "check_columns", "read_spec"]
+__all__ = ["ChannelRole", "Spec", "check_columns", "outcome_unit", "read_spec"]
 
 _FIELDS = (
     "date",
@@ -44,10 +49,18 @@ _FOR_THE_FIT = (
 )
 _OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock", "scale")
 _DECIMALS = (".", ",")
-EXPOSURES = ("spend", "impressions")
+_EXPOSURES = ("spend", "impressions")
 
-COMBINED = "combined value"
+_COMBINED = "combined value"
 """Name of several outcomes added up at their values: money, whatever their own units."""
+
+_UNITS = ("money", "count")
+
+_MONEY = re.compile(
+    r"revenue|sales|gmv|turnover|income|profit|margin|value|earning|receipts|umsatz|ca_ht|net_?sale",
+    re.IGNORECASE,
+)
+_NOT_MONEY = re.compile(r"units?\b|count|number|orders|leads|conversions|quantity|_qty", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class Spec:
     @property
     def outcome_name(self) -> str:
         """What the outcome is called in answers; "" where not known."""
-        return COMBINED if self.outcomes is not None else self.outcome or ""
+        return _COMBINED if self.outcomes is not None else self.outcome or ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form of API.md. Null where a role is not played, absent where it is not known.
@@ -160,7 +173,7 @@ def read_spec(data: Any) -> Spec:
             f"'{frequency}' is no frequency: 'day', 'week' or 'month'.",
         )
     unit = _text(data, "outcome_unit", faults)
-    if unit is not None and unit not in UNITS:
+    if unit is not None and unit not in _UNITS:
         text = f"'{unit}' is no unit of an outcome: 'money' or 'count'."
         faults.add("/outcome_unit", "unknown_value", text)
     decimal = _text(data, "decimal", faults)
@@ -247,7 +260,7 @@ def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, .
             faults.add(f"{at}/channel", "duplicate_channel", f"Channel '{name}' is there twice.")
         names.add(name)
         exposure = _text(item, "exposure", faults, at)
-        if exposure is not None and exposure not in EXPOSURES:
+        if exposure is not None and exposure not in _EXPOSURES:
             text = f"'{exposure}' is no exposure: 'spend' or 'impressions'."
             faults.add(f"{at}/exposure", "unknown_value", text)
         out.append(
@@ -360,10 +373,39 @@ def _no_column_twice(spec: Spec, faults: FaultLog) -> None:
         first.setdefault(name, where)
 
 
-def check_columns(spec: Spec, tables: Sequence[Table], faults: FaultLog) -> None:
+def check_columns(spec: Spec, tables: Sequence[TextTable], faults: FaultLog) -> None:
     """Add a fault for every column that the spec names and no table has."""
     known = dict.fromkeys(name for table in tables for name in table.header)
     for where, name in _places(spec):
         if name not in known:
             text = f"There is no column '{name}'."
             faults.add_unknown(where, "unknown_column", text, name, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _OutcomeUnit:
+    """``unit`` is one of ``_UNITS``; ``said`` is False where only the name speaks for it."""
+
+    unit: str
+    said: bool
+
+    @property
+    def money(self) -> bool:
+        return self.unit == "money"
+
+
+def outcome_unit(spec: Mapping[str, Any], name: str) -> _OutcomeUnit:
+    """What the spec says of an outcome's unit, else what the outcome's name suggests.
+
+    >>> outcome_unit({}, "net_sales"), outcome_unit({"outcome_unit": "count"}, "net_sales").unit
+    (OutcomeUnit(unit='money', said=False), 'count')
+    >>> outcome_unit({}, "sales_units").unit
+    'count'
+    """
+    said = spec.get("outcome_unit")
+    if said in _UNITS:
+        return _OutcomeUnit(str(said), True)
+    if spec.get("outcomes"):
+        return _OutcomeUnit("money", True)  # added up at what one unit of each is worth
+    money = bool(_MONEY.search(name)) and not _NOT_MONEY.search(name)
+    return _OutcomeUnit("money" if money else "count", False)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from shared.history.faults import FaultLog
 from shared.history.periods import grid, period_number
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
 
-__all__ = ["Rows", "add_duplicates", "add_negative", "to_history"]
+__all__ = ["PeriodRows", "add_duplicates", "add_negative", "to_history"]
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ STRETCH = {"day": 14, "week": 4, "month": 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class PeriodRows:
     """One row a period, in any order, possibly with gaps.
 
     ``spend`` has shape (R, C) with NaN for empty cells, ``controls`` (R, K) with NaN likewise.
@@ -40,7 +40,7 @@ class Rows:
 
 
 def add_duplicates(
-    table: Table, column: str, keys: Sequence[tuple[str, ...] | None], faults: FaultLog
+    table: TextTable, column: str, keys: Sequence[tuple[str, ...] | None], faults: FaultLog
 ) -> None:
     """Add a fault for every row whose key (date, and what else names a row) was there before."""
     first: dict[tuple[str, ...], int] = {}
@@ -58,7 +58,9 @@ def add_duplicates(
             first[key] = row
 
 
-def add_negative(table: Table, column: str, values: Floats, what: str, faults: FaultLog) -> None:
+def add_negative(
+    table: TextTable, column: str, values: Floats, what: str, faults: FaultLog
+) -> None:
     """Add a fault for every negative cell."""
     for row in np.flatnonzero(values < 0).tolist():
         faults.add(
@@ -69,7 +71,7 @@ def add_negative(table: Table, column: str, values: Floats, what: str, faults: F
 
 
 def to_history(
-    rows: Rows, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
+    rows: PeriodRows, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
 ) -> History:
     """Sort, fill the gaps (no spend, unknown outcome, interpolated controls), report.
 
@@ -127,7 +129,7 @@ def _some(dates: Sequence[date], places: Sequence[int]) -> str:
     return shown + (", ..." if len(places) > 5 else "")
 
 
-def _empty_cells(rows: Rows, frequency: str) -> list[Finding]:
+def _empty_cells(rows: PeriodRows, frequency: str) -> list[Finding]:
     """Empty spend and outcome cells of the rows that are there."""
     found = []
     for c, channel in enumerate(rows.channels):

@@ -17,7 +17,7 @@ from shared.history.faults import FaultLog
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.periods import frequency_of
-from shared.history.reading import Table
+from shared.history.reading import TextTable
 from shared.history.roles import find_date, guess_roles
 from shared.history.spec import Spec, check_columns
 from shared.history.table import Finding
@@ -60,7 +60,7 @@ class WideTable:
     findings: tuple[Finding, ...]
 
 
-def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
+def read_dated(table: TextTable, spec: Spec, faults: FaultLog) -> Dated:
     """Find and read the date column; cells at fault are added to ``faults``.
 
     Raises
@@ -73,7 +73,7 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
     return Dated(column, dates, months_only, (*findings, *more))
 
 
-def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
+def read_geos(table: TextTable, column: str | None, faults: FaultLog) -> Sequence[str]:
     """The geo of every row, "" where the table has no such column; two spellings are a fault."""
     if not column or column not in table.columns:
         return [""] * len(table.lines)
@@ -95,7 +95,7 @@ def several(geos: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 else ()
 
 
-def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
+def read_frequency(table: TextTable, dated: Dated, spec: Spec, faults: FaultLog) -> str:
     """The frequency of a table's dates; "" where no date could be read."""
     readable = [(day, row) for row, day in enumerate(dated.dates) if day is not None]
     if len(readable) < min(len(dated.dates), 3):
@@ -108,7 +108,7 @@ def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> 
 
 
 def read_outcome(
-    table: Table, spec: Spec, faults: FaultLog, extra: Sequence[str] = ()
+    table: TextTable, spec: Spec, faults: FaultLog, extra: Sequence[str] = ()
 ) -> tuple[dict[str, Floats], list[str], list[Finding]]:
     """Outcome and controls (and ``extra`` columns) as numbers, and the labels of events.
 
@@ -157,7 +157,7 @@ def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
     return np.sum([value * numbers[name] for name, value in spec.outcome_columns], axis=0)
 
 
-def read_wide(table: Table, spec: Spec) -> WideTable:
+def read_wide(table: TextTable, spec: Spec) -> WideTable:
     """Read a wide table.
 
     Raises

@@ -1,7 +1,7 @@
 """What it would take to change the answer: how much better or worse a channel would have to be.
 
 ``factor`` multiplies a channel's curve. In a best plan money has one price, the outcome that its
-last unit brings (:mod:`shared.plan.pricing`), and a channel gets money from where some chord of its
+last unit brings (:mod:`shared.plan.prices`), and a channel gets money from where some chord of its
 curve reaches that price:
 
 - *entry*: a channel at its floor x gets more once ``factor * max_y (f(y) - f(x)) / (y - x)`` is the
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.plan import Plan
-from shared.plan.pricing import price_of_money
+from shared.plan.prices import price_of_money
 from shared.plan.words import bound_name, money, number, outcome_of
 from shared.problem.program import Program
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from shared.curves.curveset import CurveSet
 from shared.fit.design.design import arm_name
 from shared.history.table import History
+from shared.plan.information import curve_band
 from shared.plan.optimize import answer, make_plan
 from shared.plan.plan import Plan
-from shared.plan.sensitivity.bands import curve_band
 from shared.plan.sweep import sweep
 from shared.problem.arms import Arm, arms_of
 from shared.problem.model import Problem

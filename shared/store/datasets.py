@@ -26,7 +26,8 @@ from shared.store.keys import (
     INPUTS,
     RUNS,
     blob_key,
-    check_dataset_name,
+    is_incarnation,
+    is_run_id,
 )
 from shared.store.manifests import Clock, Manifests, utc_now
 from shared.store.records import (
@@ -39,10 +40,9 @@ from shared.store.records import (
     stamp,
     to_json,
 )
-from shared.store.runs import Runs
 from shared.store.versions import Versions, version_name
 
-__all__ = ["Datasets", "check_dataset_name"]
+__all__ = ["Datasets"]
 
 _SUFFIX = {"text/csv": "csv", "application/json": "json"}
 _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
@@ -67,7 +67,6 @@ class Datasets:
         self._clock = clock
         self._manifests = Manifests(blobs, clock)
         self._versions = Versions(blobs)
-        self._runs = Runs(blobs)
 
     # -- datasets -----------------------------------------------------------------------------
 
@@ -315,7 +314,11 @@ class Datasets:
 
     def create_run(self, run: Run) -> Run:
         """Write a new run; ``WriteConflict`` where there is one of that id."""
-        return self._runs.create(run)
+        new = replace(run, write=secrets.token_hex(8))
+        try:
+            return replace(new, etag=self._blobs.create(_run_key(new), new.to_bytes()))
+        except WriteConflict:
+            return self._own_write(new)
 
     def read_run(self, dataset: str, run: str) -> Run:
         """A run of a dataset that is there; ``NotFound`` otherwise."""
@@ -325,17 +328,35 @@ class Datasets:
         return found
 
     def find_run(self, dataset: str, incarnation: str, run: str) -> Run | None:
-        return self._runs.find(dataset, incarnation, run)
+        """The run as it stands; None where there is none, or where these can be no ids."""
+        if not (is_incarnation(incarnation) and is_run_id(run)):
+            return None
+        try:
+            blob = self._blobs.read(blob_key(RUNS, dataset, incarnation, f"{run}.json"))
+        except NotFound:
+            return None
+        return Run.from_bytes(blob.data, blob.etag)
 
     def update_run(self, run: Run) -> Run:
         """Write a run that was read before; ``WriteConflict`` where it changed (or went) since."""
-        return self._runs.update(run)
+        new = replace(run, write=secrets.token_hex(8))
+        try:
+            return replace(new, etag=self._blobs.replace(_run_key(new), new.to_bytes(), run.etag))
+        except WriteConflict:
+            return self._own_write(new)
 
     def delete_run(self, run: Run) -> None:
-        """Take back a run that was never queued."""
-        self._runs.delete(run)
+        """Take back a run that was never queued; ``WriteConflict`` where it changed since."""
+        self._blobs.delete(_run_key(run), run.etag)
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _own_write(self, new: Run) -> Run:
+        # Written, but the answer was lost and the write sent again? Then it lost against itself.
+        found = self.find_run(new.dataset, new.incarnation, new.run)
+        if found is None or found.write != new.write:
+            raise WriteConflict(f"The run {new.run!r} was changed by somebody else meanwhile.")
+        return found
 
     def _put(
         self,
@@ -388,3 +409,7 @@ class Datasets:
 
 def _etag(version: str) -> str:
     return f'"{version}"'
+
+
+def _run_key(run: Run) -> str:
+    return blob_key(RUNS, run.dataset, run.incarnation, f"{run.run}.json")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samples.simulate import Simulated
-from shared.api.stored_answers import (
+from shared.api.dataset_messages import (
     CurveSetAnswer,
     DatasetsAnswer,
     PromotedAnswer,

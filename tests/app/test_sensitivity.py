@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.api.answers import ScenariosAnswer
-from shared.api.sensitivity_answers import SensitivityAnswer
+from shared.api.answers import ScenariosAnswer, SensitivityAnswer
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 from tests.app.test_planning import with_draws

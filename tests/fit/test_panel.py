@@ -12,7 +12,7 @@ from shared.curves.curveset import ChannelCurve
 from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.table import History, Panel
-from shared.report.judgement import data_section
+from shared.report.page import data_section
 from tests.fit.bayes.test_hierarchy import lift
 from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
 

@@ -11,8 +11,7 @@ import pytest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import MarginalError
-from shared.plan.best_move import best_move
-from shared.plan.evaluate import evaluate
+from shared.plan.evaluate import best_move, evaluate
 from shared.plan.yardstick import yardstick
 from shared.problem.model import Goal, Problem
 from tests.contract.evaluator import Raw, allowed, objective

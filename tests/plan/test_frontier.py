@@ -9,8 +9,8 @@ import pytest
 
 from shared.curves.adstock import Geometric
 from shared.errors import InvalidInput
-from shared.plan.frontier import KINDS, frontier
 from shared.plan.optimize import make_plan
+from shared.plan.scenarios import KINDS, frontier
 from shared.problem.model import Goal, Horizon, Problem, Risk
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 

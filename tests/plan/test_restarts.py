@@ -18,16 +18,13 @@ from shared.api.translate import problem_of
 from shared.plan import (
     campaigns,
     experiment,
-    frontier,
     optimize,
     scenarios,
+    sensitivity,
     sweep,
     transition,
-    within,
 )
 from shared.plan.plan import Plan
-from shared.plan.sensitivity import answer as sensitivity
-from shared.plan.sensitivity import elasticity
 from shared.plan.yardstick import violations, yardstick
 from shared.problem.model import Problem
 from tests.contract.evaluator import Raw, allowed, plan_of
@@ -35,13 +32,10 @@ from tests.contract.evaluator import Raw, allowed, plan_of
 ROOMS = (
     campaigns,
     experiment,
-    frontier,
     scenarios,
     sweep,
     transition,
-    within,
     sensitivity,
-    elasticity,
 )
 
 MEASURES: dict[str, Raw] = {
@@ -162,7 +156,7 @@ def of_sweep(raw: Raw) -> None:
 
 def of_frontier(raw: Raw) -> None:
     kept = changed(raw, spend_all=False)
-    for point in frontier.frontier(posed(kept), "outcome_spend", 3)["points"]:
+    for point in scenarios.frontier(posed(kept), "outcome_spend", 3)["points"]:
         assert point["spend"] <= kept["budget"] + 0.01
 
 
@@ -182,7 +176,7 @@ def of_transition(raw: Raw) -> None:
 
 
 def of_experiment(raw: Raw) -> None:
-    found = experiment.experiment(posed(raw), experiment.Asked(noise=5.0))
+    found = experiment.experiment(posed(raw), experiment.AskedTest(noise=5.0))
     recommended = sum(design["recommended_spend"] for design in found["designs"])
     assert recommended == pytest.approx(raw["budget"], abs=0.01)
 

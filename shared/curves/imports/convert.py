@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from shared.curves.curveset import CurveSet
-from shared.curves.imports.imported import curve_set_of
+from shared.curves.imports.imported import Spends, curve_set_of
 from shared.curves.imports.meridian import read_meridian
 from shared.curves.imports.points import read_curve_set, read_points
 from shared.curves.imports.pymc_marketing import read_pymc
 from shared.curves.imports.reading import Trouble, facts_of
 from shared.curves.imports.robyn import read_robyn
-from shared.curves.imports.spends import Spends
 
 __all__ = ["FORMATS", "import_curves"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes import carryover, kernels
+from shared.fit.bayes import kernels
 from shared.fit.bayes.layout import Layout
 
 __all__ = ["Arms", "Forward", "Unpacked", "picked"]
@@ -25,7 +25,7 @@ class Unpacked:
     roi
         (K, A) return of each arm.
     first, second
-        (K, C) natural parameters of the adstock (``carryover``); the second may be meaningless.
+        (K, C) natural parameters of the adstock (``kernels``); the second may be meaningless.
     half, shape
         (K, C); half in units of the spend scale, shape 1 where a family has none.
     strength
@@ -75,13 +75,13 @@ class Arms:
         first = rows[layout.first]
         groups = kernels.grouped(layout.choice.adstocks)
         if len(groups) == 1 and groups[0][0] == "geometric":
-            parts = carryover.normalised_weights("geometric", first, first, length)
+            parts = kernels.normalised_weights("geometric", first, first, length)
         else:
             second = _picked(rows, layout.second)
             empty = (np.empty((*first.shape, length)) for _ in range(3))
             parts = (next(empty), next(empty), next(empty))
             for family, of in groups:
-                found = carryover.normalised_weights(family, first[of], second[of], length)
+                found = kernels.normalised_weights(family, first[of], second[of], length)
                 for target, values in zip(parts, found, strict=True):
                     target[of] = values
         own = slice(None) if self.alike else self.channel

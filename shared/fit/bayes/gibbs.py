@@ -27,9 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.bayes.layout import log_half_normal
-from shared.fit.bayes.marginal import Marginal
 from shared.fit.bayes.model import MediaModel
-from shared.fit.bayes.noise import DEGREES, MOST, Noise, Whitener
+from shared.fit.bayes.noise import DEGREES, MOST, Marginal, Noise, Whitener
 
 __all__ = ["Noises", "marginal_of", "redrawn", "repeated"]
 

@@ -4,7 +4,7 @@ For period t of geo g, everything in units of the standard deviation of the geo'
 
     outcome_gt = baseline_gt . gamma + sum_a media_at + sum_p strength_p S_it S_jt + noise_gt
     media_at   = exp(rho_a) * unit_a * S_at / mean_t(S_at),     gamma ~ N(0, I)
-    S_at       = saturation of adstock of the exposure of arm a (``kernels``, ``carryover``)
+    S_at       = saturation of adstock of the exposure of arm a (``kernels``)
     noise_t    = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
 
 An arm is a channel, or a campaign below it, in one geo. ``rho`` is its log return on investment
@@ -12,9 +12,9 @@ over the window: the channel's, and a deviation on each level of the hierarchy (
 ``unit_a`` is the outcome that a return of one would make of the arm's mean spend. Adstock, half-
 saturation (over the arm's spend scale) and shape are the channel's.
 
-The linear part gamma is integrated out exactly (``marginal``). Rows are whitened first (Cochrane
-and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with the first row). ``phi`` and
-``weight_t``, the scale-mixture weights of Student-t innovations, are held fixed here; ``noise``
+The linear part gamma is integrated out exactly (``noise.Marginal``). Rows are whitened first
+(Cochrane and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with the first row). ``phi``
+and ``weight_t``, the scale-mixture weights of Student-t innovations, are held fixed here; ``noise``
 finds them. Lift tests are further terms of the likelihood (``lift``).
 """
 
@@ -25,13 +25,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes import carryover
+from shared.fit.bayes import kernels
 from shared.fit.bayes.forward import Arms, Forward, Unpacked, picked
-from shared.fit.bayes.gather import Gather
 from shared.fit.bayes.layout import Choice, Layout, Prior, lay_out, log_half_normal, prior_of
 from shared.fit.bayes.lift import Lift, Lifted
-from shared.fit.bayes.marginal import Marginal
-from shared.fit.bayes.noise import Whitener
+from shared.fit.bayes.noise import Marginal, Whitener
 from shared.fit.bayes.priors import STRENGTH, ReturnPrior
 from shared.fit.design.design import Design
 from shared.fit.interplay import Pairs, arm_pairs
@@ -42,6 +40,7 @@ Floats = NDArray[np.float64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _CACHED = 64_000  # numbers of one (arm, point, row) array worked on at once
 _TINY = 1e-300
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +61,7 @@ class MediaModel:
     lifts: tuple[Lift, ...]
     marginal: Marginal  # of the n observed rows
     arms: Arms
-    gather: Gather
+    gather: _Gather
     geo: NDArray[np.int64]  # (A,)
     unit: Floats  # (A,)
     lags: Floats  # (A, train, L)
@@ -90,7 +89,7 @@ class MediaModel:
         natural_first, natural_second = np.empty_like(first), np.empty_like(second)
         for family in set(layout.choice.adstocks):
             of = np.array([name == family for name in layout.choice.adstocks])
-            natural_first[:, of], natural_second[:, of] = carryover.natural(
+            natural_first[:, of], natural_second[:, of] = kernels.natural(
                 family, first[:, of], second[:, of], lags
             )
         return Unpacked(
@@ -387,10 +386,79 @@ def build_model(
         lifts=tuple(lift.near(meeting) for lift in lifts),
         marginal=Marginal.of(whitener, design.baseline[seen], design.outcome[seen]),
         arms=of_channel,
-        gather=Gather.of(of_channel),
+        gather=_Gather.of(of_channel),
         geo=geo,
         unit=design.mean_spend / design.outcome_scale[geo],
         lags=np.ascontiguousarray(design.lags[:, : design.train]),
         seen=fitted,
         rows=slice(None) if fitted.all() else fitted,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shared:
+    """One level of the hierarchy: its M members' coordinates, and which of J arms is whose."""
+
+    spread: int
+    members: Ints  # (M,)
+    arms: Ints  # (J,) those that deviate on this level
+    own: Ints  # (J,) coordinate of each one's deviation
+    whose: Floats  # (J, M) zeros and ones
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gather:
+    """Sums derivatives by arm into the gradient of the coordinates that arms share.
+
+    Worked out once for a model: what stands where in a gradient.
+    Derivatives of all channels by return, adstock (twice), half-saturation and shape, one block
+    below the other, are ``take``n where there is a coordinate and ``put`` there.
+    """
+
+    arms: Arms
+    take: Ints
+    put: Ints
+    levels: tuple[_Shared, ...]
+
+    @classmethod
+    def of(cls, arms: Arms) -> _Gather:
+        """For these arms."""
+        layout = arms.layout
+        blocks = (layout.roi, layout.first, layout.second, layout.half, layout.shape)
+        places = np.concatenate(blocks)
+        take = np.flatnonzero(places >= 0)
+        levels = []
+        for level in layout.levels:
+            has = np.flatnonzero(level.member >= 0)
+            members, whose = np.unique(level.member[has], return_inverse=True)
+            onto = np.eye(members.size)[whose]
+            levels.append(_Shared(level.spread, members, has, level.member[has], onto))
+        return cls(arms, take, places[take], tuple(levels))
+
+    def into(
+        self,
+        gradient: Floats,
+        theta: Floats,
+        forward: Forward,
+        by_log_roi: Floats,
+        by_weights: Floats,
+        by_half: Floats,
+        by_shape: Floats,
+    ) -> None:
+        """Write derivatives of arms (A, K, ...) into ``gradient`` (K, size) at ``theta``."""
+        sums = self.arms.by_channel
+        weights = sums(by_weights)
+        stacked = np.concatenate(
+            (
+                sums(by_log_roi),
+                np.einsum("ckl,ckl->ck", weights, forward.by_first),
+                np.einsum("ckl,ckl->ck", weights, forward.by_second),
+                sums(by_half),
+                sums(by_shape),
+            )
+        )
+        gradient[:, self.put] = stacked[self.take].T
+        for level in self.levels:
+            pull = np.exp(theta[:, level.spread])[:, None] * by_log_roi[level.arms].T  # (K, J)
+            gradient[:, level.members] = pull @ level.whose
+            gradient[:, level.spread] = (theta[:, level.own] * pull).sum(axis=1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import fittable
 from shared.errors import InvalidInput
-from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.kernels import ADSTOCK_FAMILIES
 from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model

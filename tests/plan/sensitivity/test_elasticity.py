@@ -11,9 +11,9 @@ from shared import work
 from shared.curves.adstock import Geometric, LagWeights
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Logarithmic, Tabulated
+from shared.plan.information import Parameter, moved, parameters_of, spread_of
 from shared.plan.optimize import make_plan
-from shared.plan.sensitivity.elasticity import by_derivative, by_solving
-from shared.plan.sensitivity.parameters import Parameter, moved, parameters_of, spread_of
+from shared.plan.sensitivity import by_derivative, by_solving
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
 from tests.arrays import arrays_of
 

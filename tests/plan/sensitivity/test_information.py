@@ -9,7 +9,7 @@ import pytest
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Saturation
-from shared.plan.sensitivity.information import value_of_information
+from shared.plan.information import value_of_information
 from shared.problem.model import Channel, Problem
 from tests.arrays import arrays_of
 
@@ -59,7 +59,7 @@ def counted(problem: Problem, steps: int) -> tuple[np.ndarray, float]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_what_counting_every_plan_gives(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.plan.sensitivity.information.STEPS", 60)
+    monkeypatch.setattr("shared.plan.information.STEPS", 60)
     problem = random_problem(seed)
     found = value_of_information(arrays_of(problem))
     assert found is not None
