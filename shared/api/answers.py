@@ -38,6 +38,7 @@ class AllocatedPeriod(Answer):
     """One period of a channel's part of a plan over time."""
 
     period: int = Field(description="From 1.")
+    start: str | None = Field(None, description="Its first day, where the calendar is known.")
     spend: float
     outcome: float
     outcome_interval: Interval | None
@@ -116,6 +117,19 @@ class Totals(Answer):
     )
 
 
+class TodayScaled(Answer):
+    """Today's mix at the plan's money: what the mix itself is worth."""
+
+    spend: float
+    outcome: float
+    outcome_interval: Interval | None
+    uplift: float = Field(description="Outcome that the plan brings beyond it.")
+    uplift_interval: Interval | None
+    probability_better: float | None = Field(
+        description="Share of draws in which the plan beats it."
+    )
+
+
 class CertificateAnswer(Answer):
     """How good the plan is, computed apart from the solver."""
 
@@ -184,6 +198,9 @@ class OptimizeAnswer(Answer):
     status: Status
     allocation: list[Allocated]
     totals: Totals
+    today_scaled: TodayScaled | None = Field(
+        description="Null where today's spend is unknown, or the money is today's anyway."
+    )
     certificate: CertificateAnswer
     shadow_prices: list[_ShadowPrice]
     explanation: list[Sentence]

@@ -482,9 +482,11 @@ def _held(
         increment=0.0,
         min_total=0.0,
         max_total=None,
+        periods=(),
+        keeps=False,
     )
     # Nothing of the channel's own but its campaigns: they are channels of a simpler problem.
-    plain = not (channel.period_weights or channel.prior_spend)
+    plain = not (channel.period_weights or channel.prior_spend or channel.period_prices)
     budgets = spend.sum(axis=0)
     reach = problem.goal.goal == "maximize_reach"
     return replace(
@@ -495,6 +497,8 @@ def _held(
         spend_all=True,
         goal=Goal(problem.goal.goal, max_frequency=problem.goal.max_frequency) if reach else Goal(),
         constraints=(),
+        windows=(),
+        budget_min=None,
         interactions=(),
         risk=Risk(),
         test_reserve=0.0,

@@ -214,8 +214,11 @@ class _ShiftSearch:
 
     @property
     def _whole(self) -> bool:
-        """Whether only the whole plan has a value."""
-        return bool(self.program.pairs) or self.program.risk is not None
+        """Whether only the whole plan has a value, or money is not worth the same everywhere."""
+        program = self.program
+        uneven = program.fee is not None or program.discount is not None
+        shared = any(floor.share is not None for floor in program.floors)
+        return bool(program.pairs) or program.risk is not None or uneven or shared
 
     def _allowed(self, moved: Floats, before: dict[str, float]) -> bool:
         slack = 1e-7 * max(self.program.scale, 1e-12)

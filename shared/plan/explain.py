@@ -23,7 +23,7 @@ from shared.plan.words import (
     span,
 )
 from shared.plan.yardstick import broken_by, yardstick
-from shared.problem.aim import TARGETS, aim_of, later_of
+from shared.problem.aim import TARGETS, aim_of, is_target, later_of
 from shared.problem.model import Problem
 
 __all__ = ["explain"]
@@ -64,6 +64,7 @@ def explain(
     """
     problem, prices = plan.problem, plan.prices
     sentences = [_headline(plan, totals, certificate), _proof(plan, certificate)]
+    sentences += _mix(plan)
     sentences += _not_allowed(plan, totals)
     sentences += _moves(plan, rows, totals, slopes_now)
     sentences += _ties(plan)
@@ -100,12 +101,13 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
             before = current.total + current.later
             share = quotient(whole - before, before)
             data |= {"current_in_all": before, "uplift_share": share}
+    text += " in present value" if problem.horizon.discount_rate > 0.0 else ""
     worth = certificate["objective"]
     if problem.goal.goal in ("maximize_profit", "weighted_sum"):
         profit = problem.goal.goal == "maximize_profit"
         text += f", {'a profit of' if profit else 'a weighted sum of'} "
         text += money(problem, worth) if profit else number(worth)
-        text += _as_read(problem)
+        text += _net(problem) + _as_read(problem)
         data["objective"] = worth
     elif problem.risk.measure != "expected" and not plan.least:
         text += f", {number(worth)} as it is weighed{_as_read(problem)}"
@@ -130,6 +132,35 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
     return _say("headline", text + ".", **data, periods=problem.horizon.periods)
 
 
+def _mix(plan: Plan) -> list[dict[str, Any]]:
+    """What today's mix would bring for the plan's money: the rest of the gain is more money's."""
+    scaled, problem = plan.scaled, plan.problem
+    if scaled is None:
+        return []
+    text = (
+        f"Today's mix at {money(problem, scaled['spend'])} would bring "
+        f"{outcome_of(problem, scaled['outcome'])}"
+    )
+    text += " in present value" if problem.horizon.discount_rate > 0.0 else ""
+    share = quotient(scaled["uplift"], scaled["outcome"])
+    if share is not None and scaled["uplift"] >= 0.0:
+        text += f": the mix itself is worth {percent(share)}"
+    return [_say("today_scaled", text + ".", **scaled)]
+
+
+def _net(problem: Problem) -> str:
+    """What the objective counts beside its own unit, so that its figures are read right."""
+    words = []
+    if problem.goal.target_marginal_return is not None:
+        x = number(problem.goal.target_marginal_return)
+        words.append(f"less {x} for each unit of money")
+    if any(c.penalty > 0.0 for channel in problem.channels for c in (channel, *channel.campaigns)):
+        words.append("penalties counted")
+    if problem.horizon.discount_rate > 0.0:
+        words.append("in present value")
+    return f" ({', '.join(words)})" if words else ""
+
+
 def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     problem = plan.problem
     key = "lower_bound" if plan.least else "upper_bound"
@@ -145,7 +176,7 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     claim = verb.get(problem.goal.goal, f"bring more than {outcome_of(problem, bound)}")
     if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1 and not plan.least:
         claim += ", with what comes after the horizon"
-    text = f"No plan within the limits can {claim}{_as_read(problem)}"
+    text = f"No plan within the limits can {claim}{_net(problem)}{_as_read(problem)}"
     if problem.risk.measure != "expected":
         data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
     if gap <= PROVEN_BEST:
@@ -161,7 +192,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
     problem, current, aim = plan.problem, plan.current, aim_of(plan.problem.goal)
     if current is None:
         return []
-    then, now = (aim.worth(s.total + s.later, s.money) for s in (plan.best, current))
+    then, now = (aim.worth(s.total + s.later, s.counted) for s in (plan.best, current))
     if now <= then + SAME_SPEND * abs(then) and totals["uplift"] >= 0.0:
         return []
     broken = broken_by(yardstick(problem), current.spend)
@@ -356,15 +387,17 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
 
 def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> str:
     """Why money is left, or would bring nothing."""
-    targets = [p["name"] for p in prices if p["name"] in TARGETS and p["value"]]
+    targets = [p["name"] for p in prices if is_target(p["name"]) and p["value"]]
     if targets:
         verb = "holds" if len(targets) == 1 else "hold"
         return f": the {' and the '.join(targets)} {verb} the plan"
     if all(row["binding"] for row in rows):
         return " within these limits: they hold every channel"
-    costs = aim_of(problem.goal).cost > 0.0
+    costs, least = aim_of(problem.goal).cost > 0.0, problem.goal.target_marginal_return
     rest = "the next unit would bring less than it costs"
-    if not costs:
+    if least is not None:
+        rest = f"the next unit would bring less than {number(least)}"
+    elif not costs:
         rest = "what the channels can bring is used up"
     held = [row["channel"] for row in rows if row["binding"]]
     return f": {rest}" + (f" where no limit holds ({', '.join(held[:5])})" if held else "")

@@ -114,7 +114,7 @@ def _all_draws(
 
 def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOptions], Floats | None]:
     """The best spend (A,) over the horizon where one draw is the truth."""
-    free = problem.budget is None and not problem.period_budgets
+    free = problem.budget is None and not (problem.period_budgets or problem.windows)
 
     def best(draw: int, options: SolverOptions) -> Floats | None:
         if free:  # what a plan can be worth, and so spend, is another thing in every draw
@@ -213,6 +213,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": rows,
         "totals": sums,
+        "today_scaled": plan.scaled,
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [

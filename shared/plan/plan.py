@@ -13,7 +13,7 @@ from shared import work
 from shared.plan.crumbs import swept
 from shared.plan.moves import Moves
 from shared.plan.prices import bindings, priced, ties
-from shared.plan.score import Score, score
+from shared.plan.score import Score, score, today_scaled
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.proof import Proof
@@ -89,6 +89,8 @@ class Plan:
         More warnings, (code, message).
     ties
         Arms between which money could move without loss, two by two, and why.
+    scaled
+        The answer's ``today_scaled``: today's mix at the plan's money.
     """
 
     problem: Problem
@@ -102,6 +104,7 @@ class Plan:
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
     ties: tuple[tuple[str, str, str], ...] = ()
+    scaled: dict[str, Any] | None = None
 
     @property
     def least(self) -> bool:
@@ -157,11 +160,14 @@ def planned(
         goal=problem.goal.goal,
         kept=1.0 - problem.test_reserve,
     )
+    best = score(money, spend)
+    current = None if money.current is None else score(money, money.current)
     return Plan(
         problem=problem,
         program=program,
-        best=score(money, spend),
-        current=None if money.current is None else score(money, money.current),
+        best=best,
+        current=current,
+        scaled=today_scaled(money, best, current),
         certificate=certificate.told(),
         search=found.search,
         held=bindings(program, u),

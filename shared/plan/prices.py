@@ -18,16 +18,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan.plan import Plan
 from shared.plan.score import finite
 from shared.problem.aim import Floor, is_target
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
+
+if TYPE_CHECKING:
+    from shared.plan.plan import Plan
 
 __all__ = ["BINDING_TOLERANCE", "bindings", "price_of_money", "priced", "ties"]
 

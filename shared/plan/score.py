@@ -26,6 +26,7 @@ __all__ = [
     "quotient",
     "score",
     "shared_outcome",
+    "today_scaled",
     "totals",
 ]
 
@@ -33,6 +34,9 @@ Floats = NDArray[np.float64]
 
 INTERVAL = (0.05, 0.95)
 """Quantiles of every interval in an answer: 90 %, equal tails."""
+
+SAME_MONEY = 1e-3
+"""Totals that differ by less than this share are the same money."""
 
 MIN_DRAWS = 20
 """Fewer draws than this say nothing of a 5 % tail: no interval, no probability."""
@@ -55,6 +59,8 @@ class Score:
         there are none.
     later
         Expected outcome after the horizon, as the objective counts it.
+    counted
+        Money as goal and targets count it: all of it, unless it is discounted.
     """
 
     spend: Floats
@@ -64,6 +70,7 @@ class Score:
     draws: Floats | None
     alone: Floats | None = None
     later: float = 0.0
+    counted: float = 0.0
 
     @property
     def total(self) -> float:
@@ -105,6 +112,7 @@ def score(program: Program, spend: Floats) -> Score:
         draws=None if draws is None else (draws + shared)[:, :own, :ended],
         alone=alone[:own, :ended] if program.pairs else None,
         later=float((alone + shared)[:own, ended:].sum()),
+        counted=float((program.counted() * spend).sum()),
     )
 
 
@@ -157,6 +165,39 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def today_scaled(by_period: Program, plan: Score, current: Score | None) -> dict[str, Any] | None:
+    """Today's mix at the plan's money beside the plan: what the mix itself is worth.
+
+    None where today's spend is unknown or nothing, or the money is today's anyway.
+    """
+    if current is None or current.money <= 0.0 or plan.money <= 0.0:
+        return None
+    factor = plan.money / current.money
+    if abs(factor - 1.0) <= SAME_MONEY:
+        return None
+    scaled = score(by_period, factor * current.spend)
+    mine, other = plan.total_draws(), scaled.total_draws()
+    gain = None if mine is None or other is None else mine - other
+    return {
+        "spend": scaled.money,
+        "outcome": scaled.total,
+        "outcome_interval": interval(other),
+        "uplift": plan.total - scaled.total,
+        "uplift_interval": interval(gain),
+        "probability_better": _share_better(gain),
+    }
+
+
+def _share_better(gain: Floats | None) -> float | None:
+    """Share of draws in which a plan is better than another; None with too few to say.
+
+    A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
+    """
+    if gain is None or gain.size < MIN_DRAWS:
+        return None
+    return float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+
+
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
     worth = problem.goal.value_per_outcome or 1.0
@@ -173,10 +214,7 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": interval(gain),
-        "roas": quotient(worth * plan.total, plan.money),
-        "cpa": quotient(plan.money, plan.total),
-        # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
-        "probability_better": None
-        if gain is None or gain.size < MIN_DRAWS
-        else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0)),
+        "roas": quotient(worth * plan.total, plan.counted),
+        "cpa": quotient(plan.counted, plan.total),
+        "probability_better": _share_better(gain),
     }

@@ -171,7 +171,8 @@ def _assumptions(problem: Problem, rows: Sequence[dict[str, Any]]) -> list[dict[
 def _budgets(plan: Plan) -> list[dict[str, Any]] | None:
     """The best outcome over a range of budgets; None where the base's budget is free."""
     problem = plan.problem
-    if problem.budget is None or problem.period_budgets or problem.budget <= 0.0:
+    several = problem.period_budgets or problem.windows
+    if problem.budget is None or several or problem.budget <= 0.0:
         return None
     brief = replace(plan, problem=_brief(problem))
     keys = ("budget", "status", "outcome", "outcome_interval", "marginal_return", "relative_gap")

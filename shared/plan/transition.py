@@ -256,6 +256,7 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
         budget=max(float(spend.sum()), 1e-9),
         spend_all=False,
         period_budgets=(),
+        budget_min=None,
         test_reserve=0.0,
     )
     return score(lower(alike), spend)
@@ -270,6 +271,7 @@ _FREE: dict[str, Any] = {
     "increment": 0.0,
     "min_total": 0.0,
     "max_total": None,
+    "keeps": False,
 }
 
 

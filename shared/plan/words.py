@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import floor, log10
 
-from shared.problem.aim import TARGETS
+from shared.problem.aim import is_target
 from shared.problem.model import Problem
 
 __all__ = [
@@ -111,7 +111,7 @@ def gained(problem: Problem, value: float) -> str:
 def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:
     """Limits that a plan breaks, each with by how much; a target, by how much outcome."""
     return ", ".join(
-        f"{name} by {outcome_of(problem, amount) if name in TARGETS else number(amount)}"
+        f"{name} by {outcome_of(problem, amount) if is_target(name) else number(amount)}"
         for name, amount in broken.items()
     )
 
