@@ -1,4 +1,4 @@
-"""The families that are concave everywhere: diminishing returns from the first unit of money."""
+"""The families that are concave everywhere, and powers, which may rise ever faster instead."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shared.curves.family import (
     Concave,
     Fittable,
     Parameter,
+    Saturation,
     within,
 )
 
@@ -28,7 +29,10 @@ _SCALE = within(
     "spend", "Spend at which a further unit brings half of what the first brings.", above=0
 )
 _EXPONENT = within(
-    "number", "Percent of outcome per percent of spend; 1 is a line.", above=0, at_most=1
+    "number",
+    "Percent of outcome per percent of spend; 1 is a line, above it returns rise.",
+    above=0,
+    at_most=5,
 )
 
 
@@ -206,8 +210,15 @@ class Logarithmic(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Power(Concave):
-    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1."""
+class Power(Saturation):
+    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1.
+
+    Above 1 it is convex without an end, so its inflection is infinite and what ends the spend is a
+    budget or a ceiling.
+
+    >>> float(Power(2.0, 1.5).value(4.0)), Power(2.0, 1.5).inflection()
+    (16.0, inf)
+    """
 
     coefficient: Parameter = field(metadata=_COEFFICIENT)
     exponent: Parameter = field(metadata=_EXPONENT)
@@ -215,6 +226,7 @@ class Power(Concave):
     formula: ClassVar[str] = "coefficient * x^exponent"
     bounded: ClassVar[bool] = False
     forgiving: ClassVar[bool] = False
+    single: ClassVar[None] = None
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.coefficient * np.asarray(x, float) ** self.exponent)
@@ -236,10 +248,17 @@ class Power(Concave):
             log_ratio = np.log(np.asarray(self.coefficient * self.exponent)) - np.log(slope)
             out = np.exp(log_ratio / (1.0 - np.asarray(self.exponent)))
         straight = np.where(log_ratio > 0.0, np.inf, 0.0)
-        return np.asarray(np.where(np.equal(self.exponent, 1.0), straight, out))
+        out = np.where(np.equal(self.exponent, 1.0), straight, out)
+        return np.asarray(np.where(np.greater(self.exponent, 1.0), np.inf, out))
+
+    def inflection(self) -> Parameter:
+        shape = np.broadcast_shapes(np.shape(self.coefficient), np.shape(self.exponent))
+        out = np.where(np.greater(self.exponent, 1.0), np.inf, np.zeros(shape))
+        return out if shape else float(out)
 
     def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)
 
     def argument_error(self, x: Array) -> Array:
-        return np.asarray(8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))
+        steep = np.maximum(self.exponent, 1.0)
+        return np.asarray(8.0 * EPS * steep * np.abs(np.log(np.maximum(x, 1e-300))))

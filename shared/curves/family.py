@@ -47,6 +47,7 @@ EPS = 2.220446049250313e-16
 LARGEST = 1e15
 """No amount of money and no outcome of a request is larger; it keeps sums and squares finite."""
 
+_BEYOND = 1e300  # no adstocked spend is as large
 _ROUNDED = 32.0 * EPS  # some operations, elementary functions right to 4 units in the last place
 _FEW = 16  # so many curves are inverted faster one by one
 
@@ -158,7 +159,8 @@ class Saturation(ABC):
 
     @abstractmethod
     def inflection(self) -> Parameter:
-        """Spend at which the curve turns from convex to concave; 0 where it is concave."""
+        """Spend at which the curve turns from convex to concave; 0 where it is concave, ``inf``
+        where it is convex throughout."""
 
     @abstractmethod
     def argument_error(self, x: Array) -> Array:
@@ -226,9 +228,10 @@ class Saturation(ABC):
         return size if self.bounded else self.inflection() + np.inf
 
     def concave_from(self) -> Array:
-        """The inflection; ``inf`` for a straight line, which a curve without effect is too."""
-        bend = np.asarray(self.inflection(), dtype=float)
-        curved = np.less(self.relative_curvature(2.0 * bend + 1.0), 0.0)
+        """The inflection (beyond any spend where the curve is convex throughout), as a number;
+        ``inf`` for a straight line, which a curve without effect is too."""
+        bend = np.minimum(np.asarray(self.inflection(), dtype=float), _BEYOND)
+        curved = np.not_equal(self.relative_curvature(2.0 * bend + 1.0), 0.0)
         return np.where(curved & np.not_equal(self.size(), 0.0), bend, np.inf)
 
     def scaled(self, input_scale: Parameter) -> Self:

@@ -152,6 +152,8 @@ def _first_slope(curve: Raw) -> float:
         return float(top / curve["half_saturation"]) if shape == 1.0 else math.inf
     if family == "logarithmic":
         return float(curve["coefficient"] / curve.get("scale", 1.0))
+    if family == "power" and curve["exponent"] >= 1.0:
+        return float(curve["coefficient"]) if curve["exponent"] == 1.0 else 0.0
     if family == "tabulated":
         first = 1 if curve["spend"][0] == 0 else 0
         rise = curve["response"][first] - (curve["response"][0] if first else 0.0)
