@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from shared.api.messages import OptimizeRequest
+from shared.api.pointers import pointer_to
 from shared.api.rule_faults import no_ceiling
+from shared.api.unbuilt import CODE
 from shared.curves.curveset import CurveSet
 from shared.errors import Fault
 from shared.problem.model import Channel, Interaction
@@ -50,6 +52,10 @@ def _told(
                 curve = part.response.saturation
                 if not np.isfinite(curve.supremum()):
                     faults.append(no_ceiling(i, j, part.name, curve.family))
+                elif "offset" in curve.ranges():
+                    where = pointer_to("interactions", i, "channels", j)
+                    text = f"An interaction of {part.name}, whose curve has an offset, is not "
+                    faults.append(Fault(where, CODE, f"{text}supported yet."))
         if not pair.strength or first not in have or second not in have:
             continue
         nothing = [name for name in pair.channels if _brings_nothing(_parts(have[name]))]

@@ -117,6 +117,15 @@ class Campaign(Message):
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
+    price_elasticity: Annotated[float, Field(ge=0, le=0.9), OR_NOTHING] | None = Field(
+        None,
+        description="By how many percent media get dearer with each percent of spend: auctions.",
+    )
+    reference_spend: Positive | None = Field(
+        None,
+        description="Beside price_elasticity: the spend per period at which media cost what the "
+        "curve assumes; current_spend if not given.",
+    )
     exclude: bool = Field(
         False,
         description="Leave this channel out: nothing is spent on it, and what was spent on it "

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from shared.api.faults import validated
 from shared.api.http import Call, Reply
-from shared.api.messages import OptimizeRequest
+from shared.api.messages import Campaign, OptimizeRequest
 from shared.api.planning import asked_of, posed
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import accepted, first, refuse, under
 from shared.api.semantics import optimize_faults
 from shared.api.step_messages import ExperimentRequest, TransitionRequest
-from shared.api.unbuilt import unbuilt_in_request
+from shared.api.unbuilt import CODE, unbuilt_in_request
 from shared.errors import Fault, InvalidInput
 from shared.problem.arms import arms_of
 
@@ -70,8 +71,27 @@ def _base_faults(call: Call, base: OptimizeRequest | None) -> list[Fault]:
     raw: Any = call.json.get("base") if isinstance(call.json, dict) else None
     faults = under("/base", first(optimize_faults(raw)))
     if base is not None:
-        faults += under("/base", unbuilt_in_request(base))
+        faults += under("/base", [*unbuilt_in_request(base), *_dearer(base)])
     return faults
+
+
+def _dearer(base: OptimizeRequest) -> Iterator[Fault]:
+    """Steps and tests follow carryover from period to period, which has no room for a price that
+    rises with spend."""
+    for i, channel in enumerate(base.channels or ()):
+        below = enumerate(channel.campaigns or ())
+        parts: list[tuple[Campaign, str]] = [(channel, pointer_to("channels", i))]
+        parts += [(part, pointer_to("channels", i, "campaigns", j)) for j, part in below]
+        for part, where in parts:
+            short = part.adstock is not None
+            full = part.response is not None and part.response.adstock is not None
+            stored = part.response is None and part.saturation is None
+            if part.price_elasticity and (short or full or stored):
+                text = (
+                    f"{part.channel}: a price that rises with spend beside carryover is not "
+                    "supported yet in steps and tests."
+                )
+                yield Fault(f"{where}/price_elasticity", CODE, text)
 
 
 def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:

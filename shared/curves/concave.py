@@ -16,6 +16,7 @@ from shared.curves.family import (
     Concave,
     Fittable,
     Parameter,
+    Reaching,
     Saturation,
     within,
 )
@@ -37,7 +38,7 @@ _EXPONENT = within(
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential(Concave, Fittable):
+class Exponential(Concave, Fittable, Reaching):
     """Each further unit of spend wins the same share of what is left below the ceiling.
 
     >>> float(Exponential(100.0, 0.5).value(2.0))
@@ -74,6 +75,13 @@ class Exponential(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * np.exp(-self.rate * np.asarray(x, float)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
@@ -82,7 +90,7 @@ class Exponential(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic(Concave, Fittable):
+class Logistic(Concave, Fittable, Reaching):
     """A logistic curve's upper half, from 0.
 
     Computed as ``tanh(rate x / 2)``, which loses nothing near 0 and saturates without overflow.
@@ -123,6 +131,19 @@ class Logistic(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        e = np.exp(-self.rate * np.asarray(x, float))
+        return np.asarray(self.max_response * (2.0 * e / (1.0 + e)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.where(
+                np.equal(self.max_response, 0.0),
+                0.0,
+                self.max_response / np.subtract(whole, self.max_response),
+            )
+        return 0.5 * np.log1p(2.0 * odds) / self.rate
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
@@ -132,7 +153,7 @@ class Logistic(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class MichaelisMenten(Concave, Fittable):
+class MichaelisMenten(Concave, Fittable, Reaching):
     """A Hill curve of shape one.
 
     >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
@@ -165,6 +186,14 @@ class MichaelisMenten(Concave, Fittable):
 
     def argument_error(self, x: Array) -> Array:
         return np.zeros(np.shape(x))
+
+    def left(self, x: ArrayLike) -> Array:
+        half = self.half_saturation
+        return np.asarray(self.max_response * (half / (half + np.asarray(x, float))))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
 
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:

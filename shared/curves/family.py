@@ -29,6 +29,7 @@ __all__ = [
     "Fittable",
     "Parameter",
     "Range",
+    "Reaching",
     "Saturation",
     "Single",
     "checked",
@@ -38,8 +39,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Parameter = float | Array
-Unit = Literal["outcome", "spend", "per spend", "number"]
-"""Of a parameter. A curve is proportional to its one parameter in units of outcome."""
+Unit = Literal["outcome", "intercept", "spend", "per spend", "number"]
+"""Of a parameter. A curve is proportional to its one parameter in units of outcome, but for an
+intercept, which is an outcome as well."""
 
 EPS = 2.220446049250313e-16
 """Relative distance of neighbouring floats."""
@@ -200,7 +202,7 @@ class Saturation(ABC):
     @cache
     def ranges(cls) -> dict[str, Range]:
         """What each parameter is and may be, in their order."""
-        own = {item.name: item.metadata.get("range") for item in fields(cls)}  # type: ignore[arg-type]
+        own = {item.name: item.metadata.get("range") for item in fields(cls) if item.init}  # type: ignore[arg-type]
         allowed = {name: given for name, given in own.items() if isinstance(given, Range)}
         units = [given.unit for given in allowed.values()]
         told = cls.scaled is not Saturation.scaled or "spend" in units or "per spend" in units
@@ -245,7 +247,7 @@ class Saturation(ABC):
 
     def times(self, factor: Parameter) -> Self:
         """The curve ``factor * f(x)``, of the same family."""
-        return self._by_unit({"outcome": lambda p: p * factor})
+        return self._by_unit(dict.fromkeys(("outcome", "intercept"), lambda p: p * factor))
 
     def each(self, of: Callable[[Any], Any]) -> Self:
         """The curve with ``of`` each parameter in its place."""
@@ -324,6 +326,26 @@ class Fittable(Saturation, abstract=True):
     def shaped(cls) -> bool:
         """Whether the level depends on a shape."""
         return any(own.unit == "number" for own in cls.ranges().values())
+
+
+class Reaching(Saturation, abstract=True):
+    """A family with a ceiling that can say how many people are reached, each counted once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def left(self, x: ArrayLike) -> Array:
+        """``size - value(x)``, what is missing of the ceiling, without cancellation.
+
+        Off by no more than a few roundings and ``argument_error(x)``.
+        """
+
+    @abstractmethod
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        """Inflection of ``-log(1 - f(x) / whole)``, for a ``whole`` at or above the ceiling.
+
+        It is where ``f''/f'`` falls to ``-f' / (whole - f)``; ``inf`` where it never does.
+        """
 
 
 def expit(z: Array) -> Array:

@@ -112,6 +112,10 @@ def plan_of(answer: Raw) -> np.ndarray:
 
 
 def _saturated(curve: Raw, x: np.ndarray) -> np.ndarray:
+    return np.asarray(curve.get("offset", 0.0) + _added(curve, x))
+
+
+def _added(curve: Raw, x: np.ndarray) -> np.ndarray:
     top = curve.get("max_response", 0.0)
     family = curve["family"]
     if family == "hill":
@@ -281,15 +285,26 @@ def _prior(raw: Raw, place: int, arm: Raw) -> np.ndarray:
     return np.array(prior[::-1] if isinstance(prior, list) else [prior] * LONG_AGO, dtype=float)
 
 
+def _bought(arm: Raw, spend: np.ndarray) -> np.ndarray:
+    """Media for the money, in units that cost one at the reference spend."""
+    elasticity = arm.get("price_elasticity", 0.0)
+    if not elasticity:
+        return spend
+    reference = arm.get("reference_spend", arm.get("current_spend"))
+    return np.asarray(reference * (spend / reference) ** (1 - elasticity))
+
+
 def _adstocked(raw: Raw, plans: np.ndarray, tail: int) -> np.ndarray:
-    """(N, A, T + tail) adstocked spend."""
+    """(N, A, T + tail) adstocked spend; of media bought, where their price rises with spend."""
     count, arms, periods = plans.shape
+    each = [_bought(arm, plans[:, a]) for a, (_, arm) in enumerate(arms_of(raw))]
+    plans = np.stack(each, axis=1)
     if periods == 1:  # spend sustained every period
         whole = [_all_weights(_adstock(raw, arm)).sum() for _, arm in arms_of(raw)]
         return plans * np.array(whole)[:, None]
     out = np.zeros((count, arms, periods + tail))
     for a, (place, arm) in enumerate(arms_of(raw)):
-        before = _prior(raw, place, arm)
+        before = _bought(arm, _prior(raw, place, arm))
         weights = _carryover(_adstock(raw, arm), periods + tail + len(before))
         for t in range(periods):
             out[:, a, t:] += plans[:, a, t, None] * weights[: periods + tail - t]
