@@ -25,6 +25,8 @@ from shared.curves.saturation import (
     saturation_from_dict,
 )
 from shared.curves.stack import stack, stack_draws
+from shared.plan.optimize import make_plan
+from shared.problem.model import Channel, Horizon, Problem, SolverOptions
 from tests.curves.test_rounding import exactly
 
 TABLE = Tabulated((0, 10, 20), (0, 8, 10))
@@ -280,3 +282,36 @@ def test_what_is_no_reach_is_refused(curve: Saturation, message: str) -> None:
 def test_a_multiple_is_no_reach() -> None:
     with pytest.raises(TypeError, match="no multiple"):
         counted_once(Exponential(6.0, 1.0), N).times(2.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_most_people_are_reached_by_the_plan_of_most_in_logarithms(seed: int) -> None:
+    """Three channels over two weeks: the same search and proof, read as people."""
+    rng = np.random.default_rng(seed)
+    curves: list[Saturation] = [
+        Exponential(rng.uniform(5.0, 10.0), 0.05),
+        Logistic(rng.uniform(3.0, 9.0), 0.08),
+        Hill(rng.uniform(3.0, 10.0), 20.0, rng.uniform(0.7, 2.5)),
+    ]
+    channels = tuple(
+        Channel(name, Response(counted_once(curve, N)), max_spend=60.0)
+        for name, curve in zip("abc", curves, strict=True)
+    )
+    options = SolverOptions(gap=1e-5, time_limit_s=5.0)
+    asked = Problem(channels, budget=100.0, horizon=Horizon(2), options=options)
+    plan = make_plan(asked)
+    assert plan.certificate.proven
+    reached, bound = (
+        -N * np.expm1(-sums) for sums in (plan.best.total, plan.certificate.upper_bound)
+    )
+    spends = plan.best.spend
+    missed = np.prod([1.0 - c.value(x) / N for c, x in zip(curves, spends, strict=True)])
+    assert reached == pytest.approx(N * (1.0 - missed))
+    assert reached <= bound <= N
+    assert bound - reached <= 1e-4 * reached
+    tries = rng.dirichlet(np.full(6, 0.5), 20_000).reshape(-1, 3, 2) * 100.0
+    tries = tries[np.all(tries <= 60.0, axis=(1, 2))]
+    each = [np.prod(1.0 - c.value(tries[:, i]) / N, axis=1) for i, c in enumerate(curves)]
+    best = float(N * (1.0 - np.prod(each, axis=0)).max())
+    assert best <= bound * (1.0 + 1e-9)
+    assert reached >= 0.97 * best
