@@ -138,7 +138,7 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
         curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
         cheap = _cheapest(problem, arms, moved, rows, box)
-        free = free_ceiling(problem, arms, moved, curves, rows, box.lower, cheap)
+        free = free_ceiling(problem, arms, moved, curves, rows, box.lower, box.upper, cheap)
         ceiling = np.minimum(ceiling, free)
     ceiling = np.maximum(ceiling, box.lower)
     for a in range(count):

@@ -13,7 +13,7 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Hill, MichaelisMenten, Power, Saturation
 from shared.errors import InvalidInput
 from shared.plan.optimize import answer, make_plan
-from shared.problem.model import Channel, Goal, Horizon, Problem, SolverOptions
+from shared.problem.model import Channel, Constraint, Goal, Horizon, Problem, SolverOptions
 
 OPTIONS = SolverOptions(gap=1e-4, time_limit_s=5.0)
 
@@ -118,4 +118,8 @@ def test_without_an_end_of_the_money_more_is_always_better() -> None:
     found = answer(make_plan(replace(asked, channels=(ended, channels[1]))))
     # b: 2 f'(x) = 1 at 15 (sqrt(8) - 1).
     want = [50.0, 15.0 * (np.sqrt(8.0) - 1.0)]
+    assert [row["spend"] for row in found["allocation"]] == pytest.approx(want, rel=1e-4)
+    # A rule over both leaves no break-even of each alone.
+    rule = Constraint("both", ("a", "b"), min_spend=10.0)
+    found = answer(make_plan(replace(asked, channels=(ended, channels[1]), constraints=(rule,))))
     assert [row["spend"] for row in found["allocation"]] == pytest.approx(want, rel=1e-4)

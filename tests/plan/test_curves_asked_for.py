@@ -127,6 +127,15 @@ def test_an_interaction_beside_an_intercept_is_refused() -> None:
     assert [fault.pointer for fault in refused.value.faults] == ["/interactions/0/channels/1"]
 
 
+def test_the_long_term_beside_an_intercept_is_refused() -> None:
+    raw = request(horizon={"periods": 2}, objective={"long_term_weight": 0.5})
+    raw["channels"][1]["response"]["saturation"]["offset"] = 2.0
+    with pytest.raises(NotSupportedYet) as refused:
+        answered(raw)
+    pointer = "/channels/1/response/saturation/offset"
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+
+
 # -- a price that rises -------------------------------------------------------------------------
 
 
