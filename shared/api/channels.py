@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from shared.api.messages import Campaign, Channel
 from shared.api.periods import Calendar, own_periods, own_prices
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
+from shared.api.unbuilt import CODE
 from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
+from shared.curves.derived import at_rising_price
 from shared.curves.saturation import Saturation
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
@@ -26,6 +30,8 @@ __all__ = [
     "stored_names",
     "under_effects",
 ]
+
+LONGEST = 1001  # periods that any carryover but a geometric one ends within
 
 DEFAULT_HEADROOM = 1.5
 """A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
@@ -102,6 +108,9 @@ def _channel(
     names = list(dict.fromkeys([*known, *given]))
     if not names:
         return _arm(channel, name, path, reading, (stored or {}).get(name))
+    if channel.price_elasticity:
+        text = f"{name} has campaigns: give each of them its own price_elasticity."
+        reading.faults.append(Fault(pointer_to(*path, "price_elasticity"), "conflict", text))
     places = {campaign: j for j, campaign in enumerate(given)}
     kept = [c for c in names if c not in given or not given[c].exclude]
     if not kept and not channel.exclude:
@@ -177,9 +186,14 @@ def _arm(
         effect, price = effect * _effects(above), price * _price(above)
         weights = _times_each(weights, _weights(above))
         prices = _times_each(prices, own_prices(above, reading.calendar))
+    response = _under_effects(response, effect, price)
+    if channel.price_elasticity:
+        now = None if stored is None else stored.observed_spend.last
+        now = now if channel.current_spend is None else channel.current_spend
+        response = _at_rising_price(response, channel, now, name, path, reading)
     limits: dict[str, Any] = {
         "name": channel.channel,
-        "response": _under_effects(response, effect, price),
+        "response": response,
         "period_weights": weights,
         "period_prices": prices,
         "prior_spend": past_spend(prior, response),
@@ -275,6 +289,50 @@ def _response(channel: Campaign, name: str, path: Path, reading: Reading) -> Res
         text = f"The curve of {name} cannot be used: {error}"
         reading.faults.append(Fault(pointer_to(*path, field), "invalid_curve", text))
         return None
+
+
+def _at_rising_price(
+    response: Response,
+    channel: Campaign,
+    now: float | None,
+    name: str,
+    path: Path,
+    reading: Reading,
+) -> Response:
+    """The curve over money where more of it makes media dearer; faults where there is none.
+
+    Carryover works on the media bought. Of a spend that is sustained it is their total weight, so
+    the curve has it inside; over periods money would no longer be linear in what is decided.
+    """
+    adstock, elasticity = response.adstock, channel.price_elasticity or 0.0
+    reference = channel.reference_spend or now
+    where = pointer_to(*path, "price_elasticity")
+    if not reference:
+        text = f"{name}: a price that rises with spend needs a reference_spend (or current_spend)."
+        reading.faults.append(Fault(where, "required", text))
+        return response
+    if (
+        adstock is not None
+        and reading.calendar.periods > 1
+        and np.any(adstock.weights(LONGEST)[1:])
+    ):
+        text = (
+            f"{name}: a price that rises with spend beside carryover is not supported yet in a "
+            "plan over periods."
+        )
+        reading.faults.append(Fault(where, CODE, text))
+        return response
+    whole = 1.0 if adstock is None else adstock.total_weight()
+
+    def dearer(curve: Saturation) -> Saturation:
+        return at_rising_price(curve.scaled(whole), reference, elasticity)
+
+    try:
+        return Response(dearer(response.saturation), None, tuple(map(dearer, response.draws)))
+    except ValueError as error:
+        text = f"The curve of {name} cannot be used: {error}"
+        reading.faults.append(Fault(where, "invalid_curve", text))
+        return response
 
 
 def past_spend(prior: Any, response: Response) -> tuple[float, ...]:

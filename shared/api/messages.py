@@ -173,6 +173,15 @@ class Campaign(Message):
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
     )
+    price_elasticity: Annotated[float, Field(ge=0, le=0.9), OR_NOTHING] | None = Field(
+        None,
+        description="By how many percent media get dearer with each percent of spend: auctions.",
+    )
+    reference_spend: Positive | None = Field(
+        None,
+        description="Beside price_elasticity: the spend per period at which media cost what the "
+        "curve assumes; current_spend if not given.",
+    )
     penalty_per_unit: Annotated[float, Field(ge=0, le=1e9), OR_NOTHING] | None = Field(
         None,
         description="What each unit of money here costs in the objective beside itself, in the "

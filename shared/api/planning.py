@@ -36,7 +36,7 @@ from shared.api.reading import accepted, first, read_evaluate, read_optimize, re
 from shared.api.semantics import optimize_faults, plan_faults
 from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.translate import problem_of
-from shared.api.unbuilt import unbuilt_in_plan, unbuilt_in_request
+from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
 from shared.plan.scenarios import Variant
 from shared.plan.yardstick import Amounts
@@ -370,8 +370,27 @@ def _base_faults(call: Call, base: OptimizeRequest | None) -> list[Fault]:
     raw: Any = call.json.get("base") if isinstance(call.json, dict) else None
     faults = under("/base", first(optimize_faults(raw)))
     if base is not None:
-        faults += under("/base", unbuilt_in_request(base))
+        faults += under("/base", [*unbuilt_in_request(base), *_dearer(base)])
     return faults
+
+
+def _dearer(base: OptimizeRequest) -> Iterator[Fault]:
+    """Steps and tests follow carryover from period to period, which has no room for a price that
+    rises with spend."""
+    for i, channel in enumerate(base.channels or ()):
+        below = enumerate(channel.campaigns or ())
+        parts: list[tuple[Campaign, str]] = [(channel, pointer_to("channels", i))]
+        parts += [(part, pointer_to("channels", i, "campaigns", j)) for j, part in below]
+        for part, where in parts:
+            short = part.adstock is not None
+            full = part.response is not None and part.response.adstock is not None
+            stored = part.response is None and part.saturation is None
+            if part.price_elasticity and (short or full or stored):
+                text = (
+                    f"{part.channel}: a price that rises with spend beside carryover is not "
+                    "supported yet in steps and tests."
+                )
+                yield Fault(f"{where}/price_elasticity", CODE, text)
 
 
 def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:

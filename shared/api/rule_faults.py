@@ -232,13 +232,28 @@ def _unbounded(channel: Json) -> bool:
 
 
 def curve_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
-    """Faults of a channel's own curve: its points and its draws."""
+    """Faults of a channel's own curve: its points, its draws and the price of its media."""
     curve, short = channel.get("response"), channel.get("saturation")
     if isinstance(short, dict):
         yield from _table_faults(short, (*path, "saturation"), name)
     if isinstance(curve, dict) and isinstance(curve.get("saturation"), dict):
         yield from _table_faults(curve["saturation"], (*path, "response", "saturation"), name)
         yield from _draw_faults(curve, (*path, "response", "draws"), name)
+    yield from _price_faults(channel, name, path)
+
+
+def _price_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
+    """A price that rises with spend belongs to a curve of its own."""
+    if channel.get("price_elasticity") is None:
+        if channel.get("reference_spend") is not None:
+            message = (
+                f"reference_spend of {name} says where its price_elasticity starts: give both."
+            )
+            yield Fault(pointer_to(*path, "price_elasticity"), "required", message)
+        return
+    if channel.get("like") is not None:
+        message = f"{name} has the curve of another channel, with the price that media have there."
+        yield Fault(pointer_to(*path, "price_elasticity"), "conflict", message)
 
 
 def _table_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:

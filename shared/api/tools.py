@@ -49,6 +49,8 @@ _UNSPEAKABLE = (
     "channels.response",
     "channels.campaigns",
     "channels.adstock:lag_weights",
+    "channels.saturation.offset",
+    *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.
     *(f"channels.{field}" for field in ("like", "scale", "uncertainty")),
     "horizon.prior_spend",

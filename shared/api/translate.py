@@ -38,6 +38,7 @@ from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
+from shared.api.unbuilt import CODE
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.errors import Fault
 from shared.problem.arms import current_of
@@ -474,6 +475,10 @@ def _told(
                 curve = part.response.saturation
                 if not np.isfinite(curve.supremum()):
                     faults.append(no_ceiling(i, j, part.name, curve.family))
+                elif "offset" in curve.ranges():
+                    where = pointer_to("interactions", i, "channels", j)
+                    text = f"An interaction of {part.name}, whose curve has an offset, is not "
+                    faults.append(Fault(where, CODE, f"{text}supported yet."))
         if not pair.strength or first not in have or second not in have:
             continue
         nothing = [name for name in pair.channels if _brings_nothing(_parts(have[name]))]

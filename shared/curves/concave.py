@@ -1,4 +1,4 @@
-"""The families that are concave everywhere: diminishing returns from the first unit of money."""
+"""The families that are concave everywhere, and powers, which may rise ever faster instead."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from shared.curves.family import (
     Concave,
     Fittable,
     Parameter,
+    Reaching,
+    Saturation,
     within,
 )
 
@@ -28,12 +30,15 @@ _SCALE = within(
     "spend", "Spend at which a further unit brings half of what the first brings.", above=0
 )
 _EXPONENT = within(
-    "number", "Percent of outcome per percent of spend; 1 is a line.", above=0, at_most=1
+    "number",
+    "Percent of outcome per percent of spend; 1 is a line, above it returns rise.",
+    above=0,
+    at_most=5,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential(Concave, Fittable):
+class Exponential(Concave, Fittable, Reaching):
     """Each further unit of spend wins the same share of what is left below the ceiling.
 
     >>> float(Exponential(100.0, 0.5).value(2.0))
@@ -70,6 +75,13 @@ class Exponential(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * np.exp(-self.rate * np.asarray(x, float)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
@@ -78,7 +90,7 @@ class Exponential(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic(Concave, Fittable):
+class Logistic(Concave, Fittable, Reaching):
     """A logistic curve's upper half, from 0.
 
     Computed as ``tanh(rate x / 2)``, which loses nothing near 0 and saturates without overflow.
@@ -119,6 +131,19 @@ class Logistic(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        e = np.exp(-self.rate * np.asarray(x, float))
+        return np.asarray(self.max_response * (2.0 * e / (1.0 + e)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.where(
+                np.equal(self.max_response, 0.0),
+                0.0,
+                self.max_response / np.subtract(whole, self.max_response),
+            )
+        return 0.5 * np.log1p(2.0 * odds) / self.rate
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
@@ -128,7 +153,7 @@ class Logistic(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class MichaelisMenten(Concave, Fittable):
+class MichaelisMenten(Concave, Fittable, Reaching):
     """A Hill curve of shape one.
 
     >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
@@ -161,6 +186,14 @@ class MichaelisMenten(Concave, Fittable):
 
     def argument_error(self, x: Array) -> Array:
         return np.zeros(np.shape(x))
+
+    def left(self, x: ArrayLike) -> Array:
+        half = self.half_saturation
+        return np.asarray(self.max_response * (half / (half + np.asarray(x, float))))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
 
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
@@ -206,8 +239,15 @@ class Logarithmic(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Power(Concave):
-    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1."""
+class Power(Saturation):
+    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1.
+
+    Above 1 it is convex without an end, so its inflection is infinite and what ends the spend is a
+    budget or a ceiling.
+
+    >>> float(Power(2.0, 1.5).value(4.0)), Power(2.0, 1.5).inflection()
+    (16.0, inf)
+    """
 
     coefficient: Parameter = field(metadata=_COEFFICIENT)
     exponent: Parameter = field(metadata=_EXPONENT)
@@ -215,6 +255,7 @@ class Power(Concave):
     formula: ClassVar[str] = "coefficient * x^exponent"
     bounded: ClassVar[bool] = False
     forgiving: ClassVar[bool] = False
+    single: ClassVar[None] = None
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.coefficient * np.asarray(x, float) ** self.exponent)
@@ -236,10 +277,17 @@ class Power(Concave):
             log_ratio = np.log(np.asarray(self.coefficient * self.exponent)) - np.log(slope)
             out = np.exp(log_ratio / (1.0 - np.asarray(self.exponent)))
         straight = np.where(log_ratio > 0.0, np.inf, 0.0)
-        return np.asarray(np.where(np.equal(self.exponent, 1.0), straight, out))
+        out = np.where(np.equal(self.exponent, 1.0), straight, out)
+        return np.asarray(np.where(np.greater(self.exponent, 1.0), np.inf, out))
+
+    def inflection(self) -> Parameter:
+        shape = np.broadcast_shapes(np.shape(self.coefficient), np.shape(self.exponent))
+        out = np.where(np.greater(self.exponent, 1.0), np.inf, np.zeros(shape))
+        return out if shape else float(out)
 
     def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)
 
     def argument_error(self, x: Array) -> Array:
-        return np.asarray(8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))
+        steep = np.maximum(self.exponent, 1.0)
+        return np.asarray(8.0 * EPS * steep * np.abs(np.log(np.maximum(x, 1e-300))))

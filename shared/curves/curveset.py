@@ -62,15 +62,14 @@ class Response:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Response:
-        saturation = saturation_from_dict(data["saturation"])
-        adstock = data.get("adstock")
+        curve, draws, adstock = data["saturation"], data.get("draws") or (), data.get("adstock")
+        shared = {"family": curve.get("family")}
+        if any("offset" in each for each in (curve, *draws)):  # in one of them, so in all
+            shared["offset"] = curve.get("offset", 0.0)
         return cls(
-            saturation=saturation,
+            saturation=saturation_from_dict({**shared, **curve}),
             adstock=None if adstock is None else adstock_from_dict(adstock),
-            draws=tuple(
-                saturation_from_dict({"family": saturation.family, **draw})
-                for draw in data.get("draws") or ()
-            ),
+            draws=tuple(saturation_from_dict({**shared, **draw}) for draw in draws),
         )
 
 

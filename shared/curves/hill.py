@@ -16,6 +16,7 @@ from shared.curves.family import (
     Array,
     Fittable,
     Parameter,
+    Reaching,
     expit,
     within,
 )
@@ -89,7 +90,7 @@ class SingleHill:
 
 
 @dataclass(frozen=True, slots=True)
-class Hill(Fittable):
+class Hill(Fittable, Reaching):
     """Half its ceiling at ``half_saturation``, which it nears the faster the higher its shape.
 
     Everything is computed from ``t = shape * ln(x / half_saturation)``: no power of a large number
@@ -208,6 +209,18 @@ class Hill(Fittable):
         log_x = np.abs(np.log(np.maximum(x, 1e-300)))
         span = log_x + np.abs(np.log(self.half_saturation)) + 1.0
         return np.asarray(8.0 * EPS * (1.0 + np.asarray(self.shape)) * span)
+
+    def left(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * expit(-self.shape * self._log_ratio(x)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        """At the smaller root q, the share of the ceiling, of
+        ``s top q^2 - (2 s whole - top) q + (s - 1) whole``."""
+        s, top = np.asarray(self.shape, float), np.asarray(self.max_response, float)
+        linear = 2.0 * s * whole - top
+        root = np.sqrt(4.0 * s * s * whole * (whole - top) + top * top)
+        q = 2.0 * whole * np.maximum(s - 1.0, 0.0) / (linear + root)
+        return np.asarray(self.half_saturation * (q / (1.0 - q)) ** (1.0 / s))
 
     @staticmethod
     def level(adstock: Array, half: Array, shape: Array, /) -> tuple[Array, Array, Array, Array]:

@@ -65,6 +65,7 @@ def _row(
     at = list(arms)
     spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
     alone = brings if plan.alone is None else float(plan.alone[at].sum())
+    idle = float(plan.idle[at].sum())
     periods = plan.spend.shape[1]
     known = channel.current_spend
     if known is None and channel.campaigns:
@@ -86,8 +87,8 @@ def _row(
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
         "spend_interval": None if optima is None else interval(optima[:, at].sum(axis=1)),
         "marginal_return": _marginal(at, plan),
-        "average_return": quotient(brings, spend),
-        "saturation": quotient(alone, finite(float(plan.ceiling[at].sum()))),
+        "average_return": quotient(brings - idle, spend),
+        "saturation": quotient(alone - idle, finite(float(plan.ceiling[at].sum()) - idle)),
         "binding": list(held),
         "extrapolated": None
         if observed is None

@@ -50,8 +50,9 @@ class Score:
     ----------
     spend, outcome, marginal
         (A, T): money, expected outcome, and outcome from one more unit of money there and then.
-    ceiling
-        (A, T) the most that each arm could ever bring; inf where its curve has no ceiling.
+    ceiling, idle
+        (A, T) the most that each arm could ever bring, inf where its curve has no ceiling; and what
+        it brings where no money was ever spent on it, which no return counts.
     draws
         (S, A, T) outcome in each draw, or None.
     alone
@@ -67,6 +68,7 @@ class Score:
     outcome: Floats
     marginal: Floats
     ceiling: Floats
+    idle: Floats
     draws: Floats | None
     alone: Floats | None = None
     later: float = 0.0
@@ -109,6 +111,7 @@ def score(program: Program, spend: Floats) -> Score:
         outcome=(alone + shared)[:own, :ended],
         marginal=_through_carry(program, slopes)[:own],
         ceiling=_ceiling(program)[:own, :ended],
+        idle=program.response(np.zeros(z.shape))[:own, :ended],
         draws=None if draws is None else (draws + shared)[:, :own, :ended],
         alone=alone[:own, :ended] if program.pairs else None,
         later=float((alone + shared)[:own, ended:].sum()),

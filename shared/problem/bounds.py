@@ -336,24 +336,26 @@ def free_ceiling(
     curves: Curves,
     rows: Rows,
     lower: Array,
+    upper: Array,
     cheapest: float,
 ) -> Array:
     """(A, K) ceilings for a free budget; ``inf`` where more money would always be better.
 
-    ``cheapest`` is what some allowed plan costs.
+    ``upper`` are those that there are already; ``cheapest`` is what some allowed plan costs.
     """
     per_u = flow.spread.sum(axis=1)
     goal = problem.goal
+    most = _adstocked(flow, upper)
     ratios = [1.0 / floor.per_money for floor in aim_of(goal).floors if floor.per_money > 0.0]
     # A plan that meets an efficiency target cannot have spent more than its outcome allows.
-    limits = [_break_even(problem, flow, curves, per_u, ratio, 0.0) for ratio in ratios]
+    limits = [_break_even(problem, flow, curves, per_u, most, ratio, 0.0) for ratio in ratios]
     value, cost = worth_of(goal)
     known = cheapest
     if goal.target_outcome is not None:
         known = max(known, _enough(problem, arms, flow, curves, lower))
     if cost > 0.0 and not np.isfinite(min(limits, default=np.inf)):
         # The best plan loses at most what a plan costs that is allowed and meets the target.
-        limits.append(_break_even(problem, flow, curves, per_u, value / cost, known))
+        limits.append(_break_even(problem, flow, curves, per_u, most, value / cost, known))
     # Room for each target alone: that they cannot be met together is for the search to say.
     limit = max(min(limits, default=np.inf), _ROOM * known)
     own = _own_limits(problem, flow, curves, rows, lower, per_u)
@@ -361,8 +363,21 @@ def free_ceiling(
         return np.minimum(np.where(per_u > 0.0, limit / per_u, 0.0), own)
 
 
+def _adstocked(flow: Flow, upper: Array) -> Array:
+    """(A, H) the most that can be reached; inf where spend has no ceiling."""
+    with np.errstate(invalid="ignore"):
+        each = np.where(flow.carry > 0.0, flow.carry * upper[:, None, :], 0.0)
+    return np.asarray(each.sum(axis=2) + flow.carry_in)
+
+
 def _break_even(
-    problem: Problem, flow: Flow, curves: Curves, per_u: Array, worth: float, floor: float
+    problem: Problem,
+    flow: Flow,
+    curves: Curves,
+    per_u: Array,
+    most: Array,
+    worth: float,
+    floor: float,
 ) -> float:
     """A total that is more than its outcome, however it is spread, could be worth; inf if none."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -374,22 +389,32 @@ def _break_even(
     if worth == 0.0:
         return total
     for _ in range(DOUBLINGS):
-        best = float((flow.weight * _most(curves, strongest * total + flow.carry_in)).sum())
+        brings = _most(curves, strongest * total + flow.carry_in, most)
+        best = float(np.where(flow.weight > 0.0, flow.weight * brings, 0.0).sum())
         if total >= worth * (best + extra) + floor:
             return _ROOM * total  # so that no plan is held by it
         total *= 2.0
     return np.inf
 
 
-def _most(curves: Curves, z: Array) -> Array:
-    """(A, H) outcomes, each at most concave in z: S-shaped curves at their ceilings."""
+def _most(curves: Curves, z: Array, most: Array) -> Array:
+    """(A, H) outcomes, each at most concave in z: S-shaped curves at their ceilings, and what is
+    convex without one at the ``most`` that can be reached."""
     points = np.ascontiguousarray(z.T)
     if isinstance(curves, CurveStack):
-        value, top, bend = curves.value(points).T, curves.supremum(), curves.inflection()
+        value, top, bend = curves.value, curves.supremum(), curves.inflection()
     else:
-        value, top = curves.mean_value(points).T, curves.mean_supremum()
-        bend = curves.inflections().max(axis=0)
-    return np.asarray(np.where((bend > 0.0)[:, None], top[:, None], value))
+        value, top, bend = (
+            curves.mean_value,
+            curves.mean_supremum(),
+            curves.inflections().max(axis=0),
+        )
+    tops = np.broadcast_to(top[:, None], z.shape)
+    endless = ~np.isfinite(tops) & (bend > 0.0)[:, None] & np.isfinite(most)
+    if np.any(endless):
+        ends = value(np.ascontiguousarray(np.where(endless, most, 0.0).T)).T
+        tops = np.where(endless, ends, tops)
+    return np.asarray(np.where((bend > 0.0)[:, None], tops, value(points).T))
 
 
 def _own_limits(

@@ -241,7 +241,8 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
     ceiling = budget_ceiling(rows, box.lower)
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
         cheap = _cheapest(problem, arms, moved, rows, box, curves)
-        free = free_ceiling(problem, arms, moved, curves[1] or curves[0], rows, box.lower, cheap)
+        known = curves[1] or curves[0]
+        free = free_ceiling(problem, arms, moved, known, rows, box.lower, box.upper, cheap)
         ceiling = np.minimum(ceiling, free)
     ceiling = np.maximum(ceiling, box.lower)
     by_budget = (ceiling < box.upper).tolist()

@@ -173,6 +173,10 @@ def discount(raw: Raw, length: int) -> np.ndarray:
 
 
 def _saturated(curve: Raw, x: np.ndarray) -> np.ndarray:
+    return np.asarray(curve.get("offset", 0.0) + _added(curve, x))
+
+
+def _added(curve: Raw, x: np.ndarray) -> np.ndarray:
     top = curve.get("max_response", 0.0)
     family = curve["family"]
     if family == "hill":
@@ -213,6 +217,8 @@ def _first_slope(curve: Raw) -> float:
         return float(top / curve["half_saturation"]) if shape == 1.0 else math.inf
     if family == "logarithmic":
         return float(curve["coefficient"] / curve.get("scale", 1.0))
+    if family == "power" and curve["exponent"] >= 1.0:
+        return float(curve["coefficient"]) if curve["exponent"] == 1.0 else 0.0
     if family == "tabulated":
         first = 1 if curve["spend"][0] == 0 else 0
         rise = curve["response"][first] - (curve["response"][0] if first else 0.0)
@@ -340,15 +346,26 @@ def _prior(raw: Raw, place: int, arm: Raw) -> np.ndarray:
     return np.array(prior[::-1] if isinstance(prior, list) else [prior] * LONG_AGO, dtype=float)
 
 
+def _bought(arm: Raw, spend: np.ndarray) -> np.ndarray:
+    """Media for the money, in units that cost one at the reference spend."""
+    elasticity = arm.get("price_elasticity", 0.0)
+    if not elasticity:
+        return spend
+    reference = arm.get("reference_spend", arm.get("current_spend"))
+    return np.asarray(reference * (spend / reference) ** (1 - elasticity))
+
+
 def _adstocked(raw: Raw, plans: np.ndarray, tail: int) -> np.ndarray:
-    """(N, A, T + tail) adstocked spend."""
+    """(N, A, T + tail) adstocked spend; of media bought, where their price rises with spend."""
     count, arms, periods = plans.shape
+    each = [_bought(arm, plans[:, a]) for a, (_, arm) in enumerate(arms_of(raw))]
+    plans = np.stack(each, axis=1)
     if periods == 1:  # spend sustained every period
         whole = [_all_weights(_adstock(raw, arm)).sum() for _, arm in arms_of(raw)]
         return plans * np.array(whole)[:, None]
     out = np.zeros((count, arms, periods + tail))
     for a, (place, arm) in enumerate(arms_of(raw)):
-        before = _prior(raw, place, arm)
+        before = _bought(arm, _prior(raw, place, arm))
         weights = _carryover(_adstock(raw, arm), periods + tail + len(before))
         bought = plans[:, a] / _prices(raw, place, arm)
         for t in range(periods):

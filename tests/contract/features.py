@@ -133,6 +133,23 @@ def _no_ceiling(raw: Raw, rng: Rng) -> None:
     raw["channels"].append({**extra, "response": {"saturation": kinds[1]}})
 
 
+def _convex(raw: Raw, rng: Rng) -> None:
+    """One more channel, whose returns rise as far as it may go."""
+    power = {"family": "power", "coefficient": 0.15, "exponent": float(rng.uniform(1.3, 1.7))}
+    extra = {"channel": "rising", "current_spend": 0.0, "max_spend": 30.0}
+    raw["channels"].append({**extra, "response": {"saturation": power}})
+
+
+def _offset(raw: Raw, rng: Rng) -> None:
+    _curve(raw, 3)["offset"] = float(rng.uniform(5.0, 15.0))
+
+
+def _rising_price(raw: Raw, rng: Rng) -> None:
+    raw["channels"][1]["price_elasticity"] = float(rng.uniform(0.1, 0.5))
+    if "horizon" in raw:
+        raw["channels"][1]["response"].pop("adstock")
+
+
 def _draws(raw: Raw, rng: Rng) -> None:
     for channel in raw["channels"]:
         for arm in channel.get("campaigns") or [channel]:
@@ -465,6 +482,9 @@ FEATURES: dict[str, Change] = {
     "s_curves": _s_curves,
     "tabulated": _tabulated,
     "no_ceiling": _no_ceiling,
+    "convex": _convex,
+    "offset": _offset,
+    "rising_price": _rising_price,
     "campaigns": _campaigns,
     "bounds": _bounds,
     "locked": _locked,
@@ -574,9 +594,14 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("group_targets", "quantile"): "/constraints/0/min_outcome",
     ("group_targets", "cvar"): "/constraints/0/min_outcome",
     ("group_targets", "worst_case"): "/constraints/0/min_outcome",
+    ("maximize_reach", "convex"): "/channels/4/response/saturation",
+    ("maximize_reach", "rising_price"): "/channels/1/response/saturation",
+    ("s_curves", "rising_price"): "/channels/1/price_elasticity",
+    ("offset", "long_term"): "/channels/3/response/saturation/offset",
 }
 """Features that exclude each other, and where the refusal points: reach needs concave curves of
-which the first unit of money buys so many impressions and no more."""
+which the first unit of money buys so many impressions and no more, and a sigmoid at a price that
+rises would turn twice."""
 
 
 def _as_it_is(raw: Raw) -> None:
@@ -620,6 +645,22 @@ REFUSED: dict[str, Refused] = {
         ("interactions", "no_ceiling"),
         "/interactions/0/channels/1",
         _put("interactions", 0, "channels", value=["a", "d"]),
+    ),
+    "interaction of a curve with an offset": Refused(
+        ("interactions", "offset"),
+        "/interactions/0/channels/1",
+        _put("interactions", 0, "channels", value=["a", "d"]),
+    ),
+    "a price that rises beside carryover over periods": Refused(
+        ("time_varying", "rising_price"),
+        "/channels/1/price_elasticity",
+        _put(
+            "channels",
+            1,
+            "response",
+            "adstock",
+            value={"family": "geometric", "decay": 0.5},
+        ),
     ),
     "prior spend of one period": Refused(("prior_spend",), "/horizon/prior_spend", _one_period),
     "long term of one period": Refused(("long_term",), "/objective/long_term_weight", _one_period),

@@ -19,12 +19,19 @@ Ends = tuple[float, float]
 """The objective reached and the bound on every plan, as something to maximise."""
 
 MONEY = (
-    *("current_spend", "min_spend", "max_spend", "minimum_if_active", "increment"),
+    *(
+        "current_spend",
+        "reference_spend",
+        "min_spend",
+        "max_spend",
+        "minimum_if_active",
+        "increment",
+    ),
     *("min_total", "max_total", "min", "max", "spend", "budget"),
 )
 OF_MONEY = ("half_saturation", "midpoint", "scale", "spend")
 PER_MONEY = ("rate", "steepness")
-OF_OUTCOME = ("max_response", "coefficient", "response")
+OF_OUTCOME = ("max_response", "coefficient", "response", "offset")
 
 
 def ends_of(answer: Raw) -> Ends | None:
