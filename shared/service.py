@@ -275,8 +275,7 @@ class Service:
 
     def plot(self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str) -> bytes:
         """One picture of the report, as ``svg`` or ``png``."""
-        from shared.report.catalogue import plot_of
-        from shared.report.picture import png, svg
+        from shared.report.catalogue import plot_of, png, svg
         from shared.report.plot import Missing
 
         made = plot_of(self._material(dataset, curves, problem), name)

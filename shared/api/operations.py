@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from shared.api import answers, dataset_messages, step_messages
-from shared.api.campaign_messages import CampaignsAnswer, CampaignsRequest
+from shared.api import answers, dataset_messages, question_messages
 from shared.api.dataset_messages import FitRequest, ImportRequest, Spec, StoreCurvesRequest
 from shared.api.messages import (
     EvaluateRequest,
@@ -15,6 +14,7 @@ from shared.api.messages import (
     ScenariosRequest,
     SensitivityRequest,
 )
+from shared.api.question_messages import CampaignsAnswer, CampaignsRequest
 
 __all__ = ["DATASET_NAME", "OPERATIONS", "PATH_PARAMETERS", "Operation"]
 
@@ -98,8 +98,8 @@ OPERATIONS = (
         "post",
         "/transition",
         "Steps from today's plan to the recommended one, within a largest change a period.",
-        step_messages.TransitionAnswer,
-        step_messages.TransitionRequest,
+        question_messages.TransitionAnswer,
+        question_messages.TransitionRequest,
         errors=(*_READS, 404),
     ),
     Operation(
@@ -107,8 +107,8 @@ OPERATIONS = (
         "post",
         "/experiment",
         "Which channel to test first, how much, how long, and what the test can tell.",
-        step_messages.ExperimentAnswer,
-        step_messages.ExperimentRequest,
+        question_messages.ExperimentAnswer,
+        question_messages.ExperimentRequest,
         errors=(*_READS, 404),
     ),
     Operation(

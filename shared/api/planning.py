@@ -15,7 +15,6 @@ from datetime import date
 from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.api.campaign_messages import CampaignsRequest
 from shared.api.changes import apply_changes, located
 from shared.api.dataset_messages import FitRequest
 from shared.api.faults import validated
@@ -32,9 +31,9 @@ from shared.api.messages import (
     SensitivityRequest,
 )
 from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
 from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
 from shared.api.semantics import optimize_faults, plan_faults
-from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.translate import problem_of
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound

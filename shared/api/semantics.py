@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import category
 
-from shared.api.pointers import pointer_to
-from shared.api.raw_json import Json, named, number, numbers, part, periods_of
+from shared.api.pointers import Json, named, number, numbers, part, periods_of, pointer_to
 from shared.api.rule_faults import (
     constraint_faults,
     curve_faults,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from shared.api.campaign_messages import CampaignsRequest
 from shared.api.messages import (
     EvaluateRequest,
     OptimizeRequest,
@@ -18,8 +17,8 @@ from shared.api.messages import (
     SensitivityRequest,
 )
 from shared.api.operations import DATASET_NAME, PATH_PARAMETERS
+from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
 from shared.api.schema import strict_schema
-from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
 

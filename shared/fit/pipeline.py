@@ -20,8 +20,7 @@ from shared.fit.check.calibration import (
 from shared.fit.check.gate import judge, jumped, returns_of, stability
 from shared.fit.check.report import Advise, backtest, baseline_of, diagnose, read_back
 from shared.fit.check.validate import blocked, cross_validation, rival_of, validate
-from shared.fit.design.design import arm_name
-from shared.fit.design.observed import observed_spend
+from shared.fit.design.design import arm_name, observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.kinds import fit_window
 from shared.fit.support import settled

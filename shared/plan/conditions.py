@@ -1,7 +1,7 @@
 """What it would take to change the answer: how much better or worse a channel would have to be.
 
 ``factor`` multiplies a channel's curve. In a best plan money has one price, the outcome that its
-last unit brings (:mod:`shared.plan.prices`), and a channel gets money from where some chord of its
+last unit brings (``price_of_money``), and a channel gets money from where some chord of its
 curve reaches that price:
 
 - *entry*: a channel at its floor x gets more once ``factor * max_y (f(y) - f(x)) / (y - x)`` is the
@@ -23,15 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.plan import Plan
-from shared.plan.prices import price_of_money
 from shared.plan.words import bound_name, money, number, outcome_of
 from shared.problem.program import Program
 
-__all__ = ["conditions"]
+__all__ = ["conditions", "price_of_money"]
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 Sentences = list[dict[str, Any]]
+
+ALIKE = 1e-3
+"""Slopes of channels that nothing holds agree to this share where money has one price."""
 
 TOLD = 4
 """Channels told at most in each kind of sentence."""
@@ -235,3 +237,25 @@ def _inside(
     between = usable & (x > low) & (x < high)
     price = float(np.median(slope[between])) if between.any() else float(np.median(slope[usable]))
     return np.asarray(between | ((x <= low) & (slope > price)) | ((x >= high) & (slope < price)))
+
+
+def price_of_money(plan: Plan) -> float | None:
+    """Outcome that the plan's last unit of money brings; None where money has no one price.
+
+    In a best plan every arm that nothing holds has the same marginal return (the optimality
+    conditions of Kuhn and Tucker, 1951), whatever the goal; where all are held, it is the budget's
+    shadow price, as long as that is of outcome.
+    """
+    spend, slopes = plan.best.spend, plan.best.marginal
+    if spend.shape[1] > 1:
+        return None
+    free = np.array([not names for names in plan.held]) & (spend[:, 0] > 0.0)
+    free &= np.isfinite(slopes[:, 0])
+    found = slopes[free, 0]
+    if found.size:
+        middle = float(np.median(found))
+        return middle if np.ptp(found) <= ALIKE * abs(middle) and middle > 0.0 else None
+    if plan.problem.goal.goal != "maximize_outcome":
+        return None
+    price = plan.budget_price
+    return price if price is not None and price > 0.0 else None

@@ -35,10 +35,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from shared.errors import InvalidInput
 from shared.history.periods import period_after
+from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
-from shared.plan.prices import price_of_money
 from shared.plan.score import interval
 from shared.plan.words import money, number, plural, unit_of
 from shared.problem.arms import Arm, arms_of, own_bounds

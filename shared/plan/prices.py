@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,7 @@ from shared.problem.aim import Floor, is_target
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
 
-if TYPE_CHECKING:
-    from shared.plan.plan import Plan
-
-__all__ = ["BINDING_TOLERANCE", "bindings", "price_of_money", "priced", "ties"]
+__all__ = ["BINDING_TOLERANCE", "bindings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -61,9 +58,6 @@ MOST_WORK = 5_000_000
 
 FAR = 1e12
 """In place of an infinite price, times the steepest slope; a value beyond its root is no plan."""
-
-ALIKE = 1e-3
-"""Slopes of channels that nothing holds agree to this share where money has one price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -648,25 +642,3 @@ class _Prices:
         if found.status == 2:
             return -np.inf
         return None if found.x is None else -float(found.fun) * size
-
-
-def price_of_money(plan: Plan) -> float | None:
-    """Outcome that the plan's last unit of money brings; None where money has no one price.
-
-    In a best plan every arm that nothing holds has the same marginal return (the optimality
-    conditions of Kuhn and Tucker, 1951), whatever the goal; where all are held, it is the budget's
-    shadow price, as long as that is of outcome.
-    """
-    spend, slopes = plan.best.spend, plan.best.marginal
-    if spend.shape[1] > 1:
-        return None
-    free = np.array([not names for names in plan.held]) & (spend[:, 0] > 0.0)
-    free &= np.isfinite(slopes[:, 0])
-    found = slopes[free, 0]
-    if found.size:
-        middle = float(np.median(found))
-        return middle if np.ptp(found) <= ALIKE * abs(middle) and middle > 0.0 else None
-    if plan.problem.goal.goal != "maximize_outcome":
-        return None
-    price = plan.budget_price
-    return price if price is not None and price > 0.0 else None

@@ -12,9 +12,8 @@ from html import escape
 from typing import Any
 
 from shared.curves.curveset import CurveSet
-from shared.report.catalogue import PLOTS
+from shared.report.catalogue import PLOTS, svg
 from shared.report.material import Material
-from shared.report.picture import svg
 from shared.report.plot import Cell, FigureTable, Missing, Plot, Share, amount, percent
 from shared.report.style import ACCENT, BASE, GRID, INK, MUTED, PAPER, SPAN
 

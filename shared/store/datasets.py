@@ -18,8 +18,7 @@ from typing import Any
 
 from shared.curves.curveset import CurveSet
 from shared.errors import NotFound, UnsupportedContent, WriteConflict
-from shared.store.base import BlobStore
-from shared.store.fanout import each
+from shared.store.base import BlobStore, each
 from shared.store.keys import (
     CURVES,
     DELETED,

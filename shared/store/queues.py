@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import NotFound, WriteConflict
 from shared.store.azure_errors import azure_error_code, translated
-from shared.store.base import QueueMessage
-from shared.store.fanout import each
+from shared.store.base import QueueMessage, each
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samples.simulate import Simulated
-from shared.api.step_messages import ExperimentAnswer, TransitionAnswer
+from shared.api.question_messages import ExperimentAnswer, TransitionAnswer
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 from tests.app.test_planning import with_draws

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
+from shared.plan.conditions import price_of_money
 from shared.plan.experiment import AskedTest, TestPrecision, experiment
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
-from shared.plan.prices import price_of_money
 from shared.problem.model import Goal, Horizon, Problem
 from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten

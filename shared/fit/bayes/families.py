@@ -39,11 +39,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import fittable
-from shared.fit.bayes.forward import Arms
 from shared.fit.bayes.kernels import ADSTOCK_FAMILIES
 from shared.fit.bayes.laplace import Mode, find_mode, laplace_draws
 from shared.fit.bayes.layout import Choice, Layout, lay_out, prior_of
-from shared.fit.bayes.model import MediaModel
+from shared.fit.bayes.model import Arms, MediaModel
 
 __all__ = [
     "CLEAR",

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.bayes.families import Chosen, Open, choose
-from shared.fit.bayes.gibbs import marginal_of
 from shared.fit.bayes.interplay import Pair, WithPairs, interacting
 from shared.fit.bayes.laplace import (
     Mode,
@@ -32,7 +31,7 @@ from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.bayes.sampler import Agreement, Sample, sample
+from shared.fit.bayes.sampler import Agreement, Sample, marginal_of, sample
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes

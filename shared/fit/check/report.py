@@ -24,8 +24,7 @@ from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import MarginalError
 from shared.fit.check.gate import Judgement
 from shared.fit.check.validate import Fold, score
-from shared.fit.design.design import arm_name
-from shared.fit.design.observed import observed_spend
+from shared.fit.design.design import arm_name, observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted, Group
 from shared.history.lift_tests import LiftTest, amount, lift_tests
 from shared.history.table import Finding, History

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.curveset import ObservedSpend
 from shared.errors import InvalidInput
 from shared.fit.design.calendar import (
     PERIODS_PER_YEAR,
@@ -31,7 +32,7 @@ from shared.fit.design.calendar import (
 from shared.fit.design.wishes import Wishes, derived_columns
 from shared.history.table import History, Panel
 
-__all__ = ["LAGS", "Design", "MediaArm", "arm_name", "build_design", "lagged"]
+__all__ = ["LAGS", "Design", "MediaArm", "arm_name", "build_design", "lagged", "observed_spend"]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,7 @@ _EVENT_SD = 1.5
 _WANDER_SD = 0.5
 _GEO_SEASON = 0.3  # of the common season's: how much a geo's own may differ
 _GEO_HARMONICS = 2
+_LAST = {"day": 91, "week": 13, "month": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,3 +396,13 @@ def _trend(
         at = bend * train / years
         out.append((f"trend bend {bend}", np.maximum(index - at, 0.0) / year, _BEND_SD))
     return out
+
+
+def observed_spend(history: History, spend: Floats) -> ObservedSpend:
+    """Of spend (T,) per period; ``last`` is the mean of the last 13 weeks (or a quarter)."""
+    return ObservedSpend(
+        min=float(spend.min()),
+        mean=float(spend.mean()),
+        max=float(spend.max()),
+        last=float(spend[-_LAST[history.frequency] :].mean()),
+    )

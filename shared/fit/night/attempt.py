@@ -10,21 +10,35 @@ that was killed has no such thread, and its lease runs out.
 When the time is up the fit's thread is interrupted by an exception that is raised in it (CPython's
 ``PyThreadState_SetAsyncExc``): between two steps of Python, never within a call of numpy. It may
 come anywhere, so it is never a way to go on: the attempt ends, and reads its run anew to say so.
+
+A ``Lease`` is a worker's hold on one run: who may write it, until when, and how that ends. The hold
+is the run document's ETag. A worker writes the run only as long as nobody else did since; the first
+write that loses says that the hold is gone, and the worker stops.
+
+What a fit follows from is one word: the same word, the same curves. The inputs go by their
+content's hash, the code by that of its sources, so that a new version of the model fits anew what
+an old one fitted.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import logging
+import math
+import pkgutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.machinery import SourceFileLoader
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from shared import curves, fit, history
 from shared.curves.curveset import CurveSet
 from shared.errors import (
     InputTooLarge,
@@ -33,10 +47,9 @@ from shared.errors import (
     UnsupportedContent,
     WriteConflict,
 )
-from shared.fit.night.fingerprint import fingerprint
-from shared.fit.night.lease import Lease, LeaseLost
 from shared.store.datasets import Datasets
-from shared.store.records import Run, StoredCurves, from_stamp
+from shared.store.manifests import Clock
+from shared.store.records import Inputs, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
 
 if TYPE_CHECKING:
@@ -44,7 +57,20 @@ if TYPE_CHECKING:
     from shared.history.parse import Parsed
     from shared.history.table import History
 
-__all__ = ["Attempt", "Fit", "Parse", "TimeUp", "Watch", "version_of"]
+
+__all__ = [
+    "Attempt",
+    "Fit",
+    "Lease",
+    "LeaseLost",
+    "Parse",
+    "TimeUp",
+    "Watch",
+    "claimed",
+    "code_version",
+    "ended",
+    "version_of",
+]
 
 log = logging.getLogger("marginal.refit")
 
@@ -54,6 +80,9 @@ _UNCHANGED = (
     "Unchanged: history, outcomes, spec and code are those of the last fit, so nothing was fitted "
     "and what is current stays so. Queue the refit with force to fit all the same."
 )
+
+# Progress comes as often as a fit likes; storage hears of it no more often than this.
+_BETWEEN_RENEWALS = timedelta(seconds=5)
 
 
 class Parse(Protocol):
@@ -117,7 +146,7 @@ class Attempt:
         run = lease.run
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
-        word = fingerprint(run.inputs, self.seed, self.code())
+        word = _fingerprint(run.inputs, self.seed, self.code())
         if stored is None:
             if not run.force and self._same_as_last(run, word):
                 lease.finish("kept_previous", (_UNCHANGED,), unchanged=True)
@@ -329,3 +358,137 @@ class Watch:
                 self._every = self._cap
             except MarginalError:
                 log.warning("the lease of run %s could not be renewed", self._lease.run.run)
+
+
+class LeaseLost(Exception):
+    """Somebody else took the run over (or its dataset was deleted): write nothing more."""
+
+
+def claimed(run: Run, holder: str, now: datetime, length: timedelta) -> Run:
+    """The run as it reads once ``holder`` has it; a new attempt begins."""
+    return replace(
+        run,
+        state="running",
+        started_at=run.started_at or stamp(now),
+        attempt=run.attempt + 1,
+        stage="start",
+        fraction=0.0,
+        holder=holder,
+        lease_until=stamp(now + length),
+    )
+
+
+class Lease:
+    """A claimed run, for the worker that claimed it."""
+
+    def __init__(self, datasets: Datasets, run: Run, clock: Clock, length: timedelta) -> None:
+        # Reentrant: a watch beside the fit renews as well, and each renewal is a write.
+        self._lock = threading.RLock()
+        self._datasets = datasets
+        self._clock = clock
+        self._length = length
+        self._renewed = clock()
+        self.run = run
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Report each new stage, and renew at most every few seconds within one.
+
+        Raises
+        ------
+        LeaseLost
+            Where the run is not ours any more.
+        """
+        if stage != self.run.stage or self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+            self.renew(stage, fraction)
+
+    def renew(self, stage: str, fraction: float) -> None:
+        """Report and renew now; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            now = self._clock()
+            self._write(
+                replace(
+                    self.run,
+                    stage=stage,
+                    fraction=min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0,
+                    lease_until=stamp(now + self._length),
+                )
+            )
+            self._renewed = now
+
+    def keep(self) -> None:
+        """Renew as it stands, from beside the fit; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+                self.renew(self.run.stage, self.run.fraction)
+
+    def finish(
+        self,
+        state: str,
+        reasons: Sequence[str],
+        version: str | None = None,
+        *,
+        unchanged: bool = False,
+    ) -> None:
+        """End the run for good."""
+        run = replace(self.run, unchanged=unchanged)
+        self._write(ended(run, state, reasons, self._clock(), version))
+
+    def refresh(self) -> None:
+        """Read the run anew, where a write may have been cut short; ``LeaseLost`` if not ours."""
+        mine = self.run
+        found = self._datasets.find_run(mine.dataset, mine.incarnation, mine.run)
+        if found is None or found.holder != mine.holder:
+            raise LeaseLost(f"the run {mine.run} is no longer held")
+        self.run = found
+
+    def release(self, last_error: str) -> None:
+        """Give the run back, to be tried again at once."""
+        self._write(
+            replace(self.run, state="queued", holder="", lease_until="", last_error=last_error)
+        )
+
+    def _write(self, run: Run) -> None:
+        try:
+            self.run = self._datasets.update_run(run)
+        except WriteConflict as error:
+            raise LeaseLost(f"the run {run.run} is no longer held") from error
+
+
+def ended(
+    run: Run, state: str, reasons: Sequence[str], now: datetime, version: str | None = None
+) -> Run:
+    """The run in a terminal state, held by nobody."""
+    return replace(
+        run,
+        state=state,
+        reasons=tuple(reasons),
+        finished_at=stamp(now),
+        curves_version=version or run.curves_version,
+        stage="done",
+        fraction=1.0,
+        holder="",
+        lease_until="",
+    )
+
+
+def _fingerprint(inputs: Inputs, seed: int, code: str) -> str:
+    """The word for a fit of these inputs by this code.
+
+    >>> fingerprint(Inputs(history="a.csv"), 0, "1") == fingerprint(Inputs(history="a.csv"), 0, "2")
+    False
+    """
+    parts = (inputs.spec, inputs.history, inputs.outcomes, seed, code)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def code_version() -> str:
+    """A hash of the sources of all that takes part in a fit; read once a process."""
+    found = hashlib.sha256()
+    for package in (curves, history, fit):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            spec = module.module_finder.find_spec(module.name, None)
+            loader = None if spec is None else spec.loader
+            if isinstance(loader, SourceFileLoader):
+                found.update(module.name.encode() + b"\0" + loader.get_data(loader.path))
+    return found.hexdigest()[:16]

@@ -31,12 +31,19 @@ from shared.errors import (
     StorageUnavailable,
     WriteConflict,
 )
-from shared.fit.night.attempt import Attempt, Fit, Parse, version_of
-from shared.fit.night.fingerprint import code_version
-from shared.fit.night.lease import Lease, LeaseLost, claimed, ended
-from shared.store.base import Queue
+from shared.fit.night.attempt import (
+    Attempt,
+    Fit,
+    Lease,
+    LeaseLost,
+    Parse,
+    claimed,
+    code_version,
+    ended,
+    version_of,
+)
+from shared.store.base import Queue, batches, each
 from shared.store.datasets import Datasets
-from shared.store.fanout import batches, each
 from shared.store.keys import is_dataset_name, is_incarnation, is_run_id
 from shared.store.manifests import Clock, utc_now
 from shared.store.records import Manifest, Run, from_stamp, stamp
