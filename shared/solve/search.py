@@ -71,7 +71,7 @@ class Solution:
         return self.u
 
 
-class _Search(Protocol):
+class _Searching(Protocol):
     """What a search says of its state between nodes."""
 
     def cutoff(self) -> float:
@@ -85,7 +85,7 @@ Region = TypeVar("Region")
 
 
 def best_first(
-    search: _Search,
+    search: _Searching,
     first: Region | None,
     split: Callable[[Region], Sequence[Region] | None],
     bound_of: Callable[[Region], float],
