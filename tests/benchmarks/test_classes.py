@@ -49,10 +49,10 @@ def test_interactions_are_of_curves_with_a_ceiling() -> None:
 
 def test_draws_surround_their_curve_and_targets_can_be_met() -> None:
     problem = draw(risky(5, 400, "S-shaped", Risk(), gap=1e-4, limit_s=1.0), 1)[0]
-    canonical = arrays_of(problem)
-    assert canonical.draws is not None
-    x = np.full(5, canonical.budget / 5)
-    mean, point = canonical.draws.mean_value(x).sum(), canonical.curves.value(x).sum()
+    task = arrays_of(problem)
+    assert task.draws is not None
+    x = np.full(5, task.budget / 5)
+    mean, point = task.draws.mean_value(x).sum(), task.curves.value(x).sum()
     assert mean == pytest.approx(point, rel=0.2)
     for kind in ("profit", "least spend", "ROAS target"):
         problem = draw(goal_of(kind, 5, "concave", gap=1e-4, limit_s=1.0), 1)[0]

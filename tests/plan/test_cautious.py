@@ -36,10 +36,10 @@ RISKS = (
 def test_a_cautious_plan_beats_the_expected_one_by_its_measure(risk: Risk) -> None:
     plain = s_shaped_with_draws()
     problem = replace(plain, risk=risk, options=SolverOptions(gap=1e-4, time_limit_s=3.0))
-    canonical = arrays_of(plain)
-    assert canonical.draws is not None
+    task = arrays_of(plain)
+    assert task.draws is not None
     expected = make_plan(plain)
-    at = measure(risk, canonical.draws.value(expected.best.spend[:, 0]).sum(axis=1))
+    at = measure(risk, task.draws.value(expected.best.spend[:, 0]).sum(axis=1))
     found = answer(make_plan(problem))
     proof = found["certificate"]
     assert proof["proven"]

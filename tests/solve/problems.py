@@ -55,7 +55,7 @@ def curve(rng: np.random.Generator, kind: str) -> Saturation:
     raise ValueError(kind)
 
 
-def canonical(
+def boxes(
     curves: list[Saturation],
     budget: float,
     *,
@@ -98,7 +98,7 @@ def random_problem(
     if upper.sum() < budget:
         upper[:] = budget
     samples = [[shaken(rng, c) for _ in range(draws)] for c in curves] if draws else None
-    return canonical(curves, budget, lower=lower, upper=upper, draws=samples)
+    return boxes(curves, budget, lower=lower, upper=upper, draws=samples)
 
 
 def twins(rng: np.random.Generator, n: int, draws: int = 0) -> OneBudget:
@@ -109,7 +109,7 @@ def twins(rng: np.random.Generator, n: int, draws: int = 0) -> OneBudget:
     budget = float(rng.uniform(0.1, 0.9) * n)
     lower = np.where(rng.random(n) < 0.15, 0.1 * budget / n, 0.0)
     samples = [[shaken(rng, c) for _ in range(draws)] for c in few]
-    return canonical(
+    return boxes(
         [few[i] for i in pick],
         budget,
         lower=lower,

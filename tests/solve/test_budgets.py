@@ -21,7 +21,7 @@ from shared.solve.one_budget.form import OneBudget
 GAP = 1e-4
 
 
-def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> OneBudget:
+def _boxes(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> OneBudget:
     n = len(curves)
     plain = OneBudget(
         names=tuple(f"c{i}" for i in range(n)),
@@ -71,19 +71,19 @@ def _random(kind: str, seed: int, n: int = 6) -> OneBudget:
     budget = 15.0 * n
     lower = np.where(rng.random(n) < 0.3, rng.uniform(0.0, 3.0, n), 0.0)
     upper = np.where(rng.random(n) < 0.3, rng.uniform(20.0, 50.0, n), budget)
-    return _canonical(curves, draws, budget, lower=lower, upper=np.maximum(upper, lower))
+    return _boxes(curves, draws, budget, lower=lower, upper=np.maximum(upper, lower))
 
 
-def _each(canonical: OneBudget, budgets: np.ndarray) -> list[OneBudget]:
-    room = budgets[:, None] - canonical.lower.sum() + canonical.lower
+def _each(task: OneBudget, budgets: np.ndarray) -> list[OneBudget]:
+    room = budgets[:, None] - task.lower.sum() + task.lower
     return [
-        replace(canonical, budget=float(b), upper=np.minimum(canonical.upper, r))
+        replace(task, budget=float(b), upper=np.minimum(task.upper, r))
         for b, r in zip(budgets, room, strict=True)
     ]
 
 
-def _solved(canonical: OneBudget, budgets: np.ndarray) -> Budgets:
-    found = solve_budgets(canonical, budgets, GAP, math.inf)
+def _solved(task: OneBudget, budgets: np.ndarray) -> Budgets:
+    found = solve_budgets(task, budgets, GAP, math.inf)
     assert found is not None
     return found
 
@@ -91,10 +91,10 @@ def _solved(canonical: OneBudget, budgets: np.ndarray) -> Budgets:
 @pytest.mark.parametrize("kind", ["concave", "s_shaped", "sigmoid", "draws"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> None:
-    canonical = _random(kind, seed)
-    budgets = np.linspace(0.4, 1.0, 13) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random(kind, seed)
+    budgets = np.linspace(0.4, 1.0, 13) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     assert not np.isnan(found.spend).any()
     assert found.spend.sum(axis=1) == pytest.approx(budgets, rel=1e-13)
     proven = certify_budgets(each, found.spend, found.proofs, 0.05 * GAP)
@@ -118,10 +118,10 @@ def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> 
 
 
 def test_concave_plans_are_stationary_to_the_last_digits() -> None:
-    canonical = _random("concave", 5)
-    budgets = np.linspace(0.3, 1.0, 9) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random("concave", 5)
+    budgets = np.linspace(0.3, 1.0, 9) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     proven = certify_budgets(each, found.spend, found.proofs, 0.05 * GAP)
     assert max(bounded.relative_gap for bounded in proven) < 1e-11
     for one, spend, proof in zip(each, found.spend, found.proofs, strict=True):
@@ -129,17 +129,17 @@ def test_concave_plans_are_stationary_to_the_last_digits() -> None:
 
 
 def test_budgets_whose_prices_are_worlds_apart_are_left_to_others() -> None:
-    saturated = _canonical([Sigmoid(10.0, 1.0, 5.0), Sigmoid(20.0, 1.0, 4.0)], None, 1e3)
+    saturated = _boxes([Sigmoid(10.0, 1.0, 5.0), Sigmoid(20.0, 1.0, 4.0)], None, 1e3)
     assert solve_budgets(saturated, np.array([1.0, 10.0, 1e3]), GAP, math.inf) is None
 
 
 def test_straight_lines_leave_a_plan_or_none_but_no_false_bound() -> None:
-    canonical = _canonical([Power(2.0, 1.0), Hill(50.0, 10.0, 2.0), Power(1.0, 1.0)], None, 60.0)
+    task = _boxes([Power(2.0, 1.0), Hill(50.0, 10.0, 2.0), Power(1.0, 1.0)], None, 60.0)
     budgets = np.array([20.0, 40.0, 60.0])
-    found = solve_budgets(canonical, budgets, GAP, math.inf)
+    found = solve_budgets(task, budgets, GAP, math.inf)
     if found is None:
         return
-    each = _each(canonical, budgets)
+    each = _each(task, budgets)
     known = ~np.isnan(found.spend).any(axis=1)
     spend = np.where(known[:, None], found.spend, 0.0)
     for one, bounded in zip(each, certify_budgets(each, spend, found.proofs, GAP), strict=True):
@@ -148,10 +148,10 @@ def test_straight_lines_leave_a_plan_or_none_but_no_false_bound() -> None:
 
 
 def test_a_false_proof_costs_its_own_budget_only() -> None:
-    canonical = _random("s_shaped", 3)
-    budgets = np.linspace(0.5, 1.0, 4) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random("s_shaped", 3)
+    budgets = np.linspace(0.5, 1.0, 4) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     good = certify_budgets(each, found.spend, found.proofs, GAP)
     false = [found.proofs[0], Proof(()), Proof((leaf(np.nan),)), found.proofs[3]]
     said = certify_budgets(each, found.spend, false, GAP)

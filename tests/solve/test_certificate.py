@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from problems import (
     ALL,
-    canonical,
+    boxes,
     certified,
     curve,
     cut,
@@ -187,7 +187,7 @@ def test_mean_majorants_are_never_too_small_and_tight(kind: str) -> None:
 
 def test_rounding_is_outward_on_a_problem_solved_by_hand() -> None:
     # 1 000 equal square roots: the exact optimum is sqrt(1000 B), the bound must not be below.
-    problem = canonical([Power(1.0, 0.5)] * 1000, 3.0)
+    problem = boxes([Power(1.0, 0.5)] * 1000, 3.0)
     answer = solve(problem, SolverOptions())
     check = certified(problem, answer.spend, answer.proof)
     assert check.upper_bound >= np.sqrt(np.longdouble(3000))
@@ -236,7 +236,7 @@ FORGED: dict[str, tuple[Node, ...]] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_proof_proves_nothing(name: str) -> None:
-    problem = canonical([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
+    problem = boxes([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
     check = certified(problem, np.array([1.0, 1.0]), Proof(FORGED[name]))
     assert not check.proven
     assert check.upper_bound == np.inf
@@ -244,7 +244,7 @@ def test_a_forged_proof_proves_nothing(name: str) -> None:
 
 def test_what_a_cut_removes_is_still_in_the_bound() -> None:
     # The optimum is at (2, 0); a cut that throws it away must not lower the bound under it.
-    problem = canonical([Exponential(9, 1), Exponential(1, 1)], 2.0)
+    problem = boxes([Exponential(9, 1), Exponential(1, 1)], 2.0)
     best = problem.outcome(np.array([2.0, 0.0])).sum()
     removed = cut(1.0, np.array([0]), np.array([0.0]), np.array([0.1]), 1)
     check = certified(problem, np.array([0.1, 1.9]), Proof((removed, leaf(1.0))))
@@ -252,7 +252,7 @@ def test_what_a_cut_removes_is_still_in_the_bound() -> None:
 
 
 def two_equal(budget: float) -> OneBudget:
-    return canonical([Exponential(1, 1), Exponential(1, 1)], budget)
+    return boxes([Exponential(1, 1), Exponential(1, 1)], budget)
 
 
 @pytest.mark.parametrize("count_price", [-0.4, 0.0, 0.4])
@@ -290,7 +290,7 @@ def test_a_count_is_one_more_multiplier() -> None:
 
 def test_a_bound_as_far_away_as_nothing_proves_nothing() -> None:
     # Least spend: no plan costs less than nothing, which is no news.
-    problem = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    problem = boxes([Exponential(1.0, 1.0)], 1.0, spend_all=False)
     aim = Aim("minimize_spend", 0.0, 1.0, (Floor("target_outcome", 0.5, 0.0, 0.5),))
     spend = np.array([np.log(2.0)])
     useless = certified(problem, spend, Proof((replace(leaf(0.0), theta=(1e9,)),)), aim)
@@ -323,7 +323,7 @@ def test_a_count_among_others_takes_their_place() -> None:
 def test_a_region_without_a_plan_is_left_out() -> None:
     # Under 1.5 in channel 0 there is no plan: the useless price there must not spoil the bound.
     curves = [Exponential(1, 1), Exponential(3, 1)]
-    problem = canonical(curves, 2.0, upper=[2.0, 0.5])
+    problem = boxes(curves, 2.0, upper=[2.0, 0.5])
     price = float(curves[0].slope(1.5))
     tree = Proof((split(0, 1.4, 1, 2), leaf(100.0), leaf(price)))
     check = certified(problem, np.array([1.5, 0.5]), tree)
@@ -332,7 +332,7 @@ def test_a_region_without_a_plan_is_left_out() -> None:
 
 
 def test_an_infeasible_plan_is_not_proven() -> None:
-    problem = canonical([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
+    problem = boxes([Hill(1, 1, 2), Exponential(1, 1)], 2.0)
     answer = solve(problem, SolverOptions())
     over = certified(problem, answer.spend + 0.1, answer.proof)
     assert not over.proven
@@ -340,7 +340,7 @@ def test_an_infeasible_plan_is_not_proven() -> None:
 
 
 def test_the_kkt_residual_sees_a_plan_that_can_be_improved() -> None:
-    problem = canonical([Exponential(1, 1), Exponential(2, 1)], 2.0)
+    problem = boxes([Exponential(1, 1), Exponential(2, 1)], 2.0)
     plan = np.array([1.0, 1.0])
     slope = problem.marginal(plan)
     check = certified(problem, plan, Proof((leaf(0.5),)))
@@ -353,7 +353,7 @@ def test_the_kkt_residual_sees_a_plan_that_can_be_improved() -> None:
 @pytest.mark.parametrize("unit", [1e-300, 1e-12, 1.0, 1e12, 1e150])
 def test_the_kkt_residual_is_the_same_in_any_unit_of_money(unit: float) -> None:
     """The first curve's slope at 0 is infinite: it is taken over a billionth of the budget."""
-    problem = canonical([Hill(1, unit, 0.5), Hill(1, unit, 1.0)], unit)
+    problem = boxes([Hill(1, unit, 0.5), Hill(1, unit, 1.0)], unit)
     none, all_ = np.array([0.0, unit]), np.array([unit, 0.0])
     first = 1e9 * float(Hill(1, unit, 0.5).value(1e-9 * unit))
     residuals = [
@@ -365,12 +365,12 @@ def test_the_kkt_residual_is_the_same_in_any_unit_of_money(unit: float) -> None:
 
 @pytest.mark.parametrize("curve", [Hill(0.5, 1e-12, 1e-12), Power(1, 0.5)])
 def test_where_there_is_no_money_none_can_be_moved(curve: Hill | Power) -> None:
-    check = certified(canonical([curve, curve], 0.0), np.zeros(2), Proof((leaf(0.0),)))
+    check = certified(boxes([curve, curve], 0.0), np.zeros(2), Proof((leaf(0.0),)))
     assert (check.kkt_residual, check.gap) == (0.0, 0.0)
 
 
 def test_a_corner_of_a_table_is_stationary() -> None:
-    problem = canonical([Tabulated((0, 1, 2), (0, 3, 4)), Power(2.0, 1.0)], 2.0)
+    problem = boxes([Tabulated((0, 1, 2), (0, 3, 4)), Power(2.0, 1.0)], 2.0)
     check = certified(problem, np.array([1.0, 1.0]), Proof((leaf(2.0),)))
     assert check.kkt_residual == 0.0
     assert check.relative_gap <= 1e-13
@@ -384,7 +384,7 @@ def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
             Sigmoid(1, rng.uniform(0.5, 1.5), rng.uniform(100, 3000)),
             Exponential(1, rng.uniform(5, 500)),
         ]
-        problem = canonical(curves, float(rng.uniform(0.5, 3)))
+        problem = boxes(curves, float(rng.uniform(0.5, 3)))
         answer = solve(problem, SolverOptions())
         check = certified(problem, answer.spend, answer.proof)
         plans = random_plans(rng, problem, 300)
@@ -431,7 +431,7 @@ def test_very_many_channels_are_bounded_as_closely_as_few() -> None:
     top, half = rng.lognormal(0, 1, (2, n // 2))
     curves = [Exponential(a, 1 / b) for a, b in zip(top.tolist(), half.tolist(), strict=True)]
     hills = [Hill(a, b, 0.8) for a, b in zip(top.tolist(), half.tolist(), strict=True)]
-    problem = canonical([*curves, *hills], budget=0.4 * n)
+    problem = boxes([*curves, *hills], budget=0.4 * n)
     found = solve(problem, SolverOptions(gap=1e-12, time_limit_s=60.0))
     checked = certified(problem, found.spend, found.proof)
     assert checked.proven

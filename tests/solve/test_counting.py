@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import canonical, curve, random_plans
+from problems import boxes, curve, random_plans
 
 from shared.curves.saturation import Hill, Saturation
 from shared.solve.one_budget.engine import CountedBudget, CountLimit, relax_counted, thresholds
@@ -24,7 +24,7 @@ def relaxed(problem: OneBudget, limit: CountLimit, cutoff: float = -np.inf) -> C
 def test_no_plan_with_such_a_count_beats_the_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 7))
-    problem = canonical([curve(rng, str(rng.choice(KINDS))) for _ in range(n)], 0.4 * n)
+    problem = boxes([curve(rng, str(rng.choice(KINDS))) for _ in range(n)], 0.4 * n)
     at = np.where(rng.random(n) < 0.85, rng.uniform(0, 1, n) * 0.4 * n, np.inf)
     least = int(rng.integers(0, n))
     limit = CountLimit(at, least, int(rng.integers(least, n + 1)))
@@ -41,7 +41,7 @@ def test_no_plan_with_such_a_count_beats_the_bound(seed: int) -> None:
 
 def test_a_bound_that_is_met_is_exact() -> None:
     # Three equal curves, two of them active: the best such plan spends half the budget on each.
-    problem = canonical([Hill(1, 1, 3)] * 3, 3.0)
+    problem = boxes([Hill(1, 1, 3)] * 3, 3.0)
     at = np.full(3, 0.6)
     answer = relaxed(problem, CountLimit(at, 0, 2))
     assert answer.bound == pytest.approx(2 * 1.5**3 / (1 + 1.5**3), rel=1e-12)
@@ -51,14 +51,14 @@ def test_a_bound_that_is_met_is_exact() -> None:
 
 
 def test_more_channels_than_pay_have_a_negative_price() -> None:
-    problem = canonical([Hill(1, 1, 3)] * 3, 1.5)
+    problem = boxes([Hill(1, 1, 3)] * 3, 1.5)
     answer = relaxed(problem, CountLimit(np.full(3, 0.4), 3, 3))
     assert answer.bound == pytest.approx(3 * 0.5**3 / (1 + 0.5**3), rel=0.3)
     assert answer.count_price < 0.0
 
 
 def test_a_cutoff_ends_the_search_early() -> None:
-    problem = canonical([Hill(1 + 0.1 * i, 1, 3) for i in range(8)], 3.0)
+    problem = boxes([Hill(1 + 0.1 * i, 1, 3) for i in range(8)], 3.0)
     limit = CountLimit(np.full(8, 0.6), 0, 2)
     exact = relaxed(problem, limit)
     early = relaxed(problem, limit, cutoff=1.2 * exact.bound)
@@ -82,7 +82,7 @@ def test_a_limit_narrows_the_box_it_uses_up() -> None:
 
 def test_thresholds_are_as_far_along_every_line() -> None:
     curves: list[Saturation] = [Hill(1, 1, 3), Hill(2, 4, 3), Hill(1, 1, 0.7)]
-    problem = canonical(curves, 20.0)
+    problem = boxes(curves, 20.0)
     model = Relaxation(problem)
     box = model.box(problem.lower, problem.upper)
     at = thresholds(model, box, 0, 0.25 * float(box.end[0]))

@@ -23,27 +23,27 @@ def drawn(n: int, shape: str) -> list[OneBudget]:
     return [arrays_of(problem) for problem in draw(make, 3, seed=7)]
 
 
-def alone(canonical: OneBudget, number: int) -> OneBudget:
-    assert canonical.draws is not None
-    none = np.full(canonical.n, np.nan)
-    return replace(canonical, curves=canonical.draws.one(number), draws=None, current=none)
+def alone(task: OneBudget, number: int) -> OneBudget:
+    assert task.draws is not None
+    none = np.full(task.n, np.nan)
+    return replace(task, curves=task.draws.one(number), draws=None, current=none)
 
 
-def plans_of(canonical: OneBudget) -> list[np.ndarray | None]:
-    price = solve(canonical, SolverOptions(gap=1e-4)).prices[0]
-    return best_in_draws(canonical, list(range(COUNT)), GAP, price)
+def plans_of(task: OneBudget) -> list[np.ndarray | None]:
+    price = solve(task, SolverOptions(gap=1e-4)).prices[0]
+    return best_in_draws(task, list(range(COUNT)), GAP, price)
 
 
 @pytest.mark.parametrize("shape", ["concave", "S-shaped"])
 @pytest.mark.parametrize("n", [2, 5, 9, 30])
 def test_each_plan_is_within_the_gap_of_its_draws_own_best(n: int, shape: str) -> None:
     met = 0
-    for canonical in drawn(n, shape):
-        for number, plan in enumerate(plans_of(canonical)):
+    for task in drawn(n, shape):
+        for number, plan in enumerate(plans_of(task)):
             if plan is None:
                 continue
             met += 1
-            one = alone(canonical, number)
+            one = alone(task, number)
             best = one.outcome(solve(one, SolverOptions(gap=1e-9)).spend).sum()
             assert float(one.outcome(plan).sum()) >= best * (1.0 - GAP)
             assert float(plan.sum()) == pytest.approx(one.budget, rel=1e-12)
@@ -53,11 +53,11 @@ def test_each_plan_is_within_the_gap_of_its_draws_own_best(n: int, shape: str) -
 
 
 def test_bounds_are_kept() -> None:
-    for canonical in drawn(6, "S-shaped"):
-        share = canonical.budget / 6
+    for task in drawn(6, "S-shaped"):
+        share = task.budget / 6
         lower = np.where(np.arange(6) % 2, 0.3 * share, 0.0)
         upper = np.where(np.arange(6) % 3, 2.5 * share, 0.8 * share)
-        held = replace(canonical, lower=lower, upper=upper)
+        held = replace(task, lower=lower, upper=upper)
         for number, plan in enumerate(plans_of(held)):
             if plan is not None:
                 one = alone(held, number)
@@ -68,18 +68,18 @@ def test_bounds_are_kept() -> None:
 
 
 def test_two_channels_beside_every_plan() -> None:
-    for canonical in drawn(2, "S-shaped"):
+    for task in drawn(2, "S-shaped"):
         share = np.linspace(0.0, 1.0, 4001)
-        every = canonical.budget * np.stack((share, 1.0 - share), axis=1)
-        for number, plan in enumerate(plans_of(canonical)):
+        every = task.budget * np.stack((share, 1.0 - share), axis=1)
+        for number, plan in enumerate(plans_of(task)):
             if plan is not None:
-                curves = alone(canonical, number).curves
+                curves = alone(task, number).curves
                 best = float(curves.value(every).sum(axis=1).max())
                 assert float(curves.value(plan).sum()) >= best * (1.0 - GAP)
 
 
 def test_without_a_budget_that_binds_it_is_left_to_others() -> None:
-    canonical = drawn(3, "S-shaped")[0]
-    ample = replace(canonical, upper=np.full(3, canonical.budget / 4.0))
+    task = drawn(3, "S-shaped")[0]
+    ample = replace(task, upper=np.full(3, task.budget / 4.0))
     assert best_in_draws(ample, [0, 1], GAP, 1.0) == [None, None]
-    assert best_in_draws(replace(canonical, draws=None), [0], GAP, 1.0) == [None]
+    assert best_in_draws(replace(task, draws=None), [0], GAP, 1.0) == [None]

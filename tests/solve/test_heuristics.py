@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from problems import ALL, CONCAVE, canonical, certified, random_problem, solve
+from problems import ALL, CONCAVE, boxes, certified, random_problem, solve
 
 from shared.curves.saturation import Hill, Power, Tabulated
 from shared.problem.model import SolverOptions
@@ -74,7 +74,7 @@ def test_s_shaped_problems_are_never_above_the_bound(method: str, seed: int) -> 
 def test_a_gap_that_is_left_is_stated(method: str) -> None:
     # Many alike S-curves and money for some: no search by points finds its way to the last percent.
     rng = np.random.default_rng(5)
-    problem = canonical([Hill(1.0 + 0.2 * rng.random(), 1.0, 4.0) for _ in range(20)], 10.0)
+    problem = boxes([Hill(1.0 + 0.2 * rng.random(), 1.0, 4.0) for _ in range(20)], 10.0)
     best = worth(problem, solve(problem, SolverOptions()))
     solved = solve(problem, asked(method, time_limit_s=1.0))
     gap = check(problem, solved)
@@ -89,22 +89,20 @@ def test_the_current_plan_and_a_start_are_never_lost(method: str) -> None:
     assert worth(problem, hurried) >= float(problem.outcome(best).sum()) * (1 - 1e-12)
     check(problem, hurried)
     assert "time limit" in hurried.why
-    kept = canonical(
-        [Hill(1, 1, 3.0), Hill(1, 1, 3.0), Power(0.1, 0.5)], 3.0, current=[1.5, 1.5, 0.0]
-    )
+    kept = boxes([Hill(1, 1, 3.0), Hill(1, 1, 3.0), Power(0.1, 0.5)], 3.0, current=[1.5, 1.5, 0.0])
     assert worth(kept, solve(kept, asked(method))) >= kept.outcome(kept.current).sum()
 
 
 CORNERS = {
-    "one channel": canonical([Hill(1, 1, 0.5)], 2.0),
-    "no budget": canonical([Hill(1, 1, 2), Power(1, 0.5)], 0.0),
-    "all locked": canonical([Power(1, 0.5), Power(2, 0.5)], 3.0, lower=[1, 2], upper=[1, 2]),
-    "one locked": canonical([Power(1, 0.5)] * 3, 3.0, lower=[1, 0, 0], upper=[1, 3, 3]),
-    "a cap": canonical([Hill(1, 1, 2)] * 2, 9.0, upper=[2, 3], spend_all=False),
-    "nine orders": canonical([Power(1e-6, 0.5), Power(1e3, 0.5), Power(1.0, 0.9)], 1e9),
-    "steep at zero": canonical([Hill(1, 1e-9, 0.5), Hill(1, 1, 0.4), Hill(1, 1e6, 0.9)], 10.0),
-    "flat tails": canonical([Hill(1, 1e-6, 8.0)] * 3, 1e6),
-    "tables": canonical([Tabulated((0, 1, 2), (0, 3, 4)), Tabulated((0, 4), (0, 8))], 4.0),
+    "one channel": boxes([Hill(1, 1, 0.5)], 2.0),
+    "no budget": boxes([Hill(1, 1, 2), Power(1, 0.5)], 0.0),
+    "all locked": boxes([Power(1, 0.5), Power(2, 0.5)], 3.0, lower=[1, 2], upper=[1, 2]),
+    "one locked": boxes([Power(1, 0.5)] * 3, 3.0, lower=[1, 0, 0], upper=[1, 3, 3]),
+    "a cap": boxes([Hill(1, 1, 2)] * 2, 9.0, upper=[2, 3], spend_all=False),
+    "nine orders": boxes([Power(1e-6, 0.5), Power(1e3, 0.5), Power(1.0, 0.9)], 1e9),
+    "steep at zero": boxes([Hill(1, 1e-9, 0.5), Hill(1, 1, 0.4), Hill(1, 1e6, 0.9)], 10.0),
+    "flat tails": boxes([Hill(1, 1e-6, 8.0)] * 3, 1e6),
+    "tables": boxes([Tabulated((0, 1, 2), (0, 3, 4)), Tabulated((0, 4), (0, 8))], 4.0),
 }
 
 

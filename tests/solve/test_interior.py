@@ -49,30 +49,30 @@ def test_profit_with_a_free_budget_spends_until_the_slope_is_the_cost() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_one_budget_agrees_with_the_dual(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    canonical = random_problem(rng, 8, CONCAVE)
-    exact = solve(canonical, SolverOptions(gap=1e-10))
+    task = random_problem(rng, 8, CONCAVE)
+    exact = solve(task, SolverOptions(gap=1e-10))
     p = Program(
-        names=canonical.names,
-        lower=canonical.lower[:, None],
-        upper=canonical.upper[:, None],
+        names=task.names,
+        lower=task.lower[:, None],
+        upper=task.upper[:, None],
         least_active=np.zeros((8, 1)),
-        lower_by=canonical.lower_by,
-        upper_by=canonical.upper_by,
+        lower_by=task.lower_by,
+        upper_by=task.upper_by,
         lot=np.zeros(8),
-        rows=rows([np.ones(8)], canonical.budget, canonical.budget),
+        rows=rows([np.ones(8)], task.budget, task.budget),
         spread=np.ones((8, 1, 1)),
         carry=np.ones((8, 1, 1)),
         carry_in=np.zeros((8, 1)),
         weight=np.ones((8, 1)),
-        curves=canonical.curves,
+        curves=task.curves,
     )
     found = relaxed(p)
     best = p.objective(exact.spend[:, None])
     assert found.status == "optimal"
     assert found.value == pytest.approx(best, rel=1e-8)
     assert found.bound >= best * (1 - 1e-12)
-    inside = (exact.spend > 1e-6) & (exact.spend < canonical.upper - 1e-6)
-    assert found.mu[0] == pytest.approx(canonical.marginal(exact.spend)[inside].max(), rel=1e-4)
+    inside = (exact.spend > 1e-6) & (exact.spend < task.upper - 1e-6)
+    assert found.mu[0] == pytest.approx(task.marginal(exact.spend)[inside].max(), rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))

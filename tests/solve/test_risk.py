@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import ALL, canonical, leaf, random_plans, random_problem
+from problems import ALL, boxes, leaf, random_plans, random_problem
 from scipy.optimize import linprog
 from solving import Solved
 from solving import solve_risk as solve_read
@@ -55,7 +55,7 @@ def run(task: OneBudget, risk: Risk, **options: float) -> Solved:
 def test_worst_case_of_two_opposite_draws_splits_evenly() -> None:
     # Draw 0 favours one channel as much as draw 1 the other: the worst is best in the middle.
     draws = [[Power(4.0, 0.5), Power(1.0, 0.5)], [Power(1.0, 0.5), Power(4.0, 0.5)]]
-    task = canonical([d[0] for d in draws], 8.0, draws=draws)
+    task = boxes([d[0] for d in draws], 8.0, draws=draws)
     out = run(task, Risk("worst_case"))
     np.testing.assert_allclose(out.u[:, 0], [4.0, 4.0], rtol=1e-4)
     assert out.certificate.objective == pytest.approx(10.0, rel=1e-7)
@@ -67,7 +67,7 @@ def test_tail_mean_of_straight_tables_is_a_linear_programme() -> None:
     n, count, level, budget = 4, 10, 0.3, 5.0
     rates = rng.uniform(0.5, 2.0, (n, count))
     draws = [[Tabulated((0.0, 10.0), (0.0, 10 * r)) for r in row] for row in rates]
-    task = canonical([d[0] for d in draws], budget, upper=np.full(n, 3.0), draws=draws)
+    task = boxes([d[0] for d in draws], budget, upper=np.full(n, 3.0), draws=draws)
     # max eta - sum u / (level S), u_s >= eta - F_s, u_s >= 0
     cost = np.concatenate((np.zeros(n), [-1.0], np.full(count, 1 / (level * count))))
     rows = np.column_stack((-rates.T, np.ones(count), -np.eye(count)))
@@ -138,7 +138,7 @@ def test_2_000_random_attacks_on_the_bound() -> None:
 
 def test_forged_weights_prove_nothing() -> None:
     draws = [[Exponential(t, 1.0) for t in (1.0, 2.0)], [Exponential(t, 1.0) for t in (2.0, 1.0)]]
-    task = canonical([d[0] for d in draws], 1.0, draws=draws)
+    task = boxes([d[0] for d in draws], 1.0, draws=draws)
     spend = np.array([0.5, 0.5])
     for weights in ([0.0, 0.5], [1.5, -0.5], [np.nan, 1.0], [1.0]):
         for risk in RISKS[:3]:

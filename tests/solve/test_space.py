@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import ALL, canonical, random_plans, random_problem
+from problems import ALL, boxes, random_plans, random_problem
 from programs import keeps, random_program
 
 from shared.curves.saturation import Hill, Power
@@ -45,7 +45,7 @@ def test_nothing_allowed_is_nearer_than_the_projection(seed: int, n: int, weighe
 
 
 def test_a_cap_is_only_met_where_it_is_passed() -> None:
-    space = SearchSpace(canonical([Hill(1, 1, 2)] * 2, 3.0, spend_all=False).program())
+    space = SearchSpace(boxes([Hill(1, 1, 2)] * 2, 3.0, spend_all=False).program())
     found = space.project(np.array([[0.5, 1.0], [3.0, 2.0]]))
     assert found == pytest.approx(np.array([[0.5, 1.0], [2.0, 1.0]]))
 
@@ -70,7 +70,7 @@ def test_slopes_and_curvatures_against_finite_differences(draws: int) -> None:
 
 
 def test_slopes_are_finite_where_curves_are_not() -> None:
-    space = SearchSpace(canonical([Power(1, 0.5), Hill(1, 1, 0.3)], 10.0).program())
+    space = SearchSpace(boxes([Power(1, 0.5), Hill(1, 1, 0.3)], 10.0).program())
     corner = np.zeros((1, 2))
     assert np.all(np.isfinite(space.gradient(corner)))
     assert np.all(space.gradient(corner) > 1.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import ALL, canonical, certified, cut, leaf, random_problem, split
+from problems import ALL, boxes, certified, cut, leaf, random_problem, split
 from scipy.optimize import minimize
 from solving import Solved, solve_aim
 
@@ -308,7 +308,7 @@ def test_2_000_random_attacks_on_solved_goals() -> None:
 
 
 def test_a_forged_tree_proves_nothing() -> None:
-    task = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    task = boxes([Exponential(1.0, 1.0)], 1.0, spend_all=False)
     aim = Aim("maximize_profit", 2.0, 1.0)
     for nodes in (
         (),
@@ -320,7 +320,7 @@ def test_a_forged_tree_proves_nothing() -> None:
 
 
 def test_a_plan_that_misses_the_target_is_not_proven() -> None:
-    task = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    task = boxes([Exponential(1.0, 1.0)], 1.0, spend_all=False)
     aim = Aim("maximize_outcome", 1.0, 0.0, (Floor("target_roas", 0.0, 0.9, 0.9),))
     found = certified(task, np.array([1.0]), Proof((leaf(0.5),)), aim)
     assert not found.proven

@@ -40,13 +40,13 @@ def random_problem(seed: int, count: int = 12) -> Problem:
 
 def counted(problem: Problem, steps: int) -> tuple[np.ndarray, float]:
     """By listing every plan of so many steps and every draw."""
-    canonical = arrays_of(problem)
-    assert canonical.draws is not None
-    free = canonical.budget - canonical.lower.sum()
+    task = arrays_of(problem)
+    assert task.draws is not None
+    free = task.budget - task.lower.sum()
     grid = [np.array([i, j, steps - i - j]) for i in range(steps + 1) for j in range(steps + 1 - i)]
-    plans = canonical.lower + np.array(grid) * free / steps
-    plans = plans[np.all(plans <= canonical.upper + 1e-9, axis=1)]
-    each = np.stack([canonical.draws.value(x) for x in plans])  # (N, S, n)
+    plans = task.lower + np.array(grid) * free / steps
+    plans = plans[np.all(plans <= task.upper + 1e-9, axis=1)]
+    each = np.stack([task.draws.value(x) for x in plans])  # (N, S, n)
     mean = each.mean(axis=1)
     base = mean.sum(axis=1).max()
     gains = []
