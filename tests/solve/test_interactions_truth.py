@@ -65,7 +65,7 @@ def problem_of(truth: dict[str, Any], budget: float) -> Problem:
         tuple(Channel(name.replace("/", " "), Response(c)) for name, c in curves.items()),
         budget,
         interactions=tuple(links),
-        options=SolverOptions(gap=1e-6, time_limit_s=2.0),
+        options=SolverOptions(gap=1e-6, time_limit_s=1.0),
     )
 
 
