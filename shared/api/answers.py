@@ -117,6 +117,14 @@ class Totals(Answer):
     )
 
 
+class CurrentDays(Answer):
+    """Days of a stored history, both included, and how many periods they are."""
+
+    first: str = Field(alias="from")
+    last: str = Field(alias="to")
+    periods: int
+
+
 class TodayScaled(Answer):
     """Today's mix at the plan's money: what the mix itself is worth."""
 
@@ -200,6 +208,9 @@ class OptimizeAnswer(Answer):
     totals: Totals
     today_scaled: TodayScaled | None = Field(
         description="Null where today's spend is unknown, or the money is today's anyway."
+    )
+    current_over: CurrentDays | None = Field(
+        description="Which days of the stored history stand for today; null with inline curves."
     )
     certificate: CertificateAnswer
     shadow_prices: list[_ShadowPrice]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shared.api.messages import Campaign, Channel
-from shared.api.periods import Calendar, own_periods, own_prices
+from shared.api.periods import Calendar, Past, own_periods, own_prices
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.api.unbuilt import CODE
 from shared.curves.adstock import LagWeights
@@ -45,19 +45,27 @@ class Reading:
     """What every channel of one request is read with; ``faults`` collects what is found.
 
     ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
-    asked for by :meth:`before`. ``keep``: nobody gets less than today.
+    asked for by :meth:`before`, ``remembered`` those whose earlier spend a stored set knew.
+    ``keep``: nobody gets less than today.
     """
 
     prior: Mapping[str, Any]
     calendar: Calendar
     faults: list[Fault]
     keep: bool = False
+    past: Past | None = None
     asked: set[str] = field(default_factory=set)
+    remembered: set[str] = field(default_factory=set)
 
     def before(self, name: str) -> Any:
-        """What was spent on an arm before the horizon."""
+        """What was spent on an arm before the horizon: as told, or as a stored set remembers."""
         self.asked.add(name)
-        return self.prior.get(name)
+        told = self.prior.get(name)
+        if told is not None or self.past is None or self.calendar.periods == 1:
+            return told
+        known = self.past.before(name, self.calendar.start)
+        self.remembered |= {name} if known else set()
+        return known
 
 
 def inline_channels(given: Given, reading: Reading) -> list[ProblemChannel]:
@@ -203,7 +211,7 @@ def _arm(
     if stored is None:
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
-        limits |= _observed(channel, stored, reading.calendar.periods)
+        limits |= _observed(channel, stored, reading)
         if channel.response is None and channel.saturation is None:
             limits["verdict"] = stored.verdict
     limits["periods"] = own_periods(channel, name, path, reading.calendar)
@@ -250,10 +258,13 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
     )
 
 
-def _observed(channel: Campaign, stored: ChannelCurve, periods: int) -> dict[str, Any]:
+def _observed(channel: Campaign, stored: ChannelCurve, reading: Reading) -> dict[str, Any]:
     """What the history says of spend, where the caller does not."""
-    observed = stored.observed_spend
-    current = observed.last if channel.current_spend is None else channel.current_spend
+    observed, periods = stored.observed_spend, reading.calendar.periods
+    current = channel.current_spend
+    if current is None and reading.past is not None:
+        current = reading.past.current(stored.channel)
+    current = observed.last if current is None else current
     # The default ceiling never contradicts what the caller asks for.
     ceiling = max(
         DEFAULT_HEADROOM * observed.max,

@@ -36,6 +36,7 @@ __all__ = [
     "ChannelSpend",
     "Coefficient",
     "Constraint",
+    "CurrentOver",
     "EvaluateRequest",
     "Horizon",
     "Interaction",
@@ -427,6 +428,20 @@ class Solver(Message):
     )
 
 
+class CurrentOver(Message):
+    """Which periods of a stored history stand for today."""
+
+    last: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = Field(
+        None, description="The last so many periods."
+    )
+    first: Annotated[str, Field(max_length=10)] | None = Field(
+        None, alias="from", description="Periods that begin on this day or later (2026-06-01)."
+    )
+    until: Annotated[str, Field(max_length=10)] | None = Field(
+        None, alias="to", description="Periods that begin on this day or earlier."
+    )
+
+
 class OptimizeRequest(Message):
     """The best allocation of a budget: stored curves (dataset) or curves in the request."""
 
@@ -454,6 +469,11 @@ class OptimizeRequest(Message):
     )
     budget_min: Money | None = Field(
         None, description="Spend at least this of the budget, which is then a cap."
+    )
+    current: CurrentOver | None = Field(
+        None,
+        description='What stands for today, with a dataset: {"last": 13} or dates; the last '
+        "quarter if not given. current_spend of a channel goes before it.",
     )
     keep_current: bool = Field(
         False, description="Only the extra money is placed: no channel gets less than today."

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from shared.api.messages import Campaign, Constraint, OptimizeRequest, PeriodLimits, Span, When
+from shared.api.messages import (
+    MAX_PERIODS,
+    Campaign,
+    Constraint,
+    OptimizeRequest,
+    PeriodLimits,
+    Span,
+    When,
+)
 from shared.api.pointers import pointer_to
+from shared.curves.curveset import CurveSet
 from shared.errors import Fault
 from shared.problem.model import PeriodLimits as Limits
 from shared.problem.model import Window
 
-__all__ = ["Calendar", "budget_windows", "calendar_of", "own_periods", "own_prices", "rule_periods"]
+__all__ = [
+    "Calendar",
+    "Past",
+    "budget_windows",
+    "calendar_of",
+    "own_periods",
+    "own_prices",
+    "past_of",
+    "rule_periods",
+]
 
 Path = tuple[str | int, ...]
 LIMITS = ("min_spend", "max_spend", "spend", "price")
@@ -91,6 +109,97 @@ class Calendar:
 
     def _fault(self, path: Path, code: str, message: str) -> None:
         self.faults.append(Fault(pointer_to(*path), code, message))
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was spent before, as a stored curve set remembers it: ``spend`` by arm and period.
+
+    ``first`` to ``last`` (places from 0) are the periods that stand for today.
+    """
+
+    dates: tuple[date, ...]
+    frequency: str
+    spend: Mapping[str, Sequence[float]]
+    first: int
+    last: int
+
+    @property
+    def after(self) -> date:
+        """The first day of the period after the last one."""
+        from shared.history.periods import period_after
+
+        return period_after(self.dates[-1], self.frequency)
+
+    @property
+    def today(self) -> tuple[date, date, int]:
+        """First and last day of what stands for today, and how many periods that are."""
+        from shared.history.periods import period_after
+
+        end = period_after(self.dates[self.last], self.frequency)
+        count = self.last - self.first + 1
+        return self.dates[self.first], date.fromordinal(end.toordinal() - 1), count
+
+    def current(self, arm: str) -> float | None:
+        """What an arm spends a period today."""
+        spend = self.spend.get(arm)
+        if not spend:
+            return None
+        own = spend[self.first : self.last + 1]
+        return float(sum(own) / len(own))
+
+    def before(self, arm: str, start: date | None) -> list[float] | None:
+        """What was spent on an arm before ``start``, oldest first; as today where nothing is known.
+
+        None where the set does not remember it.
+        """
+        spend = self.spend.get(arm)
+        if spend is None:
+            return None
+        from shared.history.periods import period_after
+
+        known = [x for day, x in zip(self.dates, spend, strict=True) if not start or day < start]
+        day = self.after
+        while start is not None and day < start and len(known) < 2 * MAX_PERIODS:
+            known.append(self.current(arm) or 0.0)
+            day = period_after(day, self.frequency)
+        return known[-MAX_PERIODS:]
+
+
+def past_of(message: OptimizeRequest, curves: CurveSet, faults: list[Fault]) -> Past | None:
+    """The past of a stored curve set, and what of it stands for today; None where it has none."""
+    told = curves.diagnostics.get("over_time")
+    days = told.get("dates") if isinstance(told, Mapping) else None
+    if not isinstance(told, Mapping) or not days:
+        return None
+    dates = tuple(date.fromisoformat(day) for day in days)
+    usual = {"day": 91, "week": 13, "month": 3}.get(curves.frequency, 1)
+    first, last = max(len(dates) - usual, 0), len(dates) - 1
+    asked = message.current
+    if asked is not None and asked.last is not None:
+        if asked.last > len(dates):
+            said = f"The history has {len(dates)} periods: today cannot be the last {asked.last}."
+            faults.append(Fault("/current/last", "out_of_range", said))
+        first = max(len(dates) - asked.last, 0)
+    elif asked is not None:
+        ends = (("from", asked.first, dates[0]), ("to", asked.until, dates[-1]))
+        found = []
+        for field, text, default in ends:
+            try:
+                found.append(default if text is None else date.fromisoformat(text))
+            except ValueError:
+                said = f"{field} must be a date like 2026-09-01; it is {str(text)[:40]!r}."
+                faults.append(Fault(f"/current/{field}", "invalid_date", said))
+                return None
+        inside = [i for i, day in enumerate(dates) if found[0] <= day <= found[1]]
+        if not inside:
+            said = f"No period of the history, {dates[0]} to {dates[-1]}, begins in these dates."
+            faults.append(Fault("/current", "out_of_range", said))
+            return None
+        first, last = inside[0], inside[-1]
+    spend = told.get("spend")
+    known = spend if isinstance(spend, Mapping) else {}
+    return Past(dates, curves.frequency, known, first, last)
 
 
 def calendar_of(

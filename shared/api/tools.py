@@ -47,7 +47,12 @@ class Tool:
 _UNSPEAKABLE = (
     "channels.response",
     "channels.campaigns",
-    "channels.adstock:lag_weights",
+    *(f"channels.adstock:{kind}" for kind in ("lag_weights", "delayed")),
+    *(f"channels.adstock:{kind}" for kind in ("weibull_pdf", "weibull_cdf")),
+    *(f"channels.{field}" for field in ("penalty_per_unit", "periods.note", "periods.price")),
+    *(f"constraints.{field}" for field in ("periods", "min_outcome", "min_roas", "max_cpa")),
+    *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate")),
+    *("budget_windows.min", "budget_min", "current"),
     "channels.saturation.offset",
     *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.
@@ -63,6 +68,8 @@ _UNSPEAKABLE = (
 # A what-if says these of its base by changes, or not at all: a tool has a hundred fields at most.
 _BASE_LEFT_OUT = (
     "period_budgets",
+    "budget_windows",
+    "channels.periods",
     "channels.period_weights",
     "objective.long_term_weight",
     "objective.max_frequency",

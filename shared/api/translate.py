@@ -32,6 +32,7 @@ from shared.api.periods import (
     calendar_of,
     own_periods,
     own_prices,
+    past_of,
     rule_periods,
 )
 from shared.api.pointers import did_you_mean, pointer_to
@@ -92,8 +93,17 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     alike = [(i, channel) for i, channel in asked if channel.like is not None]
     warnings: list[tuple[str, str]] = []
     horizon = message.horizon or HorizonMessage()
-    calendar = _calendar(message, curves, faults)
-    reading = Reading(horizon.prior_spend or {}, calendar, faults, message.keep_current)
+    past = None if curves is None else past_of(message, curves, faults)
+    if curves is None and message.current is not None:
+        text = "current chooses periods of a stored history: name a dataset, or give current_spend."
+        faults.append(Fault("/current", "needs_dataset", text))
+    calendar = calendar_of(
+        message,
+        faults,
+        after=None if past is None else past.after,
+        frequency=None if curves is None else curves.frequency,
+    )
+    reading = Reading(horizon.prior_spend or {}, calendar, faults, message.keep_current, past)
     names: list[str] = []
     if curves is None:
         made = inline_channels(given, reading)
@@ -116,6 +126,8 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     if risk.measure != "expected" and not any(_draws(channel) for channel in channels):
         faults.append(no_draws(risk.measure))
     warnings += [] if curves is None else list(_doubts(curves, channels))
+    if curves is not None:
+        warnings += _carried_in(reading, channels)
     capped = _cap(message, warnings)
     problem = Problem(
         channels=channels,
@@ -136,6 +148,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         budget_min=message.budget_min,
         test_reserve=message.test_reserve or 0.0,
         warnings=tuple(warnings),
+        current_over=None if past is None else past.today,
     )
     if problem.options.method == "lagrangian" and not problem.separable:
         faults.append(_not_lagrangian())
@@ -219,18 +232,25 @@ def _budget(
     return known * periods * (1.0 + message.budget_change)
 
 
-def _calendar(message: OptimizeRequest, curves: CurveSet | None, faults: list[Fault]) -> Calendar:
-    """What the horizon's periods are; of a stored dataset they follow on its history."""
-    if curves is None:
-        return calendar_of(message, faults)
-    told = curves.diagnostics.get("over_time")
-    dates = told.get("dates") if isinstance(told, Mapping) else None
-    after = None
-    if dates:
-        from shared.history.periods import period_after
-
-        after = period_after(date.fromisoformat(dates[-1]), curves.frequency)
-    return calendar_of(message, faults, after=after, frequency=curves.frequency)
+def _carried_in(reading: Reading, channels: Sequence[ProblemChannel]) -> Iterator[tuple[str, str]]:
+    """Where the carryover comes from that a plan over time begins with."""
+    calendar, past = reading.calendar, reading.past
+    arms = [arm for channel in channels for arm in channel.campaigns or (channel,)]
+    if calendar.periods == 1 or not any(arm.response.adstock for arm in arms):
+        return
+    if past is None or not reading.remembered:
+        if not reading.prior:
+            text = (
+                "The stored curves do not remember what was spent before, so the plan begins "
+                "without carryover: refit, or tell horizon.prior_spend."
+            )
+            yield "no_carry_in", text
+        return
+    last = date.fromordinal(past.after.toordinal() - 1)
+    text = f"Carryover of what was spent until {last} comes in; horizon.prior_spend overrides it."
+    if calendar.start is not None and calendar.start > past.after:
+        text += f" From then to {calendar.start} spend is taken to be today's."
+    yield "carry_in_from_history", text
 
 
 def _cap(message: OptimizeRequest, warnings: list[tuple[str, str]]) -> bool:

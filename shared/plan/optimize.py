@@ -214,6 +214,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "allocation": rows,
         "totals": sums,
         "today_scaled": plan.scaled,
+        "current_over": _current_over(problem),
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
@@ -224,6 +225,14 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "warnings": [*warn(problem, rows, sums, proof), *notes],
         "curves_version": problem.curves_version,
     }
+
+
+def _current_over(problem: Problem) -> dict[str, Any] | None:
+    """Which days of a stored history stand for today."""
+    if problem.current_over is None:
+        return None
+    first, last, count = problem.current_over
+    return {"from": first.isoformat(), "to": last.isoformat(), "periods": count}
 
 
 def _slopes_now(plan: Plan) -> list[float | None]:

@@ -221,7 +221,8 @@ class Problem:
     ``budget`` is the total over the horizon, None where it is free; ``spend_all`` makes it (and
     each of ``period_budgets``) an equality, otherwise a cap. ``windows`` are budgets of stretches
     of periods: caps beside ``budget``. ``budget_min`` is the least to be spent of the budget.
-    ``test_reserve`` is the share of all budgets held back for tests.
+    ``test_reserve`` is the share of all budgets held back for tests. ``current_over`` are the days
+    that stand for today, first and last, and how many periods they are.
     """
 
     channels: tuple[Channel, ...]
@@ -242,6 +243,7 @@ class Problem:
     windows: tuple[Window, ...] = ()
     budget_min: float | None = None
     test_reserve: float = 0.0
+    current_over: tuple[date, date, int] | None = None
 
     @property
     def one_budget(self) -> float:

@@ -172,6 +172,17 @@ def over_time(
         "low": _short(low),
         "high": _short(high),
         "parts": {name: _short(values) for name, values in fitted.over_time().items()},
+        "spend": spend_of(history),
+    }
+
+
+def spend_of(history: History) -> dict[str, list[float]]:
+    """What was spent in every period, by arm: plans begin with what of it still works."""
+    panel = history.panel()
+    return {
+        arm_name(panel, geo, place): _short(panel.spend[geo, :, place])
+        for geo in range(len(panel.geos))
+        for place in range(len(panel.arms))
     }
 
 
