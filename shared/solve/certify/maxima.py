@@ -283,7 +283,7 @@ class Mixture:
 
     def _start(self) -> None:
         self.marks = np.unique(self._first_marks())
-        self.value = self._value(self.marks)
+        self.value = self.at(self.marks)
         self.left_top, self.right_top = self._lines(self.marks[:-1], self.marks[1:])
 
     def maxima(self, lower: Array, upper: Array, price: Array, tolerance: float | Array) -> Array:
@@ -301,10 +301,6 @@ class Mixture:
             self._add(np.concatenate((lower[rows], upper[rows])))
             out[rows] = self._maxima(lower[rows], upper[rows], price[rows], slack[rows])
         return out
-
-    def at(self, x: Array) -> Array:
-        """The sum itself at ``x`` (k,), rounded up."""
-        return self._value(x)
 
     def _first_marks(self) -> Array:
         low, high = self.low, self.high
@@ -353,7 +349,7 @@ class Mixture:
         marks = np.union1d(self.marks, new)
         value = np.empty(marks.size)
         value[np.searchsorted(marks, self.marks)] = self.value
-        value[np.searchsorted(marks, new)] = self._value(new)
+        value[np.searchsorted(marks, new)] = self.at(new)
         a, b = marks[:-1], marks[1:]
         # Parts that were there before keep their lines.
         place = np.minimum(np.searchsorted(self.marks, a), self.marks.size - 1)
@@ -367,7 +363,8 @@ class Mixture:
     def _z(self, x: Array) -> Array:
         return np.asarray(x[:, None] * self.carry + self.offset)
 
-    def _value(self, x: Array) -> Array:
+    def at(self, x: Array) -> Array:
+        """The sum itself at ``x`` (k,), rounded up."""
         return self._by_rows(self._value_of, x)[0]
 
     def _by_rows(self, of: Callable[..., tuple[Array, ...]], *points: Array) -> list[Array]:
