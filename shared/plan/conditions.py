@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.plan import Plan
-from shared.plan.words import bound_name, money, number, outcome_of
+from shared.plan.words import bound_name, money, number, outcome_of, say
 from shared.problem.program import Program
 
 __all__ = ["conditions", "price_of_money"]
@@ -94,10 +94,6 @@ class _Curves:
         return np.asarray(out * self._carry**2)
 
 
-def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": data}
-
-
 def _entries(plan: Plan, program: Program, price: float) -> Sentences:
     problem, curves = plan.problem, _Curves(program)
     x = plan.best.spend[:, 0]
@@ -127,7 +123,7 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
         )
         data = {"channel": name, "spend": float(x[i]), "factor": factor, "exact": exact}
         data |= {"best_return": best, "price": price}
-        ranked.append((factor, _say("entry", text, **data)))
+        ranked.append((factor, say("entry", text, **data)))
     ranked.sort(key=lambda item: item[0])
     return [sentence for _, sentence in ranked[:TOLD]]
 
@@ -154,7 +150,7 @@ def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
             f"{number(100 * float(factor))} % of its effectiveness."
         )
         data = {"channel": name, "bound": bound, "spend": float(x[i]), "factor": float(factor)}
-        ranked.append((float(factor), _say("slack", text, **data, price=price)))
+        ranked.append((float(factor), say("slack", text, **data, price=price)))
     ranked.sort(key=lambda item: -item[0])
     return [sentence for _, sentence in ranked[:TOLD]]
 
@@ -187,7 +183,7 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
         "the effectiveness that its curve says."
     )
     data = {"channel": name, "change": gains[best], "factor": factor, "price": price}
-    return [_say("loss", text, **data, marginal_return_now=slope)]
+    return [say("loss", text, **data, marginal_return_now=slope)]
 
 
 def _price_without(

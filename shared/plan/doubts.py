@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.plan.words import money, number, outcome_of, possessive
+from shared.plan.words import money, number, outcome_of, possessive, say
 from shared.problem.model import Channel, Problem
 
 __all__ = ["doubts"]
@@ -46,7 +46,7 @@ def _of(problem: Problem, channel: Channel, row: Row) -> list[tuple[float, dict[
     meaning = VERDICTS.get(channel.verdict or "")
     if meaning and (spend > 0.0 or change):
         text = f"{possessive(name)} part rests on little: {meaning}."
-        said.append((spend, _say("unsure_curve", text, channel=name, verdict=channel.verdict)))
+        said.append((spend, say("unsure_curve", text, channel=name, verdict=channel.verdict)))
     if row["extrapolated"] and channel.observed_max is not None:
         most = max((part["spend"] for part in row.get("periods") or ()), default=spend)
         text = (
@@ -55,7 +55,7 @@ def _of(problem: Problem, channel: Channel, row: Row) -> list[tuple[float, dict[
             "a guess."
         )
         data = {"channel": name, "spend": most, "observed_max": channel.observed_max}
-        said.append((spend, _say("extrapolates", text, **data)))
+        said.append((spend, say("extrapolates", text, **data)))
     return said
 
 
@@ -72,8 +72,4 @@ def _least_sure(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:
         f"are expected, with a 90 % interval of {number(low)} to {number(high)}."
     )
     data = {k: row[k] for k in ("channel", "outcome", "outcome_interval")}
-    return [_say("least_sure", text, **data)]
-
-
-def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": data}
+    return [say("least_sure", text, **data)]

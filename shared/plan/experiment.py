@@ -3,7 +3,7 @@
 The channel to test first is the one whose curve is worth most to know
 (:mod:`shared.plan.information`). Its test changes the channel's spend towards the recommended one
 for a block of periods and compares the outcome with as many periods before it; how many it takes,
-and what it can tell, is ``contrast`` and ``TestPrecision``. Two questions are answered apart:
+and what it can tell, is ``contrast`` and ``PrecisionOfTest``. Two questions are answered apart:
 whether the effect itself would be found (``detects``), and whether it can be told from what the
 same money brings elsewhere (``settles``), which is what the shift hangs on.
 
@@ -46,7 +46,7 @@ from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.solve.one_budget.form import one_budget
 
-__all__ = ["AskedTest", "TestPrecision", "contrast", "experiment"]
+__all__ = ["AskedTest", "PrecisionOfTest", "contrast", "experiment"]
 
 Floats = NDArray[np.float64]
 
@@ -241,7 +241,7 @@ class _Bench:
         return {**row, "explanation": self._told(row)}
 
     def _as_lift_test(
-        self, arm: Arm, change: float, periods: int, precision: TestPrecision
+        self, arm: Arm, change: float, periods: int, precision: PrecisionOfTest
     ) -> dict[str, Any]:
         """The test as ``lift_tests`` of a spec takes it: all periods of the changed spend, in all.
 
@@ -266,14 +266,14 @@ class _Bench:
             "in_history": True,
         }
 
-    def _precision(self, arm: Arm) -> TestPrecision:
+    def _precision(self, arm: Arm) -> PrecisionOfTest:
         adstock, wash = arm.channel.response.adstock, 0
         if adstock is not None:
             arrived = np.cumsum(adstock.weights(LONGEST_WASH)) / max(adstock.total_weight(), 1e-300)
             enough = np.flatnonzero(arrived >= SETTLED)
             wash = int(enough[0]) if enough.size else LONGEST_WASH
         asked = self.asked
-        return TestPrecision(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+        return PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
 
     def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
         """(G,) changes of spend to choose from, the recommended one first."""
@@ -383,7 +383,7 @@ def _say(
 
 
 def _pick(
-    precision: TestPrecision, sizes: Floats, lifts: Floats, most: int
+    precision: PrecisionOfTest, sizes: Floats, lifts: Floats, most: int
 ) -> tuple[int, int | None]:
     """The smallest change that is found in time, with its periods; else the most visible one."""
     for g in np.argsort(np.abs(sizes), kind="stable").tolist():
@@ -400,7 +400,7 @@ def contrast(periods: int, wash: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class TestPrecision:
+class PrecisionOfTest:
     """What tests can tell.
 
     Attributes

@@ -20,6 +20,7 @@ from shared.plan.words import (
     number,
     outcome_of,
     percent,
+    say,
     span,
 )
 from shared.plan.yardstick import broken_by, yardstick
@@ -74,10 +75,6 @@ def explain(
     return sentences
 
 
-def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": data}
-
-
 def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
     problem, current, later = plan.problem, plan.current, plan.best.later
     spend, now = totals["spend"], totals["current_spend"]
@@ -129,7 +126,7 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
                 f"; it beats today's plan in {100 * totals['probability_better']:.0f} % of draws"
             )
     data["spend_share"] = quotient(spend - now, now) if now is not None else None
-    return _say("headline", text + ".", **data, periods=problem.horizon.periods)
+    return say("headline", text + ".", **data, periods=problem.horizon.periods)
 
 
 def _mix(plan: Plan) -> list[dict[str, Any]]:
@@ -167,7 +164,7 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     bound, gap = certificate[key], certificate["relative_gap"]
     data = {k: certificate[k] for k in ("objective", key, "relative_gap", "proven")}
     if not certificate["proven"] or bound is None or gap is None:
-        return _say("not_proven", "How far this is from the best possible is not proven.", **data)
+        return say("not_proven", "How far this is from the best possible is not proven.", **data)
     verb = {
         "minimize_spend": f"reach the target for less than {money(problem, bound)}",
         "maximize_profit": f"earn more than {money(problem, bound)}",
@@ -180,11 +177,11 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     if problem.risk.measure != "expected":
         data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
     if gap <= PROVEN_BEST:
-        return _say("proof", f"{text}: this is the best.", **data)
+        return say("proof", f"{text}: this is the best.", **data)
     # Rounded up: the sentence must not promise a smaller gap than was proven.
     digits = max(0, -floor(log10(100 * gap)))
     share = f"{100 * gap + 0.5 * 10.0**-digits:.{digits}f}"
-    return _say("proof", f"{text}; this one is within {share} % of that.", **data)
+    return say("proof", f"{text}; this one is within {share} % of that.", **data)
 
 
 def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
@@ -200,7 +197,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
         return []
     text = f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}."
     data = [{"limit": name, "amount": amount} for name, amount in broken.items()]
-    return [_say("today_not_allowed", text, broken=data)]
+    return [say("today_not_allowed", text, broken=data)]
 
 
 def _as_read(problem: Problem) -> str:
@@ -240,17 +237,17 @@ def _moves(
     if dropped:
         verb = "gets" if len(dropped) == 1 else "get"
         text = f"{', '.join(dropped)} {verb} nothing any more."
-        sentences.append(_say("dropped", text, channels=dropped))
+        sentences.append(say("dropped", text, channels=dropped))
     if rest := [item for item in told[MOVES_TOLD:] if item[1] not in dropped]:
         verb = "move is" if len(rest) == 1 else "moves are"
         most = money(problem, rest[0][0])
         text = f"{len(rest)} smaller {verb} in the allocation, of {most} or less."
-        sentences.append(_say("more_moves", text, count=len(rest), largest=rest[0][0]))
+        sentences.append(say("more_moves", text, count=len(rest), largest=rest[0][0]))
     if not told and totals["current_outcome"] is not None:
         best = "is already the best one within the limits"
         if not plan.optimal:
             best = "is the best one that was found"
-        sentences.append(_say("keep", f"Today's plan {best}: nothing should move."))
+        sentences.append(say("keep", f"Today's plan {best}: nothing should move."))
     return sentences
 
 
@@ -278,7 +275,7 @@ def _moved(problem: Problem, row: Row, slope: float | None) -> dict[str, Any]:
         k: row[k] for k in ("channel", "change", "change_share", "marginal_return", "saturation")
     }
     data["marginal_return_now"] = slope
-    return _say("increase" if change > 0 else "decrease", text + ".", **data)
+    return say("increase" if change > 0 else "decrease", text + ".", **data)
 
 
 def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -295,7 +292,7 @@ def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, d
         data = [{"channel": _named(row, c), "change": c["change"]} for c in moved]
         text = f"{name} keeps its total, and within it {', '.join(each)}{more}."
         size = 0.5 * sum(abs(c["change"]) for c in moved)
-        yield size, _say("within", text, channel=name, campaigns=data, more=len(moved) - MOVES_TOLD)
+        yield size, say("within", text, channel=name, campaigns=data, more=len(moved) - MOVES_TOLD)
     periods = row.get("periods") or ()
     each_now = (row["current_spend"] or 0.0) / max(len(periods), 1)
     size = 0.5 * sum(abs(period["spend"] - each_now) for period in periods)
@@ -307,7 +304,7 @@ def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, d
             f"{money(problem, each_now)} in each to {money(problem, most['spend'])} in period "
             f"{most['period']} and {money(problem, least['spend'])} in period {least['period']}."
         )
-        yield size, _say("between_periods", text, channel=name, moved=size, now=each_now, ends=data)
+        yield size, say("between_periods", text, channel=name, moved=size, now=each_now, ends=data)
 
 
 def _ties(plan: Plan) -> list[dict[str, Any]]:
@@ -318,7 +315,7 @@ def _ties(plan: Plan) -> list[dict[str, Any]]:
             "straight": f"{one} and {other} bring the same for the next unit of money and for the "
             "last: moving some between them is as good.",
         }[why]
-        said.append(_say("tie", text, channels=[one, other], why=why))
+        said.append(say("tie", text, channels=[one, other], why=why))
     return said
 
 
@@ -341,7 +338,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                     f"{bound_name(name)}: {slack} {gained(problem, gain)}."
                 )
                 data = {"channel": row["channel"], "bound": name, "spend": row["spend"]}
-                ranked.append((gain, _say("held", text, **data, gain=gain, direction=way)))
+                ranked.append((gain, say("held", text, **data, gain=gain, direction=way)))
             elif (own := found.get(name)) and own["value"] and name not in told:
                 told.add(name)
                 held = [r["channel"] for r in rows if name in r["binding"]]
@@ -352,7 +349,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                     f"{gained(problem, own['value'])}."
                 )
                 data = {"constraint": name, "channels": held, "gain": own["value"]}
-                ranked.append((own["value"], _say("constraint", text, **data, direction=way)))
+                ranked.append((own["value"], say("constraint", text, **data, direction=way)))
     ranked.sort(key=lambda item: -item[0])
     return [sentence for _, sentence in ranked[:MOVES_TOLD]]
 
@@ -382,7 +379,7 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
         # The value bends here: a price has two sides.
         text += f"; one unit less would cost {_lost(problem, less)}"
         data["value_less"] = less
-    return [_say("budget", text + ".", **data)]
+    return [say("budget", text + ".", **data)]
 
 
 def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> str:
@@ -422,5 +419,5 @@ def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:
             f"The {name} of {number(asked)} holds the plan: {way} to {number(eased)} it would "
             f"{gained(problem, gain)}."
         )
-        said.append(_say("target", text, target=name, asked=asked, eased=eased, gain=gain))
+        said.append(say("target", text, target=name, asked=asked, eased=eased, gain=gain))
     return said

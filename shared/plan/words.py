@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import floor, log10
+from typing import Any
 
 from shared.problem.aim import is_target
 from shared.problem.model import Problem
@@ -18,6 +19,7 @@ __all__ = [
     "percent",
     "plural",
     "possessive",
+    "say",
     "span",
     "unit_of",
 ]
@@ -123,3 +125,8 @@ def plural(count: int, noun: str) -> str:
     ('1 step', '3 steps')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def say(code: str, text: str, **data: Any) -> dict[str, Any]:
+    """A sentence of an answer, with the figures that it tells."""
+    return {"code": code, "text": text, "data": data}

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import InvalidInput
 from shared.plan.conditions import price_of_money
-from shared.plan.experiment import AskedTest, TestPrecision, experiment
+from shared.plan.experiment import AskedTest, PrecisionOfTest, experiment
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
 from shared.problem.model import Goal, Horizon, Problem
@@ -62,7 +62,7 @@ def test_a_smaller_change_than_the_one_chosen_would_not_be_found() -> None:
     assert (
         abs(design["spend_change_per_period"]) > 10.2
     )  # more than recommended, for less is not seen
-    precision = TestPrecision(25.0, 0.0, 0.8, 0.1, 0)
+    precision = PrecisionOfTest(25.0, 0.0, 0.8, 0.1, 0)
     recommended = design["recommended_spend"] - design["current_spend"]
     curve = problem.channels[1].response.saturation
     lift = float(curve.value(30.0 + recommended) - curve.value(30.0))
