@@ -110,7 +110,14 @@ class Totals(Answer):
     uplift: float | None
     uplift_share: float | None
     uplift_interval: Interval | None
-    roas: float | None
+    outcome_from_past_spend: float = Field(
+        description="Of the outcome, what earlier spend (prior_spend) still brings."
+    )
+    value: float | None = Field(description="Money that the outcome is worth, where that is told.")
+    profit: float | None = Field(description="Value less spend.")
+    roas: float | None = Field(
+        description="Outcome (or value) of the money still to be spent, per unit of it."
+    )
     cpa: float | None
     probability_better: float | None = Field(
         description="Share of draws in which this plan beats the current one."

@@ -219,7 +219,11 @@ def _arm(
         limits["keeps"] = _keeps(limits["current_spend"], name, path, reading)
         return limited(channel, **limits)
     made = limited(channel, **limits)
-    return replace(made, penalty=made.penalty + (above.penalty_per_unit or 0.0))
+    return replace(
+        made,
+        penalty=made.penalty + (above.penalty_per_unit or 0.0),
+        value_per_outcome=made.value_per_outcome or above.value_per_outcome,
+    )
 
 
 def _keeps(current: float | None, name: str, path: Path, reading: Reading) -> bool:
@@ -251,6 +255,7 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
         locked=channel.locked,
         minimum_if_active=channel.minimum_if_active or 0.0,
         penalty=channel.penalty_per_unit or 0.0,
+        value_per_outcome=channel.value_per_outcome,
         increment=channel.increment or 0.0,
         min_total=channel.min_total or 0.0,
         max_total=channel.max_total,

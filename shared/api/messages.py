@@ -183,6 +183,11 @@ class Campaign(Message):
         description="Beside price_elasticity: the spend per period at which media cost what the "
         "curve assumes; current_spend if not given.",
     )
+    value_per_outcome: Positive | None = Field(
+        None,
+        description="Money that one outcome of this channel is worth, in place of the objective's; "
+        "for maximize_profit.",
+    )
     penalty_per_unit: Annotated[float, Field(ge=0, le=1e9), OR_NOTHING] | None = Field(
         None,
         description="What each unit of money here costs in the objective beside itself, in the "
@@ -285,6 +290,11 @@ class Objective(Message):
         "this outcome (with value_per_outcome, its value); the budget is a cap, and may be left "
         "out.",
     )
+    efficiency_of: Literal["plan", "all"] = Field(
+        "plan",
+        description="What target_roas, target_cpa and the like are of: the outcome of the money "
+        "still to be spent, or all, with what earlier spend (prior_spend) still brings.",
+    )
     long_term_weight: Share | None = Field(
         None, description="Weight of the outcome that carryover brings after the horizon."
     )
@@ -331,6 +341,11 @@ class Constraint(Message):
     )
     max_cpa: Positive | None = Field(
         None, description="Money of these channels per outcome of theirs, at most."
+    )
+    split: list[Share] | None = Field(
+        None,
+        max_length=MAX_CHANNELS,
+        description="Shares of the channels' sum, in their order: 0.6 and 0.4 keep two regions so.",
     )
     periods: list[When | Span] | None = Field(
         None,

@@ -54,6 +54,7 @@ LIMITS = (
     "min_outcome",
     "min_roas",
     "max_cpa",
+    "split",
 )
 """What a constraint may say of the sum (or the number) of its channels."""
 
@@ -172,6 +173,17 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
             message = f"{channel} is twice in the constraint {name!r}."
             yield Fault(pointer_to("constraints", i, "channels", j), "duplicate", message)
         seen.add(channel)
+    split = rule.get("split")
+    if numbers(split) and isinstance(channels, list):
+        if len(split) != len(channels):
+            message = (
+                f"split of the constraint {name!r} must have one share for each of its "
+                f"{len(channels)} channels; it has {len(split)}."
+            )
+            yield Fault(pointer_to("constraints", i, "split"), "length_mismatch", message)
+        elif abs(sum(split) - 1.0) > 1e-6:
+            message = f"The shares of the split {name!r} must add up to 1; they are {sum(split):g}."
+            yield Fault(pointer_to("constraints", i, "split"), "contradiction", message)
     for field in WHOLE_HORIZON:
         if rule.get("periods") is not None and rule.get(field) is not None:
             message = f"{field} of the constraint {name!r} is of the whole horizon: drop periods."

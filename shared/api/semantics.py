@@ -341,6 +341,7 @@ def _goal_faults(raw: Json) -> Iterator[Fault]:
     weighted = goal == "weighted_sum"
     returns = any(objective.get(key) is not None for key in (*EFFICIENCY, MARGINAL))
     yield from _marginal_faults(raw, objective, goal)
+    yield from _value_faults(raw, goal)
     yield from _objective_weights(objective, weighted=weighted)
     for other, field in FIELD_OF_GOAL.items():
         if weighted and field != "target_outcome":
@@ -369,6 +370,19 @@ def _goal_faults(raw: Json) -> Iterator[Fault]:
                 "so all its carryover counts already."
             )
             yield Fault(f"/objective/{field}", "needs_periods", message)
+
+
+def _value_faults(raw: Json, goal: Any) -> Iterator[Fault]:
+    """A channel's own value is for profit, and for returns; the others need one too."""
+    valued = list[tuple[int, str]]()
+    for i, name, channel in named(raw.get("channels")):
+        below = [c for _, _, c in named(channel.get("campaigns"))]
+        if any(item.get("value_per_outcome") is not None for item in (channel, *below)):
+            valued.append((i, name))
+    if valued and goal != "maximize_profit" and isinstance(goal, str):
+        i, name = valued[0]
+        message = f"value_per_outcome of {name} is for the goal maximize_profit; here it is {goal}."
+        yield Fault(pointer_to("channels", i, "value_per_outcome"), "not_used", message)
 
 
 def _marginal_faults(raw: Json, objective: Json, goal: Any) -> Iterator[Fault]:

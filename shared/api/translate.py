@@ -195,6 +195,7 @@ def _goal(message: OptimizeRequest) -> Goal:
         target_roas=objective.target_roas,
         target_cpa=objective.target_cpa,
         target_marginal_return=objective.target_marginal_return,
+        efficiency_of=objective.efficiency_of,
         long_term_weight=objective.long_term_weight or 0.0,
         weights=_weights(objective.weights),
     )
@@ -328,8 +329,17 @@ def _rules(
             min_outcome=rule.min_outcome,
             min_roas=rule.min_roas,
             max_cpa=rule.max_cpa,
+            split=_split(rule, left),
             periods=rule_periods(rule, i, calendar),
         )
+
+
+def _split(rule: Constraint, left: set[str]) -> tuple[float, ...]:
+    """The shares of the channels that are left, which add up to 1 again."""
+    named = zip(rule.channels or (), rule.split or (), strict=False)
+    shares = [share for name, share in named if name in left]
+    total = sum(shares)
+    return tuple(share / total for share in shares) if total > 0.0 else ()
 
 
 def _holds_at_nothing(rule: Constraint) -> bool:

@@ -25,7 +25,6 @@ __all__ = [
     "interval",
     "quotient",
     "score",
-    "shared_outcome",
     "today_scaled",
     "totals",
 ]
@@ -60,6 +59,8 @@ class Score:
         there are none.
     later
         Expected outcome after the horizon, as the objective counts it.
+    past
+        (A,) of the outcome, what spend before the plan still brings.
     counted
         Money as goal and targets count it: all of it, unless it is discounted.
     """
@@ -72,6 +73,7 @@ class Score:
     draws: Floats | None
     alone: Floats | None = None
     later: float = 0.0
+    past: Floats | None = None
     counted: float = 0.0
 
     @property
@@ -105,31 +107,21 @@ def score(program: Program, spend: Floats) -> Score:
     alone, slopes = program.response(z), program.slopes(spend)
     if program.pairs:
         slopes = slopes * program.steeper(z)
-    shared = shared_outcome(program, z)
+    shared = program.shared(z)
+    each = np.ones((own, 1)) if program.ratios is None else 1.0 / program.ratios[:own, None]
+    brings = (alone + shared)[:own]
     return Score(
         spend=program.spend(spend)[:own],
-        outcome=(alone + shared)[:own, :ended],
-        marginal=_through_carry(program, slopes)[:own],
-        ceiling=_ceiling(program)[:own, :ended],
-        idle=program.response(np.zeros(z.shape))[:own, :ended],
-        draws=None if draws is None else (draws + shared)[:, :own, :ended],
-        alone=alone[:own, :ended] if program.pairs else None,
-        later=float((alone + shared)[:own, ended:].sum()),
+        outcome=each * brings[:, :ended],
+        marginal=each * _through_carry(program, slopes)[:own],
+        ceiling=each * _ceiling(program)[:own, :ended],
+        idle=each * program.response(np.zeros(z.shape))[:own, :ended],
+        draws=None if draws is None else each * (draws + shared)[:, :own, :ended],
+        alone=each * alone[:own, :ended] if program.pairs else None,
+        later=float((each * brings[:, ended:]).sum()),
+        past=each[:, 0] * program.past()[:own, :ended].sum(axis=1),
         counted=float((program.counted() * spend).sum()),
     )
-
-
-def shared_outcome(program: Program, z: Floats) -> Floats:
-    """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
-    out = np.zeros(program.weight.shape)
-    if not program.pairs:
-        return out
-    level = program.saturation(z)
-    for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
-        out[pair.first] += 0.5 * pair.strength * both
-        out[pair.second] += 0.5 * pair.strength * both
-    return out
 
 
 def _ceiling(program: Program) -> Floats:
@@ -201,9 +193,28 @@ def _share_better(gain: Floats | None) -> float | None:
     return float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
 
 
+def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float | None:
+    """What the outcome of a plan is worth in money; None where nobody said.
+
+    ``efficient``: of the money still to be spent alone, as efficiencies count it.
+    """
+    arms = [arm for channel in problem.channels for arm in channel.campaigns or (channel,)]
+    usual = problem.goal.value_per_outcome
+    own = [usual if arm.value_per_outcome is None else arm.value_per_outcome for arm in arms]
+    known = [value for value in own if value is not None]
+    if len(known) < len(own):
+        return None
+    brings = plan.outcome.sum(axis=1)
+    if efficient and plan.past is not None and problem.goal.efficiency_of == "plan":
+        brings = brings - plan.past
+    return float(np.array(known) @ brings)
+
+
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
-    worth = problem.goal.value_per_outcome or 1.0
+    past = 0.0 if plan.past is None else float(plan.past.sum())
+    efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
+    value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
     now = None if current is None else current.total
     uplift = None if now is None else plan.total - now
     mine, todays = plan.total_draws(), None if current is None else current.total_draws()
@@ -217,7 +228,10 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": interval(gain),
-        "roas": quotient(worth * plan.total, plan.counted),
-        "cpa": quotient(plan.counted, plan.total),
+        "outcome_from_past_spend": past,
+        "value": value,
+        "profit": None if value is None else value - plan.counted,
+        "roas": quotient(efficient if valued is None else valued, plan.counted),
+        "cpa": quotient(plan.counted, efficient),
         "probability_better": _share_better(gain),
     }

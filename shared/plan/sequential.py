@@ -41,10 +41,17 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     weight[:, period:] = 0.0
     left = float(program.periods - period)
     every = (program.floors, replace(program, weight=weight).brought(past), program.asked_of(past))
+    # What comes without the plan's money is asked for no earlier than it comes.
+    coming = program.past()[:, period + 1 :].sum(axis=1)
     return tuple(
         replace(floor, constant=max(floor.constant - brought, 0.0) / left)
         if floor.per_money == 0.0
-        else replace(floor, constant=floor.constant + floor.per_money * costs - brought)
+        else replace(
+            floor,
+            constant=max(floor.constant - float(floor.shares(program.arms) @ coming), 0.0)
+            + floor.per_money * costs
+            - brought,
+        )
         for floor, brought, costs in zip(*every, strict=True)
     )
 

@@ -13,13 +13,14 @@ floor (0, 1 / c); ``target_outcome`` is the floor (target, 0). A weighted sum of
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, InvalidInput
-from shared.problem.model import Goal
+from shared.problem.model import Channel, Goal
 
 __all__ = [
     "GOALS",
@@ -31,6 +32,8 @@ __all__ = [
     "group_target",
     "is_target",
     "later_of",
+    "of_volume",
+    "value_ratios",
     "worth_of",
 ]
 
@@ -161,6 +164,25 @@ def aim_of(goal: Goal) -> Aim:
         target = _positive(goal.target_cpa, "target_cpa", goal.goal)
         floors.append(Floor("target_cpa", 0.0, 1.0 / target, target))
     return Aim(goal.goal, value, cost, tuple(floors))
+
+
+def value_ratios(goal: Goal, channels: Sequence[Channel]) -> Array | None:
+    """(A,) what an outcome of each arm is worth of the goal's ``value_per_outcome``."""
+    own = [channel.value_per_outcome for channel in channels]
+    if all(value is None for value in own):
+        return None
+    usual = goal.value_per_outcome or 1.0
+    return np.array([1.0 if value is None else value / usual for value in own])
+
+
+def of_volume(floor: Floor, ratios: Array) -> Floor:
+    """A target where outcomes are worth different amounts: one of outcomes counts each as one, a
+    return by its worth."""
+    if floor.name.endswith("_roas"):
+        return floor
+    arms = len(ratios)
+    share = tuple((floor.shares(arms) / ratios).tolist())
+    return replace(floor, share=share, pays=tuple(floor.pays_by(arms).tolist()))
 
 
 def group_target(name: str, level: float, goal: Goal, arms: tuple[float, ...]) -> Floor:

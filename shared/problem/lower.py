@@ -32,7 +32,14 @@ from numpy.typing import NDArray
 from shared.curves.saturation import Exponential, Saturation
 from shared.curves.stack import CurveStack, DrawStack, Group
 from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
-from shared.problem.aim import OF_GROUPS, Floor, aim_of, group_target
+from shared.problem.aim import (
+    OF_GROUPS,
+    Floor,
+    aim_of,
+    group_target,
+    of_volume,
+    value_ratios,
+)
 from shared.problem.arms import (
     HAIR,
     Arm,
@@ -118,13 +125,18 @@ def _assembled(
         for rule in problem.constraints
         if rule.max_active is not None
     )
-    aim = aim_of(problem.goal)
+    aim, ratios = aim_of(problem.goal), value_ratios(problem.goal, [arm.channel for arm in arms])
+    targets = (*aim.floors, *_group_targets(problem, arms))
+    if ratios is not None and problem.interactions:
+        text = "Interactions beside values per outcome that differ are not supported yet."
+        raise NotSupportedYet.at("/interactions", "not_supported_yet", text)
+    weight = moved.weight if ratios is None else moved.weight * ratios[:, None]
     today = [current_of(arm.channel) for arm in arms]
     known = [spend for spend in today if spend is not None]
     periods = problem.horizon.periods
     total = float((moved.spread.sum(axis=1) * box.upper).sum())
     budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
-    return Program(
+    program = Program(
         names=tuple(arm.name for arm in arms),
         lower=box.lower,
         upper=box.upper,
@@ -136,21 +148,36 @@ def _assembled(
         spread=moved.spread,
         carry=moved.carry,
         carry_in=moved.carry_in,
-        weight=moved.weight,
+        weight=weight,
         curves=curves[0],
         draws=curves[1],
+        ratios=ratios,
         at_most=at_most,
         pairs=pairs_of(problem, arms),
         value=aim.value,
         cost=aim.cost,
         discount=_discount(problem),
         fee=_fees(arms),
-        floors=(*aim.floors, *_group_targets(problem, arms)),
+        floors=targets if ratios is None else tuple(of_volume(f, ratios) for f in targets),
         risk=None if problem.risk.measure == "expected" else problem.risk,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
         if len(known) == len(arms)
         else None,
         scale=budget if budget > 0.0 else max(min(total, sum(known) * periods or total), 1e-9),
+    )
+    if problem.goal.efficiency_of == "plan":
+        program = replace(program, floors=_of_the_plan(program))
+    return program
+
+
+def _of_the_plan(program: Program) -> tuple[Floor, ...]:
+    """Efficiencies of the money still to be spent: what comes without it is taken off."""
+    if not program.floors or not np.any(program.carry_in):
+        return program.floors
+    past, arms = program.past().sum(axis=1), program.arms
+    return tuple(
+        replace(f, constant=f.constant + float(f.shares(arms) @ past)) if f.per_money > 0.0 else f
+        for f in program.floors
     )
 
 
@@ -528,6 +555,10 @@ def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int)
             build.add(rule.name, group - rule.min_share, build.spread[t], 0.0, math.inf)
         if rule.max_share is not None:
             build.add(rule.name, group - rule.max_share, build.spread[t], -math.inf, 0.0)
+    for name, share in list(zip(rule.channels, rule.split, strict=False))[:-1]:
+        own = build.pick(build.members[places[name]])
+        for t in periods:  # the last share follows from the others
+            build.add(rule.name, own - share * group, build.spread[t], 0.0, 0.0)
     weights = np.zeros(len(build.arms))
     for name, coefficient in rule.coefficients:
         weights[build.members[places[name]]] += coefficient
@@ -674,6 +705,7 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         program,
         names=(*program.names, *names),
         fee=None if program.fee is None else more(program.fee),
+        ratios=None if program.ratios is None else np.append(program.ratios, np.ones(n)),
         floors=tuple(floor.with_more(n) for floor in program.floors),
         lower=more(program.lower),
         upper=np.concatenate((program.upper, upper)),

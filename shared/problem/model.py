@@ -89,6 +89,8 @@ class Channel:
         Multipliers of the media price, one a period; empty for ones.
     keeps
         No less than ``current_spend``: only extra money is placed.
+    value_per_outcome
+        Of one outcome of this channel, in place of the goal's.
     penalty
         What a unit of money here costs in the objective, beside itself.
     """
@@ -115,6 +117,7 @@ class Channel:
     period_prices: tuple[float, ...] = ()
     keeps: bool = False
     penalty: float = 0.0
+    value_per_outcome: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ class Constraint:
 
     Shares are of the total spend (of the period, in a plan over time). ``coefficients`` with
     ``minimum`` and ``maximum`` make any linear rule. ``max_active``: at most so many of
-    ``channels`` spend anything at all.
+    ``channels`` spend anything at all. ``split``: shares of what the channels spend together.
+    ``min_outcome``, ``min_roas`` and ``max_cpa`` are of the channels' own outcome over the horizon.
+    ``periods`` (from 1): those that the rule is about; None: all.
     """
 
     name: str
@@ -142,6 +147,7 @@ class Constraint:
     min_outcome: float | None = None
     min_roas: float | None = None
     max_cpa: float | None = None
+    split: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,7 @@ class Goal:
     target_roas: float | None = None
     target_cpa: float | None = None
     target_marginal_return: float | None = None
+    efficiency_of: str = "plan"
     long_term_weight: float = 0.0
     weights: Weights = Weights()
 

@@ -111,6 +111,9 @@ class Program:
     discount, fee
         (T,) what money of each period counts, in the objective and in targets; (A,) what a unit of
         an arm's money costs in the objective beside ``cost``. None: all of it, nothing.
+    ratios
+        (A,) what an outcome of each arm is worth of the usual one, which ``weight`` counts; None:
+        all the same.
     floors
         Targets that every plan has to meet, of its outcome and its money.
     risk
@@ -145,6 +148,7 @@ class Program:
     cost: float = 0.0
     discount: Array | None = None
     fee: Array | None = None
+    ratios: Array | None = None
     floors: tuple[Floor, ...] = ()
     risk: Risk | None = None
     current: Array | None = None
@@ -229,6 +233,23 @@ class Program:
         """The money that each target counts."""
         each = (self.counted() * u).sum(axis=1)
         return tuple(float(each @ floor.pays_by(self.arms)) for floor in self.floors)
+
+    def past(self) -> Array:
+        """(A, H) outcome that spend before the plan still brings."""
+        out = np.zeros(self.weight.shape)
+        if not np.any(self.carry_in):
+            return out
+        return self.response(self.carry_in) - self.response(out) + self.shared(self.carry_in)
+
+    def shared(self, z: Array) -> Array:
+        """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
+        out = np.zeros(self.weight.shape)
+        level = self.saturation(z) if self.pairs else out
+        for pair in self.pairs:
+            both = level[pair.first] * level[pair.second] * self.pair_weight(pair)
+            out[pair.first] += 0.5 * pair.strength * both
+            out[pair.second] += 0.5 * pair.strength * both
+        return out
 
     def counted(self) -> Array:
         """(A, K) money, discounted, that goal and targets count per unit of a decision."""

@@ -384,8 +384,18 @@ def _season(raw: Raw, place: int, arm: Raw, tail: int) -> np.ndarray:
     return np.asarray(whole * discount(raw, len(whole)))
 
 
-def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
-    """(S, N, T + tail) of all arms together, in every draw; the mean season after the horizon."""
+def _value(raw: Raw, place: int, arm: Raw) -> float:
+    """What an outcome of an arm is worth of the objective's own value."""
+    channel, usual = raw["channels"][place], (raw.get("objective") or {}).get("value_per_outcome")
+    own = arm.get("value_per_outcome", channel.get("value_per_outcome", usual))
+    return 1.0 if own is None else float(own) / float(usual or 1.0)
+
+
+def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0, *, whole: bool = True) -> np.ndarray:
+    """(S, N, T + tail) of all arms together, in every draw; the mean season after the horizon.
+
+    ``whole``: each outcome counts as one, not by what it is worth.
+    """
     z = _adstocked(raw, plans, tail)
     total = np.zeros((1, z.shape[0], z.shape[2]))
     # By channel: (its part of the channel's ceiling, level of saturation, season) of each arm.
@@ -394,7 +404,7 @@ def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
         season = _season(raw, place, arm, tail)
         curves = _curves(raw, place, arm)
         each = np.stack([curve.value(z[:, a]) for curve in curves])
-        total = total + season * each
+        total = total + (season * each if whole else season * _value(raw, place, arm) * each)
         top = float(np.mean([curve.ceiling for curve in curves]))
         if math.isfinite(top):
             level = each.mean(axis=0) / top if top else np.zeros(z[:, a].shape)
@@ -441,18 +451,22 @@ def money_of(raw: Raw, plans: np.ndarray) -> np.ndarray:
     return np.asarray((plans.sum(axis=1) * discount(raw, plans.shape[2])).sum(axis=1))
 
 
-def _by_draw(raw: Raw, plans: np.ndarray) -> np.ndarray:
+def _by_draw(raw: Raw, plans: np.ndarray, *, whole: bool) -> np.ndarray:
     """(S, N) outcome over the horizon, what comes later at its weight."""
     later, periods = _worth(raw).later, plans.shape[2]
-    by_draw = outcomes(raw, plans, _tail(raw) if later else 0)
+    by_draw = outcomes(raw, plans, _tail(raw) if later else 0, whole=whole)
     return np.asarray(
         by_draw[:, :, :periods].sum(axis=2) + later * by_draw[:, :, periods:].sum(axis=2)
     )
 
 
-def counted(raw: Raw, plans: np.ndarray, *, careful: bool) -> np.ndarray:
-    """(N,) outcome that goals and targets count: expected, or as the measure of risk reads it."""
-    return _measured((raw.get("risk") or {}) if careful else {}, _by_draw(raw, plans))
+def counted(raw: Raw, plans: np.ndarray, *, careful: bool, whole: bool = True) -> np.ndarray:
+    """(N,) outcome that goals and targets count: expected, or as the measure of risk reads it.
+
+    Not ``whole``: each outcome by what it is worth of the usual one.
+    """
+    risk = (raw.get("risk") or {}) if careful else {}
+    return _measured(risk, _by_draw(raw, plans, whole=whole))
 
 
 def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:
@@ -461,7 +475,7 @@ def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:
     paid = worth.spend * money_of(raw, plans) + _penalties(raw, plans)
     if worth.outcome == 0.0:
         return -paid
-    return worth.outcome * counted(raw, plans, careful=True) - paid
+    return worth.outcome * counted(raw, plans, careful=True, whole=False) - paid
 
 
 def _penalties(raw: Raw, plans: np.ndarray) -> np.ndarray:
@@ -679,6 +693,9 @@ def _ruled(raw: Raw, plans: np.ndarray, rule: Raw) -> Iterator[tuple[Any, np.nda
         yield rule["min_share"] * everything, x, math.inf
     if "max_share" in rule:
         yield -math.inf, x, rule["max_share"] * everything
+    for name, share in zip(rule["channels"], rule.get("split", []), strict=False):
+        own = _of(raw, plans, [name])
+        yield share * x, own, share * x
     linear = np.zeros_like(everything)
     for term in rule.get("coefficients", []):
         linear += term["coefficient"] * _of(raw, plans, [term["channel"]])
@@ -739,6 +756,10 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
     if not {"target_outcome", "target_roas", "target_cpa"} & goal.keys():
         return
     spend, outcome = money_of(raw, plans), counted(raw, plans, careful=False)
+    valued = counted(raw, plans, careful=False, whole=False)
+    if goal.get("efficiency_of", "plan") == "plan":
+        outcome = outcome - _left_over(raw, plans)
+        valued = valued - _left_over(raw, plans, whole=False)
     if "target_outcome" in goal:
         careful = goal.get("goal") == "minimize_spend"
         read = counted(raw, plans, careful=careful)
@@ -746,10 +767,19 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
         yield "target_outcome", size, read - goal["target_outcome"]
     if "target_roas" in goal:
         floor = goal["target_roas"] / goal.get("value_per_outcome", 1.0) * spend
-        yield "target_roas", np.maximum(floor, np.abs(outcome)), outcome - floor
+        yield "target_roas", np.maximum(floor, np.abs(valued)), valued - floor
     if "target_cpa" in goal:
         floor = spend / goal["target_cpa"]
         yield "target_cpa", np.maximum(floor, np.abs(outcome)), outcome - floor
+
+
+def _left_over(raw: Raw, plans: np.ndarray, *, whole: bool = True) -> float:
+    """What earlier spend brings of all that comes without any more money."""
+    nothing = np.zeros((1, *plans.shape[1:]))
+    forgotten = {**raw, "horizon": {**(raw.get("horizon") or {}), "prior_spend": {}}}
+    both = (counted(r, nothing, careful=False, whole=whole)[0] for r in (raw, forgotten))
+    with_it, without = both
+    return float(with_it - without)
 
 
 def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -769,19 +799,23 @@ def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
         others[:, outside] = plans[:, outside]
         own = np.delete(plans, outside, axis=1).sum(axis=1)
         spend = (own * discount(raw, plans.shape[2])).sum(axis=1)
-        outcome = counted(raw, plans, careful=False) - counted(raw, others, careful=False)
-        outcome = outcome + _without_money(raw, rule["channels"])
+        efficient = (raw.get("objective") or {}).get("efficiency_of", "plan") == "all"
         floors = {
             "min_outcome": rule.get("min_outcome", 0.0) + 0.0 * spend,
             "min_roas": rule.get("min_roas", 0.0) / value * spend,
             "max_cpa": spend / rule.get("max_cpa", 1.0),
         }
         for kind in sorted(asked):
-            size = np.maximum(np.abs(floors[kind]), np.abs(outcome))
-            yield f"{rule['name']}.{kind}", size, outcome - floors[kind]
+            whole = kind != "min_roas"  # a return is of what outcomes are worth
+            both = (counted(raw, p, careful=False, whole=whole) for p in (plans, others))
+            brings = next(both) - next(both)
+            if efficient or kind == "min_outcome":
+                brings = brings + _without_money(raw, rule["channels"], whole=whole)
+            size = np.maximum(np.abs(floors[kind]), np.abs(brings))
+            yield f"{rule['name']}.{kind}", size, brings - floors[kind]
 
 
-def _without_money(raw: Raw, names: list[str]) -> float:
+def _without_money(raw: Raw, names: list[str], *, whole: bool) -> float:
     """What some channels bring without any money: earlier spend that still works."""
     inside = {"channels": [c for c in raw["channels"] if c["channel"] in names]}
     rest = {key: value for key, value in raw.items() if key not in ("channels", "interactions")}
@@ -791,7 +825,7 @@ def _without_money(raw: Raw, names: list[str]) -> float:
         kept = {key: x for key, x in prior.items() if key.partition("/")[0] in names}
         own["horizon"] = {**own["horizon"], "prior_spend": kept}
     nothing = np.zeros((1, len(arms_of(own)), periods_of(raw)))
-    return float(counted(own, nothing, careful=False)[0])
+    return float(counted(own, nothing, careful=False, whole=whole)[0])
 
 
 # -- all there are ------------------------------------------------------------------------------

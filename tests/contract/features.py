@@ -276,6 +276,20 @@ def _brought(raw: Raw, plan: np.ndarray, names: list[str]) -> float:
     return float(more[0])
 
 
+def _split(raw: Raw, rng: Rng) -> None:
+    """Two channels that keep their parts of what they spend together."""
+    share = float(rng.uniform(0.45, 0.6))
+    _rule(raw, "regions", channels=["c", "d"], split=[share, 1.0 - share])
+
+
+def _margins(raw: Raw, rng: Rng) -> None:
+    """Outcomes of two channels are worth more and less than the others."""
+    raw["channels"][0]["value_per_outcome"] = float(rng.uniform(1.2, 1.6))
+    raw["channels"][2]["value_per_outcome"] = float(rng.uniform(0.6, 0.9))
+    _goal(raw, goal="maximize_profit", value_per_outcome=float(rng.uniform(0.9, 1.2)))
+    _free_budget(raw)
+
+
 def _penalty(raw: Raw, rng: Rng) -> None:
     raw["channels"][0]["penalty_per_unit"] = float(rng.uniform(0.1, 0.4))
     raw["channels"][3]["penalty_per_unit"] = float(rng.uniform(0.0, 0.2))
@@ -522,6 +536,7 @@ FEATURES: dict[str, Change] = {
     "worst_case": _risk("worst_case"),
     "marginal_return": _marginal,
     "maximize_profit": _profit,
+    "margins": _margins,
     "weighted_sum": _weighted,
     "maximize_reach": _reach,
     "long_term": _long_term,
@@ -531,6 +546,7 @@ FEATURES: dict[str, Change] = {
     "target_cpa": _target_cpa,
     "group_targets": _group_targets,
     "penalty": _penalty,
+    "split": _split,
     "method": _method,
 }
 """Changes by feature, in the order in which they are made."""
@@ -545,7 +561,10 @@ OVER_TIME = {
 ONE_OF: tuple[tuple[str, ...], ...] = (
     ("time_varying", "constant", "fixed_shares", "sequential"),
     ("mean_minus_sd", "quantile", "cvar", "worst_case"),
-    ("maximize_profit", "weighted_sum", "maximize_reach", "minimize_spend", "marginal_return"),
+    (
+        *("maximize_profit", "margins", "weighted_sum", "maximize_reach"),
+        *("minimize_spend", "marginal_return"),
+    ),
     ("period_budgets", "windows"),
     ("period_budgets", "budget_change"),
     ("period_budgets", "budget_min"),
@@ -590,6 +609,7 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("fixed_shares", "by_period"): "/channels/0/periods/0",
     ("fixed_shares", "windows"): "/budget_windows",
     ("group_targets", "interactions"): "/constraints/0/min_outcome",
+    ("margins", "interactions"): "/interactions",
     ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
     ("group_targets", "quantile"): "/constraints/0/min_outcome",
     ("group_targets", "cvar"): "/constraints/0/min_outcome",

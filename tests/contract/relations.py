@@ -101,6 +101,8 @@ def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
         for channel in out["channels"]:
             for item in [channel, *(channel.get("campaigns") or [])]:
                 _times(item, ("penalty_per_unit",), 1 / by)
+    for channel in out["channels"]:
+        _times(channel, ("value_per_outcome",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), by)
     if "value_per_outcome" not in goal:
         _times(goal, ("target_roas", "target_marginal_return"), 1 / by)
@@ -129,6 +131,8 @@ def in_other_outcomes(raw: Raw, by: float) -> tuple[Raw, float]:
                 _times(item, ("penalty_per_unit",), by)
     _times(goal, ("target_outcome",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), 1 / by)
+    for channel in out["channels"]:
+        _times(channel, ("value_per_outcome",), 1 / by)
     if "value_per_outcome" not in goal:
         _times(goal, ("target_roas", "target_marginal_return"), by)
     _times(goal.get("weights") or {}, ("outcome", "reach", "long_term"), 1 / by)
