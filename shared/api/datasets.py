@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.api.faults import validated
-from shared.api.history_messages import Spec
 from shared.api.http import CSV, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
@@ -38,7 +37,7 @@ __all__ = [
 
 def put_spec(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/spec``"""
-    from shared.history.spec import read_spec
+    from shared.history.spec import Spec, read_spec
 
     dataset = _dataset(call)
     accepted(*validated(Spec, call.json))

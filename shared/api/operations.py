@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from shared.api import answers, sensitivity_answers, step_messages, stored_answers
 from shared.api.campaign_messages import CampaignsAnswer, CampaignsRequest
-from shared.api.history_messages import FitRequest, Spec
+from shared.api.history_messages import FitRequest
 from shared.api.import_messages import ImportRequest, StoreCurvesRequest
 from shared.api.messages import (
     EvaluateRequest,
@@ -16,6 +16,7 @@ from shared.api.messages import (
     ScenariosRequest,
     SensitivityRequest,
 )
+from shared.history.spec import Spec
 
 __all__ = ["DATASET_NAME", "OPERATIONS", "PATH_PARAMETERS", "Operation"]
 

@@ -16,8 +16,8 @@ from shared.api.answers import (
     Totals,
 )
 from shared.api.curve_messages import WHOLE, Message, Name, Positive
-from shared.api.history_messages import Day
 from shared.api.messages import MAX_CHANNELS, OptimizeRequest
+from shared.history.spec import Day
 
 __all__ = ["ExperimentAnswer", "ExperimentRequest", "TransitionAnswer", "TransitionRequest"]
 

@@ -190,12 +190,12 @@ def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amou
     rows, roles = len(table.lines), spec.channels or ()
     for role in roles:
         if role.spend:
-            scope = "" if role.scale is None else f"spend {role.channel}"
+            scope = "" if role.worth is None else f"spend {role.channel}"
             yield from _amounts_of(table, role.spend, [scope] * rows)
     yield from _amounts_of_outcome(table, spec)
     taken = {date_column, spec.events, spec.geo, *(role.spend for role in roles)}
     taken |= {*(spec.controls or ()), *dict(spec.outcome_columns)}
-    told = spec.outcomes is not None and all(role.scale is not None for role in roles)
+    told = spec.outcomes is not None and all(role.worth is not None for role in roles)
     yield from _amounts_of_rows(table, taken, ["rows" if told else ""] * rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -121,17 +121,17 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     """
     faults = FaultLog()
     columns = _columns(table, spec)
-    own = replace(spec, controls=(), events="")  # these are columns of the outcomes
+    own = spec.but(controls=[], events="")  # these are columns of the outcomes
     if outcomes_follow or not all(name in table.columns for name, _ in spec.outcome_columns):
-        own = replace(own, outcome=None, outcomes=None)
-    check_columns(own, [table], faults)
+        own = own.but(outcome=None, outcomes=None)
+    check_columns(own, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
-        own = replace(own, outcome=guessed.outcome)
+        own = own.but(outcome=guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
     wanted += [name for name, _ in own.outcome_columns]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
@@ -157,7 +157,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     add_duplicates(table, dated.column, keys, faults)
     frequency = read_frequency(table, dated, spec, faults)
     channels, left_out = _channels(spec, names, faults)
-    scales = {role.channel: role.scale for role in spec.channels or () if role.scale is not None}
+    scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}
     if not set(names) <= set(scales):
         one_unit(table, columns["spend"], "'scale' of every channel in 'channels'", faults)
     amounts = tuple(amounts_of_long(table, own, columns, dated.column, names, scales))
@@ -226,20 +226,18 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if "geo" in columns and not apart:
         findings.append(one_geo(columns["geo"], geos[0]))
     given = {role.channel: role for role in spec.channels or ()}
-    spec = replace(
-        spec,
+    spec = spec.but(
         date=dated.column,
         frequency=frequency,
         outcome=spec.outcome or own.outcome,
         outcomes=spec.outcomes,
-        channels=tuple(
-            replace(
-                given.get(name, ChannelRole(name)),
+        channels=[
+            given.get(name, ChannelRole(channel=name)).but(
                 spend=columns["spend"],
                 impressions=columns.get("impressions"),
             )
             for name in channels
-        ),
+        ],
         geo=columns["geo"] if apart else "",
     )
     return LongTable(cells, has_outcome, frequency, spec, apart, tuple(findings), amounts)
@@ -356,11 +354,11 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         Every fault of its cells, and columns of the spec that are not there.
     """
     faults = FaultLog()
-    own = replace(spec, channels=())
+    own = spec.but(channels=[])
     # the spend history may call its dates and geos differently
-    own = replace(own, date=spec.date if spec.date in table.columns else None)
-    own = replace(own, geo=spec.geo if spec.geo in table.columns else None)
-    check_columns(own, [table], faults)
+    own = own.but(date=spec.date if spec.date in table.columns else None)
+    own = own.but(geo=spec.geo if spec.geo in table.columns else None)
+    check_columns(own, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
@@ -386,7 +384,7 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
         events=tuple(labels),
         frequency=frequency,
-        spec=replace(own, date=dated.column, frequency=frequency, channels=spec.channels),
+        spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
         geos=several(geos),
         findings=(*dated.findings, *guesses, *more),
         amounts=amounts,

@@ -268,8 +268,7 @@ def _read_both(
 
 def _merge(long: Spec, outcomes: Spec) -> Spec:
     """The roles of both tables in one spec."""
-    return replace(
-        long,
+    return long.but(
         outcome=outcomes.outcome,
         outcomes=outcomes.outcomes,
         controls=outcomes.controls,
@@ -354,7 +353,7 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
             spend=spend,
             impressions=impressions,
             outcome=outcome,
-            control_names=result.spec.controls or (),
+            control_names=tuple(result.spec.controls or ()),
             controls=controls,
             events=events,
         ),

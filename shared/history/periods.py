@@ -9,7 +9,14 @@ from datetime import date, timedelta
 
 from shared.history.faults import FaultLog
 
-__all__ = ["FREQUENCIES", "frequency_of", "grid", "period_after", "period_number"]
+__all__ = [
+    "FREQUENCIES",
+    "evenly_spaced",
+    "frequency_of",
+    "grid",
+    "period_after",
+    "period_number",
+]
 
 FREQUENCIES = ("day", "week", "month")
 _DAYS = {"day": 1, "week": 7}
@@ -39,6 +46,23 @@ def grid(first: date, last: date, frequency: str) -> list[date]:
         return [date(n // 12, n % 12 + 1, 1) for n in range(low, high + 1)]
     step = _DAYS[frequency]
     return [first + timedelta(days=k) for k in range(0, (last - first).days + 1, step)]
+
+
+def evenly_spaced(days: Sequence[date]) -> bool:
+    """Whether three dates or more are periods of one length with few missing in between.
+
+    Days, weeks and their multiples, months and theirs.
+    """
+    ordered = sorted(set(days))
+    if len(ordered) < 3:
+        return False
+    number = [day.toordinal() for day in ordered]
+    if _one_day_of_month(ordered):
+        number = [period_number(day, "month") for day in ordered]
+    steps = [b - a for a, b in itertools.pairwise(number)]
+    step = _usual(steps)
+    whole = all(one % step == 0 for one in steps)
+    return whole and (number[-1] - number[0]) // step + 1 <= 1.25 * len(ordered)
 
 
 def frequency_of(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
@@ -211,12 +210,12 @@ def guess_roles(
     if spec.geo is None and repeated:
         geo = [n for n in text if set(tokens(n)) & _GEOS]
         if geo:
-            spec = replace(spec, geo=geo[0])
+            spec = spec.but(geo=geo[0])
             findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
             free.remove(geo[0])
     if spec.channels is None and not outcomes_only:
         roles, totals = _guess_channels(free)
-        spec = replace(spec, channels=roles or None)
+        spec = spec.but(channels=roles or None)
         for role in roles:
             exposure = f", its impressions in '{role.impressions}'" if role.impressions else ""
             findings.append(
@@ -248,7 +247,7 @@ def guess_roles(
         )
         if ranked:
             outcome = ranked[0][-1]
-            spec = replace(spec, outcome=outcome)
+            spec = spec.but(outcome=outcome)
             findings.append(
                 _guess("outcome", outcome, f"Column '{outcome}' was read as the outcome.")
             )
@@ -267,23 +266,23 @@ def guess_roles(
     if spec.events is None:
         labels = [n for n in free if n in text and set(tokens(n)) & _EVENTS]
         if labels:
-            spec = replace(spec, events=labels[0])
+            spec = spec.but(events=labels[0])
             findings.append(
                 _guess("events", labels[0], f"Column '{labels[0]}' was read as labels of events.")
             )
             free.remove(labels[0])
     if spec.controls is None:
-        chosen = tuple(
+        chosen = [
             n
             for n in free
             # a column that is mostly empty would be mostly made up
             if numeric.get(n, 0.0) >= 0.9 and set(tokens(n)) & _CONTROLS and not _spend_like(n)
-        )
-        spec = replace(spec, controls=chosen)
+        ]
+        spec = spec.but(controls=chosen)
         for name in chosen:
             findings.append(_guess("control", name, f"Column '{name}' was read as a control."))
             free.remove(name)
-    spec = replace(spec, events=spec.events or "", geo=spec.geo or "")
+    spec = spec.but(events=spec.events or "", geo=spec.geo or "")
     left = [n for n in free if n in numeric or n in text]
     if left:
         findings.append(
@@ -333,7 +332,7 @@ def _bare_names(columns: Sequence[str]) -> list[str]:
     return out if len(set(out)) == len(out) else list(columns)
 
 
-def _guess_channels(free: Sequence[str]) -> tuple[tuple[ChannelRole, ...], list[str]]:
+def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
     """Spend columns with their exposure, and columns that call themselves totals of spend."""
     spend = [name for name in free if _spend_like(name)]
     totals = [name for name in spend if set(tokens(name)) & TOTALS]
@@ -345,8 +344,12 @@ def _guess_channels(free: Sequence[str]) -> tuple[tuple[ChannelRole, ...], list[
         for name in reversed(free)
         if set(tokens(name)) & _IMPRESSIONS or re.search(r"[^_]_I$", name)
     }
-    roles = tuple(
-        ChannelRole(re.sub(r"[/|]", "_", bare), column, exposure.get(frozenset(tokens(bare))))
+    roles = [
+        ChannelRole(
+            channel=re.sub(r"[/|]", "_", bare),
+            spend=column,
+            impressions=exposure.get(frozenset(tokens(bare))),
+        )
         for column, bare in zip(spend, _bare_names(spend), strict=True)
-    )
+    ]
     return roles, totals

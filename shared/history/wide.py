@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -166,12 +166,12 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         Every fault of its cells, and columns of the spec that are not there.
     """
     faults = FaultLog()
-    check_columns(spec, [table], faults)
+    check_columns(spec, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, spec, faults)
     given = spec
     spec, guesses = guess_roles(spec, table, dated.column, outcomes_only=False)
-    spec = replace(spec, date=dated.column)
+    spec = spec.but(date=dated.column)
     findings = [*dated.findings, *guesses]
     roles = spec.channels or ()
     if not roles:
@@ -188,7 +188,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
                 "missing",
                 f"Channel '{role.channel}' needs its column of spend: the table is wide.",
             )
-        elif role.scale is None:
+        elif role.worth is None:
             one_unit(table, role.spend, f"'scale' of channel '{role.channel}'", faults)
     if given.channels is None:
         refuse_two_columns(table, roles, faults)
@@ -219,7 +219,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     faults.stop_if_any()
 
     spend = np.column_stack(
-        [numbers[str(role.spend)] * (1.0 if role.scale is None else role.scale) for role in roles]
+        [numbers[str(role.spend)] * (1.0 if role.worth is None else role.worth) for role in roles]
     )
     totals, more = total_columns(spec, spend, given.channels is not None, faults)
     findings += more
@@ -233,8 +233,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     faults.stop_if_any()
     if totals:
         kept = [c for c in range(len(roles)) if c not in totals]
-        spend, roles = spend[:, kept], tuple(roles[c] for c in kept)
-        spec = replace(spec, channels=roles)
+        spend, roles = spend[:, kept], [roles[c] for c in kept]
+        spec = spec.but(channels=roles)
     controls = [numbers[name] for name in spec.controls or ()]
     seen = [
         numbers[role.impressions] if role.impressions else np.full(len(spend), np.nan)
@@ -248,14 +248,14 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         spend=spend,
         impressions=np.column_stack(seen),
         outcome=outcome,
-        control_names=spec.controls or (),
+        control_names=tuple(spec.controls or ()),
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
     )
     if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
-        spec = replace(spec, geo="")
-    spec = replace(spec, frequency=frequency)
+        spec = spec.but(geo="")
+    spec = spec.but(frequency=frequency)
     return WideTable(cells, frequency, spec, apart, tuple(findings))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.api.history_messages import LiftTest
+from shared.history.spec import LiftTest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.fit.pipeline import fit_history

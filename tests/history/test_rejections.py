@@ -285,7 +285,7 @@ def test_an_ambiguous_date_shows_both_readings():
         "ambiguous_date",
         (
             "Row 2, column 'date': '03/04/2024' may be 2024-04-03 or 2024-03-04 and no cell of the "
-            "column tells which. Write dates as YYYY-MM-DD."
+            "column tells which. Say 'day_first' in the spec, or write dates as YYYY-MM-DD."
         ),
     )
 
