@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.formats import limit_cells
 from shared.history.periods import period_number
-from shared.history.reading import limit_cells
 from shared.history.table import Finding, History, Panel
 from shared.history.tidy import Rows
 

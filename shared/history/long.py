@@ -20,9 +20,10 @@ from shared.history.amounts import (
 from shared.history.cells import UNNAMED, Cells, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
+from shared.history.formats import limit_cells
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import read_numbers
-from shared.history.reading import Table, limit_cells
+from shared.history.reading import Table
 from shared.history.roles import guess_roles
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding

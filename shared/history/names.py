@@ -12,7 +12,16 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["SPEND", "TOTALS", "called_total", "refuse_same", "same", "similar_names", "tokens"]
+__all__ = [
+    "SPEND",
+    "TOTALS",
+    "called_total",
+    "refuse_same",
+    "same",
+    "says_total",
+    "similar_names",
+    "tokens",
+]
 
 SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
 TOTALS = frozenset(
@@ -45,6 +54,18 @@ def called_total(name: str) -> bool:
     """
     words = set(tokens(name))
     return not words.isdisjoint(TOTALS) and words <= TOTALS | _BESIDE_TOTALS
+
+
+_SAYS_TOTAL = re.compile(rf"\W*(?:(?:grand|sub)[ -]?)?(?:{'|'.join(sorted(TOTALS))})\b", re.I)
+
+
+def says_total(cell: str) -> bool:
+    """Whether a cell of a row without a date makes it a total: it begins with the word.
+
+    >>> says_total("Total: Campaigns"), says_total("Grand total"), says_total("Allied Cars")
+    (True, True, False)
+    """
+    return _SAYS_TOTAL.match(cell.strip()) is not None
 
 
 def same(name: str) -> str:

@@ -24,12 +24,20 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["EMPTY", "LARGEST", "filled_share", "is_empty", "read_numbers"]
+__all__ = ["could_be", "filled_share", "is_empty", "read_numbers", "says_yes_or_no"]
 
 Floats = NDArray[np.float64]
 
-EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
-"""What counts as an empty cell, casefolded: what pandas, R and SQL write for a missing value."""
+EMPTY = frozenset(
+    {"", "na", "n/a", "nan", "null", "none", "<na>", "-", "--", "\u2013", "\u2014", "(not set)"}
+)
+"""What counts as an empty cell, casefolded: what pandas, R, SQL and ad platforms write for none."""
+
+YES_NO = {
+    **dict.fromkeys(("yes", "y", "true", "on", "ja", "oui", "si", "sí"), "1"),
+    **dict.fromkeys(("no", "n", "false", "off", "nein", "non"), "0"),
+}
+"""Words for what a column of yes and no says, casefolded."""
 
 LARGEST = 1e15
 """Cells beyond this are refused: no money, and sums of their squares would lose all digits."""
@@ -39,6 +47,7 @@ _DOT = re.compile(
     rf"(?:\d+(?:\.\d*)?|\.\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:,\d{{2,3}})*,\d{{3}}(?:\.\d*)?"
 )  # groups of two as well: 1,23,456.00 is how rupees are written
 _COMMA = re.compile(rf"(?:\d+(?:,\d*)?|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?")
+_BRACKETED = re.compile(r"\((.+)\)")
 _SPACES = re.compile("[ \u00a0\u202f\u2009]")
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
 # Sure signs of one convention in a column of plain numbers, one a line; cells tell the rest.
@@ -73,6 +82,19 @@ def filled_share(cells: Sequence[str]) -> float:
     if not all(map(_is_number, map(_read, filled))):
         return 0.0
     return len(filled) / len(sample)
+
+
+def says_yes_or_no(cells: Sequence[str]) -> bool:
+    """Whether a column says yes and no in words."""
+    held = {cell.strip().casefold() for cell in set(cells) if not is_empty(cell)}
+    return bool(held) and held <= set(YES_NO)
+
+
+def could_be(cell: str) -> dict[str, float]:
+    """What number a cell is under each decimal mark that makes sense of it; {} where none does."""
+    reading = _Reading(None, None, "", plain=False) if is_empty(cell) else _read(cell)
+    both = {".": reading.dot, ",": reading.comma}
+    return {mark: value for mark, value in both.items() if value is not None}
 
 
 class _Reading(NamedTuple):
@@ -110,7 +132,12 @@ def _is_number(reading: _Reading) -> bool:
 
 
 def _read(cell: str) -> _Reading:
-    sign, body, currency = without_currency(cell)
+    inner = _BRACKETED.fullmatch(cell.strip())  # accountants' minus
+    sign, body, currency = without_currency(inner[1] if inner else cell)
+    if inner:
+        if sign:
+            return _Reading(None, None, currency, plain=False)
+        sign = "-"
     body = _SPACES.sub(" ", body)
     grouped = _SPACED.match(body)
     if grouped:
@@ -132,6 +159,7 @@ def read_numbers(
     faults: FaultLog,
     decimal: str | None = None,
     relative: Collection[str] = (),
+    flags: Collection[str] = (),
 ) -> tuple[dict[str, Floats], list[Finding]]:
     """The named columns as numbers, NaN where a cell is empty.
 
@@ -146,12 +174,16 @@ def read_numbers(
     relative
         Columns of which only the ups and downs count (impressions, controls): where every cell can
         be read two ways, both are the same but for their unit.
+    flags
+        Columns that may say yes and no in words.
     """
     out: dict[str, Floats] = {}
     marks: dict[str, str] = {}
     readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
         cells = table.text_cells(name)
+        if name in flags and says_yes_or_no(cells):
+            cells = [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
         known = _quickly(cells)
         if known is not None:
             out[name], marks[name] = known
@@ -234,7 +266,10 @@ def _values(
         where = table.pointer(row, name)
         said = f"Row {table.lines[row]}, column '{name}': '{_short(cell)}'"
         if not _is_number(reading):
-            faults.add(where, "not_a_number", f"{said} is not a number.")
+            why = "is not a number"
+            if cell.strip()[:1] == "#":
+                why = "is an error of the spreadsheet: mend its formula, or leave the cell empty"
+            faults.add(where, "not_a_number", f"{said} {why}.")
         elif value is not None:
             faults.add(where, "number_too_large", f"{said} is too large.")
         else:

@@ -18,7 +18,9 @@ from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs
 from shared.history.cells import Cells, national, over_arms, panel_of
 from shared.history.faults import FaultLog
+from shared.history.formats import Source
 from shared.history.geos import settle_geos, unspent_in_geos
+from shared.history.layout import laid_out
 from shared.history.lift_tests import lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_number
@@ -31,8 +33,6 @@ from shared.history.tidy import to_history
 from shared.history.wide import read_wide
 
 __all__ = ["Parsed", "Upload", "check_upload", "parse"]
-
-Source = bytes | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,12 +111,12 @@ def parse(
         (``/rows/7/date``) and the outcomes (``/outcomes/rows/7/revenue``).
     """
     roles = read_spec(spec)
-    table = read_table(history)
+    table = _read(history, roles)
     if not is_long(table, roles):
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
         return _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-    beside = None if outcomes is None else read_table(outcomes, "/outcomes")
+    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes")
     long, result = _read_both(table, beside, roles)
     if result is None and not long.has_outcome:
         raise InvalidInput.at(
@@ -145,10 +145,10 @@ def check_upload(
     if history is None:
         if outcomes is None:
             raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-        own = read_outcomes(read_table(outcomes), roles)
+        own = read_outcomes(_read(outcomes, roles), roles)
         rows = len(own.dates)
         return _upload(rows, own.dates, own.frequency, "outcomes", own.spec, own.findings)
-    table = read_table(history)
+    table = _read(history, roles)
     rows = len(table.lines)
     if not is_long(table, roles):
         _no_outcomes_beside_wide(outcomes)
@@ -156,7 +156,7 @@ def check_upload(
         whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
         days = wide.cells.dates
         return _upload(rows, days, wide.frequency, "wide", wide.spec, whole.findings, whole)
-    beside = None if outcomes is None else read_table(outcomes, "/outcomes")
+    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes")
     long, result = _read_both(table, beside, roles)
     if result is not None or long.has_outcome:
         tidy, frequency, merged, found = _combine(long, result)
@@ -165,6 +165,10 @@ def check_upload(
     next_step = "Upload the outcomes next: the rows of this history hold spend only."
     found = (*long.findings, Finding("outcomes_missing", next_step, {}))
     return _upload(rows, long.dates, long.frequency, "long", long.spec, found)
+
+
+def _read(source: Source, spec: Spec, root: str = "") -> Table:
+    return laid_out(read_table(source, root, spec.sheet, spec.header_row or 0), spec)
 
 
 def _parsed(

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
 from shared.history.names import SPEND, TOTALS, called_total, tokens
-from shared.history.numbers import filled_share, is_empty
+from shared.history.numbers import filled_share, is_empty, says_yes_or_no
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
-__all__ = ["find_date", "guess_roles"]
+__all__ = ["find_date", "guess_roles", "names_a_result", "no_media"]
 
 _DATES = [
     "date",
@@ -104,8 +104,30 @@ _NOT_AN_OUTCOME = frozenset(
         "control",
         "spend",
         "cost",
+        "planned",
+        "plan",
+        "budget",
+        "forecast",
+        "expected",
+        "shipping",
+        "tax",
+        "cumulative",
+        "ytd",
+        "previous",
+        "prior",
+        "last",
     ]
 )
+_NO_MEDIA = {
+    "a rate or an average": "per mean avg average median rate ratio share pct percent cpc cpm cpa "
+    "cpv cpl cpi roas acos",
+    "a sum to date": "cumulative cumul cum cumulated ytd mtd qtd running",
+    "a plan": "planned plan target targeted budget budgeted forecast forecasted projected expected",
+    "a competitor's": "competitor competitors competition rival rivals",
+    "no cost of media": "goods cogs sold sales shipping delivery tax taxes vat fee fees salary "
+    "salaries rent labour labor production",
+}
+"""Words by which a column named as spend or cost is none of media, and what it then is."""
 _IMPRESSIONS = frozenset({"impressions", "impression", "imps", "grp", "grps", "views"})
 _CONTROLS = frozenset(
     [
@@ -129,6 +151,8 @@ _CONTROLS = frozenset(
 )
 _EVENTS = frozenset({"holiday", "holidays", "event", "events"})
 _GEOS = frozenset({"geo", "geos", "region", "market", "country", "dma", "state"})
+_NO_START = frozenset({"end", "ends", "ending", "stop", "created", "updated", "modified", "last"})
+"""Words of dates that are not the start of a row's period."""
 
 
 def _guess(role: str, column: str, message: str, **data: object) -> Finding:
@@ -157,10 +181,11 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
         hits = sum(parse_date(cell) is not None for cell in sample)
         if hits * 2 > len(sample):
             by_name, part = match or (len(_DATES), True)
-            fits.append((part, by_name, place, name))
+            late = not _NO_START.isdisjoint(tokens(name))
+            fits.append((late, part, by_name, place, name))
     # a column called "date" whose cells are no dates: the cells will be named, one by one
     fits = sorted(fits) or [
-        (False, 0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
+        (False, False, 0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
     ]
     if not fits:
         shown = ", ".join(f"'{name}'" for name in table.header[:8])
@@ -208,13 +233,24 @@ def guess_roles(
 
     repeated = len(set(table.columns[date_column])) < len(table.lines)
     if spec.geo is None and repeated:
-        geo = [n for n in text if set(tokens(n)) & _GEOS]
+        geo = [n for n in (*text, *numeric) if set(tokens(n)) & _GEOS and not _spend_like(n)]
         if geo:
             spec = spec.but(geo=geo[0])
             findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
             free.remove(geo[0])
     if spec.channels is None and not outcomes_only:
         roles, totals = _guess_channels(free)
+        findings += [
+            Finding(
+                "no_media",
+                f"Column '{name}' is {what} by its name and was not used as spend: name the "
+                "channels in the spec, with it or without it.",
+                {"column": name, "taken_for": what},
+                settled_by="channels",
+            )
+            for name in free
+            if name in numeric and (what := no_media(name)) and not SPEND.isdisjoint(tokens(name))
+        ]
         spec = spec.but(channels=roles or None)
         for role in roles:
             exposure = f", its impressions in '{role.impressions}'" if role.impressions else ""
@@ -276,7 +312,9 @@ def guess_roles(
             n
             for n in free
             # a column that is mostly empty would be mostly made up
-            if numeric.get(n, 0.0) >= 0.9 and set(tokens(n)) & _CONTROLS and not _spend_like(n)
+            if (numeric.get(n, 0.0) >= 0.9 or says_yes_or_no(table.columns[n]))
+            and set(tokens(n)) & _CONTROLS
+            and not _spend_like(n)
         ]
         spec = spec.but(controls=chosen)
         for name in chosen:
@@ -297,6 +335,11 @@ def guess_roles(
     return spec, findings
 
 
+def names_a_result(name: str) -> bool:
+    """Whether a column's name is one of what media bring about."""
+    return _outcome_like(name, _RESULTS) is not None
+
+
 def _outcome_like(name: str, names: Sequence[str]) -> tuple[int, bool] | None:
     """How well a column's name fits an outcome's, as ``_match``; None where it does not."""
     words = tokens(name)
@@ -315,7 +358,21 @@ def _rivals(names: Sequence[str]) -> Finding:
     )
 
 
+def no_media(name: str) -> str:
+    """What a column is by its name, where that is not the spend of media, else "".
+
+    >>> no_media("Cost / conv."), no_media("cumulative_spend"), no_media("tv_spend")
+    ('a rate or an average', 'a sum to date', '')
+    """
+    words = set(tokens(name))
+    if re.search(r"(?:cost|spend)s?\s*/", name, re.IGNORECASE):
+        words.add("per")
+    return next((w for w, names in _NO_MEDIA.items() if words & set(names.split())), "")
+
+
 def _spend_like(name: str) -> bool:
+    if no_media(name):
+        return False
     return bool(set(tokens(name)) & SPEND) or re.search(r"[^_]_S$", name) is not None
 
 

@@ -69,8 +69,8 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
         No column holds dates.
     """
     column, findings = find_date(table, spec)
-    dates, months_only, more = read_dates(table, column, faults)
-    return Dated(column, dates, months_only, (*findings, *more))
+    dates, months_only, more = read_dates(table, column, faults, spec.day_first)
+    return Dated(column, dates, months_only, (*table.findings, *findings, *more))
 
 
 def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
@@ -133,7 +133,8 @@ def read_outcome(
     relative = {role.impressions for role in spec.channels or () if role.impressions}
     relative |= set() if spec.fit.get("features") else set(spec.controls or ())
     names = list(dict.fromkeys(names))
-    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative)
+    flags = set(spec.controls or ())
+    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative, flags)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
