@@ -16,6 +16,7 @@ from shared.history.reading import Table
 from shared.history.spec import Spec
 
 __all__ = [
+    "CODES",
     "Amount",
     "amounts_of_long",
     "amounts_of_wide",
@@ -30,7 +31,7 @@ _TRADED = (
     "KES KRW KWD LKR MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RUB SAR SEK SGD THB TRY TWD UAH "
     "USD UYU VND ZAR"
 )
-_CODES = frozenset(_TRADED.split())
+CODES = frozenset(_TRADED.split())
 _SIGNS = {
     "$": "USD CAD AUD NZD MXN ARS CLP COP UYU SGD HKD TWD",
     "€": "EUR",
@@ -75,7 +76,7 @@ _SIGNS = {
 }
 """Signs that stand beside numbers, and the currencies that each may mean."""
 
-_KNOWN = {code: frozenset({code}) for code in _CODES} | {
+_KNOWN = {code: frozenset({code}) for code in CODES} | {
     sign: frozenset(codes.split()) for sign, codes in _SIGNS.items()
 }
 _FOLDED = {sign.casefold(): sign for sign in _KNOWN}
@@ -139,7 +140,7 @@ def without_currency(cell: str) -> tuple[str, str, str]:
 
 def currency_sign(name: str) -> str:
     """The one currency that a column's name holds, or ""."""
-    codes = {word.upper() for word in tokens(name)} & _CODES
+    codes = {word.upper() for word in tokens(name)} & CODES
     found = codes or {sign for sign in _SIGNS if sign[-1:] in _SYMBOLS and sign in name}
     longest = max(found, key=len, default="")
     return longest if all(sign in longest for sign in found) else ""
@@ -167,7 +168,7 @@ def _amounts_of_rows(
             continue
         held = {cell.strip() for cell in set(table.columns[name])} - {""}
         named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
-        if held and (held <= _CODES or (named and not any(map(str.isdigit, "".join(held))))):
+        if held and (held <= CODES or (named and not any(map(str.isdigit, "".join(held))))):
             yield from _cells(table, name, str.strip, scopes)
 
 

@@ -32,8 +32,7 @@ def laid_out(table: Table, spec: Spec) -> Table:
     try:
         column, _ = find_date(table, spec)
     except InvalidInput:
-        table = _dated(table)
-        return table
+        return _dated(table)
     return table if spec.drop_totals is False else _without_totals(table, column, spec)
 
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import InvalidInput
 from shared.history.amounts import (
+    CODES,
     Amount,
     amounts_of_long,
     amounts_of_wide,
     one_currency,
     one_unit,
 )
-from shared.history.cells import UNNAMED, Cells, sums
+from shared.history.cells import UNNAMED, Cells, added_up, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
 from shared.history.formats import limit_cells
-from shared.history.names import refuse_same, similar_names
+from shared.history.names import SPEND, refuse_same, similar_names, tokens
 from shared.history.numbers import read_numbers
 from shared.history.reading import Table
-from shared.history.roles import guess_roles
+from shared.history.roles import find_date, guess_roles, no_media, spend_like
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
-from shared.history.tidy import add_duplicates, add_negative
+from shared.history.tidy import add_duplicates, add_negative, telling_column
 from shared.history.wide import (
     Dated,
     one_geo,
@@ -36,6 +39,7 @@ from shared.history.wide import (
     read_frequency,
     read_geos,
     read_outcome,
+    row_keys,
     several,
 )
 
@@ -81,8 +85,39 @@ class OutcomeTable:
     amounts: tuple[Amount, ...]
 
 
+_CHANNELS = (
+    *("platform", "publisher", "publisher platform", "network", "media", "media type", "medium"),
+    *("source", "channel name", "media channel", "marketing channel", "channel group"),
+    *("session default channel group", "session source medium", "advertising channel type"),
+)
+_CAMPAIGNS = (
+    *("campaign", "campaign name", "campaign group name", "insertion order", "line item"),
+    *("ad group", "ad group name", "ad set name", "adset name", "advertiser"),
+)
+"""Columns whose cells are the channels of a platform's export that names none, the first first."""
+_ATTRIBUTED = frozenset({"conv", "conversion"})
+_EXPOSED = frozenset({"impressions", "impression", "impr", "imps"})
+_MONEY = (
+    *({"total", "media", "cost"}, {"total", "spent"}, {"amount", "spent"}),
+    *({"advertiser", "cost"}, {"spend"}, {"cost"}, {"spent"}, {"costs"}),
+)
+"""Words of columns of spend, those first that hold what was paid in all."""
+_BESIDE_MONEY = frozenset(
+    [
+        *("total", "media", "advertiser", "partner", "adv", "currency", "curr"),
+        *("amount", "local", "net", "gross", "in", "advertising"),
+    ]
+)
+_DSP = (
+    "insertion order",
+    "advertiser currency",
+    "media cost (advertiser currency)",
+    "partner cost",
+)
+
+
 def _columns(table: Table, spec: Spec) -> dict[str, str]:
-    """Fixed columns by role, whatever their letters' case; the spec may rename those of spend."""
+    """Fixed columns by role, whatever their letters' case; the spec may rename them."""
     folded = {name.casefold(): name for name in reversed(table.header)}
     out: dict[str, str] = {
         str(role): folded[role]
@@ -91,12 +126,62 @@ def _columns(table: Table, spec: Spec) -> dict[str, str]:
     }
     if "spend" not in out and "cost" in folded:
         out["spend"] = folded["cost"]
+    out |= {
+        role: column
+        for role, column in (("channel", spec.channel_column), ("campaign", spec.campaign_column))
+        if column in table.columns
+    }
+    if "channel" not in out or "spend" not in out:
+        out = {**_of_export(table, spec, out), **out}
     for key in ("spend", "impressions"):
         named = {getattr(role, key) for role in spec.channels or ()} - {None}
         if len(named) == 1 and (column := named.pop()) in table.columns:
             out[key] = column
     if spec.geo and spec.geo in table.columns:
         out["geo"] = spec.geo
+    if out.get("campaign") == out.get("channel"):
+        out.pop("campaign", None)
+    return out
+
+
+def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a platform's export: several rows a date, told apart by a name."""
+    out: dict[str, str] = {}
+    money = [
+        name
+        for name in table.header
+        if spend_like(name)
+        and {word for word in tokens(name) if word.upper() not in CODES} <= _BESIDE_MONEY | SPEND
+    ]
+    if not money and "spend" not in known:
+        return {}
+    ranks = {
+        name: next((i for i, words in enumerate(_MONEY) if words <= set(tokens(name))), len(_MONEY))
+        for name in money
+    }
+    if money:
+        out["spend"] = min(money, key=lambda name: ranks[name])
+    seen = [name for name in table.header if _EXPOSED & set(tokens(name))]
+    if len(seen) == 1:
+        out["impressions"] = seen[0]
+    if "channel" in known:
+        return out
+    try:
+        date_column, _ = find_date(table, spec)
+    except InvalidInput:
+        return {}
+    days = table.columns[date_column]
+    geos = table.columns[spec.geo] if spec.geo in table.columns else [""] * len(days)
+    if len(set(zip(days, geos, strict=True))) == len(days):
+        return {}  # a row a date: wide
+    words = {" ".join(tokens(name)): name for name in reversed(table.header)}
+    channel = next((words[name] for name in _CHANNELS if name in words), None)
+    campaign = next((words[name] for name in _CAMPAIGNS if name in words), None)
+    if channel is not None:
+        out["channel"] = channel
+        out |= {} if campaign is None else {"campaign": campaign}
+    elif campaign is not None:
+        out["channel"] = campaign
     return out
 
 
@@ -131,8 +216,14 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
+        folded = {name.casefold() for name in table.header}
+        if any(name in folded for name in _DSP):
+            # what these platforms call revenue is what the client is billed
+            taken += [name for name in table.header if "revenue" in tokens(name)]
+        value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
+        value = [n for n in value if "value" in tokens(n) and not no_media(n)]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
-        own = own.but(outcome=guessed.outcome)
+        own = own.but(outcome=value[0] if len(value) == 1 else guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
     wanted += [name for name, _ in own.outcome_columns]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
@@ -144,6 +235,14 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
             add_negative(table, columns[key], numbers[columns[key]], key, faults)
 
     names = [cell.strip() for cell in table.columns[columns["channel"]]]
+    own_names = {name: role.channel for role in spec.channels or () for name in role.aliases or ()}
+    names = [own_names.get(name, name) for name in names]
+    if guessed_column := columns["channel"].casefold() != "channel":
+        names = [re.sub(r"[/|]+", "_", name) or "(none)" for name in names]
+        text = f"Column '{columns['channel']}' was read as the channel, '{columns['spend']}' as its"
+        text += " spend: name others as 'channel_column' and in 'channels' of the spec."
+        data = {"role": "channel", "column": columns["channel"]}
+        findings.append(Finding("guessed_role", text, data))
     _check_names(table, columns["channel"], names, faults)
     said = {role.channel for role in spec.channels or ()}
     refuse_same(table, columns["channel"], names, faults, said)
@@ -151,11 +250,10 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
     geos = read_geos(table, columns.get("geo"), faults)
-    keys = [
-        None if day is None else (day.isoformat(), names[row], campaigns[row], geos[row])
-        for row, day in enumerate(dated.dates)
-    ]
-    add_duplicates(table, dated.column, keys, faults)
+    if spec.duplicates != "sum":
+        taken = {*columns.values(), *wanted, spec.currency_column}
+        keys = row_keys(dated, names, campaigns, geos)
+        add_duplicates(table, dated.column, keys, faults, taken)
     frequency = read_frequency(table, dated, spec, faults)
     channels, left_out = _channels(spec, names, faults)
     scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}
@@ -168,7 +266,8 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if outcome is not None:
         spend = numbers[columns["spend"]]
         remedy = "Upload the outcomes as a table of their own, one row a date."
-        refuse_repeated(table, own, [dated.dates, geos, names], outcome, spend, remedy, faults)
+        if not _ATTRIBUTED & set(tokens(own.outcome_name)):  # told by campaign, however evenly
+            refuse_repeated(table, own, [dated.dates, geos, names], outcome, spend, remedy, faults)
         pairs = [(f"column '{columns['spend']}'", spend)]
         findings += billed(table, own, pairs, outcome, bool(spec.outcome_columns), faults)
     faults.stop_if_any()
@@ -227,6 +326,8 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if "geo" in columns and not apart:
         findings.append(one_geo(columns["geo"], geos[0]))
     given = {role.channel: role for role in spec.channels or ()}
+    if guessed_column:
+        spec = spec.but(channel_column=columns["channel"], campaign_column=columns.get("campaign"))
     spec = spec.but(
         date=dated.column,
         frequency=frequency,
@@ -367,10 +468,12 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     geos = read_geos(table, own.geo, faults)
     amounts = tuple(amounts_of_wide(table, own, dated.column))
     one_currency(spec, amounts, faults)
-    keys = [
-        None if day is None else (day.isoformat(), geos[row]) for row, day in enumerate(dated.dates)
-    ]
-    add_duplicates(table, dated.column, keys, faults)
+    keys = row_keys(dated, geos)
+    taken = {own.geo, own.events, *(own.controls or ()), *dict(own.outcome_columns)}
+    apart = telling_column(table, keys, {dated.column, *taken})
+    summed = spec.duplicates == "sum" or (apart is not None and spec.duplicates is None)
+    if not summed:
+        add_duplicates(table, dated.column, keys, faults, taken)
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
     outcome = outcome_of(own, numbers)
@@ -378,15 +481,32 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
     faults.stop_if_any()
     controls = [numbers[name] for name in own.controls or ()]
+    found = [*dated.findings, *guesses, *more]
+    if summed and apart is not None:
+        text = f"Outcomes of one date, told apart by column '{apart}', were added up."
+        found.append(Finding("outcomes_summed", text, {"column": apart}, "duplicates"))
+    cells = added_up(
+        Cells(
+            dates=[day for day in dated.dates if day is not None],
+            geos=geos,
+            arms=(),
+            spend=np.empty((len(labels), 0)),
+            impressions=np.empty((len(labels), 0)),
+            outcome=outcome,
+            control_names=tuple(own.controls or ()),
+            controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
+            events=labels,
+        )
+    )
     return OutcomeTable(
-        dates=tuple(day for day in dated.dates if day is not None),
-        row_geos=tuple(geos),
-        outcome=outcome,
-        controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
-        events=tuple(labels),
+        dates=tuple(cells.dates),
+        row_geos=tuple(cells.geos),
+        outcome=cells.outcome,
+        controls=cells.controls,
+        events=tuple(cells.events),
         frequency=frequency,
         spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
         geos=several(geos),
-        findings=(*dated.findings, *guesses, *more),
+        findings=tuple(found),
         amounts=amounts,
     )

@@ -122,11 +122,7 @@ def _header_at(grid: Grid) -> int:
     for i, row in enumerate(sample):
         held = [cell for cell in row if cell]
         data = 2 * sum(bool(_LOOKS_LIKE_DATA.fullmatch(cell)) for cell in held) >= len(held)
-        title = (
-            len(held) < 2
-            or held[0].startswith("#")
-            or (i < len(sample) - 1 and held[0][-1:] == ":")
-        )
+        title = len(held) < 2 or held[0].startswith("#") or held[0].endswith(":")
         if not title and widths[i] >= usual and not (i and data):
             return i
     return 0

@@ -18,7 +18,7 @@ from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
-__all__ = ["find_date", "guess_roles", "names_a_result", "no_media"]
+__all__ = ["find_date", "guess_roles", "names_a_result", "no_media", "spend_like"]
 
 _DATES = [
     "date",
@@ -233,7 +233,7 @@ def guess_roles(
 
     repeated = len(set(table.columns[date_column])) < len(table.lines)
     if spec.geo is None and repeated:
-        geo = [n for n in (*text, *numeric) if set(tokens(n)) & _GEOS and not _spend_like(n)]
+        geo = [n for n in (*text, *numeric) if set(tokens(n)) & _GEOS and not spend_like(n)]
         if geo:
             spec = spec.but(geo=geo[0])
             findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
@@ -249,7 +249,8 @@ def guess_roles(
                 settled_by="channels",
             )
             for name in free
-            if name in numeric and (what := no_media(name)) and not SPEND.isdisjoint(tokens(name))
+            if name in numeric and not SPEND.isdisjoint(tokens(name)) and (what := no_media(name))
+            if not _CONTROLS & set(tokens(name))
         ]
         spec = spec.but(channels=roles or None)
         for role in roles:
@@ -314,7 +315,7 @@ def guess_roles(
             # a column that is mostly empty would be mostly made up
             if (numeric.get(n, 0.0) >= 0.9 or says_yes_or_no(table.columns[n]))
             and set(tokens(n)) & _CONTROLS
-            and not _spend_like(n)
+            and not spend_like(n)
         ]
         spec = spec.but(controls=chosen)
         for name in chosen:
@@ -370,7 +371,8 @@ def no_media(name: str) -> str:
     return next((w for w, names in _NO_MEDIA.items() if words & set(names.split())), "")
 
 
-def _spend_like(name: str) -> bool:
+def spend_like(name: str) -> bool:
+    """Whether a column's name is that of spend on media."""
     if no_media(name):
         return False
     return bool(set(tokens(name)) & SPEND) or re.search(r"[^_]_S$", name) is not None
@@ -391,7 +393,7 @@ def _bare_names(columns: Sequence[str]) -> list[str]:
 
 def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
     """Spend columns with their exposure, and columns that call themselves totals of spend."""
-    spend = [name for name in free if _spend_like(name)]
+    spend = [name for name in free if spend_like(name)]
     totals = [name for name in spend if set(tokens(name)) & TOTALS]
     if len(totals) == len(spend):
         totals = [name for name in spend if called_total(name)]  # a word of all tells none apart

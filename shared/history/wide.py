@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.history.amounts import amounts_of_wide, one_currency, one_unit
-from shared.history.cells import Cells
+from shared.history.cells import Cells, added_up
 from shared.history.dates import read_dates
 from shared.history.doubles import billed, refuse_repeated, refuse_two_columns, total_columns
 from shared.history.faults import FaultLog
@@ -33,6 +33,7 @@ __all__ = [
     "read_geos",
     "read_outcome",
     "read_wide",
+    "row_keys",
     "several",
 ]
 
@@ -93,6 +94,13 @@ def several(geos: Sequence[str]) -> tuple[str, ...]:
     """The geos by name where there is more than one, else ()."""
     names = sorted(set(geos))
     return tuple(names) if len(names) > 1 else ()
+
+
+def row_keys(dated: Dated, *parts: Sequence[str]) -> list[tuple[str, ...] | None]:
+    """What names each row: its date and the ``parts``; None where the date cannot be read."""
+    days = [None if day is None else day.isoformat() for day in dated.dates]
+    rows = zip(days, *parts, strict=True)
+    return [None if day is None else (day, *rest) for day, *rest in rows]
 
 
 def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
@@ -180,7 +188,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
             "/channels",
             "no_channels",
             "No column looks like spend (spend_tv, tv_spend, tv_cost, ...): name them in the spec "
-            f"as 'channels'. There are: {', '.join(map(repr, table.header[:12]))}.",
+            f"as 'channels', or upload a table of outcomes as the outcomes. There are: "
+            f"{', '.join(map(repr, table.header[:12]))}.",
         )
     for index, role in enumerate(roles):
         if role.spend is None:
@@ -207,15 +216,10 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     findings += similar_names([role.channel for role in roles], "channels", said)
     findings += similar_names(geos, "geos")
     one_currency(spec, amounts_of_wide(table, spec, dated.column), faults)
-    add_duplicates(
-        table,
-        dated.column,
-        [
-            None if day is None else (day.isoformat(), geos[row])
-            for row, day in enumerate(dated.dates)
-        ],
-        faults,
-    )
+    if roles and spec.duplicates != "sum":
+        keys = row_keys(dated, geos)
+        taken = {*spend_columns, *exposure, *(spec.controls or ()), *dict(spec.outcome_columns)}
+        add_duplicates(table, dated.column, keys, faults, {*taken, spec.geo, spec.events})
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
 
@@ -253,6 +257,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
     )
+    cells = added_up(cells)
     if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
         spec = spec.but(geo="")
