@@ -125,6 +125,15 @@ class FindingAnswer(Answer):
     )
 
 
+class ReadAnswer(Answer):
+    """What was read, in all, by which an error is seen at a glance."""
+
+    outcome: dict[str, float]
+    spend: dict[str, float] = Field(description="By channel.")
+    rows: int
+    rows_left_out: int = Field(description="Titles, totals and notes; the findings name them.")
+
+
 class StoredAnswer(Answer):
     """What was stored, what was guessed about it and what is worth knowing.
 
@@ -135,6 +144,7 @@ class StoredAnswer(Answer):
     etag: str
     roles: dict[str, Any] = Field(description="The spec, completed with what was guessed.")
     findings: list[FindingAnswer]
+    read: ReadAnswer | None = None
     rows: int | None = None
     periods: int | None = None
     first: str | None = None

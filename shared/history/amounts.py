@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import tokens
 from shared.history.reading import Table
@@ -24,7 +27,10 @@ __all__ = [
     "one_currency",
     "one_unit",
     "without_currency",
+    "worth_of",
 ]
+
+Floats = NDArray[np.float64]
 
 _TRADED = (
     "AED ARS AUD BDT BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY "
@@ -153,7 +159,7 @@ def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Am
         for scope in dict.fromkeys(scopes):
             yield Amount(f"Column '{column}'", where, sign, scope)
     if _MAY_HOLD.search("".join(table.columns[column])):
-        yield from _cells(table, column, lambda cell: without_currency(cell)[2], scopes)
+        yield from _cells(table, column, _sign_in, scopes)
 
 
 def _amounts_of_rows(
@@ -164,12 +170,49 @@ def _amounts_of_rows(
     ``taken`` are the columns that have another role.
     """
     for name in table.header:
-        if name in taken:
-            continue
-        held = {cell.strip() for cell in set(table.columns[name])} - {""}
-        named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
-        if held and (held <= CODES or (named and not any(map(str.isdigit, "".join(held))))):
+        if name not in taken and _holds_currencies(table, name):
             yield from _cells(table, name, str.strip, scopes)
+
+
+def _holds_currencies(table: Table, name: str) -> bool:
+    held = {cell.strip() for cell in set(table.columns[name])} - {""}
+    named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
+    return bool(held) and (held <= CODES or (named and not any(map(str.isdigit, "".join(held)))))
+
+
+def worth_of(table: Table, column: str, spec: Spec) -> Floats:
+    """Shape (R,): what one unit of each cell of a column is worth, by the spec's ``rates``.
+
+    The currency is that of the cell, else of the row's column of currencies, else of the column's
+    name.
+    """
+    rates = _rates(spec)
+    out = np.ones(len(table.lines))
+    if not rates:
+        return out
+    rows = [spec.currency_column] if spec.currency_column in table.columns else []
+    rows = rows or [name for name in table.header if _holds_currencies(table, name)]
+    out *= _rate(currency_sign(column), rates)
+    for name, sign_of in (*((n, str.strip) for n in rows[:1]), (column, _sign_in)):
+        cells = table.columns[name]
+        signs = {cell: sign_of(cell) for cell in set(cells)}
+        told = {cell: _rate(sign, rates) for cell, sign in signs.items() if sign}
+        out = np.array([told.get(cell, worth) for cell, worth in zip(cells, out, strict=True)])
+    return out
+
+
+def _sign_in(cell: str) -> str:
+    return without_currency(cell)[2]
+
+
+def _rates(spec: Spec) -> dict[str, float]:
+    return {item.currency.upper(): item.rate for item in spec.rates or ()}
+
+
+def _rate(sign: str, rates: Mapping[str, float]) -> float:
+    """What the spec says one unit of a currency is worth; 1 where it says nothing."""
+    known = Amount("", "", sign, "").currencies & rates.keys() if sign else set()
+    return rates[next(iter(known))] if len(known) == 1 else 1.0
 
 
 def _cells(
@@ -228,11 +271,13 @@ def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
 
 def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> None:
     """Add a fault for every amount whose currency is not that of the others and of the spec."""
-    said = spec.currency or ""
+    said, rated = spec.currency or "", _rates(spec)
     own = [Amount("'currency' of the spec", "/currency", said, "")]
     first: dict[str, Amount] = {}
     known: dict[str, frozenset[str]] = {}
     for amount in (*(own if said.casefold() in _FOLDED else ()), *amounts):
+        if amount.currencies & rated.keys():
+            continue
         other = first.setdefault(amount.scope, amount)
         both = known.get(amount.scope, amount.currencies) & amount.currencies
         if both:
@@ -243,7 +288,8 @@ def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> Non
             "mixed_currencies",
             f"{amount.what} is in {amount.sign}, {_lower(other.what)} in {other.sign}: convert one "
             "of the two, or say in the spec what one unit is worth in the currency of the rest "
-            "('scale' of a channel that is in one currency, 'value' of a column under 'outcomes').",
+            "('rates', 'scale' of a channel that is in one currency, 'value' of a column under "
+            "'outcomes').",
         )
 
 

@@ -19,15 +19,17 @@ from shared.history.amounts import (
     amounts_of_wide,
     one_currency,
     one_unit,
+    worth_of,
 )
 from shared.history.cells import UNNAMED, Cells, added_up, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
 from shared.history.formats import limit_cells
 from shared.history.names import SPEND, refuse_same, similar_names, tokens
-from shared.history.numbers import read_numbers
+from shared.history.numbers import is_empty, read_numbers
+from shared.history.outcome_unit import outcome_unit
 from shared.history.reading import Table
-from shared.history.roles import find_date, guess_roles, no_media, spend_like
+from shared.history.roles import columns_left_out, find_date, guess_roles, no_media, spend_like
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
 from shared.history.tidy import add_duplicates, add_negative, telling_column
@@ -71,13 +73,9 @@ class LongTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeTable:
-    """Outcomes beside a long history; ``geos`` names the geos where there are several."""
+    """Outcomes beside a long history, one row a date and geo, without arms."""
 
-    dates: tuple[date, ...]
-    row_geos: tuple[str, ...]
-    outcome: Floats
-    controls: Floats
-    events: tuple[str, ...]
+    cells: Cells
     frequency: str
     spec: Spec
     geos: tuple[str, ...]
@@ -254,7 +252,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         taken = {*columns.values(), *wanted, spec.currency_column}
         keys = row_keys(dated, names, campaigns, geos)
         add_duplicates(table, dated.column, keys, faults, taken)
-    frequency = read_frequency(table, dated, spec, faults)
+    frequency = read_frequency(table, dated, spec, faults, whole=False)
     channels, left_out = _channels(spec, names, faults)
     scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}
     if not set(names) <= set(scales):
@@ -273,6 +271,10 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     faults.stop_if_any()
 
     findings += left_out
+    used = {dated.column, *columns.values(), *wanted, spec.currency_column}
+    unused = [n for n in table.header if n not in used and not all(map(is_empty, table.columns[n]))]
+    if unused and not outcomes_follow:
+        findings.append(columns_left_out(unused))
     findings += similar_names(names, "channels", said)
     findings += similar_names(geos, "geos")
     below: dict[str, set[str]] = defaultdict(set)
@@ -293,8 +295,11 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         )
     apart = several(geos)
     where = geos if apart else [""] * len(geos)
-    worth = np.array([scales.get(name, 1.0) for name in names])
+    rated = worth_of(table, columns["spend"], spec)
+    worth = np.array([scales.get(name, rate) for name, rate in zip(names, rated, strict=True)])
     numbers[columns["spend"]] = numbers[columns["spend"]] * worth
+    if outcome is not None and outcome_unit(spec.fit, own.outcome_name).money:
+        outcome = outcome * worth_of(table, own.outcome_name, spec) if own.outcome else outcome
     every = tuple(sorted(set(names)))
     cells = _cells(dated, where, names, campaigns, every, numbers, columns, outcome)
     totals, more = total_channels(cells, spec, faults)
@@ -499,11 +504,7 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         )
     )
     return OutcomeTable(
-        dates=tuple(cells.dates),
-        row_geos=tuple(cells.geos),
-        outcome=cells.outcome,
-        controls=cells.controls,
-        events=tuple(cells.events),
+        cells=cells,
         frequency=frequency,
         spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
         geos=several(geos),

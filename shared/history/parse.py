@@ -57,6 +57,7 @@ class Upload:
     ``layout`` is "wide", "long" or "outcomes"; ``periods`` counts those from ``first`` to ``last``,
     gaps included; ``spec`` is completed with what was guessed. ``data_report`` says what the
     history can show (``shared.history.report``); None where spend or outcomes are still missing.
+    ``read`` are the sums of what was read, by which a person sees an error at a glance.
     """
 
     rows: int
@@ -67,6 +68,7 @@ class Upload:
     layout: str
     spec: dict[str, Any]
     findings: tuple[Finding, ...]
+    read: dict[str, Any]
     data_report: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class Upload:
             "last": self.last.isoformat(),
             "frequency": self.frequency,
             "layout": self.layout,
+            "read": self.read,
             "roles": self.spec,
             "findings": [
                 {
@@ -145,26 +148,25 @@ def check_upload(
     if history is None:
         if outcomes is None:
             raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-        own = read_outcomes(_read(outcomes, roles), roles)
-        rows = len(own.dates)
-        return _upload(rows, own.dates, own.frequency, "outcomes", own.spec, own.findings)
+        table = _read(outcomes, roles)
+        own = read_outcomes(table, roles)
+        return _upload(table, own.cells, own.frequency, "outcomes", own.spec, own.findings)
     table = _read(history, roles)
-    rows = len(table.lines)
     if not is_long(table, roles):
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
         whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-        days = wide.cells.dates
-        return _upload(rows, days, wide.frequency, "wide", wide.spec, whole.findings, whole)
+        found = whole.findings
+        return _upload(table, wide.cells, wide.frequency, "wide", wide.spec, found, whole)
     beside = None if outcomes is None else _read(outcomes, roles, "/outcomes")
     long, result = _read_both(table, beside, roles)
     if result is not None or long.has_outcome:
         tidy, frequency, merged, found = _combine(long, result)
         whole = _parsed(tidy, frequency, merged, found, table, "long")
-        return _upload(rows, tidy.dates, frequency, "long", merged, whole.findings, whole)
+        return _upload(table, tidy, frequency, "long", merged, whole.findings, whole)
     next_step = "Upload the outcomes next: the rows of this history hold spend only."
     found = (*long.findings, Finding("outcomes_missing", next_step, {}))
-    return _upload(rows, long.dates, long.frequency, "long", long.spec, found)
+    return _upload(table, long.cells, long.frequency, "long", long.spec, found)
 
 
 def _read(source: Source, spec: Spec, root: str = "") -> Table:
@@ -215,19 +217,48 @@ def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
 
 
 def _upload(
-    rows: int,
-    dates: Sequence[date],
+    table: Table,
+    cells: Cells,
     frequency: str,
     layout: str,
     spec: Spec,
     findings: Sequence[Finding],
     whole: Parsed | None = None,
 ) -> Upload:
-    first, last = min(dates), max(dates)
-    periods = period_number(last, frequency) - period_number(first, frequency) + 1
-    report = None if whole is None else data_report(whole.history, whole.spec)
-    found = tuple(findings)
-    return Upload(rows, periods, first, last, frequency, layout, spec.to_dict(), found, report)
+    first, last = min(cells.dates), max(cells.dates)
+    return Upload(
+        rows=len(table.lines),
+        periods=period_number(last, frequency) - period_number(first, frequency) + 1,
+        first=first,
+        last=last,
+        frequency=frequency,
+        layout=layout,
+        spec=spec.to_dict(),
+        findings=tuple(findings),
+        read=_sums(table, cells, spec, whole),
+        data_report=None if whole is None else data_report(whole.history, whole.spec),
+    )
+
+
+def _sums(table: Table, cells: Cells, spec: Spec, whole: Parsed | None) -> dict[str, Any]:
+    """What was read, in all: of the outcome and of each channel."""
+    spend: dict[str, float] = dict.fromkeys(cells.channels, 0.0)
+    outcome = cells.outcome
+    if whole is not None:
+        spend = dict(
+            zip(whole.history.channels, whole.history.spend.sum(axis=0).tolist(), strict=True)
+        )
+        outcome = whole.history.outcome
+    else:
+        for (channel, _), column in zip(cells.arms, cells.spend.T, strict=True):
+            spend[channel] += float(np.nansum(column))
+    known = bool(np.isfinite(outcome).any())
+    return {
+        "outcome": {spec.outcome_name: float(np.nansum(outcome))} if known else {},
+        "spend": spend,
+        "rows": len(table.lines),
+        "rows_left_out": table.left_out,
+    }
 
 
 def _no_outcomes_beside_wide(outcomes: Source | None) -> None:
@@ -299,16 +330,17 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     """
     faults = FaultLog()
     days = set(long.dates)
-    first = max(min(days), min(result.dates))
-    last = min(max(days), max(result.dates))
+    own = result.cells
+    first = max(min(days), min(own.dates))
+    last = min(max(days), max(own.dates))
     spent = {day for day in days if first <= day <= last}
-    told = {day for day in result.dates if first <= day <= last}
+    told = {day for day in own.dates if first <= day <= last}
     if not spent & told:
         faults.add(
             "/outcomes",
             "no_common_dates",
-            f"Spend ({min(days)} to {max(days)}) and outcomes ({min(result.dates)} to "
-            f"{max(result.dates)}) have no date in common.",
+            f"Spend ({min(days)} to {max(days)}) and outcomes ({min(own.dates)} to "
+            f"{max(own.dates)}) have no date in common.",
         )
     if result.geos and set(result.geos) != set(long.geos):
         unknown = sorted(set(result.geos) ^ set(long.geos))
@@ -323,12 +355,10 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     if long.geos and not by_geo:
         text = f"The outcome is national: spend of {len(long.geos)} geos was added up."
         found.append(Finding("geos_summed", text, {"geos": list(long.geos)[:100]}))
-    found += _outside(len(days), len(set(result.dates)), len(spent & told), first, last)
+    found += _outside(len(days), len(set(own.dates)), len(spent & told), first, last)
     old = long.cells
     row_of = {
-        (day, result.row_geos[t] if by_geo else ""): t
-        for t, day in enumerate(result.dates)
-        if day in told
+        (day, own.geos[t] if by_geo else ""): t for t, day in enumerate(own.dates) if day in told
     }
     spend_keys = {
         (day, geo if by_geo else "")
@@ -343,12 +373,12 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     spend = np.nan_to_num(over_arms(shape, (at,), arms, old.spend[used]), copy=False)
     impressions = over_arms(shape, (at,), arms, old.impressions[used])
     outcome = np.full(len(keys), np.nan)
-    controls = np.full((len(keys), result.controls.shape[1]), np.nan)
+    controls = np.full((len(keys), own.controls.shape[1]), np.nan)
     events = [""] * len(keys)
     for key, row in row_of.items():
         t = place[key]
-        outcome[t], controls[t] = result.outcome[row], result.controls[row]
-        events[t] = result.events[row]
+        outcome[t], controls[t] = own.outcome[row], own.controls[row]
+        events[t] = own.events[row]
     return (
         Cells(
             dates=[day for day, _ in keys],
@@ -357,7 +387,7 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
             spend=spend,
             impressions=impressions,
             outcome=outcome,
-            control_names=tuple(result.spec.controls or ()),
+            control_names=own.control_names,
             controls=controls,
             events=events,
         ),

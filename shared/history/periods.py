@@ -70,6 +70,8 @@ def frequency_of(
     declared: str | None,
     months_only: bool,
     faults: FaultLog,
+    *,
+    whole: bool = True,
 ) -> str:
     """The frequency of the dates, which must be evenly spaced but may have gaps.
 
@@ -81,6 +83,8 @@ def frequency_of(
         The spec's frequency, or None.
     months_only
         Cells such as 2023-07.
+    whole
+        A row is all of its period, as an outcome is; else a period without rows is one of nothing.
 
     Returns
     -------
@@ -90,6 +94,14 @@ def frequency_of(
     days = sorted(places)
     steps = [(b - a).days for a, b in itertools.pairwise(days)]
     seen = "month" if months_only else _guess(days, steps)
+    if declared is None and whole and (longer := _longer(days, steps)):
+        faults.add(
+            places[days[0]][0],
+            "unknown_frequency",
+            f"The dates are those of {longer}, which cannot be fitted: give rows by day, week or "
+            "month, or say 'frequency' in the spec if the periods in between are missing.",
+        )
+        return "week"
     if declared is not None:
         seen = _check_declared(declared, seen, steps, faults)
     if seen is None:
@@ -130,6 +142,22 @@ def _guess(days: Sequence[date], steps: Sequence[int]) -> str | None:
     if _one_day_of_month(days):
         return "month"
     return "week" if all(step % 7 == 0 for step in steps) and common <= 21 else None
+
+
+def _longer(days: Sequence[date], steps: Sequence[int]) -> str:
+    """Periods of equal length that are no day, week or month, by their name; "" where not so."""
+    if len(steps) < 3:
+        return ""
+    if _one_day_of_month(days):
+        months = {b - a for a, b in itertools.pairwise([period_number(d, "month") for d in days])}
+        if len(months) == 1 and (count := months.pop()) > 1:
+            return {3: "quarters", 12: "years"}.get(count, f"{count} months")
+        return ""
+    if len(set(steps)) == 1 and steps[0] > 7 and steps[0] % 7 == 0:
+        return f"{steps[0] // 7} weeks"
+    if len(steps) > 5 and set(steps) == {28, 35}:
+        return "a 4-4-5 calendar"
+    return ""
 
 
 def _last_of_month(day: date) -> bool:

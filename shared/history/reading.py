@@ -108,7 +108,8 @@ def read_table(source: Source, root: str = "", sheet: str | None = None, header:
 def rows_left_out(lines: Sequence[int], what: str, settled_by: str | None = None) -> Finding:
     """What to say of rows of a table that are none of its own."""
     shown = ", ".join(map(str, lines[:8])) + (", ..." if len(lines) > 8 else "")
-    text = f"Row{'s' * (len(lines) > 1)} {shown} left out: {what}, not rows of the table."
+    were = "Rows {} were" if len(lines) > 1 else "Row {} was"
+    text = f"{were.format(shown)} left out: {what}, not rows of the table."
     return Finding("rows_left_out", text, {"rows": list(lines[:100])}, settled_by)
 
 

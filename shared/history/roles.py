@@ -18,7 +18,14 @@ from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
-__all__ = ["find_date", "guess_roles", "names_a_result", "no_media", "spend_like"]
+__all__ = [
+    "columns_left_out",
+    "find_date",
+    "guess_roles",
+    "names_a_result",
+    "no_media",
+    "spend_like",
+]
 
 _DATES = [
     "date",
@@ -324,16 +331,18 @@ def guess_roles(
     spec = spec.but(events=spec.events or "", geo=spec.geo or "")
     left = [n for n in free if n in numeric or n in text]
     if left:
-        findings.append(
-            Finding(
-                "columns_left_out",
-                f"Not used: {', '.join(repr(n) for n in left[:20])}"
-                f"{' and more' if len(left) > 20 else ''}. Name a column in the spec to give it "
-                "a role (controls, if it moves sales).",
-                {"columns": left[:200]},
-            )
-        )
+        findings.append(columns_left_out(left))
     return spec, findings
+
+
+def columns_left_out(names: Sequence[str]) -> Finding:
+    """What to say of columns that have no role."""
+    return Finding(
+        "columns_left_out",
+        f"Not used: {', '.join(map(repr, names[:20]))}{' and more' if len(names) > 20 else ''}. "
+        "Name a column in the spec to give it a role (controls, if it moves sales).",
+        {"columns": list(names[:200])},
+    )
 
 
 def names_a_result(name: str) -> bool:

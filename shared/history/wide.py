@@ -9,13 +9,20 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.history.amounts import amounts_of_wide, one_currency, one_unit
+from shared.history.amounts import amounts_of_wide, one_currency, one_unit, worth_of
 from shared.history.cells import Cells, added_up
 from shared.history.dates import read_dates
-from shared.history.doubles import billed, refuse_repeated, refuse_two_columns, total_columns
+from shared.history.doubles import (
+    billed,
+    never_falls,
+    refuse_repeated,
+    refuse_two_columns,
+    total_columns,
+)
 from shared.history.faults import FaultLog
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import is_empty, read_numbers
+from shared.history.outcome_unit import outcome_unit
 from shared.history.periods import frequency_of
 from shared.history.reading import Table
 from shared.history.roles import find_date, guess_roles
@@ -103,8 +110,10 @@ def row_keys(dated: Dated, *parts: Sequence[str]) -> list[tuple[str, ...] | None
     return [None if day is None else (day, *rest) for day, *rest in rows]
 
 
-def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
-    """The frequency of a table's dates; "" where no date could be read."""
+def read_frequency(
+    table: Table, dated: Dated, spec: Spec, faults: FaultLog, *, whole: bool = True
+) -> str:
+    """The frequency of a table's dates; "" where no date could be read. See ``frequency_of``."""
     readable = [(day, row) for row, day in enumerate(dated.dates) if day is not None]
     if len(readable) < min(len(dated.dates), 3):
         return spec.frequency or ""  # too few readable dates to complain about their spacing
@@ -112,7 +121,7 @@ def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> 
     for day, row in readable:
         first.setdefault(day, row)
     rows = [(day, table.pointer(row, dated.column), table.lines[row]) for day, row in first.items()]
-    return frequency_of(rows, spec.frequency, dated.months_only, faults)
+    return frequency_of(rows, spec.frequency, dated.months_only, faults, whole=whole)
 
 
 def read_outcome(
@@ -152,6 +161,10 @@ def read_outcome(
                 f"Column '{name}', the {what}, is empty in all rows "
                 f"{table.lines[0]} to {table.lines[-1]}.",
             )
+    money = outcome_unit(spec.fit, spec.outcome_name).money
+    for name in wanted if money and spec.outcomes is None else ():
+        if name in numbers:
+            numbers[name] = numbers[name] * worth_of(table, name, spec)
     labels = [""] * len(table.lines)
     if spec.events and spec.events in table.columns:
         labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
@@ -224,7 +237,11 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     faults.stop_if_any()
 
     spend = np.column_stack(
-        [numbers[str(role.spend)] * (1.0 if role.worth is None else role.worth) for role in roles]
+        [
+            numbers[str(role.spend)]
+            * (worth_of(table, str(role.spend), spec) if role.worth is None else role.worth)
+            for role in roles
+        ]
     )
     totals, more = total_columns(spec, spend, given.channels is not None, faults)
     findings += more
@@ -236,6 +253,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         remedy = "Give each geo its own, or one row a date for all geos together."
         refuse_repeated(table, spec, [dated.dates], outcome, pairs[-1][1], remedy, faults)
     faults.stop_if_any()
+    if given.channels is None:
+        findings += never_falls(spec, spend, dated.dates)
     if totals:
         kept = [c for c in range(len(roles)) if c not in totals]
         spend, roles = spend[:, kept], [roles[c] for c in kept]
