@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
     from shared.history.parse import Upload
-    from shared.history.table import History
+    from shared.history.table import Finding, History
     from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
@@ -37,8 +38,8 @@ __all__ = ["Service", "Table"]
 
 log = logging.getLogger("marginal.service")
 
-Table = bytes | list[dict[str, Any]]
-"""A table as it was sent: CSV bytes, or JSON records."""
+Table = bytes | list[dict[str, Any]] | dict[str, Any]
+"""A table as it was sent: bytes, or JSON."""
 
 
 class Service:
@@ -172,6 +173,46 @@ class Service:
         report = _checked(spec, table, outcomes)
         etag = self._datasets.put_history(
             dataset, _as_bytes(table), content_type, if_match=if_match, seen=seen
+        )
+        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+
+    def put_source(
+        self, dataset: str, source: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store one of several tables that a history is put together of, in place of its last."""
+        from shared.history.merge import with_source
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        rows, found = with_source(self._spec(seen), stored, table, source)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def patch_history(
+        self, dataset: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Replace the stored rows of the dates that a table brings, and add the others."""
+        from shared.history.merge import patched
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        if stored is None:
+            raise NotFound(f"The dataset {dataset!r} has no history yet.")
+        rows, found = patched(self._spec(seen), stored, table)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def _put_merged(
+        self,
+        dataset: str,
+        rows: list[dict[str, Any]],
+        found: Sequence[Finding],
+        seen: Manifest | None,
+        if_match: str | None,
+    ) -> dict[str, Any]:
+        report = _checked(self._spec(seen), rows, self._stored(seen, "outcomes"))
+        report = replace(report, findings=(*found, *report.findings))
+        data = _as_bytes(rows)
+        etag = self._datasets.put_history(
+            dataset, data, "application/json", if_match=if_match, seen=seen
         )
         return {"dataset": dataset, "etag": etag, **report.to_dict()}
 

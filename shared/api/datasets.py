@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.api.faults import validated
-from shared.api.http import CSV, Call, Reply
+from shared.api.http import JSON, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
+    from shared.service import Table
     from shared.store.records import Document
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "list_curve_versions",
     "list_datasets",
     "openapi",
+    "patch_history",
     "promote_curves",
     "put_history",
     "put_outcomes",
@@ -47,14 +49,23 @@ def put_spec(call: Call) -> Reply:
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_history(dataset, table, call.content_type, if_match=wanted))
+    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
+    source = call.query.get("source")
+    if source is not None:
+        return _put(call.service.put_source(dataset, source, table, if_match=wanted))
+    return _put(call.service.put_history(dataset, table, media, if_match=wanted))
+
+
+def patch_history(call: Call) -> Reply:
+    """``PATCH /datasets/{dataset}/history``"""
+    dataset, (table, _), wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.patch_history(dataset, table, if_match=wanted))
 
 
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
-    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_outcomes(dataset, table, call.content_type, if_match=wanted))
+    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted))
 
 
 def get_spec(call: Call) -> Reply:
@@ -173,15 +184,16 @@ def _curve_set(call: Call, version: str) -> Reply:
     return Reply(curves.to_dict(), headers={"ETag": etag})
 
 
-def _table(call: Call) -> bytes | list[dict[str, Any]]:
-    """A history as CSV bytes, or as the records of a JSON list."""
-    if call.content_type == CSV:
-        return call.body
-    rows = call.json
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+def _table(call: Call) -> tuple[Table, str]:
+    """A table as it was sent, without its packing, and the content type that its content has."""
+    from shared.history.formats import media_of
+
+    if call.content_type != JSON:
+        return call.body, media_of(call.body)
+    if not isinstance(call.json, list | dict) or not call.json:
         text = "Send a list of objects, one a row, with the columns' names as keys."
         raise InvalidInput.at("", "wrong_type", text)
-    return rows
+    return call.json, JSON
 
 
 def _if_match(call: Call) -> str | None:

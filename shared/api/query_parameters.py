@@ -19,6 +19,10 @@ QUERY_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
         "Money per period to plan; what is spent now unless given.",
         {"type": "number", "minimum": 0},
     ),
+    "source": (
+        "Name of one of several tables that make the history, each replaceable alone.",
+        {"type": "string", "maxLength": 200},
+    ),
     "format": ("The kind of picture.", {"type": "string", "enum": ["svg", "png"]}),
 }
 

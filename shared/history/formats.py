@@ -33,7 +33,9 @@ __all__ = [
     "Source",
     "limit_cells",
     "malformed",
+    "media_of",
     "read_grid",
+    "unpacked",
 ]
 
 MAX_ROWS = 1_000_000
@@ -47,6 +49,7 @@ MAX_CELL = 200
 MAX_TEXT = 50_000_000
 """Bytes of a table when it is unpacked."""
 
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SEPARATORS = ",;\t|"
 _BROKEN = (
     KeyError,
@@ -106,6 +109,15 @@ def malformed(message: str, root: str, code: str = "malformed_table") -> Malform
     return MalformedInput((Fault(f"{root}/rows", code, message),))
 
 
+def media_of(data: bytes) -> str:
+    """The content type of a table by its content, whatever it was sent as."""
+    if data[:4] == b"PK\x03\x04":
+        return WORKBOOK
+    if data[:4] == b"PAR1":
+        return "application/vnd.apache.parquet"
+    return "application/x-ndjson" if data.lstrip()[:1] in (b"{", b"[") else "text/csv"
+
+
 def read_grid(source: Source, root: str, sheet: str | None = None) -> Grid:
     """The rows of a table, by what its content is.
 
@@ -121,8 +133,7 @@ def read_grid(source: Source, root: str, sheet: str | None = None) -> Grid:
     """
     if not isinstance(source, bytes):
         return _from_records(_records(source, root), root)
-    if source[:2] == b"\x1f\x8b":
-        source = _unpacked(source, root)
+    source = unpacked(source, root)
     if source[:4] == b"PK\x03\x04":
         return _from_workbook(source, root, sheet)
     if source[:4] == b"PAR1":
@@ -154,7 +165,10 @@ def _add_long(where: str, what: str, text: str, faults: FaultLog) -> None:
         faults.add(where, "too_long", f"{what} {long}")
 
 
-def _unpacked(source: bytes, root: str) -> bytes:
+def unpacked(source: bytes, root: str = "") -> bytes:
+    """A table without its gzip, where it has one."""
+    if source[:2] != b"\x1f\x8b":
+        return source
     packed = zlib.decompressobj(wbits=31)
     try:
         text = packed.decompress(source, MAX_TEXT + 1)

@@ -45,7 +45,15 @@ from shared.history.wide import (
     several,
 )
 
-__all__ = ["LongTable", "OutcomeTable", "is_long", "read_long", "read_outcomes"]
+__all__ = [
+    "CAMPAIGNS",
+    "LongTable",
+    "OutcomeTable",
+    "columns_of",
+    "is_long",
+    "read_long",
+    "read_outcomes",
+]
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +96,7 @@ _CHANNELS = (
     *("source", "channel name", "media channel", "marketing channel", "channel group"),
     *("session default channel group", "session source medium", "advertising channel type"),
 )
-_CAMPAIGNS = (
+CAMPAIGNS = (
     *("campaign", "campaign name", "campaign group name", "insertion order", "line item"),
     *("ad group", "ad group name", "ad set name", "adset name", "advertiser"),
 )
@@ -114,7 +122,7 @@ _DSP = (
 )
 
 
-def _columns(table: Table, spec: Spec) -> dict[str, str]:
+def columns_of(table: Table, spec: Spec) -> dict[str, str]:
     """Fixed columns by role, whatever their letters' case; the spec may rename them."""
     folded = {name.casefold(): name for name in reversed(table.header)}
     out: dict[str, str] = {
@@ -174,7 +182,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
         return {}  # a row a date: wide
     words = {" ".join(tokens(name)): name for name in reversed(table.header)}
     channel = next((words[name] for name in _CHANNELS if name in words), None)
-    campaign = next((words[name] for name in _CAMPAIGNS if name in words), None)
+    campaign = next((words[name] for name in CAMPAIGNS if name in words), None)
     if channel is not None:
         out["channel"] = channel
         out |= {} if campaign is None else {"campaign": campaign}
@@ -185,7 +193,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
 
 def is_long(table: Table, spec: Spec) -> bool:
     """Whether rows name their channel in a column, instead of one column a channel."""
-    columns = _columns(table, spec)
+    columns = columns_of(table, spec)
     of_channels = {role.spend for role in spec.channels or () if role.spend in table.columns}
     return "channel" in columns and "spend" in columns and len(of_channels) < 2
 
@@ -204,7 +212,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         Every fault of its cells.
     """
     faults = FaultLog()
-    columns = _columns(table, spec)
+    columns = columns_of(table, spec)
     own = spec.but(controls=[], events="")  # these are columns of the outcomes
     if outcomes_follow or not all(name in table.columns for name, _ in spec.outcome_columns):
         own = own.but(outcome=None, outcomes=None)
@@ -482,8 +490,11 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
     outcome = outcome_of(own, numbers)
-    remedy = "Leave the geos out, and give one row a date."
-    refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
+    if not any(
+        "session" in tokens(name) for name in table.header
+    ):  # told by sessions, however even
+        remedy = "Leave the geos out, and give one row a date."
+        refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
     faults.stop_if_any()
     controls = [numbers[name] for name in own.controls or ()]
     found = [*dated.findings, *guesses, *more]

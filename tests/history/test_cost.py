@@ -14,8 +14,8 @@ import pytest
 
 from shared.errors import InputTooLarge, InvalidInput, near_names
 from shared.history.association import drivers_of
-from shared.history.parse import check_upload
 from shared.history.formats import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
+from shared.history.parse import check_upload
 from shared.history.reading import read_table
 from shared.history.table import History
 
