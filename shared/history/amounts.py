@@ -190,10 +190,12 @@ def worth_of(table: Table, column: str, spec: Spec) -> Floats:
     out = np.ones(len(table.lines))
     if not rates:
         return out
-    rows = [spec.currency_column] if spec.currency_column in table.columns else []
-    rows = rows or [name for name in table.header if _holds_currencies(table, name)]
+    rows = [name for name in table.header if _holds_currencies(table, name)]
+    if spec.currency_column in table.columns:
+        rows = [str(spec.currency_column)]
     out *= _rate(currency_sign(column), rates)
-    for name, sign_of in (*((n, str.strip) for n in rows[:1]), (column, _sign_in)):
+    ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
+    for name, sign_of in (*ways, (column, _sign_in)):
         cells = table.columns[name]
         signs = {cell: sign_of(cell) for cell in set(cells)}
         told = {cell: _rate(sign, rates) for cell, sign in signs.items() if sign}

@@ -114,12 +114,7 @@ _BESIDE_MONEY = frozenset(
         *("amount", "local", "net", "gross", "in", "advertising"),
     ]
 )
-_DSP = (
-    "insertion order",
-    "advertiser currency",
-    "media cost (advertiser currency)",
-    "partner cost",
-)
+_DSP = ("insertion order", "advertiser currency", "partner cost", "placement")
 
 
 def columns_of(table: Table, spec: Spec) -> dict[str, str]:
@@ -180,7 +175,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
     geos = table.columns[spec.geo] if spec.geo in table.columns else [""] * len(days)
     if len(set(zip(days, geos, strict=True))) == len(days):
         return {}  # a row a date: wide
-    words = {" ".join(tokens(name)): name for name in reversed(table.header)}
+    words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
     channel = next((words[name] for name in _CHANNELS if name in words), None)
     campaign = next((words[name] for name in CAMPAIGNS if name in words), None)
     if channel is not None:
@@ -222,8 +217,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
-        folded = {name.casefold() for name in table.header}
-        if any(name in folded for name in _DSP):
+        if any(" ".join(tokens(name)).startswith(_DSP) for name in table.header):
             # what these platforms call revenue is what the client is billed
             taken += [name for name in table.header if "revenue" in tokens(name)]
         value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
@@ -469,7 +463,9 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         Every fault of its cells, and columns of the spec that are not there.
     """
     faults = FaultLog()
-    own = spec.but(channels=[])
+    own = spec.but(channels=[], channel_column=None, campaign_column=None)
+    if own.currency_column not in table.columns:
+        own = own.but(currency_column=None)
     # the spend history may call its dates and geos differently
     own = own.but(date=spec.date if spec.date in table.columns else None)
     own = own.but(geo=spec.geo if spec.geo in table.columns else None)

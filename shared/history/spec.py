@@ -340,7 +340,9 @@ def read_spec(data: Any) -> Spec:
     _no_column_twice(spec, faults)
     faults.stop_if_any()
     # null says "there is none", an absent field says "look for one"
-    none = {key: "" for key in ("events", "geo") if key in data and data[key] is None}
+    none: dict[str, Any] = {
+        key: "" for key in ("events", "geo") if key in data and data[key] is None
+    }
     none |= {"controls": []} if "controls" in data and data["controls"] is None else {}
     return spec.but(**none)
 
