@@ -340,11 +340,8 @@ def read_spec(data: Any) -> Spec:
     _no_column_twice(spec, faults)
     faults.stop_if_any()
     # null says "there is none", an absent field says "look for one"
-    none: dict[str, Any] = {
-        key: "" for key in ("events", "geo") if key in data and data[key] is None
-    }
-    none |= {"controls": []} if "controls" in data and data["controls"] is None else {}
-    return spec.but(**none)
+    empty: dict[str, Any] = {"events": "", "geo": "", "controls": []}
+    return spec.but(**{key: none for key, none in empty.items() if data.get(key, ...) is None})
 
 
 def _path(loc: tuple[int | str, ...], data: Any) -> list[int | str]:
