@@ -95,7 +95,7 @@ def means(count: int, at: NDArray[np.intp], values: Floats) -> Floats:
 def added_up(cells: Cells) -> Cells:
     """Rows of one date and geo as one: sums, of controls means."""
     keys = list(zip(cells.dates, cells.geos, strict=True))
-    place = {key: t for t, key in enumerate(dict.fromkeys(keys))}
+    place = {key: t for t, key in enumerate(sorted(set(keys)))}
     if len(place) == len(keys):
         return cells
     at, arms = np.array([place[key] for key in keys]), np.arange(len(cells.arms))

@@ -10,6 +10,7 @@ still looks plausible.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -34,27 +35,33 @@ _YEAR_AND = re.compile(r"((?:19|20)\d{2})(\d{2})")
 _SERIAL = re.compile(r"([2-6]\d{4})(?:\.0+)?")
 _NUMERIC = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED = re.compile(
-    r"(?:(\d{1,2})[-. ]+)?([A-Za-z]{3,9})\.?[-, ]+(?:(\d{1,2})(?:,\s*|\s+))?(\d{4})"
+    r"(?:(\d{1,2})(?:[-. ]+| de ))?([A-Za-z]{3,10})\.?"
+    r"(?:[-, ]+| de )(?:(\d{1,2})(?:,\s*|\s+))?(\d{4})"
 )
+_DAY_OF = re.compile(r"(\d{1,2})[-. ]([A-Za-z]{3,9})\.?[-. ](\d{2})")
 _MONTH_OF = re.compile(r"([A-Za-z]{3,9})\.?[-' ]+(\d{4}|'?\d{2})")
 _MIDNIGHT = re.compile(
     r"[T ]+(?:00:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM)(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?$"
 )
 _RANGE = re.compile(r"(.{6,}?)\s*(?:\s-\s|\sto\s|\s?[–—~]\s?|(?<=\d)/(?=\d{4}-))\s*(.{6,})")
 _MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
+    tuple(names.split())
+    for names in (
+        "january januar janvier enero",
+        "february februar fevrier febrero",
+        "march marz maerz mars marzo",
+        "april avril abril",
+        "may mai mayo",
+        "june juni juin junio",
+        "july juli juillet julio",
+        "august aout agosto",
+        "september septembre septiembre",
+        "october oktober octobre octubre",
+        "november novembre noviembre",
+        "december dezember decembre diciembre",
+    )
 ]
+_WEEKDAY = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6},? +", re.IGNORECASE)
 _SHORTEST = len("2024-1")
 _YEARS = range(1900, 2200)
 _FIRST_SERIAL = date(1899, 12, 30)
@@ -72,9 +79,10 @@ Readings = Mapping[str, date]
 
 
 def _month_number(name: str) -> int | None:
-    """The month an English name or its beginning (three letters or more) stands for."""
-    hits = [i for i, month in enumerate(_MONTHS, 1) if month.startswith(name.casefold())]
-    return hits[0] if len(hits) == 1 else 9 if name.casefold() == "sept" else None
+    """The month a name or its beginning (three letters or more) stands for, in four languages."""
+    begins = name.casefold()
+    hits = [i for i, names in enumerate(_MONTHS, 1) if any(m.startswith(begins) for m in names)]
+    return hits[0] if len(hits) == 1 else 9 if begins == "sept" else None
 
 
 def _build(year: int, month: int, day: int) -> date | None:
@@ -102,11 +110,19 @@ def parse_date(cell: str) -> date | Readings | None:
     datetime.date(2023, 1, 2)
     """
     text = _MIDNIGHT.sub("", cell.strip())
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text)
+        text = "".join(part for part in parts if not unicodedata.combining(part))
     if len(text) >= 2 * len("2023-1-2") and (hit := _RANGE.fullmatch(text)):
-        first, last = parse_date(hit[1]), parse_date(hit[2])
+        last = parse_date(hit[2])
+        if isinstance(last, date) and not re.search(r"\d{4}", hit[1]):  # Dec 30 - Jan 5, 2024
+            begun = [parse_date(f"{hit[1]}, {year}") for year in (last.year, last.year - 1)]
+            return next((day for day in begun if isinstance(day, date) and day <= last), None)
+        first = parse_date(hit[1])
         return first if type(first) is type(last) else None
     if len(text) < _SHORTEST - 1 or not text.isascii():
         return None
+    text = _WEEKDAY.sub("", text, count=1) if text[0].isalpha() else text
     if hit := _ISO.fullmatch(text):
         return _build(int(hit[1]), int(hit[3]), int(hit[4]))
     if hit := _COMPACT.fullmatch(text):
@@ -129,6 +145,10 @@ def parse_date(cell: str) -> date | Readings | None:
         if month is None or (hit[1] and hit[3]):
             return None
         return _build(int(hit[4]), month, int(hit[1] or hit[3] or 1))
+    if hit := _DAY_OF.fullmatch(text):
+        number, one, other = _month_number(hit[2]) or 0, int(hit[1]), int(hit[3])
+        ways = {"day_first": (2000 + other, one), "year_first": (2000 + one, other)}
+        return _told({how: _build(year, number, day) for how, (year, day) in ways.items()})
     if hit := _MONTH_OF.fullmatch(text):
         month = _month_number(hit[1])
         return None if month is None else _build(2000 + int(hit[2].strip("'")) % 2000, month, 1)

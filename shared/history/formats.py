@@ -50,7 +50,7 @@ MAX_TEXT = 50_000_000
 """Bytes of a table when it is unpacked."""
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_SEPARATORS = ",;\t|"
+_SEPARATORS = "\t;|,"  # those first that no number and no date holds
 _BROKEN = (
     KeyError,
     ValueError,

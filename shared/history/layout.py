@@ -119,11 +119,12 @@ def _without_totals(table: Table, column: str, spec: Spec) -> Table:
     for row in reversed(odd):
         own = [table.columns[name][row].strip() for name in table.header]
         held = [cell for cell in own if cell]
-        if any(map(says_total, held)):
+        dateless = says_total(cells[row]) or not any(map(str.isdigit, cells[row]))
+        if dateless and any(map(says_total, held)):
             what = "totals"
         elif own == list(table.header):
             what = "the header once more"
-        elif len(held) == 1 and len(table.header) > 2 and not could_be(held[0]):
+        elif held == [own[0]] and len(table.header) > 2 and not could_be(held[0]):
             what = "notes"
         elif row == tail - 1 and is_empty(cells[row]) and _adds_up(table, column, row):
             what = "sums of the rows above"

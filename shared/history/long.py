@@ -127,11 +127,8 @@ def columns_of(table: Table, spec: Spec) -> dict[str, str]:
     }
     if "spend" not in out and "cost" in folded:
         out["spend"] = folded["cost"]
-    out |= {
-        role: column
-        for role, column in (("channel", spec.channel_column), ("campaign", spec.campaign_column))
-        if column in table.columns
-    }
+    said = {"channel": spec.channel_column or "", "campaign": spec.campaign_column or ""}
+    out |= {role: column for role, column in said.items() if column in table.columns}
     if "channel" not in out or "spend" not in out:
         out = {**_of_export(table, spec, out), **out}
     for key in ("spend", "impressions"):
@@ -172,7 +169,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
     except InvalidInput:
         return {}
     days = table.columns[date_column]
-    geos = table.columns[spec.geo] if spec.geo in table.columns else [""] * len(days)
+    geos = table.columns.get(spec.geo or "", [""] * len(days))
     if len(set(zip(days, geos, strict=True))) == len(days):
         return {}  # a row a date: wide
     words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
@@ -251,9 +248,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
     geos = read_geos(table, columns.get("geo"), faults)
     if spec.duplicates != "sum":
-        taken = {*columns.values(), *wanted, spec.currency_column}
+        known = {*columns.values(), *wanted, spec.currency_column}
         keys = row_keys(dated, names, campaigns, geos)
-        add_duplicates(table, dated.column, keys, faults, taken)
+        add_duplicates(table, dated.column, keys, faults, known)
     frequency = read_frequency(table, dated, spec, faults, whole=False)
     channels, left_out = _channels(spec, names, faults)
     scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}

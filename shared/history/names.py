@@ -21,13 +21,24 @@ __all__ = [
     "says_total",
     "similar_names",
     "tokens",
+    "words",
 ]
 
-SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
+SPEND = frozenset(
+    {"spend", "spends", "spending", "cost", "costs", "spent", "investment"}
+    | {"kosten", "ausgaben", "gasto", "gastos", "coste", "depenses", "dépenses", "spesa"}
+)
 TOTALS = frozenset(
     {"total", "totals", "subtotal", "sum", "overall", "all"}
     | {"gesamt", "insgesamt", "summe", "gesamtsumme", "somme", "totale", "suma", "totaal"}
 )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words with spaces between them, in their order."""
+    return tuple(text.split())
+
+
 _BESIDE_TOTALS = SPEND | {"grand", "channel", "channels", "media", "campaigns", "geos", "regions"}
 
 _MOST = 300

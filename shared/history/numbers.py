@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 
 EMPTY = frozenset(
     {"", "na", "n/a", "nan", "null", "none", "<na>", "-", "--", "\u2013", "\u2014", "(not set)"}
+    | {"n.a.", "n.a"}
 )
 """What counts as an empty cell, casefolded: what pandas, R, SQL and ad platforms write for none."""
 
@@ -47,6 +48,7 @@ _DOT = re.compile(
     rf"(?:\d+(?:\.\d*)?|\.\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:,\d{{2,3}})*,\d{{3}}(?:\.\d*)?"
 )  # groups of two as well: 1,23,456.00 is how rupees are written
 _COMMA = re.compile(rf"(?:\d+(?:,\d*)?|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?")
+_NO_CENTS = re.compile(r"(?<=\d)([.,])-{1,2}(?=\D*$)")  # 1.234,-
 _BRACKETED = re.compile(r"\((.+)\)")
 _SPACES = re.compile("[ \u00a0\u202f\u2009]")
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
@@ -132,6 +134,7 @@ def _is_number(reading: _Reading) -> bool:
 
 
 def _read(cell: str) -> _Reading:
+    cell = _NO_CENTS.sub(r"\g<1>0", cell)
     inner = _BRACKETED.fullmatch(cell.strip())  # accountants' minus
     sign, body, currency = without_currency(inner[1] if inner else cell)
     if inner:

@@ -16,7 +16,7 @@ import numpy as np
 from shared.errors import InvalidInput
 from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs
-from shared.history.cells import Cells, national, over_arms, panel_of
+from shared.history.cells import Cells, added_up, national, panel_of
 from shared.history.faults import FaultLog
 from shared.history.formats import Source
 from shared.history.geos import settle_geos, unspent_in_geos
@@ -356,43 +356,27 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
         text = f"The outcome is national: spend of {len(long.geos)} geos was added up."
         found.append(Finding("geos_summed", text, {"geos": list(long.geos)[:100]}))
     found += _outside(len(days), len(set(own.dates)), len(spent & told), first, last)
-    old = long.cells
-    row_of = {
-        (day, own.geos[t] if by_geo else ""): t for t, day in enumerate(own.dates) if day in told
-    }
-    spend_keys = {
-        (day, geo if by_geo else "")
-        for day, geo in zip(old.dates, old.geos, strict=True)
-        if day in spent
-    }
-    keys = sorted(spend_keys | set(row_of))
-    place = {key: t for t, key in enumerate(keys)}
-    used = [row for row, day in enumerate(old.dates) if day in spent]
-    at = np.array([place[old.dates[row], old.geos[row] if by_geo else ""] for row in used])
-    shape, arms = (len(keys), len(old.arms)), np.arange(len(old.arms))
-    spend = np.nan_to_num(over_arms(shape, (at,), arms, old.spend[used]), copy=False)
-    impressions = over_arms(shape, (at,), arms, old.impressions[used])
-    outcome = np.full(len(keys), np.nan)
-    controls = np.full((len(keys), own.controls.shape[1]), np.nan)
-    events = [""] * len(keys)
-    for key, row in row_of.items():
-        t = place[key]
-        outcome[t], controls[t] = own.outcome[row], own.controls[row]
-        events[t] = own.events[row]
-    return (
+    spend, arms = long.cells, long.cells.arms
+    paid = [row for row, day in enumerate(spend.dates) if day in spent]
+    sold = [row for row, day in enumerate(own.dates) if day in told]
+    none, count = len(sold), len(own.control_names)
+    both = added_up(
         Cells(
-            dates=[day for day, _ in keys],
-            geos=[geo for _, geo in keys],
-            arms=old.arms,
-            spend=spend,
-            impressions=impressions,
-            outcome=outcome,
+            dates=[*(spend.dates[row] for row in paid), *(own.dates[row] for row in sold)],
+            geos=[
+                *(spend.geos[row] if by_geo else "" for row in paid),
+                *(own.geos[row] if by_geo else "" for row in sold),
+            ],
+            arms=arms,
+            spend=np.vstack([spend.spend[paid], np.zeros((none, len(arms)))]),
+            impressions=np.vstack([spend.impressions[paid], np.full((none, len(arms)), np.nan)]),
+            outcome=np.concatenate([np.full(len(paid), np.nan), own.outcome[sold]]),
             control_names=own.control_names,
-            controls=controls,
-            events=events,
-        ),
-        found,
+            controls=np.vstack([np.full((len(paid), count), np.nan), own.controls[sold]]),
+            events=[*([""] * len(paid)), *(own.events[row] for row in sold)],
+        )
     )
+    return both, found
 
 
 def _outside(spent: int, told: int, common: int, first: date, last: date) -> list[Finding]:

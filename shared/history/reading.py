@@ -123,7 +123,7 @@ def _header_at(grid: Grid) -> int:
     for i, row in enumerate(sample):
         held = [cell for cell in row if cell]
         data = 2 * sum(bool(_LOOKS_LIKE_DATA.fullmatch(cell)) for cell in held) >= len(held)
-        title = len(held) < 2 or held[0].startswith("#") or held[0].endswith(":")
+        title = len(held) < 2 or re.match(r"#.", held[0]) or held[0].endswith(":")
         if not title and widths[i] >= usual and not (i and data):
             return i
     return 0

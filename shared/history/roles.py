@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.names import SPEND, TOTALS, called_total, tokens
+from shared.history.names import SPEND, TOTALS, called_total, tokens, words
 from shared.history.numbers import filled_share, is_empty, says_yes_or_no
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
@@ -27,138 +27,51 @@ __all__ = [
     "spend_like",
 ]
 
-_DATES = [
-    "date",
-    "ds",
-    "day",
-    "week_start",
-    "week_starting",
-    "week_commencing",
-    "date_week",
-    "month",
-    "time",
-    "period",
-    "week",
-    "month_year",
-    "year_month",
-    "year_week",
-    "timestamp",
-]
-_OUTCOMES = [
-    "revenue",
-    "sales",
-    "gmv",
-    "conversions",
-    "orders",
-    "purchases",
-    "y",
-    "target",
-    "kpi",
-    "outcome",
-    "response",
-    "signups",
-    "leads",
-]
-_RESULTS = [
+_DATES = words(
+    "date ds day week_start week_starting week_commencing date_week month time period "
+    "week month_year year_month year_week timestamp datum fecha woche semaine"
+)
+_OUTCOMES = words(
+    "revenue sales gmv conversions orders purchases y target kpi outcome response signups leads "
+    "umsatz ventas ingresos"
+)
+_RESULTS = (
     *_OUTCOMES,
-    "units",
-    "turnover",
-    "income",
-    "profit",
-    "margin",
-    "transactions",
-    "bookings",
-    "installs",
-    "subscriptions",
-    "registrations",
-    "quantity",
-]
+    *words(
+        "units turnover income profit margin transactions bookings installs subscriptions "
+        "registrations quantity"
+    ),
+)
 """Names of what media and promotions bring about: never guessed to be a control."""
-_NOT_A_RESULT = frozenset(
-    [
-        "price",
-        "prices",
-        "discount",
-        "discounts",
-        "holiday",
-        "holidays",
-        "event",
-        "events",
-        "days",
-        "index",
-        "flag",
-        "tax",
-    ]
+_NOT_A_RESULT = words(
+    "price prices discount discounts holiday holidays event events days index flag tax"
 )
 """Words that make a condition of a result's name: a sales price, sales days."""
-_NOT_AN_OUTCOME = frozenset(
-    [
-        "per",
-        "mean",
-        "avg",
-        "average",
-        "median",
-        "rate",
-        "share",
-        "pct",
-        "percent",
-        "platform",
-        "projected",
-        "predicted",
-        "attributed",
-        "competitor",
-        "competitors",
-        "control",
-        "spend",
-        "cost",
-        "planned",
-        "plan",
-        "budget",
-        "forecast",
-        "expected",
-        "shipping",
-        "tax",
-        "cumulative",
-        "ytd",
-        "previous",
-        "prior",
-        "last",
-    ]
+_NOT_AN_OUTCOME = words(
+    "per mean avg average median rate share pct percent platform projected predicted "
+    "attributed competitor competitors control spend cost planned plan budget forecast "
+    "expected shipping tax cumulative ytd previous prior last"
 )
 _NO_MEDIA = {
     "a rate or an average": "per mean avg average median rate ratio share pct percent cpc cpm cpa "
     "cpv cpl cpi roas acos",
-    "a sum to date": "cumulative cumul cum cumulated ytd mtd qtd running",
+    "a sum to date": "cumulative cumul cum cumulated ytd mtd qtd",
+    "that of another time": "last previous prior ly",
     "a plan": "planned plan target targeted budget budgeted forecast forecasted projected expected",
     "a competitor's": "competitor competitors competition rival rivals",
-    "no cost of media": "goods cogs sold sales shipping delivery tax taxes vat fee fees salary "
-    "salaries rent labour labor production",
+    "no cost of media": "cogs shipping tax taxes vat salary salaries",
 }
 """Words by which a column named as spend or cost is none of media, and what it then is."""
-_IMPRESSIONS = frozenset({"impressions", "impression", "imps", "grp", "grps", "views"})
-_CONTROLS = frozenset(
-    [
-        "promo",
-        "promos",
-        "promotion",
-        "promotions",
-        "price",
-        "prices",
-        "discount",
-        "discounts",
-        "competitor",
-        "competitors",
-        "control",
-        "controls",
-        "holiday",
-        "holidays",
-        "event",
-        "events",
-    ]
+_OTHER_COSTS = words("goods sold sales delivery fee fees rent labour labor production")
+"""Words of what has a cost, where a spend of that name would be that of a channel."""
+_IMPRESSIONS = words("impressions impression imps grp grps views")
+_CONTROLS = words(
+    "promo promos promotion promotions price prices discount discounts competitor "
+    "competitors control controls holiday holidays event events"
 )
-_EVENTS = frozenset({"holiday", "holidays", "event", "events"})
-_GEOS = frozenset({"geo", "geos", "region", "market", "country", "dma", "state"})
-_NO_START = frozenset({"end", "ends", "ending", "stop", "created", "updated", "modified", "last"})
+_EVENTS = words("holiday holidays event events")
+_GEOS = words("geo geos region market country dma state")
+_NO_START = words("end ends ending stop created updated modified last")
 """Words of dates that are not the start of a row's period."""
 
 
@@ -188,7 +101,7 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
         hits = sum(parse_date(cell) is not None for cell in sample)
         if hits * 2 > len(sample):
             by_name, part = match or (len(_DATES), True)
-            late = not _NO_START.isdisjoint(tokens(name))
+            late = not set(_NO_START).isdisjoint(tokens(name))
             fits.append((late, part, by_name, place, name))
     # a column called "date" whose cells are no dates: the cells will be named, one by one
     fits = sorted(fits) or [
@@ -208,12 +121,12 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
     return best, [_guess("date", best, f"Column '{best}' was read as the date{also}.")]
 
 
-def _match(words: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | None:
+def _match(own: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | None:
     """The first name that the words are or hold, by its place, and whether it is only a part."""
-    whole = "_".join(words)
+    whole = "_".join(own)
     if whole in names:
         return list(names).index(whole), False
-    hits = [place for place, name in enumerate(names) if name in words]
+    hits = [place for place, name in enumerate(names) if name in own]
     return (hits[0], True) if hits else None
 
 
@@ -240,7 +153,7 @@ def guess_roles(
 
     repeated = len(set(table.columns[date_column])) < len(table.lines)
     if spec.geo is None and repeated:
-        geo = [n for n in (*text, *numeric) if set(tokens(n)) & _GEOS and not spend_like(n)]
+        geo = [n for n in (*text, *numeric) if set(tokens(n)) & set(_GEOS) and not spend_like(n)]
         if geo:
             spec = spec.but(geo=geo[0])
             findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
@@ -257,7 +170,7 @@ def guess_roles(
             )
             for name in free
             if name in numeric and not SPEND.isdisjoint(tokens(name)) and (what := no_media(name))
-            if not _CONTROLS & set(tokens(name))
+            if not set(_CONTROLS) & set(tokens(name))
         ]
         spec = spec.but(channels=roles or None)
         for role in roles:
@@ -301,14 +214,14 @@ def guess_roles(
         for n in free
         if n in numeric
         and _outcome_like(n, _RESULTS) is not None
-        and not set(tokens(n)) & _NOT_A_RESULT
+        and not set(tokens(n)) & set(_NOT_A_RESULT)
         and not {cell.strip() for cell in table.columns[n]} <= {"", "0", "1", "0.0", "1.0"}
     ]
     if rivals and spec.outcome_columns:
         findings.append(_rivals(rivals))
         free = [name for name in free if name not in rivals]
     if spec.events is None:
-        labels = [n for n in free if n in text and set(tokens(n)) & _EVENTS]
+        labels = [n for n in free if n in text and set(tokens(n)) & set(_EVENTS)]
         if labels:
             spec = spec.but(events=labels[0])
             findings.append(
@@ -321,7 +234,7 @@ def guess_roles(
             for n in free
             # a column that is mostly empty would be mostly made up
             if (numeric.get(n, 0.0) >= 0.9 or says_yes_or_no(table.columns[n]))
-            and set(tokens(n)) & _CONTROLS
+            and set(tokens(n)) & set(_CONTROLS)
             and not spend_like(n)
         ]
         spec = spec.but(controls=chosen)
@@ -352,8 +265,8 @@ def names_a_result(name: str) -> bool:
 
 def _outcome_like(name: str, names: Sequence[str]) -> tuple[int, bool] | None:
     """How well a column's name fits an outcome's, as ``_match``; None where it does not."""
-    words = tokens(name)
-    return None if set(words) & _NOT_AN_OUTCOME else _match(words, names)
+    own = tokens(name)
+    return None if set(own) & set(_NOT_AN_OUTCOME) else _match(own, names)
 
 
 def _rivals(names: Sequence[str]) -> Finding:
@@ -374,10 +287,12 @@ def no_media(name: str) -> str:
     >>> no_media("Cost / conv."), no_media("cumulative_spend"), no_media("tv_spend")
     ('a rate or an average', 'a sum to date', '')
     """
-    words = set(tokens(name))
+    own = set(tokens(name))
     if re.search(r"(?:cost|spend)s?\s*/", name, re.IGNORECASE):
-        words.add("per")
-    return next((w for w, names in _NO_MEDIA.items() if words & set(names.split())), "")
+        own.add("per")
+    if own & {"cost", "costs"} and own & set(_OTHER_COSTS):
+        own.add("cogs")
+    return next((what for what, names in _NO_MEDIA.items() if own & set(names.split())), "")
 
 
 def spend_like(name: str) -> bool:
@@ -392,10 +307,10 @@ def _bare_names(columns: Sequence[str]) -> list[str]:
     pieces = [re.findall(r"[^\W_]+", re.sub(r"_S$", "", name)) for name in columns]
     common: set[str] = set(SPEND)
     if len(columns) > 1:
-        common |= set.intersection(*({word.casefold() for word in words} for words in pieces))
+        common |= set.intersection(*({word.casefold() for word in own} for own in pieces))
     out = []
-    for name, words in zip(columns, pieces, strict=True):
-        kept = [word for word in words if word.casefold() not in common]
+    for name, own in zip(columns, pieces, strict=True):
+        kept = [word for word in own if word.casefold() not in common]
         out.append("_".join(kept) or name)
     return out if len(set(out)) == len(out) else list(columns)
 
@@ -408,9 +323,9 @@ def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
         totals = [name for name in spend if called_total(name)]  # a word of all tells none apart
     spend = [name for name in spend if name not in totals]
     exposure = {
-        frozenset(set(tokens(name)) - _IMPRESSIONS - {"i"}): name
+        frozenset(set(tokens(name)) - set(_IMPRESSIONS) - {"i"}): name
         for name in reversed(free)
-        if set(tokens(name)) & _IMPRESSIONS or re.search(r"[^_]_I$", name)
+        if set(tokens(name)) & set(_IMPRESSIONS) or re.search(r"[^_]_I$", name)
     }
     roles = [
         ChannelRole(

@@ -38,6 +38,7 @@ NUMBERS: dict[str, Callable[[float], str]] = {
     "dollars": lambda v: f"${v:,.2f}",
     "euros": lambda v: f"{german(v)} €",
     "spaced": lambda v: f"{v:,.2f}".replace(",", " "),
+    "swiss": lambda v: f"{v:,.2f}".replace(",", "'"),
     "whole groups": lambda v: f"{v:,.0f}",
     "whole german": lambda v: f"{v:,.0f}".replace(",", "."),
 }
@@ -52,6 +53,9 @@ DATES: dict[str, Callable[[date], str]] = {
     "dots": lambda d: f"{d:%d.%m.%Y}",
     "two digits": lambda d: f"{d:%d/%m/%y}",
     "named": lambda d: f"{d:%b} {d.day}, {d.year}",
+    "short": lambda d: f"{d:%d-%b-%y}",
+    "weekday": lambda d: f"{d:%A, %B} {d.day}, {d.year}",
+    "range of days": lambda d: f"{d:%b %d} - {d + timedelta(days=6):%b %d, %Y}",
     "week": lambda d: "{}-W{:02d}".format(*d.isocalendar()[:2]),
     "week words": lambda d: "{} Week {:02d}".format(*d.isocalendar()[:2]),
     "year and week": lambda d: "{}{:02d}".format(*d.isocalendar()[:2]),
