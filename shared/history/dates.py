@@ -63,6 +63,7 @@ _MONTHS = [
 ]
 _WEEKDAY = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6},? +", re.IGNORECASE)
 _SHORTEST = len("2024-1")
+_LONGEST = 2 * len("Wednesday, September 30, 2024 -")
 _YEARS = range(1900, 2200)
 _FIRST_SERIAL = date(1899, 12, 30)
 _WORDS = {
@@ -113,7 +114,7 @@ def parse_date(cell: str) -> date | Readings | None:
     if not text.isascii():
         parts = unicodedata.normalize("NFKD", text)
         text = "".join(part for part in parts if not unicodedata.combining(part))
-    if len(text) >= 2 * len("2023-1-2") and (hit := _RANGE.fullmatch(text)):
+    if 2 * len("2023-1-2") <= len(text) <= _LONGEST and (hit := _RANGE.fullmatch(text)):
         last = parse_date(hit[2])
         if isinstance(last, date) and not re.search(r"\d{4}", hit[1]):  # Dec 30 - Jan 5, 2024
             begun = [parse_date(f"{hit[1]}, {year}") for year in (last.year, last.year - 1)]

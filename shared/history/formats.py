@@ -50,6 +50,9 @@ MAX_TEXT = 50_000_000
 """Bytes of a table when it is unpacked."""
 
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MAX_JSON = 10_000_000
+"""Characters of JSON: it takes far more memory than text in rows."""
+
 _SEPARATORS = "\t;|,"  # those first that no number and no date holds
 _BROKEN = (
     KeyError,
@@ -142,6 +145,8 @@ def read_grid(source: Source, root: str, sheet: str | None = None) -> Grid:
         raise malformed("The old form of workbooks (.xls): save it as .xlsx.", root, "old_workbook")
     text = _decode(source, root)
     if text.lstrip()[:1] in ("{", "["):
+        if len(text) > MAX_JSON:
+            raise InputTooLarge(f"JSON of more than {MAX_JSON // 1_000_000} MB is not read.")
         return _from_records(_records(_from_json(text, root), root), root)
     return _from_csv(text, root)
 
@@ -316,8 +321,11 @@ def _values(sheet: Any) -> Iterator[Sequence[Any]]:
     """The rows of a sheet as it is filled, whatever size it says it has."""
     if hasattr(sheet, "reset_dimensions"):
         sheet.reset_dimensions()
-        rows: Iterator[Sequence[Any]] = sheet.iter_rows(values_only=True)
-        yield from rows
+        cells = 0
+        for row in sheet.iter_rows(values_only=True):
+            cells += len(row)  # of which empty ones far to the right may be most
+            limit_cells("The rows of a sheet", cells)
+            yield row
 
 
 def _of_workbook(value: Any) -> str:
@@ -397,7 +405,15 @@ def _records(data: Any, root: str) -> Sequence[Any]:
             data = [data]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise malformed("Send a list of objects, one a row, with the columns' names as keys.", root)
-    return [row for record in data for row in _flat(record)] if any(map(_deep, data)) else data
+    if not any(map(_deep, data)):
+        return data
+    rows: list[Any] = []
+    cells = 0
+    for row in (row for record in data for row in _flat(record)):
+        cells += len(row) if isinstance(row, Mapping) else 1
+        limit_cells("Records with the objects in them", cells)
+        rows.append(row)
+    return rows
 
 
 def _deep(record: Any) -> bool:

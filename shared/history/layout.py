@@ -21,14 +21,24 @@ from shared.history.table import Finding
 
 __all__ = ["laid_out"]
 
+_SUMS = "sums of the rows above"
 _ACROSS = 3  # dates in the header from which they are its columns
+_MOMENT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?"
+)
 _YEARS = frozenset({"year", "jahr", "yr"})
 _WITHIN = {"week": "-W", "kw": "-W", "isoweek": "-W", "wk": "-W", "month": "-", "monat": "-"}
 
 
-def laid_out(table: Table, spec: Spec) -> Table:
-    """The table with a row a period (and channel, geo, ...), and with a column of dates."""
-    table = _turned(table)
+def laid_out(table: Table, spec: Spec, *, moments: bool = False) -> Table:
+    """The table with a row a period (and channel, geo, ...), and with a column of dates.
+
+    Parameters
+    ----------
+    moments
+        Rows may be what happened at a time of day (orders): they are of their day then.
+    """
+    table = _of_days(_turned(table), spec) if moments else _turned(table)
     try:
         column, _ = find_date(table, spec)
     except InvalidInput:
@@ -85,6 +95,21 @@ def _filled_down(cells: Sequence[str]) -> list[str]:
     return out
 
 
+def _of_days(table: Table, spec: Spec) -> Table:
+    """A table whose date is a moment, with its day."""
+    for name in [spec.date] if spec.date in table.columns else table.header:
+        cells = table.columns[str(name)]
+        hits = [_MOMENT.fullmatch(cell.strip()) for cell in cells]
+        if all(hits) and len(set(cells)) > len({hit[1] for hit in hits if hit}):
+            days = [hit[1] for hit in hits if hit]
+            text = (
+                f"Times of day in column '{name}' were left out, and what is of one day added up."
+            )
+            found = Finding("moments", text, {"column": name})
+            return table.with_columns({**table.columns, str(name): days}, table.lines, found)
+    return table
+
+
 def _dated(table: Table) -> Table:
     """The table with a date put together of a year and a week or month in columns of their own."""
     years = [n for n in table.header if _YEARS & set(tokens(n))]
@@ -126,29 +151,33 @@ def _without_totals(table: Table, column: str, spec: Spec) -> Table:
             what = "the header once more"
         elif held == [own[0]] and len(table.header) > 2 and not could_be(held[0]):
             what = "notes"
-        elif row == tail - 1 and is_empty(cells[row]) and _adds_up(table, column, row):
-            what = "sums of the rows above"
+        elif row == tail - 1 and len(out.get(_SUMS, ())) < 2 and _adds_up(table, column, row):
+            what = _SUMS
         else:
             continue
         tail -= row == tail - 1
-        out.setdefault(what, []).insert(0, row)
+        out.setdefault(what, []).append(row)
     for what, rows in out.items():
-        lines = [table.lines[row] for row in rows]
-        by = settled if what.startswith("sums") else None
+        lines = [table.lines[row] for row in sorted(rows)]
+        by = settled if what == _SUMS else None
         places = dict(zip(table.lines, range(len(table.lines)), strict=True))
         table = table.without([places[line] for line in lines], rows_left_out(lines, what, by))
     return table
 
 
 def _adds_up(table: Table, column: str, row: int) -> bool:
-    """Whether most numbers of a row are the sums of what stands above them, under either mark."""
+    """Whether most numbers of a dateless row are the sums of what stands above, by either mark."""
     hits = tries = 0
+    if not is_empty(table.columns[column][row]):
+        return False
     for name in table.header:
         cell = table.columns[name][row]
         if name == column or not (mine := could_be(cell)):
             continue
         above = [could_be(one) for one in table.columns[name][:row]]
         sums = {mark: sum(one.get(mark, 0.0) for one in above) for mark in mine}
+        if not any(sums.values()):
+            continue
         tries += 1
         hits += any(abs(mine[mark] - sums[mark]) <= 1e-3 * abs(sums[mark]) for mark in mine)
     return hits > 0 and 2 * hits >= tries

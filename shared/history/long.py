@@ -477,15 +477,16 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     keys = row_keys(dated, geos)
     taken = {own.geo, own.events, *(own.controls or ()), *dict(own.outcome_columns)}
     apart = telling_column(table, keys, {dated.column, *taken})
-    summed = spec.duplicates == "sum" or (apart is not None and spec.duplicates is None)
+    moments = any(finding.code == "moments" for finding in table.findings)
+    summed = spec.duplicates == "sum" or moments
+    summed = summed or (apart is not None and spec.duplicates is None)
     if not summed:
         add_duplicates(table, dated.column, keys, faults, taken)
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
     outcome = outcome_of(own, numbers)
-    if not any(
-        "session" in tokens(name) for name in table.header
-    ):  # told by sessions, however even
+    # orders may be equal, and what sessions brought may be spread evenly over where they came from
+    if not moments and not any("session" in tokens(name) for name in table.header):
         remedy = "Leave the geos out, and give one row a date."
         refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
     faults.stop_if_any()

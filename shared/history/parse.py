@@ -119,7 +119,7 @@ def parse(
         _no_outcomes_beside_wide(outcomes)
         wide = read_wide(table, roles)
         return _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes")
+    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes", moments=True)
     long, result = _read_both(table, beside, roles)
     if result is None and not long.has_outcome:
         raise InvalidInput.at(
@@ -148,7 +148,7 @@ def check_upload(
     if history is None:
         if outcomes is None:
             raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-        table = _read(outcomes, roles)
+        table = _read(outcomes, roles, moments=True)
         own = read_outcomes(table, roles)
         return _upload(table, own.cells, own.frequency, "outcomes", own.spec, own.findings)
     table = _read(history, roles)
@@ -158,7 +158,7 @@ def check_upload(
         whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
         found = whole.findings
         return _upload(table, wide.cells, wide.frequency, "wide", wide.spec, found, whole)
-    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes")
+    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes", moments=True)
     long, result = _read_both(table, beside, roles)
     if result is not None or long.has_outcome:
         tidy, frequency, merged, found = _combine(long, result)
@@ -169,8 +169,9 @@ def check_upload(
     return _upload(table, long.cells, long.frequency, "long", long.spec, found)
 
 
-def _read(source: Source, spec: Spec, root: str = "") -> Table:
-    return laid_out(read_table(source, root, spec.sheet, spec.header_row or 0), spec)
+def _read(source: Source, spec: Spec, root: str = "", *, moments: bool = False) -> Table:
+    table = read_table(source, root, spec.sheet, spec.header_row or 0)
+    return laid_out(table, spec, moments=moments)
 
 
 def _parsed(

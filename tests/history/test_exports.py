@@ -186,6 +186,20 @@ def test_what_a_platform_bills_is_never_the_outcome(name: str) -> None:
     assert parsed.history.spend.sum() * 1.3 < outcome or "onversions" in parsed.history.outcome_name
 
 
+def test_orders_are_added_up_by_their_days() -> None:
+    header = "Name,Email,Financial Status,Currency,Total,Lineitem name,Created at"
+    lines = [
+        [f"#{1000 + k}", "a@b.c", "paid", "EUR", f"{10 + k % 7}.50", "mug", stamp]
+        for k in range(90)
+        for stamp in [f"{date(2024, 1, 1) + timedelta(days=k // 3)} {8 + k % 9:02d}:22:11 +0100"]
+    ]
+    spec = {"outcome": "Total", "outcome_unit": "money"}
+    upload = check_upload(spec, None, text([header.split(","), *lines]))
+    assert (upload.frequency, upload.periods) == ("day", 30)
+    assert upload.read["outcome"] == pytest.approx({"Total": sum(10.5 + k % 7 for k in range(90))})
+    assert "moments" in {finding.code for finding in upload.findings}
+
+
 def test_a_planners_flowchart() -> None:
     """Months across, channels joined over their lines, totals on two edges."""
     months = ["Jan 2024", "Feb 2024", "Mar 2024", "Apr 2024"]
