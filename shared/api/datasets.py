@@ -53,7 +53,7 @@ def put_history(call: Call) -> Reply:
     source = call.query.get("source")
     if source is not None:
         return _put(call.service.put_source(dataset, source, table, if_match=wanted))
-    return _put(call.service.put_history(dataset, table, media, if_match=wanted))
+    return _put(call.service.put_history(dataset, table, media, if_match=wanted), call, media)
 
 
 def patch_history(call: Call) -> Reply:
@@ -65,7 +65,7 @@ def patch_history(call: Call) -> Reply:
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
     dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted))
+    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted), call, media)
 
 
 def get_spec(call: Call) -> Reply:
@@ -201,8 +201,19 @@ def _if_match(call: Call) -> str | None:
     return call.headers.get("if-match", "").strip().removeprefix("W/") or None
 
 
-def _put(report: Mapping[str, Any]) -> Reply:
-    return Reply(report, headers={"ETag": report["etag"]})
+def _put(report: Mapping[str, Any], call: Call | None = None, media: str = "") -> Reply:
+    """The answer to what was stored; a table sent as of another type than it is of is told."""
+    body = dict(report)
+    if call is not None and media != call.content_type and "sheet" in media + call.content_type:
+        text = f"The content is {media}, and was sent as {call.content_type}: the content counts."
+        found: dict[str, Any] = {
+            "code": "content_type",
+            "message": text,
+            "data": {},
+            "settled_by": None,
+        }
+        body["findings"] = [found, *body["findings"]]
+    return Reply(body, headers={"ETag": report["etag"]})
 
 
 def _got(document: Document) -> Reply:

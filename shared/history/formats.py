@@ -65,6 +65,7 @@ _BROKEN = (
     EOFError,
 )
 """What reading a damaged workbook raises: its XML is no XML, its parts are not there."""
+_DEEPEST = 8  # objects in objects that are looked into
 _SAMPLE = 60  # lines by which a separator is judged
 
 Source = bytes | Sequence[Any] | Mapping[str, Any]
@@ -378,7 +379,7 @@ def _from_json(text: str, root: str) -> Any:
         raise malformed("The table is neither JSON nor JSON lines.", root, "bad_json") from None
 
 
-def _records(data: Any, root: str) -> Sequence[Any]:
+def _records(data: Any, root: str, depth: int = 0) -> Sequence[Any]:
     """Records, from any of the orientations in which programs write them.
 
     A list of objects as it is; columns and their data apart; columns that hold their cells; an
@@ -399,21 +400,21 @@ def _records(data: Any, root: str) -> Sequence[Any]:
             if plain and len(data) > 1 and len({len(cells) for cells in columns}) == 1:
                 return [dict(zip(data, row, strict=True)) for row in zip(*columns, strict=True)]
         inside = [own for own in data.values() if isinstance(own, list | Mapping) and own]
-        if len(inside) == 1:
-            return _records(inside[0], root)
+        if len(inside) == 1 and depth < _DEEPEST:
+            return _records(inside[0], root, depth + 1)
         if not inside:
             data = [data]
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise malformed("Send a list of objects, one a row, with the columns' names as keys.", root)
     if not any(map(_deep, data)):
         return data
-    rows: list[Any] = []
-    cells = 0
+    flat: list[Any] = []
+    count = 0
     for row in (row for record in data for row in _flat(record)):
-        cells += len(row) if isinstance(row, Mapping) else 1
-        limit_cells("Records with the objects in them", cells)
-        rows.append(row)
-    return rows
+        count += len(row) if isinstance(row, Mapping) else 1
+        limit_cells("Records with the objects in them", count)
+        flat.append(row)
+    return flat
 
 
 def _deep(record: Any) -> bool:
@@ -426,7 +427,7 @@ def _deep(record: Any) -> bool:
 
 def _flat(record: Any, depth: int = 0) -> Iterator[Any]:
     """A record without objects in it; a list of objects in it makes a row each."""
-    if not _deep(record) or depth > 8:
+    if not _deep(record) or depth > _DEEPEST:
         yield record
         return
     own: dict[str, Any] = {}

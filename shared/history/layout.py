@@ -11,15 +11,15 @@ from collections.abc import Sequence
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.formats import limit_cells
+from shared.history.formats import Source, limit_cells
 from shared.history.names import SPEND, says_total, tokens
 from shared.history.numbers import could_be, is_empty
-from shared.history.reading import Table, rows_left_out
+from shared.history.reading import Table, read_table, rows_left_out
 from shared.history.roles import find_date, names_a_result
 from shared.history.spec import Spec
 from shared.history.table import Finding
 
-__all__ = ["laid_out"]
+__all__ = ["table_of"]
 
 _SUMS = "sums of the rows above"
 _ACROSS = 3  # dates in the header from which they are its columns
@@ -30,15 +30,18 @@ _YEARS = frozenset({"year", "jahr", "yr"})
 _WITHIN = {"week": "-W", "kw": "-W", "isoweek": "-W", "wk": "-W", "month": "-", "monat": "-"}
 
 
-def laid_out(table: Table, spec: Spec, *, moments: bool = False) -> Table:
-    """The table with a row a period (and channel, geo, ...), and with a column of dates.
+def table_of(source: Source, spec: Spec, root: str = "", *, moments: bool = False) -> Table:
+    """A table with a row a period (and channel, geo, ...), and with a column of dates.
 
     Parameters
     ----------
+    root
+        See ``Table``.
     moments
         Rows may be what happened at a time of day (orders): they are of their day then.
     """
-    table = _of_days(_turned(table), spec) if moments else _turned(table)
+    table = _turned(read_table(source, root, spec.sheet, spec.header_row or 0))
+    table = _of_days(table, spec) if moments else table
     try:
         column, _ = find_date(table, spec)
     except InvalidInput:

@@ -17,11 +17,11 @@ from shared.history.amounts import worth_of
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
 from shared.history.formats import Number, Source
-from shared.history.layout import laid_out
+from shared.history.layout import table_of
 from shared.history.long import CAMPAIGNS, columns_of, is_long
 from shared.history.names import tokens
 from shared.history.numbers import read_numbers
-from shared.history.reading import Table, read_table
+from shared.history.reading import Table
 from shared.history.roles import find_date, guess_roles
 from shared.history.spec import Spec, read_spec
 from shared.history.table import Finding
@@ -30,7 +30,10 @@ __all__ = ["Records", "patched", "with_source"]
 
 Records = list[dict[str, Any]]
 
-_OF_A_SOURCE = ("decimal", "day_first", "drop_totals", "currency", "currency_column", "rates")
+_OF_A_SOURCE = (
+    *("decimal", "day_first", "header_row", "sheet", "drop_totals"),
+    *("currency", "currency_column", "rates"),
+)
 
 
 def patched(
@@ -44,8 +47,7 @@ def patched(
         ``new`` has columns that the history has not, or dates that cannot be read.
     """
     roles = read_spec(spec)
-    old = laid_out(read_table(stored, "", roles.sheet, roles.header_row or 0), roles)
-    more = laid_out(read_table(new, "", roles.sheet), roles)
+    old, more = table_of(stored, roles), table_of(new, roles)
     faults = FaultLog()
     for name in more.header:
         if name not in old.columns:
@@ -114,7 +116,7 @@ def with_source(
         rest = [row for row in stored if row["source"] != source]
     said = read_spec(spec)
     roles = Spec().but(**{key: getattr(said, key) for key in _OF_A_SOURCE})
-    table = laid_out(read_table(new, "", said.sheet, said.header_row or 0), roles)
+    table = table_of(new, roles)
     faults = FaultLog()
     column, _ = find_date(table, roles)
     days, _, found = read_dates(table, column, faults, roles.day_first)

@@ -24,7 +24,7 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["could_be", "filled_share", "is_empty", "read_numbers", "says_yes_or_no"]
+__all__ = ["as_control", "could_be", "filled_share", "is_empty", "read_numbers"]
 
 Floats = NDArray[np.float64]
 
@@ -86,10 +86,15 @@ def filled_share(cells: Sequence[str]) -> float:
     return len(filled) / len(sample)
 
 
-def says_yes_or_no(cells: Sequence[str]) -> bool:
-    """Whether a column says yes and no in words."""
+def as_control(cells: Sequence[str]) -> Sequence[str] | None:
+    """A column that says yes and no in words, or percents, as plain numbers; None where not so."""
     held = {cell.strip().casefold() for cell in set(cells) if not is_empty(cell)}
-    return bool(held) and held <= set(YES_NO)
+    if held and held <= set(YES_NO):
+        return [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
+    plain = [cell.strip().removesuffix("%").rstrip() for cell in cells]
+    if held and all(cell.endswith("%") for cell in held) and _quickly(plain) is not None:
+        return plain
+    return None
 
 
 def could_be(cell: str) -> dict[str, float]:
@@ -178,15 +183,15 @@ def read_numbers(
         Columns of which only the ups and downs count (impressions, controls): where every cell can
         be read two ways, both are the same but for their unit.
     flags
-        Columns that may say yes and no in words.
+        Columns that may say yes and no in words, or percents.
     """
     out: dict[str, Floats] = {}
     marks: dict[str, str] = {}
     readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
         cells = table.text_cells(name)
-        if name in flags and says_yes_or_no(cells):
-            cells = [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
+        if name in flags:
+            cells = as_control(cells) or cells
         known = _quickly(cells)
         if known is not None:
             out[name], marks[name] = known

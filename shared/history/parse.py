@@ -6,7 +6,7 @@ Both are pure: bytes or records in, a history or an exception out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -20,11 +20,11 @@ from shared.history.cells import Cells, added_up, national, panel_of
 from shared.history.faults import FaultLog
 from shared.history.formats import Source
 from shared.history.geos import settle_geos, unspent_in_geos
-from shared.history.layout import laid_out
+from shared.history.layout import table_of
 from shared.history.lift_tests import lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_number
-from shared.history.reading import Table, read_table
+from shared.history.reading import Table
 from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
@@ -113,22 +113,14 @@ def parse(
         Every fault, pointers into the spec (``/channels/0/spend``), the spend table
         (``/rows/7/date``) and the outcomes (``/outcomes/rows/7/revenue``).
     """
-    roles = read_spec(spec)
-    table = _read(history, roles)
-    if not is_long(table, roles):
-        _no_outcomes_beside_wide(outcomes)
-        wide = read_wide(table, roles)
-        return _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes", moments=True)
-    long, result = _read_both(table, beside, roles)
-    if result is None and not long.has_outcome:
+    read = _read_all(read_spec(spec), history, outcomes)
+    if not read.complete:
         raise InvalidInput.at(
             "/outcomes",
             "no_outcomes",
             "A long history needs its outcomes: a table of date and outcome beside it.",
         )
-    cells, frequency, merged, found = _combine(long, result)
-    return _parsed(cells, frequency, merged, found, table, "long")
+    return _parsed(read)
 
 
 def check_upload(
@@ -145,49 +137,72 @@ def check_upload(
         As ``parse``.
     """
     roles = read_spec(spec)
-    if history is None:
-        if outcomes is None:
-            raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-        table = _read(outcomes, roles, moments=True)
-        own = read_outcomes(table, roles)
-        return _upload(table, own.cells, own.frequency, "outcomes", own.spec, own.findings)
-    table = _read(history, roles)
-    if not is_long(table, roles):
-        _no_outcomes_beside_wide(outcomes)
-        wide = read_wide(table, roles)
-        whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-        found = whole.findings
-        return _upload(table, wide.cells, wide.frequency, "wide", wide.spec, found, whole)
-    beside = None if outcomes is None else _read(outcomes, roles, "/outcomes", moments=True)
-    long, result = _read_both(table, beside, roles)
-    if result is not None or long.has_outcome:
-        tidy, frequency, merged, found = _combine(long, result)
-        whole = _parsed(tidy, frequency, merged, found, table, "long")
-        return _upload(table, tidy, frequency, "long", merged, whole.findings, whole)
-    next_step = "Upload the outcomes next: the rows of this history hold spend only."
-    found = (*long.findings, Finding("outcomes_missing", next_step, {}))
-    return _upload(table, long.cells, long.frequency, "long", long.spec, found)
+    if history is not None:
+        read = _read_all(roles, history, outcomes)
+        return _upload(read, _parsed(read) if read.complete else None)
+    if outcomes is None:
+        raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
+    table = table_of(outcomes, roles, moments=True)
+    own = read_outcomes(table, roles)
+    return _upload(_Read(table, own.cells, own.frequency, "outcomes", own.spec, own.findings))
 
 
-def _read(source: Source, spec: Spec, root: str = "", *, moments: bool = False) -> Table:
-    table = read_table(source, root, spec.sheet, spec.header_row or 0)
-    return laid_out(table, spec, moments=moments)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What tables say before it is judged; ``complete`` where spend has its outcomes."""
+
+    table: Table
+    cells: Cells
+    frequency: str
+    layout: str
+    spec: Spec
+    findings: tuple[Finding, ...]
+    complete: bool = False
 
 
-def _parsed(
-    cells: Cells,
-    frequency: str,
-    spec: Spec,
-    findings: Sequence[Finding],
-    table: Table,
-    layout: str,
-) -> Parsed:
+def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
+    """A history and the outcomes beside it, where there are any."""
+    table = table_of(history, spec)
+    if not is_long(table, spec):
+        if outcomes is not None:
+            raise InvalidInput.at(
+                "/outcomes",
+                "outcomes_beside_wide",
+                "The history is wide (one spend column a channel) and holds its outcome itself; a "
+                "table of outcomes belongs to a long one (rows of date, channel, spend).",
+            )
+        wide = read_wide(table, spec)
+        found = wide.findings
+        return _Read(table, wide.cells, wide.frequency, "wide", wide.spec, found, complete=True)
+    beside = None if outcomes is None else table_of(outcomes, spec, "/outcomes", moments=True)
+    long, result = _read_both(table, beside, spec)
+    if result is not None:
+        cells, more = _join(long, result)
+        merged = long.spec.but(
+            outcome=result.spec.outcome,
+            outcomes=result.spec.outcomes,
+            controls=result.spec.controls,
+            events=result.spec.events,
+        )
+        found = (*long.findings, *result.findings, *more)
+        return _Read(table, cells, long.frequency, "long", merged, found, complete=True)
+    found = long.findings
+    if not long.has_outcome:
+        text = "Upload the outcomes next: the rows of this history hold spend only."
+        found = (*found, Finding("outcomes_missing", text, {}))
+    return _Read(
+        table, long.cells, long.frequency, "long", long.spec, found, complete=long.has_outcome
+    )
+
+
+def _parsed(read: _Read) -> Parsed:
+    cells, frequency, spec = read.cells, read.frequency, read.spec
     everywhere = set(cells.geos)
     cells, uneven = settle_geos(cells, frequency)
     geos = set(cells.geos) - {""}
     _check_sense(spec, cells, everywhere - geos)
     history = to_history(
-        national(cells), frequency, spec, [*findings, *uneven], long=layout == "long"
+        national(cells), frequency, spec, [*read.findings, *uneven], long=read.layout == "long"
     )
     exposed = {role.channel for role in spec.channels or () if role.exposure == "impressions"}
     split = (spec.fit.get("model") or {}).get("campaigns") is not False
@@ -198,7 +213,8 @@ def _parsed(
     more += [item for test in lift_tests(spec.to_dict(), whole) for item in test.findings()]
     found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
-    return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)
+    rows = len(read.table.lines)
+    return Parsed(history, spec.to_dict(), history.findings, rows, read.layout)
 
 
 def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
@@ -217,59 +233,40 @@ def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
     faults.stop_if_any()
 
 
-def _upload(
-    table: Table,
-    cells: Cells,
-    frequency: str,
-    layout: str,
-    spec: Spec,
-    findings: Sequence[Finding],
-    whole: Parsed | None = None,
-) -> Upload:
-    first, last = min(cells.dates), max(cells.dates)
+def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
+    first, last = min(read.cells.dates), max(read.cells.dates)
+    unit = read.frequency
     return Upload(
-        rows=len(table.lines),
-        periods=period_number(last, frequency) - period_number(first, frequency) + 1,
+        rows=len(read.table.lines),
+        periods=period_number(last, unit) - period_number(first, unit) + 1,
         first=first,
         last=last,
-        frequency=frequency,
-        layout=layout,
-        spec=spec.to_dict(),
-        findings=tuple(findings),
-        read=_sums(table, cells, spec, whole),
+        frequency=unit,
+        layout=read.layout,
+        spec=read.spec.to_dict(),
+        findings=read.findings if whole is None else whole.findings,
+        read=_sums(read, whole),
         data_report=None if whole is None else data_report(whole.history, whole.spec),
     )
 
 
-def _sums(table: Table, cells: Cells, spec: Spec, whole: Parsed | None) -> dict[str, Any]:
+def _sums(read: _Read, whole: Parsed | None) -> dict[str, Any]:
     """What was read, in all: of the outcome and of each channel."""
-    spend: dict[str, float] = dict.fromkeys(cells.channels, 0.0)
-    outcome = cells.outcome
+    cells = read.cells
     if whole is not None:
-        spend = dict(
-            zip(whole.history.channels, whole.history.spend.sum(axis=0).tolist(), strict=True)
-        )
-        outcome = whole.history.outcome
+        outcome, spend = whole.history.outcome, whole.history.spend.sum(axis=0)
+        by = dict(zip(whole.history.channels, spend.tolist(), strict=True))
     else:
+        outcome, by = cells.outcome, dict.fromkeys(cells.channels, 0.0)
         for (channel, _), column in zip(cells.arms, cells.spend.T, strict=True):
-            spend[channel] += float(np.nansum(column))
+            by[channel] += float(np.nansum(column))
     known = bool(np.isfinite(outcome).any())
     return {
-        "outcome": {spec.outcome_name: float(np.nansum(outcome))} if known else {},
-        "spend": spend,
-        "rows": len(table.lines),
-        "rows_left_out": table.left_out,
+        "outcome": {read.spec.outcome_name: float(np.nansum(outcome))} if known else {},
+        "spend": by,
+        "rows": len(read.table.lines),
+        "rows_left_out": read.table.left_out,
     }
-
-
-def _no_outcomes_beside_wide(outcomes: Source | None) -> None:
-    if outcomes is not None:
-        raise InvalidInput.at(
-            "/outcomes",
-            "outcomes_beside_wide",
-            "The history is wide (one spend column a channel) and holds its outcome itself; a "
-            "table of outcomes belongs to a long one (rows of date, channel, spend).",
-        )
 
 
 def _read_both(
@@ -300,27 +297,6 @@ def _read_both(
         one_currency(spec, (*long.amounts, *result.amounts), log)
         log.stop_if_any()
     return long, result
-
-
-def _merge(long: Spec, outcomes: Spec) -> Spec:
-    """The roles of both tables in one spec."""
-    return long.but(
-        outcome=outcomes.outcome,
-        outcomes=outcomes.outcomes,
-        controls=outcomes.controls,
-        events=outcomes.events,
-    )
-
-
-def _combine(
-    long: LongTable, result: OutcomeTable | None
-) -> tuple[Cells, str, Spec, tuple[Finding, ...]]:
-    """A long history with its outcomes, or with the outcome among its own rows."""
-    if result is not None:
-        cells, more = _join(long, result)
-        merged = _merge(long.spec, result.spec)
-        return cells, long.frequency, merged, (*long.findings, *result.findings, *more)
-    return long.cells, long.frequency, long.spec, long.findings
 
 
 def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
 from shared.history.names import SPEND, TOTALS, called_total, tokens, words
-from shared.history.numbers import filled_share, is_empty, says_yes_or_no
+from shared.history.numbers import as_control, filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
@@ -233,9 +233,9 @@ def guess_roles(
             n
             for n in free
             # a column that is mostly empty would be mostly made up
-            if (numeric.get(n, 0.0) >= 0.9 or says_yes_or_no(table.columns[n]))
-            and set(tokens(n)) & set(_CONTROLS)
+            if set(tokens(n)) & set(_CONTROLS)
             and not spend_like(n)
+            and (numeric.get(n, 0.0) >= 0.9 or as_control(table.columns[n]))
         ]
         spec = spec.but(controls=chosen)
         for name in chosen:

@@ -246,12 +246,15 @@ def test_a_sum_to_date_by_content() -> None:
     assert found["spend_never_falls"].settled_by == "channels"
 
 
-def test_yes_and_no_make_a_control() -> None:
+@pytest.mark.parametrize(
+    ("cells", "values"), [(("No", "Yes"), {0.0, 1.0}), (("12.5%", "20 %"), {12.5, 20.0})]
+)
+def test_yes_and_no_and_percents_make_a_control(cells: Any, values: set[float]) -> None:
     table = wide(NUMBERS["plain"], lambda d: f"{d}")
-    table = [[*row, ("No", "Yes")[t % 3 == 0] if t else "promo"] for t, row in enumerate(table)]
+    table = [[*row, cells[t % 3 == 0] if t else "promo"] for t, row in enumerate(table)]
     history = parse(None, text(table)).history
     assert history.control_names == ("promo",)
-    assert set(history.controls[:, 0]) == {0.0, 1.0}
+    assert set(history.controls[:, 0]) == values
 
 
 @pytest.mark.parametrize(
