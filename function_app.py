@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.api.http import respond, service
+from shared.api.http import TABLES, respond, service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 JSON = ("application/json",)
-TABLE = ("text/csv", "application/json")
 
 
 # -- planning ---------------------------------------------------------------------------------
@@ -124,7 +123,15 @@ def put_history(req: func.HttpRequest) -> func.HttpResponse:
     """Store the spend history."""
     from shared.api.datasets import put_history
 
-    return respond(req, put_history, TABLE)
+    return respond(req, put_history, TABLES)
+
+
+@app.route("datasets/{dataset}/history", methods=["PATCH"])
+def patch_history(req: func.HttpRequest) -> func.HttpResponse:
+    """Add rows to the spend history, or replace those of their dates."""
+    from shared.api.datasets import patch_history
+
+    return respond(req, patch_history, TABLES)
 
 
 @app.route("datasets/{dataset}/history", methods=["GET"])
@@ -140,7 +147,7 @@ def put_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """Store the outcomes of a long history."""
     from shared.api.datasets import put_outcomes
 
-    return respond(req, put_outcomes, TABLE)
+    return respond(req, put_outcomes, TABLES)
 
 
 @app.route("datasets/{dataset}/outcomes", methods=["GET"])

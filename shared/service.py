@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
     from shared.history.parse import Upload
-    from shared.history.table import History
+    from shared.history.table import Finding, History
     from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
@@ -42,8 +43,8 @@ __all__ = ["Service", "advise"]
 
 log = logging.getLogger("marginal.service")
 
-_Table = bytes | list[dict[str, Any]]
-"""A table as it was sent: CSV bytes, or JSON records."""
+Table = bytes | list[dict[str, Any]] | dict[str, Any]
+"""A table as it was sent: bytes, or JSON."""
 
 Floats = NDArray[np.float64]
 _SECONDS = 5.0
@@ -172,7 +173,7 @@ class Service:
         return {"dataset": dataset, "etag": etag, **report}
 
     def put_history(
-        self, dataset: str, table: _Table, content_type: str, *, if_match: str | None = None
+        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
     ) -> dict[str, Any]:
         """Store a spend history that can be used; what was guessed and found in it."""
         seen = self._datasets.find(dataset)
@@ -183,8 +184,48 @@ class Service:
         )
         return {"dataset": dataset, "etag": etag, **report.to_dict()}
 
+    def put_source(
+        self, dataset: str, source: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store one of several tables that a history is put together of, in place of its last."""
+        from shared.history.merge import with_source
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        rows, found = with_source(self._spec(seen), stored, table, source)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def patch_history(
+        self, dataset: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Replace the stored rows of the dates that a table brings, and add the others."""
+        from shared.history.merge import patched
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        if stored is None:
+            raise NotFound(f"The dataset {dataset!r} has no history yet.")
+        rows, found = patched(self._spec(seen), stored, table)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def _put_merged(
+        self,
+        dataset: str,
+        rows: list[dict[str, Any]],
+        found: Sequence[Finding],
+        seen: Manifest | None,
+        if_match: str | None,
+    ) -> dict[str, Any]:
+        report = _checked(self._spec(seen), rows, self._stored(seen, "outcomes"))
+        report = replace(report, findings=(*found, *report.findings))
+        data = _as_bytes(rows)
+        etag = self._datasets.put_history(
+            dataset, data, "application/json", if_match=if_match, seen=seen
+        )
+        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+
     def put_outcomes(
-        self, dataset: str, table: _Table, content_type: str, *, if_match: str | None = None
+        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
     ) -> dict[str, Any]:
         """Store the outcomes of a long history; what was guessed and found in them."""
         seen = self._datasets.find(dataset)
@@ -328,7 +369,7 @@ class Service:
 
         return Refits(self._datasets, self._connections.refits, fit=_fit, cap=self._refit_cap)
 
-    def _stored(self, manifest: Manifest | None, part: str) -> _Table | None:
+    def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
         document = None if manifest is None else self._datasets.read_input(manifest, part)
         return None if document is None else document.table()
 
@@ -360,14 +401,14 @@ def _fit(
 
 
 def _checked(
-    spec: Mapping[str, Any] | None, history: _Table | None, outcomes: _Table | None
+    spec: Mapping[str, Any] | None, history: Table | None, outcomes: Table | None
 ) -> Upload:
     from shared.history.parse import check_upload
 
     return check_upload(spec, history, outcomes)
 
 
-def _as_bytes(table: _Table) -> bytes:
+def _as_bytes(table: Table) -> bytes:
     if isinstance(table, bytes):
         return table
     return json.dumps(table, ensure_ascii=False, allow_nan=False).encode()

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from shared.api.answers import ProblemAnswer
+from shared.api.http import JSON, TABLES
 from shared.api.operations import OPERATIONS, PATH_PARAMETERS, Operation
 from shared.api.schema import openapi_schema
 
@@ -27,6 +28,10 @@ _QUERY_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "budget": (
         "Money per period to plan; what is spent now unless given.",
         {"type": "number", "minimum": 0},
+    ),
+    "source": (
+        "Name of one of several tables that make the history, each replaceable alone.",
+        {"type": "string", "maxLength": 200},
     ),
     "format": ("The kind of picture.", {"type": "string", "enum": ["svg", "png"]}),
 }
@@ -82,7 +87,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         for name in names
     ]
     parameters += [_query_parameter(name) for name in operation.query]
-    if operation.method == "put":
+    if operation.method in ("put", "patch"):
         parameters.append(
             {
                 "name": "If-Match",
@@ -98,7 +103,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.request is not None:
         schema = openapi_schema(operation.request, null_is_absent=True)
         content = {"application/json": {"schema": schema}}
-    elif operation.csv and operation.method == "put":
+    elif operation.csv and operation.method in ("put", "patch"):
         content = _table()
     if content:
         out["requestBody"] = {"required": True, "content": content}
@@ -110,7 +115,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _table() -> dict[str, Any]:
     rows = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
-    return {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": rows}}
+    text, binary = {"type": "string"}, {"type": "string", "format": "binary"}
+    schemas = {JSON: rows, "text/csv": text, "text/plain": text, "application/csv": text}
+    return {media: {"schema": schemas.get(media, binary)} for media in TABLES}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "CSV",
+    "JSON",
     "MAX_DEPTH",
     "MAX_TEXT",
+    "TABLES",
     "Call",
     "Reply",
     "dump_json",
@@ -56,7 +57,13 @@ __all__ = [
 ]
 
 JSON = "application/json"
-CSV = "text/csv"
+TABLES = (
+    *("text/csv", JSON, "text/plain", "text/tab-separated-values", "application/csv"),
+    *("application/vnd.ms-excel", "application/x-ndjson", "application/gzip"),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    *("application/vnd.apache.parquet", "application/octet-stream"),
+)
+"""What browsers, spreadsheets and programs send tables as: what one is, its content decides."""
 PROBLEM = "application/problem+json"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -195,6 +202,12 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
     if reads:
         content_type = _content_type(req, reads)
         body = _body(req)
+        if req.headers.get("content-encoding", "").strip().lower() == "gzip" or (
+            len(reads) > 1 and body[:2] == b"\x1f\x8b"
+        ):
+            from shared.history.formats import unpacked
+
+            body = unpacked(body)
     return Call(
         service=service(),
         route=req.route_params,
@@ -204,26 +217,27 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
         base_url=f"{url.scheme}://{url.netloc}" if url.netloc else "",
         body=body,
         content_type=content_type,
-        json=parse_json(body) if content_type == JSON else None,
+        json=parse_json(_limited(body)) if content_type == JSON else None,
     )
 
 
 def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
     given: str = req.headers.get("content-type", "")
     coding: str = req.headers.get("content-encoding", "").strip().lower()
-    if coding not in ("", "identity"):
+    tables = len(reads) > 1  # they may be packed, and in any charset
+    if coding not in ("", "identity", "gzip" if tables else ""):
         raise UnsupportedContent(f"Send the body as it is; its encoding is {coding[:40]!r}.")
     media, *parameters = (part.strip().lower() for part in given.split(";"))
     if media.startswith("application/") and media.endswith("+json"):
         media = JSON
     if media not in reads:
-        wanted = " or ".join(reads)
+        wanted = ", ".join(reads[:-1]) + " or " * (len(reads) > 1) + reads[-1]
         got = repr(media[:80]) if media else "missing"
         raise UnsupportedContent(f"Send {wanted}; the content type is {got}.")
     charset = next(
         (p.split("=", 1)[1].strip('"') for p in parameters if p.startswith("charset=")), ""
     )
-    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+    if charset not in ("", "utf-8", "utf8", "us-ascii") and not (tables and media != JSON):
         raise UnsupportedContent(f"Send UTF-8; the charset is {charset[:40]!r}.")
     return media
 
@@ -234,6 +248,13 @@ def _body(req: func.HttpRequest) -> bytes:
     if length.isdecimal() and (len(length) > 12 or int(length) > _MAX_BYTES):
         raise _too_large()
     body = req.get_body() or b""
+    if len(body) > _MAX_BYTES:
+        raise _too_large()
+    return body
+
+
+def _limited(body: bytes) -> bytes:
+    """A JSON body, which must be no larger unpacked than it may be as it is."""
     if len(body) > _MAX_BYTES:
         raise _too_large()
     return body

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from shared.api import answers, dataset_messages, question_messages
-from shared.api.dataset_messages import FitRequest, ImportRequest, Spec, StoreCurvesRequest
+from shared.api.dataset_messages import FitRequest, ImportRequest, StoreCurvesRequest
 from shared.api.messages import (
     EvaluateRequest,
     OptimizeRequest,
@@ -15,6 +15,7 @@ from shared.api.messages import (
     SensitivityRequest,
 )
 from shared.api.question_messages import CampaignsAnswer, CampaignsRequest
+from shared.history.spec import Spec
 
 __all__ = ["DATASET_NAME", "OPERATIONS", "PATH_PARAMETERS", "Operation"]
 
@@ -153,10 +154,20 @@ OPERATIONS = (
         "put_history",
         "put",
         "/datasets/{dataset}/history",
-        "Store the spend history, as CSV or as a list of records.",
+        "Store the spend history: CSV, a list of records, a workbook, or as a platform exports it.",
         dataset_messages.StoredAnswer,
         csv=True,
         errors=(*_READS, 409),
+        query=("source",),
+    ),
+    Operation(
+        "patch_history",
+        "patch",
+        "/datasets/{dataset}/history",
+        "Add rows to the spend history, replacing those of the dates that they bring.",
+        dataset_messages.StoredAnswer,
+        csv=True,
+        errors=(*_READS, 404, 409),
     ),
     Operation(
         "get_history",
@@ -171,7 +182,7 @@ OPERATIONS = (
         "put_outcomes",
         "put",
         "/datasets/{dataset}/outcomes",
-        "Store the outcomes of a long history, as CSV or as a list of records.",
+        "Store the outcomes of a long history, in any form that a history may have.",
         dataset_messages.StoredAnswer,
         csv=True,
         errors=(*_READS, 409),

@@ -17,8 +17,8 @@ from shared.api.answers import (
     Violation,
 )
 from shared.api.curve_messages import WHOLE, Message, Name, Positive
-from shared.api.dataset_messages import Day
 from shared.api.messages import MAX_CHANNELS, ChannelSpend, OptimizeRequest
+from shared.history.spec import Day
 
 __all__ = [
     "CampaignsAnswer",

@@ -52,7 +52,8 @@ _UNSPEAKABLE = (
     *(f"channels.{field}" for field in ("penalty_per_unit", "periods.note", "periods.price")),
     *(f"constraints.{field}" for field in ("periods", "min_outcome", "min_roas", "max_cpa")),
     *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate")),
-    *("budget_windows.min", "budget_min", "current"),
+    *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
+    *("channels.value_per_outcome", "constraints.split"),
     "channels.saturation.offset",
     *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.

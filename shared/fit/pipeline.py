@@ -24,7 +24,7 @@ from shared.fit.design.design import arm_name, observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.kinds import fit_window
 from shared.fit.support import settled
-from shared.history.association import rows_needed
+from shared.history.enough import rows_needed
 from shared.history.report import data_report
 from shared.history.table import History
 

@@ -1,7 +1,6 @@
 """What spend goes with: other channels (not to be told apart) and drivers (confounders).
 
-Linear regressions, small and exact: enough to say what a history can show before any fit. So are
-how many rows a fit needs before it can be checked, and what return it is to show.
+Linear regressions, small and exact: enough to say what a history can show before any fit.
 """
 
 from __future__ import annotations
@@ -24,9 +23,7 @@ __all__ = [
     "drivers_of",
     "moving_channels",
     "precision_of",
-    "rows_needed",
     "together",
-    "yardstick_return",
 ]
 
 Floats = NDArray[np.float64]
@@ -40,9 +37,6 @@ _INDEX = 30.0
 _PROPORTION = 0.5
 _MOST = 200  # channels, and labels of events, that are looked at: those with the most
 _WORK = 2e7  # periods times the square of those: a decomposition takes some ten times as many steps
-
-_LEAST = {"day": 90, "week": 39, "month": 24}
-_SHARE = 0.25  # of the outcome that media are taken to make
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +71,13 @@ class Drivers:
 class Precision:
     """What a plain regression of the outcome on everything could show.
 
-    ``noise`` is the sd of what it leaves, per period; ``standard_error`` (C,) that of each
-    channel's return, outcome per unit of money; inf where it cannot be told at all.
+    ``noise`` is the sd of what it leaves, per period; ``slope`` (C,) each channel's return, outcome
+    per unit of money, and ``standard_error`` (C,) its error; inf where it cannot be told at all.
     """
 
     noise: float
     standard_error: Floats
+    slope: Floats
 
 
 def moving_channels(history: History) -> list[int]:
@@ -276,18 +271,5 @@ def precision_of(history: History) -> Precision | None:
     # A direction that never moved leaves the channels in it open altogether.
     open_ones = np.sum(right[~kept] ** 2, axis=0)[whole.shape[1] :] > 1e-6
     error = np.where(open_ones, np.inf, noise * np.sqrt(variance) / scale)
-    return Precision(noise, error)
-
-
-def rows_needed(frequency: str, active_channels: int) -> int:
-    """Observed rows under which a fit cannot be validated honestly: four a channel and a dozen."""
-    return max(_LEAST[frequency], 4 * active_channels + 12)
-
-
-def yardstick_return(history: History) -> float | None:
-    """Return of every channel if media made a quarter of the outcome in proportion to spend."""
-    seen = history.outcome[np.isfinite(history.outcome)]
-    spent = float(history.spend.mean(axis=0).sum()) if len(history.spend) else 0.0
-    if not seen.size or spent <= 0 or float(seen.mean()) <= 0:
-        return None
-    return _SHARE * float(seen.mean()) / spent
+    weights = right[kept].T @ ((left[:, kept].T @ (outcome / size)) / values[kept])
+    return Precision(noise, error, weights[whole.shape[1] :] * size / scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,13 @@ from shared.errors import InvalidInput
 from shared.history.cells import UNNAMED, Cells
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import SPEND, called_total, same, tokens
-from shared.history.reading import TextTable
+from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
 __all__ = [
     "billed",
+    "never_falls",
     "refuse_repeated",
     "refuse_two_columns",
     "total_channels",
@@ -123,7 +125,7 @@ def total_geo(cells: Cells, names: Sequence[str]) -> str | None:
     return None
 
 
-def refuse_two_columns(table: TextTable, roles: Sequence[ChannelRole], faults: FaultLog) -> None:
+def refuse_two_columns(table: Table, roles: Sequence[ChannelRole], faults: FaultLog) -> None:
     """Add a fault for every column of spend whose name is another's, written differently."""
     first: dict[str, str] = {}
     for role in roles:
@@ -140,7 +142,7 @@ def refuse_two_columns(table: TextTable, roles: Sequence[ChannelRole], faults: F
 
 
 def refuse_repeated(
-    table: TextTable,
+    table: Table,
     spec: Spec,
     parts: Sequence[Sequence[Hashable]],
     outcome: Floats,
@@ -170,7 +172,7 @@ def refuse_repeated(
 
 
 def billed(
-    table: TextTable,
+    table: Table,
     spec: Spec,
     pairs: Sequence[tuple[str, Floats]],
     outcome: Floats,
@@ -194,6 +196,21 @@ def billed(
         )
         return []
     return []
+
+
+def never_falls(spec: Spec, spend: Floats, dates: Sequence[date | None]) -> list[Finding]:
+    """Columns of spend (R, C) that grow from every period to the next: sums to date, by content."""
+    order = sorted((day, row) for row, day in enumerate(dates) if day is not None)
+    found = []
+    for role, column in zip(spec.channels or (), spend.T, strict=True):
+        values = column[[row for _, row in order]]
+        if len(values) >= 12 and bool(np.all(np.diff(values) >= 0)) and values[-1] > 3 * values[0]:
+            text = (
+                f"Column '{role.spend}' never falls: if it is a sum to date, give what was spent "
+                "in each period. Name the channels in the spec if it is right."
+            )
+            found.append(Finding("spend_never_falls", text, {"column": role.spend}, "channels"))
+    return found
 
 
 def _find_totals(spend: Floats, named: Sequence[bool]) -> list[int]:

@@ -4,28 +4,25 @@ A test changed what was spent on some dates. ``spend_change`` and ``outcome_chan
 spent and what came in on those dates less what would have been, in all. The history holds the test
 (``in_history``) where its rows are what was done, else it holds what would have been. A test that
 can tell nothing, or that what was spent contradicts, is not used, and why is said.
-
-``check_beliefs`` asks of priors and lift tests whether they are possible and speak of what is
-there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.history.association import yardstick_return
+from shared.history.beliefs import check_lift_tests, objects
+from shared.history.enough import yardstick_return
 from shared.history.faults import FaultLog
 from shared.history.periods import period_number
 from shared.history.table import Finding, History
 
-__all__ = ["FINDINGS", "LiftTest", "amount", "check_beliefs", "lift_tests"]
+__all__ = ["FINDINGS", "LiftTest", "amount", "lift_tests"]
 
 Floats = NDArray[np.float64]
 
@@ -154,13 +151,13 @@ def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...
     InvalidInput
         Unknown channels or geos, impossible dates or numbers, at their places.
     """
-    given = _objects(spec.get("lift_tests"))
+    given = objects(spec.get("lift_tests"))
     if not given:
         return ()
     panel, faults = history.panel(), FaultLog()
-    declared = {str(item.get("channel")) for _, item in _objects(spec.get("channels"))}
+    declared = {str(item.get("channel")) for _, item in objects(spec.get("channels"))}
     geos = set(panel.geos) - {""}
-    _check_lift_tests(spec["lift_tests"], declared | set(history.channels), None, geos, (), faults)
+    check_lift_tests(spec["lift_tests"], declared | set(history.channels), None, geos, (), faults)
     faults.stop_if_any()
     tests = [_placed(index, test, history) for index, test in given]
     busy: dict[str, NDArray[np.bool_]] = {}
@@ -170,7 +167,7 @@ def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...
             rows[max(test.first, 0) : test.last + 1] = True
     usual = _PLAUSIBLE * (yardstick_return(history) or np.inf)
     highest = dict.fromkeys(busy, usual)
-    for _, prior in _objects(spec.get("priors")):
+    for _, prior in objects(spec.get("priors")):
         name, median = str(prior.get("channel")), prior.get("roi_median")
         if name in highest and median:
             spread = _NORMAL_99 * (prior.get("roi_sd_log") or 0.5)
@@ -357,126 +354,3 @@ def amount(value: float) -> str:
 
 def _signed(value: float) -> str:
     return f"{'+' if value > 0 else '-'}{amount(abs(value))}"
-
-
-def check_beliefs(
-    fit: Mapping[str, Any],
-    channels: Collection[str],
-    campaigns: Collection[tuple[str, str]],
-    geos: Collection[str],
-    left_out: Collection[str],
-    faults: FaultLog,
-) -> None:
-    """Add a fault for every belief that is impossible, or of what nobody has.
-
-    Parameters
-    ----------
-    fit
-        What of the spec only the fit reads.
-    channels, campaigns, geos, left_out
-        See ``_check_lift_tests``.
-    """
-    for index, item in _objects(fit.get("priors")):
-        _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
-    _check_lift_tests(fit.get("lift_tests"), channels, campaigns, geos, left_out, faults)
-
-
-def _check_lift_tests(
-    tests: Any,
-    channels: Collection[str],
-    campaigns: Collection[tuple[str, str]] | None,
-    geos: Collection[str],
-    left_out: Collection[str],
-    faults: FaultLog,
-) -> None:
-    """Add a fault for every impossible number or date, and for every name that nobody has.
-
-    Parameters
-    ----------
-    channels
-        Of the spec and of the table.
-    campaigns
-        (channel, campaign) of the table, "" where a channel is not split; None: not to be checked.
-    geos, left_out
-        Of the table where it has several; those that were left out of the fit.
-    """
-    below: dict[str, list[str]] = {}
-    for owner, campaign in campaigns or ():
-        below.setdefault(owner, []).extend([campaign] if campaign else [])
-    for index, test in _objects(tests):
-        at = f"/lift_tests/{index}"
-        channel = test.get("channel")
-        _check_channel(f"{at}/channel", channel, channels, faults)
-        if channel in channels and campaigns is not None:
-            _check_campaign(f"{at}/campaign", test, below, faults)
-        _check_geo(f"{at}/geo", test.get("geo"), geos, left_out, faults)
-        start, end = (_day(test, key, at, faults) for key in ("start", "end"))
-        if start is not None and end is not None and end < start:
-            faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")
-        for key in ("spend_change", "outcome_change"):
-            if not _is_number(test.get(key)):
-                text = f"{key} must be a number: in all, what was less what would have been."
-                faults.add(f"{at}/{key}", "not_a_number", text)
-        error = test.get("standard_error") or 0.0
-        if not (_is_number(error) and error > 0):
-            text = "standard_error must be above 0: of outcome_change, in all."
-            faults.add(f"{at}/standard_error", "not_positive", text)
-        if not isinstance(test.get("in_history") or False, bool):
-            text = "in_history must be true or false: whether the history's rows hold the test."
-            faults.add(f"{at}/in_history", "not_a_boolean", text)
-
-
-def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
-    if name not in channels:
-        text = f"There is no channel '{name}'."
-        faults.add_unknown(where, "unknown_channel", text, str(name), channels)
-
-
-def _check_campaign(
-    where: str, test: Mapping[str, Any], below: Mapping[str, Sequence[str]], faults: FaultLog
-) -> None:
-    channel, name = test.get("channel"), test.get("campaign")
-    if name is None:
-        return
-    known = below.get(str(channel), ())
-    if not known:
-        text = f"There is no campaign '{name}': the history does not split '{channel}'."
-        faults.add(where, "unknown_campaign", text)
-    elif name not in known:
-        text = f"'{channel}' has no campaign '{name}'."
-        faults.add_unknown(where, "unknown_campaign", text, str(name), known)
-
-
-def _check_geo(
-    where: str, geo: Any, geos: Collection[str], left_out: Collection[str], faults: FaultLog
-) -> None:
-    if geo is None or geo in geos:
-        return
-    if geo in left_out:
-        text = f"The geo '{geo}' was left out of the fit, so no test can speak of it."
-    elif not geos:
-        text = f"There is no geo '{geo}': the history is national."
-    else:
-        text = f"There is no geo '{geo}'."
-        faults.add_unknown(where, "unknown_geo", text, str(geo), geos)
-        return
-    faults.add(where, "unknown_geo", text)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < inf
-
-
-def _day(test: Mapping[str, Any], key: str, at: str, faults: FaultLog) -> date | None:
-    try:
-        return date.fromisoformat(str(test.get(key)))
-    except ValueError:
-        faults.add(f"{at}/{key}", "not_a_date", f"{key} must be a date, YYYY-MM-DD.")
-        return None
-
-
-def _objects(items: Any) -> list[tuple[int, Mapping[str, Any]]]:
-    """The objects of a list, with their places."""
-    if not isinstance(items, Sequence) or isinstance(items, str):
-        return []
-    return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]

@@ -9,16 +9,36 @@ from dataclasses import replace
 from itertools import combinations
 
 from shared.history.faults import FaultLog
-from shared.history.reading import TextTable
+from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["SPEND", "TOTALS", "called_total", "refuse_same", "same", "similar_names", "tokens"]
+__all__ = [
+    "SPEND",
+    "TOTALS",
+    "called_total",
+    "refuse_same",
+    "same",
+    "says_total",
+    "similar_names",
+    "tokens",
+    "words",
+]
 
-SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
+SPEND = frozenset(
+    {"spend", "spends", "spending", "cost", "costs", "spent", "investment"}
+    | {"kosten", "ausgaben", "gasto", "gastos", "coste", "depenses", "dépenses", "spesa"}
+)
 TOTALS = frozenset(
     {"total", "totals", "subtotal", "sum", "overall", "all"}
     | {"gesamt", "insgesamt", "summe", "gesamtsumme", "somme", "totale", "suma", "totaal"}
 )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words with spaces between them, in their order."""
+    return tuple(text.split())
+
+
 _BESIDE_TOTALS = SPEND | {"grand", "channel", "channels", "media", "campaigns", "geos", "regions"}
 
 _MOST = 300
@@ -47,6 +67,18 @@ def called_total(name: str) -> bool:
     return not words.isdisjoint(TOTALS) and words <= TOTALS | _BESIDE_TOTALS
 
 
+_SAYS_TOTAL = re.compile(rf"\W*(?:(?:grand|sub)[ -]?)?(?:{'|'.join(sorted(TOTALS))})\b", re.I)
+
+
+def says_total(cell: str) -> bool:
+    """Whether a cell of a row without a date makes it a total: it begins with the word.
+
+    >>> says_total("Total: Campaigns"), says_total("Grand total"), says_total("Allied Cars")
+    (True, True, False)
+    """
+    return _SAYS_TOTAL.match(cell.strip()) is not None
+
+
 def same(name: str) -> str:
     """A key that two spellings of one name share: capitals, spaces and separators do not count.
 
@@ -58,7 +90,7 @@ def same(name: str) -> str:
 
 
 def refuse_same(
-    table: TextTable,
+    table: Table,
     column: str,
     names: Sequence[str],
     faults: FaultLog,

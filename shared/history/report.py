@@ -29,18 +29,12 @@ from shared.history.association import (
     condition_of,
     drivers_of,
     precision_of,
-    rows_needed,
     together,
-    yardstick_return,
 )
-from shared.history.findings import (
-    Coverage,
-    coverage_of,
-    outlying_outcomes,
-    outlying_spend,
-    remarks,
-)
+from shared.history.coverage import Coverage, coverage_of, outlying_outcomes, outlying_spend
+from shared.history.enough import rows_needed, yardstick_return
 from shared.history.lift_tests import amount, lift_tests
+from shared.history.remarks import remarks
 from shared.history.table import History
 
 __all__ = ["data_report"]

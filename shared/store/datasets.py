@@ -43,7 +43,13 @@ from shared.store.versions import Versions, version_name
 
 __all__ = ["Datasets"]
 
-_SUFFIX = {"text/csv": "csv", "application/json": "json"}
+_SUFFIX = {
+    "text/csv": "csv",
+    "application/json": "json",
+    "application/x-ndjson": "ndjson",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.apache.parquet": "parquet",
+}
 _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
 
 
@@ -154,7 +160,7 @@ class Datasets:
         Parameters
         ----------
         content_type
-            ``text/csv`` or ``application/json``, parameters allowed.
+            One of those that tables are kept as, parameters allowed.
         if_match
             The ETag that the history must have (``*``: any, but there must be one).
         seen
@@ -371,7 +377,7 @@ class Datasets:
             raise ValueError("the manifest of another dataset")
         suffix = _SUFFIX.get(content_type.partition(";")[0].strip().lower())
         if suffix is None:
-            raise UnsupportedContent("Only text/csv and application/json are read here.")
+            raise UnsupportedContent(f"Only {', '.join(_SUFFIX)} are kept here.")
         held: str | None = getattr(manifest.inputs, part)
         if if_match is not None and (held is None or (if_match != "*" and if_match != _etag(held))):
             raise WriteConflict(f"The {part} of {dataset!r} is not the one that If-Match names.")

@@ -14,8 +14,9 @@ import pytest
 
 from shared.errors import InputTooLarge, InvalidInput, near_names
 from shared.history.association import drivers_of
+from shared.history.formats import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
 from shared.history.parse import check_upload
-from shared.history.reading import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, read_table
+from shared.history.reading import read_table
 from shared.history.table import History
 
 
@@ -198,6 +199,7 @@ def test_a_cell_too_long_is_refused_before_it_is_read(cell: str, column: str) ->
             "shared.errors",
             "shared.history.faults",
             "shared.history.parse",
+            "shared.history.formats",
             "shared.history.reading",
             "shared.history.spec",
         }

@@ -88,7 +88,7 @@ def test_several_outcomes_among_the_rows_of_a_long_history() -> None:
         ({"outcomes": ["orders"]}, {"/outcomes/0": "wrong_type"}),
         (
             {"outcomes": [{"column": "orders", "worth": 2}]},
-            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "wrong_type"},
+            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "missing"},
         ),
         ({"outcomes": [{"column": "orders", "value": True}]}, {"/outcomes/0/value": "wrong_type"}),
         ({"outcomes": [{"column": "orders", "value": 0}]}, {"/outcomes/0/value": "no_value"}),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
-from shared.history.spec import outcome_unit
+from shared.history.outcome_unit import outcome_unit
 
 __all__ = [
     "BETWEEN",

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from shared.curves.curveset import CurveSet
 from shared.fit.check.validate import Fold, Rival, Scores, coverage, rows_since, score
 from shared.fit.fitted import ChannelEvidence, Fitted
-from shared.history.association import rows_needed
+from shared.history.enough import rows_needed
 from shared.history.table import History
 
 __all__ = [

@@ -11,7 +11,7 @@ import pytest
 from shared.fit.bayes.fit import BayesianFit, fit_bayesian
 from shared.fit.check.gate import calibrated_range, judge
 from shared.fit.check.validate import Fold, Rival
-from shared.history.association import rows_needed
+from shared.history.enough import rows_needed
 from tests.fit.histories import simulated
 
 NAMES = ("a", "b")

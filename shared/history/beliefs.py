@@ -1,0 +1,119 @@
+"""Priors and lift tests of a spec: are they possible, and do they speak of what is there?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from shared.history.faults import FaultLog
+
+__all__ = ["check_beliefs", "check_lift_tests", "objects"]
+
+
+def check_beliefs(
+    fit: Mapping[str, Any],
+    channels: Collection[str],
+    campaigns: Collection[tuple[str, str]],
+    geos: Collection[str],
+    left_out: Collection[str],
+    faults: FaultLog,
+) -> None:
+    """Add a fault for every belief that is impossible, or of what nobody has.
+
+    Parameters
+    ----------
+    fit
+        What of the spec only the fit reads.
+    channels, campaigns, geos, left_out
+        See ``check_lift_tests``.
+    """
+    for index, item in objects(fit.get("priors")):
+        _check_channel(f"/priors/{index}/channel", item.get("channel"), channels, faults)
+    check_lift_tests(fit.get("lift_tests"), channels, campaigns, geos, left_out, faults)
+
+
+def check_lift_tests(
+    tests: Any,
+    channels: Collection[str],
+    campaigns: Collection[tuple[str, str]] | None,
+    geos: Collection[str],
+    left_out: Collection[str],
+    faults: FaultLog,
+) -> None:
+    """Add a fault for every impossible date, and for every name that nobody has.
+
+    Parameters
+    ----------
+    channels
+        Of the spec and of the table.
+    campaigns
+        (channel, campaign) of the table, "" where a channel is not split; None: not to be checked.
+    geos, left_out
+        Of the table where it has several; those that were left out of the fit.
+    """
+    below: dict[str, list[str]] = {}
+    for owner, campaign in campaigns or ():
+        below.setdefault(owner, []).extend([campaign] if campaign else [])
+    for index, test in objects(tests):
+        at = f"/lift_tests/{index}"
+        channel = test.get("channel")
+        _check_channel(f"{at}/channel", channel, channels, faults)
+        if channel in channels and campaigns is not None:
+            _check_campaign(f"{at}/campaign", test, below, faults)
+        _check_geo(f"{at}/geo", test.get("geo"), geos, left_out, faults)
+        start, end = (_day(test, key, at, faults) for key in ("start", "end"))
+        if start is not None and end is not None and end < start:
+            faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")
+
+
+def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
+    if name not in channels:
+        text = f"There is no channel '{name}'."
+        faults.add_unknown(where, "unknown_channel", text, str(name), channels)
+
+
+def _check_campaign(
+    where: str, test: Mapping[str, Any], below: Mapping[str, Sequence[str]], faults: FaultLog
+) -> None:
+    channel, name = test.get("channel"), test.get("campaign")
+    if name is None:
+        return
+    known = below.get(str(channel), ())
+    if not known:
+        text = f"There is no campaign '{name}': the history does not split '{channel}'."
+        faults.add(where, "unknown_campaign", text)
+    elif name not in known:
+        text = f"'{channel}' has no campaign '{name}'."
+        faults.add_unknown(where, "unknown_campaign", text, str(name), known)
+
+
+def _check_geo(
+    where: str, geo: Any, geos: Collection[str], left_out: Collection[str], faults: FaultLog
+) -> None:
+    if geo is None or geo in geos:
+        return
+    if geo in left_out:
+        text = f"The geo '{geo}' was left out of the fit, so no test can speak of it."
+    elif not geos:
+        text = f"There is no geo '{geo}': the history is national."
+    else:
+        text = f"There is no geo '{geo}'."
+        faults.add_unknown(where, "unknown_geo", text, str(geo), geos)
+        return
+    faults.add(where, "unknown_geo", text)
+
+
+def _day(test: Mapping[str, Any], key: str, at: str, faults: FaultLog) -> date | None:
+    try:
+        return date.fromisoformat(str(test.get(key)))
+    except ValueError:
+        faults.add(f"{at}/{key}", "not_a_date", f"{key} must be a date, YYYY-MM-DD.")
+        return None
+
+
+def objects(items: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    """The objects of a list, with their places."""
+    if not isinstance(items, Sequence) or isinstance(items, str):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]

@@ -1,0 +1,26 @@
+"""How many rows a fit needs before it can be checked, and what return it is to show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.history.table import History
+
+__all__ = ["rows_needed", "yardstick_return"]
+
+_LEAST = {"day": 90, "week": 39, "month": 24}
+_SHARE = 0.25  # of the outcome that media are taken to make
+
+
+def rows_needed(frequency: str, active_channels: int) -> int:
+    """Observed rows under which a fit cannot be validated honestly: four a channel and a dozen."""
+    return max(_LEAST[frequency], 4 * active_channels + 12)
+
+
+def yardstick_return(history: History) -> float | None:
+    """Return of every channel if media made a quarter of the outcome in proportion to spend."""
+    seen = history.outcome[np.isfinite(history.outcome)]
+    spent = float(history.spend.mean(axis=0).sum()) if len(history.spend) else 0.0
+    if not seen.size or spent <= 0 or float(seen.mean()) <= 0:
+        return None
+    return _SHARE * float(seen.mean()) / spent

@@ -1,0 +1,137 @@
+"""Geos that differ: too short to learn from, of different lengths, without one of the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from shared.errors import InvalidInput
+from shared.history.cells import Cells
+from shared.history.doubles import total_geo
+from shared.history.table import Finding, Panel
+
+__all__ = ["FEWEST_PERIODS", "settle_geos", "unspent_in_geos"]
+
+FEWEST_PERIODS = 8
+"""Periods with an outcome below which a geo says nothing about itself."""
+
+_SHORT = 0.9  # of the longest geo's periods, below which a difference is worth reporting
+_SHOWN = 10
+
+
+def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
+    """Leave out a total and geos that nothing can be learned of; report uneven lengths.
+
+    A geo is left out where it has fewer than ``FEWEST_PERIODS`` periods with an outcome or its
+    outcome never moves, as long as another geo is left.
+
+    Raises
+    ------
+    InvalidInput
+        A geo that is called a total and is not the sum of the others; geos of enough periods each
+        that hardly ever have an outcome in the same ones.
+    """
+    names = sorted(set(cells.geos))
+    if len(names) < 2:
+        return cells, []
+    total = total_geo(cells, names)
+    if total is not None:
+        text = (
+            f"Geo '{total}' is the sum of the others and was left out: it would count all of them "
+            "twice. Leave its rows out."
+        )
+        rest, found = settle_geos(_only(cells, [n for n in names if n != total]), frequency)
+        return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
+    known: dict[str, list[int]] = {name: [] for name in names}
+    for t in np.flatnonzero(np.isfinite(cells.outcome)).tolist():
+        known[cells.geos[t]].append(t)
+    still = {name for name, at in known.items() if at and np.ptp(cells.outcome[at]) == 0}
+    short = {name for name, at in known.items() if len(at) < FEWEST_PERIODS}
+    out = short | still
+    kept = [name for name in names if name not in out]
+    if not kept:
+        return cells, []
+    found = [
+        Finding(
+            "geo_left_out",
+            f"'{name}' is left out with its spend: "
+            + (
+                f"it has an outcome in {len(known[name])} {frequency}s, and at least "
+                f"{FEWEST_PERIODS} are needed."
+                if name in short
+                else "its outcome is the same in every period."
+            ),
+            {"geo": name, "periods": len(known[name])},
+        )
+        for name in names
+        if name in out
+    ]
+    common = set.intersection(*({cells.dates[t] for t in known[name]} for name in kept))
+    if len(common) < FEWEST_PERIODS:
+        shown = ", ".join(f"'{name}' ({_range(cells, known[name])})" for name in kept[:_SHOWN])
+        raise InvalidInput.at(
+            "/geo",
+            "geos_apart",
+            f"Only {len(common)} {frequency}s have an outcome in all geos, and at least "
+            f"{FEWEST_PERIODS} are needed: {shown}. Give rows of the same {frequency}s, or leave "
+            "geos out.",
+        )
+    most = max(len(known[name]) for name in kept)
+    uneven = [name for name in kept if len(known[name]) < _SHORT * most]
+    if uneven:
+        shown = ", ".join(f"'{name}' ({_range(cells, known[name])})" for name in uneven[:_SHOWN])
+        found.append(
+            Finding(
+                "geos_of_different_lengths",
+                f"Not all geos have an outcome in all {most} {frequency}s: {shown}. Each is fitted "
+                f"to what it has; forecasts are judged in the {len(common)} {frequency}s that all "
+                "have.",
+                {"geos": uneven[:200], "common": len(common)},
+            )
+        )
+    if len(kept) == len(names):
+        return cells, found
+    return _only(cells, kept), found
+
+
+def _range(cells: Cells, at: Sequence[int]) -> str:
+    days = [cells.dates[t] for t in at]
+    return f"{len(days)} from {min(days)} to {max(days)}"
+
+
+def _only(cells: Cells, kept: Sequence[str]) -> Cells:
+    """The rows of some geos; a single one is nameless, as in a national table."""
+    names = set(kept)
+    rows = [t for t, geo in enumerate(cells.geos) if geo in names]
+    return replace(
+        cells,
+        dates=[cells.dates[t] for t in rows],
+        geos=[cells.geos[t] if len(kept) > 1 else "" for t in rows],
+        spend=cells.spend[rows],
+        impressions=cells.impressions[rows],
+        outcome=cells.outcome[rows],
+        controls=cells.controls[rows],
+        events=[cells.events[t] for t in rows],
+    )
+
+
+def unspent_in_geos(panel: Panel) -> list[Finding]:
+    """Channels and campaigns that have spend in some geos and none in others."""
+    found = []
+    spent = panel.spend.sum(axis=1) > 0  # (G, M)
+    for m, (channel, campaign) in enumerate(panel.arms):
+        without = [panel.geos[g] for g in np.flatnonzero(~spent[:, m])]
+        if without and spent[:, m].any():
+            name = f"{channel}/{campaign}" if campaign else channel
+            shown = ", ".join(map(repr, without[:_SHOWN]))
+            found.append(
+                Finding(
+                    "no_spend_in_geo",
+                    f"'{name}' has no spend in {shown}{' and more' * (len(without) > _SHOWN)}: "
+                    "its curve there is what was believed before.",
+                    {"channel": name, "geos": without[:200]},
+                )
+            )
+    return found

@@ -1,0 +1,223 @@
+"""What is well formed and still looks wrong: units, copies, spread-out spend, outages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.history.association import moving_channels, precision_of
+from shared.history.outcome_unit import outcome_unit
+from shared.history.spec import Spec
+from shared.history.table import Finding, History
+
+__all__ = ["suspicions"]
+
+Floats = NDArray[np.float64]
+
+_YEAR = {"day": (364, 365, 366), "week": (52, 53), "month": (12,)}
+_COPIES = {"day": 7, "week": 4, "month": 2}
+_UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
+_SURE = 3.0  # standard errors
+_UNBELIEVED = 15.0  # three standard deviations of what is believed of a return in money: log-normal
+_FAR_ABOVE, _FAR_BELOW = 1e3, 1e5  # spend over an outcome in money, and the outcome over spend
+
+
+def suspicions(history: History, spec: Spec) -> list[Finding]:
+    """Findings about a whole history; see the functions below."""
+    return [
+        *_units(history, spec),
+        *_copied_blocks(history),
+        *_spread_out(history),
+        *_alike(history),
+        *_odd_outcome(history),
+        *_odd_returns(history, spec),
+    ]
+
+
+def _units(history: History, spec: Spec) -> list[Finding]:
+    """Amounts so far apart that they may be in two units, as far as the spec does not tell."""
+    told = {role.channel for role in spec.channels or () if role.worth is not None}
+    usual = {
+        name: float(np.median(column[column > 0]))
+        for name, column in zip(history.channels, history.spend.T, strict=True)
+        if name not in told and np.any(column > 0)
+    }
+    found = []
+    if len(usual) > 1:
+        least, most = min(usual, key=lambda n: usual[n]), max(usual, key=lambda n: usual[n])
+        if usual[most] >= _UNITS * usual[least]:
+            ratio, pair = usual[most] / usual[least], [least, most]
+            text = f"Spend of '{most}'", f"that of '{least}'"
+            found.append(_apart(*text, ratio, "channels[].scale", {"channels": pair}))
+    sold = history.outcome[np.isfinite(history.outcome) & (history.outcome > 0)]
+    money = outcome_unit(spec.fit, history.outcome_name).money
+    if money and spec.outcomes is None and usual and not told and sold.size:
+        spent, brought = sum(usual.values()), float(np.median(sold))
+        if spent >= _FAR_ABOVE * brought:
+            text = "Spend in all", "the outcome"
+            found.append(_apart(*text, spent / brought, "channels[].scale", {}))
+        elif brought >= _FAR_BELOW * spent:
+            text = "The outcome", "spend in all"
+            found.append(_apart(*text, brought / spent, "outcomes[].value", {}))
+    return found
+
+
+def _apart(most: str, least: str, ratio: float, field: str, data: Mapping[str, Any]) -> Finding:
+    return Finding(
+        "units_differ",
+        f"{most} is usually {ratio:,.0f} times {least}: are both in the same currency and unit? "
+        f"Say in the spec what one unit is worth, as {field}: 0.000001 of millionths, 1 where all "
+        "is right.",
+        data,
+        settled_by=field,
+    )
+
+
+def _odd_returns(history: History, spec: Spec) -> list[Finding]:
+    """Returns in money that a plain regression shows and that nobody would have believed."""
+    if not outcome_unit(spec.fit, history.outcome_name).money:
+        return []
+    precision = precision_of(history)
+    told = {prior.channel for prior in spec.priors or ()}
+    found = []
+    for c, channel in enumerate(history.channels if precision is not None else ()):
+        if precision is None or channel in told:
+            continue
+        least = float(precision.slope[c] - _SURE * precision.standard_error[c])
+        if least > _UNBELIEVED:
+            slope = float(precision.slope[c])
+            text = (
+                f"A plain regression shows a return of {slope:,.0f} for '{channel}', and about 1 "
+                f"is believed beforehand: is its spend in the unit of the outcome (in thousands, "
+                "say)? Give its 'scale' if not, or what you believe of it as 'priors'."
+            )
+            data = {"channel": channel, "return": slope}
+            found.append(Finding("return_far_from_belief", text, data, settled_by="priors"))
+    return found
+
+
+def _copied_blocks(history: History) -> list[Finding]:
+    """Spend rows equal to those a year before: spend joined on the month's or week's number."""
+    spend = history.spend
+    moving = np.zeros(len(spend), dtype=bool)
+    moving[1:] = np.any(np.abs(np.diff(spend, axis=0)) > 0, axis=1)
+    telling = (np.sum(spend > 0, axis=1) >= min(2, spend.shape[1])) & moving
+    for lag in _YEAR[history.frequency]:
+        if lag >= len(spend):
+            continue
+        # at least 1e-9 of the row apart is not a copy: values may have been rounded on the way
+        scale = np.maximum(np.max(spend[lag:], axis=1, initial=0.0), 1e-300)
+        same = np.max(np.abs(spend[lag:] - spend[:-lag]), axis=1, initial=0.0) <= 1e-9 * scale
+        copies = np.flatnonzero(same & telling[lag:])
+        if copies.size >= _COPIES[history.frequency]:
+            first, last = history.dates[lag + copies[0]], history.dates[lag + copies[-1]]
+            unit = history.frequency
+            return [
+                Finding(
+                    "repeated_block",
+                    f"Spend in {copies.size} {unit}s from {first} to {last} is exactly that of "
+                    f"{lag} {unit}s before, in every channel: was spend joined on the "
+                    f"{'date' if unit == 'day' else unit} without the year? Leave those rows out "
+                    "unless it really was repeated.",
+                    {
+                        "lag": lag,
+                        "count": int(copies.size),
+                        "first": first.isoformat(),
+                        "last": last.isoformat(),
+                    },
+                )
+            ]
+    return []
+
+
+def _spread_out(history: History) -> list[Finding]:
+    """Spend that stays put for periods on end: a month's money spread evenly over its weeks."""
+    spend = history.spend
+    if len(spend) < 12:
+        return []
+    live = np.sum(spend, axis=1) > 0
+    still = np.all(spend[1:] == spend[:-1], axis=1) & live[1:]
+    share = float(np.mean(still[live[1:]])) if live[1:].any() else 0.0
+    if share < 0.5:
+        return []
+    distinct = len(np.unique(spend[live], axis=0))
+    return [
+        Finding(
+            "spread_out_spend",
+            f"Spend is the same as in the {history.frequency} before in {share:.0%} of the "
+            f"{history.frequency}s; there are only {distinct} different ones. It looks like the "
+            "spend of longer periods spread evenly; what happens within them cannot be learned.",
+            {"share": share, "distinct": distinct},
+        )
+    ]
+
+
+def _alike(history: History) -> list[Finding]:
+    """Pairs of channels that move together so closely that their effects cannot be told apart."""
+    spend = history.spend
+    if len(spend) < 6:
+        return []
+    moving = moving_channels(history)
+    if len(moving) < 2:
+        return []
+    # scaled first: variances of very large or very small amounts would over- or underflow
+    scaled = spend[:, moving] / np.max(spend[:, moving], axis=0)
+    scaled = scaled - scaled.mean(axis=0)
+    norm = np.sqrt(np.sum(scaled**2, axis=0))
+    usable = norm > 1e-9
+    scaled = scaled[:, usable] / norm[usable]
+    moving = [c for c, ok in zip(moving, usable, strict=True) if ok]
+    correlation = scaled.T @ scaled
+    pairs = np.argwhere(np.triu(correlation, 1) >= 0.98)
+    found = []
+    for i, j in pairs[:10]:
+        first, second = history.channels[moving[i]], history.channels[moving[j]]
+        found.append(
+            Finding(
+                "channels_move_together",
+                f"Spend of '{first}' and '{second}' moves together (correlation "
+                f"{correlation[i, j]:.3f}): how their effect splits cannot be learned from this "
+                "history.",
+                {"channels": [first, second], "correlation": float(correlation[i, j])},
+            )
+        )
+    return found
+
+
+def _odd_outcome(history: History) -> list[Finding]:
+    """Negative outcomes, an outcome that never moves, and periods that look like missing data."""
+    known = np.flatnonzero(np.isfinite(history.outcome))
+    values = history.outcome[known]
+    found = []
+    negative = known[values < 0]
+    if negative.size:
+        found.append(
+            Finding(
+                "negative_outcome",
+                f"The outcome is negative in {_periods(history, negative)}.",
+                {"periods": [history.dates[i].isoformat() for i in negative[:100]]},
+            )
+        )
+    if values.size > 1 and float(np.min(values)) == float(np.max(values)):
+        found.append(Finding("constant_outcome", "The outcome is the same in every period.", {}))
+    median = float(np.median(values)) if values.size else 0.0
+    low = known[(values >= 0) & (values < 0.05 * median)]
+    if low.size and low.size <= 0.2 * known.size:
+        found.append(
+            Finding(
+                "outage",
+                f"The outcome is under a twentieth of its median in {_periods(history, low)}: "
+                "that looks like missing data. Leave the cell empty if it is.",
+                {"periods": [history.dates[i].isoformat() for i in low[:100]]},
+            )
+        )
+    return found
+
+
+def _periods(history: History, places: Sequence[int] | NDArray[np.intp]) -> str:
+    shown = ", ".join(str(history.dates[i]) for i in places[:5])
+    unit = history.frequency + ("" if len(places) == 1 else "s")
+    return f"{len(places)} {unit} ({shown}{', ...' if len(places) > 5 else ''})"
