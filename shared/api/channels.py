@@ -64,7 +64,7 @@ class Reading:
         if told is not None or self.past is None or self.calendar.periods == 1:
             return told
         known = self.past.before(name, self.calendar.start)
-        self.remembered |= {name} if known else set()
+        self.remembered.update([name] if known else ())
         return known
 
 

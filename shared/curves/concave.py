@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from shared.curves.family import (
     CEILING,
     EPS,
-    HALF,
     Array,
     Concave,
     Fittable,
@@ -21,7 +20,7 @@ from shared.curves.family import (
     within,
 )
 
-__all__ = ["Exponential", "Logarithmic", "Logistic", "MichaelisMenten", "Power"]
+__all__ = ["Exponential", "Logarithmic", "Logistic", "Power"]
 
 
 _COEFFICIENT = within("outcome", "What the whole curve is multiplied by.", at_least=0)
@@ -81,6 +80,10 @@ class Exponential(Concave, Fittable, Reaching):
     def bend_of_log(self, whole: Parameter) -> Parameter:
         del whole
         return self.inflection()
+
+    def line_of_log(self, whole: Parameter) -> Power | None:
+        """Where all can be reached ``exp(-rate x)`` are missed, of which the log is one."""
+        return Power(self.rate, 1.0) if np.all(np.equal(self.max_response, whole)) else None
 
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
@@ -150,56 +153,6 @@ class Logistic(Concave, Fittable, Reaching):
         value = np.tanh(0.5 * ratio)
         slope = 0.5 * (1.0 - value) * (1.0 + value)  # by the ratio
         return value, slope / half, -ratio * slope, np.zeros_like(adstock)
-
-
-@dataclass(frozen=True, slots=True)
-class MichaelisMenten(Concave, Fittable, Reaching):
-    """A Hill curve of shape one.
-
-    >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
-    50.0
-    """
-
-    max_response: Parameter = field(metadata=CEILING)
-    half_saturation: Parameter = field(metadata=HALF)
-    family: ClassVar[str] = "michaelis_menten"
-    formula: ClassVar[str] = "max_response * x / (half_saturation + x)"
-    bounded: ClassVar[bool] = True
-    forgiving: ClassVar[bool] = False
-
-    def value(self, x: ArrayLike) -> Array:
-        x = np.asarray(x, float)
-        return np.asarray(self.max_response * (x / (self.half_saturation + x)))
-
-    def slope(self, x: ArrayLike) -> Array:
-        total = self.half_saturation + np.asarray(x, float)
-        return np.asarray(self.max_response / total * (self.half_saturation / total))
-
-    def relative_curvature(self, x: ArrayLike) -> Array:
-        return np.asarray(-2.0 / (self.half_saturation + np.asarray(x, float)))
-
-    def at_slope(self, slope: ArrayLike) -> Array:
-        half = self.half_saturation
-        with np.errstate(over="ignore", divide="ignore"):
-            ratio = np.sqrt(self.max_response / half / np.asarray(slope, float))
-        return np.asarray(np.maximum(ratio - 1.0, 0.0) * half)
-
-    def argument_error(self, x: Array) -> Array:
-        return np.zeros(np.shape(x))
-
-    def left(self, x: ArrayLike) -> Array:
-        half = self.half_saturation
-        return np.asarray(self.max_response * (half / (half + np.asarray(x, float))))
-
-    def bend_of_log(self, whole: Parameter) -> Parameter:
-        del whole
-        return self.inflection()
-
-    @staticmethod
-    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
-        whole = half + adstock
-        value = adstock / whole
-        return value, half / whole**2, -value * (half / whole), np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +237,10 @@ class Power(Saturation):
         shape = np.broadcast_shapes(np.shape(self.coefficient), np.shape(self.exponent))
         out = np.where(np.greater(self.exponent, 1.0), np.inf, np.zeros(shape))
         return out if shape else float(out)
+
+    def bought(self, reference: Parameter, power: Parameter) -> Power:
+        size = self.coefficient * reference ** (self.exponent * (1.0 - power))
+        return Power(size, power * self.exponent)
 
     def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)

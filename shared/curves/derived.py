@@ -13,9 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shared.curves.concave import Exponential, MichaelisMenten, Power
 from shared.curves.family import EPS, Array, Parameter, Reaching, Saturation, within
-from shared.curves.hill import Hill
 
 __all__ = ["OFFSET", "at_rising_price", "counted_once", "with_offset"]
 
@@ -224,14 +222,9 @@ def at_rising_price(curve: Saturation, reference: float, elasticity: float) -> S
         return curve
     if isinstance(curve, _Offset):
         return with_offset(at_rising_price(curve.inner, reference, elasticity), curve.offset)
-    power = 1.0 - elasticity
-    if isinstance(curve, Power):
-        size = curve.coefficient * reference ** (elasticity * curve.exponent)
-        return Power(size, power * curve.exponent)
-    if isinstance(curve, Hill | MichaelisMenten):
-        shape = curve.shape if isinstance(curve, Hill) else 1.0
-        half = reference * (curve.half_saturation / reference) ** (1.0 / power)
-        return Hill(curve.max_response, half, power * shape)
+    known = curve.bought(reference, 1.0 - elasticity)
+    if known is not None:
+        return known
     if np.any(np.greater(curve.inflection(), 0.0)):
         raise ValueError(f"{curve.family}: a price that rises with spend needs a concave curve.")
     dearer = {"reference": reference, "elasticity": elasticity}
@@ -245,6 +238,7 @@ def counted_once(curve: Saturation, population: float) -> Saturation:
     ``population * (1 - exp(-sum))`` is the reach of several curves, each person counted once, where
     chance decides who is reached by which.
 
+    >>> from shared.curves.concave import Exponential
     >>> one, other = (counted_once(Exponential(6.0, 0.5), 10.0) for _ in range(2))
     >>> reach = 10.0 * -np.expm1(-(one.value(1e3) + other.value(1e3)))
     >>> round(float(reach), 9)  # 6 and 4 tenths of 6
@@ -259,8 +253,9 @@ def counted_once(curve: Saturation, population: float) -> Saturation:
         raise ValueError(f"{curve.family}: a curve of this kind is no reach that is counted once.")  # noqa: TRY004
     if curve.size() > population:
         raise ValueError(f"{curve.family}: it reaches more people than there are.")
-    if isinstance(curve, Exponential) and curve.max_response == population:
-        return Power(curve.rate, 1.0)  # what is missed is exp(-rate x), of which the log is a line
+    line = curve.line_of_log(population)
+    if line is not None:
+        return line
     formula = f"-log(1 - {curve.formula} / population)"
     return _of(_CountedOnce, curve, formula, bounded=False, population=population)
 

@@ -250,6 +250,11 @@ class Saturation(ABC):
         """The curve ``factor * f(x)``, of the same family."""
         return self._by_unit(dict.fromkeys(("outcome", "intercept"), lambda p: p * factor))
 
+    def bought(self, reference: Parameter, power: Parameter) -> Saturation | None:
+        """The curve ``x -> self(reference * (x / reference)^power)``, where a family has it."""
+        del reference, power
+        return None
+
     def each(self, of: Callable[[Any], Any]) -> Self:
         """The curve with ``of`` each parameter in its place."""
         return type(self)(*(of(getattr(self, name)) for name in self.ranges()))
@@ -347,6 +352,11 @@ class Reaching(Saturation, abstract=True):
 
         It is where ``f''/f'`` falls to ``-f' / (whole - f)``; ``inf`` where it never does.
         """
+
+    def line_of_log(self, whole: Parameter) -> Saturation | None:
+        """``-log(1 - f(x) / whole)`` where that is a straight line."""
+        del whole
+        return None
 
 
 def expit(z: Array) -> Array:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from shared.curves.concave import Exponential, Logarithmic, Logistic, MichaelisMenten, Power
+from shared.curves.concave import Exponential, Logarithmic, Logistic, Power
 from shared.curves.derived import with_offset
 from shared.curves.family import Array, Fittable, Parameter, Saturation
-from shared.curves.hill import Hill
+from shared.curves.hill import Hill, MichaelisMenten
 from shared.curves.sigmoid import Sigmoid
 from shared.curves.tabulated import Tabulated
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import adstock_from_dict
 from shared.curves.curveset import Response
-from shared.curves.saturation import Saturation, saturation_from_dict
+from shared.curves.saturation import Saturation
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
 from shared.problem.model import Channel, Problem
 from shared.solve.one_budget.form import OneBudget
@@ -254,11 +254,11 @@ def _scaled(response: Response, parameter: Parameter, factor: float) -> Response
 
 
 def _times(curve: Saturation, name: str, factor: float) -> Saturation:
-    own = curve.to_dict()
+    own = {key: getattr(curve, key) for key in curve.ranges()}
     value = own[name]
     listed = isinstance(value, list | tuple)
     own[name] = [v * factor for v in value] if listed else value * factor
-    return saturation_from_dict(own)
+    return type(curve)(**own)
 
 
 def _sustained(response: Response) -> tuple[Saturation, tuple[Saturation, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
+from shared.curves.curveset import Response
 from shared.errors import InvalidInput, NotSupportedYet
 from shared.plan.optimize import answer, make_plan
+from shared.plan.sensitivity import sensitivity
 from tests.api.samples import stored_curves
 from tests.contract.evaluator import outcomes
 
@@ -207,6 +210,23 @@ def test_stored_curves_are_dearer_from_todays_spend() -> None:
         assert float(curve.value(now)) == pytest.approx(float(before.value(whole * now)))
         media = 2.0**0.7 * now
         assert float(curve.value(2.0 * now)) == pytest.approx(float(before.value(whole * media)))
+
+
+def test_their_own_numbers_are_assumptions_like_any_other() -> None:
+    """An intercept's elasticity is its share of the outcome; that of a price is asked again."""
+    problem = problem_of(read_optimize(dearer(shifted(request()), 0.3, 0.2, 0.0)))
+    found, best = sensitivity(problem), answer(make_plan(problem))["totals"]["outcome"]
+    told = {(p["channel"], p["parameter"]): p["outcome_elasticity"] for p in found["parameters"]}
+    assert told["a", "offset"] == pytest.approx(OFFSETS[0] / best, rel=1e-4)
+    for name in ("reference", "elasticity"):
+        ends = []
+        for factor in (0.999, 1.001):
+            curve: Any = problem.channels[0].response.saturation
+            other = replace(curve, **{name: factor * getattr(curve, name)})
+            first = replace(problem.channels[0], response=Response(other))
+            moved = replace(problem, channels=(first, *problem.channels[1:]))
+            ends.append(answer(make_plan(moved))["totals"]["outcome"])
+        assert told["a", name] == pytest.approx((ends[1] - ends[0]) / 0.002 / best, rel=1e-2)
 
 
 @pytest.mark.parametrize(
