@@ -278,6 +278,11 @@ class Objective(Message):
     max_frequency: Positive | None = Field(
         None, description="Most often that a person is to be reached; for maximize_reach."
     )
+    population: Positive | None = Field(
+        None,
+        description="For maximize_reach: how many people there are. Each is counted once over "
+        "channels and periods, as where chance decides who is reached.",
+    )
     target_roas: Positive | None = Field(
         None,
         description="Outcome per unit of money must be at least this; with value_per_outcome, its "

@@ -36,7 +36,7 @@ from shared.api.reading import accepted, first, read_evaluate, read_optimize, re
 from shared.api.semantics import optimize_faults, plan_faults
 from shared.api.translate import problem_of
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
-from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
+from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound, NotSupportedYet
 from shared.plan.scenarios import Variant
 from shared.plan.yardstick import Amounts
 from shared.problem.arms import arms_of
@@ -85,7 +85,7 @@ def evaluate(call: Call) -> Reply:
     """``POST /evaluate``"""
     _limit_channels(_part(call.json, "problem"))
     message = read_evaluate(call.json)
-    problem = _at("/problem", lambda: problem_of(message.problem, _curves(call, message.problem)))
+    problem = _at("/problem", lambda: _added_up(message.problem, _curves(call, message.problem)))
     plan = plan_of(message.plan, problem)
     answer = _asked_of(
         "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
@@ -108,7 +108,7 @@ def scenarios(call: Call) -> Reply:
             faults += plan_faults(rows, "scenarios", i, "plan")
             faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
     message = accepted(message, faults)
-    base = _at("/base", lambda: problem_of(message.base, _curves(call, message.base)))
+    base = _at("/base", lambda: _added_up(message.base, _curves(call, message.base)))
     _limit_scenarios(base, len(message.scenarios or ()))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
@@ -130,7 +130,7 @@ def sensitivity(call: Call) -> Reply:
     if message is not None:
         faults += under("/base", unbuilt_in_request(message.base))
     base = accepted(message, faults).base
-    problem = _at("/base", lambda: problem_of(base, _curves(call, base)))
+    problem = _at("/base", lambda: _added_up(base, _curves(call, base)))
     return _stamped(_asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
 
 
@@ -145,7 +145,7 @@ def campaigns(call: Call) -> Reply:
         faults += under("/base", unbuilt_in_request(message.base))
         faults += under("/plan", unbuilt_in_plan(message.plan or []))
     asked = accepted(message, faults)
-    problem = _at("/base", lambda: problem_of(asked.base, _curves(call, asked.base)))
+    problem = _at("/base", lambda: _added_up(asked.base, _curves(call, asked.base)))
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
     answer = _asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
     return _stamped(answer)
@@ -235,7 +235,7 @@ def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int
     _limit_channels(patched)
     try:
         message = read_optimize(patched)
-        problem = problem_of(message, _curves(call, message))
+        problem = _added_up(message, _curves(call, message))
     except InvalidInput as error:
         refuse(
             [
@@ -311,7 +311,19 @@ def _posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, Cur
     """The problem of a request's part at ``prefix``, and the stored curves that it names."""
     _limit_channels(_part(call.json, prefix.removeprefix("/")))
     curves = _curves(call, base)
-    return _at(prefix, lambda: problem_of(base, curves)), curves
+    return _at(prefix, lambda: _added_up(base, curves)), curves
+
+
+def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+    """The problem of a question that adds outcomes up, which people counted once do not."""
+    problem = problem_of(message, curves)
+    if problem.goal.population is not None:
+        raise NotSupportedYet.at(
+            "/objective/population",
+            CODE,
+            "People are counted once only by optimize as yet; ask this without a population.",
+        )
+    return problem
 
 
 def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:

@@ -346,7 +346,8 @@ def _goal_faults(raw: Json) -> Iterator[Fault]:
     for other, field in FIELD_OF_GOAL.items():
         if weighted and field != "target_outcome":
             continue
-        if goal == other and objective.get(field) is None:
+        once = field == "max_frequency" and objective.get("population") is not None
+        if goal == other and objective.get(field) is None and not once:
             message = f"The goal {goal} needs {field}."
             yield Fault(pointer_to("objective", field), "required", message)
         elif field == "target_outcome" or (field == "value_per_outcome" and returns):
@@ -354,6 +355,9 @@ def _goal_faults(raw: Json) -> Iterator[Fault]:
         elif goal != other and objective.get(field) is not None and isinstance(goal, str):
             message = f"{field} is for the goal {other}; the goal here is {goal}."
             yield Fault(pointer_to("objective", field), "not_used", message)
+    if goal != "maximize_reach" and objective.get("population") is not None:
+        message = f"population is for the goal maximize_reach; the goal here is {goal}."
+        yield Fault("/objective/population", "not_used", message)
     if goal == "minimize_spend" and raw.get("spend_all") is True and _has_budget(raw):
         message = (
             "spend_all true leaves nothing to minimise: leave it out, and the budget is a cap."

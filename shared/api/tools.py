@@ -55,6 +55,7 @@ _UNSPEAKABLE = (
     *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
     *("channels.value_per_outcome", "constraints.split"),
     "channels.saturation.offset",
+    "objective.population",
     *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.
     *(f"channels.{field}" for field in ("like", "scale", "uncertainty")),

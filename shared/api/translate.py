@@ -41,8 +41,10 @@ from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
 from shared.api.unbuilt import CODE
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
+from shared.curves.derived import counted_once
 from shared.errors import Fault
-from shared.problem.arms import current_of
+from shared.problem.aim import TARGETS
+from shared.problem.arms import arms_of, current_of
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Constraint as Rule
 from shared.problem.model import (
@@ -152,8 +154,35 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     )
     if problem.options.method == "lagrangian" and not problem.separable:
         faults.append(_not_lagrangian())
+    faults += _not_counted_once(problem)
     refuse(faults)
     return problem
+
+
+def _not_counted_once(problem: Problem) -> Iterator[Fault]:
+    """What speaks against counting people once."""
+    goal = problem.goal
+    if goal.population is None:
+        return
+    also = {
+        "/interactions": problem.interactions,
+        "/horizon/mode": problem.horizon.mode == "sequential",
+        "/objective/long_term_weight": goal.long_term_weight,
+        **{f"/objective/{name}": getattr(goal, name) is not None for name in TARGETS},
+    }
+    for pointer, asked in also.items():
+        if asked:
+            text = "This is not supported yet where a population is counted once."
+            yield Fault(pointer, CODE, text)
+    for arm in arms_of(problem):
+        if arm.channel.response.draws or any(w != 1.0 for w in arm.channel.period_weights):
+            text = f"{arm.name}: people are not counted once yet where there are draws or weights."
+            yield Fault(arm.pointer, CODE, text)
+        try:
+            counted_once(arm.channel.response.saturation, goal.population)
+        except ValueError as error:
+            where = f"{arm.pointer}/response/saturation"
+            yield Fault(where, "invalid_curve", f"{arm.name} cannot be counted once: {error}")
 
 
 def _unread(reading: Reading, names: Sequence[str]) -> Iterator[Fault]:
@@ -192,6 +221,7 @@ def _goal(message: OptimizeRequest) -> Goal:
         value_per_outcome=objective.value_per_outcome,
         target_outcome=objective.target_outcome,
         max_frequency=objective.max_frequency,
+        population=objective.population,
         target_roas=objective.target_roas,
         target_cpa=objective.target_cpa,
         target_marginal_return=objective.target_marginal_return,

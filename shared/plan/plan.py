@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.curves.family import EPS
 from shared.plan.crumbs import swept
 from shared.plan.moves import Moves
 from shared.plan.prices import bindings, priced, ties
@@ -128,6 +129,36 @@ class Plan:
         return next((p["value"] for p in self.prices if p["name"] == "budget"), None)
 
 
+def _told_in(program: Program, proof: Certificate) -> Certificate:
+    """A certificate in the unit of the answer; of people counted once, in people."""
+    if program.population is None:
+        return proof
+    reached = float(program.people(proof.objective))
+    most = float(program.people(proof.upper_bound)) * (1.0 + 8.0 * EPS)
+    gap = max(most - reached, 0.0)
+    return replace(
+        proof,
+        objective=reached,
+        upper_bound=most,
+        gap=gap,
+        relative_gap=gap / most if most > 0.0 else 0.0,
+    )
+
+
+def _told_prices(
+    program: Program, prices: list[dict[str, Any]], objective: float
+) -> list[dict[str, Any]]:
+    """Shadow prices in the unit of the answer: of the logs of who is missed, times who is."""
+    if program.population is None:
+        return prices
+    missed = program.population * float(np.exp(-objective))
+    numbers = ("value", "value_more", "value_less")
+    return [
+        {**p, **{k: None if p[k] is None else missed * p[k] for k in numbers if k in p}}
+        for p in prices
+    ]
+
+
 def planned(
     problem: Problem,
     program: Program,
@@ -168,10 +199,10 @@ def planned(
         best=best,
         current=current,
         scaled=today_scaled(money, best, current),
-        certificate=certificate.told(),
+        certificate=_told_in(program, certificate).told(),
         search=found.search,
         held=bindings(program, u),
-        prices=worth.prices,
+        prices=_told_prices(program, worth.prices, certificate.objective),
         moves=moves,
         ties=() if found.ahead is not None else ties(program, u),
         notes=(*found.notes, *worth.notes, *(() if notes is None else notes(spend))),

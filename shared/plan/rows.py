@@ -63,8 +63,8 @@ def _row(
     days: Sequence[date] = (),
 ) -> dict[str, Any]:
     at = list(arms)
-    spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
-    alone = brings if plan.alone is None else float(plan.alone[at].sum())
+    spend, brings = float(plan.spend[at].sum()), float(plan.together(plan.outcome[at]))
+    alone = float((plan.outcome if plan.alone is None else plan.alone)[at].sum())
     idle = float(plan.idle[at].sum())
     periods = plan.spend.shape[1]
     known = channel.current_spend
@@ -81,7 +81,9 @@ def _row(
         "change": change,
         "change_share": quotient(change, now),
         "outcome": brings,
-        "current_outcome": None if current is None else float(current.outcome[at].sum()),
+        "current_outcome": None
+        if current is None
+        else float(current.together(current.outcome[at])),
         "outcome_interval": None
         if plan.draws is None
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
@@ -110,7 +112,7 @@ def _marginal(at: list[int], plan: Score) -> float | None:
 
 def _periods(arms: tuple[int, ...], plan: Score, days: Sequence[date]) -> list[dict[str, Any]]:
     at = list(arms)
-    spend, brings = plan.spend[at].sum(axis=0), plan.outcome[at].sum(axis=0)
+    spend, brings = plan.spend[at].sum(axis=0), plan.together(plan.outcome[at], axis=0)
     intervals = None
     if plan.draws is not None:
         sums = plan.draws[:, at].sum(axis=1)

@@ -75,11 +75,19 @@ class Score:
     later: float = 0.0
     past: Floats | None = None
     counted: float = 0.0
+    population: float | None = None
 
     @property
     def total(self) -> float:
         """Expected outcome of the whole plan over its periods."""
-        return float(self.outcome.sum())
+        return float(self.together(self.outcome, axis=None))
+
+    def together(self, outcome: Floats, axis: int | None = None) -> Floats:
+        """Several outcomes as one: their sum, or of people counted once those whom any reaches."""
+        if self.population is None:
+            return np.asarray(outcome.sum(axis=axis))
+        missed = np.prod(1.0 - outcome / self.population, axis=axis)
+        return np.asarray(self.population * (1.0 - missed))
 
     @property
     def money(self) -> float:
@@ -108,17 +116,20 @@ def score(program: Program, spend: Floats) -> Score:
     if program.pairs:
         slopes = slopes * program.steeper(z)
     shared = program.shared(z)
+    if program.population is not None:  # who is still missed
+        slopes = slopes * program.population * np.exp(-alone.sum())
     each = np.ones((own, 1)) if program.ratios is None else 1.0 / program.ratios[:own, None]
     brings = (alone + shared)[:own]
     return Score(
         spend=program.spend(spend)[:own],
-        outcome=each * brings[:, :ended],
+        outcome=each * program.people(brings)[:, :ended],
         marginal=each * _through_carry(program, slopes)[:own],
-        ceiling=each * _ceiling(program)[:own, :ended],
+        ceiling=each * program.people(_ceiling(program))[:own, :ended],
         idle=each * program.response(np.zeros(z.shape))[:own, :ended],
         draws=None if draws is None else each * (draws + shared)[:, :own, :ended],
         alone=each * alone[:own, :ended] if program.pairs else None,
         later=float((each * brings[:, ended:]).sum()),
+        population=program.population,
         past=each[:, 0] * program.past()[:own, :ended].sum(axis=1),
         counted=float((program.counted() * spend).sum()),
     )

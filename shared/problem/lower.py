@@ -29,8 +29,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.derived import counted_once
 from shared.curves.saturation import Exponential, Saturation
-from shared.curves.stack import CurveStack, DrawStack, Group
+from shared.curves.stack import CurveStack, DrawStack, Group, stack
 from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
 from shared.problem.aim import (
     OF_GROUPS,
@@ -92,6 +93,8 @@ def lower(problem: Problem) -> Program:
     """
     arms = arms_of(problem)
     moved, curves = flow(problem, arms), arm_curves(arms)
+    if problem.goal.population is not None:
+        curves = stack([_once(problem.goal.population, arm) for arm in arms]), None
     if problem.horizon.periods == 1:
         moved, curves = _sustained(moved, curves)
     rows = _rows(problem, arms, moved.spread[0])
@@ -152,6 +155,7 @@ def _assembled(
         curves=curves[0],
         draws=curves[1],
         ratios=ratios,
+        population=problem.goal.population,
         at_most=at_most,
         pairs=pairs_of(problem, arms),
         value=aim.value,
@@ -210,6 +214,11 @@ def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
             mask = np.zeros(len(arms))
             mask[list(_arms_named(problem, arms, rule.channels))] = 1.0
             yield group_target(f"{rule.name}.{name}", level, problem.goal, tuple(mask.tolist()))
+
+
+def _once(population: float, arm: Arm) -> Saturation:
+    """What is added up of people who count once: the logs of who is missed."""
+    return counted_once(arm.channel.response.saturation, population)
 
 
 class _Box:

@@ -180,6 +180,7 @@ class Goal:
     value_per_outcome: float | None = None
     target_outcome: float | None = None
     max_frequency: float | None = None
+    population: float | None = None
     target_roas: float | None = None
     target_cpa: float | None = None
     target_marginal_return: float | None = None
@@ -280,6 +281,7 @@ class Problem:
             and self.test_reserve == 0.0
             and self.goal.long_term_weight == 0.0
             and self.goal.max_frequency is None
+            and self.goal.population is None
         )
 
     @property

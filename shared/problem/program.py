@@ -101,6 +101,8 @@ class Program:
     weight
         (A, H) of each response in the outcome: period weights, and after the horizon the weight of
         the long term.
+    population
+        Where people are counted once: the outcome is then the log of one over who is missed.
     curves, draws
         Saturation curves of the A arms over adstocked spend; draws of them, or None.
     draw_weights
@@ -151,8 +153,15 @@ class Program:
     ratios: Array | None = None
     floors: tuple[Floor, ...] = ()
     risk: Risk | None = None
+    population: float | None = None
     current: Array | None = None
     scale: float = 1.0
+
+    def people(self, sums: Any) -> Array:
+        """What was added up, as it is told: of people counted once, how many."""
+        if self.population is None:
+            return _array(sums)
+        return _array(-self.population * np.expm1(-_array(sums)))
 
     def aimed(self, aim: Aim) -> Program:
         """The program with another worth of outcome and money, and other targets."""

@@ -180,7 +180,7 @@ def spend_of(history: History) -> dict[str, list[float]]:
     """What was spent in every period, by arm: plans begin with what of it still works."""
     panel = history.panel()
     return {
-        arm_name(panel, geo, place): _short(panel.spend[geo, :, place])
+        arm_name(panel, geo, place): panel.spend[geo, :, place].tolist()
         for geo in range(len(panel.geos))
         for place in range(len(panel.arms))
     }
