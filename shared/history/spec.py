@@ -27,7 +27,7 @@ Frequency = Literal["day", "week", "month"]
 _UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
-class Part(BaseModel):
+class SpecPart(BaseModel):
     """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
 
     model_config = ConfigDict(
@@ -44,7 +44,7 @@ class Part(BaseModel):
         return self.model_copy(update=changes)
 
 
-class ChannelRole(Part):
+class ChannelRole(SpecPart):
     """A channel and its columns; of a long table's channels none need be named."""
 
     channel: Name
@@ -74,21 +74,21 @@ class ChannelRole(Part):
         return self.model_dump(exclude_none=True)
 
 
-class SpecOutcome(Part):
+class SpecOutcome(SpecPart):
     """One of several outcomes that are added up at what one unit of each is worth."""
 
     column: Name
     value: Finite
 
 
-class Rate(Part):
+class Rate(SpecPart):
     """What one unit of a currency is worth in the currency of the spec."""
 
     currency: Name
     rate: Spread
 
 
-class Prior(Part):
+class Prior(SpecPart):
     """What is believed of a channel's return before the data: a log-normal."""
 
     channel: Name
@@ -96,7 +96,7 @@ class Prior(Part):
     roi_sd_log: Spread
 
 
-class LiftTest(Part):
+class LiftTest(SpecPart):
     """The result of an experiment: what was done on its dates less what would have been done.
 
     Spend, outcome and error are in all, over all its periods and all that it was run on.
@@ -124,7 +124,7 @@ class LiftTest(Part):
     )
 
 
-class Feature(Part):
+class Feature(SpecPart):
     """A control derived from a column: known at its date, so that no forecast looks ahead."""
 
     name: Name
@@ -147,7 +147,7 @@ class Feature(Part):
     of: list[Name] | None = Field(None, max_length=1000)
 
 
-class Model(Part):
+class Model(SpecPart):
     """Which model is fitted."""
 
     kind: Literal["bayesian", "ridge", "time_series"] | None = Field(
@@ -181,7 +181,7 @@ class Model(Part):
     noise: Literal["auto", "gaussian", "student_t"] | None = None
 
 
-class Spec(Part):
+class Spec(SpecPart):
     """Roles of the columns of a history.
 
     What is left out is guessed and reported; ``null`` says that there is no such column.

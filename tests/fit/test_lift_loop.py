@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.history.spec import LiftTest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.fit.pipeline import fit_history
+from shared.history.spec import LiftTest
 from shared.history.table import History
 from shared.plan.experiment import Asked, experiment
 from tests.fit.histories import table, weekly_dates
