@@ -154,6 +154,8 @@ def _without_totals(table: Table, column: str, spec: Spec) -> Table:
             what = "the header once more"
         elif held == [own[0]] and len(table.header) > 2 and not could_be(held[0]):
             what = "notes"
+        elif row == tail - 1 and spec.drop_totals and is_empty(cells[row]):
+            what = "totals"
         elif row == tail - 1 and len(out.get(_SUMS, ())) < 2 and _adds_up(table, column, row):
             what = _SUMS
         else:

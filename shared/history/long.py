@@ -29,7 +29,14 @@ from shared.history.names import SPEND, refuse_same, similar_names, tokens
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.outcome_unit import outcome_unit
 from shared.history.reading import Table
-from shared.history.roles import columns_left_out, find_date, guess_roles, no_media, spend_like
+from shared.history.roles import (
+    buys_media,
+    columns_left_out,
+    find_date,
+    guess_roles,
+    no_media,
+    spend_like,
+)
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
 from shared.history.tidy import add_duplicates, add_negative, telling_column
@@ -114,7 +121,6 @@ _BESIDE_MONEY = frozenset(
         *("amount", "local", "net", "gross", "in", "advertising"),
     ]
 )
-_DSP = ("insertion order", "advertiser currency", "partner cost", "placement")
 
 
 def columns_of(table: Table, spec: Spec) -> dict[str, str]:
@@ -170,7 +176,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
         return {}
     days = table.columns[date_column]
     geos = table.columns.get(spec.geo or "", [""] * len(days))
-    if len(set(zip(days, geos, strict=True))) == len(days):
+    if len(set(zip(days, geos, strict=True))) == len(days) and not buys_media(table.header):
         return {}  # a row a date: wide
     words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
     channel = next((words[name] for name in _CHANNELS if name in words), None)
@@ -214,9 +220,6 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
-        if any(" ".join(tokens(name)).startswith(_DSP) for name in table.header):
-            # what these platforms call revenue is what the client is billed
-            taken += [name for name in table.header if "revenue" in tokens(name)]
         value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
         value = [n for n in value if "value" in tokens(n) and not no_media(n)]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)

@@ -19,6 +19,7 @@ from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
 __all__ = [
+    "buys_media",
     "columns_left_out",
     "find_date",
     "guess_roles",
@@ -71,6 +72,7 @@ _CONTROLS = words(
 )
 _EVENTS = words("holiday holidays event events")
 _GEOS = words("geo geos region market country dma state")
+_BUYING = ("insertion order", "advertiser currency", "partner cost", "placement")
 _NO_START = words("end ends ending stop created updated modified last")
 """Words of dates that are not the start of a row's period."""
 
@@ -148,6 +150,8 @@ def guess_roles(
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]
+    if buys_media(table.header):  # what it calls revenue is what the client is billed
+        free = [name for name in free if "revenue" not in tokens(name)]
     numeric = {n: share for n in free if (share := filled_share(table.columns[n])) > 0.0}
     text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
 
@@ -256,6 +260,11 @@ def columns_left_out(names: Sequence[str]) -> Finding:
         "Name a column in the spec to give it a role (controls, if it moves sales).",
         {"columns": list(names[:200])},
     )
+
+
+def buys_media(header: Sequence[str]) -> bool:
+    """Whether columns are those of a platform that buys media for others and bills them."""
+    return any(" ".join(tokens(name)).startswith(_BUYING) for name in header)
 
 
 def names_a_result(name: str) -> bool:

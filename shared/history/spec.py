@@ -239,8 +239,8 @@ class Spec(SpecPart):
     )
     drop_totals: bool | None = Field(
         None,
-        description="Whether rows of totals and notes are left out: true settles it, false keeps "
-        "them; they are left out and told by default.",
+        description="Whether rows of totals and notes are left out: true takes all rows at the end "
+        "without a date for totals, false keeps all; those that are plainly such by default.",
     )
 
     @property

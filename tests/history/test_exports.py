@@ -186,6 +186,15 @@ def test_what_a_platform_bills_is_never_the_outcome(name: str) -> None:
     assert parsed.history.spend.sum() * 1.3 < outcome or "onversions" in parsed.history.outcome_name
 
 
+@pytest.mark.parametrize("name", ["dv360", "campaign_manager", "trade_desk"])
+def test_one_campaign_alone_is_read_as_several_are(name: str) -> None:
+    """A row a date, and still no table of channels across: its revenue is what was billed."""
+    lines = EXPORTS[name]().decode().splitlines()
+    table = "\n".join(line for line in lines if "Generic" not in line).encode()
+    upload = check_upload({"drop_totals": True}, table, OUTCOMES.encode())
+    assert upload.read["spend"] == pytest.approx({"Brand _ EN": TV})
+
+
 def test_orders_are_added_up_by_their_days() -> None:
     header = "Name,Email,Financial Status,Currency,Total,Lineitem name,Created at"
     lines = [
