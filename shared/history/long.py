@@ -228,7 +228,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     wanted += [name for name, _ in own.outcome_columns]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
     wanted = list(dict.fromkeys(wanted))
-    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
+    numbers, more = read_numbers(table, wanted, faults, spec.mark, relative)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:

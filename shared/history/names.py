@@ -101,7 +101,8 @@ def refuse_same(
     One name in two spellings would be two channels, each with a part of the money. ``apart`` are
     names that the spec tells apart, None where it has no place for them.
     """
-    remedy = "" if apart is None else ", or name both in 'channels' of the spec if they are two"
+    remedy = ", or name both in 'channels' of the spec if they are two, one among the 'aliases' of"
+    remedy = "" if apart is None else f"{remedy} the other if they are one"
     apart = apart or ()
     rows: dict[str, int] = {}
     for row, name in enumerate(names):

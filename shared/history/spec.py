@@ -210,6 +210,9 @@ class Spec(SpecPart):
     decimal: Literal[".", ","] | None = Field(
         None, description="The decimal mark of numbers that can be read two ways, such as 1.234."
     )
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        None, description="The mark between thousands of such numbers, in place of 'decimal'."
+    )
     day_first: bool | None = Field(
         None, description="Whether the day stands first in dates that can be read two ways."
     )
@@ -242,6 +245,11 @@ class Spec(SpecPart):
         description="Whether rows of totals and notes are left out: true takes all rows at the end "
         "without a date for totals, false keeps all; those that are plainly such by default.",
     )
+
+    @property
+    def mark(self) -> str | None:
+        """The decimal mark of numbers that can be read two ways; None where nothing is said."""
+        return self.decimal or {".": ",", ",": "."}.get(self.thousands or "")
 
     @property
     def fit(self) -> dict[str, Any]:
@@ -333,6 +341,9 @@ def read_spec(data: Any) -> Spec:
     if spec.outcomes is not None and spec.outcome is not None:
         text = "The spec names one outcome and several to be added up: leave one of the two out."
         faults.add("/outcome", "conflict", text)
+    if spec.decimal is not None and spec.decimal == spec.thousands:
+        text = f"'{spec.decimal}' cannot be both the decimal mark and that of thousands."
+        faults.add("/thousands", "conflict", text)
     for index, item in enumerate(spec.outcomes or ()):
         if item.value == 0:
             text = "An outcome of value 0 counts for nothing: leave it out."

@@ -151,7 +151,7 @@ def read_outcome(
     relative |= set() if spec.fit.get("features") else set(spec.controls or ())
     names = list(dict.fromkeys(names))
     flags = set(spec.controls or ())
-    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative, flags)
+    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, flags)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"

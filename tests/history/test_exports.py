@@ -351,5 +351,8 @@ def test_a_history_of_several_sources() -> None:
     again, found = with_source(None, merged, meta(), "meta")
     assert again == merged
     assert found[-1].data == {"source": "meta", "spend": pytest.approx(TV + SEARCH)}
+    days = "".join(f"2023-01-{day:02d},x,5\n" for day in range(1, 29))
+    with pytest.raises(InvalidInput, match="'daily' is by day, 'google' is by week"):
+        with_source(None, merged, f"Day,Campaign,Cost\n{days}".encode(), "daily")
     with pytest.raises(InvalidInput, match="put as a whole"):
         with_source(None, google(), meta(), "meta")
