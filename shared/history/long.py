@@ -225,7 +225,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
         own = own.but(outcome=value[0] if len(value) == 1 else guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
-    wanted += [name for name, _ in own.outcome_columns]
+    wanted += [*dict(own.outcome_columns), *own.factors.values()]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
     wanted = list(dict.fromkeys(wanted))
     numbers, more = read_numbers(table, wanted, faults, spec.mark, relative)

@@ -146,7 +146,9 @@ def guess_roles(
     """
     findings: list[Finding] = []
     used = {date_column, *taken, *(spec.controls or ())} | {
-        name for name in (spec.events, spec.geo, *dict(spec.outcome_columns)) if name
+        name
+        for name in (spec.events, spec.geo, *dict(spec.outcome_columns), *spec.factors.values())
+        if name
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]

@@ -79,6 +79,15 @@ class SpecOutcome(SpecPart):
 
     column: Name
     value: Finite
+    times: Name | None = Field(
+        None, description="Column that each row is multiplied by: the revenue of one conversion."
+    )
+
+
+class Product(SpecPart):
+    """An outcome that is one column times another: conversions times the revenue of each."""
+
+    product: list[Name] = Field(min_length=2, max_length=2)
 
 
 class Rate(SpecPart):
@@ -188,7 +197,9 @@ class Spec(SpecPart):
     """
 
     date: Name | None = Field(None, description="Column of the date: the start of each period.")
-    outcome: Name | None = Field(None, description="Column of the outcome.")
+    outcome: Name | Product | None = Field(
+        None, description="Column of the outcome, or the product of two."
+    )
     outcome_unit: Literal["money", "count"] | None = Field(
         None,
         description="Whether the outcome is money in the currency of the spend, or a count "
@@ -262,12 +273,17 @@ class Spec(SpecPart):
         """Columns that make the outcome, and what one unit of each counts; () where not known."""
         if self.outcomes is not None:
             return tuple((item.column, item.value) for item in self.outcomes)
-        return ((self.outcome, 1.0),) if self.outcome else ()
+        return ((str(self.outcome), 1.0),) if self.outcome else ()
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """Columns that outcomes are multiplied by row by row, by the outcome's column."""
+        return {item.column: item.times for item in self.outcomes or () if item.times}
 
     @property
     def outcome_name(self) -> str:
         """What the outcome is called in answers; "" where not known."""
-        return COMBINED if self.outcomes is not None else self.outcome or ""
+        return COMBINED if self.outcomes is not None else str(self.outcome or "")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form. Null where a role is not played, absent where it is not known.
@@ -335,6 +351,10 @@ def read_spec(data: Any) -> Spec:
             else:
                 faults.add(where, code, f"'{field}' of the spec: {why[:1].lower()}{why[1:]}.")
         faults.stop_if_any()
+    if isinstance(spec.outcome, Product) and spec.outcomes is None:
+        column, times = spec.outcome.product
+        whole = SpecOutcome(column=column, value=1.0, times=times)
+        spec = spec.but(outcome=None, outcomes=[whole])
     if spec.holidays_country is not None and (text := _no_country(spec.holidays_country)):
         faults.add("/holidays_country", "unknown_value", text)
     _check_channels(spec, faults)
@@ -405,9 +425,11 @@ def _places(spec: Spec) -> list[tuple[str, str]]:
     places = [
         (f"/{key}", name)
         for key, name in (("date", spec.date), ("outcome", spec.outcome), ("events", spec.events))
-        if name
+        if isinstance(name, str) and name
     ]
     places += [(f"/outcomes/{i}/column", own.column) for i, own in enumerate(spec.outcomes or ())]
+    times = [(f"/outcomes/{i}/times", own.times) for i, own in enumerate(spec.outcomes or ())]
+    places += [(where, name) for where, name in times if name]
     named = ("geo", "channel_column", "campaign_column", "currency_column")
     places += [(f"/{key}", name) for key in named if (name := getattr(spec, key))]
     for index, role in enumerate(spec.channels or ()):

@@ -133,7 +133,7 @@ def read_outcome(
     """
     wanted = [name for name, _ in spec.outcome_columns]
     names = [
-        *(name for name in wanted if name in table.columns),
+        *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
         *extra,
         *(n for n in spec.controls or () if n in table.columns),
     ]
@@ -176,7 +176,11 @@ def read_outcome(
 
 def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
     """Shape (R,): the outcome, or several added up at their values; NaN where any is empty."""
-    return np.sum([value * numbers[name] for name, value in spec.outcome_columns], axis=0)
+    parts = [value * numbers[name] for name, value in spec.outcome_columns]
+    for place, (name, _) in enumerate(spec.outcome_columns):
+        if name in spec.factors:
+            parts[place] = parts[place] * numbers[spec.factors[name]]
+    return np.sum(parts, axis=0)
 
 
 def read_wide(table: Table, spec: Spec) -> WideTable:
