@@ -45,7 +45,9 @@ def table_of(source: Source, spec: Spec, root: str = "", *, moments: bool = Fals
     try:
         column, _ = find_date(table, spec)
     except InvalidInput:
-        return _dated(table)
+        table, column = _dated(table), "date"
+    if column not in table.columns:
+        return table
     return table if spec.drop_totals is False else _without_totals(table, column, spec)
 
 
@@ -122,11 +124,14 @@ def _dated(table: Table) -> Table:
     name, mark = within[0]
     days = []
     for year, cell in zip(table.columns[years[0]], table.columns[name], strict=True):
-        number = re.search(r"\d{1,2}$", cell.strip())
-        whole = re.fullmatch(r"\d{1,2}[-/.]\d{1,2}", cell.strip())
-        told = whole[0] if whole else number[0] if number else cell
-        days.append(f"{year.strip()}-{told}" if whole else f"{year.strip()}{mark}{told}")
-    if not all(map(parse_date, set(days))):
+        year, cell = year.strip(), cell.strip()
+        if re.fullmatch(r"\d{1,2}[-/.]\d{1,2}", cell):
+            days.append(f"{year}-{cell}")
+        elif number := re.search(r"\d{1,2}$", cell):
+            days.append(f"{year}{mark}{number[0]}")
+        else:
+            days.append(f"{cell} {year}")  # a month's name
+    if 2 * sum(parse_date(day) is not None for day in days) <= len(days):
         return table
     text = f"Dates were put together of columns '{years[0]}' and '{name}': {days[0]}, ..."
     found = Finding("date_of_columns", text, {"columns": [years[0], name]})

@@ -356,3 +356,13 @@ def test_a_history_of_several_sources() -> None:
         with_source(None, merged, f"Day,Campaign,Cost\n{days}".encode(), "daily")
     with pytest.raises(InvalidInput, match="put as a whole"):
         with_source(None, google(), meta(), "meta")
+
+
+def test_a_year_beside_a_week() -> None:
+    """In columns of their own, with a total below."""
+    lines = [["Year", "Week", "revenue", "spend_tv"]]
+    lines += [[*map(str, day.isocalendar()[:2]), f"{r}", f"{tv}"] for day, r, tv, _ in WEEKS]
+    upload = check_upload(None, text([*lines, ["Total", "", "5", "6"]]))
+    assert (upload.first, upload.last) == (WEEKS[0][0], WEEKS[-1][0])
+    assert upload.read["spend"] == pytest.approx({"tv": TV})
+    assert upload.read["rows_left_out"] == 1
