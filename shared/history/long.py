@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from shared.history.cells import UNNAMED, Cells, added_up, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
 from shared.history.formats import limit_cells
-from shared.history.names import SPEND, refuse_same, similar_names, tokens
+from shared.history.names import SPEND, plain_name, refuse_same, similar_names, tokens
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.outcome_unit import outcome_unit
 from shared.history.reading import Table
@@ -238,7 +237,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     own_names = {name: role.channel for role in spec.channels or () for name in role.aliases or ()}
     names = [own_names.get(name, name) for name in names]
     if guessed_column := columns["channel"].casefold() != "channel":
-        names = [re.sub(r"[/|]+", "_", name) or "(none)" for name in names]
+        names = [plain_name(name) or "(none)" for name in names]
         text = f"Column '{columns['channel']}' was read as the channel, '{columns['spend']}' as its"
         text += " spend: name others as 'channel_column' and in 'channels' of the spec."
         data = {"role": "channel", "column": columns["channel"]}
@@ -249,6 +248,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     campaigns = [""] * len(names)
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
+        campaigns = [plain_name(name) for name in campaigns] if guessed_column else campaigns
     geos = read_geos(table, columns.get("geo"), faults)
     if spec.duplicates != "sum":
         known = {*columns.values(), *wanted, spec.currency_column}

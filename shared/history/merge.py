@@ -19,7 +19,7 @@ from shared.history.faults import FaultLog
 from shared.history.formats import Number, Source
 from shared.history.layout import table_of
 from shared.history.long import CAMPAIGNS, columns_of, is_long
-from shared.history.names import tokens
+from shared.history.names import plain_name, tokens
 from shared.history.numbers import read_numbers
 from shared.history.periods import frequency_of
 from shared.history.reading import Table
@@ -179,8 +179,8 @@ def _long_rows(
         spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec)
         seen = numbers[columns["impressions"]] if "impressions" in columns else empty
         return [
-            (row, names[row].strip(), campaigns[row].strip(), float(spend[row]), float(seen[row]))
-            for row in rows
+            (row, plain_name(names[row]), plain_name(campaigns[row]), float(paid), float(shown))
+            for row, paid, shown in zip(rows, spend, seen, strict=True)
         ]
     guessed, _ = guess_roles(spec, table, date_column, outcomes_only=False)
     out = []

@@ -16,6 +16,7 @@ __all__ = [
     "SPEND",
     "TOTALS",
     "called_total",
+    "plain_name",
     "refuse_same",
     "same",
     "says_total",
@@ -77,6 +78,15 @@ def says_total(cell: str) -> bool:
     (True, True, False)
     """
     return _SAYS_TOTAL.match(cell.strip()) is not None
+
+
+def plain_name(name: str) -> str:
+    """A platform's name without the marks that separate campaigns and geos here.
+
+    >>> plain_name(" Brand | EN")
+    'Brand _ EN'
+    """
+    return re.sub(r"[/|]+", "_", name.strip())
 
 
 def same(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.names import SPEND, TOTALS, called_total, tokens, words
+from shared.history.names import SPEND, TOTALS, called_total, plain_name, tokens, words
 from shared.history.numbers import as_control, filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
@@ -340,7 +340,7 @@ def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
     }
     roles = [
         ChannelRole(
-            channel=re.sub(r"[/|]", "_", bare),
+            channel=plain_name(bare),
             spend=column,
             impressions=exposure.get(frozenset(tokens(bare))),
         )
