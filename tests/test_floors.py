@@ -54,6 +54,7 @@ IO = (
 OPENS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "unlink", "mkdir"}
 SLOW_TO_IMPORT = (
     "pandas",
+    "openpyxl",
     "scipy",
     "sklearn",
     "azure.storage",

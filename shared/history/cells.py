@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from shared.history.formats import limit_cells
 from shared.history.periods import period_number
 from shared.history.table import Finding, History, Panel
-from shared.history.tidy import Rows
 
 __all__ = [
     "MOST_CELLS",
@@ -127,30 +127,29 @@ def over_arms(
     return sums(shape, (*(axis[row] for axis in rows), arms[arm]), values[row, arm])
 
 
-def national(cells: Cells) -> Rows:
+def national(cells: Cells) -> Cells:
     """Sums over geos and campaigns, one row a period.
 
     An outcome is known where it is known in every geo; a control is the mean over the geos; spend
     is empty (NaN) only where every cell of it is.
     """
-    days = sorted(set(cells.dates))
-    place = {day: t for t, day in enumerate(days)}
-    at = np.array([place[day] for day in cells.dates])
-    geos = len(set(cells.geos))
-    channels = cells.channels
+    rows, channels, geos = len(cells.dates), cells.channels, len(set(cells.geos))
     number = {channel: c for c, channel in enumerate(channels)}
     of = np.array([number[channel] for channel, _ in cells.arms])
-    spend = over_arms((len(days), len(channels)), (at,), of, cells.spend)
-    outcome = sums((len(days),), (at,), cells.outcome)
-    known = np.bincount(at[np.isfinite(cells.outcome)], minlength=len(days))
-    outcome[known < geos] = np.nan
-    controls = np.full((len(days), len(cells.control_names)), np.nan)
-    for k in range(controls.shape[1]):
-        controls[:, k] = means(len(days), at, cells.controls[:, k])
-    events = [""] * len(days)
-    for t, label in zip(at.tolist(), cells.events, strict=True):
-        events[t] = events[t] or label
-    return Rows(days, outcome, channels, spend, cells.control_names, controls, events)
+    shape, at = (rows, len(channels)), (np.arange(rows),)
+    whole = added_up(
+        replace(
+            cells,
+            geos=[""] * rows,
+            arms=tuple((channel, "") for channel in channels),
+            spend=over_arms(shape, at, of, cells.spend),
+            impressions=over_arms(shape, at, of, cells.impressions),
+        )
+    )
+    told = zip(cells.dates, np.isfinite(cells.outcome).tolist(), strict=True)
+    count = Counter(day for day, known in told if known)
+    partly = np.array([count[day] < geos for day in whole.dates])
+    return replace(whole, outcome=np.where(partly, np.nan, whole.outcome))
 
 
 def panel_of(

@@ -41,12 +41,23 @@ def table_of(source: Source, spec: Spec, root: str = "", *, moments: bool = Fals
         Rows may be what happened at a time of day (orders): they are of their day then.
     """
     table = _turned(read_table(source, root, spec.sheet, spec.header_row or 0))
-    table = _of_days(table, spec) if moments else table
+    column = _date_of(table, spec)
+    if moments and (column is None or column == spec.date):
+        table = _of_days(table, column)
+        column = _date_of(table, spec)
+    if column is None:
+        table = _dated(table)
+        column = _date_of(table, spec)
+    if column is None or spec.drop_totals is False:
+        return table
+    return _without_totals(table, column, spec)
+
+
+def _date_of(table: Table, spec: Spec) -> str | None:
     try:
-        column, _ = find_date(table, spec)
+        return find_date(table, spec)[0]
     except InvalidInput:
-        return _dated(table)
-    return table if spec.drop_totals is False else _without_totals(table, column, spec)
+        return None
 
 
 def _turned(table: Table) -> Table:
@@ -68,7 +79,8 @@ def _turned(table: Table) -> Table:
         found.append(Finding("columns_left_out", text, {"columns": totals}))
     if sums:
         found.append(rows_left_out([table.lines[row] for row in sums], "totals"))
-    if len(labels) == 1 and len(set(names)) == len(names) and any(map(_measures, names)):
+    distinct = len({*names, "date"}) > len(names)
+    if len(labels) == 1 and distinct and any(map(_measures, names)):
         columns = {"date": days}
         columns |= {
             name: [table.columns[day][row] for day in days]
@@ -98,10 +110,10 @@ def _filled_down(cells: Sequence[str]) -> list[str]:
     return out
 
 
-def _of_days(table: Table, spec: Spec) -> Table:
-    """A table whose date is a moment, with its day."""
-    for name in [spec.date] if spec.date in table.columns else table.header:
-        cells = table.columns[str(name)]
+def _of_days(table: Table, column: str | None) -> Table:
+    """A table whose date, ``column`` or the first that can be, is a moment: with its day."""
+    for name in table.header if column is None else [column]:
+        cells = table.columns[name]
         hits = [_MOMENT.fullmatch(cell.strip()) for cell in cells]
         if all(hits) and len(set(cells)) > len({hit[1] for hit in hits if hit}):
             days = [hit[1] for hit in hits if hit]
@@ -109,7 +121,7 @@ def _of_days(table: Table, spec: Spec) -> Table:
                 f"Times of day in column '{name}' were left out, and what is of one day added up."
             )
             found = Finding("moments", text, {"column": name})
-            return table.with_columns({**table.columns, str(name): days}, table.lines, found)
+            return table.with_columns({**table.columns, name: days}, table.lines, found)
     return table
 
 
@@ -122,11 +134,14 @@ def _dated(table: Table) -> Table:
     name, mark = within[0]
     days = []
     for year, cell in zip(table.columns[years[0]], table.columns[name], strict=True):
-        number = re.search(r"\d{1,2}$", cell.strip())
-        whole = re.fullmatch(r"\d{1,2}[-/.]\d{1,2}", cell.strip())
-        told = whole[0] if whole else number[0] if number else cell
-        days.append(f"{year.strip()}-{told}" if whole else f"{year.strip()}{mark}{told}")
-    if not all(map(parse_date, set(days))):
+        year, cell = year.strip(), cell.strip()
+        if re.fullmatch(r"\d{1,2}[-/.]\d{1,2}", cell):
+            days.append(f"{year}-{cell}")
+        elif number := re.search(r"\d{1,2}$", cell):
+            days.append(f"{year}{mark}{number[0]}")
+        else:
+            days.append(f"{cell} {year}")  # a month's name
+    if 2 * sum(parse_date(day) is not None for day in days) <= len(days):
         return table
     text = f"Dates were put together of columns '{years[0]}' and '{name}': {days[0]}, ..."
     found = Finding("date_of_columns", text, {"columns": [years[0], name]})
@@ -154,6 +169,8 @@ def _without_totals(table: Table, column: str, spec: Spec) -> Table:
             what = "the header once more"
         elif held == [own[0]] and len(table.header) > 2 and not could_be(held[0]):
             what = "notes"
+        elif row == tail - 1 and spec.drop_totals and is_empty(cells[row]):
+            what = "totals"
         elif row == tail - 1 and len(out.get(_SUMS, ())) < 2 and _adds_up(table, column, row):
             what = _SUMS
         else:

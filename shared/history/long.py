@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +24,18 @@ from shared.history.cells import UNNAMED, Cells, added_up, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
 from shared.history.formats import limit_cells
-from shared.history.names import SPEND, refuse_same, similar_names, tokens
+from shared.history.names import SPEND, plain_name, refuse_same, similar_names, tokens
 from shared.history.numbers import is_empty, read_numbers
 from shared.history.outcome_unit import outcome_unit
 from shared.history.reading import Table
-from shared.history.roles import columns_left_out, find_date, guess_roles, no_media, spend_like
+from shared.history.roles import (
+    buys_media,
+    columns_left_out,
+    find_date,
+    guess_roles,
+    no_media,
+    spend_like,
+)
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
 from shared.history.tidy import add_duplicates, add_negative, telling_column
@@ -114,7 +120,6 @@ _BESIDE_MONEY = frozenset(
         *("amount", "local", "net", "gross", "in", "advertising"),
     ]
 )
-_DSP = ("insertion order", "advertiser currency", "partner cost", "placement")
 
 
 def columns_of(table: Table, spec: Spec) -> dict[str, str]:
@@ -170,7 +175,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
         return {}
     days = table.columns[date_column]
     geos = table.columns.get(spec.geo or "", [""] * len(days))
-    if len(set(zip(days, geos, strict=True))) == len(days):
+    if len(set(zip(days, geos, strict=True))) == len(days) and not buys_media(table.header):
         return {}  # a row a date: wide
     words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
     channel = next((words[name] for name in _CHANNELS if name in words), None)
@@ -214,18 +219,15 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
-        if any(" ".join(tokens(name)).startswith(_DSP) for name in table.header):
-            # what these platforms call revenue is what the client is billed
-            taken += [name for name in table.header if "revenue" in tokens(name)]
         value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
         value = [n for n in value if "value" in tokens(n) and not no_media(n)]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
         own = own.but(outcome=value[0] if len(value) == 1 else guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
-    wanted += [name for name, _ in own.outcome_columns]
+    wanted += [*dict(own.outcome_columns), *own.factors.values()]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
     wanted = list(dict.fromkeys(wanted))
-    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
+    numbers, more = read_numbers(table, wanted, faults, spec.mark, relative)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:
@@ -235,7 +237,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     own_names = {name: role.channel for role in spec.channels or () for name in role.aliases or ()}
     names = [own_names.get(name, name) for name in names]
     if guessed_column := columns["channel"].casefold() != "channel":
-        names = [re.sub(r"[/|]+", "_", name) or "(none)" for name in names]
+        names = [plain_name(name) or "(none)" for name in names]
         text = f"Column '{columns['channel']}' was read as the channel, '{columns['spend']}' as its"
         text += " spend: name others as 'channel_column' and in 'channels' of the spec."
         data = {"role": "channel", "column": columns["channel"]}
@@ -246,6 +248,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     campaigns = [""] * len(names)
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
+        campaigns = [plain_name(name) for name in campaigns] if guessed_column else campaigns
     geos = read_geos(table, columns.get("geo"), faults)
     if spec.duplicates != "sum":
         known = {*columns.values(), *wanted, spec.currency_column}

@@ -19,8 +19,9 @@ from shared.history.faults import FaultLog
 from shared.history.formats import Number, Source
 from shared.history.layout import table_of
 from shared.history.long import CAMPAIGNS, columns_of, is_long
-from shared.history.names import tokens
+from shared.history.names import plain_name, tokens
 from shared.history.numbers import read_numbers
+from shared.history.periods import frequency_of
 from shared.history.reading import Table
 from shared.history.roles import find_date, guess_roles
 from shared.history.spec import Spec, read_spec
@@ -31,7 +32,7 @@ __all__ = ["Records", "patched", "with_source"]
 Records = list[dict[str, Any]]
 
 _OF_A_SOURCE = (
-    *("decimal", "day_first", "header_row", "sheet", "drop_totals"),
+    *("decimal", "thousands", "day_first", "header_row", "sheet", "drop_totals"),
     *("currency", "currency_column", "rates"),
 )
 
@@ -133,11 +134,32 @@ def with_source(
         own["spend"] += 0.0 if np.isnan(spend) else spend
         if not np.isnan(impressions):
             own["impressions"] = (own["impressions"] or 0.0) + impressions
-    text = f"{len(table.lines)} rows of source '{source}' were brought to {len(out)}."
+    text = (
+        f"{len(table.lines)} rows of source '{source}' were brought to {len(out)}; of what it says "
+        "of its own effect nothing is used."
+    )
     data = {"source": source, "spend": sum(own["spend"] for own in out.values())}
     read = Finding("source_read", text, data)
     merged = sorted([*rest, *out.values()], key=lambda row: (row["date"], row["channel"]))
+    _one_frequency(merged)
     return merged, (*table.findings, *found, read)
+
+
+def _one_frequency(rows: Records) -> None:
+    """Refuse sources of different frequency: a week's money would be that of its first day."""
+    days: dict[str, set[date]] = {}
+    for row in rows:
+        days.setdefault(row["source"], set()).add(date.fromisoformat(row["date"]))
+    seen = {
+        name: frequency_of([(day, "", 0) for day in own], None, False, FaultLog(), whole=False)
+        for name, own in days.items()
+        if len(own) > 2
+    }
+    if len(set(seen.values())) > 1:
+        text = ", ".join(f"'{name}' is by {unit}" for name, unit in sorted(seen.items()))
+        raise InvalidInput.at(
+            "/source", "frequency_mismatch", f"Export all sources by the same periods: {text}."
+        )
 
 
 def _long_rows(
@@ -149,7 +171,7 @@ def _long_rows(
     if is_long(table, spec):
         columns = columns_of(table, spec)
         wanted = [columns[key] for key in ("spend", "impressions") if key in columns]
-        numbers, _ = read_numbers(table, wanted, faults, spec.decimal, wanted[1:])
+        numbers, _ = read_numbers(table, wanted, faults, spec.mark, wanted[1:])
         names = table.columns[columns["channel"]]
         campaigns: Sequence[str] = table.columns.get(columns.get("campaign", ""), [""] * len(rows))
         if " ".join(tokens(columns["channel"])) in CAMPAIGNS:
@@ -157,8 +179,8 @@ def _long_rows(
         spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec)
         seen = numbers[columns["impressions"]] if "impressions" in columns else empty
         return [
-            (row, names[row].strip(), campaigns[row].strip(), float(spend[row]), float(seen[row]))
-            for row in rows
+            (row, plain_name(names[row]), plain_name(campaigns[row]), float(paid), float(shown))
+            for row, paid, shown in zip(rows, spend, seen, strict=True)
         ]
     guessed, _ = guess_roles(spec, table, date_column, outcomes_only=False)
     out = []
@@ -168,7 +190,7 @@ def _long_rows(
         faults.add("/channels", "no_channels", text + ", ".join(map(repr, table.header[:12])) + ".")
     for role in roles:
         wanted = [name for name in (role.spend, role.impressions) if name]
-        numbers, _ = read_numbers(table, wanted, faults, spec.decimal, wanted[1:])
+        numbers, _ = read_numbers(table, wanted, faults, spec.mark, wanted[1:])
         spend = numbers[wanted[0]] * worth_of(table, wanted[0], spec)
         seen = numbers[wanted[1]] if len(wanted) > 1 else empty
         name = source if len(roles) == 1 else role.channel

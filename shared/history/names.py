@@ -16,6 +16,7 @@ __all__ = [
     "SPEND",
     "TOTALS",
     "called_total",
+    "plain_name",
     "refuse_same",
     "same",
     "says_total",
@@ -79,6 +80,15 @@ def says_total(cell: str) -> bool:
     return _SAYS_TOTAL.match(cell.strip()) is not None
 
 
+def plain_name(name: str) -> str:
+    """A platform's name without the marks that separate campaigns and geos here.
+
+    >>> plain_name(" Brand | EN")
+    'Brand _ EN'
+    """
+    return re.sub(r"[/|]+", "_", name.strip())
+
+
 def same(name: str) -> str:
     """A key that two spellings of one name share: capitals, spaces and separators do not count.
 
@@ -101,7 +111,8 @@ def refuse_same(
     One name in two spellings would be two channels, each with a part of the money. ``apart`` are
     names that the spec tells apart, None where it has no place for them.
     """
-    remedy = "" if apart is None else ", or name both in 'channels' of the spec if they are two"
+    remedy = ", or name both in 'channels' of the spec if they are two, one among the 'aliases' of"
+    remedy = "" if apart is None else f"{remedy} the other if they are one"
     apart = apart or ()
     rows: dict[str, int] = {}
     for row, name in enumerate(names):

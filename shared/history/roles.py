@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.names import SPEND, TOTALS, called_total, tokens, words
+from shared.history.names import SPEND, TOTALS, called_total, plain_name, tokens, words
 from shared.history.numbers import as_control, filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
 __all__ = [
+    "buys_media",
     "columns_left_out",
     "find_date",
     "guess_roles",
@@ -71,6 +72,7 @@ _CONTROLS = words(
 )
 _EVENTS = words("holiday holidays event events")
 _GEOS = words("geo geos region market country dma state")
+_BUYING = ("insertion order", "advertiser currency", "partner cost", "placement")
 _NO_START = words("end ends ending stop created updated modified last")
 """Words of dates that are not the start of a row's period."""
 
@@ -144,10 +146,14 @@ def guess_roles(
     """
     findings: list[Finding] = []
     used = {date_column, *taken, *(spec.controls or ())} | {
-        name for name in (spec.events, spec.geo, *dict(spec.outcome_columns)) if name
+        name
+        for name in (spec.events, spec.geo, *dict(spec.outcome_columns), *spec.factors.values())
+        if name
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]
+    if buys_media(table.header):  # what it calls revenue is what the client is billed
+        free = [name for name in free if "revenue" not in tokens(name)]
     numeric = {n: share for n in free if (share := filled_share(table.columns[n])) > 0.0}
     text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
 
@@ -258,6 +264,11 @@ def columns_left_out(names: Sequence[str]) -> Finding:
     )
 
 
+def buys_media(header: Sequence[str]) -> bool:
+    """Whether columns are those of a platform that buys media for others and bills them."""
+    return any(" ".join(tokens(name)).startswith(_BUYING) for name in header)
+
+
 def names_a_result(name: str) -> bool:
     """Whether a column's name is one of what media bring about."""
     return _outcome_like(name, _RESULTS) is not None
@@ -329,7 +340,7 @@ def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
     }
     roles = [
         ChannelRole(
-            channel=re.sub(r"[/|]", "_", bare),
+            channel=plain_name(bare),
             spend=column,
             impressions=exposure.get(frozenset(tokens(bare))),
         )

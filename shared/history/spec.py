@@ -27,7 +27,7 @@ Frequency = Literal["day", "week", "month"]
 _UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
-class Part(BaseModel):
+class SpecPart(BaseModel):
     """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
 
     model_config = ConfigDict(
@@ -44,7 +44,7 @@ class Part(BaseModel):
         return self.model_copy(update=changes)
 
 
-class ChannelRole(Part):
+class ChannelRole(SpecPart):
     """A channel and its columns; of a long table's channels none need be named."""
 
     channel: Name
@@ -74,21 +74,30 @@ class ChannelRole(Part):
         return self.model_dump(exclude_none=True)
 
 
-class SpecOutcome(Part):
+class SpecOutcome(SpecPart):
     """One of several outcomes that are added up at what one unit of each is worth."""
 
     column: Name
     value: Finite
+    times: Name | None = Field(
+        None, description="Column that each row is multiplied by: the revenue of one conversion."
+    )
 
 
-class Rate(Part):
+class Product(SpecPart):
+    """An outcome that is one column times another: conversions times the revenue of each."""
+
+    product: list[Name] = Field(min_length=2, max_length=2)
+
+
+class Rate(SpecPart):
     """What one unit of a currency is worth in the currency of the spec."""
 
     currency: Name
     rate: Spread
 
 
-class Prior(Part):
+class Prior(SpecPart):
     """What is believed of a channel's return before the data: a log-normal."""
 
     channel: Name
@@ -96,7 +105,7 @@ class Prior(Part):
     roi_sd_log: Spread
 
 
-class LiftTest(Part):
+class LiftTest(SpecPart):
     """The result of an experiment: what was done on its dates less what would have been done.
 
     Spend, outcome and error are in all, over all its periods and all that it was run on.
@@ -124,7 +133,7 @@ class LiftTest(Part):
     )
 
 
-class Feature(Part):
+class Feature(SpecPart):
     """A control derived from a column: known at its date, so that no forecast looks ahead."""
 
     name: Name
@@ -147,7 +156,7 @@ class Feature(Part):
     of: list[Name] | None = Field(None, max_length=1000)
 
 
-class Model(Part):
+class Model(SpecPart):
     """Which model is fitted."""
 
     kind: Literal["bayesian", "ridge", "time_series"] | None = Field(
@@ -181,14 +190,16 @@ class Model(Part):
     noise: Literal["auto", "gaussian", "student_t"] | None = None
 
 
-class Spec(Part):
+class Spec(SpecPart):
     """Roles of the columns of a history.
 
     What is left out is guessed and reported; ``null`` says that there is no such column.
     """
 
     date: Name | None = Field(None, description="Column of the date: the start of each period.")
-    outcome: Name | None = Field(None, description="Column of the outcome.")
+    outcome: Name | Product | None = Field(
+        None, description="Column of the outcome, or the product of two."
+    )
     outcome_unit: Literal["money", "count"] | None = Field(
         None,
         description="Whether the outcome is money in the currency of the spend, or a count "
@@ -209,6 +220,9 @@ class Spec(Part):
     challengers: bool | None = None
     decimal: Literal[".", ","] | None = Field(
         None, description="The decimal mark of numbers that can be read two ways, such as 1.234."
+    )
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        None, description="The mark between thousands of such numbers, in place of 'decimal'."
     )
     day_first: bool | None = Field(
         None, description="Whether the day stands first in dates that can be read two ways."
@@ -239,9 +253,14 @@ class Spec(Part):
     )
     drop_totals: bool | None = Field(
         None,
-        description="Whether rows of totals and notes are left out: true settles it, false keeps "
-        "them; they are left out and told by default.",
+        description="Whether rows of totals and notes are left out: true takes all rows at the end "
+        "without a date for totals, false keeps all; those that are plainly such by default.",
     )
+
+    @property
+    def mark(self) -> str | None:
+        """The decimal mark of numbers that can be read two ways; None where nothing is said."""
+        return self.decimal or {".": ",", ",": "."}.get(self.thousands or "")
 
     @property
     def fit(self) -> dict[str, Any]:
@@ -254,12 +273,17 @@ class Spec(Part):
         """Columns that make the outcome, and what one unit of each counts; () where not known."""
         if self.outcomes is not None:
             return tuple((item.column, item.value) for item in self.outcomes)
-        return ((self.outcome, 1.0),) if self.outcome else ()
+        return ((str(self.outcome), 1.0),) if self.outcome else ()
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """Columns that outcomes are multiplied by row by row, by the outcome's column."""
+        return {item.column: item.times for item in self.outcomes or () if item.times}
 
     @property
     def outcome_name(self) -> str:
         """What the outcome is called in answers; "" where not known."""
-        return COMBINED if self.outcomes is not None else self.outcome or ""
+        return COMBINED if self.outcomes is not None else str(self.outcome or "")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form. Null where a role is not played, absent where it is not known.
@@ -327,12 +351,19 @@ def read_spec(data: Any) -> Spec:
             else:
                 faults.add(where, code, f"'{field}' of the spec: {why[:1].lower()}{why[1:]}.")
         faults.stop_if_any()
+    if isinstance(spec.outcome, Product) and spec.outcomes is None:
+        column, times = spec.outcome.product
+        whole = SpecOutcome(column=column, value=1.0, times=times)
+        spec = spec.but(outcome=None, outcomes=[whole])
     if spec.holidays_country is not None and (text := _no_country(spec.holidays_country)):
         faults.add("/holidays_country", "unknown_value", text)
     _check_channels(spec, faults)
     if spec.outcomes is not None and spec.outcome is not None:
         text = "The spec names one outcome and several to be added up: leave one of the two out."
         faults.add("/outcome", "conflict", text)
+    if spec.decimal is not None and spec.decimal == spec.thousands:
+        text = f"'{spec.decimal}' cannot be both the decimal mark and that of thousands."
+        faults.add("/thousands", "conflict", text)
     for index, item in enumerate(spec.outcomes or ()):
         if item.value == 0:
             text = "An outcome of value 0 counts for nothing: leave it out."
@@ -394,9 +425,11 @@ def _places(spec: Spec) -> list[tuple[str, str]]:
     places = [
         (f"/{key}", name)
         for key, name in (("date", spec.date), ("outcome", spec.outcome), ("events", spec.events))
-        if name
+        if isinstance(name, str) and name
     ]
     places += [(f"/outcomes/{i}/column", own.column) for i, own in enumerate(spec.outcomes or ())]
+    times = [(f"/outcomes/{i}/times", own.times) for i, own in enumerate(spec.outcomes or ())]
+    places += [(where, name) for where, name in times if name]
     named = ("geo", "channel_column", "campaign_column", "currency_column")
     places += [(f"/{key}", name) for key in named if (name := getattr(spec, key))]
     for index, role in enumerate(spec.channels or ()):

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.cells import Cells
 from shared.history.faults import FaultLog
 from shared.history.periods import grid, period_number
 from shared.history.reading import Table
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
 
-__all__ = ["Rows", "add_duplicates", "add_negative", "telling_column", "to_history"]
+__all__ = ["add_duplicates", "add_negative", "telling_column", "to_history"]
 
 Floats = NDArray[np.float64]
 
 STRETCH = {"day": 14, "week": 4, "month": 2}
 """Periods without spend from which a stretch is worth reporting."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """One row a period, in any order, possibly with gaps.
-
-    ``spend`` has shape (R, C) with NaN for empty cells, ``controls`` (R, K) with NaN likewise.
-    """
-
-    dates: Sequence[date]
-    outcome: Floats
-    channels: tuple[str, ...]
-    spend: Floats
-    control_names: tuple[str, ...]
-    controls: Floats
-    events: Sequence[str]
 
 
 def add_duplicates(
@@ -98,7 +82,7 @@ def add_negative(table: Table, column: str, values: Floats, what: str, faults: F
 
 
 def to_history(
-    rows: Rows, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
+    rows: Cells, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
 ) -> History:
     """Sort, fill the gaps (no spend, unknown outcome, interpolated controls), report.
 
@@ -156,7 +140,7 @@ def _some(dates: Sequence[date], places: Sequence[int]) -> str:
     return shown + (", ..." if len(places) > 5 else "")
 
 
-def _empty_cells(rows: Rows, frequency: str) -> list[Finding]:
+def _empty_cells(rows: Cells, frequency: str) -> list[Finding]:
     """Empty spend and outcome cells of the rows that are there."""
     found = []
     for c, channel in enumerate(rows.channels):

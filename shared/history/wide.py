@@ -133,7 +133,7 @@ def read_outcome(
     """
     wanted = [name for name, _ in spec.outcome_columns]
     names = [
-        *(name for name in wanted if name in table.columns),
+        *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
         *extra,
         *(n for n in spec.controls or () if n in table.columns),
     ]
@@ -151,7 +151,7 @@ def read_outcome(
     relative |= set() if spec.fit.get("features") else set(spec.controls or ())
     names = list(dict.fromkeys(names))
     flags = set(spec.controls or ())
-    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative, flags)
+    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, flags)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
@@ -176,7 +176,11 @@ def read_outcome(
 
 def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
     """Shape (R,): the outcome, or several added up at their values; NaN where any is empty."""
-    return np.sum([value * numbers[name] for name, value in spec.outcome_columns], axis=0)
+    parts = [value * numbers[name] for name, value in spec.outcome_columns]
+    for place, (name, _) in enumerate(spec.outcome_columns):
+        if name in spec.factors:
+            parts[place] = parts[place] * numbers[spec.factors[name]]
+    return np.sum(parts, axis=0)
 
 
 def read_wide(table: Table, spec: Spec) -> WideTable:

@@ -186,6 +186,15 @@ def test_what_a_platform_bills_is_never_the_outcome(name: str) -> None:
     assert parsed.history.spend.sum() * 1.3 < outcome or "onversions" in parsed.history.outcome_name
 
 
+@pytest.mark.parametrize("name", ["dv360", "campaign_manager", "trade_desk"])
+def test_one_campaign_alone_is_read_as_several_are(name: str) -> None:
+    """A row a date, and still no table of channels across: its revenue is what was billed."""
+    lines = EXPORTS[name]().decode().splitlines()
+    table = "\n".join(line for line in lines if "Generic" not in line).encode()
+    upload = check_upload({"drop_totals": True}, table, OUTCOMES.encode())
+    assert upload.read["spend"] == pytest.approx({"Brand _ EN": TV})
+
+
 def test_orders_are_added_up_by_their_days() -> None:
     header = "Name,Email,Financial Status,Currency,Total,Lineitem name,Created at"
     lines = [
@@ -342,5 +351,18 @@ def test_a_history_of_several_sources() -> None:
     again, found = with_source(None, merged, meta(), "meta")
     assert again == merged
     assert found[-1].data == {"source": "meta", "spend": pytest.approx(TV + SEARCH)}
+    days = "".join(f"2023-01-{day:02d},x,5\n" for day in range(1, 29))
+    with pytest.raises(InvalidInput, match="'daily' is by day, 'google' is by week"):
+        with_source(None, merged, f"Day,Campaign,Cost\n{days}".encode(), "daily")
     with pytest.raises(InvalidInput, match="put as a whole"):
         with_source(None, google(), meta(), "meta")
+
+
+def test_a_year_beside_a_week() -> None:
+    """In columns of their own, with a total below."""
+    lines = [["Year", "Week", "revenue", "spend_tv"]]
+    lines += [[*map(str, day.isocalendar()[:2]), f"{r}", f"{tv}"] for day, r, tv, _ in WEEKS]
+    upload = check_upload(None, text([*lines, ["Total", "", "5", "6"]]))
+    assert (upload.first, upload.last) == (WEEKS[0][0], WEEKS[-1][0])
+    assert upload.read["spend"] == pytest.approx({"tv": TV})
+    assert upload.read["rows_left_out"] == 1

@@ -32,12 +32,15 @@ from tests.history.forms import (
 
 
 def read_or_settled(table: Any, number: str) -> None:
-    spec, near = None, 1e-9
+    spec: dict[str, Any] | None = None
+    near = 1e-9
     if number in WHOLE:
         with pytest.raises(InvalidInput, match="'decimal' in the spec") as caught:
             parse(None, table)
         assert {fault.code for fault in caught.value.faults} == {"ambiguous_number"}
-        spec, near = {"decimal": "." if number == "whole groups" else ","}, 1e-4
+        decimal, thousands = ".," if number == "whole groups" else ",."
+        by = {"thousands": thousands} if isinstance(table, bytes) else {"decimal": decimal}
+        spec, near = dict(by), 1e-4
     history = parse(spec, table).history
     np.testing.assert_allclose(history.outcome.sum(), REVENUE, rtol=near)
     assert history.channels == ("tv", "search")

@@ -61,6 +61,7 @@ def test_nothing_said_is_nothing_known():
         ({"holidays_country": "USA"}, ("/holidays_country", "unknown_value")),
         ({"outcome_unit": "euro"}, ("/outcome_unit", "unknown_value")),
         ({"decimal": ";"}, ("/decimal", "unknown_value")),
+        ({"decimal": ",", "thousands": ","}, ("/thousands", "conflict")),
         *(
             ({"channels": [{"channel": "a", "scale": x}]}, ("/channels/0/scale", "wrong_type"))
             for x in (0, -1, "micro", True, float("inf"), float("nan"))
