@@ -267,7 +267,7 @@ def _observed(channel: Campaign, stored: ChannelCurve, reading: Reading) -> dict
     """What the history says of spend, where the caller does not."""
     observed, periods = stored.observed_spend, reading.calendar.periods
     current = channel.current_spend
-    if current is None and reading.past is not None:
+    if current is None and reading.past is not None and reading.past.asked:
         current = reading.past.current(stored.channel)
     current = observed.last if current is None else current
     # The default ceiling never contradicts what the caller asks for.

@@ -16,7 +16,7 @@ from shared.api.messages import (
     When,
 )
 from shared.api.pointers import pointer_to
-from shared.curves.curveset import CurveSet
+from shared.curves.curveset import QUARTER, CurveSet
 from shared.errors import Fault
 from shared.problem.model import PeriodLimits as Limits
 from shared.problem.model import Window
@@ -115,7 +115,8 @@ class Calendar:
 class Past:
     """What was spent before, as a stored curve set remembers it: ``spend`` by arm and period.
 
-    ``first`` to ``last`` (places from 0) are the periods that stand for today.
+    ``first`` to ``last`` (places from 0) are the periods that stand for today; ``asked``: because
+    the request says so (else they are those of the curves' own ``observed_spend.last``).
     """
 
     dates: tuple[date, ...]
@@ -123,6 +124,7 @@ class Past:
     spend: Mapping[str, Sequence[float]]
     first: int
     last: int
+    asked: bool
 
     @property
     def after(self) -> date:
@@ -173,7 +175,7 @@ def past_of(message: OptimizeRequest, curves: CurveSet, faults: list[Fault]) -> 
     if not isinstance(told, Mapping) or not days:
         return None
     dates = tuple(date.fromisoformat(day) for day in days)
-    usual = {"day": 91, "week": 13, "month": 3}.get(curves.frequency, 1)
+    usual = QUARTER.get(curves.frequency, 1)
     first, last = max(len(dates) - usual, 0), len(dates) - 1
     asked = message.current
     if asked is not None and asked.last is not None:
@@ -199,7 +201,7 @@ def past_of(message: OptimizeRequest, curves: CurveSet, faults: list[Fault]) -> 
         first, last = inside[0], inside[-1]
     spend = told.get("spend")
     known = spend if isinstance(spend, Mapping) else {}
-    return Past(dates, curves.frequency, known, first, last)
+    return Past(dates, curves.frequency, known, first, last, asked is not None)
 
 
 def calendar_of(

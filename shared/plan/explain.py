@@ -142,7 +142,7 @@ def _mix(plan: Plan) -> list[dict[str, Any]]:
     share = quotient(scaled["uplift"], scaled["outcome"])
     if share is not None and scaled["uplift"] >= 0.0:
         text += f": the mix itself is worth {percent(share)}"
-    return [say("today_scaled", text + ".", **scaled)]
+    return [say("today_scaled", text + ".", **scaled, uplift_share=share)]
 
 
 def _net(problem: Problem) -> str:

@@ -693,7 +693,7 @@ def _ruled(raw: Raw, plans: np.ndarray, rule: Raw) -> Iterator[tuple[Any, np.nda
         yield rule["min_share"] * everything, x, math.inf
     if "max_share" in rule:
         yield -math.inf, x, rule["max_share"] * everything
-    for name, share in zip(rule["channels"], rule.get("split", []), strict=False):
+    for name, share in zip(rule.get("channels", []), rule.get("split", []), strict=False):
         own = _of(raw, plans, [name])
         yield share * x, own, share * x
     linear = np.zeros_like(everything)

@@ -213,6 +213,6 @@ def test_a_move_is_told_by_its_figures(name: str) -> None:
     measure = yardstick(problem)
     plan = make_plan(problem)
     spend = plan.best.spend * np.linspace(0.7, 1.0, len(plan.best.spend))[:, None]
-    found = best_move(problem, measure, spend)
+    found = best_move(measure, spend)
     if found is not None:
         assert not unsupported({"text": found["text"], "data": found})

@@ -31,7 +31,7 @@ from shared.problem.model import SolverOptions
 from shared.problem.proof import Count, Leaf, Node, Proof
 from shared.solve.certify import certificate
 from shared.solve.certify.certificate import bound, stated
-from shared.solve.certify.maxima import closed_form_maxima, mean_of
+from shared.solve.certify.maxima import Mixture, closed_form_maxima
 from shared.solve.one_budget.form import OneBudget
 
 
@@ -178,7 +178,8 @@ def test_mean_majorants_are_never_too_small_and_tight(kind: str) -> None:
     draws = stack_draws([[shaken(rng, base) for _ in range(25)]])
     low, high = np.array([0.0, 0.2, 0.5, 1.0]), np.array([4.0, 3.0, 0.9, 1.0])
     price = np.array([0.1, 0.4, 1.0, 0.3])
-    tops = mean_of(draws, 0, 0.0, 4.0).maxima(low, high, price, 1e-10)
+    mean = Mixture(draws.column(0), np.full(25, 1 / 25), np.ones(25), np.zeros(25), 0.0, 4.0)
+    tops = mean.maxima(low, high, price, 1e-10)
     x = low + (high - low) * np.linspace(0, 1, 20001)[:, None]
     grid = (draws.mean_value(x.reshape(-1, 1)).reshape(x.shape) - price * x).max(axis=0)
     assert np.all(tops >= grid)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, LagWeights
 from shared.curves.curveset import (
+    QUARTER,
     ChannelCurve,
     CurveSet,
     ObservedSpend,
@@ -44,7 +45,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_QUARTER = {"day": 91, "week": 13, "month": 3}
 
 VERDICT = "imported"
 """Nobody here judged these curves; whoever fitted them did, or not."""
@@ -263,7 +263,7 @@ class Spends:
     """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
 
     def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
-        self._quarter = _QUARTER[asked.get("frequency") or "week"]
+        self._quarter = QUARTER[asked.get("frequency") or "week"]
         self._table: Csv | None = None
         self._rows: list[Mapping[str, Any]] = []
         self._pointer = "/spend_csv"

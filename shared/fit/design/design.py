@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import ObservedSpend
+from shared.curves.curveset import QUARTER, ObservedSpend
 from shared.errors import InvalidInput
 from shared.fit.design.calendar import (
     PERIODS_PER_YEAR,
@@ -51,7 +51,6 @@ _EVENT_SD = 1.5
 _WANDER_SD = 0.5
 _GEO_SEASON = 0.3  # of the common season's: how much a geo's own may differ
 _GEO_HARMONICS = 2
-_LAST = {"day": 91, "week": 13, "month": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,5 +403,5 @@ def observed_spend(history: History, spend: Floats) -> ObservedSpend:
         min=float(spend.min()),
         mean=float(spend.mean()),
         max=float(spend.max()),
-        last=float(spend[-_LAST[history.frequency] :].mean()),
+        last=float(spend[-QUARTER[history.frequency] :].mean()),
     )

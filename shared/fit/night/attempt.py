@@ -474,7 +474,8 @@ def ended(
 def _fingerprint(inputs: Inputs, seed: int, code: str) -> str:
     """The word for a fit of these inputs by this code.
 
-    >>> fingerprint(Inputs(history="a.csv"), 0, "1") == fingerprint(Inputs(history="a.csv"), 0, "2")
+    >>> asked = Inputs(history="a.csv")
+    >>> _fingerprint(asked, 0, "1") == _fingerprint(asked, 0, "2")
     False
     """
     parts = (inputs.spec, inputs.history, inputs.outcomes, seed, code)

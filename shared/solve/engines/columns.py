@@ -333,7 +333,7 @@ class ColumnPool:
     @property
     def spends(self) -> Array:
         """Money of each column, as goal and targets count it."""
-        return self.functions.program.counted()[self.arm, 0] * self.at
+        return np.asarray(self.functions.program.counted()[self.arm, 0] * self.at)
 
     def worth(self, theta: Array | None = None) -> Array:
         """What each column is worth to the objective, targets at multipliers included."""
