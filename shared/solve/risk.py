@@ -713,8 +713,8 @@ def _by_name(search: RiskSearch) -> str:
 def _why(risk: Risk, closed: bool) -> str:
     if risk.measure == "quantile":
         return (
-            "A quantile over draws is not concave, so the plan is the best of local searches; the "
-            "bound holds but is wide."
+            "A quantile over draws is not concave, so the plan is the best of local searches; "
+            "a bound is wide, or there is none."
         )
     what = "The measure is the least over weightings of the draws, so one weighting bounds it."
     if closed:
