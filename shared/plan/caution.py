@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.plan.score import MIN_DRAWS
 from shared.plan.words import money, number, possessive
+from shared.problem.arms import current_of
 from shared.problem.model import Problem
 
 __all__ = ["THIN_EVIDENCE", "warn"]
@@ -34,7 +35,7 @@ def warn(
     """The warnings of an optimize answer, from its own figures."""
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
-    found += _weightless(problem, rows)
+    found += [*_weightless(problem, rows), *_never_starts(problem, rows)]
     found += _intervals(rows, totals)
     if not certificate["proven"]:
         found.append(
@@ -126,6 +127,22 @@ def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
                         f"{period['period']}, where its weight is 0: it brings nothing then, but "
                         "for what carries over to later periods.",
                     )
+
+
+def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
+    text = "{} spends nothing today, and {} is a share of that: it can never start. Give it {}."
+    for channel, row in zip(problem.channels, rows, strict=True):
+        if channel.locked or row["spend"] > 0.0 or channel.max_spend == 0.0:
+            continue
+        parts = zip(channel.campaigns, row.get("campaigns") or (), strict=False)
+        for part, own in ((channel, row), *parts):
+            if part.max_change is not None and current_of(part) == 0.0:
+                instead = "a max_spend in place of max_change"
+                yield _said("never_starts", text.format(own["channel"], "max_change", instead))
+            elif paced and part is channel and current_of(part) == 0.0:
+                instead = "the current_spend from which it is to be paced"
+                yield _said("never_starts", text.format(own["channel"], "pacing", instead))
 
 
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:
