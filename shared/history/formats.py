@@ -56,14 +56,8 @@ MAX_JSON = 10_000_000
 
 _SEPARATORS = "\t;|,"  # those first that no number and no date holds
 _BROKEN = (
-    KeyError,
-    ValueError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    EOFError,
+    *(KeyError, ValueError, OSError, SyntaxError, RuntimeError),
+    *(TypeError, AttributeError, IndexError, EOFError),
 )
 """What reading a damaged workbook raises: its XML is no XML, its parts are not there."""
 _DEEPEST = 8  # objects in objects that are looked into
