@@ -314,9 +314,9 @@ def _from_workbook(source: bytes, root: str, sheet: str | None) -> Grid:
             f"{', '.join(map(repr, list(fits)[:12]))}. Say which one as 'sheet' in the spec.",
         )
     if not fits:
-        for error in faults:
-            if not isinstance(error, MalformedInput):
-                raise error
+        for fault in faults:
+            if not isinstance(fault, MalformedInput):
+                raise fault
         raise malformed("No sheet of the workbook holds a table.", root, "empty_table")
     return next(iter(fits.values()))
 
