@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -55,14 +56,8 @@ MAX_JSON = 10_000_000
 
 _SEPARATORS = "\t;|,"  # those first that no number and no date holds
 _BROKEN = (
-    KeyError,
-    ValueError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    EOFError,
+    *(KeyError, ValueError, OSError, SyntaxError, RuntimeError),
+    *(TypeError, AttributeError, IndexError, EOFError),
 )
 """What reading a damaged workbook raises: its XML is no XML, its parts are not there."""
 _DEEPEST = 8  # objects in objects that are looked into
@@ -283,24 +278,29 @@ def _add_long_cells(
 
 def _from_workbook(source: bytes, root: str, sheet: str | None) -> Grid:
     """The one sheet that the spec names, or the only one that holds a table."""
+    fits: dict[str, Grid] = {}
+    faults: list[InvalidInput] = []
     try:
         with zipfile.ZipFile(io.BytesIO(source)) as packed:
             if sum(part.file_size for part in packed.infolist()) > MAX_TEXT:
                 most = f"{MAX_TEXT // 1_000_000} MB"
                 raise InputTooLarge(f"The workbook is larger than {most} unpacked.")
-        import openpyxl  # a tenth of a second, for workbooks alone
-
-        book = openpyxl.load_workbook(io.BytesIO(source), read_only=True, data_only=True)
-        names = list(book.sheetnames)
+            sheets = [name for name in packed.namelist() if "worksheets/" in name]
+            reckoned = any(re.search(rb"<f[ >]", packed.read(name)) for name in sheets)
+        values = _opened(source, data_only=True)
+        formulas = _opened(source, data_only=False) if reckoned else None
+        names = list(values.sheetnames)
         if sheet is not None and sheet not in names:
             text = f"The workbook has no sheet '{sheet}'. {near_misses(sheet, names)}"
             raise InvalidInput.at("/sheet", "unknown_sheet", text)
-        fits: dict[str, Grid] = {}
         for name in names if sheet is None else [sheet]:
-            cells = (list(map(_of_workbook, row)) for row in _values(book[name]))
+            told = _rows(values[name])
+            if formulas is not None:
+                told = map(_with_formulas, told, _rows(formulas[name]))
             try:
-                grid = _gathered(cells, root)
-            except MalformedInput:
+                grid = _gathered((list(map(_of_workbook, row)) for row in told), root)
+            except InvalidInput as error:  # a sheet of notes, perhaps
+                faults.append(error)
                 continue
             if len(grid.rows) > 1 and grid.width > 1:
                 fits[name] = replace(grid, typed=True)
@@ -314,11 +314,22 @@ def _from_workbook(source: bytes, root: str, sheet: str | None) -> Grid:
             f"{', '.join(map(repr, list(fits)[:12]))}. Say which one as 'sheet' in the spec.",
         )
     if not fits:
+        for fault in faults:
+            if not isinstance(fault, MalformedInput):
+                raise fault
         raise malformed("No sheet of the workbook holds a table.", root, "empty_table")
     return next(iter(fits.values()))
 
 
-def _values(sheet: Any) -> Iterator[Sequence[Any]]:
+def _opened(source: bytes, *, data_only: bool) -> Any:
+    import openpyxl  # a tenth of a second, for workbooks alone
+
+    with warnings.catch_warnings():  # of styles and extensions, which say nothing of cells
+        warnings.simplefilter("ignore")
+        return openpyxl.load_workbook(io.BytesIO(source), read_only=True, data_only=data_only)
+
+
+def _rows(sheet: Any) -> Iterator[Sequence[Any]]:
     """The rows of a sheet as it is filled, whatever size it says it has."""
     if hasattr(sheet, "reset_dimensions"):
         sheet.reset_dimensions()
@@ -327,6 +338,14 @@ def _values(sheet: Any) -> Iterator[Sequence[Any]]:
             cells += len(row)  # of which empty ones far to the right may be most
             limit_cells("The rows of a sheet", cells)
             yield row
+
+
+def _with_formulas(values: Sequence[Any], formulas: Sequence[Any]) -> list[Any]:
+    """The values of a row; the formula where a program wrote it and nobody has reckoned it."""
+    return [
+        formula if value is None and isinstance(formula, str) and formula[:1] == "=" else value
+        for value, formula in zip(values, formulas, strict=False)
+    ]
 
 
 def _of_workbook(value: Any) -> str:

@@ -277,6 +277,8 @@ def _values(
             why = "is not a number"
             if cell.strip()[:1] == "#":
                 why = "is an error of the spreadsheet: mend its formula, or leave the cell empty"
+            elif cell.strip()[:1] == "=":
+                why = "is a formula without its value: open the workbook and save it"
             faults.add(where, "not_a_number", f"{said} {why}.")
         elif value is not None:
             faults.add(where, "number_too_large", f"{said} is too large.")

@@ -200,6 +200,7 @@ def test_a_cell_too_long_is_refused_before_it_is_read(cell: str, column: str) ->
             "shared.history.faults",
             "shared.history.parse",
             "shared.history.formats",
+            "shared.history.layout",
             "shared.history.reading",
             "shared.history.spec",
         }

@@ -107,6 +107,19 @@ def test_the_sheet_is_the_one_with_a_table_or_the_one_that_the_spec_names() -> N
         parse({"sheet": "Sheet"}, both)
 
 
+def test_a_formula_that_nobody_has_reckoned_is_no_empty_cell() -> None:
+    rows: list[list[Any]] = [*map(list, wide(NUMBERS["plain"], date.isoformat))]
+    rows[5][2] = "=C2*2"
+    with pytest.raises(InvalidInput, match="'=C2\\*2' is a formula without its value") as caught:
+        parse(None, workbook(rows))
+    assert [fault.pointer for fault in caught.value.faults] == ["/rows/6/spend_tv"]
+
+
+def test_a_sheet_of_long_notes_is_no_table() -> None:
+    rows = wide(NUMBERS["plain"], date.isoformat)
+    assert parse(None, workbook([["note " * 100, "more"], ["x", "y"]], rows)).rows == 60
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
