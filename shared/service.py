@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shared.store.records import Document, Manifest
 
 
-__all__ = ["Service", "advise"]
+__all__ = ["Service", "Table", "advise"]
 
 log = logging.getLogger("marginal.service")
 
@@ -287,7 +287,7 @@ class Service:
 
     def import_curves(self, asked: Mapping[str, Any]) -> CurveSet:
         """Another tool's export as a curve set; nothing is stored (``POST /curves/import``)."""
-        from shared.curves.imports.convert import import_curves
+        from shared.curves.imports import import_curves
 
         return import_curves(asked)
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.errors import Infeasible
-from shared.plan.caution import warn
+from shared.plan.caution import doubts, warn
 from shared.plan.conditions import conditions
-from shared.plan.doubts import doubts
 from shared.plan.explain import explain
 from shared.plan.moves import Moves, clock, known_draw, over_draws
 from shared.plan.plan import Decisions, Plan, planned

@@ -164,7 +164,7 @@ def test_today_is_chosen_by_periods_or_dates() -> None:
 
 
 def test_what_lies_between_history_and_horizon_is_spent_as_today() -> None:
-    past = Past((date(2026, 1, 5), date(2026, 1, 12)), "week", {"a": [2.0, 4.0]}, 0, 1)
+    past = Past((date(2026, 1, 5), date(2026, 1, 12)), "week", {"a": [2.0, 4.0]}, 0, 1, asked=False)
     assert past.before("a", None) == [2.0, 4.0]
     assert past.before("a", date(2026, 2, 2)) == [2.0, 4.0, 3.0, 3.0]
     assert past.before("a", date(2026, 1, 12)) == [2.0]
