@@ -171,7 +171,7 @@ def _assembled(
     )
     if problem.goal.efficiency_of == "plan":
         program = replace(program, floors=_of_the_plan(program))
-    return program
+    return _without_the_hopeless(program)
 
 
 def _of_the_plan(program: Program) -> tuple[Floor, ...]:
@@ -183,6 +183,55 @@ def _of_the_plan(program: Program) -> tuple[Floor, ...]:
         replace(f, constant=f.constant + float(f.shares(arms) @ past)) if f.per_money > 0.0 else f
         for f in program.floors
     )
+
+
+def _without_the_hopeless(program: Program) -> Program:
+    """Nothing for channels of which a target asks more than their best unit of money brings.
+
+    Only spending nothing meets it then, so the target itself goes: no search finds a plan that
+    nothing but one point allows.
+    """
+    if program.population is not None:
+        return program
+    kept, upper, by = [], program.upper.copy(), list(program.upper_by)
+    for floor in program.floors:
+        own = np.flatnonzero(floor.pays) if floor.pays is not None else np.array([], dtype=int)
+        if own.size and floor.per_money > 0.0 and _breaks_even_nowhere(program, floor, own):
+            upper[own] = 0.0
+            for arm in own:
+                by[arm] = floor.name.rpartition(".")[0]
+        else:
+            kept.append(floor)
+    return replace(program, floors=tuple(kept), upper=upper, upper_by=tuple(by))
+
+
+def _breaks_even_nowhere(program: Program, floor: Floor, own: Array) -> bool:
+    now = program.response(program.carry_in).sum(axis=1)
+    shares, pays = floor.shares(program.arms), floor.pays_by(program.arms)
+    helped = floor.constant < (1.0 - 1e-12) * float(shares @ now)
+    if helped or np.any(program.lower[own] > 0.0):
+        return False
+    best = _steepest(program)[own]
+    brought = np.einsum("ahk,ah->ak", program.carry[own], program.weight[own]) * best[:, None]
+    asked = floor.per_money * pays[own, None] * program.counted()[own]
+    return bool(np.all(shares[own, None] * brought <= asked))
+
+
+def _steepest(program: Program) -> Array:
+    """(A,) no less than the curve of an arm, or the mean of its draws, rises anywhere."""
+    known = program.draws or program.curves
+    draws = [known.one(s) for s in range(known.draws)] if isinstance(known, DrawStack) else [known]
+    total = np.zeros(program.arms)
+    for curves in draws:
+        turn = curves.inflection()
+        with np.errstate(all="ignore"):
+            slope = curves.slope(np.where(np.isfinite(turn), turn, 0.0))
+        slope = np.where(np.isfinite(turn) & np.isfinite(slope), slope, math.inf)
+        for column, table in curves.tables:
+            at, height = table.knots()
+            slope[column] = np.max(np.diff(height) / np.diff(at))
+        total += slope
+    return np.asarray(total / len(draws))
 
 
 def _discount(problem: Problem) -> Array | None:

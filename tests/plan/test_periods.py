@@ -169,3 +169,24 @@ def test_what_lies_between_history_and_horizon_is_spent_as_today() -> None:
     assert past.before("a", date(2026, 2, 2)) == [2.0, 4.0, 3.0, 3.0]
     assert past.before("a", date(2026, 1, 12)) == [2.0]
     assert past.before("b", None) is None
+
+
+@pytest.mark.parametrize("periods", [1, 4])
+@pytest.mark.parametrize("rule", [{"min_roas": 25.0}, {"max_cpa": 1 / 25}])
+def test_a_channel_of_which_no_unit_brings_what_is_asked_spends_nothing(
+    periods: int, rule: dict[str, float]
+) -> None:
+    """The first unit brings 10, and no more than as much again later: never 25."""
+    raw = request(constraints=[{"name": "r", "channels": ["a"], **rule}])
+    raw["horizon"]["periods"] = periods
+    raw["channels"][0]["adstock"] = {"family": "geometric", "decay": 0.5}
+    plan = make_plan(posed(raw))
+    assert plan.certificate.relative_gap <= 1e-6
+    assert plan.best.spend[0] == pytest.approx(np.zeros(plan.best.spend.shape[1]))
+    assert plan.best.money == pytest.approx(80.0)
+
+    raw["channels"][0]["min_spend"] = 1.0
+    with pytest.raises(Infeasible) as caught:
+        make_plan(posed(raw))
+    kind = next(iter(rule))
+    assert {c.name for c in caught.value.conflicts} == {f"r.{kind}", "a.min_spend"}

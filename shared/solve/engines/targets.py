@@ -8,6 +8,7 @@ holds one of the two.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from shared import highs, work
 from shared.errors import Conflict, Infeasible
 from shared.problem.aim import Aim, Floor
 from shared.problem.incumbent import allowed, incumbent, known_plan
+from shared.problem.linear_model import floor_names
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted, with_targets
@@ -482,18 +484,34 @@ def _unmet(
             continue
         conflicts.append(floor.unmet(floor.stated(_best(search, floor))))
     said = " ".join(conflict.message for conflict in conflicts)
-    conflicts += [] if together else _of_budget(search.program, floors)
+    conflicts += [] if together else _forcing(search.program, floors)
     how = "cannot be met together" if together else "cannot be met"
     return Infeasible(f"{names} {how} by any plan. {said}", conflicts)
 
 
-def _of_budget(program: Program, floors: list[Floor]) -> list[Conflict]:
-    """The budget, where a target could be met without it, or with less spent."""
+def _of_group(program: Program, floors: list[Floor]) -> list[Conflict]:
+    """What makes channels spend that must be worth it together."""
+    held: dict[str, None] = {}
+    for floor in floors:
+        if floor.share is not None and floor.per_money > 0.0:
+            for arm in np.flatnonzero(floor.pays_by(program.arms)):
+                below = program.lower[arm] > 0.0
+                held |= dict.fromkeys(itertools.compress(floor_names(program, int(arm)), below))
+    return [Conflict(name, f"{name} makes it spend.", 0.0) for name in held if name]
+
+
+def _forcing(program: Program, floors: list[Floor]) -> list[Conflict]:
+    """What makes a plan spend that misses: floors of a group's own channels, or the budget."""
     rows = program.rows
+    own = _of_group(program, floors)
     if "budget" not in rows.names:
-        return []
+        return own
     at = rows.names.index("budget")
     least, most = float(rows.lower[at]), float(rows.upper[at])
+    if own:
+        apart = np.all([f.pays_by(program.arms) == 0.0 for f in floors], axis=0)
+        if float((program.spread.sum(axis=1) * program.upper)[apart].sum()) >= least:
+            return own  # the others could take what is to be spent
     names = [program.roofs_by(a) for a in range(program.arms)]
     held = np.array([all(by.startswith("budget") for by in each) for each in names])[:, None]
     z = program.adstocked(program.upper)
