@@ -205,7 +205,7 @@ def _without_the_hopeless(program: Program) -> Program:
     return replace(program, floors=tuple(kept), upper=upper, upper_by=tuple(by))
 
 
-def _breaks_even_nowhere(program: Program, floor: Floor, own: Array) -> bool:
+def _breaks_even_nowhere(program: Program, floor: Floor, own: NDArray[np.intp]) -> bool:
     now = program.response(program.carry_in).sum(axis=1)
     shares, pays = floor.shares(program.arms), floor.pays_by(program.arms)
     helped = floor.constant < (1.0 - 1e-12) * float(shares @ now)

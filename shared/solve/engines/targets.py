@@ -510,8 +510,9 @@ def _forcing(program: Program, floors: list[Floor]) -> list[Conflict]:
     least, most = float(rows.lower[at]), float(rows.upper[at])
     if own:
         apart = np.all([f.pays_by(program.arms) == 0.0 for f in floors], axis=0)
-        if float((program.spread.sum(axis=1) * program.upper)[apart].sum()) >= least:
-            return own  # the others could take what is to be spent
+        room = np.where(apart[:, None], program.upper, program.lower)
+        if float((program.spread.sum(axis=1) * room).sum()) >= least * (1.0 - MISS):
+            return own  # the others could take the rest of what is to be spent
     names = [program.roofs_by(a) for a in range(program.arms)]
     held = np.array([all(by.startswith("budget") for by in each) for each in names])[:, None]
     z = program.adstocked(program.upper)
