@@ -10,11 +10,10 @@ from searches import best_on_grid, one_period, over_time
 
 from shared import work
 from shared.errors import Infeasible
-from shared.problem.incumbent import known_plan
+from shared.problem.incumbent import allowed, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
-from shared.problem.incumbent import allowed
 from shared.solve.program.piecewise import solve_piecewise
 from shared.solve.program.program_search import solve_program
 from shared.solve.search import Solution
