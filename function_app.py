@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.api.http import respond, service
+from shared.api.http import TABLES, respond, service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 JSON = ("application/json",)
-TABLE = ("text/csv", "application/json")
 
 
 # -- planning ---------------------------------------------------------------------------------
@@ -63,7 +62,7 @@ def campaigns(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("transition", methods=["POST"])
 def transition(req: func.HttpRequest) -> func.HttpResponse:
     """Steps from today's plan to the recommended one."""
-    from shared.api.steps import transition
+    from shared.api.planning import transition
 
     return respond(req, transition, JSON)
 
@@ -71,7 +70,7 @@ def transition(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("experiment", methods=["POST"])
 def experiment(req: func.HttpRequest) -> func.HttpResponse:
     """A test that verifies the recommended shift."""
-    from shared.api.steps import experiment
+    from shared.api.planning import experiment
 
     return respond(req, experiment, JSON)
 
@@ -124,7 +123,15 @@ def put_history(req: func.HttpRequest) -> func.HttpResponse:
     """Store the spend history."""
     from shared.api.datasets import put_history
 
-    return respond(req, put_history, TABLE)
+    return respond(req, put_history, TABLES)
+
+
+@app.route("datasets/{dataset}/history", methods=["PATCH"])
+def patch_history(req: func.HttpRequest) -> func.HttpResponse:
+    """Add rows to the spend history, or replace those of their dates."""
+    from shared.api.datasets import patch_history
+
+    return respond(req, patch_history, TABLES)
 
 
 @app.route("datasets/{dataset}/history", methods=["GET"])
@@ -140,7 +147,7 @@ def put_outcomes(req: func.HttpRequest) -> func.HttpResponse:
     """Store the outcomes of a long history."""
     from shared.api.datasets import put_outcomes
 
-    return respond(req, put_outcomes, TABLE)
+    return respond(req, put_outcomes, TABLES)
 
 
 @app.route("datasets/{dataset}/outcomes", methods=["GET"])
@@ -221,7 +228,7 @@ def plot(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("datasets/{dataset}/curves", methods=["POST"])
 def store_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool, stored as a version."""
-    from shared.api.imports import store_curves
+    from shared.api.datasets import store_curves
 
     return respond(req, store_curves, JSON)
 
@@ -229,7 +236,7 @@ def store_curves(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("curves/import", methods=["POST"])
 def import_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool as a curve set; nothing is stored."""
-    from shared.api.imports import import_curves
+    from shared.api.datasets import import_curves
 
     return respond(req, import_curves, JSON)
 

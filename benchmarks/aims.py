@@ -16,11 +16,9 @@ from benchmarks.questions import (
     question_of_risk,
 )
 from shared.plan.optimize import make_plan
-from shared.problem.canonical import canonicalise
+from shared.problem.aim import aim_of
+from shared.problem.lower import lower
 from shared.problem.model import Problem, Risk
-from shared.problem.plain_program import as_program
-from shared.solve.certify.certificate import certify
-from shared.solve.solver import solve
 
 __all__: list[str] = []
 
@@ -32,35 +30,25 @@ def _plan(problem: Problem) -> Answer:
     return Answer(time.process_time() - began, 0.0, plan.certificate, plan.search.nodes)
 
 
-def _mean(problem: Problem) -> Answer:
+def _measured(problem: Problem) -> Answer:
+    """The mean over draws, or a measure over them, from a problem to a certificate."""
     began = time.process_time()
-    canonical = canonicalise(problem)
+    program = lower(problem)
     arrays = time.process_time() - began
-    answer = solved(canonical, problem.options)
+    answer = solved(program, problem.options)
     return replace(answer, seconds=arrays + answer.seconds)
 
 
-def _cautious(problem: Problem) -> Answer:
-    began = time.process_time()
-    canonical = canonicalise(problem)
-    program = replace(as_program(canonical), risk=problem.risk)
-    found = solve(program, problem.options)
-    middle = time.process_time()
-    certificate = certify(program, found.plan, found.proof)
-    return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
-
-
 def _ask_aim(problem: Problem) -> Question:
-    canonical, aim = arrays_of(problem)
-    return question_of_aim(canonical, aim)
+    return question_of_aim(arrays_of(problem), aim_of(problem.goal))
 
 
 def _ask_mean(problem: Problem) -> Question:
-    return question_of_budget(canonicalise(problem))
+    return question_of_budget(arrays_of(problem))
 
 
 def _ask_risk(problem: Problem) -> Question:
-    return question_of_risk(canonicalise(problem), problem.risk)
+    return question_of_risk(arrays_of(problem), problem.risk)
 
 
 def _goals() -> None:
@@ -90,7 +78,7 @@ def _means() -> None:
             instances=50,
             gap=1e-6,
             limit_s=1.0,
-            answer=_mean,
+            answer=_measured,
             ask=_ask_mean,
             peers=scipy_peers(),
         )
@@ -107,7 +95,7 @@ def _risks() -> None:
             instances=50,
             gap=1e-5,
             limit_s=5.0,
-            answer=_cautious,
+            answer=_measured,
             ask=_ask_risk,
             peers=scipy_peers(),
         )

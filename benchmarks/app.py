@@ -20,9 +20,9 @@ from benchmarks.harness import Asked, Timing, benchmark, cost, register, timing
 from benchmarks.table import OURS, Row, duration
 from shared.api.http import respond
 from shared.api.planning import optimize
-from shared.plan import boxes as planning
-from shared.solve.dispatch import solve
+from shared.plan import optimize as planning
 from shared.solve.search import Solution
+from shared.solve.solver import solve
 
 __all__: list[str] = []
 

@@ -15,18 +15,18 @@ from benchmarks import conic
 from benchmarks.classes import plain
 from benchmarks.compare import Answer, Case, Peer, enter, evolution, many_starts, one_start
 from benchmarks.problems import alike, concave, identical, s_shaped
-from benchmarks.questions import Question, question_of_budget
-from shared.problem.canonical import Canonical, canonicalise
+from benchmarks.questions import Question, arrays_of, question_of_budget
 from shared.problem.lower import lower
 from shared.problem.model import Problem, SolverOptions
-from shared.problem.plain_program import as_program
+from shared.problem.program import Program
 from shared.solve.certify.certificate import certify
-from shared.solve.dispatch import solve
+from shared.solve.one_budget.form import OneBudget
+from shared.solve.solver import solve
 
 __all__ = ["solved"]
 
 Array = NDArray[np.float64]
-Told = tuple[Problem, Canonical]
+Told = tuple[Problem, OneBudget]
 """A problem in the caller's form, for peers that are told of it so, and as arrays."""
 
 SECTION = "one-budget"
@@ -34,28 +34,28 @@ LARGE = 5_000
 """From so many channels on, SLSQP (n^3 a step) and evolution (15 n plans a generation) are out."""
 
 
-def solved(canonical: Canonical, options: SolverOptions) -> Answer:
+def solved(program: Program, options: SolverOptions) -> Answer:
     """Ours, from arrays to a certificate."""
     began = time.process_time()
-    found = solve(canonical, options)
+    found = solve(program, options)
     middle = time.process_time()
-    certificate = certify(as_program(canonical), found.spend[:, None], found.proof)
+    certificate = certify(program, found.plan, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
 
 
-def _peers(n: int) -> tuple[Peer[Canonical], ...]:
+def _peers(n: int) -> tuple[Peer[OneBudget], ...]:
     return () if n > LARGE else (one_start(), many_starts(), evolution())
 
 
 def _case(
     name: str,
-    make: Callable[[np.random.Generator, int], Canonical],
+    make: Callable[[np.random.Generator, int], OneBudget],
     n: int,
     gap: float,
     limits: tuple[float, float | None],
     allowed: float,
 ) -> None:
-    case: Case[Canonical] = Case(
+    case: Case[OneBudget] = Case(
         name=f"{name}, {n:,}",
         make=lambda rng: make(rng, n),
         warm=lambda rng: make(rng, min(n, 20)),
@@ -63,7 +63,9 @@ def _case(
         gap=gap,
         limit_s=limits[0],
         p95_s=limits[1],
-        answer=lambda problem: solved(problem, SolverOptions(gap=gap, time_limit_s=allowed)),
+        answer=lambda problem: solved(
+            problem.program(), SolverOptions(gap=gap, time_limit_s=allowed)
+        ),
         ask=question_of_budget,
         peers=_peers(n),
     )
@@ -79,7 +81,7 @@ def _told(n: int) -> Callable[[np.random.Generator], Told]:
 
     def both(rng: np.random.Generator) -> Told:
         problem = make(rng)
-        return problem, canonicalise(problem)
+        return problem, arrays_of(problem)
 
     return both
 
@@ -93,7 +95,7 @@ def _conic_case(n: int, limit: float | None) -> None:
         instances=50,
         gap=options.gap,
         limit_s=limit,
-        answer=lambda told: solved(told[1], options),
+        answer=lambda told: solved(told[1].program(), options),
         ask=lambda told: question_of_budget(told[1]),
         peers=(conic.peer(_conic),),
     )

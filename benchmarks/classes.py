@@ -28,9 +28,11 @@ from shared.problem.model import (
     Goal,
     Horizon,
     Interaction,
+    PeriodLimits,
     Problem,
     Risk,
     SolverOptions,
+    Window,
 )
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Make",
     "draw",
     "goal_of",
+    "monthly",
     "paired",
     "plain",
     "planned",
@@ -197,6 +200,29 @@ def planned(
             horizon=Horizon(periods, mode),
             options=SolverOptions(gap=gap, time_limit_s=limit_s),
         )
+
+    return make
+
+
+def monthly(n: int, periods: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """A plan over time with a budget for every four periods; a third of the channels pause once."""
+    whole = planned(n, periods, shape, gap=gap, limit_s=limit_s)
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = whole(rng)
+        at = [int(t) for t in rng.integers(2, max(periods - 2, 3), n)]
+        channels = tuple(
+            replace(c, periods=(PeriodLimits(t, min(t + 2, periods), max_spend=0.0),))
+            if i % 3 == 0
+            else c
+            for i, (c, t) in enumerate(zip(problem.channels, at, strict=True))
+        )
+        each = problem.one_budget / periods
+        windows = tuple(
+            Window(t + 1, min(t + 4, periods), float(rng.uniform(0.8, 1.2)) * each * 4)
+            for t in range(0, periods, 4)
+        )
+        return replace(problem, channels=channels, budget=None, windows=windows)
 
     return make
 

@@ -16,14 +16,14 @@ from shared.curves.saturation import (
     Sigmoid,
 )
 from shared.curves.stack import CurveStack, Group, stack
-from shared.problem.canonical import Canonical
+from shared.solve.one_budget.form import OneBudget
 
 __all__ = ["alike", "concave", "identical", "s_shaped"]
 
 
-def _problem(curves: CurveStack, budget: float) -> Canonical:
+def _problem(curves: CurveStack, budget: float) -> OneBudget:
     n = curves.n
-    return Canonical(
+    return OneBudget(
         names=tuple(map(str, range(n))),
         curves=curves,
         draws=None,
@@ -37,7 +37,7 @@ def _problem(curves: CurveStack, budget: float) -> Canonical:
     )
 
 
-def concave(rng: np.random.Generator, n: int) -> Canonical:
+def concave(rng: np.random.Generator, n: int) -> OneBudget:
     """Six concave families in turn, sizes and scales of spend lognormal."""
     top, half = rng.lognormal(0, 1, n), rng.lognormal(0, 1, n)
     bend, exponent = rng.uniform(0.5, 1.0, n), rng.uniform(0.3, 0.9, n)
@@ -57,7 +57,7 @@ def concave(rng: np.random.Generator, n: int) -> Canonical:
     return _problem(CurveStack(n, tuple(groups)), float(rng.uniform(0.1, 1.0)) * n)
 
 
-def s_shaped(rng: np.random.Generator, n: int) -> Canonical:
+def s_shaped(rng: np.random.Generator, n: int) -> OneBudget:
     """Hill (shape 1.2 to 4) and sigmoid in turn; budgets from tight to half of what saturates."""
     top, half = rng.lognormal(0, 0.7, n), rng.lognormal(0, 0.7, n)
     shape, steep = rng.uniform(1.2, 4, n), rng.uniform(2, 8, n)
@@ -69,17 +69,17 @@ def s_shaped(rng: np.random.Generator, n: int) -> Canonical:
     return _problem(CurveStack(n, groups), float(rng.uniform(0.1, 0.6)) * n)
 
 
-def identical(rng: np.random.Generator, n: int) -> Canonical:
+def identical(rng: np.random.Generator, n: int) -> OneBudget:
     """S-curves that no bound can tell apart, at a random budget."""
     return _alike(np.zeros((n, 2)), rng)
 
 
-def alike(rng: np.random.Generator, n: int) -> Canonical:
+def alike(rng: np.random.Generator, n: int) -> OneBudget:
     """The same but for 1 % of size and scale."""
     return _alike(0.01 * rng.standard_normal((n, 2)), rng)
 
 
-def _alike(noise: NDArray[np.float64], rng: np.random.Generator) -> Canonical:
+def _alike(noise: NDArray[np.float64], rng: np.random.Generator) -> OneBudget:
     n = len(noise)
     curves: list[Saturation] = [Hill(float(np.exp(a)), float(np.exp(b)), 3.0) for a, b in noise]
     return _problem(stack(curves), float(rng.uniform(0.1, 0.6)) * n)

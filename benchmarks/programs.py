@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import conic
-from benchmarks.classes import RULES, Make, paired, planned, ruled
+from benchmarks.classes import RULES, Make, monthly, paired, planned, ruled
 from benchmarks.compare import Answer, Case, Peer, enter, scipy_peers
 from benchmarks.questions import Question, question_of_program
 from shared.problem.lower import lower
 from shared.problem.model import Problem
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.solver import solve
 
 __all__ = ["ask_program", "solve_as_program"]
 
@@ -28,10 +28,10 @@ CONTINUOUS = ("group", "share", "change")
 
 
 def solve_as_program(problem: Problem) -> Answer:
-    """What the service does with a problem that has no solver of its own."""
+    """From a problem to a certificate, as the service has it."""
     began = time.process_time()
     program = lower(problem)
-    found = solve_program(program, problem.options)
+    found = solve(program, problem.options)
     middle = time.process_time()
     certificate = certify(program, found.plan, found.proof)
     return Answer(middle - began, time.process_time() - middle, certificate, found.nodes)
@@ -105,6 +105,21 @@ def _plans() -> None:
         )
 
 
+def _monthly() -> None:
+    for shape, gap, limit, allowed in (
+        ("concave", 1e-8, 0.1, 10.0),
+        ("S-shaped", 1e-3, 5.0, 5.0),
+    ):
+        _enter(
+            "plans",
+            f"monthly budgets and pauses, {shape}, 9 x 52",
+            monthly(9, 52, shape, gap=gap, limit_s=allowed),
+            monthly(3, 4, shape, gap=gap, limit_s=1.0),
+            gap,
+            limit,
+        )
+
+
 def _interactions() -> None:
     for shape, gap, limit, allowed in (
         ("concave", 1e-8, 0.05, 2.0),
@@ -124,4 +139,5 @@ _rules(50, 1e-6, 0.5, 2.0)
 _rules(50, 1e-4, 5.0, 5.0)
 _rules(500, 1e-3, 20.0, 20.0)
 _plans()
+_monthly()
 _interactions()

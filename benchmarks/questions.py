@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.aim import Aim, aim_of
-from shared.problem.canonical import Canonical, marginal, outcome
+from shared.problem.aim import Aim
 from shared.problem.lower import lower
 from shared.problem.model import Problem, Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import measure, weights_at
+from shared.solve.one_budget.form import OneBudget
 
 __all__ = [
     "Question",
@@ -104,7 +104,7 @@ def _with_pairs(program: Program, u: Array) -> Array:
     return out
 
 
-def _boxes(problem: Canonical) -> dict[str, Any]:
+def _boxes(problem: OneBudget) -> dict[str, Any]:
     low = problem.budget if problem.spend_all else -np.inf
     return {
         "lower": problem.lower,
@@ -117,7 +117,7 @@ def _boxes(problem: Canonical) -> dict[str, Any]:
     }
 
 
-def _onto_budget(problem: Canonical, x: Array) -> Array:
+def _onto_budget(problem: OneBudget, x: Array) -> Array:
     plan = np.clip(x, problem.lower, problem.upper)
     total = float(plan.sum())
     if total > problem.budget or (problem.spend_all and total > 0.0):
@@ -125,17 +125,17 @@ def _onto_budget(problem: Canonical, x: Array) -> Array:
     return np.asarray(plan)
 
 
-def question_of_budget(problem: Canonical) -> Question:
+def question_of_budget(problem: OneBudget) -> Question:
     """One budget over boxes, the mean over draws where there are any."""
     return Question(
         **_boxes(problem),
-        value=lambda x: float(outcome(problem, np.maximum(x, 0.0)).sum()),
-        gradient=lambda x: marginal(problem, np.maximum(x, 1e-12)),
+        value=lambda x: float(problem.outcome(np.maximum(x, 0.0)).sum()),
+        gradient=lambda x: problem.marginal(np.maximum(x, 1e-12)),
         tidy=lambda x: _onto_budget(problem, x),
     )
 
 
-def question_of_risk(problem: Canonical, risk: Risk) -> Question:
+def question_of_risk(problem: OneBudget, risk: Risk) -> Question:
     """A measure over draws; where it has a kink, one of its slopes is told."""
     draws = problem.draws
     if draws is None:
@@ -153,12 +153,12 @@ def question_of_risk(problem: Canonical, risk: Risk) -> Question:
     )
 
 
-def arrays_of(problem: Problem) -> tuple[Canonical, Aim]:
+def arrays_of(problem: Problem) -> OneBudget:
     """Boxes and a total of a problem with any goal: where it gives none, all that may be spent."""
     program = lower(problem)
     least, upper = program.lower[:, 0], program.upper[:, 0]
     most = float(program.rows.upper[0]) if program.rows.names else float(upper.sum())
-    canonical = Canonical(
+    return OneBudget(
         names=program.names,
         curves=program.curves,
         draws=program.draws,
@@ -168,16 +168,15 @@ def arrays_of(problem: Problem) -> tuple[Canonical, Aim]:
         lower_by=program.lower_by,
         upper_by=program.upper_by,
         budget=most,
-        spend_all=False,
+        spend_all=bool(program.rows.names and np.isfinite(program.rows.lower[0])),
     )
-    return canonical, aim_of(problem.goal)
 
 
-def question_of_aim(problem: Canonical, aim: Aim) -> Question:
+def question_of_aim(problem: OneBudget, aim: Aim) -> Question:
     """Profit, least spend, outcome under a target; a plan that misses its target is none."""
 
     def brought(x: Array) -> float:
-        return float(outcome(problem, np.maximum(x, 0.0)).sum())
+        return float(problem.outcome(np.maximum(x, 0.0)).sum())
 
     def tidy(x: Array) -> Array | None:
         plan = _onto_budget(problem, x)
@@ -188,10 +187,10 @@ def question_of_aim(problem: Canonical, aim: Aim) -> Question:
     return Question(
         **_boxes(problem),
         value=lambda x: aim.worth(brought(x), float(x.sum())),
-        gradient=lambda x: aim.value * marginal(problem, np.maximum(x, 1e-12)) - aim.cost,
+        gradient=lambda x: aim.value * problem.marginal(np.maximum(x, 1e-12)) - aim.cost,
         tidy=tidy,
         floor=None if target is None else lambda x: brought(x) - target[0] - target[1] * x.sum(),
         floor_gradient=None
         if target is None
-        else lambda x: marginal(problem, np.maximum(x, 1e-12)) - target[1],
+        else lambda x: problem.marginal(np.maximum(x, 1e-12)) - target[1],
     )

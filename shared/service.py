@@ -2,6 +2,8 @@
 
 Storage is connected on first use, so that a planning question with inline curves never waits for
 it, and fitting is imported on first use, so that a cold start does not pay for scipy.
+
+A plan for a plain question: so much a period over these curves, each arm within limits.
 """
 
 from __future__ import annotations
@@ -9,36 +11,43 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared import __version__, work
-from shared.curves.curveset import CurveSet
+from shared.curves.curveset import ChannelCurve, CurveSet
 from shared.errors import InvalidInput, NotFound, StorageUnavailable
-from shared.plan.advise import advise
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
 from shared.plan.yardstick import Amounts
-from shared.problem.model import Problem
+from shared.problem.model import Channel, Problem, SolverOptions
 
 if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
     from shared.history.parse import Upload
-    from shared.history.table import History
+    from shared.history.table import Finding, History
     from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Document, Manifest
 
-__all__ = ["Service", "Table"]
+
+__all__ = ["Service", "Table", "advise"]
 
 log = logging.getLogger("marginal.service")
 
-Table = bytes | list[dict[str, Any]]
-"""A table as it was sent: CSV bytes, or JSON records."""
+Table = bytes | list[dict[str, Any]] | dict[str, Any]
+"""A table as it was sent: bytes, or JSON."""
+
+Floats = NDArray[np.float64]
+_SECONDS = 5.0
 
 
 class Service:
@@ -81,7 +90,7 @@ class Service:
 
     def sensitivity(self, problem: Problem) -> dict[str, Any]:
         """How the answer moves with what it rests on (``POST /sensitivity``)."""
-        from shared.plan.sensitivity.answer import sensitivity
+        from shared.plan.sensitivity import sensitivity
 
         return sensitivity(problem)
 
@@ -100,10 +109,10 @@ class Service:
         return transition(problem, max_change, periods)
 
     def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
-        """Test designs (``POST /experiment``); ``options``: of ``shared.plan.experiment.Asked``."""
-        from shared.plan.experiment import Asked, experiment
+        """Test designs (``POST /experiment``); ``options`` of an ``AskedTest``."""
+        from shared.plan.experiment import AskedTest, experiment
 
-        return experiment(problem, Asked(**options))
+        return experiment(problem, AskedTest(**options))
 
     # -- fitting ------------------------------------------------------------------------------
 
@@ -175,6 +184,46 @@ class Service:
         )
         return {"dataset": dataset, "etag": etag, **report.to_dict()}
 
+    def put_source(
+        self, dataset: str, source: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Store one of several tables that a history is put together of, in place of its last."""
+        from shared.history.merge import with_source
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        rows, found = with_source(self._spec(seen), stored, table, source)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def patch_history(
+        self, dataset: str, table: Table, *, if_match: str | None = None
+    ) -> dict[str, Any]:
+        """Replace the stored rows of the dates that a table brings, and add the others."""
+        from shared.history.merge import patched
+
+        seen = self._datasets.find(dataset)
+        stored = self._stored(seen, "history")
+        if stored is None:
+            raise NotFound(f"The dataset {dataset!r} has no history yet.")
+        rows, found = patched(self._spec(seen), stored, table)
+        return self._put_merged(dataset, rows, found, seen, if_match)
+
+    def _put_merged(
+        self,
+        dataset: str,
+        rows: list[dict[str, Any]],
+        found: Sequence[Finding],
+        seen: Manifest | None,
+        if_match: str | None,
+    ) -> dict[str, Any]:
+        report = _checked(self._spec(seen), rows, self._stored(seen, "outcomes"))
+        report = replace(report, findings=(*found, *report.findings))
+        data = _as_bytes(rows)
+        etag = self._datasets.put_history(
+            dataset, data, "application/json", if_match=if_match, seen=seen
+        )
+        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+
     def put_outcomes(
         self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
     ) -> dict[str, Any]:
@@ -238,7 +287,7 @@ class Service:
 
     def import_curves(self, asked: Mapping[str, Any]) -> CurveSet:
         """Another tool's export as a curve set; nothing is stored (``POST /curves/import``)."""
-        from shared.curves.imports.convert import import_curves
+        from shared.curves.imports import import_curves
 
         return import_curves(asked)
 
@@ -267,8 +316,7 @@ class Service:
 
     def plot(self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str) -> bytes:
         """One picture of the report, as ``svg`` or ``png``."""
-        from shared.report.catalogue import plot_of
-        from shared.report.picture import png, svg
+        from shared.report.catalogue import plot_of, png, svg
         from shared.report.plot import Missing
 
         made = plot_of(self._material(dataset, curves, problem), name)
@@ -364,3 +412,19 @@ def _as_bytes(table: Table) -> bytes:
     if isinstance(table, bytes):
         return table
     return json.dumps(table, ensure_ascii=False, allow_nan=False).encode()
+
+
+def advise(curves: Sequence[ChannelCurve], budget: float, low: Floats, high: Floats) -> Floats:
+    """The best spend (A,) of ``budget`` over ``curves``, within ``low`` to ``high`` (A,)."""
+    channels = tuple(
+        Channel(
+            name=curve.channel,
+            response=curve.response,
+            min_spend=float(least),
+            max_spend=float(most),
+        )
+        for curve, least, most in zip(curves, low, high, strict=True)
+    )
+    options = SolverOptions(gap=1e-4, time_limit_s=_SECONDS)
+    plan = make_plan(Problem(channels=channels, budget=budget, options=options))
+    return np.asarray(plan.best.spend[:, 0])

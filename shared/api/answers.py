@@ -11,14 +11,13 @@ __all__ = [
     "Caution",
     "CertificateAnswer",
     "ChannelSpendAnswer",
-    "ConflictAnswer",
     "EvaluateAnswer",
     "Interval",
     "OptimizeAnswer",
     "ProblemAnswer",
     "ScenariosAnswer",
+    "SensitivityAnswer",
     "Sentence",
-    "ShadowPrice",
     "Totals",
     "Violation",
 ]
@@ -39,6 +38,7 @@ class AllocatedPeriod(Answer):
     """One period of a channel's part of a plan over time."""
 
     period: int = Field(description="From 1.")
+    start: str | None = Field(None, description="Its first day, where the calendar is known.")
     spend: float
     outcome: float
     outcome_interval: Interval | None
@@ -110,10 +110,38 @@ class Totals(Answer):
     uplift: float | None
     uplift_share: float | None
     uplift_interval: Interval | None
-    roas: float | None
+    outcome_from_past_spend: float = Field(
+        description="Of the outcome, what earlier spend (prior_spend) still brings."
+    )
+    value: float | None = Field(description="Money that the outcome is worth, where that is told.")
+    profit: float | None = Field(description="Value less spend.")
+    roas: float | None = Field(
+        description="Outcome (or value) of the money still to be spent, per unit of it."
+    )
     cpa: float | None
     probability_better: float | None = Field(
         description="Share of draws in which this plan beats the current one."
+    )
+
+
+class CurrentDays(Answer):
+    """Days of a stored history, both included, and how many periods they are."""
+
+    first: str = Field(alias="from")
+    last: str = Field(alias="to")
+    periods: int
+
+
+class TodayScaled(Answer):
+    """Today's mix at the plan's money: what the mix itself is worth."""
+
+    spend: float
+    outcome: float
+    outcome_interval: Interval | None
+    uplift: float = Field(description="Outcome that the plan brings beyond it.")
+    uplift_interval: Interval | None
+    probability_better: float | None = Field(
+        description="Share of draws in which the plan beats it."
     )
 
 
@@ -143,7 +171,7 @@ class CertificateAnswer(Answer):
     solve_ms: float
 
 
-class ShadowPrice(Answer):
+class _ShadowPrice(Answer):
     """Gain in the objective per unit of relaxing one limit, and on either side of its number."""
 
     name: str
@@ -168,7 +196,7 @@ class Caution(Answer):
     message: str
 
 
-class ConflictAnswer(Answer):
+class _ConflictAnswer(Answer):
     """One of the smallest set of constraints that cannot hold together."""
 
     name: str
@@ -185,8 +213,14 @@ class OptimizeAnswer(Answer):
     status: Status
     allocation: list[Allocated]
     totals: Totals
+    today_scaled: TodayScaled | None = Field(
+        description="Null where today's spend is unknown, or the money is today's anyway."
+    )
+    current_over: CurrentDays | None = Field(
+        description="Which days of the stored history stand for today; null with inline curves."
+    )
     certificate: CertificateAnswer
-    shadow_prices: list[ShadowPrice]
+    shadow_prices: list[_ShadowPrice]
     explanation: list[Sentence]
     warnings: list[Caution]
     curves_version: str | None
@@ -279,7 +313,7 @@ class ScenarioAnswer(Answer):
     violations: list[Violation] | None = None
     regret: float | None = None
     detail: str | None = None
-    conflicts: list[ConflictAnswer] | None = None
+    conflicts: list[_ConflictAnswer] | None = None
     warnings: list[Caution] | None = Field(
         None, description="What is to be said of this scenario and not of the base."
     )
@@ -304,7 +338,7 @@ class SweepAnswer(Answer):
     relative_gap: float | None = None
     allocation: list[ChannelSpendAnswer] | None
     detail: str | None = None
-    conflicts: list[ConflictAnswer] | None = None
+    conflicts: list[_ConflictAnswer] | None = None
 
 
 class FrontierPoint(Answer):
@@ -360,5 +394,139 @@ class ProblemAnswer(Answer):
     detail: str
     errors: list[FaultAnswer] | None = None
     more_errors: bool | None = Field(None, description="Whether there are more than are told.")
-    conflicts: list[ConflictAnswer] | None = None
+    conflicts: list[_ConflictAnswer] | None = None
+    request_id: str
+
+
+class SensitivityBase(Answer):
+    """The base's best plan in short."""
+
+    status: Literal["optimal", "feasible"]
+    totals: Totals
+    certificate: CertificateAnswer
+    allocation: list[ChannelSpendAnswer]
+
+
+class SpendElasticity(Answer):
+    """Relative change of a channel's spend per relative change of a parameter."""
+
+    channel: str
+    elasticity: float | None
+
+
+class ParameterSensitivity(Answer):
+    """One parameter of one curve."""
+
+    channel: str
+    part: Literal["saturation", "adstock"]
+    parameter: str
+    value: float | None = Field(description="Null where it is a list of points, moved as one.")
+    relative_sd: float
+    relative_sd_basis: Literal["draws", "assumed"]
+    outcome_elasticity: float | None
+    outcome_swing: float | None = Field(
+        description="Outcome gained or lost when the parameter is off by one relative_sd."
+    )
+    spend_elasticities: list[SpendElasticity] | None
+    how: Literal["derivative", "resolved"]
+
+
+class Assumption(Answer):
+    """A parameter by how much of the outcome hangs on it."""
+
+    rank: int
+    channel: str
+    part: Literal["saturation", "adstock"]
+    parameter: str
+    outcome_swing: float
+    relative_sd: float
+    text: str
+
+
+class BudgetPoint(Answer):
+    """The best outcome at one budget."""
+
+    budget: float
+    status: Literal["optimal", "feasible", "infeasible"]
+    outcome: float | None
+    outcome_interval: Interval | None
+    marginal_return: float | None
+    relative_gap: float | None
+
+
+class CurvePoint(Answer):
+    """Outcome per period of one sustained spend."""
+
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None
+    high: float | None
+
+
+class CurveBand(Answer):
+    """One channel's response curve with its 90 % band."""
+
+    channel: str
+    current_spend: float | None
+    recommended_spend: float
+    observed_max: float | None
+    points: list[CurvePoint]
+
+
+class ChannelInformation(Answer):
+    """Expected outcome gained by knowing one channel's curve exactly."""
+
+    channel: str
+    gain: float
+    gain_share: float | None
+
+
+class InformationAnswer(Answer):
+    """Expected value of perfect information, the most valuable channel first."""
+
+    channels: list[ChannelInformation]
+    all: float = Field(description="Of knowing every curve at once.")
+    unit: str
+
+
+class PlanUnderDraws(Answer):
+    """What a plan brings over the draws."""
+
+    outcome: float
+    outcome_interval: Interval | None
+    worst_tenth: float = Field(description="Mean outcome of the worst tenth of the draws.")
+
+
+class TwoSpends(Answer):
+    """A channel's spend in either plan, over the horizon."""
+
+    channel: str
+    average_spend: float
+    careful_spend: float
+
+
+class CautiousAnswer(Answer):
+    """The plan that is best on average beside the one that is best under uncertainty."""
+
+    measure: str
+    level: float
+    average: PlanUnderDraws
+    careful: PlanUnderDraws
+    channels: list[TwoSpends]
+
+
+class SensitivityAnswer(Answer):
+    """How the answer moves when its inputs and parameters do."""
+
+    base: SensitivityBase
+    parameters: list[ParameterSensitivity]
+    assumptions: list[Assumption]
+    limits: list[_ShadowPrice]
+    budgets: list[BudgetPoint] | None
+    bands: list[CurveBand]
+    information: InformationAnswer | None
+    cautious: CautiousAnswer | None
+    warnings: list[Caution]
+    curves_version: str | None
     request_id: str

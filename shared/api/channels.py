@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from shared.api.messages import Campaign, Channel
+from shared.api.periods import Calendar, Past, own_periods, own_prices
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
+from shared.api.unbuilt import CODE
 from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
+from shared.curves.derived import at_rising_price
 from shared.curves.saturation import Saturation
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
@@ -26,6 +31,8 @@ __all__ = [
     "under_effects",
 ]
 
+LONGEST = 1001  # periods that any carryover but a geometric one ends within
+
 DEFAULT_HEADROOM = 1.5
 """A stored channel's ceiling unless one is asked for: this times its highest observed spend."""
 
@@ -38,18 +45,27 @@ class Reading:
     """What every channel of one request is read with; ``faults`` collects what is found.
 
     ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
-    asked for by :meth:`before`.
+    asked for by :meth:`before`, ``remembered`` those whose earlier spend a stored set knew.
+    ``keep``: nobody gets less than today.
     """
 
     prior: Mapping[str, Any]
-    periods: int
+    calendar: Calendar
     faults: list[Fault]
+    keep: bool = False
+    past: Past | None = None
     asked: set[str] = field(default_factory=set)
+    remembered: set[str] = field(default_factory=set)
 
     def before(self, name: str) -> Any:
-        """What was spent on an arm before the horizon."""
+        """What was spent on an arm before the horizon: as told, or as a stored set remembers."""
         self.asked.add(name)
-        return self.prior.get(name)
+        told = self.prior.get(name)
+        if told is not None or self.past is None or self.calendar.periods == 1:
+            return told
+        known = self.past.before(name, self.calendar.start)
+        self.remembered.update([name] if known else ())
+        return known
 
 
 def inline_channels(given: Given, reading: Reading) -> list[ProblemChannel]:
@@ -100,6 +116,9 @@ def _channel(
     names = list(dict.fromkeys([*known, *given]))
     if not names:
         return _arm(channel, name, path, reading, (stored or {}).get(name))
+    if channel.price_elasticity:
+        text = f"{name} has campaigns: give each of them its own price_elasticity."
+        reading.faults.append(Fault(pointer_to(*path, "price_elasticity"), "conflict", text))
     places = {campaign: j for j, campaign in enumerate(given)}
     kept = [c for c in names if c not in given or not given[c].exclude]
     if not kept and not channel.exclude:
@@ -126,13 +145,16 @@ def _channel(
         return None
     parts = [arm.current_spend for arm in arms if arm.current_spend is not None]
     total = sum(parts) if len(parts) == len(arms) else None
+    # The sum where it is known: a channel's own figure counts excluded campaigns too.
+    today = channel.current_spend if total is None else total
     return limited(
         channel,
         name=name,
+        periods=own_periods(channel, name, path, reading.calendar),
+        keeps=_keeps(today, name, path, reading),
         # Never evaluated: the campaigns' responses are the channel's.
         response=arms[0].response,
-        # The sum where it is known: a channel's own figure counts excluded campaigns too.
-        current_spend=channel.current_spend if total is None else total,
+        current_spend=today,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
     )
@@ -167,13 +189,21 @@ def _arm(
     if response is None:
         return None
     effect, price, weights = _effects(channel), _price(channel), _weights(channel)
+    prices = own_prices(channel, reading.calendar)
     if above is not None:
         effect, price = effect * _effects(above), price * _price(above)
         weights = _times_each(weights, _weights(above))
+        prices = _times_each(prices, own_prices(above, reading.calendar))
+    response = _under_effects(response, effect, price)
+    if channel.price_elasticity:
+        now = None if stored is None else stored.observed_spend.last
+        now = now if channel.current_spend is None else channel.current_spend
+        response = _at_rising_price(response, channel, now, name, path, reading)
     limits: dict[str, Any] = {
         "name": channel.channel,
-        "response": _under_effects(response, effect, price),
+        "response": response,
         "period_weights": weights,
+        "period_prices": prices,
         "prior_spend": past_spend(prior, response),
     }
     if excluded:
@@ -181,10 +211,27 @@ def _arm(
     if stored is None:
         limits |= {"current_spend": channel.current_spend, "max_spend": channel.max_spend}
     else:
-        limits |= _observed(channel, stored, reading.periods)
+        limits |= _observed(channel, stored, reading)
         if channel.response is None and channel.saturation is None:
             limits["verdict"] = stored.verdict
-    return limited(channel, **limits)
+    limits["periods"] = own_periods(channel, name, path, reading.calendar)
+    if above is None:
+        limits["keeps"] = _keeps(limits["current_spend"], name, path, reading)
+        return limited(channel, **limits)
+    made = limited(channel, **limits)
+    return replace(
+        made,
+        penalty=made.penalty + (above.penalty_per_unit or 0.0),
+        value_per_outcome=made.value_per_outcome or above.value_per_outcome,
+    )
+
+
+def _keeps(current: float | None, name: str, path: Path, reading: Reading) -> bool:
+    """Whether a channel keeps what it has today, which must then be known."""
+    if reading.keep and current is None:
+        text = f"keep_current places only extra money: it needs the current_spend of {name}."
+        reading.faults.append(Fault(pointer_to(*path, "current_spend"), "required", text))
+    return reading.keep
 
 
 def stopped(channel: ProblemChannel) -> ProblemChannel:
@@ -194,6 +241,7 @@ def stopped(channel: ProblemChannel) -> ProblemChannel:
         channel.response,
         current_spend=0.0,
         period_weights=channel.period_weights,
+        period_prices=channel.period_prices,
         prior_spend=channel.prior_spend,
         excluded=True,
     )
@@ -206,6 +254,8 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
         max_change=channel.max_change,
         locked=channel.locked,
         minimum_if_active=channel.minimum_if_active or 0.0,
+        penalty=channel.penalty_per_unit or 0.0,
+        value_per_outcome=channel.value_per_outcome,
         increment=channel.increment or 0.0,
         min_total=channel.min_total or 0.0,
         max_total=channel.max_total,
@@ -213,10 +263,13 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
     )
 
 
-def _observed(channel: Campaign, stored: ChannelCurve, periods: int) -> dict[str, Any]:
+def _observed(channel: Campaign, stored: ChannelCurve, reading: Reading) -> dict[str, Any]:
     """What the history says of spend, where the caller does not."""
-    observed = stored.observed_spend
-    current = observed.last if channel.current_spend is None else channel.current_spend
+    observed, periods = stored.observed_spend, reading.calendar.periods
+    current = channel.current_spend
+    if current is None and reading.past is not None and reading.past.asked:
+        current = reading.past.current(stored.channel)
+    current = observed.last if current is None else current
     # The default ceiling never contradicts what the caller asks for.
     ceiling = max(
         DEFAULT_HEADROOM * observed.max,
@@ -252,6 +305,50 @@ def _response(channel: Campaign, name: str, path: Path, reading: Reading) -> Res
         text = f"The curve of {name} cannot be used: {error}"
         reading.faults.append(Fault(pointer_to(*path, field), "invalid_curve", text))
         return None
+
+
+def _at_rising_price(
+    response: Response,
+    channel: Campaign,
+    now: float | None,
+    name: str,
+    path: Path,
+    reading: Reading,
+) -> Response:
+    """The curve over money where more of it makes media dearer; faults where there is none.
+
+    Carryover works on the media bought. Of a spend that is sustained it is their total weight, so
+    the curve has it inside; over periods money would no longer be linear in what is decided.
+    """
+    adstock, elasticity = response.adstock, channel.price_elasticity or 0.0
+    reference = channel.reference_spend or now
+    where = pointer_to(*path, "price_elasticity")
+    if not reference:
+        text = f"{name}: a price that rises with spend needs a reference_spend (or current_spend)."
+        reading.faults.append(Fault(where, "required", text))
+        return response
+    if (
+        adstock is not None
+        and reading.calendar.periods > 1
+        and np.any(adstock.weights(LONGEST)[1:])
+    ):
+        text = (
+            f"{name}: a price that rises with spend beside carryover is not supported yet in a "
+            "plan over periods."
+        )
+        reading.faults.append(Fault(where, CODE, text))
+        return response
+    whole = 1.0 if adstock is None else adstock.total_weight()
+
+    def dearer(curve: Saturation) -> Saturation:
+        return at_rising_price(curve.scaled(whole), reference, elasticity)
+
+    try:
+        return Response(dearer(response.saturation), None, tuple(map(dearer, response.draws)))
+    except ValueError as error:
+        text = f"The curve of {name} cannot be used: {error}"
+        reading.faults.append(Fault(where, "invalid_curve", text))
+        return response
 
 
 def past_spend(prior: Any, response: Response) -> tuple[float, ...]:

@@ -7,14 +7,34 @@ from functools import cache
 from typing import Any
 
 from shared.api.answers import ProblemAnswer
+from shared.api.http import JSON, TABLES
 from shared.api.operations import OPERATIONS, PATH_PARAMETERS, Operation
-from shared.api.query_parameters import query_parameter
 from shared.api.schema import openapi_schema
 
 __all__ = ["openapi_document"]
 
 VERSION = "1.0.0"
 """Version of the contract, not of the build."""
+
+_QUERY_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "force": (
+        "Fit though nothing changed since the last fit.",
+        {"type": "boolean", "default": False},
+    ),
+    "version": (
+        "Version of the curves; latest is the current one.",
+        {"type": "string", "default": "latest"},
+    ),
+    "budget": (
+        "Money per period to plan; what is spent now unless given.",
+        {"type": "number", "minimum": 0},
+    ),
+    "source": (
+        "Name of one of several tables that make the history, each replaceable alone.",
+        {"type": "string", "maxLength": 200},
+    ),
+    "format": ("The kind of picture.", {"type": "string", "enum": ["svg", "png"]}),
+}
 
 _TITLES = {
     400: "The body cannot be read: not JSON, not UTF-8.",
@@ -66,8 +86,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
         for name in names
     ]
-    parameters += [query_parameter(name) for name in operation.query]
-    if operation.method == "put":
+    parameters += [_query_parameter(name) for name in operation.query]
+    if operation.method in ("put", "patch"):
         parameters.append(
             {
                 "name": "If-Match",
@@ -83,7 +103,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.request is not None:
         schema = openapi_schema(operation.request, null_is_absent=True)
         content = {"application/json": {"schema": schema}}
-    elif operation.csv and operation.method == "put":
+    elif operation.csv and operation.method in ("put", "patch"):
         content = _table()
     if content:
         out["requestBody"] = {"required": True, "content": content}
@@ -95,7 +115,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _table() -> dict[str, Any]:
     rows = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
-    return {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": rows}}
+    text, binary = {"type": "string"}, {"type": "string", "format": "binary"}
+    schemas = {JSON: rows, "text/csv": text, "text/plain": text, "application/csv": text}
+    return {media: {"schema": schemas.get(media, binary)} for media in TABLES}
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
@@ -127,3 +149,15 @@ def _responses(operation: Operation) -> dict[str, Any]:
         for status in statuses
     }
     return {str(operation.status): good, **bad}
+
+
+def _query_parameter(name: str) -> dict[str, Any]:
+    """The parameter as OpenAPI 3.0 has it."""
+    description, schema = _QUERY_PARAMETERS[name]
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from shared.curves import saturation as curves
+from shared.curves.derived import OFFSET
 from shared.curves.family import LARGEST, Range
 
 __all__ = [
@@ -133,6 +134,8 @@ def message_of(family: type[curves.Saturation]) -> type[Message]:
         )
         for item in fields(family)  # type: ignore[arg-type]
     }
+    if family.closed_form():
+        parameters["offset"] = (_parameter(OFFSET["range"]) | None, None)
     name: Any = (Literal[family.family], ...)
     return create_model(
         family.__name__, __base__=Message, __doc__=f"{family.formula}.", family=name, **parameters

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from shared.api.dataset_messages import ImportRequest, StoreCurvesRequest
 from shared.api.faults import validated
-from shared.api.history_messages import Spec
-from shared.api.http import CSV, Call, Reply
+from shared.api.http import JSON, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
+    from shared.service import Table
     from shared.store.records import Document
+
 
 __all__ = [
     "delete_dataset",
@@ -24,21 +26,24 @@ __all__ = [
     "get_run",
     "get_spec",
     "health",
+    "import_curves",
     "list_curve_versions",
     "list_datasets",
     "openapi",
+    "patch_history",
     "promote_curves",
     "put_history",
     "put_outcomes",
     "put_spec",
     "refit",
+    "store_curves",
     "tools",
 ]
 
 
 def put_spec(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/spec``"""
-    from shared.history.spec import read_spec
+    from shared.history.spec import Spec, read_spec
 
     dataset = _dataset(call)
     accepted(*validated(Spec, call.json))
@@ -48,14 +53,23 @@ def put_spec(call: Call) -> Reply:
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_history(dataset, table, call.content_type, if_match=wanted))
+    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
+    source = call.query.get("source")
+    if source is not None:
+        return _put(call.service.put_source(dataset, source, table, if_match=wanted))
+    return _put(call.service.put_history(dataset, table, media, if_match=wanted), call, media)
+
+
+def patch_history(call: Call) -> Reply:
+    """``PATCH /datasets/{dataset}/history``"""
+    dataset, (table, _), wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.patch_history(dataset, table, if_match=wanted))
 
 
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
-    dataset, table, wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_outcomes(dataset, table, call.content_type, if_match=wanted))
+    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
+    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted), call, media)
 
 
 def get_spec(call: Call) -> Reply:
@@ -174,15 +188,16 @@ def _curve_set(call: Call, version: str) -> Reply:
     return Reply(curves.to_dict(), headers={"ETag": etag})
 
 
-def _table(call: Call) -> bytes | list[dict[str, Any]]:
-    """A history as CSV bytes, or as the records of a JSON list."""
-    if call.content_type == CSV:
-        return call.body
-    rows = call.json
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+def _table(call: Call) -> tuple[Table, str]:
+    """A table as it was sent, without its packing, and the content type that its content has."""
+    from shared.history.formats import media_of
+
+    if call.content_type != JSON:
+        return call.body, media_of(call.body)
+    if not isinstance(call.json, list | dict) or not call.json:
         text = "Send a list of objects, one a row, with the columns' names as keys."
         raise InvalidInput.at("", "wrong_type", text)
-    return rows
+    return call.json, JSON
 
 
 def _if_match(call: Call) -> str | None:
@@ -190,10 +205,40 @@ def _if_match(call: Call) -> str | None:
     return call.headers.get("if-match", "").strip().removeprefix("W/") or None
 
 
-def _put(report: Mapping[str, Any]) -> Reply:
-    return Reply(report, headers={"ETag": report["etag"]})
+def _put(report: Mapping[str, Any], call: Call | None = None, media: str = "") -> Reply:
+    """The answer to what was stored; a table sent as of another type than it is of is told."""
+    body = dict(report)
+    if call is not None and media != call.content_type and "sheet" in media + call.content_type:
+        text = f"The content is {media}, and was sent as {call.content_type}: the content counts."
+        found: dict[str, Any] = {
+            "code": "content_type",
+            "message": text,
+            "data": {},
+            "settled_by": None,
+        }
+        body["findings"] = [found, *body["findings"]]
+    return Reply(body, headers={"ETag": report["etag"]})
 
 
 def _got(document: Document) -> Reply:
     headers = {"ETag": document.etag}
     return Reply(document.data, headers=headers, content_type=document.content_type)
+
+
+def import_curves(call: Call) -> Reply:
+    """``POST /curves/import``"""
+    message = accepted(*validated(ImportRequest, call.json))
+    return Reply(call.service.import_curves(_asked(message)).to_dict())
+
+
+def store_curves(call: Call) -> Reply:
+    """``POST /datasets/{dataset}/curves``"""
+    dataset = check_dataset_name(call.route["dataset"])
+    message = accepted(*validated(StoreCurvesRequest, call.json))
+    stored = call.service.store_curves(dataset, _asked(message), promote=message.promote)
+    location = f"{call.base_url}{call.path.removesuffix('/')}/{stored['version']}"
+    return Reply(stored, status=201, headers={"Location": location})
+
+
+def _asked(message: ImportRequest) -> dict[str, Any]:
+    return message.model_dump(exclude_none=True, exclude={"promote"})

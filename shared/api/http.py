@@ -2,14 +2,18 @@
 
 The table from exception to status is here and nowhere else. What is unexpected is logged with the
 request's id and answered as 500 without a word of its inside.
+
+A request's JSON is read strictly: no duplicate keys, no NaN, bounded depth and text.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -20,9 +24,9 @@ from uuid import uuid4
 import azure.functions as func
 
 from shared import work
-from shared.api.json_body import MAX_BYTES, dump_json, parse_json
-from shared.api.pointers import MAX_FAULTS
+from shared.api.pointers import MAX_FAULTS, pointer_to
 from shared.errors import (
+    Fault,
     Infeasible,
     InputTooLarge,
     InvalidInput,
@@ -38,10 +42,28 @@ from shared.errors import (
 if TYPE_CHECKING:
     from shared.service import Service
 
-__all__ = ["CSV", "Call", "Reply", "respond", "service"]
+
+__all__ = [
+    "JSON",
+    "MAX_DEPTH",
+    "MAX_TEXT",
+    "TABLES",
+    "Call",
+    "Reply",
+    "dump_json",
+    "parse_json",
+    "respond",
+    "service",
+]
 
 JSON = "application/json"
-CSV = "text/csv"
+TABLES = (
+    *("text/csv", JSON, "text/plain", "text/tab-separated-values", "application/csv"),
+    *("application/vnd.ms-excel", "application/x-ndjson", "application/gzip"),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    *("application/vnd.apache.parquet", "application/octet-stream"),
+)
+"""What browsers, spreadsheets and programs send tables as: what one is, its content decides."""
 PROBLEM = "application/problem+json"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -61,6 +83,29 @@ _PROBLEMS: tuple[tuple[type[MarginalError], int, str, str], ...] = (
     (NotFound, 404, "not_found", "Not found"),
     (WriteConflict, 409, "write_conflict", "Somebody else wrote first"),
     (StorageUnavailable, 503, "storage_unavailable", "Storage does not answer"),
+)
+
+_MAX_BYTES = 5_000_000
+"""Largest request body."""
+
+MAX_DEPTH = 32
+"""Deepest nesting of objects and lists; the contract itself needs eight."""
+
+MAX_TEXT = 10_000
+"""Longest text, but for a history that travels inside JSON."""
+
+CSV_FIELDS = frozenset(
+    {
+        "history_csv",
+        "outcomes_csv",
+        "spend_csv",
+        "table_csv",
+        "posterior_csv",
+        "summary_csv",
+        "response_curves_csv",
+        "hyperparameters_csv",
+        "aggregated_csv",
+    }
 )
 
 
@@ -157,6 +202,12 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
     if reads:
         content_type = _content_type(req, reads)
         body = _body(req)
+        if req.headers.get("content-encoding", "").strip().lower() == "gzip" or (
+            len(reads) > 1 and body[:2] == b"\x1f\x8b"
+        ):
+            from shared.history.formats import unpacked
+
+            body = unpacked(body)
     return Call(
         service=service(),
         route=req.route_params,
@@ -166,26 +217,27 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
         base_url=f"{url.scheme}://{url.netloc}" if url.netloc else "",
         body=body,
         content_type=content_type,
-        json=parse_json(body) if content_type == JSON else None,
+        json=parse_json(_limited(body)) if content_type == JSON else None,
     )
 
 
 def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
     given: str = req.headers.get("content-type", "")
     coding: str = req.headers.get("content-encoding", "").strip().lower()
-    if coding not in ("", "identity"):
+    tables = len(reads) > 1  # they may be packed, and in any charset
+    if coding not in ("", "identity", "gzip" if tables else ""):
         raise UnsupportedContent(f"Send the body as it is; its encoding is {coding[:40]!r}.")
     media, *parameters = (part.strip().lower() for part in given.split(";"))
     if media.startswith("application/") and media.endswith("+json"):
         media = JSON
     if media not in reads:
-        wanted = " or ".join(reads)
+        wanted = ", ".join(reads[:-1]) + " or " * (len(reads) > 1) + reads[-1]
         got = repr(media[:80]) if media else "missing"
         raise UnsupportedContent(f"Send {wanted}; the content type is {got}.")
     charset = next(
         (p.split("=", 1)[1].strip('"') for p in parameters if p.startswith("charset=")), ""
     )
-    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+    if charset not in ("", "utf-8", "utf8", "us-ascii") and not (tables and media != JSON):
         raise UnsupportedContent(f"Send UTF-8; the charset is {charset[:40]!r}.")
     return media
 
@@ -193,16 +245,23 @@ def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
 def _body(req: func.HttpRequest) -> bytes:
     length = req.headers.get("content-length", "")
     # Twelve digits are beyond the limit already, and int() of very long ones is slow.
-    if length.isdecimal() and (len(length) > 12 or int(length) > MAX_BYTES):
+    if length.isdecimal() and (len(length) > 12 or int(length) > _MAX_BYTES):
         raise _too_large()
     body = req.get_body() or b""
-    if len(body) > MAX_BYTES:
+    if len(body) > _MAX_BYTES:
+        raise _too_large()
+    return body
+
+
+def _limited(body: bytes) -> bytes:
+    """A JSON body, which must be no larger unpacked than it may be as it is."""
+    if len(body) > _MAX_BYTES:
         raise _too_large()
     return body
 
 
 def _too_large() -> InputTooLarge:
-    return InputTooLarge(f"The body is larger than {MAX_BYTES // 1_000_000} MB.")
+    return InputTooLarge(f"The body is larger than {_MAX_BYTES // 1_000_000} MB.")
 
 
 def _response(reply: Reply, request_id: str) -> func.HttpResponse:
@@ -267,3 +326,132 @@ def _problem_response(
         mimetype=PROBLEM,
         charset="utf-8",
     )
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def parse_json(body: bytes) -> Any:
+    """The value that ``body`` writes down.
+
+    Raises
+    ------
+    MalformedInput
+        Empty, not UTF-8, not JSON, a key given twice, or NaN and Infinity, which are not JSON.
+    InvalidInput
+        A number beyond the range of floating point.
+    InputTooLarge
+        Nested too deep, or a text too long.
+    """
+    if not body.strip():
+        raise MalformedInput.at("", "malformed", "The request has no body; it must be JSON.")
+    not_json: list[str] = []
+
+    def constant(token: str) -> float:
+        not_json.append(token)
+        return math.nan
+
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=constant
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedInput.at(
+            "", "malformed", f"The body is not UTF-8: byte {error.start + 1} cannot be read."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise MalformedInput.at(
+            "",
+            "malformed",
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+        ) from None
+    except _DuplicateKeyError as error:
+        raise MalformedInput.at("", "duplicate_key", str(error)) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # a whole number of thousands of digits
+        raise MalformedInput.at(
+            "", "malformed", "The body holds a number of too many digits."
+        ) from None
+    faults = list(_check(value, "NaN and Infinity" if not_json else ""))
+    if faults:
+        faults.reverse()  # the walk goes from the end
+        raise MalformedInput(faults) if not_json else InvalidInput(faults)
+    return value
+
+
+def dump_json(value: Any) -> bytes:
+    """Canonical bytes: keys in the order given, no spaces, never NaN.
+
+    >>> dump_json({"spend": 1.5, "name": "é"}).decode()
+    '{"spend":1.5,"name":"é"}'
+    """
+    return json.dumps(
+        value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
+    ).encode()
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars and arrays as Python's own."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _DuplicateKeyError(f"The key {key[:60]!r} is given twice in one object.")
+            seen.add(key)
+    return found
+
+
+def _too_deep() -> InputTooLarge:
+    return InputTooLarge(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _check(root: Any, not_json: str) -> Iterator[Fault]:
+    """Bounds that the parser does not know; iterative, so that depth cannot hurt."""
+    stack: list[tuple[Any, tuple[str | int, ...]]] = [(root, ())]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, dict):
+            children: Any = value.items()
+        elif isinstance(value, list):
+            children = enumerate(value)
+        else:
+            if isinstance(value, str):
+                _check_text(value, path)
+            elif isinstance(value, float) and not math.isfinite(value):
+                yield _not_finite(path, not_json)
+            elif isinstance(value, int) and value.bit_length() > 1000:
+                yield _not_finite(path, "")
+            continue
+        if len(path) >= MAX_DEPTH:
+            raise _too_deep()
+        for key, child in children:
+            # Numbers are most of a large body: they are looked at here, without a stack entry.
+            if type(child) is float and math.isfinite(child):
+                continue
+            if isinstance(key, str):
+                _check_text(key, path)
+            stack.append((child, (*path, key)))
+
+
+def _check_text(text: str, path: tuple[str | int, ...]) -> None:
+    if len(text) > MAX_TEXT and not (path and path[-1] in CSV_FIELDS):
+        raise InputTooLarge(f"A text at {pointer_to(*path)[:200] or '/'} is over {MAX_TEXT} long.")
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise MalformedInput.at(
+            pointer_to(*path), "malformed", "The body holds half a surrogate pair: no valid text."
+        )
+
+
+def _not_finite(path: tuple[str | int, ...], not_json: str) -> Fault:
+    reason = f"{not_json} are not JSON" if not_json else "the number is too large"
+    field = path[-1] if path and isinstance(path[-1], str) else "Each number"
+    return Fault(pointer_to(*path), "not_finite", f"{field} must be a finite number: {reason}.")

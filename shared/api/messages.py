@@ -29,25 +29,30 @@ __all__ = [
     "MAX_CHANNELS",
     "MAX_COMPARED",
     "MAX_PERIODS",
+    "BudgetWindow",
     "Campaign",
     "CampaignSpend",
     "Channel",
     "ChannelSpend",
     "Coefficient",
     "Constraint",
+    "CurrentOver",
     "EvaluateRequest",
     "Horizon",
     "Interaction",
     "Objective",
     "OptimizeRequest",
     "Pacing",
+    "PeriodLimits",
     "Risk",
     "Scenario",
     "ScenariosRequest",
     "SensitivityRequest",
     "Solver",
+    "Span",
     "Sweep",
     "Weights",
+    "When",
 ]
 
 MAX_CHANNELS = 10_000
@@ -77,6 +82,58 @@ Prior = Annotated[
     ),
 ]
 """One amount or several; checked in ``shared.api.horizon_faults``, in words about spend."""
+
+
+When = Annotated[
+    int | str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_PERIODS},
+                {"type": "string", "format": "date"},
+            ]
+        }
+    ),
+]
+"""A period of the horizon: its number from 1, or a date in it; checked in ``period_faults``."""
+
+
+class Span(Message):
+    """Some periods of the horizon, both ends included."""
+
+    first: When = Field(
+        alias="from", description="First period: its number from 1, or a date in it."
+    )
+    last: When | None = Field(
+        None, alias="to", description="Last period; the first alone if not given."
+    )
+
+
+class PeriodLimits(Span):
+    """What holds in some periods, in place of what the channel says of all; later entries win."""
+
+    min_spend: Money | None = Field(None, description="Spend at least this in each of them.")
+    max_spend: Money | None = Field(
+        None, description="Spend at most this in each of them; 0: the channel cannot run."
+    )
+    spend: Money | None = Field(
+        None, description="Spend exactly this in each of them: booked, or committed."
+    )
+    price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
+        None, description="Multiplier of the media price in these periods, on top of price."
+    )
+    note: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="Why; told where the entry cannot be kept."
+    )
+
+
+class BudgetWindow(Span):
+    """Money for some periods together, spent in them as is best."""
+
+    budget: Money = Field(description="Money for all of these periods together.")
+    min: Money | None = Field(
+        None, description="Spend at least this of it; the budget is then a cap."
+    )
 
 
 class Campaign(Message):
@@ -116,6 +173,30 @@ class Campaign(Message):
     )
     price: Annotated[float, Field(gt=0, le=1000), NOT_TINY] | None = Field(
         None, description="Multiplier of the media price: 1.2 means that all costs 20 % more."
+    )
+    price_elasticity: Annotated[float, Field(ge=0, le=0.9), OR_NOTHING] | None = Field(
+        None,
+        description="By how many percent media get dearer with each percent of spend: auctions.",
+    )
+    reference_spend: Positive | None = Field(
+        None,
+        description="Beside price_elasticity: the spend per period at which media cost what the "
+        "curve assumes; current_spend if not given.",
+    )
+    value_per_outcome: Positive | None = Field(
+        None,
+        description="Money that one outcome of this channel is worth, in place of the objective's; "
+        "for maximize_profit.",
+    )
+    penalty_per_unit: Annotated[float, Field(ge=0, le=1e9), OR_NOTHING] | None = Field(
+        None,
+        description="What each unit of money here costs in the objective beside itself, in the "
+        "objective's unit: a price on CO2, an agency fee.",
+    )
+    periods: list[PeriodLimits] | None = Field(
+        None,
+        max_length=MAX_PERIODS,
+        description="Limits, booked spend and prices in some periods only.",
     )
     exclude: bool = Field(
         False,
@@ -197,12 +278,28 @@ class Objective(Message):
     max_frequency: Positive | None = Field(
         None, description="Most often that a person is to be reached; for maximize_reach."
     )
+    population: Positive | None = Field(
+        None,
+        description="For maximize_reach: how many people there are. Each is counted once over "
+        "channels and periods, as where chance decides who is reached.",
+    )
     target_roas: Positive | None = Field(
         None,
         description="Outcome per unit of money must be at least this; with value_per_outcome, its "
         "value per unit of money.",
     )
     target_cpa: Positive | None = Field(None, description="Money per outcome must be at most this.")
+    target_marginal_return: Positive | None = Field(
+        None,
+        description="For maximize_outcome: spend as long as the next unit of money brings at least "
+        "this outcome (with value_per_outcome, its value); the budget is a cap, and may be left "
+        "out.",
+    )
+    efficiency_of: Literal["plan", "all"] = Field(
+        "plan",
+        description="What target_roas, target_cpa and the like are of: the outcome of the money "
+        "still to be spent, or all, with what earlier spend (prior_spend) still brings.",
+    )
     long_term_weight: Share | None = Field(
         None, description="Weight of the outcome that carryover brings after the horizon."
     )
@@ -239,6 +336,28 @@ class Constraint(Message):
     max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = Field(
         None, description="At most so many of the channels spend anything at all."
     )
+    min_outcome: Positive | None = Field(
+        None, description="Outcome of these channels over the horizon, at least."
+    )
+    min_roas: Positive | None = Field(
+        None,
+        description="Outcome per unit of their money, at least; with value_per_outcome, its value. "
+        "Channels that spend nothing keep it.",
+    )
+    max_cpa: Positive | None = Field(
+        None, description="Money of these channels per outcome of theirs, at most."
+    )
+    split: list[Share] | None = Field(
+        None,
+        max_length=MAX_CHANNELS,
+        description="Shares of the channels' sum, in their order: 0.6 and 0.4 keep two regions so.",
+    )
+    periods: list[When | Span] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_PERIODS,
+        description="The periods that the rule is about; all of the horizon if not given.",
+    )
 
 
 class Interaction(Message):
@@ -269,6 +388,18 @@ class Horizon(Message):
         "time_varying",
         description="Each period its own spend; the same in every period; the same shares of each "
         "period's budget; or decided period by period.",
+    )
+    start: Annotated[str, Field(max_length=10)] | None = Field(
+        None,
+        description="First day of the first period (2026-12-07), so that periods may be named by "
+        "dates; of a stored dataset the period after its last one if not given.",
+    )
+    frequency: Literal["day", "week", "month"] | None = Field(
+        None, description="What a period is, beside start; a stored dataset says it itself."
+    )
+    discount_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="Per period: outcome and money of period t count 1/(1 + rate)^(t - 1).",
     )
     prior_spend: dict[str, Prior] | None = Field(
         None,
@@ -317,6 +448,20 @@ class Solver(Message):
     )
 
 
+class CurrentOver(Message):
+    """Which periods of a stored history stand for today."""
+
+    last: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = Field(
+        None, description="The last so many periods."
+    )
+    first: Annotated[str, Field(max_length=10)] | None = Field(
+        None, alias="from", description="Periods that begin on this day or later (2026-06-01)."
+    )
+    until: Annotated[str, Field(max_length=10)] | None = Field(
+        None, alias="to", description="Periods that begin on this day or earlier."
+    )
+
+
 class OptimizeRequest(Message):
     """The best allocation of a budget: stored curves (dataset) or curves in the request."""
 
@@ -331,6 +476,28 @@ class OptimizeRequest(Message):
     )
     budget: Money | None = Field(None, description="Money to allocate, over the whole horizon.")
     period_budgets: Spends | None = Field(None, description="Money to allocate in each period.")
+    budget_windows: list[BudgetWindow] | None = Field(
+        None,
+        max_length=MAX_PERIODS,
+        description="Money for months, quarters or any other stretch of periods; beside budget "
+        "they are caps.",
+    )
+    budget_change: Annotated[float, Field(ge=-1, le=1000)] | None = Field(
+        None,
+        description="In place of budget: so much more than is spent today, as a fraction (0.1 is "
+        "10 % more).",
+    )
+    budget_min: Money | None = Field(
+        None, description="Spend at least this of the budget, which is then a cap."
+    )
+    current: CurrentOver | None = Field(
+        None,
+        description='What stands for today, with a dataset: {"last": 13} or dates; the last '
+        "quarter if not given. current_spend of a channel goes before it.",
+    )
+    keep_current: bool = Field(
+        False, description="Only the extra money is placed: no channel gets less than today."
+    )
     spend_all: bool = Field(
         True, description="True: the budget is spent to the cent. False: it is a cap."
     )

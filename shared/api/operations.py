@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from shared.api import answers, sensitivity_answers, step_messages, stored_answers
-from shared.api.campaign_messages import CampaignsAnswer, CampaignsRequest
-from shared.api.history_messages import FitRequest, Spec
-from shared.api.import_messages import ImportRequest, StoreCurvesRequest
+from shared.api import answers, dataset_messages, question_messages
+from shared.api.dataset_messages import FitRequest, ImportRequest, StoreCurvesRequest
 from shared.api.messages import (
     EvaluateRequest,
     OptimizeRequest,
     ScenariosRequest,
     SensitivityRequest,
 )
+from shared.api.question_messages import CampaignsAnswer, CampaignsRequest
+from shared.history.spec import Spec
 
 __all__ = ["DATASET_NAME", "OPERATIONS", "PATH_PARAMETERS", "Operation"]
 
@@ -81,7 +81,7 @@ OPERATIONS = (
         "post",
         "/sensitivity",
         "How the answer moves with its assumptions, which matter, and what a test is worth.",
-        sensitivity_answers.SensitivityAnswer,
+        answers.SensitivityAnswer,
         SensitivityRequest,
         errors=(*_READS, 404),
     ),
@@ -99,8 +99,8 @@ OPERATIONS = (
         "post",
         "/transition",
         "Steps from today's plan to the recommended one, within a largest change a period.",
-        step_messages.TransitionAnswer,
-        step_messages.TransitionRequest,
+        question_messages.TransitionAnswer,
+        question_messages.TransitionRequest,
         errors=(*_READS, 404),
     ),
     Operation(
@@ -108,8 +108,8 @@ OPERATIONS = (
         "post",
         "/experiment",
         "Which channel to test first, how much, how long, and what the test can tell.",
-        step_messages.ExperimentAnswer,
-        step_messages.ExperimentRequest,
+        question_messages.ExperimentAnswer,
+        question_messages.ExperimentRequest,
         errors=(*_READS, 404),
     ),
     Operation(
@@ -117,12 +117,12 @@ OPERATIONS = (
         "post",
         "/fit",
         "Fit curves from a history in the request, synchronously; for small data.",
-        stored_answers.CurveSetAnswer,
+        dataset_messages.CurveSetAnswer,
         FitRequest,
         errors=_READS,
     ),
     Operation(
-        "list_datasets", "get", "/datasets", "All stored datasets.", stored_answers.DatasetsAnswer
+        "list_datasets", "get", "/datasets", "All stored datasets.", dataset_messages.DatasetsAnswer
     ),
     Operation(
         "delete_dataset",
@@ -138,7 +138,7 @@ OPERATIONS = (
         "put",
         "/datasets/{dataset}/spec",
         "Declare the roles of the history's columns.",
-        stored_answers.StoredAnswer,
+        dataset_messages.StoredAnswer,
         Spec,
         errors=(*_READS, 409),
     ),
@@ -154,10 +154,20 @@ OPERATIONS = (
         "put_history",
         "put",
         "/datasets/{dataset}/history",
-        "Store the spend history, as CSV or as a list of records.",
-        stored_answers.StoredAnswer,
+        "Store the spend history: CSV, a list of records, a workbook, or as a platform exports it.",
+        dataset_messages.StoredAnswer,
         csv=True,
         errors=(*_READS, 409),
+        query=("source",),
+    ),
+    Operation(
+        "patch_history",
+        "patch",
+        "/datasets/{dataset}/history",
+        "Add rows to the spend history, replacing those of the dates that they bring.",
+        dataset_messages.StoredAnswer,
+        csv=True,
+        errors=(*_READS, 404, 409),
     ),
     Operation(
         "get_history",
@@ -172,8 +182,8 @@ OPERATIONS = (
         "put_outcomes",
         "put",
         "/datasets/{dataset}/outcomes",
-        "Store the outcomes of a long history, as CSV or as a list of records.",
-        stored_answers.StoredAnswer,
+        "Store the outcomes of a long history, in any form that a history may have.",
+        dataset_messages.StoredAnswer,
         csv=True,
         errors=(*_READS, 409),
     ),
@@ -191,7 +201,7 @@ OPERATIONS = (
         "post",
         "/datasets/{dataset}/refit",
         "Queue a refit now; Location names its run.",
-        stored_answers.RunAnswer,
+        dataset_messages.RunAnswer,
         status=202,
         errors=(404,),
         query=("force",),
@@ -201,7 +211,7 @@ OPERATIONS = (
         "get",
         "/datasets/{dataset}/runs/{run}",
         "The state of a refit, with reasons.",
-        stored_answers.RunAnswer,
+        dataset_messages.RunAnswer,
         errors=(404,),
     ),
     Operation(
@@ -209,7 +219,7 @@ OPERATIONS = (
         "get",
         "/datasets/{dataset}/curves",
         "The current curve set.",
-        stored_answers.CurveSetAnswer,
+        dataset_messages.CurveSetAnswer,
         errors=(404,),
     ),
     Operation(
@@ -217,7 +227,7 @@ OPERATIONS = (
         "get",
         "/datasets/{dataset}/curves/versions",
         "All versions of the curves, newest first.",
-        stored_answers.VersionsAnswer,
+        dataset_messages.VersionsAnswer,
         errors=(404,),
     ),
     Operation(
@@ -225,7 +235,7 @@ OPERATIONS = (
         "get",
         "/datasets/{dataset}/curves/{version}",
         "One version of the curves.",
-        stored_answers.CurveSetAnswer,
+        dataset_messages.CurveSetAnswer,
         errors=(404,),
     ),
     Operation(
@@ -233,7 +243,7 @@ OPERATIONS = (
         "post",
         "/datasets/{dataset}/curves/{version}/promote",
         "Make a version the current one: roll back.",
-        stored_answers.PromotedAnswer,
+        dataset_messages.PromotedAnswer,
         errors=(404, 409),
     ),
     Operation(
@@ -262,7 +272,7 @@ OPERATIONS = (
         "/curves/import",
         "Curves of another tool (Robyn, Meridian, PyMC-Marketing, a table) as a curve set; nothing "
         "is stored.",
-        stored_answers.CurveSetAnswer,
+        dataset_messages.CurveSetAnswer,
         ImportRequest,
         errors=_READS,
     ),
@@ -271,7 +281,7 @@ OPERATIONS = (
         "post",
         "/datasets/{dataset}/curves",
         "Store curves of another tool as a new version; promote makes them the current ones.",
-        stored_answers.ImportedAnswer,
+        dataset_messages.ImportedAnswer,
         StoreCurvesRequest,
         status=201,
         errors=(*_READS, 409),
@@ -281,7 +291,7 @@ OPERATIONS = (
         "get",
         "/health",
         "Liveness, build version, storage reachable.",
-        stored_answers.HealthAnswer,
+        dataset_messages.HealthAnswer,
         public=True,
     ),
 )

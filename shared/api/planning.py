@@ -1,51 +1,68 @@
 """The planning questions over HTTP: read the message, pose the problem, answer.
 
 An endpoint gives the domain's answer its status and headers; the wrapper tells its errors.
+
+Faults that the domain finds are told where they stand in the request (``relocated``). The domain
+counts what it was given: channels that are left, in its own order. The request may hold more of
+them, fewer (a stored set has the others), or say the same in a short form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
+from math import sqrt
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shared.api.campaign_messages import CampaignsRequest
 from shared.api.changes import apply_changes, located
+from shared.api.dataset_messages import FitRequest
 from shared.api.faults import validated
-from shared.api.history_messages import FitRequest
 from shared.api.http import Call, Reply
 from shared.api.messages import (
     MAX_CHANNELS,
     MAX_COMPARED,
+    Campaign,
+    CampaignSpend,
+    ChannelSpend,
     OptimizeRequest,
     Scenario,
     ScenariosRequest,
     SensitivityRequest,
 )
-from shared.api.plans import plan_of
-from shared.api.pointers import pointer_to
+from shared.api.pointers import did_you_mean, pointer_to
+from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
 from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
-from shared.api.relocation import relocated
 from shared.api.semantics import optimize_faults, plan_faults
 from shared.api.translate import problem_of
-from shared.api.unbuilt import unbuilt_in_plan, unbuilt_in_request
-from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound
+from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
+from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound, NotSupportedYet
 from shared.plan.scenarios import Variant
+from shared.plan.yardstick import Amounts
+from shared.problem.arms import arms_of
+from shared.problem.model import Channel, Problem
 from shared.store.keys import check_dataset_name, is_curves_version
 
 if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
 
+if TYPE_CHECKING:
+    from shared.curves.curveset import CurveSet
+    from shared.problem.model import Problem
+
+
 __all__ = [
-    "asked_of",
     "campaigns",
     "evaluate",
+    "experiment",
     "fit",
     "optimize",
-    "posed",
+    "plan_of",
+    "relocated",
     "scenarios",
     "sensitivity",
+    "transition",
 ]
 
 T = TypeVar("T")
@@ -58,7 +75,9 @@ def optimize(call: Call) -> Reply:
     problem = problem_of(message, _curves(call, message))
     moves = message.include is None or "spend_interval" in message.include
     return _stamped(
-        asked_of("", message, problem, lambda: call.service.optimize(problem, spend_interval=moves))
+        _asked_of(
+            "", message, problem, lambda: call.service.optimize(problem, spend_interval=moves)
+        )
     )
 
 
@@ -66,9 +85,9 @@ def evaluate(call: Call) -> Reply:
     """``POST /evaluate``"""
     _limit_channels(_part(call.json, "problem"))
     message = read_evaluate(call.json)
-    problem = _at("/problem", lambda: problem_of(message.problem, _curves(call, message.problem)))
+    problem = _at("/problem", lambda: _added_up(message.problem, _curves(call, message.problem)))
     plan = plan_of(message.plan, problem)
-    answer = asked_of(
+    answer = _asked_of(
         "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
     )
     return _stamped(answer)
@@ -89,7 +108,7 @@ def scenarios(call: Call) -> Reply:
             faults += plan_faults(rows, "scenarios", i, "plan")
             faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
     message = accepted(message, faults)
-    base = _at("/base", lambda: problem_of(message.base, _curves(call, message.base)))
+    base = _at("/base", lambda: _added_up(message.base, _curves(call, message.base)))
     _limit_scenarios(base, len(message.scenarios or ()))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
@@ -111,8 +130,8 @@ def sensitivity(call: Call) -> Reply:
     if message is not None:
         faults += under("/base", unbuilt_in_request(message.base))
     base = accepted(message, faults).base
-    problem = _at("/base", lambda: problem_of(base, _curves(call, base)))
-    return _stamped(asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
+    problem = _at("/base", lambda: _added_up(base, _curves(call, base)))
+    return _stamped(_asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
 
 
 def campaigns(call: Call) -> Reply:
@@ -126,9 +145,9 @@ def campaigns(call: Call) -> Reply:
         faults += under("/base", unbuilt_in_request(message.base))
         faults += under("/plan", unbuilt_in_plan(message.plan or []))
     asked = accepted(message, faults)
-    problem = _at("/base", lambda: problem_of(asked.base, _curves(call, asked.base)))
+    problem = _at("/base", lambda: _added_up(asked.base, _curves(call, asked.base)))
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
-    answer = asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
+    answer = _asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
     return _stamped(answer)
 
 
@@ -216,7 +235,7 @@ def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int
     _limit_channels(patched)
     try:
         message = read_optimize(patched)
-        problem = problem_of(message, _curves(call, message))
+        problem = _added_up(message, _curves(call, message))
     except InvalidInput as error:
         refuse(
             [
@@ -279,7 +298,7 @@ def _at(prefix: str, make: Callable[[], T]) -> T:
         raise type(error)(under(prefix, error.faults)) from None
 
 
-def asked_of(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
+def _asked_of(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
     """Tell what the domain finds wrong with ``problem`` where it stands in the request."""
     try:
         return ask()
@@ -288,11 +307,23 @@ def asked_of(prefix: str, message: OptimizeRequest, problem: Problem, ask: Calla
         raise type(error)(under(prefix, told)) from None
 
 
-def posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, CurveSet | None]:
+def _posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, CurveSet | None]:
     """The problem of a request's part at ``prefix``, and the stored curves that it names."""
     _limit_channels(_part(call.json, prefix.removeprefix("/")))
     curves = _curves(call, base)
-    return _at(prefix, lambda: problem_of(base, curves)), curves
+    return _at(prefix, lambda: _added_up(base, curves)), curves
+
+
+def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+    """The problem of a question that adds outcomes up, which people counted once do not."""
+    problem = problem_of(message, curves)
+    if problem.goal.population is not None:
+        raise NotSupportedYet.at(
+            "/objective/population",
+            CODE,
+            "People are counted once only by optimize as yet; ask this without a population.",
+        )
+    return problem
 
 
 def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
@@ -303,3 +334,263 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
     if version != "latest" and not is_curves_version(version):
         raise NotFound("There are no curves of that version.")
     return call.service.curves(check_dataset_name(message.dataset), version)
+
+
+def transition(call: Call) -> Reply:
+    """``POST /transition``"""
+    message, faults = validated(TransitionRequest, call.json)
+    request = accepted(
+        message, [*faults, *_base_faults(call, None if message is None else message.base)]
+    )
+    problem, _ = _posed(call, "/base", request.base)
+    answer = _asked_of(
+        "/base",
+        request.base,
+        problem,
+        lambda: call.service.transition(problem, request.max_change, request.periods),
+    )
+    return Reply(answer, stamped=True)
+
+
+def experiment(call: Call) -> Reply:
+    """``POST /experiment``"""
+    message, faults = validated(ExperimentRequest, call.json)
+    request = accepted(
+        message, [*faults, *_base_faults(call, None if message is None else message.base)]
+    )
+    problem, curves = _posed(call, "/base", request.base)
+    noise, correlation = _noise(request, curves)
+    wanted = tuple(request.channels or ())
+    _refuse_unknown(wanted, problem)
+    options = {
+        "noise": noise,
+        "correlation": correlation,
+        "power": request.power,
+        "alpha": request.alpha,
+        "periods": request.max_periods,
+        "channels": wanted,
+        "start": _start(request, problem),
+    }
+    answer = _asked_of(
+        "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
+    )
+    return Reply(answer, stamped=True)
+
+
+def _base_faults(call: Call, base: OptimizeRequest | None) -> list[Fault]:
+    raw: Any = call.json.get("base") if isinstance(call.json, dict) else None
+    faults = under("/base", first(optimize_faults(raw)))
+    if base is not None:
+        faults += under("/base", [*unbuilt_in_request(base), *_dearer(base)])
+    return faults
+
+
+def _dearer(base: OptimizeRequest) -> Iterator[Fault]:
+    """Steps and tests follow carryover from period to period, which has no room for a price that
+    rises with spend."""
+    for i, channel in enumerate(base.channels or ()):
+        below = enumerate(channel.campaigns or ())
+        parts: list[tuple[Campaign, str]] = [(channel, pointer_to("channels", i))]
+        parts += [(part, pointer_to("channels", i, "campaigns", j)) for j, part in below]
+        for part, where in parts:
+            short = part.adstock is not None
+            full = part.response is not None and part.response.adstock is not None
+            stored = part.response is None and part.saturation is None
+            if part.price_elasticity and (short or full or stored):
+                text = (
+                    f"{part.channel}: a price that rises with spend beside carryover is not "
+                    "supported yet in steps and tests."
+                )
+                yield Fault(f"{where}/price_elasticity", CODE, text)
+
+
+def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:
+    names = [arm.name for arm in arms_of(problem)]
+    refuse(
+        [
+            Fault(
+                pointer_to("channels", i),
+                "unknown_channel",
+                f"There is no channel {name!r}.{did_you_mean(name, names)}",
+            )
+            for i, name in enumerate(wanted)
+            if name not in names
+        ]
+    )
+
+
+def _start(request: ExperimentRequest, problem: Problem) -> date | None:
+    if request.start is None:
+        return None
+    try:
+        day = date.fromisoformat(request.start)
+    except ValueError:
+        raise InvalidInput.at("/start", "not_a_date", f"There is no day {request.start}.") from None
+    if problem.frequency is None:
+        text = "Only a stored dataset says how long a period is: give base.dataset, or no start."
+        raise InvalidInput.at("/start", "conflict", text)
+    return day
+
+
+def _noise(request: ExperimentRequest, curves: CurveSet | None) -> tuple[float, float]:
+    """The noise asked for, or what the fit left unexplained: its sd and its correlation."""
+    told: dict[str, Any] = {} if curves is None else curves.diagnostics.get("noise") or {}
+    correlation = request.noise_correlation
+    if correlation is None:
+        correlation = 0.0 if request.noise is not None else float(told.get("correlation") or 0.0)
+    if request.noise is not None:
+        return request.noise, correlation
+    by_geo = curves is not None and any("|" in curve.channel for curve in curves.channels)
+    scale = float(told.get("scale") or 0.0)
+    if scale <= 0.0 or by_geo:
+        text = "Say how much the outcome of a period scatters: its standard deviation."
+        if by_geo:
+            text += " The dataset's own is told for each geo, not for their sum."
+        refuse([Fault("/noise", "required", text)])
+    degrees = told.get("degrees_of_freedom")
+    # The scale of Student's t is less than its standard deviation.
+    wider = sqrt(degrees / (degrees - 2.0)) if degrees and degrees > 2.0 else 1.0
+    return scale * wider, correlation
+
+
+def relocated(fault: Fault, message: OptimizeRequest, problem: Problem) -> Fault:
+    """``fault`` of ``problem`` with its pointer into ``message``."""
+    tokens = fault.pointer.split("/")[1:]
+    if len(tokens) < 2 or not tokens[1].isdigit():
+        return fault
+    where = {"channels": _channel, "constraints": _constraint, "interactions": _interaction}
+    place = where.get(tokens[0])
+    if place is None:
+        return fault
+    path = place(tokens, message, problem)
+    return Fault(pointer_to(*path), fault.code, fault.message)
+
+
+Tokens = Sequence[str]
+Path = tuple[str | int, ...]
+
+
+def _entry(items: Sequence[Any], index: str) -> Any:
+    return items[int(index)] if int(index) < len(items) else None
+
+
+def _channel(tokens: Tokens, message: OptimizeRequest, problem: Problem) -> Path:
+    found = _entry(problem.channels, tokens[1])
+    for i, channel in enumerate(message.channels or ()):
+        if found is None or channel.channel != found.name:
+            continue
+        if len(tokens) < 4 or tokens[2] != "campaigns" or not tokens[3].isdigit():
+            return ("channels", i, *_field(tokens[2:], channel))
+        below = _entry(found.campaigns, tokens[3])
+        for j, campaign in enumerate(channel.campaigns or ()):
+            if below is not None and campaign.channel == below.name:
+                return ("channels", i, "campaigns", j, *_field(tokens[4:], campaign))
+        return ("channels", i)
+    # The channel is one of a stored set, of which the request does not speak.
+    return ("channels",)
+
+
+def _field(tokens: Tokens, channel: Campaign) -> Path:
+    """A field of a channel, whose response may be given in its short form."""
+    if tokens[:1] == ["response"] and channel.response is None:
+        return tuple(tokens[1:]) if channel.saturation is not None else ()
+    return tuple(tokens)
+
+
+def _constraint(tokens: Tokens, message: OptimizeRequest, problem: Problem) -> Path:
+    found = _entry(problem.constraints, tokens[1])
+    for i, rule in enumerate(message.constraints or ()):
+        if found is not None and rule.name == found.name:
+            return ("constraints", i, *tokens[2:])
+    return ("constraints",)
+
+
+def _interaction(tokens: Tokens, message: OptimizeRequest, problem: Problem) -> Path:
+    found = _entry(problem.interactions, tokens[1])
+    for i, pair in enumerate(message.interactions or ()):
+        if found is not None and tuple(pair.channels) == found.channels and pair.strength:
+            return ("interactions", i, *tokens[2:])
+    return ("interactions",)
+
+
+def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, Amounts]:
+    """A caller's plan by arm ("tv", or "tv/brand" for a campaign): one entry for each of them.
+
+    Amounts are per period: one number in a problem of one period, else one for each period.
+
+    Raises
+    ------
+    InvalidInput
+        Unknown channels (with near misses), channels that the plan leaves out, amounts for other
+        periods than the horizon's; pointers are relative to the request's ``/plan``.
+    """
+    channels = {channel.name: channel for channel in problem.channels if not channel.excluded}
+    periods = problem.horizon.periods
+    refuse(first(_plan_faults(rows, channels, periods)))
+    told: dict[str, CampaignSpend] = {}
+    for row in rows:
+        told[row.channel] = row
+        told |= {f"{row.channel}/{inner.channel}": inner for inner in row.campaigns or ()}
+    plan: dict[str, Amounts] = {}
+    for channel in problem.channels:
+        for arm in channel.campaigns or (channel,):
+            name = channel.name if arm is channel else f"{channel.name}/{arm.name}"
+            spent = CampaignSpend(channel=arm.name) if arm.excluded else told[name]
+            plan[name] = _spends(spent, periods)
+    return plan
+
+
+def _spends(row: CampaignSpend, periods: int) -> Amounts:
+    if row.periods is not None:
+        return tuple(row.periods) if periods > 1 else row.periods[0]
+    spend = row.spend or 0.0
+    return (spend,) * periods if periods > 1 else spend
+
+
+def _plan_faults(
+    rows: Sequence[ChannelSpend], channels: Mapping[str, Channel], periods: int
+) -> Iterator[Fault]:
+    for i, row in enumerate(rows):
+        if row.channel not in channels:
+            text = f"There is no channel {row.channel!r}.{did_you_mean(row.channel, channels)}"
+            yield Fault(pointer_to("plan", i, "channel"), "unknown_channel", text)
+            continue
+        yield from _period_faults(row, row.channel, periods, "plan", i)
+        yield from _campaign_faults(row, channels[row.channel], periods, i)
+    told = {row.channel for row in rows}
+    for name in channels:
+        if name not in told:
+            text = f"The plan leaves out {name}: say 0 where nothing is to be spent."
+            yield Fault("/plan", "missing_channel", text)
+
+
+def _campaign_faults(row: ChannelSpend, channel: Channel, periods: int, i: int) -> Iterator[Fault]:
+    known = dict.fromkeys(c.name for c in channel.campaigns if not c.excluded)
+    if known and not row.campaigns:
+        text = f"{row.channel} has campaigns: say what each of them gets, in campaigns."
+        yield Fault(pointer_to("plan", i, "campaigns"), "required", text)
+        return
+    for j, inner in enumerate(row.campaigns or ()):
+        if inner.channel not in known:
+            text = f"{row.channel} has no campaign {inner.channel!r}."
+            text += did_you_mean(inner.channel, known)
+            path = ("plan", i, "campaigns", j, "channel")
+            yield Fault(pointer_to(*path), "unknown_channel", text)
+        name = f"{row.channel}/{inner.channel}"
+        yield from _period_faults(inner, name, periods, "plan", i, "campaigns", j)
+    told = {inner.channel for inner in row.campaigns or ()}
+    for name in known:
+        if name not in told:
+            text = f"The plan leaves out {row.channel}/{name}: say 0 where nothing is to be spent."
+            yield Fault(pointer_to("plan", i, "campaigns"), "missing_channel", text)
+
+
+def _period_faults(
+    row: CampaignSpend, name: str, periods: int, *path: str | int
+) -> Iterator[Fault]:
+    if row.periods is not None and len(row.periods) != periods:
+        text = (
+            f"The plan for {name} must have one amount for each period of the horizon: it has "
+            f"{len(row.periods)}, the horizon {periods}."
+        )
+        yield Fault(pointer_to(*path, "periods"), "length_mismatch", text)

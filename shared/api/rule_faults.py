@@ -1,16 +1,40 @@
-"""Rules over several channels: constraints and interactions that make no sense, unknown names."""
+"""Constraints, interactions and curves that make no sense beyond their shape, unknown names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
-from shared.api.curve_faults import family_of, unbounded
-from shared.api.pointers import did_you_mean, pointer_to
-from shared.api.raw_json import Json, entries, named, number, objects, part, texts
+from pydantic import TypeAdapter, ValidationError
+
+from shared.api.curve_messages import FAMILIES, SMALLEST
+from shared.api.faults import faults_of
+from shared.api.pointers import (
+    Json,
+    did_you_mean,
+    entries,
+    named,
+    number,
+    numbers,
+    objects,
+    part,
+    pointer_to,
+    texts,
+)
+from shared.curves import saturation as curves
 from shared.errors import Fault
 
-__all__ = ["constraint_faults", "interaction_faults", "no_ceiling", "unknown_names"]
+__all__ = [
+    "constraint_faults",
+    "curve_faults",
+    "draw_counts",
+    "has_curve",
+    "interaction_faults",
+    "no_ceiling",
+    "unknown_names",
+]
 
 PAIRS = (
     ("min_spend", "max_spend"),
@@ -27,11 +51,23 @@ LIMITS = (
     "min_share",
     "max_share",
     "max_active",
+    "min_outcome",
+    "min_roas",
+    "max_cpa",
+    "split",
 )
 """What a constraint may say of the sum (or the number) of its channels."""
 
+WHOLE_HORIZON = ("max_active", "min_outcome", "min_roas", "max_cpa")
+"""What it says of all periods together."""
+
 RESERVED = "budget"
 """The name by which answers call the budget itself."""
+
+Path = tuple[str | int, ...]
+
+ROUNDING = 1e-12
+"""Spends closer than this share of themselves may become one when carryover or a price scales."""
 
 
 def unknown_names(raw: Json, known: Sequence[str]) -> Iterator[Fault]:
@@ -137,6 +173,21 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
             message = f"{channel} is twice in the constraint {name!r}."
             yield Fault(pointer_to("constraints", i, "channels", j), "duplicate", message)
         seen.add(channel)
+    split = rule.get("split")
+    if numbers(split) and isinstance(channels, list):
+        if len(split) != len(channels):
+            message = (
+                f"split of the constraint {name!r} must have one share for each of its "
+                f"{len(channels)} channels; it has {len(split)}."
+            )
+            yield Fault(pointer_to("constraints", i, "split"), "length_mismatch", message)
+        elif abs(sum(split) - 1.0) > 1e-6:
+            message = f"The shares of the split {name!r} must add up to 1; they are {sum(split):g}."
+            yield Fault(pointer_to("constraints", i, "split"), "contradiction", message)
+    for field in WHOLE_HORIZON:
+        if rule.get("periods") is not None and rule.get(field) is not None:
+            message = f"{field} of the constraint {name!r} is of the whole horizon: drop periods."
+            yield Fault(pointer_to("constraints", i, field), "conflict", message)
     most = number(rule, "max_active")
     if most is not None and isinstance(channels, list) and most > len(channels):
         message = (
@@ -165,10 +216,10 @@ def interaction_faults(interactions: Any, channels: Any) -> Iterator[Fault]:
             channel = given.get(name, {})
             # A channel's level is that of its campaigns together: each of them needs a ceiling.
             for _, own, campaign in named(channel.get("campaigns")):
-                if unbounded(campaign):
-                    yield no_ceiling(i, j, f"{name}/{own}", str(family_of(campaign)))
-            if not channel.get("campaigns") and unbounded(channel):
-                yield no_ceiling(i, j, name, str(family_of(channel)))
+                if _unbounded(campaign):
+                    yield no_ceiling(i, j, f"{name}/{own}", str(_family_of(campaign)))
+            if not channel.get("campaigns") and _unbounded(channel):
+                yield no_ceiling(i, j, name, str(_family_of(channel)))
 
 
 def no_ceiling(i: int, j: int, name: str, family: str) -> Fault:
@@ -178,3 +229,122 @@ def no_ceiling(i: int, j: int, name: str, family: str) -> Fault:
         "interaction could go by: use a family with max_response."
     )
     return Fault(pointer_to("interactions", i, "channels", j), "no_ceiling", message)
+
+
+def has_curve(channel: Json) -> bool:
+    """Whether a channel (or campaign) brings a curve of its own, in either way."""
+    return channel.get("response") is not None or channel.get("saturation") is not None
+
+
+def _family_of(channel: Json) -> Any:
+    """The family of a channel's own curve; None where there is none."""
+    response = channel.get("response")
+    curve = response.get("saturation") if isinstance(response, dict) else channel.get("saturation")
+    return curve.get("family") if isinstance(curve, dict) else None
+
+
+def _unbounded(channel: Json) -> bool:
+    """Whether its own curve has no ceiling, so no level of saturation to speak of."""
+    family = _family_of(channel)
+    return (
+        isinstance(family, str)
+        and family in curves.FAMILIES
+        and not curves.FAMILIES[family].bounded
+    )
+
+
+def curve_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
+    """Faults of a channel's own curve: its points, its draws and the price of its media."""
+    curve, short = channel.get("response"), channel.get("saturation")
+    if isinstance(short, dict):
+        yield from _table_faults(short, (*path, "saturation"), name)
+    if isinstance(curve, dict) and isinstance(curve.get("saturation"), dict):
+        yield from _table_faults(curve["saturation"], (*path, "response", "saturation"), name)
+        yield from _draw_faults(curve, (*path, "response", "draws"), name)
+    yield from _price_faults(channel, name, path)
+
+
+def _price_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
+    """A price that rises with spend belongs to a curve of its own."""
+    if channel.get("price_elasticity") is None:
+        if channel.get("reference_spend") is not None:
+            message = (
+                f"reference_spend of {name} says where its price_elasticity starts: give both."
+            )
+            yield Fault(pointer_to(*path, "price_elasticity"), "required", message)
+        return
+    if channel.get("like") is not None:
+        message = f"{name} has the curve of another channel, with the price that media have there."
+        yield Fault(pointer_to(*path, "price_elasticity"), "conflict", message)
+
+
+def _table_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:
+    """What makes points a curve: as many spends as responses, the former rising."""
+    spend, response = curve.get("spend"), curve.get("response")
+    if curve.get("family") != "tabulated" or not numbers(spend) or not numbers(response):
+        return
+    if len(spend) != len(response):
+        message = (
+            f"A tabulated curve needs a response for every spend; that of {name} has {len(spend)} "
+            f"spends and {len(response)} responses."
+        )
+        yield Fault(pointer_to(*path, "response"), "length_mismatch", message)
+    if any(b - a <= max(ROUNDING * b, SMALLEST) for a, b in pairwise(spend)):
+        message = f"The spends of the tabulated curve of {name} must rise from point to point."
+        yield Fault(pointer_to(*path, "spend"), "not_increasing", message)
+    if any(b < a for a, b in pairwise(response)):
+        message = f"The responses of the tabulated curve of {name} must never fall."
+        yield Fault(pointer_to(*path, "response"), "not_increasing", message)
+
+
+@cache
+def _draws_of(family: str) -> TypeAdapter[Any]:
+    """Reads a list of one family's parameter objects; built once a process and family."""
+    return TypeAdapter(list[FAMILIES[family]])  # type: ignore[valid-type]
+
+
+def _draw_faults(curve: Json, path: Path, name: str) -> Iterator[Fault]:
+    family, draws = curve["saturation"].get("family"), curve.get("draws")
+    known = isinstance(family, str) and family in FAMILIES
+    if not known or not isinstance(draws, list) or not draws:
+        return
+    complete = [
+        {"family": family, **draw} if isinstance(draw, dict) else draw for draw in draws[:10_000]
+    ]
+    try:
+        _draws_of(family).validate_python(complete)
+    except ValidationError as error:
+        for fault in faults_of(error, complete, FAMILIES[family]):
+            message = fault.message.removesuffix(".")
+            yield Fault(
+                pointer_to(*path) + fault.pointer, fault.code, f"{message} (draws of {name})."
+            )
+        return
+    for i, draw in enumerate(complete):
+        yield from _table_faults(draw, (*path, i), name)
+
+
+def draw_counts(channels: Any) -> Iterator[Fault]:
+    """Draw number s of every curve belongs together: all must carry equally many."""
+    counts = list(_counts(channels, ("channels",)))
+    if not counts:
+        return
+    most = max(count for _, _, count in counts)
+    leader = next(name for _, name, count in counts if count == most)
+    for path, name, count in counts:
+        if count != most:
+            message = (
+                f"All channels must carry equally many draws: {name} has {count}, "
+                f"{leader} has {most}."
+            )
+            yield Fault(pointer_to(*path, "response", "draws"), "unequal_draws", message)
+
+
+def _counts(items: Any, path: Path) -> Iterator[tuple[Path, str, int]]:
+    for i, name, item in named(items):
+        if isinstance(curve := item.get("response"), dict):
+            draws = curve.get("draws")
+            yield (*path, i), name, len(draws) if isinstance(draws, list) else 0
+        elif item.get("saturation") is not None:
+            yield (*path, i), name, 0
+        yield from _counts(item.get("campaigns"), (*path, i, "campaigns"))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from shared.api.campaign_messages import CampaignsRequest
 from shared.api.messages import (
     EvaluateRequest,
     OptimizeRequest,
@@ -18,8 +17,8 @@ from shared.api.messages import (
     SensitivityRequest,
 )
 from shared.api.operations import DATASET_NAME, PATH_PARAMETERS
+from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
 from shared.api.schema import strict_schema
-from shared.api.step_messages import ExperimentRequest, TransitionRequest
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput
 
@@ -48,7 +47,16 @@ class Tool:
 _UNSPEAKABLE = (
     "channels.response",
     "channels.campaigns",
-    "channels.adstock:lag_weights",
+    *(f"channels.adstock:{kind}" for kind in ("lag_weights", "delayed")),
+    *(f"channels.adstock:{kind}" for kind in ("weibull_pdf", "weibull_cdf")),
+    *(f"channels.{field}" for field in ("penalty_per_unit", "periods.note", "periods.price")),
+    *(f"constraints.{field}" for field in ("periods", "min_outcome", "min_roas", "max_cpa")),
+    *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate")),
+    *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
+    *("channels.value_per_outcome", "constraints.split"),
+    "channels.saturation.offset",
+    "objective.population",
+    *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.
     *(f"channels.{field}" for field in ("like", "scale", "uncertainty")),
     "horizon.prior_spend",
@@ -62,6 +70,8 @@ _UNSPEAKABLE = (
 # A what-if says these of its base by changes, or not at all: a tool has a hundred fields at most.
 _BASE_LEFT_OUT = (
     "period_budgets",
+    "budget_windows",
+    "channels.periods",
     "channels.period_weights",
     "objective.long_term_weight",
     "objective.max_frequency",

@@ -1,4 +1,4 @@
-"""The families that are concave everywhere: diminishing returns from the first unit of money."""
+"""The families that are concave everywhere, and powers, which may rise ever faster instead."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from numpy.typing import ArrayLike
 from shared.curves.family import (
     CEILING,
     EPS,
-    HALF,
     Array,
     Concave,
     Fittable,
     Parameter,
+    Reaching,
+    Saturation,
     within,
 )
 
-__all__ = ["Exponential", "Logarithmic", "Logistic", "MichaelisMenten", "Power"]
+__all__ = ["Exponential", "Logarithmic", "Logistic", "Power"]
 
 
 _COEFFICIENT = within("outcome", "What the whole curve is multiplied by.", at_least=0)
@@ -28,12 +29,15 @@ _SCALE = within(
     "spend", "Spend at which a further unit brings half of what the first brings.", above=0
 )
 _EXPONENT = within(
-    "number", "Percent of outcome per percent of spend; 1 is a line.", above=0, at_most=1
+    "number",
+    "Percent of outcome per percent of spend; 1 is a line, above it returns rise.",
+    above=0,
+    at_most=5,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential(Concave, Fittable):
+class Exponential(Concave, Fittable, Reaching):
     """Each further unit of spend wins the same share of what is left below the ceiling.
 
     >>> float(Exponential(100.0, 0.5).value(2.0))
@@ -70,6 +74,17 @@ class Exponential(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * np.exp(-self.rate * np.asarray(x, float)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
+
+    def line_of_log(self, whole: Parameter) -> Power | None:
+        """Where all can be reached ``exp(-rate x)`` are missed, of which the log is one."""
+        return Power(self.rate, 1.0) if np.all(np.equal(self.max_response, whole)) else None
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
@@ -78,7 +93,7 @@ class Exponential(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic(Concave, Fittable):
+class Logistic(Concave, Fittable, Reaching):
     """A logistic curve's upper half, from 0.
 
     Computed as ``tanh(rate x / 2)``, which loses nothing near 0 and saturates without overflow.
@@ -119,54 +134,25 @@ class Logistic(Concave, Fittable):
         del share, error
         return np.zeros(np.shape(x))
 
+    def left(self, x: ArrayLike) -> Array:
+        e = np.exp(-self.rate * np.asarray(x, float))
+        return np.asarray(self.max_response * (2.0 * e / (1.0 + e)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.where(
+                np.equal(self.max_response, 0.0),
+                0.0,
+                self.max_response / np.subtract(whole, self.max_response),
+            )
+        return 0.5 * np.log1p(2.0 * odds) / self.rate
+
     @staticmethod
     def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
         ratio = adstock / half
         value = np.tanh(0.5 * ratio)
         slope = 0.5 * (1.0 - value) * (1.0 + value)  # by the ratio
         return value, slope / half, -ratio * slope, np.zeros_like(adstock)
-
-
-@dataclass(frozen=True, slots=True)
-class MichaelisMenten(Concave, Fittable):
-    """A Hill curve of shape one.
-
-    >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
-    50.0
-    """
-
-    max_response: Parameter = field(metadata=CEILING)
-    half_saturation: Parameter = field(metadata=HALF)
-    family: ClassVar[str] = "michaelis_menten"
-    formula: ClassVar[str] = "max_response * x / (half_saturation + x)"
-    bounded: ClassVar[bool] = True
-    forgiving: ClassVar[bool] = False
-
-    def value(self, x: ArrayLike) -> Array:
-        x = np.asarray(x, float)
-        return np.asarray(self.max_response * (x / (self.half_saturation + x)))
-
-    def slope(self, x: ArrayLike) -> Array:
-        total = self.half_saturation + np.asarray(x, float)
-        return np.asarray(self.max_response / total * (self.half_saturation / total))
-
-    def relative_curvature(self, x: ArrayLike) -> Array:
-        return np.asarray(-2.0 / (self.half_saturation + np.asarray(x, float)))
-
-    def at_slope(self, slope: ArrayLike) -> Array:
-        half = self.half_saturation
-        with np.errstate(over="ignore", divide="ignore"):
-            ratio = np.sqrt(self.max_response / half / np.asarray(slope, float))
-        return np.asarray(np.maximum(ratio - 1.0, 0.0) * half)
-
-    def argument_error(self, x: Array) -> Array:
-        return np.zeros(np.shape(x))
-
-    @staticmethod
-    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
-        whole = half + adstock
-        value = adstock / whole
-        return value, half / whole**2, -value * (half / whole), np.zeros_like(adstock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +192,15 @@ class Logarithmic(Concave, Fittable):
 
 
 @dataclass(frozen=True, slots=True)
-class Power(Concave):
-    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1."""
+class Power(Saturation):
+    """Each percent of spend brings the same percent of outcome; a straight line at exponent 1.
+
+    Above 1 it is convex without an end, so its inflection is infinite and what ends the spend is a
+    budget or a ceiling.
+
+    >>> float(Power(2.0, 1.5).value(4.0)), Power(2.0, 1.5).inflection()
+    (16.0, inf)
+    """
 
     coefficient: Parameter = field(metadata=_COEFFICIENT)
     exponent: Parameter = field(metadata=_EXPONENT)
@@ -215,6 +208,7 @@ class Power(Concave):
     formula: ClassVar[str] = "coefficient * x^exponent"
     bounded: ClassVar[bool] = False
     forgiving: ClassVar[bool] = False
+    single: ClassVar[None] = None
 
     def value(self, x: ArrayLike) -> Array:
         return np.asarray(self.coefficient * np.asarray(x, float) ** self.exponent)
@@ -236,10 +230,21 @@ class Power(Concave):
             log_ratio = np.log(np.asarray(self.coefficient * self.exponent)) - np.log(slope)
             out = np.exp(log_ratio / (1.0 - np.asarray(self.exponent)))
         straight = np.where(log_ratio > 0.0, np.inf, 0.0)
-        return np.asarray(np.where(np.equal(self.exponent, 1.0), straight, out))
+        out = np.where(np.equal(self.exponent, 1.0), straight, out)
+        return np.asarray(np.where(np.greater(self.exponent, 1.0), np.inf, out))
+
+    def inflection(self) -> Parameter:
+        shape = np.broadcast_shapes(np.shape(self.coefficient), np.shape(self.exponent))
+        out = np.where(np.greater(self.exponent, 1.0), np.inf, np.zeros(shape))
+        return out if shape else float(out)
+
+    def bought(self, reference: Parameter, power: Parameter) -> Power:
+        size = self.coefficient * reference ** (self.exponent * (1.0 - power))
+        return Power(size, power * self.exponent)
 
     def scaled(self, input_scale: Parameter) -> Power:
         return Power(self.coefficient * input_scale**self.exponent, self.exponent)
 
     def argument_error(self, x: Array) -> Array:
-        return np.asarray(8.0 * EPS * np.abs(np.log(np.maximum(x, 1e-300))))
+        steep = np.maximum(self.exponent, 1.0)
+        return np.asarray(8.0 * EPS * steep * np.abs(np.log(np.maximum(x, 1e-300))))

@@ -2,18 +2,45 @@
 
 Plain, immutable data with a lossless JSON form. A set is written once under its version and never
 changed; promoting one is a matter of the dataset's manifest, not of the set.
+
+``by_analogy`` makes a curve for a channel without a history: another channel's, at another size,
+and less sure. The size ``k`` of a channel is how much money it can take: ``f_k(x) = k f(x / k)``
+has the same return on the first unit of money and ends at ``k`` times the outcome. What is not
+known is how alike the two are, so each draw has a return and a size of its own, both log-normal.
 """
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from shared.curves.adstock import Adstock, adstock_from_dict
 from shared.curves.saturation import Saturation, saturation_from_dict
 
-__all__ = ["ChannelCurve", "CurveSet", "ObservedSpend", "Response", "ReturnOnInvestment"]
+__all__ = [
+    "DRAWS",
+    "QUARTER",
+    "ChannelCurve",
+    "CurveSet",
+    "ObservedSpend",
+    "Response",
+    "ReturnOnInvestment",
+    "by_analogy",
+]
+
+DRAWS = 200
+"""Draws of a curve by analogy where no other channel says how many."""
+
+QUARTER = {"day": 91, "week": 13, "month": 3}
+"""Periods of a quarter, by frequency: the last ones of a history stand for today."""
+
+NORMAL_95 = 1.6448536269514722
+"""95 % quantile of the standard normal distribution: 90 % lie within as many sd of the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +66,20 @@ class Response:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Response:
-        saturation = saturation_from_dict(data["saturation"])
-        adstock = data.get("adstock")
+        curve, draws, adstock = data["saturation"], data.get("draws") or (), data.get("adstock")
+        shared = {"family": curve.get("family")}
+        if any("offset" in each for each in (curve, *draws)):  # in one of them, so in all
+            shared["offset"] = curve.get("offset", 0.0)
         return cls(
-            saturation=saturation,
+            saturation=saturation_from_dict({**shared, **curve}),
             adstock=None if adstock is None else adstock_from_dict(adstock),
-            draws=tuple(
-                saturation_from_dict({"family": saturation.family, **draw})
-                for draw in data.get("draws") or ()
-            ),
+            draws=tuple(saturation_from_dict({**shared, **draw}) for draw in draws),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedSpend:
-    """Spend per period in the history. ``last`` is the mean of the last 13 weeks (or a quarter)."""
+    """Spend per period in the history. ``last`` is the mean of the last ``QUARTER``."""
 
     min: float
     mean: float
@@ -167,3 +193,41 @@ class CurveSet:
             baseline=data.get("baseline") or {},
             diagnostics=data.get("diagnostics") or {},
         )
+
+
+def by_analogy(
+    known: Response, name: str, *, scale: float, uncertainty: float, draws: int, seed: int
+) -> Response:
+    """The response of channel ``name`` if it is like a ``known`` one.
+
+    Parameters
+    ----------
+    scale
+        Its size over the known channel's.
+    uncertainty
+        A factor of at least 1: in 90 % of the draws the return lies within it either way of the
+        known channel's in that draw, and so does the size. The mean return is kept, so that being
+        less sure does not look like being better.
+    draws
+        How many; the known channel's own are used, in their order, where it has them.
+    seed
+        Makes it reproducible; channels of other names are independent.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    spread = math.log(uncertainty) / NORMAL_95
+    returns = np.exp(spread * rng.standard_normal(draws))
+    returns /= returns.mean()
+    sizes = scale * np.exp(spread * rng.standard_normal(draws))
+    curves = known.draws or (known.saturation,) * draws
+
+    def sized(curve: Saturation, size: float, gain: float) -> Saturation:
+        return curve.scaled(1.0 / size).times(size * gain)
+
+    return Response(
+        saturation=sized(known.saturation, scale, 1.0),
+        adstock=known.adstock,
+        draws=tuple(
+            sized(curve, size, gain)
+            for curve, size, gain in zip(curves, sizes.tolist(), returns.tolist(), strict=True)
+        ),
+    )

@@ -29,6 +29,7 @@ __all__ = [
     "Fittable",
     "Parameter",
     "Range",
+    "Reaching",
     "Saturation",
     "Single",
     "checked",
@@ -38,8 +39,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Parameter = float | Array
-Unit = Literal["outcome", "spend", "per spend", "number"]
-"""Of a parameter. A curve is proportional to its one parameter in units of outcome."""
+Unit = Literal["outcome", "intercept", "spend", "per spend", "number"]
+"""Of a parameter. A curve is proportional to its one parameter in units of outcome, but for an
+intercept, which is an outcome as well."""
 
 EPS = 2.220446049250313e-16
 """Relative distance of neighbouring floats."""
@@ -47,6 +49,7 @@ EPS = 2.220446049250313e-16
 LARGEST = 1e15
 """No amount of money and no outcome of a request is larger; it keeps sums and squares finite."""
 
+_BEYOND = 1e300  # no adstocked spend is as large
 _ROUNDED = 32.0 * EPS  # some operations, elementary functions right to 4 units in the last place
 _FEW = 16  # so many curves are inverted faster one by one
 
@@ -158,7 +161,8 @@ class Saturation(ABC):
 
     @abstractmethod
     def inflection(self) -> Parameter:
-        """Spend at which the curve turns from convex to concave; 0 where it is concave."""
+        """Spend at which the curve turns from convex to concave; 0 where it is concave, ``inf``
+        where it is convex throughout."""
 
     @abstractmethod
     def argument_error(self, x: Array) -> Array:
@@ -198,7 +202,7 @@ class Saturation(ABC):
     @cache
     def ranges(cls) -> dict[str, Range]:
         """What each parameter is and may be, in their order."""
-        own = {item.name: item.metadata.get("range") for item in fields(cls)}  # type: ignore[arg-type]
+        own = {item.name: item.metadata.get("range") for item in fields(cls) if item.init}  # type: ignore[arg-type]
         allowed = {name: given for name, given in own.items() if isinstance(given, Range)}
         units = [given.unit for given in allowed.values()]
         told = cls.scaled is not Saturation.scaled or "spend" in units or "per spend" in units
@@ -207,6 +211,7 @@ class Saturation(ABC):
         return allowed
 
     @classmethod
+    @cache
     def closed_form(cls) -> bool:
         """Whether arrays of parameters can stand for many curves: none of them is a list."""
         return all(own.count is None for own in cls.ranges().values())
@@ -226,9 +231,10 @@ class Saturation(ABC):
         return size if self.bounded else self.inflection() + np.inf
 
     def concave_from(self) -> Array:
-        """The inflection; ``inf`` for a straight line, which a curve without effect is too."""
-        bend = np.asarray(self.inflection(), dtype=float)
-        curved = np.less(self.relative_curvature(2.0 * bend + 1.0), 0.0)
+        """The inflection (beyond any spend where the curve is convex throughout), as a number;
+        ``inf`` for a straight line, which a curve without effect is too."""
+        bend = np.minimum(np.asarray(self.inflection(), dtype=float), _BEYOND)
+        curved = np.not_equal(self.relative_curvature(2.0 * bend + 1.0), 0.0)
         return np.where(curved & np.not_equal(self.size(), 0.0), bend, np.inf)
 
     def scaled(self, input_scale: Parameter) -> Self:
@@ -242,7 +248,12 @@ class Saturation(ABC):
 
     def times(self, factor: Parameter) -> Self:
         """The curve ``factor * f(x)``, of the same family."""
-        return self._by_unit({"outcome": lambda p: p * factor})
+        return self._by_unit(dict.fromkeys(("outcome", "intercept"), lambda p: p * factor))
+
+    def bought(self, reference: Parameter, power: Parameter) -> Saturation | None:
+        """The curve ``x -> self(reference * (x / reference)^power)``, where a family has it."""
+        del reference, power
+        return None
 
     def each(self, of: Callable[[Any], Any]) -> Self:
         """The curve with ``of`` each parameter in its place."""
@@ -321,6 +332,31 @@ class Fittable(Saturation, abstract=True):
     def shaped(cls) -> bool:
         """Whether the level depends on a shape."""
         return any(own.unit == "number" for own in cls.ranges().values())
+
+
+class Reaching(Saturation, abstract=True):
+    """A family with a ceiling that can say how many people are reached, each counted once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def left(self, x: ArrayLike) -> Array:
+        """``size - value(x)``, what is missing of the ceiling, without cancellation.
+
+        Off by no more than a few roundings and ``argument_error(x)``.
+        """
+
+    @abstractmethod
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        """Inflection of ``-log(1 - f(x) / whole)``, for a ``whole`` at or above the ceiling.
+
+        It is where ``f''/f'`` falls to ``-f' / (whole - f)``; ``inf`` where it never does.
+        """
+
+    def line_of_log(self, whole: Parameter) -> Saturation | None:
+        """``-log(1 - f(x) / whole)`` where that is a straight line."""
+        del whole
+        return None
 
 
 def expit(z: Array) -> Array:

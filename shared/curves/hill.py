@@ -1,4 +1,5 @@
-"""Hill: S-shaped where its shape is above one, diminishing returns from the start elsewhere."""
+"""Hill: S-shaped where its shape is above one, diminishing returns from the start elsewhere; at
+shape one also under the name of Michaelis and Menten."""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ from shared.curves.family import (
     EPS,
     HALF,
     Array,
+    Concave,
     Fittable,
     Parameter,
+    Reaching,
     expit,
     within,
 )
 
-__all__ = ["Hill", "SingleHill"]
+__all__ = ["Hill", "MichaelisMenten", "SingleHill"]
 
 _LN2 = 0.6931471805599453
 _MOST = 709.0  # exp of more overflows
@@ -89,7 +92,7 @@ class SingleHill:
 
 
 @dataclass(frozen=True, slots=True)
-class Hill(Fittable):
+class Hill(Fittable, Reaching):
     """Half its ceiling at ``half_saturation``, which it nears the faster the higher its shape.
 
     Everything is computed from ``t = shape * ln(x / half_saturation)``: no power of a large number
@@ -209,6 +212,22 @@ class Hill(Fittable):
         span = log_x + np.abs(np.log(self.half_saturation)) + 1.0
         return np.asarray(8.0 * EPS * (1.0 + np.asarray(self.shape)) * span)
 
+    def bought(self, reference: Parameter, power: Parameter) -> Hill:
+        half = reference * (self.half_saturation / reference) ** (1.0 / power)
+        return Hill(self.max_response, half, power * self.shape)
+
+    def left(self, x: ArrayLike) -> Array:
+        return np.asarray(self.max_response * expit(-self.shape * self._log_ratio(x)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        """At the smaller root q, the share of the ceiling, of
+        ``s top q^2 - (2 s whole - top) q + (s - 1) whole``."""
+        s, top = np.asarray(self.shape, float), np.asarray(self.max_response, float)
+        linear = 2.0 * s * whole - top
+        root = np.sqrt(4.0 * s * s * whole * (whole - top) + top * top)
+        q = 2.0 * whole * np.maximum(s - 1.0, 0.0) / (linear + root)
+        return np.asarray(self.half_saturation * (q / (1.0 - q)) ** (1.0 / s))
+
     @staticmethod
     def level(adstock: Array, half: Array, shape: Array, /) -> tuple[Array, Array, Array, Array]:
         """``1 / (1 + e^-q)`` with ``q = shape log(a / half)``: no power can overflow."""
@@ -228,3 +247,56 @@ class Hill(Fittable):
         by_half *= shape
         np.divide(by_half, a, out=a)
         return value, np.negative(a, out=a), by_half, by_shape
+
+
+@dataclass(frozen=True, slots=True)
+class MichaelisMenten(Concave, Fittable, Reaching):
+    """A Hill curve of shape one.
+
+    >>> float(MichaelisMenten(100.0, 20.0).value(20.0))
+    50.0
+    """
+
+    max_response: Parameter = field(metadata=CEILING)
+    half_saturation: Parameter = field(metadata=HALF)
+    family: ClassVar[str] = "michaelis_menten"
+    formula: ClassVar[str] = "max_response * x / (half_saturation + x)"
+    bounded: ClassVar[bool] = True
+    forgiving: ClassVar[bool] = False
+
+    def value(self, x: ArrayLike) -> Array:
+        x = np.asarray(x, float)
+        return np.asarray(self.max_response * (x / (self.half_saturation + x)))
+
+    def slope(self, x: ArrayLike) -> Array:
+        total = self.half_saturation + np.asarray(x, float)
+        return np.asarray(self.max_response / total * (self.half_saturation / total))
+
+    def relative_curvature(self, x: ArrayLike) -> Array:
+        return np.asarray(-2.0 / (self.half_saturation + np.asarray(x, float)))
+
+    def at_slope(self, slope: ArrayLike) -> Array:
+        half = self.half_saturation
+        with np.errstate(over="ignore", divide="ignore"):
+            ratio = np.sqrt(self.max_response / half / np.asarray(slope, float))
+        return np.asarray(np.maximum(ratio - 1.0, 0.0) * half)
+
+    def argument_error(self, x: Array) -> Array:
+        return np.zeros(np.shape(x))
+
+    def left(self, x: ArrayLike) -> Array:
+        half = self.half_saturation
+        return np.asarray(self.max_response * (half / (half + np.asarray(x, float))))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        del whole
+        return self.inflection()
+
+    def bought(self, reference: Parameter, power: Parameter) -> Hill:
+        return Hill(self.max_response, self.half_saturation, 1.0).bought(reference, power)
+
+    @staticmethod
+    def level(adstock: Array, half: Array, _: Array, /) -> tuple[Array, Array, Array, Array]:
+        whole = half + adstock
+        value = adstock / whole
+        return value, half / whole**2, -value * (half / whole), np.zeros_like(adstock)

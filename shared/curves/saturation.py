@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from shared.curves.concave import Exponential, Logarithmic, Logistic, MichaelisMenten, Power
+from shared.curves.concave import Exponential, Logarithmic, Logistic, Power
+from shared.curves.derived import with_offset
 from shared.curves.family import Array, Fittable, Parameter, Saturation
-from shared.curves.hill import Hill
+from shared.curves.hill import Hill, MichaelisMenten
 from shared.curves.sigmoid import Sigmoid
 from shared.curves.tabulated import Tabulated
 
@@ -56,7 +57,7 @@ def fittable() -> dict[str, type[Fittable]]:
 
 
 def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
-    """Read ``{"family": ..., **parameters}``.
+    """Read ``{"family": ..., **parameters}``, and an ``offset`` where there is one.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
     if cls is None:
         known = ", ".join(FAMILIES)
         raise ValueError(f"Unknown saturation family {family!r}; known are {known}.")
-    given = {name: value for name, value in data.items() if name != "family"}
+    given = {name: value for name, value in data.items() if name not in ("family", "offset")}
     unknown = [name for name in given if name not in cls.ranges()]
     if unknown:
         raise ValueError(f"{family}: unknown parameter {', '.join(map(repr, unknown))}.")
@@ -83,4 +84,5 @@ def saturation_from_dict(data: Mapping[str, Any]) -> Saturation:
     missing = [name for name in needed if name not in given]
     if missing:
         raise ValueError(f"{family}: {', '.join(missing)} is missing.")
-    return cls(**given)
+    curve, offset = cls(**given), data.get("offset")
+    return curve if offset is None else with_offset(curve, offset)

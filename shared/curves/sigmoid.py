@@ -14,6 +14,7 @@ from shared.curves.family import (
     EPS,
     Array,
     Parameter,
+    Reaching,
     Saturation,
     expit,
     within,
@@ -61,7 +62,7 @@ class SingleSigmoid:
 
 
 @dataclass(frozen=True, slots=True)
-class Sigmoid(Saturation):
+class Sigmoid(Reaching):
     """A logistic L about ``midpoint``, moved to start at zero and stretched to end at its ceiling.
 
     The difference and the quotient of its formula cancel digits where ``L(0)`` is near 0 or 1;
@@ -133,6 +134,18 @@ class Sigmoid(Saturation):
         )
         out = np.broadcast_to(np.maximum(self.midpoint, 0.0), shape)
         return np.array(out) if shape else float(out)
+
+    def left(self, x: ArrayLike) -> Array:
+        above = np.exp(-self.steepness * np.asarray(x, float))
+        beyond = self._argument(x)
+        return np.asarray(self.max_response * (expit(-beyond) + above * expit(beyond)))
+
+    def bend_of_log(self, whole: Parameter) -> Parameter:
+        """Where ``top L^2 - 2 rest L + rest`` is 0, ``rest = whole (1 - L(0)) + top L(0)``."""
+        top, start = self.max_response, expit(np.asarray(self.steepness * self.midpoint))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.where(np.equal(top, 0.0), 0.0, top / (np.subtract(whole, top) * start))
+        return np.maximum(self.midpoint + 0.5 * np.log1p(odds) / self.steepness, 0.0)
 
     def argument_error(self, x: Array) -> Array:
         return np.asarray(16.0 * EPS * self.steepness * (x + np.abs(self.midpoint)))

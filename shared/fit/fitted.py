@@ -26,7 +26,7 @@ from shared.curves.curveset import Response
 from shared.fit.bayes.lift import Lifted
 from shared.fit.design.design import Design
 
-__all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns"]
+__all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns", "middle_90"]
 
 Floats = NDArray[np.float64]
 
@@ -147,3 +147,9 @@ class Fitted(Protocol):
 
         ``noise.outliers`` lists rows (numbers of periods) that count for little.
         """
+
+
+def middle_90(values: Floats) -> tuple[float, float, float]:
+    """The ends of the 90 % interval of draws with their median between."""
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return float(low), float(middle), float(high)

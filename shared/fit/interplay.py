@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.design.design import Design
-from shared.fit.support import Asked
+from shared.fit.support import AskedModel
 
 __all__ = ["Interplay", "Pairs", "arm_pairs", "asked_pairs", "products", "told_strengths"]
 
@@ -48,7 +48,7 @@ def arm_pairs(design: Design, channels: Sequence[tuple[int, int]]) -> tuple[Pair
 
 
 def asked_pairs(
-    spec: Mapping[str, Any], asked: Asked, design: Design, names: Sequence[str]
+    spec: Mapping[str, Any], asked: AskedModel, design: Design, names: Sequence[str]
 ) -> Interplay:
     """The pairs that a spec asks a regression for.
 

@@ -50,7 +50,7 @@ def fit_window(
             history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous
         )
     if kind == "time_series":
-        from shared.fit.series.fit import fit_series
+        from shared.fit.series import fit_series
 
         return fit_series(
             history, spec, seed=seed, train=train, draws=draws, choice=choice, previous=previous

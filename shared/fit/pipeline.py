@@ -10,7 +10,6 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput
-from shared.fit.check.backtest import Advise, backtest
 from shared.fit.check.calibration import (
     Calibration,
     calibrate,
@@ -18,15 +17,10 @@ from shared.fit.check.calibration import (
     error_ratio,
     told,
 )
-from shared.fit.check.cross_validation import cross_validation
-from shared.fit.check.gate import judge
-from shared.fit.check.lift_tests import read_back
-from shared.fit.check.report import baseline_of, diagnose
-from shared.fit.check.rivals import rival_of
-from shared.fit.check.stability import jumped, returns_of, stability
-from shared.fit.check.validate import blocked, validate
-from shared.fit.design.design import arm_name
-from shared.fit.design.observed import observed_spend
+from shared.fit.check.gate import judge, jumped, returns_of, stability
+from shared.fit.check.report import Advise, backtest, baseline_of, diagnose, read_back
+from shared.fit.check.validate import blocked, cross_validation, rival_of, validate
+from shared.fit.design.design import arm_name, observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.kinds import fit_window
 from shared.fit.support import settled

@@ -9,15 +9,15 @@ from typing import Any
 
 from shared.curves.saturation import fittable
 from shared.errors import Fault, InvalidInput, NotSupportedYet
-from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.kernels import ADSTOCK_FAMILIES
 
-__all__ = ["KINDS", "Asked", "asked_of", "settled"]
+__all__ = ["KINDS", "AskedModel", "asked_of", "settled"]
 
 KINDS = ("bayesian", "ridge", "time_series")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedModel:
     """Wishes of a spec; ``None`` as a family means that the fit is to choose.
 
     Attributes
@@ -56,7 +56,7 @@ class Asked:
         return self.adstocks.get(channel, self.adstock)
 
 
-def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
+def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> AskedModel:
     """Read the wishes of a spec for a history with ``channels``.
 
     Raises
@@ -112,7 +112,7 @@ def asked_of(spec: Mapping[str, Any], channels: Sequence[str]) -> Asked:
             pairs.append((names[0], names[1]))
     if faults:
         raise InvalidInput(faults)
-    return Asked(
+    return AskedModel(
         kind=kind,
         saturation=saturation,
         adstock=adstock,

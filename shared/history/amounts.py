@@ -10,12 +10,16 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import tokens
 from shared.history.reading import Table
 from shared.history.spec import Spec
 
 __all__ = [
+    "CODES",
     "Amount",
     "amounts_of_long",
     "amounts_of_wide",
@@ -23,14 +27,17 @@ __all__ = [
     "one_currency",
     "one_unit",
     "without_currency",
+    "worth_of",
 ]
+
+Floats = NDArray[np.float64]
 
 _TRADED = (
     "AED ARS AUD BDT BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY "
     "KES KRW KWD LKR MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RUB SAR SEK SGD THB TRY TWD UAH "
     "USD UYU VND ZAR"
 )
-_CODES = frozenset(_TRADED.split())
+CODES = frozenset(_TRADED.split())
 _SIGNS = {
     "$": "USD CAD AUD NZD MXN ARS CLP COP UYU SGD HKD TWD",
     "€": "EUR",
@@ -75,7 +82,7 @@ _SIGNS = {
 }
 """Signs that stand beside numbers, and the currencies that each may mean."""
 
-_KNOWN = {code: frozenset({code}) for code in _CODES} | {
+_KNOWN = {code: frozenset({code}) for code in CODES} | {
     sign: frozenset(codes.split()) for sign, codes in _SIGNS.items()
 }
 _FOLDED = {sign.casefold(): sign for sign in _KNOWN}
@@ -139,7 +146,7 @@ def without_currency(cell: str) -> tuple[str, str, str]:
 
 def currency_sign(name: str) -> str:
     """The one currency that a column's name holds, or ""."""
-    codes = {word.upper() for word in tokens(name)} & _CODES
+    codes = {word.upper() for word in tokens(name)} & CODES
     found = codes or {sign for sign in _SIGNS if sign[-1:] in _SYMBOLS and sign in name}
     longest = max(found, key=len, default="")
     return longest if all(sign in longest for sign in found) else ""
@@ -152,7 +159,7 @@ def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Am
         for scope in dict.fromkeys(scopes):
             yield Amount(f"Column '{column}'", where, sign, scope)
     if _MAY_HOLD.search("".join(table.columns[column])):
-        yield from _cells(table, column, lambda cell: without_currency(cell)[2], scopes)
+        yield from _cells(table, column, _sign_in, scopes)
 
 
 def _amounts_of_rows(
@@ -163,12 +170,51 @@ def _amounts_of_rows(
     ``taken`` are the columns that have another role.
     """
     for name in table.header:
-        if name in taken:
-            continue
-        held = {cell.strip() for cell in set(table.columns[name])} - {""}
-        named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
-        if held and (held <= _CODES or (named and not any(map(str.isdigit, "".join(held))))):
+        if name not in taken and _holds_currencies(table, name):
             yield from _cells(table, name, str.strip, scopes)
+
+
+def _holds_currencies(table: Table, name: str) -> bool:
+    held = {cell.strip() for cell in set(table.columns[name])} - {""}
+    named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
+    return bool(held) and (held <= CODES or (named and not any(map(str.isdigit, "".join(held)))))
+
+
+def worth_of(table: Table, column: str, spec: Spec) -> Floats:
+    """Shape (R,): what one unit of each cell of a column is worth, by the spec's ``rates``.
+
+    The currency is that of the cell, else of the row's column of currencies, else of the column's
+    name.
+    """
+    rates = _rates(spec)
+    out = np.ones(len(table.lines))
+    if not rates:
+        return out
+    rows = [name for name in table.header if _holds_currencies(table, name)]
+    if spec.currency_column in table.columns:
+        rows = [str(spec.currency_column)]
+    out *= _rate(currency_sign(column), rates)
+    ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
+    for name, sign_of in (*ways, (column, _sign_in)):
+        cells = table.columns[name]
+        signs = {cell: sign_of(cell) for cell in set(cells)}
+        told = {cell: _rate(sign, rates) for cell, sign in signs.items() if sign}
+        out = np.array([told.get(cell, worth) for cell, worth in zip(cells, out, strict=True)])
+    return out
+
+
+def _sign_in(cell: str) -> str:
+    return without_currency(cell)[2]
+
+
+def _rates(spec: Spec) -> dict[str, float]:
+    return {item.currency.upper(): item.rate for item in spec.rates or ()}
+
+
+def _rate(sign: str, rates: Mapping[str, float]) -> float:
+    """What the spec says one unit of a currency is worth; 1 where it says nothing."""
+    known = Amount("", "", sign, "").currencies & rates.keys() if sign else set()
+    return rates[next(iter(known))] if len(known) == 1 else 1.0
 
 
 def _cells(
@@ -190,12 +236,12 @@ def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amou
     rows, roles = len(table.lines), spec.channels or ()
     for role in roles:
         if role.spend:
-            scope = "" if role.scale is None else f"spend {role.channel}"
+            scope = "" if role.worth is None else f"spend {role.channel}"
             yield from _amounts_of(table, role.spend, [scope] * rows)
     yield from _amounts_of_outcome(table, spec)
     taken = {date_column, spec.events, spec.geo, *(role.spend for role in roles)}
     taken |= {*(spec.controls or ()), *dict(spec.outcome_columns)}
-    told = spec.outcomes is not None and all(role.scale is not None for role in roles)
+    told = spec.outcomes is not None and all(role.worth is not None for role in roles)
     yield from _amounts_of_rows(table, taken, ["rows" if told else ""] * rows)
 
 
@@ -227,11 +273,13 @@ def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
 
 def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> None:
     """Add a fault for every amount whose currency is not that of the others and of the spec."""
-    said = spec.currency or ""
+    said, rated = spec.currency or "", _rates(spec)
     own = [Amount("'currency' of the spec", "/currency", said, "")]
     first: dict[str, Amount] = {}
     known: dict[str, frozenset[str]] = {}
     for amount in (*(own if said.casefold() in _FOLDED else ()), *amounts):
+        if amount.currencies & rated.keys():
+            continue
         other = first.setdefault(amount.scope, amount)
         both = known.get(amount.scope, amount.currencies) & amount.currencies
         if both:
@@ -242,7 +290,8 @@ def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> Non
             "mixed_currencies",
             f"{amount.what} is in {amount.sign}, {_lower(other.what)} in {other.sign}: convert one "
             "of the two, or say in the spec what one unit is worth in the currency of the rest "
-            "('scale' of a channel that is in one currency, 'value' of a column under 'outcomes').",
+            "('rates', 'scale' of a channel that is in one currency, 'value' of a column under "
+            "'outcomes').",
         )
 
 

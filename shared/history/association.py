@@ -71,12 +71,13 @@ class Drivers:
 class Precision:
     """What a plain regression of the outcome on everything could show.
 
-    ``noise`` is the sd of what it leaves, per period; ``standard_error`` (C,) that of each
-    channel's return, outcome per unit of money; inf where it cannot be told at all.
+    ``noise`` is the sd of what it leaves, per period; ``slope`` (C,) each channel's return, outcome
+    per unit of money, and ``standard_error`` (C,) its error; inf where it cannot be told at all.
     """
 
     noise: float
     standard_error: Floats
+    slope: Floats
 
 
 def moving_channels(history: History) -> list[int]:
@@ -270,4 +271,5 @@ def precision_of(history: History) -> Precision | None:
     # A direction that never moved leaves the channels in it open altogether.
     open_ones = np.sum(right[~kept] ** 2, axis=0)[whole.shape[1] :] > 1e-6
     error = np.where(open_ones, np.inf, noise * np.sqrt(variance) / scale)
-    return Precision(noise, error)
+    weights = right[kept].T @ ((left[:, kept].T @ (outcome / size)) / values[kept])
+    return Precision(noise, error, weights[whole.shape[1] :] * size / scale)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from math import inf
 from typing import Any
 
 from shared.history.faults import FaultLog
@@ -42,7 +41,7 @@ def check_lift_tests(
     left_out: Collection[str],
     faults: FaultLog,
 ) -> None:
-    """Add a fault for every impossible number or date, and for every name that nobody has.
+    """Add a fault for every impossible date, and for every name that nobody has.
 
     Parameters
     ----------
@@ -66,17 +65,6 @@ def check_lift_tests(
         start, end = (_day(test, key, at, faults) for key in ("start", "end"))
         if start is not None and end is not None and end < start:
             faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")
-        for key in ("spend_change", "outcome_change"):
-            if not _is_number(test.get(key)):
-                text = f"{key} must be a number: in all, what was less what would have been."
-                faults.add(f"{at}/{key}", "not_a_number", text)
-        error = test.get("standard_error") or 0.0
-        if not (_is_number(error) and error > 0):
-            text = "standard_error must be above 0: of outcome_change, in all."
-            faults.add(f"{at}/standard_error", "not_positive", text)
-        if not isinstance(test.get("in_history") or False, bool):
-            text = "in_history must be true or false: whether the history's rows hold the test."
-            faults.add(f"{at}/in_history", "not_a_boolean", text)
 
 
 def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:
@@ -114,10 +102,6 @@ def _check_geo(
         faults.add_unknown(where, "unknown_geo", text, str(geo), geos)
         return
     faults.add(where, "unknown_geo", text)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < inf
 
 
 def _day(test: Mapping[str, Any], key: str, at: str, faults: FaultLog) -> date | None:

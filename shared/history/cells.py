@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.formats import limit_cells
 from shared.history.periods import period_number
-from shared.history.reading import limit_cells
 from shared.history.table import Finding, History, Panel
-from shared.history.tidy import Rows
 
-__all__ = ["MOST_CELLS", "UNNAMED", "Cells", "national", "over_arms", "panel_of", "sums"]
+__all__ = [
+    "MOST_CELLS",
+    "UNNAMED",
+    "Cells",
+    "added_up",
+    "national",
+    "over_arms",
+    "panel_of",
+    "sums",
+]
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +86,36 @@ def sums(shape: tuple[int, ...], at: tuple[NDArray[np.intp], ...], values: Float
     return out
 
 
+def means(count: int, at: NDArray[np.intp], values: Floats) -> Floats:
+    """Means of the values that are known at each of ``count`` places; NaN where there is none."""
+    ones = np.where(np.isfinite(values), 1.0, np.nan)
+    return sums((count,), (at,), values) / sums((count,), (at,), ones)
+
+
+def added_up(cells: Cells) -> Cells:
+    """Rows of one date and geo as one: sums, of controls means."""
+    keys = list(zip(cells.dates, cells.geos, strict=True))
+    place = {key: t for t, key in enumerate(sorted(set(keys)))}
+    if len(place) == len(keys):
+        return cells
+    at, arms = np.array([place[key] for key in keys]), np.arange(len(cells.arms))
+    shape = (len(place), len(arms))
+    events = [""] * len(place)
+    for t, label in zip(at.tolist(), cells.events, strict=True):
+        events[t] = events[t] or label
+    controls = [means(len(place), at, column) for column in cells.controls.T]
+    return replace(
+        cells,
+        dates=[day for day, _ in place],
+        geos=[geo for _, geo in place],
+        spend=over_arms(shape, (at,), arms, cells.spend),
+        impressions=over_arms(shape, (at,), arms, cells.impressions),
+        outcome=sums(shape[:1], (at,), cells.outcome),
+        controls=np.column_stack(controls) if controls else np.empty((len(place), 0)),
+        events=events,
+    )
+
+
 def over_arms(
     shape: tuple[int, ...],
     rows: tuple[NDArray[np.intp], ...],
@@ -88,33 +127,29 @@ def over_arms(
     return sums(shape, (*(axis[row] for axis in rows), arms[arm]), values[row, arm])
 
 
-def national(cells: Cells) -> Rows:
+def national(cells: Cells) -> Cells:
     """Sums over geos and campaigns, one row a period.
 
     An outcome is known where it is known in every geo; a control is the mean over the geos; spend
     is empty (NaN) only where every cell of it is.
     """
-    days = sorted(set(cells.dates))
-    place = {day: t for t, day in enumerate(days)}
-    at = np.array([place[day] for day in cells.dates])
-    geos = len(set(cells.geos))
-    channels = cells.channels
+    rows, channels, geos = len(cells.dates), cells.channels, len(set(cells.geos))
     number = {channel: c for c, channel in enumerate(channels)}
     of = np.array([number[channel] for channel, _ in cells.arms])
-    spend = over_arms((len(days), len(channels)), (at,), of, cells.spend)
-    outcome = sums((len(days),), (at,), cells.outcome)
-    known = np.bincount(at[np.isfinite(cells.outcome)], minlength=len(days))
-    outcome[known < geos] = np.nan
-    controls = np.full((len(days), len(cells.control_names)), np.nan)
-    for k in range(controls.shape[1]):
-        has = np.isfinite(cells.controls[:, k])
-        count = np.bincount(at[has], minlength=len(days))
-        total = np.bincount(at[has], weights=cells.controls[has, k], minlength=len(days))
-        controls[count > 0, k] = total[count > 0] / count[count > 0]
-    events = [""] * len(days)
-    for t, label in zip(at.tolist(), cells.events, strict=True):
-        events[t] = events[t] or label
-    return Rows(days, outcome, channels, spend, cells.control_names, controls, events)
+    shape, at = (rows, len(channels)), (np.arange(rows),)
+    whole = added_up(
+        replace(
+            cells,
+            geos=[""] * rows,
+            arms=tuple((channel, "") for channel in channels),
+            spend=over_arms(shape, at, of, cells.spend),
+            impressions=over_arms(shape, at, of, cells.impressions),
+        )
+    )
+    told = zip(cells.dates, np.isfinite(cells.outcome).tolist(), strict=True)
+    count = Counter(day for day, known in told if known)
+    partly = np.array([count[day] < geos for day in whole.dates])
+    return replace(whole, outcome=np.where(partly, np.nan, whole.outcome))
 
 
 def panel_of(

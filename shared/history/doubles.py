@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from shared.history.table import Finding
 
 __all__ = [
     "billed",
+    "never_falls",
     "refuse_repeated",
     "refuse_two_columns",
     "total_channels",
@@ -194,6 +196,21 @@ def billed(
         )
         return []
     return []
+
+
+def never_falls(spec: Spec, spend: Floats, dates: Sequence[date | None]) -> list[Finding]:
+    """Columns of spend (R, C) that grow from every period to the next: sums to date, by content."""
+    order = sorted((day, row) for row, day in enumerate(dates) if day is not None)
+    found = []
+    for role, column in zip(spec.channels or (), spend.T, strict=True):
+        values = column[[row for _, row in order]]
+        if len(values) >= 12 and bool(np.all(np.diff(values) >= 0)) and values[-1] > 3 * values[0]:
+            text = (
+                f"Column '{role.spend}' never falls: if it is a sum to date, give what was spent "
+                "in each period. Name the channels in the spec if it is right."
+            )
+            found.append(Finding("spend_never_falls", text, {"column": role.spend}, "channels"))
+    return found
 
 
 def _find_totals(spend: Floats, named: Sequence[bool]) -> list[int]:

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import InvalidInput
 from shared.history.amounts import (
+    CODES,
     Amount,
     amounts_of_long,
     amounts_of_wide,
     one_currency,
     one_unit,
+    worth_of,
 )
-from shared.history.cells import UNNAMED, Cells, sums
+from shared.history.cells import UNNAMED, Cells, added_up, sums
 from shared.history.doubles import billed, refuse_repeated, total_channels
 from shared.history.faults import FaultLog
-from shared.history.names import refuse_same, similar_names
-from shared.history.numbers import read_numbers
-from shared.history.reading import Table, limit_cells
-from shared.history.roles import guess_roles
+from shared.history.formats import limit_cells
+from shared.history.names import SPEND, plain_name, refuse_same, similar_names, tokens
+from shared.history.numbers import is_empty, read_numbers
+from shared.history.outcome_unit import outcome_unit
+from shared.history.reading import Table
+from shared.history.roles import (
+    buys_media,
+    columns_left_out,
+    find_date,
+    guess_roles,
+    no_media,
+    spend_like,
+)
 from shared.history.spec import ChannelRole, Spec, check_columns
 from shared.history.table import Finding
-from shared.history.tidy import add_duplicates, add_negative
+from shared.history.tidy import add_duplicates, add_negative, telling_column
 from shared.history.wide import (
     Dated,
     one_geo,
@@ -35,10 +47,19 @@ from shared.history.wide import (
     read_frequency,
     read_geos,
     read_outcome,
+    row_keys,
     several,
 )
 
-__all__ = ["LongTable", "OutcomeTable", "is_long", "read_long", "read_outcomes"]
+__all__ = [
+    "CAMPAIGNS",
+    "LongTable",
+    "OutcomeTable",
+    "columns_of",
+    "is_long",
+    "read_long",
+    "read_outcomes",
+]
 
 Floats = NDArray[np.float64]
 
@@ -66,13 +87,9 @@ class LongTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeTable:
-    """Outcomes beside a long history; ``geos`` names the geos where there are several."""
+    """Outcomes beside a long history, one row a date and geo, without arms."""
 
-    dates: tuple[date, ...]
-    row_geos: tuple[str, ...]
-    outcome: Floats
-    controls: Floats
-    events: tuple[str, ...]
+    cells: Cells
     frequency: str
     spec: Spec
     geos: tuple[str, ...]
@@ -80,8 +97,33 @@ class OutcomeTable:
     amounts: tuple[Amount, ...]
 
 
-def _columns(table: Table, spec: Spec) -> dict[str, str]:
-    """Fixed columns by role, whatever their letters' case; the spec may rename those of spend."""
+_CHANNELS = (
+    *("platform", "publisher", "publisher platform", "network", "media", "media type", "medium"),
+    *("source", "channel name", "media channel", "marketing channel", "channel group"),
+    *("session default channel group", "session source medium", "advertising channel type"),
+)
+CAMPAIGNS = (
+    *("campaign", "campaign name", "campaign group name", "insertion order", "line item"),
+    *("ad group", "ad group name", "ad set name", "adset name", "advertiser"),
+)
+"""Columns whose cells are the channels of a platform's export that names none, the first first."""
+_ATTRIBUTED = frozenset({"conv", "conversion"})
+_EXPOSED = frozenset({"impressions", "impression", "impr", "imps"})
+_MONEY = (
+    *({"total", "media", "cost"}, {"total", "spent"}, {"amount", "spent"}),
+    *({"advertiser", "cost"}, {"spend"}, {"cost"}, {"spent"}, {"costs"}),
+)
+"""Words of columns of spend, those first that hold what was paid in all."""
+_BESIDE_MONEY = frozenset(
+    [
+        *("total", "media", "advertiser", "partner", "adv", "currency", "curr"),
+        *("amount", "local", "net", "gross", "in", "advertising"),
+    ]
+)
+
+
+def columns_of(table: Table, spec: Spec) -> dict[str, str]:
+    """Fixed columns by role, whatever their letters' case; the spec may rename them."""
     folded = {name.casefold(): name for name in reversed(table.header)}
     out: dict[str, str] = {
         str(role): folded[role]
@@ -90,18 +132,65 @@ def _columns(table: Table, spec: Spec) -> dict[str, str]:
     }
     if "spend" not in out and "cost" in folded:
         out["spend"] = folded["cost"]
+    said = {"channel": spec.channel_column or "", "campaign": spec.campaign_column or ""}
+    out |= {role: column for role, column in said.items() if column in table.columns}
+    if "channel" not in out or "spend" not in out:
+        out = {**_of_export(table, spec, out), **out}
     for key in ("spend", "impressions"):
         named = {getattr(role, key) for role in spec.channels or ()} - {None}
         if len(named) == 1 and (column := named.pop()) in table.columns:
             out[key] = column
     if spec.geo and spec.geo in table.columns:
         out["geo"] = spec.geo
+    if out.get("campaign") == out.get("channel"):
+        out.pop("campaign", None)
+    return out
+
+
+def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a platform's export: several rows a date, told apart by a name."""
+    out: dict[str, str] = {}
+    money = [
+        name
+        for name in table.header
+        if spend_like(name)
+        and {word for word in tokens(name) if word.upper() not in CODES} <= _BESIDE_MONEY | SPEND
+    ]
+    if not money and "spend" not in known:
+        return {}
+    ranks = {
+        name: next((i for i, words in enumerate(_MONEY) if words <= set(tokens(name))), len(_MONEY))
+        for name in money
+    }
+    if money:
+        out["spend"] = min(money, key=lambda name: ranks[name])
+    seen = [name for name in table.header if _EXPOSED & set(tokens(name))]
+    if len(seen) == 1:
+        out["impressions"] = seen[0]
+    if "channel" in known:
+        return out
+    try:
+        date_column, _ = find_date(table, spec)
+    except InvalidInput:
+        return {}
+    days = table.columns[date_column]
+    geos = table.columns.get(spec.geo or "", [""] * len(days))
+    if len(set(zip(days, geos, strict=True))) == len(days) and not buys_media(table.header):
+        return {}  # a row a date: wide
+    words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
+    channel = next((words[name] for name in _CHANNELS if name in words), None)
+    campaign = next((words[name] for name in CAMPAIGNS if name in words), None)
+    if channel is not None:
+        out["channel"] = channel
+        out |= {} if campaign is None else {"campaign": campaign}
+    elif campaign is not None:
+        out["channel"] = campaign
     return out
 
 
 def is_long(table: Table, spec: Spec) -> bool:
     """Whether rows name their channel in a column, instead of one column a channel."""
-    columns = _columns(table, spec)
+    columns = columns_of(table, spec)
     of_channels = {role.spend for role in spec.channels or () if role.spend in table.columns}
     return "channel" in columns and "spend" in columns and len(of_channels) < 2
 
@@ -120,44 +209,54 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         Every fault of its cells.
     """
     faults = FaultLog()
-    columns = _columns(table, spec)
-    own = replace(spec, controls=(), events="")  # these are columns of the outcomes
+    columns = columns_of(table, spec)
+    own = spec.but(controls=[], events="")  # these are columns of the outcomes
     if outcomes_follow or not all(name in table.columns for name, _ in spec.outcome_columns):
-        own = replace(own, outcome=None, outcomes=None)
-    check_columns(own, [table], faults)
+        own = own.but(outcome=None, outcomes=None)
+    check_columns(own, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
+        value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
+        value = [n for n in value if "value" in tokens(n) and not no_media(n)]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
-        own = replace(own, outcome=guessed.outcome)
+        own = own.but(outcome=value[0] if len(value) == 1 else guessed.outcome)
     wanted = [columns[key] for key in ("spend", "impressions", "clicks") if key in columns]
-    wanted += [name for name, _ in own.outcome_columns]
+    wanted += [*dict(own.outcome_columns), *own.factors.values()]
     relative = [columns[key] for key in ("impressions", "clicks") if key in columns]
     wanted = list(dict.fromkeys(wanted))
-    numbers, more = read_numbers(table, wanted, faults, spec.decimal, relative)
+    numbers, more = read_numbers(table, wanted, faults, spec.mark, relative)
     findings += more
     for key in ("spend", "impressions", "clicks"):
         if key in columns:
             add_negative(table, columns[key], numbers[columns[key]], key, faults)
 
     names = [cell.strip() for cell in table.columns[columns["channel"]]]
+    own_names = {name: role.channel for role in spec.channels or () for name in role.aliases or ()}
+    names = [own_names.get(name, name) for name in names]
+    if guessed_column := columns["channel"].casefold() != "channel":
+        names = [plain_name(name) or "(none)" for name in names]
+        text = f"Column '{columns['channel']}' was read as the channel, '{columns['spend']}' as its"
+        text += " spend: name others as 'channel_column' and in 'channels' of the spec."
+        data = {"role": "channel", "column": columns["channel"]}
+        findings.append(Finding("guessed_role", text, data))
     _check_names(table, columns["channel"], names, faults)
     said = {role.channel for role in spec.channels or ()}
     refuse_same(table, columns["channel"], names, faults, said)
     campaigns = [""] * len(names)
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
+        campaigns = [plain_name(name) for name in campaigns] if guessed_column else campaigns
     geos = read_geos(table, columns.get("geo"), faults)
-    keys = [
-        None if day is None else (day.isoformat(), names[row], campaigns[row], geos[row])
-        for row, day in enumerate(dated.dates)
-    ]
-    add_duplicates(table, dated.column, keys, faults)
-    frequency = read_frequency(table, dated, spec, faults)
+    if spec.duplicates != "sum":
+        known = {*columns.values(), *wanted, spec.currency_column}
+        keys = row_keys(dated, names, campaigns, geos)
+        add_duplicates(table, dated.column, keys, faults, known)
+    frequency = read_frequency(table, dated, spec, faults, whole=False)
     channels, left_out = _channels(spec, names, faults)
-    scales = {role.channel: role.scale for role in spec.channels or () if role.scale is not None}
+    scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}
     if not set(names) <= set(scales):
         one_unit(table, columns["spend"], "'scale' of every channel in 'channels'", faults)
     amounts = tuple(amounts_of_long(table, own, columns, dated.column, names, scales))
@@ -167,12 +266,17 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if outcome is not None:
         spend = numbers[columns["spend"]]
         remedy = "Upload the outcomes as a table of their own, one row a date."
-        refuse_repeated(table, own, [dated.dates, geos, names], outcome, spend, remedy, faults)
+        if not _ATTRIBUTED & set(tokens(own.outcome_name)):  # told by campaign, however evenly
+            refuse_repeated(table, own, [dated.dates, geos, names], outcome, spend, remedy, faults)
         pairs = [(f"column '{columns['spend']}'", spend)]
         findings += billed(table, own, pairs, outcome, bool(spec.outcome_columns), faults)
     faults.stop_if_any()
 
     findings += left_out
+    used = {dated.column, *columns.values(), *wanted, spec.currency_column}
+    unused = [n for n in table.header if n not in used and not all(map(is_empty, table.columns[n]))]
+    if unused and not outcomes_follow:
+        findings.append(columns_left_out(unused))
     findings += similar_names(names, "channels", said)
     findings += similar_names(geos, "geos")
     below: dict[str, set[str]] = defaultdict(set)
@@ -193,8 +297,11 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         )
     apart = several(geos)
     where = geos if apart else [""] * len(geos)
-    worth = np.array([scales.get(name, 1.0) for name in names])
+    rated = worth_of(table, columns["spend"], spec)
+    worth = np.array([scales.get(name, rate) for name, rate in zip(names, rated, strict=True)])
     numbers[columns["spend"]] = numbers[columns["spend"]] * worth
+    if outcome is not None and outcome_unit(spec.fit, own.outcome_name).money:
+        outcome = outcome * worth_of(table, own.outcome_name, spec) if own.outcome else outcome
     every = tuple(sorted(set(names)))
     cells = _cells(dated, where, names, campaigns, every, numbers, columns, outcome)
     totals, more = total_channels(cells, spec, faults)
@@ -226,20 +333,20 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if "geo" in columns and not apart:
         findings.append(one_geo(columns["geo"], geos[0]))
     given = {role.channel: role for role in spec.channels or ()}
-    spec = replace(
-        spec,
+    if guessed_column:
+        spec = spec.but(channel_column=columns["channel"], campaign_column=columns.get("campaign"))
+    spec = spec.but(
         date=dated.column,
         frequency=frequency,
         outcome=spec.outcome or own.outcome,
         outcomes=spec.outcomes,
-        channels=tuple(
-            replace(
-                given.get(name, ChannelRole(name)),
+        channels=[
+            given.get(name, ChannelRole(channel=name)).but(
                 spend=columns["spend"],
                 impressions=columns.get("impressions"),
             )
             for name in channels
-        ),
+        ],
         geo=columns["geo"] if apart else "",
     )
     return LongTable(cells, has_outcome, frequency, spec, apart, tuple(findings), amounts)
@@ -356,11 +463,13 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         Every fault of its cells, and columns of the spec that are not there.
     """
     faults = FaultLog()
-    own = replace(spec, channels=())
+    own = spec.but(channels=[], channel_column=None, campaign_column=None)
+    if own.currency_column not in table.columns:
+        own = own.but(currency_column=None)
     # the spend history may call its dates and geos differently
-    own = replace(own, date=spec.date if spec.date in table.columns else None)
-    own = replace(own, geo=spec.geo if spec.geo in table.columns else None)
-    check_columns(own, [table], faults)
+    own = own.but(date=spec.date if spec.date in table.columns else None)
+    own = own.but(geo=spec.geo if spec.geo in table.columns else None)
+    check_columns(own, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
@@ -368,26 +477,45 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     geos = read_geos(table, own.geo, faults)
     amounts = tuple(amounts_of_wide(table, own, dated.column))
     one_currency(spec, amounts, faults)
-    keys = [
-        None if day is None else (day.isoformat(), geos[row]) for row, day in enumerate(dated.dates)
-    ]
-    add_duplicates(table, dated.column, keys, faults)
+    keys = row_keys(dated, geos)
+    taken = {own.geo, own.events, *(own.controls or ()), *dict(own.outcome_columns)}
+    apart = telling_column(table, keys, {dated.column, *taken})
+    moments = any(finding.code == "moments" for finding in table.findings)
+    summed = spec.duplicates == "sum" or moments
+    summed = summed or (apart is not None and spec.duplicates is None)
+    if not summed:
+        add_duplicates(table, dated.column, keys, faults, taken)
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
     outcome = outcome_of(own, numbers)
-    remedy = "Leave the geos out, and give one row a date."
-    refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
+    # orders may be equal, and what sessions brought may be spread evenly over where they came from
+    if not moments and not any("session" in tokens(name) for name in table.header):
+        remedy = "Leave the geos out, and give one row a date."
+        refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
     faults.stop_if_any()
     controls = [numbers[name] for name in own.controls or ()]
+    found = [*dated.findings, *guesses, *more]
+    if summed and apart is not None:
+        text = f"Outcomes of one date, told apart by column '{apart}', were added up."
+        found.append(Finding("outcomes_summed", text, {"column": apart}, "duplicates"))
+    cells = added_up(
+        Cells(
+            dates=[day for day in dated.dates if day is not None],
+            geos=geos,
+            arms=(),
+            spend=np.empty((len(labels), 0)),
+            impressions=np.empty((len(labels), 0)),
+            outcome=outcome,
+            control_names=tuple(own.controls or ()),
+            controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
+            events=labels,
+        )
+    )
     return OutcomeTable(
-        dates=tuple(day for day in dated.dates if day is not None),
-        row_geos=tuple(geos),
-        outcome=outcome,
-        controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
-        events=tuple(labels),
+        cells=cells,
         frequency=frequency,
-        spec=replace(own, date=dated.column, frequency=frequency, channels=spec.channels),
+        spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
         geos=several(geos),
-        findings=(*dated.findings, *guesses, *more),
+        findings=tuple(found),
         amounts=amounts,
     )

@@ -12,13 +12,34 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["SPEND", "TOTALS", "called_total", "refuse_same", "same", "similar_names", "tokens"]
+__all__ = [
+    "SPEND",
+    "TOTALS",
+    "called_total",
+    "plain_name",
+    "refuse_same",
+    "same",
+    "says_total",
+    "similar_names",
+    "tokens",
+    "words",
+]
 
-SPEND = frozenset({"spend", "spends", "spending", "cost", "costs", "spent", "investment"})
+SPEND = frozenset(
+    {"spend", "spends", "spending", "cost", "costs", "spent", "investment"}
+    | {"kosten", "ausgaben", "gasto", "gastos", "coste", "depenses", "dépenses", "spesa"}
+)
 TOTALS = frozenset(
     {"total", "totals", "subtotal", "sum", "overall", "all"}
     | {"gesamt", "insgesamt", "summe", "gesamtsumme", "somme", "totale", "suma", "totaal"}
 )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words with spaces between them, in their order."""
+    return tuple(text.split())
+
+
 _BESIDE_TOTALS = SPEND | {"grand", "channel", "channels", "media", "campaigns", "geos", "regions"}
 
 _MOST = 300
@@ -47,6 +68,27 @@ def called_total(name: str) -> bool:
     return not words.isdisjoint(TOTALS) and words <= TOTALS | _BESIDE_TOTALS
 
 
+_SAYS_TOTAL = re.compile(rf"\W*(?:(?:grand|sub)[ -]?)?(?:{'|'.join(sorted(TOTALS))})\b", re.I)
+
+
+def says_total(cell: str) -> bool:
+    """Whether a cell of a row without a date makes it a total: it begins with the word.
+
+    >>> says_total("Total: Campaigns"), says_total("Grand total"), says_total("Allied Cars")
+    (True, True, False)
+    """
+    return _SAYS_TOTAL.match(cell.strip()) is not None
+
+
+def plain_name(name: str) -> str:
+    """A platform's name without the marks that separate campaigns and geos here.
+
+    >>> plain_name(" Brand | EN")
+    'Brand _ EN'
+    """
+    return re.sub(r"[/|]+", "_", name.strip())
+
+
 def same(name: str) -> str:
     """A key that two spellings of one name share: capitals, spaces and separators do not count.
 
@@ -69,7 +111,8 @@ def refuse_same(
     One name in two spellings would be two channels, each with a part of the money. ``apart`` are
     names that the spec tells apart, None where it has no place for them.
     """
-    remedy = "" if apart is None else ", or name both in 'channels' of the spec if they are two"
+    remedy = ", or name both in 'channels' of the spec if they are two, one among the 'aliases' of"
+    remedy = "" if apart is None else f"{remedy} the other if they are one"
     apart = apart or ()
     rows: dict[str, int] = {}
     for row, name in enumerate(names):

@@ -24,12 +24,21 @@ from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
 
-__all__ = ["EMPTY", "LARGEST", "filled_share", "is_empty", "read_numbers"]
+__all__ = ["as_control", "could_be", "filled_share", "is_empty", "read_numbers"]
 
 Floats = NDArray[np.float64]
 
-EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
-"""What counts as an empty cell, casefolded: what pandas, R and SQL write for a missing value."""
+EMPTY = frozenset(
+    {"", "na", "n/a", "nan", "null", "none", "<na>", "-", "--", "\u2013", "\u2014", "(not set)"}
+    | {"n.a.", "n.a"}
+)
+"""What counts as an empty cell, casefolded: what pandas, R, SQL and ad platforms write for none."""
+
+YES_NO = {
+    **dict.fromkeys(("yes", "y", "true", "on", "ja", "oui", "si", "sí"), "1"),
+    **dict.fromkeys(("no", "n", "false", "off", "nein", "non"), "0"),
+}
+"""Words for what a column of yes and no says, casefolded."""
 
 LARGEST = 1e15
 """Cells beyond this are refused: no money, and sums of their squares would lose all digits."""
@@ -39,6 +48,8 @@ _DOT = re.compile(
     rf"(?:\d+(?:\.\d*)?|\.\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:,\d{{2,3}})*,\d{{3}}(?:\.\d*)?"
 )  # groups of two as well: 1,23,456.00 is how rupees are written
 _COMMA = re.compile(rf"(?:\d+(?:,\d*)?|,\d+){_EXPONENT}|[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?")
+_NO_CENTS = re.compile(r"(?<=\d)([.,])-{1,2}(?=\D*$)")  # 1.234,-
+_BRACKETED = re.compile(r"\((.+)\)")
 _SPACES = re.compile("[ \u00a0\u202f\u2009]")
 _SPACED = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?=$|[.,])")
 # Sure signs of one convention in a column of plain numbers, one a line; cells tell the rest.
@@ -73,6 +84,24 @@ def filled_share(cells: Sequence[str]) -> float:
     if not all(map(_is_number, map(_read, filled))):
         return 0.0
     return len(filled) / len(sample)
+
+
+def as_control(cells: Sequence[str]) -> Sequence[str] | None:
+    """A column that says yes and no in words, or percents, as plain numbers; None where not so."""
+    held = {cell.strip().casefold() for cell in set(cells) if not is_empty(cell)}
+    if held and held <= set(YES_NO):
+        return [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
+    plain = [cell.strip().removesuffix("%").rstrip() for cell in cells]
+    if held and all(cell.endswith("%") for cell in held) and _quickly(plain) is not None:
+        return plain
+    return None
+
+
+def could_be(cell: str) -> dict[str, float]:
+    """What number a cell is under each decimal mark that makes sense of it; {} where none does."""
+    reading = _Reading(None, None, "", plain=False) if is_empty(cell) else _read(cell)
+    both = {".": reading.dot, ",": reading.comma}
+    return {mark: value for mark, value in both.items() if value is not None}
 
 
 class _Reading(NamedTuple):
@@ -110,7 +139,13 @@ def _is_number(reading: _Reading) -> bool:
 
 
 def _read(cell: str) -> _Reading:
-    sign, body, currency = without_currency(cell)
+    cell = _NO_CENTS.sub(r"\g<1>0", cell)
+    inner = _BRACKETED.fullmatch(cell.strip())  # accountants' minus
+    sign, body, currency = without_currency(inner[1] if inner else cell)
+    if inner:
+        if sign:
+            return _Reading(None, None, currency, plain=False)
+        sign = "-"
     body = _SPACES.sub(" ", body)
     grouped = _SPACED.match(body)
     if grouped:
@@ -132,6 +167,7 @@ def read_numbers(
     faults: FaultLog,
     decimal: str | None = None,
     relative: Collection[str] = (),
+    flags: Collection[str] = (),
 ) -> tuple[dict[str, Floats], list[Finding]]:
     """The named columns as numbers, NaN where a cell is empty.
 
@@ -146,12 +182,16 @@ def read_numbers(
     relative
         Columns of which only the ups and downs count (impressions, controls): where every cell can
         be read two ways, both are the same but for their unit.
+    flags
+        Columns that may say yes and no in words, or percents.
     """
     out: dict[str, Floats] = {}
     marks: dict[str, str] = {}
     readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
         cells = table.text_cells(name)
+        if name in flags:
+            cells = as_control(cells) or cells
         known = _quickly(cells)
         if known is not None:
             out[name], marks[name] = known
@@ -234,7 +274,12 @@ def _values(
         where = table.pointer(row, name)
         said = f"Row {table.lines[row]}, column '{name}': '{_short(cell)}'"
         if not _is_number(reading):
-            faults.add(where, "not_a_number", f"{said} is not a number.")
+            why = "is not a number"
+            if cell.strip()[:1] == "#":
+                why = "is an error of the spreadsheet: mend its formula, or leave the cell empty"
+            elif cell.strip()[:1] == "=":
+                why = "is a formula without its value: open the workbook and save it"
+            faults.add(where, "not_a_number", f"{said} {why}.")
         elif value is not None:
             faults.add(where, "number_too_large", f"{said} is too large.")
         else:

@@ -6,7 +6,7 @@ Both are pure: bytes or records in, a history or an exception out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -16,13 +16,15 @@ import numpy as np
 from shared.errors import InvalidInput
 from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs
-from shared.history.cells import Cells, national, over_arms, panel_of
+from shared.history.cells import Cells, added_up, national, panel_of
 from shared.history.faults import FaultLog
+from shared.history.formats import Source
 from shared.history.geos import settle_geos, unspent_in_geos
+from shared.history.layout import table_of
 from shared.history.lift_tests import lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
 from shared.history.periods import period_number
-from shared.history.reading import Table, read_table
+from shared.history.reading import Table
 from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
@@ -31,8 +33,6 @@ from shared.history.tidy import to_history
 from shared.history.wide import read_wide
 
 __all__ = ["Parsed", "Upload", "check_upload", "parse"]
-
-Source = bytes | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,7 @@ class Upload:
     ``layout`` is "wide", "long" or "outcomes"; ``periods`` counts those from ``first`` to ``last``,
     gaps included; ``spec`` is completed with what was guessed. ``data_report`` says what the
     history can show (``shared.history.report``); None where spend or outcomes are still missing.
+    ``read`` are the sums of what was read, by which a person sees an error at a glance.
     """
 
     rows: int
@@ -67,6 +68,7 @@ class Upload:
     layout: str
     spec: dict[str, Any]
     findings: tuple[Finding, ...]
+    read: dict[str, Any]
     data_report: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class Upload:
             "last": self.last.isoformat(),
             "frequency": self.frequency,
             "layout": self.layout,
+            "read": self.read,
             "roles": self.spec,
             "findings": [
                 {
@@ -110,22 +113,14 @@ def parse(
         Every fault, pointers into the spec (``/channels/0/spend``), the spend table
         (``/rows/7/date``) and the outcomes (``/outcomes/rows/7/revenue``).
     """
-    roles = read_spec(spec)
-    table = read_table(history)
-    if not is_long(table, roles):
-        _no_outcomes_beside_wide(outcomes)
-        wide = read_wide(table, roles)
-        return _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-    beside = None if outcomes is None else read_table(outcomes, "/outcomes")
-    long, result = _read_both(table, beside, roles)
-    if result is None and not long.has_outcome:
+    read = _read_all(read_spec(spec), history, outcomes)
+    if not read.complete:
         raise InvalidInput.at(
             "/outcomes",
             "no_outcomes",
             "A long history needs its outcomes: a table of date and outcome beside it.",
         )
-    cells, frequency, merged, found = _combine(long, result)
-    return _parsed(cells, frequency, merged, found, table, "long")
+    return _parsed(read)
 
 
 def check_upload(
@@ -142,45 +137,72 @@ def check_upload(
         As ``parse``.
     """
     roles = read_spec(spec)
-    if history is None:
-        if outcomes is None:
-            raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-        own = read_outcomes(read_table(outcomes), roles)
-        rows = len(own.dates)
-        return _upload(rows, own.dates, own.frequency, "outcomes", own.spec, own.findings)
-    table = read_table(history)
-    rows = len(table.lines)
-    if not is_long(table, roles):
-        _no_outcomes_beside_wide(outcomes)
-        wide = read_wide(table, roles)
-        whole = _parsed(wide.cells, wide.frequency, wide.spec, wide.findings, table, "wide")
-        days = wide.cells.dates
-        return _upload(rows, days, wide.frequency, "wide", wide.spec, whole.findings, whole)
-    beside = None if outcomes is None else read_table(outcomes, "/outcomes")
-    long, result = _read_both(table, beside, roles)
-    if result is not None or long.has_outcome:
-        tidy, frequency, merged, found = _combine(long, result)
-        whole = _parsed(tidy, frequency, merged, found, table, "long")
-        return _upload(rows, tidy.dates, frequency, "long", merged, whole.findings, whole)
-    next_step = "Upload the outcomes next: the rows of this history hold spend only."
-    found = (*long.findings, Finding("outcomes_missing", next_step, {}))
-    return _upload(rows, long.dates, long.frequency, "long", long.spec, found)
+    if history is not None:
+        read = _read_all(roles, history, outcomes)
+        return _upload(read, _parsed(read) if read.complete else None)
+    if outcomes is None:
+        raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
+    table = table_of(outcomes, roles, moments=True)
+    own = read_outcomes(table, roles)
+    return _upload(_Read(table, own.cells, own.frequency, "outcomes", own.spec, own.findings))
 
 
-def _parsed(
-    cells: Cells,
-    frequency: str,
-    spec: Spec,
-    findings: Sequence[Finding],
-    table: Table,
-    layout: str,
-) -> Parsed:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """What tables say before it is judged; ``complete`` where spend has its outcomes."""
+
+    table: Table
+    cells: Cells
+    frequency: str
+    layout: str
+    spec: Spec
+    findings: tuple[Finding, ...]
+    complete: bool = False
+
+
+def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
+    """A history and the outcomes beside it, where there are any."""
+    table = table_of(history, spec)
+    if not is_long(table, spec):
+        if outcomes is not None:
+            raise InvalidInput.at(
+                "/outcomes",
+                "outcomes_beside_wide",
+                "The history is wide (one spend column a channel) and holds its outcome itself; a "
+                "table of outcomes belongs to a long one (rows of date, channel, spend).",
+            )
+        wide = read_wide(table, spec)
+        found = wide.findings
+        return _Read(table, wide.cells, wide.frequency, "wide", wide.spec, found, complete=True)
+    beside = None if outcomes is None else table_of(outcomes, spec, "/outcomes", moments=True)
+    long, result = _read_both(table, beside, spec)
+    if result is not None:
+        cells, more = _join(long, result)
+        merged = long.spec.but(
+            outcome=result.spec.outcome,
+            outcomes=result.spec.outcomes,
+            controls=result.spec.controls,
+            events=result.spec.events,
+        )
+        found = (*long.findings, *result.findings, *more)
+        return _Read(table, cells, long.frequency, "long", merged, found, complete=True)
+    found = long.findings
+    if not long.has_outcome:
+        text = "Upload the outcomes next: the rows of this history hold spend only."
+        found = (*found, Finding("outcomes_missing", text, {}))
+    return _Read(
+        table, long.cells, long.frequency, "long", long.spec, found, complete=long.has_outcome
+    )
+
+
+def _parsed(read: _Read) -> Parsed:
+    cells, frequency, spec = read.cells, read.frequency, read.spec
     everywhere = set(cells.geos)
     cells, uneven = settle_geos(cells, frequency)
     geos = set(cells.geos) - {""}
     _check_sense(spec, cells, everywhere - geos)
     history = to_history(
-        national(cells), frequency, spec, [*findings, *uneven], long=layout == "long"
+        national(cells), frequency, spec, [*read.findings, *uneven], long=read.layout == "long"
     )
     exposed = {role.channel for role in spec.channels or () if role.exposure == "impressions"}
     split = (spec.fit.get("model") or {}).get("campaigns") is not False
@@ -191,7 +213,8 @@ def _parsed(
     more += [item for test in lift_tests(spec.to_dict(), whole) for item in test.findings()]
     found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
-    return Parsed(history, spec.to_dict(), history.findings, len(table.lines), layout)
+    rows = len(read.table.lines)
+    return Parsed(history, spec.to_dict(), history.findings, rows, read.layout)
 
 
 def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
@@ -210,30 +233,40 @@ def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
     faults.stop_if_any()
 
 
-def _upload(
-    rows: int,
-    dates: Sequence[date],
-    frequency: str,
-    layout: str,
-    spec: Spec,
-    findings: Sequence[Finding],
-    whole: Parsed | None = None,
-) -> Upload:
-    first, last = min(dates), max(dates)
-    periods = period_number(last, frequency) - period_number(first, frequency) + 1
-    report = None if whole is None else data_report(whole.history, whole.spec)
-    found = tuple(findings)
-    return Upload(rows, periods, first, last, frequency, layout, spec.to_dict(), found, report)
+def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
+    first, last = min(read.cells.dates), max(read.cells.dates)
+    unit = read.frequency
+    return Upload(
+        rows=len(read.table.lines),
+        periods=period_number(last, unit) - period_number(first, unit) + 1,
+        first=first,
+        last=last,
+        frequency=unit,
+        layout=read.layout,
+        spec=read.spec.to_dict(),
+        findings=read.findings if whole is None else whole.findings,
+        read=_sums(read, whole),
+        data_report=None if whole is None else data_report(whole.history, whole.spec),
+    )
 
 
-def _no_outcomes_beside_wide(outcomes: Source | None) -> None:
-    if outcomes is not None:
-        raise InvalidInput.at(
-            "/outcomes",
-            "outcomes_beside_wide",
-            "The history is wide (one spend column a channel) and holds its outcome itself; a "
-            "table of outcomes belongs to a long one (rows of date, channel, spend).",
-        )
+def _sums(read: _Read, whole: Parsed | None) -> dict[str, Any]:
+    """What was read, in all: of the outcome and of each channel."""
+    cells = read.cells
+    if whole is not None:
+        outcome, spend = whole.history.outcome, whole.history.spend.sum(axis=0)
+        by = dict(zip(whole.history.channels, spend.tolist(), strict=True))
+    else:
+        outcome, by = cells.outcome, dict.fromkeys(cells.channels, 0.0)
+        for (channel, _), column in zip(cells.arms, cells.spend.T, strict=True):
+            by[channel] += float(np.nansum(column))
+    known = bool(np.isfinite(outcome).any())
+    return {
+        "outcome": {read.spec.outcome_name: float(np.nansum(outcome))} if known else {},
+        "spend": by,
+        "rows": len(read.table.lines),
+        "rows_left_out": read.table.left_out,
+    }
 
 
 def _read_both(
@@ -266,28 +299,6 @@ def _read_both(
     return long, result
 
 
-def _merge(long: Spec, outcomes: Spec) -> Spec:
-    """The roles of both tables in one spec."""
-    return replace(
-        long,
-        outcome=outcomes.outcome,
-        outcomes=outcomes.outcomes,
-        controls=outcomes.controls,
-        events=outcomes.events,
-    )
-
-
-def _combine(
-    long: LongTable, result: OutcomeTable | None
-) -> tuple[Cells, str, Spec, tuple[Finding, ...]]:
-    """A long history with its outcomes, or with the outcome among its own rows."""
-    if result is not None:
-        cells, more = _join(long, result)
-        merged = _merge(long.spec, result.spec)
-        return cells, long.frequency, merged, (*long.findings, *result.findings, *more)
-    return long.cells, long.frequency, long.spec, long.findings
-
-
 def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     """Both tables where their ranges of dates overlap; what falls outside is reported.
 
@@ -296,16 +307,17 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     """
     faults = FaultLog()
     days = set(long.dates)
-    first = max(min(days), min(result.dates))
-    last = min(max(days), max(result.dates))
+    own = result.cells
+    first = max(min(days), min(own.dates))
+    last = min(max(days), max(own.dates))
     spent = {day for day in days if first <= day <= last}
-    told = {day for day in result.dates if first <= day <= last}
+    told = {day for day in own.dates if first <= day <= last}
     if not spent & told:
         faults.add(
             "/outcomes",
             "no_common_dates",
-            f"Spend ({min(days)} to {max(days)}) and outcomes ({min(result.dates)} to "
-            f"{max(result.dates)}) have no date in common.",
+            f"Spend ({min(days)} to {max(days)}) and outcomes ({min(own.dates)} to "
+            f"{max(own.dates)}) have no date in common.",
         )
     if result.geos and set(result.geos) != set(long.geos):
         unknown = sorted(set(result.geos) ^ set(long.geos))
@@ -320,46 +332,28 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
     if long.geos and not by_geo:
         text = f"The outcome is national: spend of {len(long.geos)} geos was added up."
         found.append(Finding("geos_summed", text, {"geos": list(long.geos)[:100]}))
-    found += _outside(len(days), len(set(result.dates)), len(spent & told), first, last)
-    old = long.cells
-    row_of = {
-        (day, result.row_geos[t] if by_geo else ""): t
-        for t, day in enumerate(result.dates)
-        if day in told
-    }
-    spend_keys = {
-        (day, geo if by_geo else "")
-        for day, geo in zip(old.dates, old.geos, strict=True)
-        if day in spent
-    }
-    keys = sorted(spend_keys | set(row_of))
-    place = {key: t for t, key in enumerate(keys)}
-    used = [row for row, day in enumerate(old.dates) if day in spent]
-    at = np.array([place[old.dates[row], old.geos[row] if by_geo else ""] for row in used])
-    shape, arms = (len(keys), len(old.arms)), np.arange(len(old.arms))
-    spend = np.nan_to_num(over_arms(shape, (at,), arms, old.spend[used]), copy=False)
-    impressions = over_arms(shape, (at,), arms, old.impressions[used])
-    outcome = np.full(len(keys), np.nan)
-    controls = np.full((len(keys), result.controls.shape[1]), np.nan)
-    events = [""] * len(keys)
-    for key, row in row_of.items():
-        t = place[key]
-        outcome[t], controls[t] = result.outcome[row], result.controls[row]
-        events[t] = result.events[row]
-    return (
+    found += _outside(len(days), len(set(own.dates)), len(spent & told), first, last)
+    spend, arms = long.cells, long.cells.arms
+    paid = [row for row, day in enumerate(spend.dates) if day in spent]
+    sold = [row for row, day in enumerate(own.dates) if day in told]
+    none, count = len(sold), len(own.control_names)
+    both = added_up(
         Cells(
-            dates=[day for day, _ in keys],
-            geos=[geo for _, geo in keys],
-            arms=old.arms,
-            spend=spend,
-            impressions=impressions,
-            outcome=outcome,
-            control_names=result.spec.controls or (),
-            controls=controls,
-            events=events,
-        ),
-        found,
+            dates=[*(spend.dates[row] for row in paid), *(own.dates[row] for row in sold)],
+            geos=[
+                *(spend.geos[row] if by_geo else "" for row in paid),
+                *(own.geos[row] if by_geo else "" for row in sold),
+            ],
+            arms=arms,
+            spend=np.vstack([spend.spend[paid], np.zeros((none, len(arms)))]),
+            impressions=np.vstack([spend.impressions[paid], np.full((none, len(arms)), np.nan)]),
+            outcome=np.concatenate([np.full(len(paid), np.nan), own.outcome[sold]]),
+            control_names=own.control_names,
+            controls=np.vstack([np.full((len(paid), count), np.nan), own.controls[sold]]),
+            events=[*([""] * len(paid)), *(own.events[row] for row in sold)],
+        )
     )
+    return both, found
 
 
 def _outside(spent: int, told: int, common: int, first: date, last: date) -> list[Finding]:

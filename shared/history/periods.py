@@ -9,7 +9,14 @@ from datetime import date, timedelta
 
 from shared.history.faults import FaultLog
 
-__all__ = ["FREQUENCIES", "frequency_of", "grid", "period_after", "period_number"]
+__all__ = [
+    "FREQUENCIES",
+    "evenly_spaced",
+    "frequency_of",
+    "grid",
+    "period_after",
+    "period_number",
+]
 
 FREQUENCIES = ("day", "week", "month")
 _DAYS = {"day": 1, "week": 7}
@@ -41,11 +48,30 @@ def grid(first: date, last: date, frequency: str) -> list[date]:
     return [first + timedelta(days=k) for k in range(0, (last - first).days + 1, step)]
 
 
+def evenly_spaced(days: Sequence[date]) -> bool:
+    """Whether three dates or more are periods of one length with few missing in between.
+
+    Days, weeks and their multiples, months and theirs.
+    """
+    ordered = sorted(set(days))
+    if len(ordered) < 3:
+        return False
+    number = [day.toordinal() for day in ordered]
+    if _one_day_of_month(ordered):
+        number = [period_number(day, "month") for day in ordered]
+    steps = [b - a for a, b in itertools.pairwise(number)]
+    step = _usual(steps)
+    whole = all(one % step == 0 for one in steps)
+    return whole and (number[-1] - number[0]) // step + 1 <= 1.25 * len(ordered)
+
+
 def frequency_of(
     rows: Sequence[tuple[date, str, int]],
     declared: str | None,
     months_only: bool,
     faults: FaultLog,
+    *,
+    whole: bool = True,
 ) -> str:
     """The frequency of the dates, which must be evenly spaced but may have gaps.
 
@@ -57,6 +83,8 @@ def frequency_of(
         The spec's frequency, or None.
     months_only
         Cells such as 2023-07.
+    whole
+        A row is all of its period, as an outcome is; else a period without rows is one of nothing.
 
     Returns
     -------
@@ -66,6 +94,14 @@ def frequency_of(
     days = sorted(places)
     steps = [(b - a).days for a, b in itertools.pairwise(days)]
     seen = "month" if months_only else _guess(days, steps)
+    if declared is None and whole and (longer := _longer(days, steps)):
+        faults.add(
+            places[days[0]][0],
+            "unknown_frequency",
+            f"The dates are those of {longer}, which cannot be fitted: give rows by day, week or "
+            "month, or say 'frequency' in the spec if the periods in between are missing.",
+        )
+        return "week"
     if declared is not None:
         seen = _check_declared(declared, seen, steps, faults)
     if seen is None:
@@ -106,6 +142,22 @@ def _guess(days: Sequence[date], steps: Sequence[int]) -> str | None:
     if _one_day_of_month(days):
         return "month"
     return "week" if all(step % 7 == 0 for step in steps) and common <= 21 else None
+
+
+def _longer(days: Sequence[date], steps: Sequence[int]) -> str:
+    """Periods of equal length that are no day, week or month, by their name; "" where not so."""
+    if len(steps) < 3:
+        return ""
+    if _one_day_of_month(days):
+        months = {b - a for a, b in itertools.pairwise([period_number(d, "month") for d in days])}
+        if len(months) == 1 and (count := months.pop()) > 1:
+            return {3: "quarters", 12: "years"}.get(count, f"{count} months")
+        return ""
+    if len(set(steps)) == 1 and steps[0] > 7 and steps[0] % 7 == 0:
+        return f"{steps[0] // 7} weeks"
+    if len(steps) > 5 and set(steps) == {28, 35}:
+        return "a 4-4-5 calendar"
+    return ""
 
 
 def _last_of_month(day: date) -> bool:

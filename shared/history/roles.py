@@ -9,127 +9,72 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
-from shared.history.names import SPEND, TOTALS, called_total, tokens
-from shared.history.numbers import filled_share, is_empty
+from shared.history.names import SPEND, TOTALS, called_total, plain_name, tokens, words
+from shared.history.numbers import as_control, filled_share, is_empty
 from shared.history.reading import Table
 from shared.history.spec import ChannelRole, Spec
 from shared.history.table import Finding
 
-__all__ = ["find_date", "guess_roles"]
+__all__ = [
+    "buys_media",
+    "columns_left_out",
+    "find_date",
+    "guess_roles",
+    "names_a_result",
+    "no_media",
+    "spend_like",
+]
 
-_DATES = [
-    "date",
-    "ds",
-    "day",
-    "week_start",
-    "week_starting",
-    "week_commencing",
-    "date_week",
-    "month",
-    "time",
-    "period",
-    "week",
-    "month_year",
-    "year_month",
-    "year_week",
-    "timestamp",
-]
-_OUTCOMES = [
-    "revenue",
-    "sales",
-    "gmv",
-    "conversions",
-    "orders",
-    "purchases",
-    "y",
-    "target",
-    "kpi",
-    "outcome",
-    "response",
-    "signups",
-    "leads",
-]
-_RESULTS = [
+_DATES = words(
+    "date ds day week_start week_starting week_commencing date_week month time period "
+    "week month_year year_month year_week timestamp datum fecha woche semaine"
+)
+_OUTCOMES = words(
+    "revenue sales gmv conversions orders purchases y target kpi outcome response signups leads "
+    "umsatz ventas ingresos"
+)
+_RESULTS = (
     *_OUTCOMES,
-    "units",
-    "turnover",
-    "income",
-    "profit",
-    "margin",
-    "transactions",
-    "bookings",
-    "installs",
-    "subscriptions",
-    "registrations",
-    "quantity",
-]
+    *words(
+        "units turnover income profit margin transactions bookings installs subscriptions "
+        "registrations quantity"
+    ),
+)
 """Names of what media and promotions bring about: never guessed to be a control."""
-_NOT_A_RESULT = frozenset(
-    [
-        "price",
-        "prices",
-        "discount",
-        "discounts",
-        "holiday",
-        "holidays",
-        "event",
-        "events",
-        "days",
-        "index",
-        "flag",
-        "tax",
-    ]
+_NOT_A_RESULT = words(
+    "price prices discount discounts holiday holidays event events days index flag tax"
 )
 """Words that make a condition of a result's name: a sales price, sales days."""
-_NOT_AN_OUTCOME = frozenset(
-    [
-        "per",
-        "mean",
-        "avg",
-        "average",
-        "median",
-        "rate",
-        "share",
-        "pct",
-        "percent",
-        "platform",
-        "projected",
-        "predicted",
-        "attributed",
-        "competitor",
-        "competitors",
-        "control",
-        "spend",
-        "cost",
-    ]
+_NOT_AN_OUTCOME = words(
+    "per mean avg average median rate share pct percent platform projected predicted "
+    "attributed competitor competitors control spend cost planned plan budget forecast "
+    "expected shipping tax cumulative ytd previous prior last"
 )
-_IMPRESSIONS = frozenset({"impressions", "impression", "imps", "grp", "grps", "views"})
-_CONTROLS = frozenset(
-    [
-        "promo",
-        "promos",
-        "promotion",
-        "promotions",
-        "price",
-        "prices",
-        "discount",
-        "discounts",
-        "competitor",
-        "competitors",
-        "control",
-        "controls",
-        "holiday",
-        "holidays",
-        "event",
-        "events",
-    ]
+_NO_MEDIA = {
+    "a rate or an average": "per mean avg average median rate ratio share pct percent cpc cpm cpa "
+    "cpv cpl cpi roas acos",
+    "a sum to date": "cumulative cumul cum cumulated ytd mtd qtd",
+    "that of another time": "last previous prior ly",
+    "a plan": "planned plan target targeted budget budgeted forecast forecasted projected expected",
+    "a competitor's": "competitor competitors competition rival rivals",
+    "no cost of media": "cogs shipping tax taxes vat salary salaries",
+}
+"""Words by which a column named as spend or cost is none of media, and what it then is."""
+_OTHER_COSTS = words("goods sold sales delivery fee fees rent labour labor production")
+"""Words of what has a cost, where a spend of that name would be that of a channel."""
+_IMPRESSIONS = words("impressions impression imps grp grps views")
+_CONTROLS = words(
+    "promo promos promotion promotions price prices discount discounts competitor "
+    "competitors control controls holiday holidays event events"
 )
-_EVENTS = frozenset({"holiday", "holidays", "event", "events"})
-_GEOS = frozenset({"geo", "geos", "region", "market", "country", "dma", "state"})
+_EVENTS = words("holiday holidays event events")
+_GEOS = words("geo geos region market country dma state")
+_BUYING = ("insertion order", "advertiser currency", "partner cost", "placement")
+_NO_START = words("end ends ending stop created updated modified last")
+"""Words of dates that are not the start of a row's period."""
 
 
 def _guess(role: str, column: str, message: str, **data: object) -> Finding:
@@ -158,10 +103,11 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
         hits = sum(parse_date(cell) is not None for cell in sample)
         if hits * 2 > len(sample):
             by_name, part = match or (len(_DATES), True)
-            fits.append((part, by_name, place, name))
+            late = not set(_NO_START).isdisjoint(tokens(name))
+            fits.append((late, part, by_name, place, name))
     # a column called "date" whose cells are no dates: the cells will be named, one by one
     fits = sorted(fits) or [
-        (False, 0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
+        (False, False, 0, 0, name) for name in table.header if "_".join(tokens(name)) in _DATES[:2]
     ]
     if not fits:
         shown = ", ".join(f"'{name}'" for name in table.header[:8])
@@ -177,12 +123,12 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
     return best, [_guess("date", best, f"Column '{best}' was read as the date{also}.")]
 
 
-def _match(words: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | None:
+def _match(own: Sequence[str], names: Sequence[str]) -> tuple[int, bool] | None:
     """The first name that the words are or hold, by its place, and whether it is only a part."""
-    whole = "_".join(words)
+    whole = "_".join(own)
     if whole in names:
         return list(names).index(whole), False
-    hits = [place for place, name in enumerate(names) if name in words]
+    hits = [place for place, name in enumerate(names) if name in own]
     return (hits[0], True) if hits else None
 
 
@@ -200,23 +146,39 @@ def guess_roles(
     """
     findings: list[Finding] = []
     used = {date_column, *taken, *(spec.controls or ())} | {
-        name for name in (spec.events, spec.geo, *dict(spec.outcome_columns)) if name
+        name
+        for name in (spec.events, spec.geo, *dict(spec.outcome_columns), *spec.factors.values())
+        if name
     }
     used |= {n for role in spec.channels or () for n in (role.spend, role.impressions) if n}
     free = [name for name in table.header if name not in used]
+    if buys_media(table.header):  # what it calls revenue is what the client is billed
+        free = [name for name in free if "revenue" not in tokens(name)]
     numeric = {n: share for n in free if (share := filled_share(table.columns[n])) > 0.0}
     text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
 
     repeated = len(set(table.columns[date_column])) < len(table.lines)
     if spec.geo is None and repeated:
-        geo = [n for n in text if set(tokens(n)) & _GEOS]
+        geo = [n for n in (*text, *numeric) if set(tokens(n)) & set(_GEOS) and not spend_like(n)]
         if geo:
-            spec = replace(spec, geo=geo[0])
+            spec = spec.but(geo=geo[0])
             findings.append(_guess("geo", geo[0], f"Column '{geo[0]}' was read as the geo."))
             free.remove(geo[0])
     if spec.channels is None and not outcomes_only:
         roles, totals = _guess_channels(free)
-        spec = replace(spec, channels=roles or None)
+        findings += [
+            Finding(
+                "no_media",
+                f"Column '{name}' is {what} by its name and was not used as spend: name the "
+                "channels in the spec, with it or without it.",
+                {"column": name, "taken_for": what},
+                settled_by="channels",
+            )
+            for name in free
+            if name in numeric and not SPEND.isdisjoint(tokens(name)) and (what := no_media(name))
+            if not set(_CONTROLS) & set(tokens(name))
+        ]
+        spec = spec.but(channels=roles or None)
         for role in roles:
             exposure = f", its impressions in '{role.impressions}'" if role.impressions else ""
             findings.append(
@@ -248,7 +210,7 @@ def guess_roles(
         )
         if ranked:
             outcome = ranked[0][-1]
-            spec = replace(spec, outcome=outcome)
+            spec = spec.but(outcome=outcome)
             findings.append(
                 _guess("outcome", outcome, f"Column '{outcome}' was read as the outcome.")
             )
@@ -258,50 +220,64 @@ def guess_roles(
         for n in free
         if n in numeric
         and _outcome_like(n, _RESULTS) is not None
-        and not set(tokens(n)) & _NOT_A_RESULT
+        and not set(tokens(n)) & set(_NOT_A_RESULT)
         and not {cell.strip() for cell in table.columns[n]} <= {"", "0", "1", "0.0", "1.0"}
     ]
     if rivals and spec.outcome_columns:
         findings.append(_rivals(rivals))
         free = [name for name in free if name not in rivals]
     if spec.events is None:
-        labels = [n for n in free if n in text and set(tokens(n)) & _EVENTS]
+        labels = [n for n in free if n in text and set(tokens(n)) & set(_EVENTS)]
         if labels:
-            spec = replace(spec, events=labels[0])
+            spec = spec.but(events=labels[0])
             findings.append(
                 _guess("events", labels[0], f"Column '{labels[0]}' was read as labels of events.")
             )
             free.remove(labels[0])
     if spec.controls is None:
-        chosen = tuple(
+        chosen = [
             n
             for n in free
             # a column that is mostly empty would be mostly made up
-            if numeric.get(n, 0.0) >= 0.9 and set(tokens(n)) & _CONTROLS and not _spend_like(n)
-        )
-        spec = replace(spec, controls=chosen)
+            if set(tokens(n)) & set(_CONTROLS)
+            and not spend_like(n)
+            and (numeric.get(n, 0.0) >= 0.9 or as_control(table.columns[n]))
+        ]
+        spec = spec.but(controls=chosen)
         for name in chosen:
             findings.append(_guess("control", name, f"Column '{name}' was read as a control."))
             free.remove(name)
-    spec = replace(spec, events=spec.events or "", geo=spec.geo or "")
+    spec = spec.but(events=spec.events or "", geo=spec.geo or "")
     left = [n for n in free if n in numeric or n in text]
     if left:
-        findings.append(
-            Finding(
-                "columns_left_out",
-                f"Not used: {', '.join(repr(n) for n in left[:20])}"
-                f"{' and more' if len(left) > 20 else ''}. Name a column in the spec to give it "
-                "a role (controls, if it moves sales).",
-                {"columns": left[:200]},
-            )
-        )
+        findings.append(columns_left_out(left))
     return spec, findings
+
+
+def columns_left_out(names: Sequence[str]) -> Finding:
+    """What to say of columns that have no role."""
+    return Finding(
+        "columns_left_out",
+        f"Not used: {', '.join(map(repr, names[:20]))}{' and more' if len(names) > 20 else ''}. "
+        "Name a column in the spec to give it a role (controls, if it moves sales).",
+        {"columns": list(names[:200])},
+    )
+
+
+def buys_media(header: Sequence[str]) -> bool:
+    """Whether columns are those of a platform that buys media for others and bills them."""
+    return any(" ".join(tokens(name)).startswith(_BUYING) for name in header)
+
+
+def names_a_result(name: str) -> bool:
+    """Whether a column's name is one of what media bring about."""
+    return _outcome_like(name, _RESULTS) is not None
 
 
 def _outcome_like(name: str, names: Sequence[str]) -> tuple[int, bool] | None:
     """How well a column's name fits an outcome's, as ``_match``; None where it does not."""
-    words = tokens(name)
-    return None if set(words) & _NOT_AN_OUTCOME else _match(words, names)
+    own = tokens(name)
+    return None if set(own) & set(_NOT_AN_OUTCOME) else _match(own, names)
 
 
 def _rivals(names: Sequence[str]) -> Finding:
@@ -316,7 +292,24 @@ def _rivals(names: Sequence[str]) -> Finding:
     )
 
 
-def _spend_like(name: str) -> bool:
+def no_media(name: str) -> str:
+    """What a column is by its name, where that is not the spend of media, else "".
+
+    >>> no_media("Cost / conv."), no_media("cumulative_spend"), no_media("tv_spend")
+    ('a rate or an average', 'a sum to date', '')
+    """
+    own = set(tokens(name))
+    if re.search(r"(?:cost|spend)s?\s*/", name, re.IGNORECASE):
+        own.add("per")
+    if own & {"cost", "costs"} and own & set(_OTHER_COSTS):
+        own.add("cogs")
+    return next((what for what, names in _NO_MEDIA.items() if own & set(names.split())), "")
+
+
+def spend_like(name: str) -> bool:
+    """Whether a column's name is that of spend on media."""
+    if no_media(name):
+        return False
     return bool(set(tokens(name)) & SPEND) or re.search(r"[^_]_S$", name) is not None
 
 
@@ -325,28 +318,32 @@ def _bare_names(columns: Sequence[str]) -> list[str]:
     pieces = [re.findall(r"[^\W_]+", re.sub(r"_S$", "", name)) for name in columns]
     common: set[str] = set(SPEND)
     if len(columns) > 1:
-        common |= set.intersection(*({word.casefold() for word in words} for words in pieces))
+        common |= set.intersection(*({word.casefold() for word in own} for own in pieces))
     out = []
-    for name, words in zip(columns, pieces, strict=True):
-        kept = [word for word in words if word.casefold() not in common]
+    for name, own in zip(columns, pieces, strict=True):
+        kept = [word for word in own if word.casefold() not in common]
         out.append("_".join(kept) or name)
     return out if len(set(out)) == len(out) else list(columns)
 
 
-def _guess_channels(free: Sequence[str]) -> tuple[tuple[ChannelRole, ...], list[str]]:
+def _guess_channels(free: Sequence[str]) -> tuple[list[ChannelRole], list[str]]:
     """Spend columns with their exposure, and columns that call themselves totals of spend."""
-    spend = [name for name in free if _spend_like(name)]
+    spend = [name for name in free if spend_like(name)]
     totals = [name for name in spend if set(tokens(name)) & TOTALS]
     if len(totals) == len(spend):
         totals = [name for name in spend if called_total(name)]  # a word of all tells none apart
     spend = [name for name in spend if name not in totals]
     exposure = {
-        frozenset(set(tokens(name)) - _IMPRESSIONS - {"i"}): name
+        frozenset(set(tokens(name)) - set(_IMPRESSIONS) - {"i"}): name
         for name in reversed(free)
-        if set(tokens(name)) & _IMPRESSIONS or re.search(r"[^_]_I$", name)
+        if set(tokens(name)) & set(_IMPRESSIONS) or re.search(r"[^_]_I$", name)
     }
-    roles = tuple(
-        ChannelRole(re.sub(r"[/|]", "_", bare), column, exposure.get(frozenset(tokens(bare))))
+    roles = [
+        ChannelRole(
+            channel=plain_name(bare),
+            spend=column,
+            impressions=exposure.get(frozenset(tokens(bare))),
+        )
         for column, bare in zip(spend, _bare_names(spend), strict=True)
-    )
+    ]
     return roles, totals

@@ -1,38 +1,304 @@
-"""The spec of a history: which column plays which role, and what the fit should know besides."""
+"""The spec of a history: which column plays which role, and what the fit should know besides.
+
+The models here are the spec: its form, its defaults, its documentation and what OpenAPI says of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import isfinite
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.history.faults import FaultLog, escape
-from shared.history.outcome_unit import UNITS
-from shared.history.periods import FREQUENCIES
-from shared.history.reading import Table
 
-__all__ = ["COMBINED", "EXPOSURES", "ChannelRole", "Spec", "check_columns", "read_spec"]
+__all__ = ["COMBINED", "ChannelRole", "Day", "LiftTest", "Spec", "check_columns", "read_spec"]
 
-_FIELDS = (
-    "date",
-    "outcome",
-    "frequency",
-    "currency",
-    "channels",
-    "controls",
-    "events",
-    "geo",
-    "holidays_country",
-    "priors",
-    "lift_tests",
-    "model",
-    "outcomes",
-    "features",
-    "challengers",
-    "outcome_unit",
-    "decimal",
-)
+COMBINED = "combined value"
+"""Name of several outcomes added up at their values: money, whatever their own units."""
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
+Spread = Annotated[float, Field(gt=0, le=1e15)]
+Season = Literal["year", "day_of_week", "month", "quarter"]
+Frequency = Literal["day", "week", "month"]
+
+_UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
+
+
+class SpecPart(BaseModel):
+    """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        frozen=True,
+        defer_build=True,
+        protected_namespaces=(),
+    )
+
+    def but(self, **changes: Any) -> Self:
+        """The same with some fields other than they are, taken as given."""
+        return self.model_copy(update=changes)
+
+
+class ChannelRole(SpecPart):
+    """A channel and its columns; of a long table's channels none need be named."""
+
+    channel: Name
+    spend: Name | None = Field(None, description="Column of the spend; wide histories need it.")
+    impressions: Name | None = None
+    exposure: Literal["spend", "impressions"] | None = Field(
+        None, description="What works on people: the money, or the impressions that it bought."
+    )
+    saturation: Name | None = Field(None, description="Family to fit; chosen where left out.")
+    adstock: Name | None = Field(None, description="Family to fit; chosen where left out.")
+    scale: Spread | Literal["micros", "cents", "thousands", "millions"] | None = Field(
+        None,
+        description="What one unit of the spend as written is worth: 0.000001 (or 'micros') where "
+        "it is in millionths, an exchange rate where it is in another currency than the rest.",
+    )
+    aliases: list[Name] | None = Field(
+        None, max_length=1000, description="Other names of the channel in a long table's rows."
+    )
+
+    @property
+    def worth(self) -> float | None:
+        """What one unit of the spend as written is worth; None where nothing is said of it."""
+        return _UNITS[self.scale] if isinstance(self.scale, str) else self.scale
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; what is not said is left out."""
+        return self.model_dump(exclude_none=True)
+
+
+class SpecOutcome(SpecPart):
+    """One of several outcomes that are added up at what one unit of each is worth."""
+
+    column: Name
+    value: Finite
+    times: Name | None = Field(
+        None, description="Column that each row is multiplied by: the revenue of one conversion."
+    )
+
+
+class Product(SpecPart):
+    """An outcome that is one column times another: conversions times the revenue of each."""
+
+    product: list[Name] = Field(min_length=2, max_length=2)
+
+
+class Rate(SpecPart):
+    """What one unit of a currency is worth in the currency of the spec."""
+
+    currency: Name
+    rate: Spread
+
+
+class Prior(SpecPart):
+    """What is believed of a channel's return before the data: a log-normal."""
+
+    channel: Name
+    roi_median: Spread
+    roi_sd_log: Spread
+
+
+class LiftTest(SpecPart):
+    """The result of an experiment: what was done on its dates less what would have been done.
+
+    Spend, outcome and error are in all, over all its periods and all that it was run on.
+    """
+
+    channel: Name
+    campaign: Name | None = Field(
+        None, description="The one campaign whose spend was changed; the whole channel by default."
+    )
+    start: Day = Field(description="First day of the changed spend.")
+    end: Day = Field(description="Last day of it.")
+    spend_change: Finite = Field(
+        description="Spent on its dates less what would have been spent, in all: negative for a "
+        "cut or a switch-off."
+    )
+    outcome_change: Finite = Field(
+        description="Outcome of its dates less what it would have been, in all."
+    )
+    standard_error: Spread = Field(description="Of outcome_change, in all.")
+    geo: Name | None = Field(None, description="Where it was run; everywhere by default.")
+    in_history: bool | None = Field(
+        None,
+        description="Whether the history's rows hold the changed spend, as they do by default; "
+        "false where they hold what would have been.",
+    )
+
+
+class Feature(SpecPart):
+    """A control derived from a column: known at its date, so that no forecast looks ahead."""
+
+    name: Name
+    kind: Literal[
+        "lag",
+        "lead",
+        "moving_average",
+        "cumulative",
+        "difference",
+        "share_of_voice",
+        "spend_ratio",
+        "lagged_outcome",
+    ]
+    column: Name | None = None
+    window: Annotated[int, Field(ge=1, le=1000)] | None = None
+    periods: Annotated[int, Field(ge=1, le=1000)] | None = None
+    known_ahead: bool | None = Field(
+        None, description="Whether the column is known before its date: a list of prices, say."
+    )
+    of: list[Name] | None = Field(None, max_length=1000)
+
+
+class Model(SpecPart):
+    """Which model is fitted."""
+
+    kind: Literal["bayesian", "ridge", "time_series"] | None = Field(
+        None,
+        description="A full posterior (bayesian, the default); penalised regression in Robyn's "
+        "manner (ridge); exponential curves whose strength moves month by month (time_series).",
+    )
+    saturation: Name | None = None
+    adstock: Name | None = None
+    interactions: Literal["auto", "all", "none"] | list[list[Name]] | None = Field(
+        None,
+        description="Pairs of channels to fit; every pair, shrunk towards none ('all'); or those "
+        "that the data clearly show, looked for where left out ('auto').",
+    )
+    time_varying_baseline: bool | None = Field(
+        None, description="Whether the level drifts; decided by evidence where left out."
+    )
+    trend: Literal["auto", "bends", "linear", "none"] | None = Field(
+        None, description="A line that may bend once a year, a straight line, or a level."
+    )
+    seasonality: Literal["auto"] | list[Season] | None = Field(
+        None, description="Fourier terms of the year, and dummies; both chosen where left out."
+    )
+    holidays_lead: Annotated[int, Field(ge=0, le=60)] | None = Field(
+        None, description="Days before a public holiday that have an effect of their own."
+    )
+    holidays_lag: Annotated[int, Field(ge=0, le=60)] | None = Field(
+        None, description="Days after a public holiday that have an effect of their own."
+    )
+    campaigns: bool | None = Field(None, description="Curves by campaign where there are any.")
+    noise: Literal["auto", "gaussian", "student_t"] | None = None
+
+
+class Spec(SpecPart):
+    """Roles of the columns of a history.
+
+    What is left out is guessed and reported; ``null`` says that there is no such column.
+    """
+
+    date: Name | None = Field(None, description="Column of the date: the start of each period.")
+    outcome: Name | Product | None = Field(
+        None, description="Column of the outcome, or the product of two."
+    )
+    outcome_unit: Literal["money", "count"] | None = Field(
+        None,
+        description="Whether the outcome is money in the currency of the spend, or a count "
+        "(conversions, visits); decided by its name where left out.",
+    )
+    frequency: Frequency | None = None
+    currency: Name | None = None
+    channels: list[ChannelRole] | None = Field(None, min_length=1, max_length=10_000)
+    controls: list[Name] | None = Field(None, max_length=1000)
+    events: Name | None = Field(None, description="Column of event labels, empty where none.")
+    geo: Name | None = Field(None, description="Column of the geography.")
+    holidays_country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
+    priors: list[Prior] | None = Field(None, max_length=10_000)
+    lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
+    model: Model | None = None
+    outcomes: list[SpecOutcome] | None = Field(None, min_length=1, max_length=100)
+    features: list[Feature] | None = Field(None, max_length=100)
+    challengers: bool | None = None
+    decimal: Literal[".", ","] | None = Field(
+        None, description="The decimal mark of numbers that can be read two ways, such as 1.234."
+    )
+    thousands: Literal[".", ",", " ", "'"] | None = Field(
+        None, description="The mark between thousands of such numbers, in place of 'decimal'."
+    )
+    day_first: bool | None = Field(
+        None, description="Whether the day stands first in dates that can be read two ways."
+    )
+    header_row: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="The row that names the columns; the first that can where left out."
+    )
+    sheet: Name | None = Field(
+        None, description="The sheet of a workbook; the only one with a table where left out."
+    )
+    channel_column: Name | None = Field(
+        None, description="Column that names the channel of each row."
+    )
+    campaign_column: Name | None = Field(
+        None, description="Column that names the campaign of each row, within its channel."
+    )
+    currency_column: Name | None = Field(
+        None, description="Column that names the currency of each row; 'rates' says their worth."
+    )
+    rates: list[Rate] | None = Field(
+        None,
+        max_length=200,
+        description="What one unit of each other currency is worth in 'currency'.",
+    )
+    duplicates: Literal["refuse", "sum"] | None = Field(
+        None,
+        description="Several rows of one period, geo, channel and campaign: refused, or added up.",
+    )
+    drop_totals: bool | None = Field(
+        None,
+        description="Whether rows of totals and notes are left out: true takes all rows at the end "
+        "without a date for totals, false keeps all; those that are plainly such by default.",
+    )
+
+    @property
+    def mark(self) -> str | None:
+        """The decimal mark of numbers that can be read two ways; None where nothing is said."""
+        return self.decimal or {".": ",", ",": "."}.get(self.thousands or "")
+
+    @property
+    def fit(self) -> dict[str, Any]:
+        """What only the fit reads (priors, lift tests, model, holidays), as given."""
+        given = {key for key in _FOR_THE_FIT if key in self.model_fields_set}
+        return self.model_dump(include=given, exclude_unset=True)
+
+    @property
+    def outcome_columns(self) -> tuple[tuple[str, float], ...]:
+        """Columns that make the outcome, and what one unit of each counts; () where not known."""
+        if self.outcomes is not None:
+            return tuple((item.column, item.value) for item in self.outcomes)
+        return ((str(self.outcome), 1.0),) if self.outcome else ()
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """Columns that outcomes are multiplied by row by row, by the outcome's column."""
+        return {item.column: item.times for item in self.outcomes or () if item.times}
+
+    @property
+    def outcome_name(self) -> str:
+        """What the outcome is called in answers; "" where not known."""
+        return COMBINED if self.outcomes is not None else str(self.outcome or "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form. Null where a role is not played, absent where it is not known.
+
+        So what one table leaves open (a long history its outcome) may still be guessed from
+        another when the completed spec is read again.
+        """
+        own = set(type(self).model_fields) - set(_FOR_THE_FIT) - {"channels"}
+        out = self.model_dump(include=own, exclude_none=True)
+        out |= {key: out[key] or None for key in ("events", "geo") if key in out}
+        if self.channels:
+            out["channels"] = [role.to_dict() for role in self.channels]
+        return {**out, "currency": self.currency, **self.fit}
+
+
 _FOR_THE_FIT = (
     "holidays_country",
     "priors",
@@ -42,91 +308,12 @@ _FOR_THE_FIT = (
     "challengers",
     "outcome_unit",
 )
-_OF_A_CHANNEL = ("channel", "spend", "impressions", "exposure", "saturation", "adstock", "scale")
-_DECIMALS = (".", ",")
-EXPOSURES = ("spend", "impressions")
-
-COMBINED = "combined value"
-"""Name of several outcomes added up at their values: money, whatever their own units."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelRole:
-    """A channel and its columns; of a long table's channels both columns are None.
-
-    ``exposure`` says what works on people: the spend, or the impressions it bought. ``saturation``
-    and ``adstock`` are families that the fit is to use, as given. ``scale`` is what one unit of the
-    spend as written is worth (a millionth, an exchange rate), None where nothing is said of it.
-    """
-
-    channel: str
-    spend: str | None = None
-    impressions: str | None = None
-    exposure: str | None = None
-    saturation: Any = None
-    adstock: Any = None
-    scale: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; what is not said is left out."""
-        given = {key: getattr(self, key) for key in _OF_A_CHANNEL}
-        return {key: value for key, value in given.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """Roles of columns. None means "not said": it may be guessed; ``()`` or "" mean "none".
-
-    ``fit`` holds what only the fit reads (priors, lift tests, model, holidays), as given.
-    ``outcomes`` are columns that are added up, each at the value of one unit; ``outcome`` is None
-    then. ``decimal`` is the decimal mark of numbers that can be read two ways.
-    """
-
-    date: str | None = None
-    outcome: str | None = None
-    frequency: str | None = None
-    currency: str | None = None
-    channels: tuple[ChannelRole, ...] | None = None
-    controls: tuple[str, ...] | None = None
-    events: str | None = None
-    geo: str | None = None
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    outcomes: tuple[tuple[str, float], ...] | None = None
-    decimal: str | None = None
-
-    @property
-    def outcome_columns(self) -> tuple[tuple[str, float], ...]:
-        """Columns that make the outcome, and what one unit of each counts; () where not known."""
-        if self.outcomes is not None:
-            return self.outcomes
-        return ((self.outcome, 1.0),) if self.outcome else ()
-
-    @property
-    def outcome_name(self) -> str:
-        """What the outcome is called in answers; "" where not known."""
-        return COMBINED if self.outcomes is not None else self.outcome or ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form of API.md. Null where a role is not played, absent where it is not known.
-
-        So what one table leaves open (a long history its outcome) may still be guessed from
-        another when the completed spec is read again.
-        """
-        out: dict[str, Any] = {
-            "date": self.date,
-            "outcome": self.outcome,
-            "frequency": self.frequency,
-            "channels": self.channels and [role.to_dict() for role in self.channels],
-            "controls": None if self.controls is None else list(self.controls),
-            "decimal": self.decimal,
-        }
-        out = {key: value for key, value in out.items() if value is not None}
-        for key, value in (("events", self.events), ("geo", self.geo)):
-            if value is not None:
-                out[key] = value or None
-        if self.outcomes is not None:
-            out["outcomes"] = [{"column": name, "value": value} for name, value in self.outcomes]
-        return {**out, "currency": self.currency, **self.fit}
+_CODES = {
+    "extra_forbidden": "unknown_field",
+    "literal_error": "unknown_value",
+    "string_too_long": "unknown_value",
+    "missing": "missing",
+}
 
 
 def read_spec(data: Any) -> Spec:
@@ -148,45 +335,75 @@ def read_spec(data: Any) -> Spec:
     if not isinstance(data, Mapping):
         faults.add("", "wrong_type", "The spec must be an object.")
         faults.stop_if_any()
-    for key in data:
-        if key not in _FIELDS:
-            text, where = f"The spec has no field '{key}'.", f"/{escape(str(key))}"
-            faults.add_unknown(where, "unknown_field", text, str(key), _FIELDS)
-    frequency = _text(data, "frequency", faults)
-    if frequency is not None and frequency not in FREQUENCIES:
-        faults.add(
-            "/frequency",
-            "unknown_value",
-            f"'{frequency}' is no frequency: 'day', 'week' or 'month'.",
-        )
-    unit = _text(data, "outcome_unit", faults)
-    if unit is not None and unit not in UNITS:
-        text = f"'{unit}' is no unit of an outcome: 'money' or 'count'."
-        faults.add("/outcome_unit", "unknown_value", text)
-    decimal = _text(data, "decimal", faults)
-    if decimal is not None and decimal not in _DECIMALS:
-        text = f"'{decimal}' is no decimal mark: '.' or ','."
-        faults.add("/decimal", "unknown_value", text)
-    country = _text(data, "holidays_country", faults)
-    if country is not None and (text := _no_country(country)):
+    try:
+        spec = Spec.model_validate(dict(data))
+    except ValidationError as error:
+        told: dict[str, tuple[str, str, str]] = {}
+        for one in error.errors(include_url=False):
+            path = _path(one["loc"], data)
+            where = "".join(f"/{escape(str(token))}" for token in path)
+            told.setdefault(where, (one["type"], str(path[-1]), one["msg"]))
+        for where, (kind, field, why) in told.items():
+            code = _CODES.get(kind, "wrong_type")
+            if kind == "extra_forbidden" and where.count("/") == 1:
+                text = f"The spec has no field '{field}'."
+                faults.add_unknown(where, code, text, field, Spec.model_fields)
+            else:
+                faults.add(where, code, f"'{field}' of the spec: {why[:1].lower()}{why[1:]}.")
+        faults.stop_if_any()
+    if isinstance(spec.outcome, Product) and spec.outcomes is None:
+        column, times = spec.outcome.product
+        whole = SpecOutcome(column=column, value=1.0, times=times)
+        spec = spec.but(outcome=None, outcomes=[whole])
+    if spec.holidays_country is not None and (text := _no_country(spec.holidays_country)):
         faults.add("/holidays_country", "unknown_value", text)
-    spec = Spec(
-        date=_text(data, "date", faults),
-        outcome=_text(data, "outcome", faults),
-        frequency=frequency,
-        currency=_text(data, "currency", faults),
-        channels=_channels(data, faults),
-        controls=_controls(data, faults),
-        # null says "there is none", an absent field says "look for one"
-        events=_text(data, "events", faults) or ("" if "events" in data else None),
-        geo=_text(data, "geo", faults) or ("" if "geo" in data else None),
-        fit={key: data[key] for key in _FOR_THE_FIT if key in data},
-        outcomes=_outcomes(data, faults),
-        decimal=decimal,
-    )
+    _check_channels(spec, faults)
+    if spec.outcomes is not None and spec.outcome is not None:
+        text = "The spec names one outcome and several to be added up: leave one of the two out."
+        faults.add("/outcome", "conflict", text)
+    if spec.decimal is not None and spec.decimal == spec.thousands:
+        text = f"'{spec.decimal}' cannot be both the decimal mark and that of thousands."
+        faults.add("/thousands", "conflict", text)
+    for index, item in enumerate(spec.outcomes or ()):
+        if item.value == 0:
+            text = "An outcome of value 0 counts for nothing: leave it out."
+            faults.add(f"/outcomes/{index}/value", "no_value", text)
     _no_column_twice(spec, faults)
     faults.stop_if_any()
-    return spec
+    # null says "there is none", an absent field says "look for one"
+    empty: dict[str, Any] = {"events": "", "geo": "", "controls": []}
+    return spec.but(**{key: none for key, none in empty.items() if data.get(key, ...) is None})
+
+
+def _path(loc: tuple[int | str, ...], data: Any) -> list[int | str]:
+    """The part of a place of pydantic's that is in ``data``: without the tags of its unions."""
+    path: list[int | str] = []
+    for i, token in enumerate(loc):
+        if isinstance(data, Mapping) and (token in data or i == len(loc) - 1):
+            data = data.get(str(token))
+        elif isinstance(data, list) and isinstance(token, int):
+            data = data[token]
+        else:
+            break
+        path.append(token)
+    return path
+
+
+def _check_channels(spec: Spec, faults: FaultLog) -> None:
+    names: set[str] = set()
+    for index, role in enumerate(spec.channels or ()):
+        at = f"/channels/{index}/channel"
+        if "/" in role.channel or "|" in role.channel:
+            faults.add(
+                at,
+                "bad_name",
+                f"'{role.channel}': '/' and '|' separate campaigns and geos and cannot be in a "
+                "name.",
+            )
+        for name in (role.channel, *(role.aliases or ())):
+            if name in names:
+                faults.add(at, "duplicate_channel", f"Channel '{name}' is there twice.")
+            names.add(name)
 
 
 def _no_country(code: str) -> str:
@@ -203,142 +420,18 @@ def _no_country(code: str) -> str:
     return f"No holidays are known of a country '{code}' (ISO 3166: 'US', 'GB', 'DE', ...)."
 
 
-def _text(data: Mapping[str, Any], key: str, faults: FaultLog, at: str = "") -> str | None:
-    value = data.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        faults.add(f"{at}/{key}", "wrong_type", f"'{key}' must be text of 1 to 200 characters.")
-        return None
-    return value.strip()
-
-
-def _channels(data: Mapping[str, Any], faults: FaultLog) -> tuple[ChannelRole, ...] | None:
-    given = data.get("channels")
-    if given is None:
-        return None
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        faults.add("/channels", "wrong_type", "'channels' must be a list of at least one channel.")
-        return None
-    out: list[ChannelRole] = []
-    names: set[str] = set()
-    for index, item in enumerate(given):
-        at = f"/channels/{index}"
-        if not isinstance(item, Mapping):
-            faults.add(at, "wrong_type", "A channel must be an object.")
-            continue
-        for key in item:
-            if key not in _OF_A_CHANNEL:
-                text = f"A channel of the spec has no field '{key}'."
-                where = f"{at}/{escape(str(key))}"
-                faults.add_unknown(where, "unknown_field", text, str(key), _OF_A_CHANNEL)
-        name = _text(item, "channel", faults, at)
-        if name is None:
-            if item.get("channel") is None:
-                faults.add(f"{at}/channel", "missing", "Every channel needs a name.")
-            continue
-        if "/" in name or "|" in name:
-            faults.add(
-                f"{at}/channel",
-                "bad_name",
-                f"'{name}': '/' and '|' separate campaigns and geos and cannot be in a name.",
-            )
-        if name in names:
-            faults.add(f"{at}/channel", "duplicate_channel", f"Channel '{name}' is there twice.")
-        names.add(name)
-        exposure = _text(item, "exposure", faults, at)
-        if exposure is not None and exposure not in EXPOSURES:
-            text = f"'{exposure}' is no exposure: 'spend' or 'impressions'."
-            faults.add(f"{at}/exposure", "unknown_value", text)
-        out.append(
-            ChannelRole(
-                name,
-                _text(item, "spend", faults, at),
-                _text(item, "impressions", faults, at),
-                exposure,
-                item.get("saturation"),
-                item.get("adstock"),
-                _scale(item, at, faults),
-            )
-        )
-    return tuple(out)
-
-
-def _scale(item: Mapping[str, Any], at: str, faults: FaultLog) -> float | None:
-    value = item.get("scale")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e15:
-        text = (
-            "'scale' must be a number above 0, at most 1e15: what one unit of the spend as written "
-            "is worth."
-        )
-        faults.add(f"{at}/scale", "wrong_type", text)
-        return None
-    return float(value)
-
-
-def _controls(data: Mapping[str, Any], faults: FaultLog) -> tuple[str, ...] | None:
-    given = data.get("controls")
-    if given is None:
-        return None if "controls" not in data else ()
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        faults.add("/controls", "wrong_type", "'controls' must be a list of column names.")
-        return None
-    out = []
-    for index, name in enumerate(given):
-        if not isinstance(name, str) or not name.strip():
-            faults.add(f"/controls/{index}", "wrong_type", "A control must be a column's name.")
-        else:
-            out.append(name.strip())
-    return tuple(out)
-
-
-def _outcomes(data: Mapping[str, Any], faults: FaultLog) -> tuple[tuple[str, float], ...] | None:
-    """Columns of a combined outcome with the value of one unit of each."""
-    given = data.get("outcomes")
-    if given is None:
-        return None
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        faults.add("/outcomes", "wrong_type", "'outcomes' must be a list of at least one outcome.")
-        return None
-    if data.get("outcome") is not None:
-        text = "The spec names one outcome and several to be added up: leave one of the two out."
-        faults.add("/outcome", "conflict", text)
-    out: list[tuple[str, float]] = []
-    for index, item in enumerate(given):
-        at = f"/outcomes/{index}"
-        if not isinstance(item, Mapping):
-            faults.add(at, "wrong_type", "An outcome must be an object of column and value.")
-            continue
-        for key in item:
-            if key not in ("column", "value"):
-                text = f"An outcome has no field '{key}': it has column and value."
-                faults.add(f"{at}/{escape(str(key))}", "unknown_field", text)
-        column, value = _text(item, "column", faults, at), item.get("value")
-        if column is None and item.get("column") is None:
-            faults.add(f"{at}/column", "missing", "Every outcome needs its column.")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            text = "'value' must be a number: what one unit of the outcome is worth."
-            faults.add(f"{at}/value", "wrong_type", text)
-        elif value == 0:
-            text = "An outcome of value 0 counts for nothing: leave it out."
-            faults.add(f"{at}/value", "no_value", text)
-        elif column is not None:
-            out.append((column, float(value)))
-    return tuple(out)
-
-
 def _places(spec: Spec) -> list[tuple[str, str]]:
     """Every column the spec names, with the pointer to where."""
     places = [
         (f"/{key}", name)
         for key, name in (("date", spec.date), ("outcome", spec.outcome), ("events", spec.events))
-        if name
+        if isinstance(name, str) and name
     ]
-    places += [(f"/outcomes/{i}/column", name) for i, (name, _) in enumerate(spec.outcomes or ())]
-    if spec.geo:
-        places.append(("/geo", spec.geo))
+    places += [(f"/outcomes/{i}/column", own.column) for i, own in enumerate(spec.outcomes or ())]
+    times = [(f"/outcomes/{i}/times", own.times) for i, own in enumerate(spec.outcomes or ())]
+    places += [(where, name) for where, name in times if name]
+    named = ("geo", "channel_column", "campaign_column", "currency_column")
+    places += [(f"/{key}", name) for key in named if (name := getattr(spec, key))]
     for index, role in enumerate(spec.channels or ()):
         if role.spend:
             places.append((f"/channels/{index}/spend", role.spend))
@@ -360,9 +453,9 @@ def _no_column_twice(spec: Spec, faults: FaultLog) -> None:
         first.setdefault(name, where)
 
 
-def check_columns(spec: Spec, tables: Sequence[Table], faults: FaultLog) -> None:
+def check_columns(spec: Spec, header: Iterable[str], faults: FaultLog) -> None:
     """Add a fault for every column that the spec names and no table has."""
-    known = dict.fromkeys(name for table in tables for name in table.header)
+    known = dict.fromkeys(header)
     for where, name in _places(spec):
         if name not in known:
             text = f"There is no column '{name}'."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.history.association import moving_channels
+from shared.history.association import moving_channels, precision_of
 from shared.history.outcome_unit import outcome_unit
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 _YEAR = {"day": (364, 365, 366), "week": (52, 53), "month": (12,)}
 _COPIES = {"day": 7, "week": 4, "month": 2}
 _UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
+_SURE = 3.0  # standard errors
+_UNBELIEVED = 15.0  # three standard deviations of what is believed of a return in money: log-normal
 _FAR_ABOVE, _FAR_BELOW = 1e3, 1e5  # spend over an outcome in money, and the outcome over spend
 
 
@@ -31,12 +33,13 @@ def suspicions(history: History, spec: Spec) -> list[Finding]:
         *_spread_out(history),
         *_alike(history),
         *_odd_outcome(history),
+        *_odd_returns(history, spec),
     ]
 
 
 def _units(history: History, spec: Spec) -> list[Finding]:
     """Amounts so far apart that they may be in two units, as far as the spec does not tell."""
-    told = {role.channel for role in spec.channels or () if role.scale is not None}
+    told = {role.channel for role in spec.channels or () if role.worth is not None}
     usual = {
         name: float(np.median(column[column > 0]))
         for name, column in zip(history.channels, history.spend.T, strict=True)
@@ -71,6 +74,29 @@ def _apart(most: str, least: str, ratio: float, field: str, data: Mapping[str, A
         data,
         settled_by=field,
     )
+
+
+def _odd_returns(history: History, spec: Spec) -> list[Finding]:
+    """Returns in money that a plain regression shows and that nobody would have believed."""
+    if not outcome_unit(spec.fit, history.outcome_name).money:
+        return []
+    precision = precision_of(history)
+    told = {prior.channel for prior in spec.priors or ()}
+    found = []
+    for c, channel in enumerate(history.channels if precision is not None else ()):
+        if precision is None or channel in told:
+            continue
+        least = float(precision.slope[c] - _SURE * precision.standard_error[c])
+        if least > _UNBELIEVED:
+            slope = float(precision.slope[c])
+            text = (
+                f"A plain regression shows a return of {slope:,.0f} for '{channel}', and about 1 "
+                f"is believed beforehand: is its spend in the unit of the outcome (in thousands, "
+                "say)? Give its 'scale' if not, or what you believe of it as 'priors'."
+            )
+            data = {"channel": channel, "return": slope}
+            found.append(Finding("return_far_from_belief", text, data, settled_by="priors"))
+    return found
 
 
 def _copied_blocks(history: History) -> list[Finding]:

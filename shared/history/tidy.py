@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.history.cells import Cells
 from shared.history.faults import FaultLog
 from shared.history.periods import grid, period_number
 from shared.history.reading import Table
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
 
-__all__ = ["Rows", "add_duplicates", "add_negative", "to_history"]
+__all__ = ["add_duplicates", "add_negative", "telling_column", "to_history"]
 
 Floats = NDArray[np.float64]
 
@@ -23,39 +23,52 @@ STRETCH = {"day": 14, "week": 4, "month": 2}
 """Periods without spend from which a stretch is worth reporting."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """One row a period, in any order, possibly with gaps.
-
-    ``spend`` has shape (R, C) with NaN for empty cells, ``controls`` (R, K) with NaN likewise.
-    """
-
-    dates: Sequence[date]
-    outcome: Floats
-    channels: tuple[str, ...]
-    spend: Floats
-    control_names: tuple[str, ...]
-    controls: Floats
-    events: Sequence[str]
-
-
 def add_duplicates(
-    table: Table, column: str, keys: Sequence[tuple[str, ...] | None], faults: FaultLog
+    table: Table,
+    column: str,
+    keys: Sequence[tuple[str, ...] | None],
+    faults: FaultLog,
+    taken: Collection[str | None] = (),
 ) -> None:
-    """Add a fault for every row whose key (date, and what else names a row) was there before."""
+    """Add a fault for every row whose key (date, and what else names a row) was there before.
+
+    One fault says it all where a column that has no role, none of ``taken``, tells such rows apart.
+    """
+    apart = telling_column(table, keys, {column, *taken})
     first: dict[tuple[str, ...], int] = {}
     for row, key in enumerate(keys):
         if key is None:
             continue
-        if key in first:
-            what = ", ".join(part for part in key if part)
-            faults.add(
-                table.pointer(row, column),
-                "duplicate_period",
-                f"Row {table.lines[row]}: {what} is already in row {table.lines[first[key]]}.",
-            )
-        else:
+        if key not in first:
             first[key] = row
+            continue
+        what = ", ".join(part for part in key if part)
+        said = f"Row {table.lines[row]}: {what} is already in row {table.lines[first[key]]}."
+        if apart is None:
+            faults.add(table.pointer(row, column), "duplicate_period", said)
+            continue
+        more = len([key for key in keys if key]) - len(set(keys) - {None}) - 1
+        also = f" {more} other rows likewise." if more > 0 else ""
+        settle = "'duplicates': 'sum' in the spec adds such rows up"
+        settle += f"; 'channel_column': '{apart}' or 'geo': '{apart}' keeps them apart."
+        text = f"{said}{also} Column '{apart}' tells them apart: {settle}"
+        faults.add(table.pointer(row, apart), "duplicate_period", text)
+        return
+
+
+def telling_column(
+    table: Table, keys: Sequence[tuple[str, ...] | None], taken: Collection[str | None]
+) -> str | None:
+    """The first column that tells all rows of one key apart; None where no key is there twice."""
+    if len(set(keys)) == len(keys):
+        return None
+    for name in table.header:
+        cells = table.columns[name]
+        if name not in taken and len(set(cells)) <= len(cells) // 2:
+            both = set(zip(keys, cells, strict=True))
+            if len(both) == len(keys):
+                return name
+    return None
 
 
 def add_negative(table: Table, column: str, values: Floats, what: str, faults: FaultLog) -> None:
@@ -69,7 +82,7 @@ def add_negative(table: Table, column: str, values: Floats, what: str, faults: F
 
 
 def to_history(
-    rows: Rows, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
+    rows: Cells, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
 ) -> History:
     """Sort, fill the gaps (no spend, unknown outcome, interpolated controls), report.
 
@@ -127,7 +140,7 @@ def _some(dates: Sequence[date], places: Sequence[int]) -> str:
     return shown + (", ..." if len(places) > 5 else "")
 
 
-def _empty_cells(rows: Rows, frequency: str) -> list[Finding]:
+def _empty_cells(rows: Cells, frequency: str) -> list[Finding]:
     """Empty spend and outcome cells of the rows that are there."""
     found = []
     for c, channel in enumerate(rows.channels):

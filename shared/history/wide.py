@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.history.amounts import amounts_of_wide, one_currency, one_unit
-from shared.history.cells import Cells
+from shared.history.amounts import amounts_of_wide, one_currency, one_unit, worth_of
+from shared.history.cells import Cells, added_up
 from shared.history.dates import read_dates
-from shared.history.doubles import billed, refuse_repeated, refuse_two_columns, total_columns
+from shared.history.doubles import (
+    billed,
+    never_falls,
+    refuse_repeated,
+    refuse_two_columns,
+    total_columns,
+)
 from shared.history.faults import FaultLog
 from shared.history.names import refuse_same, similar_names
 from shared.history.numbers import is_empty, read_numbers
+from shared.history.outcome_unit import outcome_unit
 from shared.history.periods import frequency_of
 from shared.history.reading import Table
 from shared.history.roles import find_date, guess_roles
@@ -33,6 +40,7 @@ __all__ = [
     "read_geos",
     "read_outcome",
     "read_wide",
+    "row_keys",
     "several",
 ]
 
@@ -69,8 +77,8 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
         No column holds dates.
     """
     column, findings = find_date(table, spec)
-    dates, months_only, more = read_dates(table, column, faults)
-    return Dated(column, dates, months_only, (*findings, *more))
+    dates, months_only, more = read_dates(table, column, faults, spec.day_first)
+    return Dated(column, dates, months_only, (*table.findings, *findings, *more))
 
 
 def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
@@ -95,8 +103,17 @@ def several(geos: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 else ()
 
 
-def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> str:
-    """The frequency of a table's dates; "" where no date could be read."""
+def row_keys(dated: Dated, *parts: Sequence[str]) -> list[tuple[str, ...] | None]:
+    """What names each row: its date and the ``parts``; None where the date cannot be read."""
+    days = [None if day is None else day.isoformat() for day in dated.dates]
+    rows = zip(days, *parts, strict=True)
+    return [None if day is None else (day, *rest) for day, *rest in rows]
+
+
+def read_frequency(
+    table: Table, dated: Dated, spec: Spec, faults: FaultLog, *, whole: bool = True
+) -> str:
+    """The frequency of a table's dates; "" where no date could be read. See ``frequency_of``."""
     readable = [(day, row) for row, day in enumerate(dated.dates) if day is not None]
     if len(readable) < min(len(dated.dates), 3):
         return spec.frequency or ""  # too few readable dates to complain about their spacing
@@ -104,7 +121,7 @@ def read_frequency(table: Table, dated: Dated, spec: Spec, faults: FaultLog) -> 
     for day, row in readable:
         first.setdefault(day, row)
     rows = [(day, table.pointer(row, dated.column), table.lines[row]) for day, row in first.items()]
-    return frequency_of(rows, spec.frequency, dated.months_only, faults)
+    return frequency_of(rows, spec.frequency, dated.months_only, faults, whole=whole)
 
 
 def read_outcome(
@@ -116,7 +133,7 @@ def read_outcome(
     """
     wanted = [name for name, _ in spec.outcome_columns]
     names = [
-        *(name for name in wanted if name in table.columns),
+        *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
         *extra,
         *(n for n in spec.controls or () if n in table.columns),
     ]
@@ -133,7 +150,8 @@ def read_outcome(
     relative = {role.impressions for role in spec.channels or () if role.impressions}
     relative |= set() if spec.fit.get("features") else set(spec.controls or ())
     names = list(dict.fromkeys(names))
-    numbers, findings = read_numbers(table, names, faults, spec.decimal, relative)
+    flags = set(spec.controls or ())
+    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, flags)
     for name in (*wanted, *(spec.controls or ())):
         if name in numbers and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
@@ -143,6 +161,10 @@ def read_outcome(
                 f"Column '{name}', the {what}, is empty in all rows "
                 f"{table.lines[0]} to {table.lines[-1]}.",
             )
+    money = outcome_unit(spec.fit, spec.outcome_name).money
+    for name in wanted if money and spec.outcomes is None else ():
+        if name in numbers:
+            numbers[name] = numbers[name] * worth_of(table, name, spec)
     labels = [""] * len(table.lines)
     if spec.events and spec.events in table.columns:
         labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
@@ -154,7 +176,11 @@ def read_outcome(
 
 def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
     """Shape (R,): the outcome, or several added up at their values; NaN where any is empty."""
-    return np.sum([value * numbers[name] for name, value in spec.outcome_columns], axis=0)
+    parts = [value * numbers[name] for name, value in spec.outcome_columns]
+    for place, (name, _) in enumerate(spec.outcome_columns):
+        if name in spec.factors:
+            parts[place] = parts[place] * numbers[spec.factors[name]]
+    return np.sum(parts, axis=0)
 
 
 def read_wide(table: Table, spec: Spec) -> WideTable:
@@ -166,12 +192,12 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         Every fault of its cells, and columns of the spec that are not there.
     """
     faults = FaultLog()
-    check_columns(spec, [table], faults)
+    check_columns(spec, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, spec, faults)
     given = spec
     spec, guesses = guess_roles(spec, table, dated.column, outcomes_only=False)
-    spec = replace(spec, date=dated.column)
+    spec = spec.but(date=dated.column)
     findings = [*dated.findings, *guesses]
     roles = spec.channels or ()
     if not roles:
@@ -179,7 +205,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
             "/channels",
             "no_channels",
             "No column looks like spend (spend_tv, tv_spend, tv_cost, ...): name them in the spec "
-            f"as 'channels'. There are: {', '.join(map(repr, table.header[:12]))}.",
+            f"as 'channels', or upload a table of outcomes as the outcomes. There are: "
+            f"{', '.join(map(repr, table.header[:12]))}.",
         )
     for index, role in enumerate(roles):
         if role.spend is None:
@@ -188,7 +215,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
                 "missing",
                 f"Channel '{role.channel}' needs its column of spend: the table is wide.",
             )
-        elif role.scale is None:
+        elif role.worth is None:
             one_unit(table, role.spend, f"'scale' of channel '{role.channel}'", faults)
     if given.channels is None:
         refuse_two_columns(table, roles, faults)
@@ -206,20 +233,19 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     findings += similar_names([role.channel for role in roles], "channels", said)
     findings += similar_names(geos, "geos")
     one_currency(spec, amounts_of_wide(table, spec, dated.column), faults)
-    add_duplicates(
-        table,
-        dated.column,
-        [
-            None if day is None else (day.isoformat(), geos[row])
-            for row, day in enumerate(dated.dates)
-        ],
-        faults,
-    )
+    if roles and spec.duplicates != "sum":
+        keys = row_keys(dated, geos)
+        taken = {*spend_columns, *exposure, *(spec.controls or ()), *dict(spec.outcome_columns)}
+        add_duplicates(table, dated.column, keys, faults, {*taken, spec.geo, spec.events})
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
 
     spend = np.column_stack(
-        [numbers[str(role.spend)] * (1.0 if role.scale is None else role.scale) for role in roles]
+        [
+            numbers[str(role.spend)]
+            * (worth_of(table, str(role.spend), spec) if role.worth is None else role.worth)
+            for role in roles
+        ]
     )
     totals, more = total_columns(spec, spend, given.channels is not None, faults)
     findings += more
@@ -231,10 +257,12 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         remedy = "Give each geo its own, or one row a date for all geos together."
         refuse_repeated(table, spec, [dated.dates], outcome, pairs[-1][1], remedy, faults)
     faults.stop_if_any()
+    if given.channels is None:
+        findings += never_falls(spec, spend, dated.dates)
     if totals:
         kept = [c for c in range(len(roles)) if c not in totals]
-        spend, roles = spend[:, kept], tuple(roles[c] for c in kept)
-        spec = replace(spec, channels=roles)
+        spend, roles = spend[:, kept], [roles[c] for c in kept]
+        spec = spec.but(channels=roles)
     controls = [numbers[name] for name in spec.controls or ()]
     seen = [
         numbers[role.impressions] if role.impressions else np.full(len(spend), np.nan)
@@ -248,14 +276,15 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         spend=spend,
         impressions=np.column_stack(seen),
         outcome=outcome,
-        control_names=spec.controls or (),
+        control_names=tuple(spec.controls or ()),
         controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
         events=labels,
     )
+    cells = added_up(cells)
     if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
-        spec = replace(spec, geo="")
-    spec = replace(spec, frequency=frequency)
+        spec = spec.but(geo="")
+    spec = spec.but(frequency=frequency)
     return WideTable(cells, frequency, spec, apart, tuple(findings))
 
 

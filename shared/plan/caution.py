@@ -1,4 +1,4 @@
-"""What a careful reader should know before acting on an answer."""
+"""What to know before acting on an answer: warnings, and where its curves are guesses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.plan.score import MIN_DRAWS
-from shared.plan.words import money, number, possessive
-from shared.problem.model import Problem
+from shared.plan.words import money, number, outcome_of, possessive, say
+from shared.problem.arms import current_of
+from shared.problem.model import Channel, Problem
 
-__all__ = ["THIN_EVIDENCE", "warn"]
+__all__ = ["THIN_EVIDENCE", "doubts", "warn"]
 
 Row = Mapping[str, Any]
 Said = tuple[str, str]
@@ -27,6 +28,17 @@ LARGE_SHIFT = 0.3
 WIDE_INTERVAL = 1.0
 """An interval wider than this share of its own expectation is called wide."""
 
+WIDE = 0.75
+"""A 90 % interval wider than this share of what it is about is told."""
+
+TOLD = 4
+
+VERDICTS = {
+    "prior": "the history says next to nothing of it, and its curve is what was believed before",
+    "unspent": "nothing was ever spent on it, and its curve is what was believed before",
+    "weak": "the history says little of it",
+}
+
 
 def warn(
     problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row
@@ -34,7 +46,7 @@ def warn(
     """The warnings of an optimize answer, from its own figures."""
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
-    found += _weightless(problem, rows)
+    found += [*_weightless(problem, rows), *_never_starts(problem, rows)]
     found += _intervals(rows, totals)
     if not certificate["proven"]:
         found.append(
@@ -128,6 +140,22 @@ def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
                     )
 
 
+def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
+    text = "{} spends nothing today, and {} is a share of that: it can never start. Give it {}."
+    for channel, row in zip(problem.channels, rows, strict=True):
+        if channel.locked or row["spend"] > 0.0 or channel.max_spend == 0.0:
+            continue
+        parts = zip(channel.campaigns, row.get("campaigns") or (), strict=False)
+        for part, own in ((channel, row), *parts):
+            if part.max_change is not None and current_of(part) == 0.0:
+                instead = "a max_spend in place of max_change"
+                yield _said("never_starts", text.format(own["channel"], "max_change", instead))
+            elif paced and part is channel and current_of(part) == 0.0:
+                instead = "the current_spend from which it is to be paced"
+                yield _said("never_starts", text.format(own["channel"], "pacing", instead))
+
+
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:
     for row in rows:
         if row["marginal_return"] is None:
@@ -157,3 +185,54 @@ def _intervals(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
             f"A few draws bring most of the expected outcome of {', '.join(skewed)}: it lies "
             "outside its own 90 % interval.",
         )
+
+
+def doubts(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Sentences about channels that the plan moves or rests on."""
+    found = []
+    for channel, row in zip(problem.channels, rows, strict=True):
+        for part, own in _with_campaigns(channel, row):
+            found += _unsure(problem, part, own)
+    found.sort(key=lambda item: -item[0])
+    return [sentence for _, sentence in found[:TOLD]] + _least_sure(problem, rows)
+
+
+def _with_campaigns(channel: Channel, row: Row) -> list[tuple[Channel, Row]]:
+    if not channel.campaigns:
+        return [(channel, row)]
+    return list(zip(channel.campaigns, row["campaigns"], strict=True))
+
+
+def _unsure(problem: Problem, channel: Channel, row: Row) -> list[tuple[float, dict[str, Any]]]:
+    spend, change, name = row["spend"], row["change"], row["channel"]
+    said = []
+    meaning = VERDICTS.get(channel.verdict or "")
+    if meaning and (spend > 0.0 or change):
+        text = f"{possessive(name)} part rests on little: {meaning}."
+        said.append((spend, say("unsure_curve", text, channel=name, verdict=channel.verdict)))
+    if row["extrapolated"] and channel.observed_max is not None:
+        most = max((part["spend"] for part in row.get("periods") or ()), default=spend)
+        text = (
+            f"{name} would spend {money(problem, most)} in a period, and no more than "
+            f"{money(problem, channel.observed_max)} was ever observed: beyond that its curve is "
+            "a guess."
+        )
+        data = {"channel": name, "spend": most, "observed_max": channel.observed_max}
+        said.append((spend, say("extrapolates", text, **data)))
+    return said
+
+
+def _least_sure(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    known = [row for row in rows if row["outcome_interval"] is not None and row["outcome"] > 0.0]
+    if not known:
+        return []
+    row = max(known, key=lambda r: r["outcome_interval"][1] - r["outcome_interval"][0])
+    low, high = row["outcome_interval"]
+    if high - low <= WIDE * row["outcome"]:
+        return []
+    text = (
+        f"What {row['channel']} brings is the least sure: {outcome_of(problem, row['outcome'])} "
+        f"are expected, with a 90 % interval of {number(low)} to {number(high)}."
+    )
+    data = {k: row[k] for k in ("channel", "outcome", "outcome_interval")}
+    return [say("least_sure", text, **data)]

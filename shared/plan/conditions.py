@@ -1,7 +1,7 @@
 """What it would take to change the answer: how much better or worse a channel would have to be.
 
 ``factor`` multiplies a channel's curve. In a best plan money has one price, the outcome that its
-last unit brings (:mod:`shared.plan.pricing`), and a channel gets money from where some chord of its
+last unit brings (``price_of_money``), and a channel gets money from where some chord of its
 curve reaches that price:
 
 - *entry*: a channel at its floor x gets more once ``factor * max_y (f(y) - f(x)) / (y - x)`` is the
@@ -23,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.plan import Plan
-from shared.plan.pricing import price_of_money
-from shared.plan.words import bound_name, money, number, outcome_of
-from shared.problem.lower import lower
+from shared.plan.words import bound_name, money, number, outcome_of, say
 from shared.problem.program import Program
 
-__all__ = ["conditions"]
+__all__ = ["conditions", "price_of_money"]
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 Sentences = list[dict[str, Any]]
+
+ALIKE = 1e-3
+"""Slopes of channels that nothing holds agree to this share where money has one price."""
 
 TOLD = 4
 """Channels told at most in each kind of sentence."""
@@ -58,7 +59,7 @@ def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
     price = price_of_money(plan)
     if price is None:
         return []
-    program = lower(problem)
+    program = plan.program
     said = _entries(plan, program, price) + _slacks(plan, program, price)
     return said + _loss(plan, program, rows)
 
@@ -93,10 +94,6 @@ class _Curves:
         return np.asarray(out * self._carry**2)
 
 
-def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": data}
-
-
 def _entries(plan: Plan, program: Program, price: float) -> Sentences:
     problem, curves = plan.problem, _Curves(program)
     x = plan.best.spend[:, 0]
@@ -126,7 +123,7 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
         )
         data = {"channel": name, "spend": float(x[i]), "factor": factor, "exact": exact}
         data |= {"best_return": best, "price": price}
-        ranked.append((factor, _say("entry", text, **data)))
+        ranked.append((factor, say("entry", text, **data)))
     ranked.sort(key=lambda item: item[0])
     return [sentence for _, sentence in ranked[:TOLD]]
 
@@ -153,7 +150,7 @@ def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
             f"{number(100 * float(factor))} % of its effectiveness."
         )
         data = {"channel": name, "bound": bound, "spend": float(x[i]), "factor": float(factor)}
-        ranked.append((float(factor), _say("slack", text, **data, price=price)))
+        ranked.append((float(factor), say("slack", text, **data, price=price)))
     ranked.sort(key=lambda item: -item[0])
     return [sentence for _, sentence in ranked[:TOLD]]
 
@@ -186,7 +183,7 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
         "the effectiveness that its curve says."
     )
     data = {"channel": name, "change": gains[best], "factor": factor, "price": price}
-    return [_say("loss", text, **data, marginal_return_now=slope)]
+    return [say("loss", text, **data, marginal_return_now=slope)]
 
 
 def _price_without(
@@ -236,3 +233,25 @@ def _inside(
     between = usable & (x > low) & (x < high)
     price = float(np.median(slope[between])) if between.any() else float(np.median(slope[usable]))
     return np.asarray(between | ((x <= low) & (slope > price)) | ((x >= high) & (slope < price)))
+
+
+def price_of_money(plan: Plan) -> float | None:
+    """Outcome that the plan's last unit of money brings; None where money has no one price.
+
+    In a best plan every arm that nothing holds has the same marginal return (the optimality
+    conditions of Kuhn and Tucker, 1951), whatever the goal; where all are held, it is the budget's
+    shadow price, as long as that is of outcome.
+    """
+    spend, slopes = plan.best.spend, plan.best.marginal
+    if spend.shape[1] > 1:
+        return None
+    free = np.array([not names for names in plan.held]) & (spend[:, 0] > 0.0)
+    free &= np.isfinite(slopes[:, 0])
+    found = slopes[free, 0]
+    if found.size:
+        middle = float(np.median(found))
+        return middle if np.ptp(found) <= ALIKE * abs(middle) and middle > 0.0 else None
+    if plan.problem.goal.goal != "maximize_outcome":
+        return None
+    price = plan.budget_price
+    return price if price is not None and price > 0.0 else None

@@ -1,11 +1,24 @@
 """A test that shows whether the recommended shift is right: which channel, how much, how long.
 
 The channel to test first is the one whose curve is worth most to know
-(:mod:`shared.plan.sensitivity.information`). Its test changes the channel's spend towards the
-recommended one for a block of periods and compares the outcome with as many periods before it; how
-many it takes, and what it can tell, is :mod:`shared.plan.power`. Two questions are answered apart:
+(:mod:`shared.plan.information`). Its test changes the channel's spend towards the recommended one
+for a block of periods and compares the outcome with as many periods before it; how many it takes,
+and what it can tell, is ``contrast`` and ``PrecisionOfTest``. Two questions are answered apart:
 whether the effect itself would be found (``detects``), and whether it can be told from what the
 same money brings elsewhere (``settles``), which is what the shift hangs on.
+
+How long a test must run is told by power analysis. A test is two blocks of equally many periods,
+one as today and one with the changed spend, with ``wash`` periods between them in which carryover
+settles and nothing is counted. The effect is the difference of the blocks' means, with variance::
+
+    sd^2 * c' R c,   c = (-1/n ... -1/n, 0 ... 0, 1/n ... 1/n),   R_ij = correlation^|i - j|
+
+which is 2 sd^2 / n where periods are independent. A two-sided test at level ``alpha`` finds an
+effect d with probability ``Phi(|d|/se - z) + Phi(-|d|/se - z)``, z the ``1 - alpha/2`` quantile;
+the least detectable effect is ``(z + z_power) se`` (J. Cohen, Statistical Power Analysis for the
+Behavioral Sciences, 1988, chapter 2; H. Bloom, Minimum Detectable Effects, Evaluation Review 19,
+1995). The probability over what is believed of the effect is the test's assurance (A. O'Hagan,
+J. Stevens, M. Campbell, Assurance in clinical trial design, Pharmaceutical Statistics 4, 2005).
 """
 
 from __future__ import annotations
@@ -13,27 +26,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import erf, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from shared.errors import InvalidInput
 from shared.history.periods import period_after
+from shared.plan.conditions import price_of_money
+from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
-from shared.plan.power import Precision
-from shared.plan.pricing import price_of_money
 from shared.plan.score import interval
-from shared.plan.sensitivity.information import value_of_information
 from shared.plan.words import money, number, plural, unit_of
-from shared.problem.arms import Arm, arms_of
-from shared.problem.canonical import canonicalise, own_bounds
-from shared.problem.lower import lower
+from shared.problem.arms import Arm, arms_of, own_bounds
 from shared.problem.model import Problem
 from shared.problem.program import Program
+from shared.solve.one_budget.form import one_budget
 
-__all__ = ["Asked", "experiment"]
+__all__ = ["AskedTest", "PrecisionOfTest", "contrast", "experiment"]
 
 Floats = NDArray[np.float64]
 
@@ -57,9 +70,14 @@ MOST = 200
 TOLD = 5
 """Designs in an answer where the caller names no channels."""
 
+_LEAST_PERIODS = 4
+"""A block shorter than this rests on luck, however large the effect."""
+
+_NORMAL = NormalDist()
+
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedTest:
     """What a test is asked to be.
 
     ``periods`` is the most that it may take in all, ``start`` the first day of the changed spend.
@@ -74,7 +92,7 @@ class Asked:
     start: date | None = None
 
 
-def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
+def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
     """The answer to ``POST /experiment``.
 
     Raises
@@ -86,8 +104,8 @@ def experiment(problem: Problem, asked: Asked) -> dict[str, Any]:
     """
     arms = _arms(problem)
     plan = make_plan(problem)
-    program = lower(problem)
-    gains, why_not = _information(problem)
+    program = plan.program
+    gains, why_not = _information(problem, program)
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
     change = np.abs(plan.best.spend[:, 0] - _today(arms))
     worth = change if gains is None else gains
@@ -151,19 +169,20 @@ def _today(arms: Sequence[Arm]) -> Floats:
     return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
 
-def _information(problem: Problem) -> tuple[Floats | None, str]:
+def _information(problem: Problem, program: Program) -> tuple[Floats | None, str]:
     """(A,) expected outcome gained by knowing each curve, or None and why."""
     if not any(channel.response.draws for channel in problem.channels):
         return None, (
             "The curves carry no draws, so what it is worth to know them cannot be told: channels "
             "are ranked by their recommended change."
         )
-    if not problem.separable:
+    task = one_budget(program)
+    if task is None:
         return None, (
             "The value of knowing a curve is computed for one budget over one period with limits "
             "of each channel alone: channels are ranked by their recommended change."
         )
-    found = value_of_information(canonicalise(problem))
+    found = value_of_information(task)
     if found is None:
         return None, "There is no money to move: channels are ranked by their recommended change."
     return found.channels, ""
@@ -176,7 +195,7 @@ class _Bench:
     problem: Problem
     plan: Plan
     program: Program
-    asked: Asked
+    asked: AskedTest
 
     def design(self, arm: Arm, a: int, worth: float | None) -> dict[str, Any]:
         today = float(arm.channel.current_spend or 0.0)
@@ -222,7 +241,7 @@ class _Bench:
         return {**row, "explanation": self._told(row)}
 
     def _as_lift_test(
-        self, arm: Arm, change: float, periods: int, precision: Precision
+        self, arm: Arm, change: float, periods: int, precision: PrecisionOfTest
     ) -> dict[str, Any]:
         """The test as ``lift_tests`` of a spec takes it: all periods of the changed spend, in all.
 
@@ -247,14 +266,14 @@ class _Bench:
             "in_history": True,
         }
 
-    def _precision(self, arm: Arm) -> Precision:
+    def _precision(self, arm: Arm) -> PrecisionOfTest:
         adstock, wash = arm.channel.response.adstock, 0
         if adstock is not None:
             arrived = np.cumsum(adstock.weights(LONGEST_WASH)) / max(adstock.total_weight(), 1e-300)
             enough = np.flatnonzero(arrived >= SETTLED)
             wash = int(enough[0]) if enough.size else LONGEST_WASH
         asked = self.asked
-        return Precision(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+        return PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
 
     def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
         """(G,) changes of spend to choose from, the recommended one first."""
@@ -363,10 +382,93 @@ def _say(
     return {"code": code, "text": text, "data": {**{k: row[k] for k in fields}, **more}}
 
 
-def _pick(precision: Precision, sizes: Floats, lifts: Floats, most: int) -> tuple[int, int | None]:
+def _pick(
+    precision: PrecisionOfTest, sizes: Floats, lifts: Floats, most: int
+) -> tuple[int, int | None]:
     """The smallest change that is found in time, with its periods; else the most visible one."""
     for g in np.argsort(np.abs(sizes), kind="stable").tolist():
         periods = precision.periods_for(float(lifts[g]), most)
         if periods is not None:
             return int(g), periods
     return int(np.argmax(np.abs(lifts))), None
+
+
+def contrast(periods: int, wash: int) -> Floats:
+    """(2 periods + wash,) weights of the periods' outcomes in the effect."""
+    even = np.full(periods, 1.0 / periods)
+    return np.concatenate([-even, np.zeros(wash), even])
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionOfTest:
+    """What tests can tell.
+
+    Attributes
+    ----------
+    noise, correlation
+        Standard deviation of one period's outcome, and its correlation with the next period's.
+    power, alpha
+        Probability of finding the effect, and of finding one that is not there (two-sided).
+    wash
+        Periods between the blocks.
+    """
+
+    noise: float
+    correlation: float
+    power: float
+    alpha: float
+    wash: int
+
+    @property
+    def critical(self) -> float:
+        """Standard errors from zero at which an effect counts as found."""
+        return _NORMAL.inv_cdf(1.0 - self.alpha / 2.0)
+
+    def error(self, periods: int) -> float:
+        """Standard error of the effect from two blocks of ``periods``."""
+        return self._sd(contrast(periods, self.wash))
+
+    def error_in_all(self, periods: int) -> float:
+        """Standard error of what the changed spend brought in all, ``wash`` periods included."""
+        changed = periods + self.wash
+        before = np.full(periods, -changed / periods)
+        return self._sd(np.concatenate([before, np.ones(changed)]))
+
+    def _sd(self, weights: Floats) -> float:
+        """Standard deviation of a weighted sum of the noise of successive periods."""
+        if self.correlation == 0.0:
+            return self.noise * sqrt(float(weights @ weights))
+        # sum_ij c_i c_j r^|i-j| by lags: no matrix, however long the test.
+        lags = np.correlate(weights, weights, mode="full")[weights.size - 1 :]
+        decay = self.correlation ** np.arange(weights.size)
+        variance = float(lags[0] + 2.0 * (lags[1:] @ decay[1:]))
+        return self.noise * sqrt(max(variance, 0.0))
+
+    def detectable(self, periods: int) -> float:
+        """The least effect that is found with the power asked for."""
+        return (self.critical + _NORMAL.inv_cdf(self.power)) * self.error(periods)
+
+    def finds(self, effect: ArrayLike, periods: int) -> Floats:
+        """Probability of finding ``effect``; its shape."""
+        size = np.abs(np.asarray(effect, dtype=float)) / self.error(periods)
+        return _above(size - self.critical) + _above(-size - self.critical)
+
+    def periods_for(self, effect: float, most: int) -> int | None:
+        """The fewest periods a block that find ``effect``; None where ``most`` are too few."""
+        least = min(_LEAST_PERIODS, most)
+        if most < 1 or effect == 0.0 or self.detectable(most) > abs(effect):
+            return None
+        if self.detectable(least) <= abs(effect):
+            return least
+        while most - least > 1:
+            middle = (least + most) // 2
+            if self.detectable(middle) <= abs(effect):
+                most = middle
+            else:
+                least = middle
+        return most
+
+
+def _above(x: Floats) -> Floats:
+    """The standard normal distribution function."""
+    return np.asarray([0.5 * (1.0 + erf(v / sqrt(2.0))) for v in np.ravel(x)]).reshape(np.shape(x))

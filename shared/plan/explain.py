@@ -20,10 +20,11 @@ from shared.plan.words import (
     number,
     outcome_of,
     percent,
+    say,
     span,
 )
 from shared.plan.yardstick import broken_by, yardstick
-from shared.problem.aim import TARGETS, aim_of, later_of
+from shared.problem.aim import TARGETS, aim_of, is_target, later_of
 from shared.problem.model import Problem
 
 __all__ = ["explain"]
@@ -64,6 +65,7 @@ def explain(
     """
     problem, prices = plan.problem, plan.prices
     sentences = [_headline(plan, totals, certificate), _proof(plan, certificate)]
+    sentences += _mix(plan)
     sentences += _not_allowed(plan, totals)
     sentences += _moves(plan, rows, totals, slopes_now)
     sentences += _ties(plan)
@@ -71,10 +73,6 @@ def explain(
     sentences += _budget(problem, rows, prices)
     sentences += _targets(problem, prices)
     return sentences
-
-
-def _say(code: str, text: str, **data: Any) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": data}
 
 
 def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
@@ -100,12 +98,13 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
             before = current.total + current.later
             share = quotient(whole - before, before)
             data |= {"current_in_all": before, "uplift_share": share}
+    text += " in present value" if problem.horizon.discount_rate > 0.0 else ""
     worth = certificate["objective"]
     if problem.goal.goal in ("maximize_profit", "weighted_sum"):
         profit = problem.goal.goal == "maximize_profit"
         text += f", {'a profit of' if profit else 'a weighted sum of'} "
         text += money(problem, worth) if profit else number(worth)
-        text += _as_read(problem)
+        text += _net(problem) + _as_read(problem)
         data["objective"] = worth
     elif problem.risk.measure != "expected" and not plan.least:
         text += f", {number(worth)} as it is weighed{_as_read(problem)}"
@@ -127,7 +126,36 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
                 f"; it beats today's plan in {100 * totals['probability_better']:.0f} % of draws"
             )
     data["spend_share"] = quotient(spend - now, now) if now is not None else None
-    return _say("headline", text + ".", **data, periods=problem.horizon.periods)
+    return say("headline", text + ".", **data, periods=problem.horizon.periods)
+
+
+def _mix(plan: Plan) -> list[dict[str, Any]]:
+    """What today's mix would bring for the plan's money: the rest of the gain is more money's."""
+    scaled, problem = plan.scaled, plan.problem
+    if scaled is None:
+        return []
+    text = (
+        f"Today's mix at {money(problem, scaled['spend'])} would bring "
+        f"{outcome_of(problem, scaled['outcome'])}"
+    )
+    text += " in present value" if problem.horizon.discount_rate > 0.0 else ""
+    share = quotient(scaled["uplift"], scaled["outcome"])
+    if share is not None and scaled["uplift"] >= 0.0:
+        text += f": the mix itself is worth {percent(share)}"
+    return [say("today_scaled", text + ".", **scaled, uplift_share=share)]
+
+
+def _net(problem: Problem) -> str:
+    """What the objective counts beside its own unit, so that its figures are read right."""
+    words = []
+    if problem.goal.target_marginal_return is not None:
+        x = number(problem.goal.target_marginal_return)
+        words.append(f"less {x} for each unit of money")
+    if any(c.penalty > 0.0 for channel in problem.channels for c in (channel, *channel.campaigns)):
+        words.append("penalties counted")
+    if problem.horizon.discount_rate > 0.0:
+        words.append("in present value")
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
@@ -136,7 +164,7 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     bound, gap = certificate[key], certificate["relative_gap"]
     data = {k: certificate[k] for k in ("objective", key, "relative_gap", "proven")}
     if not certificate["proven"] or bound is None or gap is None:
-        return _say("not_proven", "How far this is from the best possible is not proven.", **data)
+        return say("not_proven", "How far this is from the best possible is not proven.", **data)
     verb = {
         "minimize_spend": f"reach the target for less than {money(problem, bound)}",
         "maximize_profit": f"earn more than {money(problem, bound)}",
@@ -145,15 +173,15 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     claim = verb.get(problem.goal.goal, f"bring more than {outcome_of(problem, bound)}")
     if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1 and not plan.least:
         claim += ", with what comes after the horizon"
-    text = f"No plan within the limits can {claim}{_as_read(problem)}"
+    text = f"No plan within the limits can {claim}{_net(problem)}{_as_read(problem)}"
     if problem.risk.measure != "expected":
         data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
     if gap <= PROVEN_BEST:
-        return _say("proof", f"{text}: this is the best.", **data)
+        return say("proof", f"{text}: this is the best.", **data)
     # Rounded up: the sentence must not promise a smaller gap than was proven.
     digits = max(0, -floor(log10(100 * gap)))
     share = f"{100 * gap + 0.5 * 10.0**-digits:.{digits}f}"
-    return _say("proof", f"{text}; this one is within {share} % of that.", **data)
+    return say("proof", f"{text}; this one is within {share} % of that.", **data)
 
 
 def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
@@ -161,7 +189,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
     problem, current, aim = plan.problem, plan.current, aim_of(plan.problem.goal)
     if current is None:
         return []
-    then, now = (aim.worth(s.total + s.later, s.money) for s in (plan.best, current))
+    then, now = (aim.worth(s.total + s.later, s.counted) for s in (plan.best, current))
     if now <= then + SAME_SPEND * abs(then) and totals["uplift"] >= 0.0:
         return []
     broken = broken_by(yardstick(problem), current.spend)
@@ -169,7 +197,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
         return []
     text = f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}."
     data = [{"limit": name, "amount": amount} for name, amount in broken.items()]
-    return [_say("today_not_allowed", text, broken=data)]
+    return [say("today_not_allowed", text, broken=data)]
 
 
 def _as_read(problem: Problem) -> str:
@@ -209,17 +237,17 @@ def _moves(
     if dropped:
         verb = "gets" if len(dropped) == 1 else "get"
         text = f"{', '.join(dropped)} {verb} nothing any more."
-        sentences.append(_say("dropped", text, channels=dropped))
+        sentences.append(say("dropped", text, channels=dropped))
     if rest := [item for item in told[MOVES_TOLD:] if item[1] not in dropped]:
         verb = "move is" if len(rest) == 1 else "moves are"
         most = money(problem, rest[0][0])
         text = f"{len(rest)} smaller {verb} in the allocation, of {most} or less."
-        sentences.append(_say("more_moves", text, count=len(rest), largest=rest[0][0]))
+        sentences.append(say("more_moves", text, count=len(rest), largest=rest[0][0]))
     if not told and totals["current_outcome"] is not None:
         best = "is already the best one within the limits"
         if not plan.optimal:
             best = "is the best one that was found"
-        sentences.append(_say("keep", f"Today's plan {best}: nothing should move."))
+        sentences.append(say("keep", f"Today's plan {best}: nothing should move."))
     return sentences
 
 
@@ -247,7 +275,7 @@ def _moved(problem: Problem, row: Row, slope: float | None) -> dict[str, Any]:
         k: row[k] for k in ("channel", "change", "change_share", "marginal_return", "saturation")
     }
     data["marginal_return_now"] = slope
-    return _say("increase" if change > 0 else "decrease", text + ".", **data)
+    return say("increase" if change > 0 else "decrease", text + ".", **data)
 
 
 def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -264,7 +292,7 @@ def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, d
         data = [{"channel": _named(row, c), "change": c["change"]} for c in moved]
         text = f"{name} keeps its total, and within it {', '.join(each)}{more}."
         size = 0.5 * sum(abs(c["change"]) for c in moved)
-        yield size, _say("within", text, channel=name, campaigns=data, more=len(moved) - MOVES_TOLD)
+        yield size, say("within", text, channel=name, campaigns=data, more=len(moved) - MOVES_TOLD)
     periods = row.get("periods") or ()
     each_now = (row["current_spend"] or 0.0) / max(len(periods), 1)
     size = 0.5 * sum(abs(period["spend"] - each_now) for period in periods)
@@ -276,7 +304,7 @@ def _inside(problem: Problem, row: Row, still: float) -> Iterator[tuple[float, d
             f"{money(problem, each_now)} in each to {money(problem, most['spend'])} in period "
             f"{most['period']} and {money(problem, least['spend'])} in period {least['period']}."
         )
-        yield size, _say("between_periods", text, channel=name, moved=size, now=each_now, ends=data)
+        yield size, say("between_periods", text, channel=name, moved=size, now=each_now, ends=data)
 
 
 def _ties(plan: Plan) -> list[dict[str, Any]]:
@@ -287,7 +315,7 @@ def _ties(plan: Plan) -> list[dict[str, Any]]:
             "straight": f"{one} and {other} bring the same for the next unit of money and for the "
             "last: moving some between them is as good.",
         }[why]
-        said.append(_say("tie", text, channels=[one, other], why=why))
+        said.append(say("tie", text, channels=[one, other], why=why))
     return said
 
 
@@ -310,7 +338,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                     f"{bound_name(name)}: {slack} {gained(problem, gain)}."
                 )
                 data = {"channel": row["channel"], "bound": name, "spend": row["spend"]}
-                ranked.append((gain, _say("held", text, **data, gain=gain, direction=way)))
+                ranked.append((gain, say("held", text, **data, gain=gain, direction=way)))
             elif (own := found.get(name)) and own["value"] and name not in told:
                 told.add(name)
                 held = [r["channel"] for r in rows if name in r["binding"]]
@@ -321,7 +349,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                     f"{gained(problem, own['value'])}."
                 )
                 data = {"constraint": name, "channels": held, "gain": own["value"]}
-                ranked.append((own["value"], _say("constraint", text, **data, direction=way)))
+                ranked.append((own["value"], say("constraint", text, **data, direction=way)))
     ranked.sort(key=lambda item: -item[0])
     return [sentence for _, sentence in ranked[:MOVES_TOLD]]
 
@@ -351,20 +379,22 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
         # The value bends here: a price has two sides.
         text += f"; one unit less would cost {_lost(problem, less)}"
         data["value_less"] = less
-    return [_say("budget", text + ".", **data)]
+    return [say("budget", text + ".", **data)]
 
 
 def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> str:
     """Why money is left, or would bring nothing."""
-    targets = [p["name"] for p in prices if p["name"] in TARGETS and p["value"]]
+    targets = [p["name"] for p in prices if is_target(p["name"]) and p["value"]]
     if targets:
         verb = "holds" if len(targets) == 1 else "hold"
         return f": the {' and the '.join(targets)} {verb} the plan"
     if all(row["binding"] for row in rows):
         return " within these limits: they hold every channel"
-    costs = aim_of(problem.goal).cost > 0.0
+    costs, least = aim_of(problem.goal).cost > 0.0, problem.goal.target_marginal_return
     rest = "the next unit would bring less than it costs"
-    if not costs:
+    if least is not None:
+        rest = f"the next unit would bring less than {number(least)}"
+    elif not costs:
         rest = "what the channels can bring is used up"
     held = [row["channel"] for row in rows if row["binding"]]
     return f": {rest}" + (f" where no limit holds ({', '.join(held[:5])})" if held else "")
@@ -389,5 +419,5 @@ def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:
             f"The {name} of {number(asked)} holds the plan: {way} to {number(eased)} it would "
             f"{gained(problem, gain)}."
         )
-        said.append(_say("target", text, target=name, asked=asked, eased=eased, gain=gain))
+        said.append(say("target", text, target=name, asked=asked, eased=eased, gain=gain))
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,27 +12,31 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.errors import Infeasible
-from shared.plan import boxes
-from shared.plan.caution import warn
+from shared.plan.caution import doubts, warn
 from shared.plan.conditions import conditions
-from shared.plan.doubts import doubts
 from shared.plan.explain import explain
-from shared.plan.moves import Moves
-from shared.plan.plan import Plan
+from shared.plan.moves import Moves, clock, known_draw, over_draws
+from shared.plan.plan import Decisions, Plan, planned
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
-from shared.problem.incumbent import ALLOWED
-from shared.problem.model import Problem
+from shared.plan.words import number
+from shared.problem.incumbent import ALLOWED, decisions
+from shared.problem.lower import by_period, lower
+from shared.problem.model import Problem, SolverOptions
+from shared.problem.program import Program
+from shared.solve.one_budget.form import one_budget
+from shared.solve.solver import solve
 
-__all__ = ["answer", "certificate_of", "make_plan", "rows_of"]
+__all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of"]
 
 Floats = NDArray[np.float64]
+
+SMALL = 1e-4
+"""A difference that interactions of means make, below this share of the outcome, goes unsaid."""
 
 
 def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     """Solve ``problem`` and check the solution with code that shares nothing with the solver.
-
-    One budget over boxes has a solver of its own; everything else goes through the general program.
 
     Parameters
     ----------
@@ -67,12 +72,101 @@ def _kept(problem: Problem, start: Floats | None) -> Plan:
 
 
 def _made(problem: Problem, start: Floats | None) -> Plan:
-    if problem.separable:
-        return boxes.make_plan(problem, start)
-    # Imported where used: the common question does not wait for solvers that it does not need.
-    from shared.plan import general
+    timing = clock(problem)
+    program = lower(problem)
+    money = by_period(problem, program)
+    first = None if start is None else decisions(program, start)
+    together = None
+    if _in_turn(problem):
+        from shared.plan.sequential import in_turn
 
-    return general.make_plan(problem, start)
+        found = in_turn(program, timing.options, first)
+    else:
+        solved = solve(program, timing.options, first)
+        found = Decisions.of(program, solved)
+        together = _all_draws(program, float(solved.prices[0]) if solved.prices.size else 0.0)
+    return planned(
+        problem,
+        program,
+        found,
+        by_period=money,
+        moves=lambda: over_draws(problem, timing, _one_draw(problem, program), together),
+        notes=lambda spend: levels_in_draws(money, spend),
+    )
+
+
+def _in_turn(problem: Problem) -> bool:
+    return problem.horizon.mode == "sequential" and problem.horizon.periods > 1
+
+
+def _all_draws(
+    program: Program, price: float
+) -> Callable[[list[int], float], list[Floats | None]] | None:
+    """The best spends (A,) of many draws at once, for one budget over boxes."""
+    task = one_budget(program)
+    if task is None or task.draws is None:
+        return None
+    from shared.solve.one_budget.draws import best_in_draws
+
+    return lambda draws, gap: best_in_draws(task, draws, gap, price)
+
+
+def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOptions], Floats | None]:
+    """The best spend (A,) over the horizon where one draw is the truth."""
+    free = problem.budget is None and not (problem.period_budgets or problem.windows)
+
+    def best(draw: int, options: SolverOptions) -> Floats | None:
+        if free:  # what a plan can be worth, and so spend, is another thing in every draw
+            task = lower(known_draw(problem, draw))
+        else:
+            assert program.draws is not None
+            one = program.draws.one(draw)
+            # A curve that brings nothing in this draw has no level to interact with.
+            lives = one.supremum() > 0.0
+            pairs = tuple(p for p in program.pairs if lives[p.first] and lives[p.second])
+            task = replace(program, curves=one, draws=None, risk=None, pairs=pairs)
+        # Not from today's plan, nor from anybody's: see shared.plan.moves.
+        task = replace(task, current=None)
+        if _in_turn(problem):
+            from shared.plan.sequential import draw_in_turn
+
+            return draw_in_turn(task, options)
+        found = solve(task, options)
+        return np.asarray(task.spend(found.plan).sum(axis=1)) if found.finished else None
+
+    return best
+
+
+def levels_in_draws(program: Program, spend: Floats) -> tuple[tuple[str, str], ...]:
+    """A warning where interactions at each draw's own levels would bring noticeably more or less.
+
+    Interactions go by the levels of the mean curves, so that draws which move two channels up or
+    down together are left out of their product. ``program`` decides spend itself, (A, T).
+    """
+    if not program.pairs or program.draws is None:
+        return ()
+    z = program.adstocked(spend)
+    draws, level = program.draws, program.saturation(z)
+    own = np.stack([draws.value(row) for row in z.T])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = own / np.stack([draws.one(s).supremum() for s in range(draws.draws)])
+    own = np.where(np.isfinite(own), own, 0.0)
+    share = np.full(draws.draws, 1.0 / draws.draws)
+    if program.draw_weights is not None:
+        share = program.draw_weights
+    told = drawn = 0.0
+    for pair in program.pairs:
+        size = pair.strength * program.pair_weight(pair)
+        told += float(size @ (level[pair.first] * level[pair.second]))
+        both = own[:, :, pair.first] * own[:, :, pair.second]
+        drawn += float(size @ (both @ share))
+    if abs(drawn - told) <= SMALL * abs(program.outcome(spend)):
+        return ()
+    message = (
+        f"Interactions go by the levels of the mean curves, where they bring {number(told)}; at "
+        f"the levels of each draw they would bring {number(drawn)} in the mean."
+    )
+    return (("interaction_of_means", message),)
 
 
 def rows_of(plan: Plan, optima: Floats | None = None) -> list[dict[str, Any]]:
@@ -118,6 +212,8 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": rows,
         "totals": sums,
+        "today_scaled": plan.scaled,
+        "current_over": _current_over(problem),
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
@@ -128,6 +224,14 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "warnings": [*warn(problem, rows, sums, proof), *notes],
         "curves_version": problem.curves_version,
     }
+
+
+def _current_over(problem: Problem) -> dict[str, Any] | None:
+    """Which days of a stored history stand for today."""
+    if problem.current_over is None:
+        return None
+    first, last, count = problem.current_over
+    return {"from": first.isoformat(), "to": last.isoformat(), "periods": count}
 
 
 def _slopes_now(plan: Plan) -> list[float | None]:

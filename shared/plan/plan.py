@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.curves.family import EPS
 from shared.plan.crumbs import swept
 from shared.plan.moves import Moves
 from shared.plan.prices import bindings, priced, ties
-from shared.plan.score import Score, score
+from shared.plan.score import Score, score, today_scaled
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.search import Solution
 
-__all__ = ["Found", "Plan", "Search", "planned"]
+__all__ = ["Decisions", "Plan", "Search", "planned"]
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Decisions:
     """Decisions u (A, K) with a proof, however they were found; ``finished``: to the gap.
 
     ``ahead`` is the plan that sees the whole horizon, where ``u`` is decided in turn: prices are
@@ -63,7 +64,7 @@ class Found:
     notes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, program: Program, solved: Solution) -> Found:
+    def of(cls, program: Program, solved: Solution) -> Decisions:
         """What a solver answered."""
         weighed = program.risk is not None
         slopes = replace(program, risk=None, draw_weights=solved.weights) if weighed else None
@@ -76,6 +77,8 @@ class Plan:
 
     Attributes
     ----------
+    program
+        What was solved, with its targets and measure of risk.
     held
         Names of what holds each arm where it is.
     prices
@@ -87,9 +90,12 @@ class Plan:
         More warnings, (code, message).
     ties
         Arms between which money could move without loss, two by two, and why.
+    scaled
+        The answer's ``today_scaled``: today's mix at the plan's money.
     """
 
     problem: Problem
+    program: Program
     best: Score
     current: Score | None
     certificate: Certificate
@@ -99,6 +105,7 @@ class Plan:
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
     ties: tuple[tuple[str, str, str], ...] = ()
+    scaled: dict[str, Any] | None = None
 
     @property
     def least(self) -> bool:
@@ -122,10 +129,40 @@ class Plan:
         return next((p["value"] for p in self.prices if p["name"] == "budget"), None)
 
 
+def _told_in(program: Program, proof: Certificate) -> Certificate:
+    """A certificate in the unit of the answer; of people counted once, in people."""
+    if program.population is None:
+        return proof
+    reached = float(program.people(proof.objective))
+    most = float(program.people(proof.upper_bound)) * (1.0 + 8.0 * EPS)
+    gap = max(most - reached, 0.0)
+    return replace(
+        proof,
+        objective=reached,
+        upper_bound=most,
+        gap=gap,
+        relative_gap=gap / most if most > 0.0 else 0.0,
+    )
+
+
+def _told_prices(
+    program: Program, prices: list[dict[str, Any]], objective: float
+) -> list[dict[str, Any]]:
+    """Shadow prices in the unit of the answer: of the logs of who is missed, times who is."""
+    if program.population is None:
+        return prices
+    missed = program.population * float(np.exp(-objective))
+    numbers = ("value", "value_more", "value_less")
+    return [
+        {**p, **{k: None if p[k] is None else missed * p[k] for k in numbers if k in p}}
+        for p in prices
+    ]
+
+
 def planned(
     problem: Problem,
     program: Program,
-    found: Found,
+    found: Decisions,
     *,
     by_period: Program | None = None,
     moves: Callable[[], Moves] = Moves,
@@ -154,14 +191,18 @@ def planned(
         goal=problem.goal.goal,
         kept=1.0 - problem.test_reserve,
     )
+    best = score(money, spend)
+    current = None if money.current is None else score(money, money.current)
     return Plan(
         problem=problem,
-        best=score(money, spend),
-        current=None if money.current is None else score(money, money.current),
-        certificate=certificate.told(),
+        program=program,
+        best=best,
+        current=current,
+        scaled=today_scaled(money, best, current),
+        certificate=_told_in(program, certificate).told(),
         search=found.search,
         held=bindings(program, u),
-        prices=worth.prices,
+        prices=_told_prices(program, worth.prices, certificate.objective),
         moves=moves,
         ties=() if found.ahead is not None else ties(program, u),
         notes=(*found.notes, *worth.notes, *(() if notes is None else notes(spend))),

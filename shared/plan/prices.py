@@ -1,4 +1,17 @@
-"""What holds a plan, by name, and its shadow prices: the budget's and every such limit's."""
+"""What holds a plan, by name, and its shadow prices: the budget's and every such limit's.
+
+What limits are worth is told to first order, by multipliers of what holds the plan, on either side.
+At a plan u the best value V moves with its limits b as fast as the linear programme
+
+    V'(b; d) = max  gradient(du) @ du   subject to   rows @ du <= d (the tight ones), tight bounds
+
+says: the directional derivative of a concave programme (Rockafellar, Convex Analysis, 1970, section
+29), and of a smooth one around a regular local maximum (Bonnans and Shapiro, Perturbation Analysis
+of Optimization Problems, 2000, section 5.2). A decision at a corner of its curve gains less by
+rising than it loses by falling, so ``gradient`` has two sides. By duality V' is the least over the
+multipliers of what the move would pay at their prices: where there are no others, one product, and
+for a single row the least over an interval of prices.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan.multipliers import Moved, Prices, Tight
 from shared.plan.score import finite
-from shared.problem.aim import TARGETS, Floor
+from shared.problem.aim import Floor, is_target
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
 
-__all__ = ["BINDING_TOLERANCE", "Priced", "bindings", "priced", "ties"]
+__all__ = ["BINDING_TOLERANCE", "bindings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -35,16 +47,28 @@ DOUBTFUL = 2e-2
 
 UNITS = {"minimize_spend": "money", "maximize_profit": "profit", "weighted_sum": "weighted sum"}
 
+ROUNDING = 1e-9
+"""Relative size of slopes below which one is taken for rounding."""
+
+INDEPENDENT = 1e-9
+"""Singular values below this share of the largest one count as zero."""
+
+MOST_WORK = 5_000_000
+"""Entries of all linear programmes together, before prices are no longer told apart by sides."""
+
+FAR = 1e12
+"""In place of an infinite price, times the steepest slope; a value beyond its root is no plan."""
+
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class _ShadowPrices:
     """The answer's ``shadow_prices``, and what should be known of them: (code, message)."""
 
     prices: list[dict[str, Any]]
     notes: tuple[tuple[str, str], ...]
 
 
-def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Priced:
+def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> _ShadowPrices:
     """Gain in the objective per unit of relaxing the budget and each limit that binds, by name.
 
     A limit that holds several periods is relaxed in all of them by one unit of money; a share, by
@@ -61,9 +85,9 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     """
     tight = list(_moves(program, u, BINDING_TOLERANCE))
     names = [name for name, _ in tight]
-    best: tuple[Prices, float] | None = None
+    best: tuple[_Prices, float] | None = None
     for tolerance in LOOSER:
-        prices = Prices(_tight(program, u, tolerance))
+        prices = _Prices(_tight(program, u, tolerance))
         if best is None or prices.residual < 0.5 * best[0].residual:
             best = (prices, tolerance)
         if best[0].residual <= STATIONARY:
@@ -77,7 +101,7 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     out = []
     for name in dict.fromkeys([*names, *found]):
         move, sides = found.get(name, (_NOTHING, (0.0, 0.0)))
-        own = f"{unit} per unit of {'the target' if name in TARGETS else 'money'}"
+        own = f"{unit} per unit of {'the target' if is_target(name) else 'money'}"
         if _of_budget(name):
             if name == "budget" and kept < 1.0:
                 out.append(_price("test_reserve", _NOTHING, (-sides[1], -sides[0]), own, sides[0]))
@@ -88,13 +112,10 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Pric
     if "budget" in program.rows.names and "budget" not in found:
         out.insert(0, _price("budget", _NOTHING, (0.0, 0.0), f"{unit} per unit of money"))
     out.sort(key=lambda price: price["name"] != "budget")
-    return Priced(out, _notes(prices))
+    return _ShadowPrices(out, _notes(prices))
 
 
-_NOTHING = Moved(1, {}, {}, {})
-
-
-def _relaxed(move: Moved, sides: tuple[float, float]) -> float:
+def _relaxed(move: _Moved, sides: tuple[float, float]) -> float:
     """Gain per unit of relaxing; 0 where there is no plan on that side."""
     more, less = sides
     if np.isnan(more):
@@ -106,7 +127,7 @@ def _relaxed(move: Moved, sides: tuple[float, float]) -> float:
 
 
 def _price(
-    name: str, move: Moved, sides: tuple[float, float], unit: str, value: float | None = None
+    name: str, move: _Moved, sides: tuple[float, float], unit: str, value: float | None = None
 ) -> dict[str, Any]:
     return {
         "name": name,
@@ -117,7 +138,7 @@ def _price(
     }
 
 
-def _notes(prices: Prices) -> tuple[tuple[str, str], ...]:
+def _notes(prices: _Prices) -> tuple[tuple[str, str], ...]:
     notes = []
     if prices.residual > DOUBTFUL:
         message = (
@@ -143,24 +164,18 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
     cells = program.rows.matrix[tight].reshape(-1, program.arms, program.columns)
     rows = [[program.rows.names[m] for m in tight[used].tolist()] for used in np.any(cells, 2).T]
     at_least = program.least_active * per_unit
+    at_floor = (money - program.lower * per_unit <= slack).tolist()
+    at_roof = (program.upper * per_unit - money <= slack).tolist()
+    at_minimum = (at_least > 0) & (money > slack) & (money - at_least <= slack)
     held = [
         [
-            lower if at_floor else "",
-            upper if at_roof else "",
-            "minimum_if_active" if at_minimum else "",
-            "increment" if lot > 0.0 else "",
-            *names,
+            *itertools.compress(program.floors_by(a), at_floor[a]),
+            *itertools.compress(program.roofs_by(a), at_roof[a]),
+            "minimum_if_active" if np.any(at_minimum[a]) else "",
+            "increment" if program.lot[a] > 0.0 else "",
+            *rows[a],
         ]
-        for lower, at_floor, upper, at_roof, at_minimum, lot, names in zip(
-            program.lower_by,
-            np.any(money - program.lower * per_unit <= slack, axis=1).tolist(),
-            program.upper_by,
-            np.any(program.upper * per_unit - money <= slack, axis=1).tolist(),
-            np.any((at_least > 0) & (money > slack) & (money - at_least <= slack), axis=1).tolist(),
-            program.lot.tolist(),
-            rows,
-            strict=True,
-        )
+        for a in range(program.arms)
     ]
     held = [list(dict.fromkeys(n for n in own if n and not _of_budget(n))) for own in held]
     for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
@@ -238,19 +253,25 @@ def _only_by_budget(program: Program) -> Flags:
 
     A channel's own ceiling is the same in every period, so one below it is the budget's.
     """
-    own = np.array([by not in ("", "budget") for by in program.upper_by])[:, None]
+    names = [program.roofs_by(a) for a in range(program.arms)]
+    own = np.array([[by not in ("", "budget") for by in each] for each in names])
+    own = own.reshape(program.upper.shape)
+    alike = np.array([isinstance(by, str) for by in program.upper_by])[:, None]
     most = program.upper.max(axis=1, keepdims=True)
-    return np.asarray(~own | (program.upper < most * (1.0 - 1e-12)))
+    return np.asarray(~own | (alike & (program.upper < most * (1.0 - 1e-12))))
 
 
-def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
+def _tight(program: Program, u: Floats, tolerance: float) -> _Tight:
     floor, roof, free = _sides(program, u, tolerance)
     rise, brings = _gradients(program, u, tolerance)
     fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
     order, equal = _order(program, u, tolerance)
     matrix = program.rows.matrix
-    money = program.spread.sum(axis=1)
-    targets = [(t.per_money * money - brings).reshape(1, -1) for t in _holding(program, u)]
+    n, money = program.arms, program.counted()
+    targets = [
+        (t.per_money * t.pays_by(n)[:, None] * money - _of_share(t, brings)).reshape(1, -1)
+        for t, _ in _holding(program, u)
+    ]
     stacked = np.concatenate((*(sign * matrix[[row]] for row, sign in order), *targets, matrix[:0]))
     room = np.minimum(u - program.lower, program.upper - u) * program.money_per_unit()
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
@@ -258,9 +279,9 @@ def _tight(program: Program, u: Floats, tolerance: float) -> Tight:
     # Net of cost, all slopes of a best plan may be nothing but rounding.
     known = np.abs(brings[np.isfinite(brings)])
     gross = max(
-        program.value * float(known.max(initial=0.0)), program.cost * float(money.max(initial=0.0))
+        program.value * float(known.max(initial=0.0)), float(program.costs().max(initial=0.0))
     )
-    return Tight(
+    return _Tight(
         rise=rise.ravel(),
         fall=fall.ravel(),
         size=gross or 1.0,
@@ -305,23 +326,27 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     touched = np.einsum("ahk,ah->ak", program.carry, steep.astype(np.float64)) > 0.0
     brings = np.where(touched, np.inf, brings)
     value = program.value * brings if program.value > 0.0 else np.zeros_like(brings)
-    return value - program.cost * program.spread.sum(axis=1), brings
+    return value - program.costs(), brings
 
 
-def _holding(program: Program, u: Floats) -> list[Floor]:
-    """Targets that the plan only just meets."""
-    if not program.floors:
-        return []
-    brings, costs = program.outcome(u), float(program.spend(u).sum())
+def _of_share(target: Floor, brings: Floats) -> Floats:
+    """(A, K) slopes of the outcome that a target counts, some of which may be infinite."""
+    share = target.shares(len(brings))[:, None]
+    return np.where(share > 0.0, share * np.where(share > 0.0, brings, 0.0), 0.0)
+
+
+def _holding(program: Program, u: Floats) -> list[tuple[Floor, float]]:
+    """Targets that the plan only just meets, with the money that each counts."""
+    each = zip(program.floors, program.brought(u), program.asked_of(u), strict=True)
     return [
-        f
-        for f in program.floors
+        (f, costs)
+        for f, brings, costs in each
         if abs(brings - f.constant - f.per_money * costs)
         <= 1e-6 * max(abs(f.constant) + f.per_money * costs, abs(brings))
     ]
 
 
-def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, Moved]]:
+def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, _Moved]]:
     """Every limit that is tight, by name, with what moves when its number rises by one."""
     order, equal = _order(program, u, tolerance)
     tied = _tied_rows(program)
@@ -334,12 +359,11 @@ def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str,
         relaxes = 1 if up else -1
         if not _of_budget(name) and all(equal[i] for i in places):
             relaxes = 0
-        yield name, Moved(relaxes, dict.fromkeys(places, 1.0 if up else -1.0), {}, {})
+        yield name, _Moved(relaxes, dict.fromkeys(places, 1.0 if up else -1.0), {}, {})
     yield from _bound_moves(program, u, tolerance)
-    costs = float(program.spend(u).sum())
-    for i, target in enumerate(_holding(program, u), len(order)):
+    for i, (target, costs) in enumerate(_holding(program, u), len(order)):
         rises = target.per_unit(costs)
-        yield target.name, Moved(-1 if rises > 0.0 else 1, {i: -rises}, {}, {})
+        yield target.name, _Moved(-1 if rises > 0.0 else 1, {i: -rises}, {}, {})
 
 
 def _widens(name: str) -> bool:
@@ -347,7 +371,7 @@ def _widens(name: str) -> bool:
     return name.startswith("pacing.") or name.endswith("max_change")
 
 
-def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, Moved]]:
+def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str, _Moved]]:
     """Bounds of the arms, with the decisions whose floors and roofs rise."""
     floor, roof, _ = _sides(program, u, tolerance)
     used = u * program.money_per_unit() > tolerance * max(program.scale, 1e-12)
@@ -361,17 +385,260 @@ def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tupl
     up = np.where(most > 0.0, 1.0 / np.where(most > 0.0, most, 1.0), 0.0)
     minimum = program.least_active > 0.0
     for a in np.flatnonzero(np.any(floor | roof, axis=1)).tolist():
-        cells = {
-            program.lower_by[a]: (floor[a] & ~minimum[a], np.zeros_like(roof[a])),
-            "minimum_if_active": (floor[a] & minimum[a] & used[a], np.zeros_like(roof[a])),
-        }
-        same = cells.get(program.upper_by[a], (np.zeros_like(floor[a]), roof[a]))[0]
-        cells[program.upper_by[a]] = (same, roof[a])
+        none = np.zeros(program.columns, dtype=bool)
+        cells = {"minimum_if_active": (floor[a] & minimum[a] & used[a], none)}
+        for names, tight, side in (
+            (program.floors_by(a), floor[a] & ~minimum[a], 0),
+            (program.roofs_by(a), roof[a], 1),
+        ):
+            for name in dict.fromkeys(names):
+                both = list(cells.get(name, (none, none)))
+                both[side] = both[side] | (tight & (np.array(names) == name))
+                cells[name] = (both[0], both[1])
         for name, (floors, roofs) in cells.items():
             if not name or not np.any(floors | roofs):
                 continue
             at, sign = a * program.columns, -1.0 if _widens(name) else 1.0
             low = {at + k: sign * float(down[a, k]) for k in np.flatnonzero(floors).tolist()}
             high = {at + k: float(up[a, k]) for k in np.flatnonzero(roofs).tolist()}
-            relaxes = 0 if name == "locked" else 1 if high or _widens(name) else -1
-            yield f"{program.names[a]}.{name}", Moved(relaxes, {}, low, high)
+            fixed = name == "locked" or name.startswith("spend[")
+            relaxes = 0 if fixed else 1 if high or _widens(name) else -1
+            yield f"{program.names[a]}.{name}", _Moved(relaxes, {}, low, high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tight:
+    """What holds a plan of n decisions.
+
+    Attributes
+    ----------
+    rise, fall
+        (n,) slopes of the objective: of what a rise gains, and of what a fall loses.
+    size
+        The steepest slope of outcome or cost alone: what slopes are small against.
+    rows
+        (m, n): ``rows @ du <= 0`` keeps to the tight rows; with ``equal`` (m,) it is ``== 0``.
+    floor, roof
+        (n,) whether a decision is at its lower or upper bound.
+    free
+        (n,) False for decisions that stay where they are: lots, what is switched off.
+    trust
+        (n,) in [0, 1]: how much a slope counts; little where a bound is near but not touched.
+    """
+
+    rise: Floats
+    fall: Floats
+    size: float
+    rows: Floats
+    equal: Flags
+    floor: Flags
+    roof: Flags
+    free: Flags
+    trust: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What a limit's number moves when it rises by one: tight rows' sides, floors, roofs.
+
+    Each by its place. ``relaxes``: 1 where a larger number allows more, -1 where a smaller one
+    does, 0 where either may be the better (a commitment).
+    """
+
+    relaxes: int
+    rows: dict[int, float]
+    floors: dict[int, float]
+    roofs: dict[int, float]
+
+
+_NOTHING = _Moved(1, {}, {}, {})
+
+
+class _Prices:
+    """Multipliers of what is tight, and what moving it is worth."""
+
+    def __init__(self, tight: _Tight) -> None:
+        self.tight = tight
+        known = np.isfinite(tight.rise) & np.isfinite(tight.fall) & tight.free
+        self._cells = np.flatnonzero(known)
+        self._place = {cell: i for i, cell in enumerate(self._cells.tolist())}
+        self._rise, self._fall = tight.rise[known], tight.fall[known]
+        self._floor, self._roof = tight.floor[known], tight.roof[known]
+        self._rows, self._trust = tight.rows[:, known], tight.trust[known]
+        self._corner = self._fall - self._rise > ROUNDING * tight.size
+        self._left = MOST_WORK
+        # Whether every price is told on both of its sides.
+        self.sided = True
+        self._mus = self._multipliers()
+        mu = self._mus[0] if self._mus else self._by_linear_programme()
+        self._fallback = mu
+        self._slopes = self._rise - mu @ self._rows, self._fall - mu @ self._rows
+        up = np.where(self._roof, 0.0, np.maximum(self._slopes[0], 0.0))
+        down = np.where(self._floor, 0.0, np.maximum(-self._slopes[1], 0.0))
+        self._missed = up + down
+
+    @property
+    def residual(self) -> float:
+        """How far the plan is from stationary: the largest slope unaccounted for, relative."""
+        return float((self._missed * self._trust).max(initial=0.0)) / self.tight.size
+
+    def sides(self, move: _Moved) -> tuple[float, float]:
+        """Objective per unit that the limit's number rises, above and below where it is.
+
+        Infinite where there is no plan on that side, nan where slopes say nothing of it.
+        """
+        cells = {*move.floors, *move.roofs}
+        if any(self.tight.free[c] and c not in self._place for c in cells):
+            return float("nan"), float("nan")
+        return self._gain(move, 1.0), -self._gain(move, -1.0)
+
+    def _gain(self, move: _Moved, sign: float) -> float:
+        if self._mus:
+            return min(self._paid(move, sign, mu) for mu in self._mus)
+        work = self._cells.size * (len(self.tight.equal) + 1)
+        if work <= self._left:
+            self._left -= work
+            found = self._directional(move, sign)
+            if found is not None:
+                return found
+        self.sided = False
+        return self._paid(move, sign, self._fallback)
+
+    def _paid(self, move: _Moved, sign: float, mu: Floats) -> float:
+        """What a move brings at the rows' prices; every decision that its bounds move follows."""
+        total = sum(sign * by * float(mu[row]) for row, by in move.rows.items())
+        size = 1.0 + sum(map(abs, (*move.rows.values(), *move.floors.values())))
+        for cell in {*move.floors, *move.roofs}:
+            i = self._place.get(cell)
+            if i is None:
+                continue
+            price = float(mu @ self._rows[:, i])
+            rise, fall = float(self._rise[i]) - price, float(self._fall[i]) - price
+            low = sign * move.floors.get(cell, 0.0) if self._floor[i] else -np.inf
+            high = sign * move.roofs.get(cell, 0.0) if self._roof[i] else np.inf
+            if low > high:
+                return -np.inf
+            ends = [end for end in (low, high) if np.isfinite(end)]
+            if low <= 0.0 <= high:
+                ends.append(0.0)
+            total += max((rise if end > 0.0 else fall) * end for end in ends)
+        far = abs(total) > np.sqrt(FAR) * self.tight.size * size
+        return float(np.copysign(np.inf, total)) if far else total
+
+    def _multipliers(self) -> list[Floats]:
+        """All there are: one, or the ends of an interval; none where they are many."""
+        count = self.tight.rows.shape[0]
+        if count == 0:
+            return [np.zeros(0)]
+        mu, unique = self._by_least_squares()
+        if unique:
+            return [mu]
+        if count == 1 and np.all(self.tight.rows >= 0.0) and np.any(self.tight.rows):
+            low, high = self._interval()
+            return [np.array([low])] if low == high else [np.array([low]), np.array([high])]
+        return []
+
+    def _interval(self) -> tuple[float, float]:
+        """The prices of a single row at which nobody gains by rising, or loses too little by
+        falling; in the middle where a plan that is not stationary leaves none."""
+        per, far = self._rows[0], FAR * self.tight.size
+        some = per > 0.0
+        rises, falls = some & ~self._roof, some & ~self._floor
+        low = float((self._rise[rises] / per[rises]).max(initial=-far))
+        high = float((self._fall[falls] / per[falls]).min(initial=far))
+        steep = self.tight.free & ~np.isfinite(self.tight.rise) & (self.tight.rows[0] > 0.0)
+        if np.any(steep & ~self.tight.roof):
+            low = far
+        if not self.tight.equal[0]:
+            low, high = max(low, 0.0), max(high, 0.0)
+        if low < high:
+            return low, high
+        middle = low if high == far else high if low == -far else 0.5 * (low + high)
+        return middle, middle
+
+    def _by_least_squares(self) -> tuple[Floats, bool]:
+        """Multipliers from smooth decisions between their bounds, and whether they are the only
+        ones."""
+        equal = self.tight.equal
+        inner = ~(self._floor | self._roof | self._corner)
+        weight = self._trust[inner]
+        matrix = self._rows[:, inner].T * weight[:, None]
+        # Each row in its own size, so that none counts as dependent for its unit.
+        size = np.linalg.norm(self._rows, axis=1)
+        size = np.where(size > 0.0, size, 1.0)
+        slopes = 0.5 * (self._rise + self._fall)[inner]
+        mu, _, rank, _ = np.linalg.lstsq(matrix / size, weight * slopes, rcond=INDEPENDENT)
+        mu = mu / size
+        signs = bool(np.all(equal | (mu * size >= -1e-6 * self.tight.size)))
+        return np.where(equal, mu, np.maximum(mu, 0.0)), int(rank) == equal.size and signs
+
+    def _by_linear_programme(self) -> Floats:
+        """Multipliers (m,) with the least sum of slopes that nothing accounts for."""
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_matrix, eye, hstack, vstack
+
+        equal, cells, size = self.tight.equal, self._cells.size, self.tight.size
+        if not cells:
+            return np.zeros(equal.size)
+        matrix, slack = csr_matrix(self._rows.T), eye(cells, format="csr")
+        up, down = ~self._roof, ~self._floor
+        # rise - rows' mu <= slack where there is no roof, fall - rows' mu >= -slack without floor.
+        stacked: Any = vstack(
+            [hstack([-matrix[up], -slack[up]]), hstack([matrix[down], -slack[down]])]
+        )
+        solver: Any = linprog
+        found = solver(
+            np.concatenate((np.zeros(equal.size), np.maximum(self._trust, 1e-6))),
+            A_ub=stacked.tocsr(),
+            b_ub=np.concatenate((-self._rise[up], self._fall[down])) / size,
+            bounds=[(None, None) if e else (0.0, None) for e in equal] + [(0.0, None)] * cells,
+            method="highs",
+        )
+        if found.x is None:
+            return self._by_least_squares()[0]
+        return np.asarray(found.x[: equal.size] * size)
+
+    def _directional(self, move: _Moved, sign: float) -> float | None:
+        """The linear programme of the module; slopes that nothing accounts for are charged."""
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_matrix, hstack
+
+        count, equal, size = self._cells.size, self.tight.equal, self.tight.size
+        low, high = np.where(self._floor, 0.0, -np.inf), np.where(self._roof, 0.0, np.inf)
+        for moves, ends, held in (
+            (move.floors, low, self._floor),
+            (move.roofs, high, self._roof),
+        ):
+            for cell, by in moves.items():
+                i = self._place.get(cell)
+                if i is not None and held[i]:
+                    ends[i] = sign * by
+        if np.any(low > high):
+            return -np.inf
+        limits = np.zeros(equal.size)
+        for row, by in move.rows.items():
+            limits[row] = sign * by
+        if not count:
+            fits = np.all(np.where(equal, limits == 0.0, limits >= 0.0))
+            return 0.0 if fits else -np.inf
+        charge = 1.0001 * self._missed + ROUNDING * size
+        matrix = csr_matrix(self._rows)
+        both = hstack([matrix, -matrix]).tocsr()
+        solver: Any = linprog
+        args: dict[str, Any] = {"A_ub": both[~equal], "b_ub": limits[~equal]}
+        if np.any(equal):
+            args |= {"A_eq": both[equal], "b_eq": limits[equal]}
+        found = solver(
+            np.concatenate((charge - self._rise, self._fall + charge)) / size,
+            bounds=np.column_stack(
+                (
+                    np.maximum(np.concatenate((low, -high)), 0.0),
+                    np.maximum(np.concatenate((high, -low)), 0.0),
+                )
+            ),
+            method="highs",
+            **args,
+        )
+        if found.status == 2:
+            return -np.inf
+        return None if found.x is None else -float(found.fun) * size

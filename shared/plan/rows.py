@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from shared.plan.score import Floats, Score, finite, interval, quotient
@@ -41,10 +42,11 @@ def allocation(
     rows = []
     for channel, arms in arms_of(problem.channels):
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
-        row = _row(channel, arms, plan, current, names, optima)
+        days = problem.horizon.days
+        row = _row(channel, arms, plan, current, names, optima, days)
         if channel.campaigns:
             row["campaigns"] = [
-                _row(campaign, (arm,), plan, current, held[arm], optima)
+                _row(campaign, (arm,), plan, current, held[arm], optima, days)
                 for campaign, arm in zip(channel.campaigns, arms, strict=True)
             ]
         rows.append(row)
@@ -58,10 +60,12 @@ def _row(
     current: Score | None,
     held: Sequence[str],
     optima: Floats | None,
+    days: Sequence[date] = (),
 ) -> dict[str, Any]:
     at = list(arms)
-    spend, brings = float(plan.spend[at].sum()), float(plan.outcome[at].sum())
-    alone = brings if plan.alone is None else float(plan.alone[at].sum())
+    spend, brings = float(plan.spend[at].sum()), float(plan.together(plan.outcome[at]))
+    alone = float((plan.outcome if plan.alone is None else plan.alone)[at].sum())
+    idle = float(plan.idle[at].sum())
     periods = plan.spend.shape[1]
     known = channel.current_spend
     if known is None and channel.campaigns:
@@ -77,20 +81,22 @@ def _row(
         "change": change,
         "change_share": quotient(change, now),
         "outcome": brings,
-        "current_outcome": None if current is None else float(current.outcome[at].sum()),
+        "current_outcome": None
+        if current is None
+        else float(current.together(current.outcome[at])),
         "outcome_interval": None
         if plan.draws is None
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
         "spend_interval": None if optima is None else interval(optima[:, at].sum(axis=1)),
         "marginal_return": _marginal(at, plan),
-        "average_return": quotient(brings, spend),
-        "saturation": quotient(alone, finite(float(plan.ceiling[at].sum()))),
+        "average_return": quotient(brings - idle, spend),
+        "saturation": quotient(alone - idle, finite(float(plan.ceiling[at].sum()) - idle)),
         "binding": list(held),
         "extrapolated": None
         if observed is None
         else bool(plan.spend[at].sum(axis=0).max() > observed * (1 + 1e-9)),
     }
-    return row if periods == 1 else {**row, "periods": _periods(arms, plan)}
+    return row if periods == 1 else {**row, "periods": _periods(arms, plan, days)}
 
 
 def _marginal(at: list[int], plan: Score) -> float | None:
@@ -104,9 +110,9 @@ def _marginal(at: list[int], plan: Score) -> float | None:
     return finite(float((slopes[used] * spend[used]).sum() / total))
 
 
-def _periods(arms: tuple[int, ...], plan: Score) -> list[dict[str, Any]]:
+def _periods(arms: tuple[int, ...], plan: Score, days: Sequence[date]) -> list[dict[str, Any]]:
     at = list(arms)
-    spend, brings = plan.spend[at].sum(axis=0), plan.outcome[at].sum(axis=0)
+    spend, brings = plan.spend[at].sum(axis=0), plan.together(plan.outcome[at], axis=0)
     intervals = None
     if plan.draws is not None:
         sums = plan.draws[:, at].sum(axis=1)
@@ -114,6 +120,7 @@ def _periods(arms: tuple[int, ...], plan: Score) -> list[dict[str, Any]]:
     return [
         {
             "period": t + 1,
+            **({"start": days[t].isoformat()} if days else {}),
             "spend": float(spend[t]),
             "outcome": float(brings[t]),
             "outcome_interval": None if intervals is None else intervals[t],

@@ -25,7 +25,7 @@ __all__ = [
     "interval",
     "quotient",
     "score",
-    "shared_outcome",
+    "today_scaled",
     "totals",
 ]
 
@@ -33,6 +33,9 @@ Floats = NDArray[np.float64]
 
 INTERVAL = (0.05, 0.95)
 """Quantiles of every interval in an answer: 90 %, equal tails."""
+
+SAME_MONEY = 1e-3
+"""Totals that differ by less than this share are the same money."""
 
 MIN_DRAWS = 20
 """Fewer draws than this say nothing of a 5 % tail: no interval, no probability."""
@@ -46,8 +49,9 @@ class Score:
     ----------
     spend, outcome, marginal
         (A, T): money, expected outcome, and outcome from one more unit of money there and then.
-    ceiling
-        (A, T) the most that each arm could ever bring; inf where its curve has no ceiling.
+    ceiling, idle
+        (A, T) the most that each arm could ever bring, inf where its curve has no ceiling; and what
+        it brings where no money was ever spent on it, which no return counts.
     draws
         (S, A, T) outcome in each draw, or None.
     alone
@@ -55,20 +59,35 @@ class Score:
         there are none.
     later
         Expected outcome after the horizon, as the objective counts it.
+    past
+        (A,) of the outcome, what spend before the plan still brings.
+    counted
+        Money as goal and targets count it: all of it, unless it is discounted.
     """
 
     spend: Floats
     outcome: Floats
     marginal: Floats
     ceiling: Floats
+    idle: Floats
     draws: Floats | None
     alone: Floats | None = None
     later: float = 0.0
+    past: Floats | None = None
+    counted: float = 0.0
+    population: float | None = None
 
     @property
     def total(self) -> float:
         """Expected outcome of the whole plan over its periods."""
-        return float(self.outcome.sum())
+        return float(self.together(self.outcome, axis=None))
+
+    def together(self, outcome: Floats, axis: int | None = None) -> Floats:
+        """Several outcomes as one: their sum, or of people counted once those whom any reaches."""
+        if self.population is None:
+            return np.asarray(outcome.sum(axis=axis))
+        missed = np.prod(1.0 - outcome / self.population, axis=axis)
+        return np.asarray(self.population * (1.0 - missed))
 
     @property
     def money(self) -> float:
@@ -96,29 +115,24 @@ def score(program: Program, spend: Floats) -> Score:
     alone, slopes = program.response(z), program.slopes(spend)
     if program.pairs:
         slopes = slopes * program.steeper(z)
-    shared = shared_outcome(program, z)
+    shared = program.shared(z)
+    if program.population is not None:  # who is still missed
+        slopes = slopes * program.population * np.exp(-alone.sum())
+    each = np.ones((own, 1)) if program.ratios is None else 1.0 / program.ratios[:own, None]
+    brings = (alone + shared)[:own]
     return Score(
         spend=program.spend(spend)[:own],
-        outcome=(alone + shared)[:own, :ended],
-        marginal=_through_carry(program, slopes)[:own],
-        ceiling=_ceiling(program)[:own, :ended],
-        draws=None if draws is None else (draws + shared)[:, :own, :ended],
-        alone=alone[:own, :ended] if program.pairs else None,
-        later=float((alone + shared)[:own, ended:].sum()),
+        outcome=each * program.people(brings)[:, :ended],
+        marginal=each * _through_carry(program, slopes)[:own],
+        ceiling=each * program.people(_ceiling(program))[:own, :ended],
+        idle=each * program.response(np.zeros(z.shape))[:own, :ended],
+        draws=None if draws is None else each * (draws + shared)[:, :own, :ended],
+        alone=each * alone[:own, :ended] if program.pairs else None,
+        later=float((each * brings[:, ended:]).sum()),
+        population=program.population,
+        past=each[:, 0] * program.past()[:own, :ended].sum(axis=1),
+        counted=float((program.counted() * spend).sum()),
     )
-
-
-def shared_outcome(program: Program, z: Floats) -> Floats:
-    """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
-    out = np.zeros(program.weight.shape)
-    if not program.pairs:
-        return out
-    level = program.saturation(z)
-    for pair in program.pairs:
-        both = level[pair.first] * level[pair.second] * program.pair_weight(pair)
-        out[pair.first] += 0.5 * pair.strength * both
-        out[pair.second] += 0.5 * pair.strength * both
-    return out
 
 
 def _ceiling(program: Program) -> Floats:
@@ -157,9 +171,61 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def today_scaled(by_period: Program, plan: Score, current: Score | None) -> dict[str, Any] | None:
+    """Today's mix at the plan's money beside the plan: what the mix itself is worth.
+
+    None where today's spend is unknown or nothing, or the money is today's anyway.
+    """
+    if current is None or current.money <= 0.0 or plan.money <= 0.0:
+        return None
+    factor = plan.money / current.money
+    if abs(factor - 1.0) <= SAME_MONEY:
+        return None
+    scaled = score(by_period, factor * current.spend)
+    mine, other = plan.total_draws(), scaled.total_draws()
+    gain = None if mine is None or other is None else mine - other
+    return {
+        "spend": scaled.money,
+        "outcome": scaled.total,
+        "outcome_interval": interval(other),
+        "uplift": plan.total - scaled.total,
+        "uplift_interval": interval(gain),
+        "probability_better": _share_better(gain),
+    }
+
+
+def _share_better(gain: Floats | None) -> float | None:
+    """Share of draws in which a plan is better than another; None with too few to say.
+
+    A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
+    """
+    if gain is None or gain.size < MIN_DRAWS:
+        return None
+    return float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+
+
+def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float | None:
+    """What the outcome of a plan is worth in money; None where nobody said.
+
+    ``efficient``: of the money still to be spent alone, as efficiencies count it.
+    """
+    arms = [arm for channel in problem.channels for arm in channel.campaigns or (channel,)]
+    usual = problem.goal.value_per_outcome
+    own = [usual if arm.value_per_outcome is None else arm.value_per_outcome for arm in arms]
+    known = [value for value in own if value is not None]
+    if len(known) < len(own):
+        return None
+    brings = plan.outcome.sum(axis=1)
+    if efficient and plan.past is not None and problem.goal.efficiency_of == "plan":
+        brings = brings - plan.past
+    return float(np.array(known) @ brings)
+
+
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
-    worth = problem.goal.value_per_outcome or 1.0
+    past = 0.0 if plan.past is None else float(plan.past.sum())
+    efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
+    value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
     now = None if current is None else current.total
     uplift = None if now is None else plan.total - now
     mine, todays = plan.total_draws(), None if current is None else current.total_draws()
@@ -173,10 +239,10 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": interval(gain),
-        "roas": quotient(worth * plan.total, plan.money),
-        "cpa": quotient(plan.money, plan.total),
-        # A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
-        "probability_better": None
-        if gain is None or gain.size < MIN_DRAWS
-        else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0)),
+        "outcome_from_past_spend": past,
+        "value": value,
+        "profit": None if value is None else value - plan.counted,
+        "roas": quotient(efficient if valued is None else valued, plan.counted),
+        "cpa": quotient(plan.counted, efficient),
+        "probability_better": _share_better(gain),
     }

@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
-from shared.plan.plan import Found
+from shared.plan.plan import Decisions
 from shared.plan.words import number
 from shared.problem.aim import Floor
 from shared.problem.incumbent import ALLOWED, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
 from shared.problem.risk_program import brings_by, missed, objective
+from shared.solve.search import Solution
 from shared.solve.solver import solve
 
-__all__ = ["decide_in_turn", "foresight", "in_turn", "step"]
+__all__ = ["decide_in_turn", "draw_in_turn", "foresight", "in_turn", "step"]
 
 Floats = NDArray[np.float64]
 
@@ -38,17 +39,24 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     past[:, period:] = 0.0
     weight = program.weight.copy()
     weight[:, period:] = 0.0
-    brought = replace(program, weight=weight).outcome(past)
-    costs, left = float(program.spend(past).sum()), float(program.periods - period)
+    left = float(program.periods - period)
+    every = (program.floors, replace(program, weight=weight).brought(past), program.asked_of(past))
+    # What comes without the plan's money is asked for no earlier than it comes.
+    coming = program.past()[:, period + 1 :].sum(axis=1)
     return tuple(
         replace(floor, constant=max(floor.constant - brought, 0.0) / left)
         if floor.per_money == 0.0
-        else replace(floor, constant=floor.constant + floor.per_money * costs - brought)
-        for floor in program.floors
+        else replace(
+            floor,
+            constant=max(floor.constant - float(floor.shares(program.arms) @ coming), 0.0)
+            + floor.per_money * costs
+            - brought,
+        )
+        for floor, brought, costs in zip(*every, strict=True)
     )
 
 
-def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Found:
+def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Decisions:
     """The plan decided from the first period to the last, with the proof of the whole horizon's.
 
     Half of the work goes to the whole, which says first what no plan can meet, and half to the
@@ -71,7 +79,27 @@ def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> F
     if missed(program, u) > ALLOWED:
         raise _out_of_reach(program, u)
     note = foresight(objective(program, u), objective(program, whole.plan))
-    return replace(Found.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+    return replace(Decisions.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+
+
+def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:
+    """The spend (A,) over the horizon decided in turn where the curves are known; None: no time.
+
+    Without targets nothing but the steps is solved: nobody asks for a bound.
+    """
+    if program.floors:
+        found = in_turn(program, options, None)
+        return np.asarray(program.spend(found.u).sum(axis=1)) if found.finished else None
+    each = replace(options, time_limit_s=options.time_limit_s / program.periods)
+    steps = list[Solution]()
+
+    def decide(task: Program) -> Floats:
+        steps.append(solve(task, each))
+        return steps[-1].plan
+
+    u = decide_in_turn(program, decide)
+    done = all(step.finished for step in steps)
+    return np.asarray(program.spend(u).sum(axis=1)) if done else None
 
 
 def decide_in_turn(program: Program, decide: Callable[[Program], Floats]) -> Floats:
@@ -103,19 +131,15 @@ def _nearest(program: Program, options: SolverOptions) -> Floats:
             raise
     efficient = tuple(floor for floor in floors if floor.per_money > 0.0)
     if efficient and len(efficient) < len(floors):
-        return _nearest(replace(program, value=1.0, cost=0.0, floors=efficient), options)
-    dear = max(floor.per_money for floor in floors)
-    return solve(replace(program, value=1.0, cost=dear, floors=()), options).plan
+        plain = replace(program, value=1.0, cost=0.0, fee=None, floors=efficient)
+        return _nearest(plain, options)
+    dear = max(range(len(floors)), key=lambda i: floors[i].per_money)
+    return solve(program.alone(dear), options).plan
 
 
 def _out_of_reach(program: Program, u: Floats) -> Infeasible:
-    costs = float(program.spend(u).sum())
-    brings = brings_by(program, u)
-    floor, best = next(
-        (floor, brought)
-        for floor, brought in zip(program.floors, brings, strict=True)
-        if floor.missed(brought, costs) > ALLOWED
-    )
+    every = zip(program.floors, brings_by(program, u), program.asked_of(u), strict=True)
+    floor, best, costs = next(each for each in every if each[0].missed(*each[1:]) > ALLOWED)
     if floor.per_money > 0.0:
         best = best / costs if costs > 0.0 else 0.0
     own = floor.unmet(floor.stated(best), " by deciding period by period")
@@ -151,6 +175,9 @@ def step(program: Program, period: int, spent: Floats) -> Program:
         carry=program.carry[:, now, now],
         carry_in=program.adstocked(past)[:, now],
         weight=program.weight[:, now],
+        lower_by=tuple(program.floors_by(a)[period] for a in range(program.arms)),
+        upper_by=tuple(program.roofs_by(a)[period] for a in range(program.arms)),
+        discount=None if program.discount is None else program.discount[now],
         current=None if program.current is None else program.current[:, now],
     )
 
@@ -170,7 +197,10 @@ def _rows(program: Program, period: int, past: Floats) -> Rows:
     # A pace between this period and the next holds when the next is decided.
     kept = bears & ~(goes_on & np.any(cells < 0.0, axis=(1, 2)))
     done = np.einsum("mat,at->m", cells, past)
-    parts = np.where(goes_on, float(program.periods - period), 1.0)
+    # Even parts of what is left, over the periods that the row is still about.
+    touches = np.any(cells != 0.0, axis=1)
+    last = program.periods - np.argmax(touches[:, ::-1], axis=1)
+    parts = np.where(goes_on, np.maximum(last - period, 1).astype(np.float64), 1.0)
     return Rows(
         matrix=np.ascontiguousarray(cells[kept][:, :, period]),
         lower=((rows.lower - done) / parts)[kept],

@@ -23,20 +23,14 @@ from shared.plan.plan import Plan
 from shared.plan.prices import priced
 from shared.plan.rows import arms_of
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
-from shared.problem.canonical import (
-    HAIR,
-    Canonical,
-    canonicalise,
-    marginal,
-    outcome,
-    own_bounds,
-)
-from shared.problem.incumbent import incumbent
+from shared.problem.arms import HAIR
+from shared.problem.incumbent import known_plan
+from shared.problem.lower import lower
 from shared.problem.model import Problem
-from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate, certify_all
 from shared.solve.one_budget.budgets import solve_budgets
+from shared.solve.one_budget.form import OneBudget, one_budget
 
 __all__ = ["GAP", "sweep"]
 
@@ -127,14 +121,22 @@ def _row(
 def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any] | None]:
     """Rows of the budgets that one pass solves to the gap; None for the others."""
     rows: list[dict[str, Any] | None] = [None] * len(budgets)
-    if not problem.separable or problem.options.method not in EXACT:
+    if problem.budget is None or problem.options.method not in EXACT or len(budgets) < FEWEST:
         return rows
     deadline = work.now() + 0.5 * problem.options.time_limit_s
-    which = _ordinary(problem, np.array(budgets, dtype=float))
+    wanted = np.array(budgets, dtype=float)
+    try:
+        widest = lower(replace(problem, budget=float(wanted.max()), spend_all=False))
+    except Infeasible:  # the floors ask for more than any of these budgets
+        return rows
+    if one_budget(widest) is None:
+        return rows
+    which = _ordinary(widest, wanted)
     if which.size < FEWEST:
         return rows
-    wanted = np.array(budgets, dtype=float)[which]
-    largest = canonicalise(replace(problem, budget=float(wanted.max())))
+    wanted = wanted[which]
+    largest = one_budget(_at(widest, float(wanted.max()), problem.spend_all))
+    assert largest is not None
     gap = problem.options.gap
     found = solve_budgets(largest, wanted, gap, deadline)
     if found is None:
@@ -144,11 +146,10 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     if not which.size:
         return rows
     proofs = [proof for proof, ok in zip(found.proofs, known.tolist(), strict=True) if ok]
-    each = _each(problem, largest, wanted)
-    _no_worse_than_now(each, spend)
-    programs = [as_program(one) for one in each]
+    programs = [_at(widest, budget, problem.spend_all) for budget in wanted.tolist()]
+    _no_worse_than_now(programs, largest, spend)
     proven = certify_all(programs, list(spend[:, :, None]), proofs, 0.05 * gap)
-    prices = _prices(each, programs, spend, marginal(largest, spend))
+    prices = _prices(programs, spend, largest.marginal(spend))
     intervals = _intervals(_total_draws(largest, spend), which.size)
     for place, k in enumerate(which.tolist()):
         proof = proven[place]
@@ -167,72 +168,70 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     return rows
 
 
-def _ordinary(problem: Problem, budgets: Floats) -> NDArray[np.intp]:
-    """Budgets that lie between the sums of the bounds, with room on both sides."""
-    bounds = [own_bounds(channel) for channel in problem.channels]
-    low = np.array([below[0] for below, _ in bounds])
-    high = np.array([above[0] for _, above in bounds])
-    if np.any(low > high):
-        return np.zeros(0, dtype=np.intp)
+def _ordinary(widest: Program, budgets: Floats) -> NDArray[np.intp]:
+    """Budgets that lie between the sums of the bounds, with room on both sides.
+
+    ``widest`` is the program at the largest of them, or more.
+    """
+    low = widest.lower[:, 0]
+    by_budget = np.array([by == "budget" for by in widest.upper_by], dtype=bool)
+    high = np.where(by_budget, np.inf, widest.upper[:, 0])
     room = 1.0 + 1e3 * HAIR
     inside = (low.sum() * room < budgets) & (budgets * room < high.sum())
     return np.flatnonzero(inside & (budgets > 0.0) & (low.max() < budgets))
 
 
-def _each(problem: Problem, largest: Canonical, budgets: Floats) -> list[Canonical]:
-    """The problem at each budget: what only the budget caps is capped lower."""
-    bounds = [own_bounds(channel)[1] for channel in problem.channels]
-    own = np.array([bound for bound, _ in bounds])
-    ceiling = largest.lower + (budgets[:, None] - float(largest.lower.sum()))
-    capped = (ceiling < own).tolist()
-    return [
-        replace(
-            largest,
-            budget=budget,
-            upper=upper,
-            upper_by=tuple(
-                "budget" if c else name for c, (_, name) in zip(row, bounds, strict=True)
-            ),
-        )
-        for budget, upper, row in zip(
-            budgets.tolist(), np.minimum(own, ceiling), capped, strict=True
-        )
-    ]
+def _at(widest: Program, budget: float, spend_all: bool) -> Program:
+    """The program at a smaller budget: what only the budget caps is capped lower."""
+    ceiling = widest.lower + (budget - float(widest.lower.sum()))
+    capped = (ceiling < widest.upper)[:, 0].tolist()
+    own = widest.upper_by
+    rows = replace(
+        widest.rows,
+        lower=np.array([budget if spend_all else -np.inf]),
+        upper=np.array([budget]),
+    )
+    return replace(
+        widest,
+        rows=rows,
+        upper=np.minimum(widest.upper, ceiling),
+        upper_by=tuple("budget" if c else by for c, by in zip(capped, own, strict=True)),
+        scale=budget,
+    )
 
 
-def _no_worse_than_now(each: Sequence[Canonical], spend: Floats) -> None:
+def _no_worse_than_now(programs: Sequence[Program], task: OneBudget, spend: Floats) -> None:
     """Where today's spend is a plan for a budget and better, it takes the place of what was found.
 
     (Only a tree that was left unfinished can lose to it.)
     """
-    now = float(each[0].current.sum())  # nan where today's spend is unknown: then none is near
-    for k, canonical in enumerate(each):
-        near = abs(now - canonical.budget) <= 1e-6 * canonical.budget
-        if not (near or (not canonical.spend_all and now <= canonical.budget)):
+    now = float(task.current.sum())  # nan where today's spend is unknown: then none is near
+    for k, program in enumerate(programs):
+        budget = float(program.rows.upper[0])
+        near = abs(now - budget) <= 1e-6 * budget
+        if not (near or (not task.spend_all and now <= budget)):
             continue
-        today = incumbent(canonical, canonical.current)
+        today = known_plan(program)
         if today is not None:
-            both = outcome(canonical, np.stack((today, spend[k]))).sum(axis=1)
+            both = task.outcome(np.stack((today[:, 0], spend[k]))).sum(axis=1)
             if both[0] > both[1]:
-                spend[k] = today
+                spend[k] = today[:, 0]
 
 
-def _prices(
-    each: Sequence[Canonical], programs: Sequence[Program], spend: Floats, slopes: Floats
-) -> list[float | None]:
+def _prices(programs: Sequence[Program], spend: Floats, slopes: Floats) -> list[float | None]:
     """Outcome gained per further unit of each budget; in one pass where no curve has corners."""
-    if (each[0].draws or each[0].curves).tables:
+    if (programs[0].draws or programs[0].curves).tables:
         found = [
             priced(program, own[:, None], goal="maximize_outcome")
             for program, own in zip(programs, spend, strict=True)
         ]
         return [own.prices[0]["value"] for own in found]
-    upper = np.array([canonical.upper for canonical in each])
-    capped = np.array([[by == "budget" for by in canonical.upper_by] for canonical in each])
-    budgets = np.array([canonical.budget for canonical in each])
+    upper = np.array([program.upper[:, 0] for program in programs])
+    capped = np.array([[by == "budget" for by in program.upper_by] for program in programs])
+    budgets = np.array([program.rows.upper[0] for program in programs])
     slack = 1e-7 * budgets[:, None]
     takes = capped | (spend < upper - slack)
-    free = takes & (spend > each[0].lower + slack)
+    free = takes & (spend > programs[0].lower[:, 0] + slack)
     # What has no slope yet (an infinitely steep start) is left out of the common one.
     common = np.where(free, slopes, np.nan)
     alone = np.where(takes & np.isfinite(slopes), slopes, 0.0).max(axis=1)
@@ -250,11 +249,11 @@ def _prices(
     return prices
 
 
-def _total_draws(canonical: Canonical, spend: Floats) -> Floats | None:
+def _total_draws(task: OneBudget, spend: Floats) -> Floats | None:
     """(S, K) outcome of each plan in each draw."""
-    if canonical.draws is None:
+    if task.draws is None:
         return None
-    draws = canonical.draws
+    draws = task.draws
     return np.stack([draws.value(x).sum(axis=1) for x in spend], axis=1)
 
 

@@ -21,8 +21,7 @@ from shared.plan.plan import Plan
 from shared.plan.score import Score, finite, interval, quotient, score, totals
 from shared.plan.words import gained, limits_of, percent, plural
 from shared.plan.yardstick import Yardstick, broken_by, yardstick
-from shared.problem.arms import arms_of
-from shared.problem.canonical import own_bounds
+from shared.problem.arms import arms_of, own_bounds
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Horizon, Problem
 
@@ -257,6 +256,7 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
         budget=max(float(spend.sum()), 1e-9),
         spend_all=False,
         period_budgets=(),
+        budget_min=None,
         test_reserve=0.0,
     )
     return score(lower(alike), spend)
@@ -271,6 +271,7 @@ _FREE: dict[str, Any] = {
     "increment": 0.0,
     "min_total": 0.0,
     "max_total": None,
+    "keeps": False,
 }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import floor, log10
+from typing import Any
 
-from shared.problem.aim import TARGETS
+from shared.problem.aim import is_target
 from shared.problem.model import Problem
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "percent",
     "plural",
     "possessive",
+    "say",
     "span",
     "unit_of",
 ]
@@ -111,7 +113,7 @@ def gained(problem: Problem, value: float) -> str:
 def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:
     """Limits that a plan breaks, each with by how much; a target, by how much outcome."""
     return ", ".join(
-        f"{name} by {outcome_of(problem, amount) if name in TARGETS else number(amount)}"
+        f"{name} by {outcome_of(problem, amount) if is_target(name) else number(amount)}"
         for name, amount in broken.items()
     )
 
@@ -123,3 +125,8 @@ def plural(count: int, noun: str) -> str:
     ('1 step', '3 steps')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def say(code: str, text: str, **data: Any) -> dict[str, Any]:
+    """A sentence of an answer, with the figures that it tells."""
+    return {"code": code, "text": text, "data": data}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.plan.prices import bindings
 from shared.plan.score import Score, score
-from shared.problem.aim import aim_of
-from shared.problem.arms import arms_of
-from shared.problem.canonical import canonicalise, own_bounds
+from shared.problem.arms import arms_of, own_bounds
 from shared.problem.incumbent import ALLOWED
+from shared.problem.lower import by_period, lower
 from shared.problem.model import Problem
-from shared.problem.plain_program import as_program
 from shared.problem.program import Program
-from shared.problem.risk_program import brings_by, objective, read_as
+from shared.problem.risk_program import brings_by, objective
 
 __all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "violations", "yardstick"]
 
@@ -58,17 +56,20 @@ class Yardstick:
         slack = ALLOWED * max(program.scale, 1e-12)
         channels = [arm.channel for arm in arms_of(self.problem)]
         for a, name in enumerate(program.names):
-            low = float((program.lower[a] - spend[a]).max())
-            high, by = float((spend[a] - program.upper[a]).max()), program.upper_by[a]
-            if low > slack:
-                limit = f"{name}.{program.lower_by[a] or 'min_spend'}"
-                yield limit, low, f"{name} spends less than it must."
-            if by in ("", "budget") and a < len(channels):
-                # A ceiling that only the budget sets is the budget's own violation, named below.
-                most, by = own_bounds(channels[a])[1]
-                high = float(spend[a].max()) - most
-            if high > slack and by not in ("", "budget"):
-                yield f"{name}.{by}", high, f"{name} spends more than it may."
+            floors, roofs = np.array(program.floors_by(a)), np.array(program.roofs_by(a))
+            low, high = program.lower[a] - spend[a], spend[a] - program.upper[a]
+            for by in dict.fromkeys(floors.tolist()):
+                if (short := float(low[floors == by].max())) > slack:
+                    limit = f"{name}.{by or 'min_spend'}"
+                    yield limit, short, f"{name} spends less than it must."
+            for by in dict.fromkeys(roofs.tolist()):
+                over, limit = float(high[roofs == by].max()), by
+                if by in ("", "budget") and a < len(channels):
+                    # What only the budget sets is the budget's own violation, named below.
+                    most, limit = own_bounds(channels[a])[1]
+                    over = float(spend[a][roofs == by].max()) - most
+                if over > slack and limit not in ("", "budget"):
+                    yield f"{name}.{limit}", over, f"{name} spends more than it may."
         yield from self._rows(spend, slack)
         yield from self._choices(spend, slack)
         yield from self._targets(spend)
@@ -82,8 +83,9 @@ class Yardstick:
                 yield f"horizon.{mode}", off, f"The plan is not one of mode {mode}."
 
     def _targets(self, spend: Floats) -> Iterator[Broken]:
-        program, costs = self.by_period, float(self.by_period.spend(spend).sum())
-        for floor, brings in zip(program.floors, brings_by(program, spend), strict=True):
+        program = self.by_period
+        every = (program.floors, brings_by(program, spend), program.asked_of(spend))
+        for floor, brings, costs in zip(*every, strict=True):
             if floor.missed(brings, costs) > ALLOWED:
                 short = floor.constant + floor.per_money * costs - brings
                 yield floor.name, short, f"The plan misses its {floor.name} by so much outcome."
@@ -131,14 +133,8 @@ def yardstick(problem: Problem) -> Yardstick:
     Infeasible, InvalidInput, NotSupportedYet
         As solving it would.
     """
-    if problem.separable:
-        program = as_program(canonicalise(problem))
-        return Yardstick(problem, program, program)
-    from shared.problem.lower import lower
-
-    aim, alike = aim_of(problem.goal), replace(problem.horizon, mode="time_varying")
-    each = (lower(problem), lower(replace(problem, horizon=alike)))
-    return Yardstick(problem, *(read_as(program, aim, problem.risk) for program in each))
+    program = lower(problem)
+    return Yardstick(problem, program, by_period(problem, program))
 
 
 def spend_of(problem: Problem, plan: Mapping[str, Amounts]) -> Floats:

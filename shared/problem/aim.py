@@ -13,12 +13,31 @@ floor (0, 1 / c); ``target_outcome`` is the floor (target, 0). A weighted sum of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import Conflict, InvalidInput
-from shared.problem.model import Goal
+from shared.problem.model import Channel, Goal
 
-__all__ = ["GOALS", "TARGETS", "Aim", "Floor", "aim_of", "later_of", "worth_of"]
+__all__ = [
+    "GOALS",
+    "OF_GROUPS",
+    "TARGETS",
+    "Aim",
+    "Floor",
+    "aim_of",
+    "group_target",
+    "is_target",
+    "later_of",
+    "of_volume",
+    "value_ratios",
+    "worth_of",
+]
+
+Array = NDArray[np.float64]
 
 GOALS = (
     "maximize_outcome",
@@ -28,13 +47,21 @@ GOALS = (
     "weighted_sum",
 )
 TARGETS = ("target_outcome", "target_roas", "target_cpa")
+OF_GROUPS = ("min_outcome", "min_roas", "max_cpa")
+"""Targets of some channels, which answers call "brand.min_roas" after their constraint."""
+
+
+def is_target(name: str) -> bool:
+    """Whether a limit of this name is a target of outcome, not of money."""
+    return name in TARGETS or name.rpartition(".")[2] in OF_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
     """``F >= constant + per_money * S``, asked for by ``name``; ``asked`` as the caller gave it.
 
-    ``worth`` is of one outcome, where a return is of money.
+    ``worth`` is of one outcome, where a return is of money. ``share`` and ``pays`` say by arm how
+    much of its outcome and of its money counts (None: all), for targets of some channels.
     """
 
     name: str
@@ -42,10 +69,27 @@ class Floor:
     per_money: float
     asked: float
     worth: float = 1.0
+    share: tuple[float, ...] | None = None
+    pays: tuple[float, ...] | None = None
+
+    def shares(self, arms: int) -> Array:
+        """(A,) how much of each arm's outcome counts."""
+        return np.ones(arms) if self.share is None else np.array(self.share)
+
+    def pays_by(self, arms: int) -> Array:
+        """(A,) how much of each arm's money counts."""
+        return np.ones(arms) if self.pays is None else np.array(self.pays)
+
+    def with_more(self, arms: int) -> Floor:
+        """The target of a program with so many more arms, of which nothing counts."""
+        if self.share is None or self.pays is None:
+            return self
+        none = (0.0,) * arms
+        return replace(self, share=(*self.share, *none), pays=(*self.pays, *none))
 
     def stated(self, level: float) -> float:
         """An outcome (of a target outcome) or one per unit of money, as the target counts it."""
-        if self.name == "target_cpa":
+        if self.name.endswith("_cpa"):
             return 1.0 / level if level > 0.0 else math.inf
         return self.worth * level
 
@@ -60,7 +104,7 @@ class Floor:
 
     def per_unit(self, spend: float) -> float:
         """By how much outcome the floor rises per unit of its own number."""
-        if self.name == "target_cpa":
+        if self.name.endswith("_cpa"):
             return -spend / self.asked**2
         return 1.0 if self.per_money == 0.0 else spend / self.worth
 
@@ -122,6 +166,36 @@ def aim_of(goal: Goal) -> Aim:
     return Aim(goal.goal, value, cost, tuple(floors))
 
 
+def value_ratios(goal: Goal, channels: Sequence[Channel]) -> Array | None:
+    """(A,) what an outcome of each arm is worth of the goal's ``value_per_outcome``."""
+    own = [channel.value_per_outcome for channel in channels]
+    if all(value is None for value in own):
+        return None
+    usual = goal.value_per_outcome or 1.0
+    return np.array([1.0 if value is None else value / usual for value in own])
+
+
+def of_volume(floor: Floor, ratios: Array) -> Floor:
+    """A target where outcomes are worth different amounts: one of outcomes counts each as one, a
+    return by its worth."""
+    if floor.name.endswith("_roas"):
+        return floor
+    arms = len(ratios)
+    share = tuple((floor.shares(arms) / ratios).tolist())
+    return replace(floor, share=share, pays=tuple(floor.pays_by(arms).tolist()))
+
+
+def group_target(name: str, level: float, goal: Goal, arms: tuple[float, ...]) -> Floor:
+    """What a constraint asks of the outcome of some ``arms`` (1 for those it is about)."""
+    kind = name.rpartition(".")[2]
+    if kind == "min_outcome":
+        return Floor(name, level, 0.0, level, share=arms, pays=arms)
+    if kind == "max_cpa":
+        return Floor(name, 0.0, 1.0 / level, level, share=arms, pays=arms)
+    worth = goal.value_per_outcome or 1.0
+    return Floor(name, 0.0, level / worth, level, worth, arms, arms)
+
+
 def worth_of(goal: Goal) -> tuple[float, float]:
     """What one outcome is worth, and what one unit of money costs, in the goal's own unit.
 
@@ -135,7 +209,9 @@ def worth_of(goal: Goal) -> tuple[float, float]:
     if goal.goal == "minimize_spend":
         return 0.0, 1.0
     if goal.goal != "weighted_sum":
-        return 1.0, 0.0
+        # As long as the next unit brings x: its cost is x, in outcomes.
+        marginal = goal.target_marginal_return
+        return 1.0, 0.0 if marginal is None else marginal / (goal.value_per_outcome or 1.0)
     weights = goal.weights
     value, cost = weights.outcome + weights.reach, weights.spend
     if weights.profit > 0.0:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.stack import DrawStack, stack_draws
-from shared.errors import Conflict, Fault, Infeasible, InvalidInput
-from shared.problem.canonical import own_bounds
-from shared.problem.model import Channel, Problem
+from shared.curves.stack import CurveStack, DrawStack, stack, stack_draws
+from shared.errors import Fault, InvalidInput
+from shared.problem.model import Channel, Problem, span_name
 
-__all__ = ["Arm", "arm_bounds", "arm_draws", "arms_of", "current_of", "members"]
+__all__ = [
+    "HAIR",
+    "Arm",
+    "Bound",
+    "Entry",
+    "arm_curves",
+    "arms_of",
+    "current_of",
+    "entries_of",
+    "members",
+    "own_bounds",
+]
 
 Array = NDArray[np.float64]
 Bound = tuple[float, str]
@@ -32,6 +42,57 @@ class Arm:
     channel: Channel
     parent: int
     pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said of one period alone, and by which names; None: nothing of that side."""
+
+    floor: float | None = None
+    roof: float | None = None
+    floor_by: str = ""
+    roof_by: str = ""
+
+    @property
+    def booked(self) -> bool:
+        """Whether the spend is fixed."""
+        return self.floor_by.startswith("spend[")
+
+    def lets(self, low: float, high: float) -> tuple[float, float]:
+        """What is left of a limit of all periods: a side that is told here goes before it, and
+        one that is not gives way to the other."""
+        low = -np.inf if self.floor is not None else min(low, self.roof or 0.0)
+        return low, np.inf if self.roof is not None else max(high, self.floor or 0.0)
+
+    def asks(self) -> list[tuple[str, float, float]]:
+        """Names with both sides of what they ask for."""
+        if self.booked and self.floor is not None:
+            return [(self.floor_by, self.floor, self.floor)]
+        sides = []
+        if self.floor is not None:
+            sides.append((self.floor_by, self.floor, np.inf))
+        if self.roof is not None:
+            sides.append((self.roof_by, -np.inf, self.roof))
+        return sides
+
+
+def entries_of(channel: Channel, periods: int) -> list[Entry | None]:
+    """By period what is said of it alone; later entries go before earlier ones."""
+    out: list[Entry | None] = [None] * periods
+    for limits in channel.periods:
+        span = span_name(limits.first, limits.last)
+        for t in range(limits.first - 1, limits.last):
+            if limits.spend is not None:
+                out[t] = Entry(limits.spend, limits.spend, f"spend{span}", f"spend{span}")
+                continue
+            before = out[t]
+            now = Entry() if before is None or before.booked else before
+            if limits.min_spend is not None:
+                now = replace(now, floor=limits.min_spend, floor_by=f"min_spend{span}")
+            if limits.max_spend is not None:
+                now = replace(now, roof=limits.max_spend, roof_by=f"max_spend{span}")
+            out[t] = now
+    return out
 
 
 def arms_of(problem: Problem) -> tuple[Arm, ...]:
@@ -103,52 +164,44 @@ def current_of(channel: Channel) -> float | None:
     return sum(known) if len(known) == len(each) else None
 
 
-def arm_draws(arms: Sequence[Arm]) -> DrawStack | None:
-    """All draws, or None; an arm without draws among others that have some counts as known."""
-    count = max((len(arm.channel.response.draws) for arm in arms), default=0)
-    if count == 0:
-        return None
-    responses = [arm.channel.response for arm in arms]
-    return stack_draws([list(r.draws) or [r.saturation] * count for r in responses])
-
-
-def arm_bounds(arm: Arm, periods: int, reach_cap: float | None) -> tuple[Bound, Bound]:
-    """The tightest (bound, name) on spend per period from below and above; ``inf`` for none.
-
-    Raises
-    ------
-    Infeasible
-        Where the two contradict each other by more than a hair.
-    """
-    channel = arm.channel
-    low, high = own_bounds(channel)
-    if periods == 1:
-        low = max(low, (channel.min_total, "min_total"), key=_first)
-        if channel.max_total is not None:
-            high = min(high, (channel.max_total, "max_total"), key=_first)
-    if reach_cap is not None:
-        high = min(high, (reach_cap, "max_frequency"), key=_first)
-    if 0.0 < low[0] < channel.minimum_if_active and not channel.locked:
-        low = (channel.minimum_if_active, "minimum_if_active")
-    if low[0] > high[0]:
-        if low[0] - high[0] > HAIR * max(abs(low[0]), abs(high[0])):
-            _refuse(arm.name, low, high)
-        low = (high[0], low[1])
+def own_bounds(channel: Channel) -> tuple[Bound, Bound]:
+    """The tightest (bound, name) from below and above, the budget left aside."""
+    low = (channel.min_spend, "min_spend" if channel.min_spend > 0 else "")
+    high = (np.inf if channel.max_spend is None else channel.max_spend, "max_spend")
+    if channel.excluded:
+        return (0.0, ""), (0.0, "exclude")
+    current = channel.current_spend
+    if current is not None and channel.locked:
+        # A commitment meets any change limit, but not any floor or ceiling: where it breaks one,
+        # both stay, and the pair is refused by name.
+        slack = HAIR * current
+        if low[0] <= current + slack:
+            low = (current, "locked")
+        if high[0] >= current - slack or channel.max_spend_is_default:
+            high = (current, "locked")
+        return low, high
+    if current is not None and channel.max_change is not None:
+        least = max(current * (1 - channel.max_change), 0.0)
+        low = max(low, (least, "max_change" if least > 0 else ""), key=_first)
+        high = min(high, (current * (1 + channel.max_change), "max_change"), key=_first)
+    if current is not None and channel.keeps:
+        low = max(low, (current, "keep_current" if current > 0 else ""), key=_first)
+    if channel.max_spend_is_default and high[1] == "max_spend" and high[0] < low[0]:
+        high = (low[0], "max_spend")  # a ceiling nobody asked for gives way to a stated floor
     return low, high
 
 
-def _refuse(name: str, low: Bound, high: Bound) -> None:
-    """Raise :class:`Infeasible` for two bounds on one spend that cannot hold together."""
-    missed = float(low[0] - high[0])
-    floor = f"{name}.{low[1]}"
-    ceiling = high[1] if high[1].startswith("budget") else f"{name}.{high[1]}"
-    raise Infeasible(
-        f"{floor} and {ceiling} cannot hold together: they miss by {missed:,.2f}.",
-        [
-            Conflict(floor, f"{floor} asks for at least {low[0]:,.2f}.", missed),
-            Conflict(ceiling, f"{ceiling} allows at most {high[0]:,.2f}.", missed),
-        ],
-    )
+def arm_curves(arms: Sequence[Arm]) -> tuple[CurveStack, DrawStack | None]:
+    """The arms' curves, and all draws of them or None.
+
+    An arm without draws among others that have some counts as known.
+    """
+    responses = [arm.channel.response for arm in arms]
+    curves = stack([r.saturation for r in responses])
+    count = max((len(r.draws) for r in responses), default=0)
+    if count == 0:
+        return curves, None
+    return curves, stack_draws([list(r.draws) or [r.saturation] * count for r in responses])
 
 
 def _first(bound: Bound) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, Geometric
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, NotSupportedYet
 from shared.problem.aim import later_of
 from shared.problem.arms import Arm
 from shared.problem.model import Channel, Problem
@@ -84,6 +84,7 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     else:
         shape = np.eye(periods)
     later = later_of(problem.goal)
+    _refuse_late_offsets(arms if later > 0.0 else ())
     tails = [_tail(_adstock(arm)) if later > 0 else 0 for arm in arms]
     length = periods + max(tails, default=0)
     carry = np.zeros((count, length, shape.shape[1]))
@@ -92,7 +93,9 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         end = periods + tails[a]
         before = _prior(problem, arms, arm)
         w = _weights(_adstock(arm), length + before.size)
-        carry[a, :end] = (_lagged(w, length, periods) @ shape)[:end]
+        prices = arm.channel.period_prices
+        bought = shape / np.array(prices)[:, None] if prices else shape
+        carry[a, :end] = (_lagged(w, length, periods) @ bought)[:end]
         if before.size:
             # Spend j periods before the first still has weight w[h + j] in period h.
             ages = np.arange(length)[:, None] + np.arange(1, before.size + 1)
@@ -101,7 +104,21 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         weight[a, :periods] = own or 1.0
         # The seasons after the plan are not known: their mean stands in.
         weight[a, periods:end] = later * weight[a, :periods].mean()
+    if problem.horizon.discount_rate > 0.0:
+        weight *= (1.0 + problem.horizon.discount_rate) ** -np.arange(length, dtype=np.float64)
     return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
+
+
+def _refuse_late_offsets(arms: Sequence[Arm]) -> None:
+    """Of what comes whatever is spent, nothing that comes after the plan is brought by it."""
+    for arm in arms:
+        response = arm.channel.response
+        if any("offset" in curve.ranges() for curve in (response.saturation, *response.draws)):
+            raise NotSupportedYet.at(
+                f"{arm.pointer}/response/saturation/offset",
+                "not_supported_yet",
+                f"{arm.name}: an offset is not supported yet beside a weight of the long term.",
+            )
 
 
 def _parent_weights(problem: Problem, arm: Arm) -> tuple[float, ...]:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from shared import work
 from shared.errors import Conflict, Infeasible, InputTooLarge
 from shared.problem.linear_model import (
-    ceiling_name,
+    ceiling_names,
     farkas_support,
-    floor_name,
+    floor_names,
     limit_names,
     solve_linear,
 )
@@ -121,10 +121,17 @@ def _asks(program: Program, name: str) -> str:
             return _row_asks(name, float(program.rows.lower[i]), float(program.rows.upper[i]))
     for arm, own in enumerate(program.names):
         money = program.spread[arm].max()
-        if floor_name(program, arm) == name:
-            return f"{name} asks for at least {float(program.lower[arm].max()) * money:,.2f}."
-        if ceiling_name(program, arm) == name:
-            return f"{name} allows at most {float(program.upper[arm].max()) * money:,.2f}."
+        for k, (floor, roof) in enumerate(
+            zip(floor_names(program, arm), ceiling_names(program, arm), strict=True)
+        ):
+            one = slice(None) if isinstance(program.lower_by[arm], str) else slice(k, k + 1)
+            least, most = program.lower[arm, one].max(), program.upper[arm, one].max()
+            if floor == name and floor == roof:
+                return f"{name} asks for exactly {float(least) * money:,.2f}."
+            if floor == name:
+                return f"{name} asks for at least {float(least) * money:,.2f}."
+            if roof == name:
+                return f"{name} allows at most {float(most) * money:,.2f}."
         if name == f"{own}.minimum_if_active":
             least = float(program.least_active[arm].max()) * money
             return f"{name} asks for nothing, or at least {least:,.2f}."

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.problem.canonical import Canonical
-from shared.problem.plain_program import as_program
 from shared.problem.program import Program
 from shared.problem.repair import rounded
 
@@ -26,20 +24,15 @@ def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
     return all(int(active[list(limit.arms)].sum()) <= limit.count for limit in program.at_most)
 
 
-def incumbent(task: Program | Canonical, plan: Array | None) -> Array | None:
-    """A plan, (A, K) or (n,), on every bound, row and discrete rule of ``task`` to rounding.
+def incumbent(program: Program, u: Array | None) -> Array | None:
+    """A plan (A, K) on every bound, row and discrete rule of ``program`` to rounding.
 
     None where there is none, or where it breaks one by more than :data:`ALLOWED`: what was best
     for another problem (or is what is done today) bounds nothing that it is no plan for.
     """
-    if plan is None or plan.shape != task.lower.shape:
+    if u is None or u.shape != program.lower.shape or not program.violation(u) <= ALLOWED:
         return None
-    program = as_program(task) if isinstance(task, Canonical) else task
-    u = plan.reshape(program.lower.shape)
-    if not program.violation(u) <= ALLOWED:
-        return None
-    kept = rounded(program, u)
-    return None if kept is None else kept.reshape(plan.shape)
+    return rounded(program, u)
 
 
 def known_plan(program: Program) -> Array | None:

@@ -19,39 +19,47 @@ from shared import highs, work
 from shared.errors import InputTooLarge
 from shared.problem.program import Program
 
-__all__ = ["Answer", "ceiling_name", "farkas_support", "floor_name", "limit_names", "solve_linear"]
+__all__ = [
+    "LinearAnswer",
+    "ceiling_names",
+    "farkas_support",
+    "floor_names",
+    "limit_names",
+    "solve_linear",
+]
 
 Array = NDArray[np.float64]
 SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LinearAnswer:
     """Decisions (A, K), and the sum of what elastic rows miss by; None where there is no plan."""
 
     u: Array
     missed: float
 
 
-def floor_name(program: Program, arm: int) -> str:
-    """The caller's name of an arm's floor; "" where it has none."""
-    by = program.lower_by[arm]
-    return f"{program.names[arm]}.{by}" if by and np.any(program.lower[arm] > 0.0) else ""
+def floor_names(program: Program, arm: int) -> list[str]:
+    """(K,) the caller's names of an arm's floors; "" where there is none."""
+    if not np.any(program.lower[arm] > 0.0):
+        return [""] * program.columns
+    return [f"{program.names[arm]}.{by}" if by else "" for by in program.floors_by(arm)]
 
 
-def ceiling_name(program: Program, arm: int) -> str:
-    """The caller's name of an arm's ceiling; "" where it follows from nothing but the form."""
-    by = program.upper_by[arm]
-    if by.startswith("budget"):
-        return by
-    return f"{program.names[arm]}.{by}" if by else ""
+def ceiling_names(program: Program, arm: int) -> list[str]:
+    """(K,) the caller's names of an arm's ceilings; "" of what only the form makes one."""
+    return [
+        by if by.startswith("budget") or not by else f"{program.names[arm]}.{by}"
+        for by in program.roofs_by(arm)
+    ]
 
 
 def limit_names(program: Program) -> tuple[str, ...]:
     """Names of everything that can be left out, each once, in the order of the arms and rows."""
     names: list[str] = []
     for arm, name in enumerate(program.names):
-        names += [floor_name(program, arm), ceiling_name(program, arm)]
+        names += [*floor_names(program, arm), *ceiling_names(program, arm)]
         if np.any(program.least_active[arm] > 0.0):
             names.append(f"{name}.minimum_if_active")
         if program.lot[arm] > 0.0:
@@ -61,7 +69,7 @@ def limit_names(program: Program) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name)
 
 
-class _Model:
+class _LinearModel:
     """Columns: scaled u, then binaries and integers, distances, slacks; rows as they come."""
 
     def __init__(self, program: Program, kept: Collection[str]) -> None:
@@ -71,13 +79,15 @@ class _Model:
         partly = not set(limit_names(program)) <= set(kept)
         low, high, far = program.lower.copy(), program.upper.copy(), _far(program)
         for arm in range(program.arms):
-            if (name := floor_name(program, arm)) and name not in kept:
-                low[arm] = 0.0
-            name = ceiling_name(program, arm)
-            if name and (name not in kept or (partly and name.startswith("budget"))):
-                high[arm] = far[arm]
-            elif partly:
-                high[arm] = high[arm].max()  # its own: where it is lower, a budget makes it so
+            for k, name in enumerate(floor_names(program, arm)):
+                low[arm, k] = 0.0 if name and name not in kept else low[arm, k]
+            names = np.array(ceiling_names(program, arm))
+            for name in dict.fromkeys(names.tolist()):
+                own = names == name
+                if name and (name not in kept or (partly and name.startswith("budget"))):
+                    high[arm, own] = far[arm, own]
+                elif partly:  # its own: where it is lower, a budget makes it so
+                    high[arm, own] = high[arm, own].max()
         # By the ceilings that count: one of zero that is left out would make its rows' entries
         # too small for HiGHS to see.
         self.scale = np.maximum(high, 1e-9 * (float(high.max()) or program.scale))
@@ -192,7 +202,7 @@ def solve_linear(
     cost: Array | None = None,
     discrete: bool = True,
     deadline: float = np.inf,
-) -> Answer | None:
+) -> LinearAnswer | None:
     """A plan that keeps the rules named (None: all), or None where there is none.
 
     Parameters
@@ -215,7 +225,7 @@ def solve_linear(
     """
     from scipy.optimize import Bounds, LinearConstraint
 
-    model = _Model(program, limit_names(program) if kept is None else kept)
+    model = _LinearModel(program, limit_names(program) if kept is None else kept)
     model.add_rows(elastic=elastic)
     if discrete:
         model.add_discrete()
@@ -240,7 +250,7 @@ def solve_linear(
             raise InputTooLarge("No plan that keeps all the rules was found in time.")
         return None
     u = found.x[: program.lower.size].reshape(program.lower.shape) * model.scale
-    return Answer(u=u, missed=float(np.dot(model.cost, found.x)) if elastic else 0.0)
+    return LinearAnswer(u=u, missed=float(np.dot(model.cost, found.x)) if elastic else 0.0)
 
 
 def farkas_support(program: Program) -> tuple[str, ...]:
@@ -250,7 +260,7 @@ def farkas_support(program: Program) -> tuple[str, ...]:
     """
     from scipy.sparse import vstack
 
-    model = _Model(program, limit_names(program))
+    model = _LinearModel(program, limit_names(program))
     model.add_rows(elastic=True)
     matrix = model.matrix()
     low, high = np.array(model.row_low), np.array(model.row_high)
@@ -270,8 +280,6 @@ def farkas_support(program: Program) -> tuple[str, ...]:
     floors = np.abs(found.lower.marginals[:size].reshape(shape)) > 1e-9
     roofs = np.abs(found.upper.marginals[:size].reshape(shape)) > 1e-9
     for arm in range(program.arms):
-        if np.any(floors[arm]):
-            names.add(floor_name(program, arm))
-        if np.any(roofs[arm]):
-            names.add(ceiling_name(program, arm))
+        names |= set(np.array(floor_names(program, arm))[floors[arm]].tolist())
+        names |= set(np.array(ceiling_names(program, arm))[roofs[arm]].tolist())
     return tuple(name for name in limit_names(program) if name in names)

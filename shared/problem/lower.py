@@ -5,45 +5,85 @@ one spend for all of them (``constant``), or one share of every period's budget 
 without ``period_budgets`` the budget is spread evenly). ``sequential`` is a sequence of problems
 and is composed elsewhere; here it is lowered like ``time_varying``, which is its foresight.
 
-A frequency cap needs no data beyond the curve: where ``f`` is the reach of a channel, its first
-impressions reach new people, so ``f'(0)`` impressions are bought per unit of money and the average
-frequency at spend x is ``f'(0) x / f(x)``. It rises with x on a concave curve, so the cap is a
-ceiling on (sustained) spend per period, channel by channel.
+One period means spend that is sustained: the carryover's total weight is part of the curves.
+
+The level of a channel in an interaction is what its arms bring over the most that they could bring
+together, so with campaigns i and j of the two channels, each with a ceiling,
+
+    level level' = sum over i, j of (top_i / sum top) (top_j / sum top') s_i s_j :
+
+every two campaigns are a pair, and the strengths of all of them add up to the interaction's.
+
+A minimum if active, lots, or a limited number of active channels may speak of a sum of campaigns.
+Such choices belong to arms, so the sum becomes one that spends nothing: rows tie its decisions to
+those of the campaigns, and money and response stay theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.stack import stack
-from shared.errors import Conflict, Infeasible, InvalidInput, NotSupportedYet
-from shared.problem.aim import worth_of
-from shared.problem.arms import Arm, arm_bounds, arm_draws, arms_of, current_of, members
+from shared.curves.derived import counted_once
+from shared.curves.saturation import Exponential, Saturation
+from shared.curves.stack import CurveStack, DrawStack, Group, stack
+from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
+from shared.problem.aim import (
+    OF_GROUPS,
+    Floor,
+    aim_of,
+    group_target,
+    of_volume,
+    value_ratios,
+)
+from shared.problem.arms import (
+    HAIR,
+    Arm,
+    Bound,
+    arm_curves,
+    arms_of,
+    current_of,
+    entries_of,
+    members,
+    own_bounds,
+)
+from shared.problem.bounds import (
+    arm_bounds,
+    bounds_by_period,
+    budget_ceiling,
+    free_ceiling,
+    in_decisions,
+    lot_of,
+    provisional_ceiling,
+    reach_cap,
+    within_budget,
+)
 from shared.problem.carryover import Flow, flow
-from shared.problem.ceilings import budget_ceiling, free_ceiling, provisional_ceiling
 from shared.problem.linear_model import solve_linear
-from shared.problem.linear_rows import linear_rows
-from shared.problem.model import Problem
-from shared.problem.pairs import pairs_of
-from shared.problem.program import AtMost, Program, Rows
-from shared.problem.sums import with_sums
+from shared.problem.model import Channel, Constraint, Problem, span_name
+from shared.problem.program import AtMost, Names, Pair, Program, Rows
 
-__all__ = ["lower"]
+__all__ = ["by_period", "lower", "pairs_of"]
 
 Array = NDArray[np.float64]
+Curves = tuple[CurveStack, DrawStack | None]
+MOST_ENTRIES = 60_000_000  # of the rows' matrix: half a gigabyte
 
 
 def lower(problem: Problem) -> Program:
-    """The general form of any problem; risk measures other than the mean are left to the caller.
+    """The general form of any problem, with its targets and its measure of risk.
 
     Raises
     ------
     Infeasible
-        Two bounds of one arm that contradict each other. Everything that takes more than one arm
-        to contradict is left to ``shared.problem.feasibility``.
+        Two bounds of one arm that contradict each other, or bounds and one budget that does.
+        Everything else that takes more than one arm to contradict is left to
+        ``shared.problem.feasibility``.
     InvalidInput
         Names that do not exist, figures that are missing, a free budget that nothing limits.
     NotSupportedYet
@@ -52,27 +92,54 @@ def lower(problem: Problem) -> Program:
         More rules than fit into memory.
     """
     arms = arms_of(problem)
-    moved = flow(problem, arms)
-    rows = linear_rows(problem, arms, moved.spread[0])
-    box = _box(problem, arms, moved, rows)
-    return with_sums(problem, arms, _assembled(problem, arms, moved, rows, box), _lot)
+    moved, curves = flow(problem, arms), arm_curves(arms)
+    if problem.goal.population is not None:
+        curves = stack([_once(problem.goal.population, arm) for arm in arms]), None
+    if problem.horizon.periods == 1:
+        moved, curves = _sustained(moved, curves)
+    rows = _rows(problem, arms, moved.spread[0])
+    box = _box(problem, arms, moved, rows, curves)
+    return _with_sums(problem, arms, _assembled(problem, arms, moved, rows, box, curves))
+
+
+def by_period(problem: Problem, program: Program | None = None) -> Program:
+    """The same with one decision a period; ``program`` is the problem's own where it is known."""
+    if program is not None and program.columns == program.periods:
+        return program
+    return lower(replace(problem, horizon=replace(problem.horizon, mode="time_varying")))
+
+
+def _sustained(moved: Flow, curves: Curves) -> tuple[Flow, Curves]:
+    """The carryover of sustained spend as part of the curves."""
+    total = moved.carry[:, 0, 0]
+    by = np.where(total > 0.0, total, 1.0)
+    if np.all(by == 1.0):
+        return moved, curves
+    known, draws = curves
+    folded = known.scaled(by), None if draws is None else draws.scaled(by)
+    return replace(moved, carry=moved.carry / by[:, None, None]), folded
 
 
 def _assembled(
-    problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box
+    problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box, curves: Curves
 ) -> Program:
     at_most = tuple(
         AtMost(rule.name, _arms_named(problem, arms, rule.channels), rule.max_active)
         for rule in problem.constraints
         if rule.max_active is not None
     )
-    value, cost = worth_of(problem.goal)
+    aim, ratios = aim_of(problem.goal), value_ratios(problem.goal, [arm.channel for arm in arms])
+    targets = (*aim.floors, *_group_targets(problem, arms))
+    if ratios is not None and problem.interactions:
+        text = "Interactions beside values per outcome that differ are not supported yet."
+        raise NotSupportedYet.at("/interactions", "not_supported_yet", text)
+    weight = moved.weight if ratios is None else moved.weight * ratios[:, None]
     today = [current_of(arm.channel) for arm in arms]
     known = [spend for spend in today if spend is not None]
     periods = problem.horizon.periods
     total = float((moved.spread.sum(axis=1) * box.upper).sum())
-    budget = sum(problem.period_budgets) if problem.budget is None else problem.budget
-    return Program(
+    budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
+    program = Program(
         names=tuple(arm.name for arm in arms),
         lower=box.lower,
         upper=box.upper,
@@ -84,80 +151,176 @@ def _assembled(
         spread=moved.spread,
         carry=moved.carry,
         carry_in=moved.carry_in,
-        weight=moved.weight,
-        curves=stack([arm.channel.response.saturation for arm in arms]),
-        draws=arm_draws(arms),
+        weight=weight,
+        curves=curves[0],
+        draws=curves[1],
+        ratios=ratios,
+        population=problem.goal.population,
         at_most=at_most,
         pairs=pairs_of(problem, arms),
-        value=value,
-        cost=cost,
+        value=aim.value,
+        cost=aim.cost,
+        discount=_discount(problem),
+        fee=_fees(arms),
+        floors=targets if ratios is None else tuple(of_volume(f, ratios) for f in targets),
+        risk=None if problem.risk.measure == "expected" else problem.risk,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
         if len(known) == len(arms)
         else None,
         scale=budget if budget > 0.0 else max(min(total, sum(known) * periods or total), 1e-9),
     )
+    if problem.goal.efficiency_of == "plan":
+        program = replace(program, floors=_of_the_plan(program))
+    return program
+
+
+def _of_the_plan(program: Program) -> tuple[Floor, ...]:
+    """Efficiencies of the money still to be spent: what comes without it is taken off."""
+    if not program.floors or not np.any(program.carry_in):
+        return program.floors
+    past, arms = program.past().sum(axis=1), program.arms
+    return tuple(
+        replace(f, constant=f.constant + float(f.shares(arms) @ past)) if f.per_money > 0.0 else f
+        for f in program.floors
+    )
+
+
+def _discount(problem: Problem) -> Array | None:
+    """(T,) what money of each period counts; None where all counts the same."""
+    rate, periods = problem.horizon.discount_rate, problem.horizon.periods
+    return None if rate == 0.0 else (1.0 + rate) ** -np.arange(periods, dtype=np.float64)
+
+
+def _fees(arms: Sequence[Arm]) -> Array | None:
+    """(A,) what a unit of each arm's money costs in the objective beside itself."""
+    fees = np.array([arm.channel.penalty for arm in arms])
+    return fees if np.any(fees > 0.0) else None
+
+
+def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
+    """Floors of outcome, return and cost an outcome of some channels."""
+    for i, rule in enumerate(problem.constraints):
+        asked = {name: getattr(rule, name) for name in OF_GROUPS}
+        for name, level in asked.items():
+            if level is None:
+                continue
+            if problem.interactions or problem.risk.measure != "expected":
+                other = "interactions" if problem.interactions else "a measure of risk"
+                raise NotSupportedYet.at(
+                    f"/constraints/{i}/{name}",
+                    "not_supported_yet",
+                    f"{name} of some channels does not go with {other} yet.",
+                )
+            mask = np.zeros(len(arms))
+            mask[list(_arms_named(problem, arms, rule.channels))] = 1.0
+            yield group_target(f"{rule.name}.{name}", level, problem.goal, tuple(mask.tolist()))
+
+
+def _once(population: float, arm: Arm) -> Saturation:
+    """What is added up of people who count once: the logs of who is missed."""
+    return counted_once(arm.channel.response.saturation, population)
 
 
 class _Box:
-    """Boxes and discrete domains of u, filled arm by arm."""
+    """Boxes and discrete domains of u."""
 
     def __init__(self, count: int, columns: int) -> None:
         self.lower = np.zeros((count, columns))
         self.upper = np.zeros((count, columns))
         self.least = np.zeros((count, columns))
         self.lot = np.zeros(count)
-        self.lower_by: tuple[str, ...] = ()
-        self.upper_by: tuple[str, ...] = ()
+        self.lower_by: tuple[Names, ...] = ()
+        self.upper_by: tuple[Names, ...] = ()
 
 
-def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows) -> _Box:
+def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves: Curves) -> _Box:
     count, columns = len(arms), moved.spread.shape[2]
     periods = problem.horizon.periods
     box = _Box(count, columns)
-    floors, roofs = [], []
+    hair = HAIR * (problem.budget or 0.0)
+    cap = problem.goal.max_frequency
+    caps = [None if cap is None else reach_cap(arm, cap) for arm in arms]
+    bounds = [
+        _FREE if arm.channel.periods and columns > 1 else arm_bounds(arm, periods, most, hair)
+        for arm, most in zip(arms, caps, strict=True)
+    ]
+    floors: list[Names] = [low[1] for low, _ in bounds]
+    roofs: list[Names] = [high[1] for _, high in bounds]
+    booked = np.zeros((count, columns), dtype=bool)
     money = columns > 1 or bool(np.all(moved.spread == 1.0))  # decisions are spends themselves
+    if money:
+        box.lower[:] = np.array([low[0] for low, _ in bounds])[:, None]
+        box.upper[:] = np.array([high[0] for _, high in bounds])[:, None]
     for a, arm in enumerate(arms):
-        low, high = arm_bounds(arm, periods, _reach_cap(problem, arm))
-        floors.append(low[1])
-        roofs.append(high[1])
-        if money:
-            box.lower[a], box.upper[a] = low[0], high[0]
-        else:
-            box.lower[a], box.upper[a] = _in_decisions(
-                arm, moved.spread[a], low, high, bool(problem.period_budgets)
-            )
-        least = arm.channel.minimum_if_active
-        if least > 0.0 and not arm.channel.locked:
+        channel = arm.channel
+        if channel.periods and columns > 1:
+            lows, highs, booked[a] = bounds_by_period(arm, caps[a], columns)
+            box.lower[a], box.upper[a] = [x for x, _ in lows], [x for x, _ in highs]
+            floors[a], roofs[a] = tuple(by for _, by in lows), tuple(by for _, by in highs)
+        if not money:
+            planned = bool(problem.period_budgets)
+            box.lower[a], box.upper[a] = in_decisions(arm, moved.spread[a], *bounds[a], planned)
+        if channel.locked:
+            continue
+        if channel.minimum_if_active > 0.0:
             per_u = moved.spread[a].sum(axis=0)
             if columns == 1:
                 per_u = np.min(moved.spread[a], axis=0, where=moved.spread[a] > 0, initial=np.inf)
-            box.least[a] = least / np.where(per_u > 0.0, per_u, 1.0)
-        if not arm.channel.locked:
-            box.lot[a] = _lot(arm, moved.spread[a])
+            box.least[a] = channel.minimum_if_active / np.where(per_u > 0.0, per_u, 1.0)
+        if channel.increment > 0.0:
+            box.lot[a] = lot_of(arm, moved.spread[a])
+    if _plain(problem, rows, box):
+        names = [arm.name for arm in arms]
+        bounds_by = [str(by) for by in floors], [str(by) for by in roofs]
+        ends = within_budget(names, box.lower[:, 0], box.upper[:, 0], *bounds_by, rows)
+        box.lower, box.upper = (end.reshape(count, 1) for end in ends)
     ceiling = budget_ceiling(rows, box.lower)
     if not np.all(np.isfinite(np.minimum(ceiling, box.upper))):
-        curves = arm_draws(arms) or stack([arm.channel.response.saturation for arm in arms])
-        cheap = _cheapest(problem, arms, moved, rows, box)
-        free = free_ceiling(problem, arms, moved, curves, rows, box.lower, cheap)
+        cheap = _cheapest(problem, arms, moved, rows, box, curves)
+        known = curves[1] or curves[0]
+        free = free_ceiling(problem, arms, moved, known, rows, box.lower, box.upper, cheap)
         ceiling = np.minimum(ceiling, free)
     ceiling = np.maximum(ceiling, box.lower)
-    for a in range(count):
-        if np.all(ceiling[a] < box.upper[a]):
-            roofs[a] = "budget"
+    by_budget = (ceiling < box.upper).tolist()
+    box.lower_by, box.upper_by = tuple(floors), tuple(map(_capped, roofs, by_budget))
     box.upper = np.minimum(box.upper, ceiling)
     if not np.all(np.isfinite(box.upper)):
         raise InvalidInput.at(
             "/budget", "missing", "Without a budget or a max_spend, more money is always better."
         )
-    box.lower_by, box.upper_by = tuple(floors), tuple(roofs)
-    # Where a floor already asks for the minimum, or a ceiling rules it out, there is no choice.
-    box.least = np.where(box.lower >= box.least, 0.0, box.least)
+    # Where a floor already asks for the minimum, or a ceiling rules it out, there is no choice,
+    # and none where spend is booked.
+    box.least = np.where((box.lower >= box.least) | booked, 0.0, box.least)
     out = (box.least > box.upper * (1.0 + 1e-12)) & (box.lower <= 0.0)
     box.upper, box.least = np.where(out, 0.0, box.upper), np.where(out, 0.0, box.least)
     return box
 
 
-def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box) -> float:
+_FREE: tuple[Bound, Bound] = ((0.0, ""), (math.inf, ""))
+
+
+def _capped(by: Names, budget: list[bool]) -> Names:
+    """What set the ceilings of an arm, once a budget may have set them lower."""
+    if isinstance(by, str):
+        return "budget" if all(budget) else by
+    return tuple("budget" if low else name for low, name in zip(budget, by, strict=True))
+
+
+def _plain(problem: Problem, rows: Rows, box: _Box) -> bool:
+    """Whether one budget over boxes is all that holds the arms."""
+    return (
+        rows.names == ("budget",)
+        and rows.matrix.shape[1] == len(box.lower)
+        and bool(np.all(rows.matrix == 1.0))
+        and not problem.constraints
+        and not np.any(box.least)
+        and not np.any(box.lot)
+    )
+
+
+def _cheapest(
+    problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box, curves: Curves
+) -> float:
     """What the cheapest allowed plan costs; its floors where no rule asks for more."""
     money = moved.spread.sum(axis=1)
     rules = rows.names or np.any(box.least) or np.any(box.lot)
@@ -168,128 +331,10 @@ def _cheapest(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, bo
     wide.upper = np.maximum(provisional_ceiling(moved, rows, box.upper), box.lower)
     wide.lower_by = wide.upper_by = ("",) * len(arms)
     wide.least = np.where(wide.least > wide.upper, 0.0, wide.least)
-    program = with_sums(problem, arms, _assembled(problem, arms, moved, rows, wide), _lot)
+    program = _with_sums(problem, arms, _assembled(problem, arms, moved, rows, wide, curves))
     found = solve_linear(program, cost=program.spread.sum(axis=1))
     cheapest = box.lower if found is None else found.u[: len(arms)]
     return float((money * cheapest).sum()) * (1.0 + 1e-6)
-
-
-def _in_decisions(
-    arm: Arm, spread: Array, low: tuple[float, str], high: tuple[float, str], planned: bool
-) -> tuple[Array, Array]:
-    """Bounds on spend per period as bounds on a share; ``planned``: periods have own budgets."""
-    budgets = spread[:, 0]
-    some = budgets > 0.0
-    if low[0] > 0.0 and not np.all(some):
-        raise _of_nothing(arm, low, int(np.argmin(some)), planned)
-    if not np.any(some):
-        return np.zeros(1), np.zeros(1)
-    least, most = budgets[some].min(), budgets[some].max()
-    share_low, share_high = low[0] / least, high[0] / most
-    if share_low > share_high * (1.0 + 1e-9):
-        missed = low[0] - high[0] * least / most
-        raise Infeasible(
-            f"{arm.name} cannot keep {low[0]:,.2f} to {high[0]:,.2f} as one share of budgets from "
-            f"{least:,.2f} to {most:,.2f}.",
-            [
-                *_conflict(f"{arm.name}.{low[1]}", f"at least {low[0]:,.2f}", missed),
-                *_conflict(f"{arm.name}.{high[1]}", f"at most {high[0]:,.2f}", missed),
-                *_conflict("horizon.fixed_shares", "one share for every period", missed),
-            ],
-        )
-    return np.array([min(share_low, share_high)]), np.array([share_high])
-
-
-def _lot(arm: Arm, spread: Array) -> float:
-    """Step of u at which an arm's spend is whole lots in every period; 0 for any amount.
-
-    A share s of budgets b_t is whole lots in all periods where s is a multiple of lot / g, with g
-    the largest amount that all budgets are multiples of. So the step is ``lot / g``.
-    """
-    lot = arm.channel.increment
-    if lot <= 0.0 or spread.shape[1] > 1 or np.all(spread == 1.0):
-        return lot
-    budgets = spread[:, 0][spread[:, 0] > 0.0]
-    if not budgets.size:
-        return lot
-    measure = _common_measure(budgets)
-    # Less than a lot in common: one lot more somewhere is more than the whole budget elsewhere.
-    if measure * (1.0 + 1e-9) < lot:
-        raise InvalidInput.at(
-            f"{arm.pointer}/increment",
-            "no_common_lot",
-            f"{arm.name}: one share of every period's budget can be whole lots of {lot:,.2f} in "
-            f"each only where the budgets are multiples of them; these have {measure:,.4g} in "
-            "common. Use mode time_varying, other budgets or smaller lots.",
-        )
-    return lot / measure
-
-
-def _common_measure(amounts: Array) -> float:
-    """The largest number that all ``amounts`` are whole multiples of, by Euclid's algorithm."""
-    rounding = 1e-9 * float(amounts.max())
-    measure = 0.0
-    for amount in amounts.tolist():
-        larger, smaller = max(measure, amount), min(measure, amount)
-        while smaller > rounding:
-            rest = larger % smaller
-            # What is a hair below a multiple is one.
-            larger, smaller = smaller, min(rest, smaller - rest)
-        measure = larger
-    return measure
-
-
-def _of_nothing(arm: Arm, low: tuple[float, str], period: int, planned: bool) -> Infeasible:
-    """A floor in a period without any money to share."""
-    floor, budget = f"{arm.name}.{low[1]}", f"budget[{period + 1}]" if planned else "budget"
-    return Infeasible(
-        f"{floor} asks for {low[0]:,.2f} in every period, and period {period + 1} has no budget to "
-        "take a share of.",
-        [
-            *_conflict(floor, f"at least {low[0]:,.2f}", low[0]),
-            *_conflict(budget, "nothing to be spent", low[0]),
-            *_conflict("horizon.fixed_shares", "one share for every period", low[0]),
-        ],
-    )
-
-
-def _conflict(name: str, asks: str, missed: float) -> list[Conflict]:
-    return [Conflict(name, f"{name} asks for {asks}.", missed)]
-
-
-def _reach_cap(problem: Problem, arm: Arm) -> float | None:
-    """Largest spend per period at which the average frequency keeps its cap; None without one."""
-    cap = problem.goal.max_frequency
-    if cap is None:
-        return None
-    response = arm.channel.response
-    curves = response.draws or (response.saturation,)
-
-    def reach(x: float) -> float:
-        return float(np.mean([float(curve.value(x)) for curve in curves]))
-
-    first = float(np.mean([float(curve.slope(0.0)) for curve in curves]))
-    if not np.isfinite(first) or any(np.any(np.greater(c.inflection(), 0.0)) for c in curves):
-        raise NotSupportedYet.at(
-            f"{arm.pointer}/response/saturation",
-            "not_supported_yet",
-            f"{arm.name}: a frequency cap needs a concave curve of reach with a finite slope at "
-            "zero spend, which tells how many impressions a unit of money buys.",
-        )
-    if first <= 0.0:
-        return None
-    weight = 1.0 if response.adstock is None else response.adstock.total_weight()
-    low, high = 0.0, 1.0 / first
-    for _ in range(2_000):
-        if first * high > cap * reach(high):
-            break
-        low, high = high, 2.0 * high
-        if not np.isfinite(high):
-            return None
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if first * middle <= cap * reach(middle) else (low, middle)
-    return low / weight if weight > 0.0 else None
 
 
 def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:
@@ -298,3 +343,405 @@ def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> 
         if name not in places:
             raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
     return tuple(a for name in names for a in own[places[name]])
+
+
+class _RowBuilder:
+    """Collects rows; ``spread`` (T, K) is the same for all arms."""
+
+    def __init__(self, arms: Sequence[Arm], spread: Array) -> None:
+        self.arms, self.spread = arms, spread
+        self.matrix: list[Array] = []
+        self.lower: list[float] = []
+        self.upper: list[float] = []
+        self.names: list[str] = []
+        # Periods in which the same rule would be the same row are one.
+        _, first = np.unique(spread, axis=0, return_index=True)
+        self.periods: list[int] = sorted(first.tolist())
+
+    @cached_property
+    def members(self) -> list[list[int]]:
+        """By channel, the places of its arms."""
+        return members(self.arms)
+
+    def add(self, name: str, by_arm: Array, over: Array, low: float, high: float) -> None:
+        """``low <= sum of by_arm[a] * (over @ u[a]) <= high``; left out where it says nothing."""
+        low, high = float(low), float(high)
+        if low == -math.inf and high == math.inf:
+            return
+        row = np.multiply.outer(by_arm, over).ravel()
+        if not np.any(row):
+            if low > 0.0 or high < 0.0:
+                missed = max(low, -high)
+                text = f"{name} asks for {missed:,.2f} of no channel at all."
+                raise Infeasible(text, [Conflict(name, text, missed)])
+            return
+        size = (len(self.matrix) + 1) * row.size
+        if size > MOST_ENTRIES:
+            raise InputTooLarge(
+                f"The plan needs more than {len(self.matrix):,} rules over {row.size:,} decisions; "
+                "fewer periods or channels, or no pacing, would fit."
+            )
+        self.matrix.append(row)
+        self.lower.append(low)
+        self.upper.append(high)
+        self.names.append(name)
+
+    def some(self, periods: tuple[int, ...] | None) -> list[int]:
+        """Places of periods (from 1; None: all), each rule there once."""
+        if periods is None:
+            return self.periods
+        places = np.array(periods, dtype=np.intp) - 1
+        _, first = np.unique(self.spread[places], axis=0, return_index=True)
+        return sorted(places[first].tolist())
+
+    def each_period(
+        self,
+        name: str,
+        by_arm: Array,
+        low: float,
+        high: float,
+        periods: tuple[int, ...] | None = None,
+    ) -> None:
+        for t in self.some(periods):
+            self.add(name, by_arm, self.spread[t], low, high)
+
+    def whole(
+        self,
+        name: str,
+        by_arm: Array,
+        low: float,
+        high: float,
+        periods: tuple[int, ...] | None = None,
+    ) -> None:
+        places = slice(None) if periods is None else [t - 1 for t in periods]
+        self.add(name, by_arm, self.spread[places].sum(axis=0), low, high)
+
+    def rows(self) -> Rows:
+        width = len(self.arms) * self.spread.shape[1]
+        return Rows(
+            matrix=np.array(self.matrix).reshape(len(self.matrix), width),
+            lower=np.array(self.lower),
+            upper=np.array(self.upper),
+            names=tuple(self.names),
+        )
+
+    def pick(self, chosen: Sequence[int]) -> Array:
+        out = np.zeros(len(self.arms))
+        out[list(chosen)] = 1.0
+        return out
+
+
+def _rows(problem: Problem, arms: Sequence[Arm], spread: Array) -> Rows:
+    """Every linear rule over the decisions, under the caller's own names; ``spread`` is (T, K)."""
+    build = _RowBuilder(arms, spread)
+    _budgets(problem, build)
+    paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
+    for i, channel in enumerate(problem.channels):
+        totals = channel.min_total > 0.0 or channel.max_total is not None
+        if not (channel.campaigns or paced or totals):
+            continue  # nothing is said of its sum: no row as long as there are channels is made
+        own = build.pick(build.members[i])
+        if channel.campaigns:
+            _channel_over_campaigns(build, channel, own)
+        elif problem.horizon.periods > 1:
+            _totals(build, channel.name, channel, own)
+        if paced:
+            _pacing(build, problem, channel, own)
+    if problem.horizon.periods > 1:
+        for a, arm in enumerate(arms):
+            if problem.channels[arm.parent].campaigns:
+                _totals(build, arm.name, arm.channel, build.pick([a]))
+    for i, constraint in enumerate(problem.constraints):
+        _constraint(build, problem, constraint, i)
+    return build.rows()
+
+
+def _budgets(problem: Problem, build: _RowBuilder) -> None:
+    everyone = np.ones(len(build.arms))
+    kept = 1.0 - problem.test_reserve
+    # For the least spend a budget can only be a cap: otherwise nothing would be left to minimise.
+    exact = problem.spend_all and problem.goal.goal != "minimize_spend"
+    fixed = problem.horizon.mode == "fixed_shares" and problem.horizon.periods > 1
+    if problem.period_budgets and not fixed:
+        for t, amount in enumerate(problem.period_budgets):
+            name = f"budget[{t + 1}]"
+            floor = kept * amount if exact else -math.inf
+            build.add(name, everyone, build.spread[t], floor, kept * amount)
+    total = problem.budget
+    if fixed:
+        # Shares of each period's budget: all of them add up where their sum over time does.
+        shared_out = float(build.spread.sum())
+        total = shared_out if total is None else min(kept * total, shared_out)
+    elif total is not None:
+        total = kept * total
+    if total is not None and (fixed or not (problem.period_budgets and exact)):
+        floor = total if exact else -math.inf if problem.budget_min is None else problem.budget_min
+        build.whole("budget", everyone, floor, total)
+    for window in problem.windows:
+        name = f"budget{span_name(window.first, window.last)}"
+        cap, floor = kept * window.budget, -math.inf if window.least is None else window.least
+        if window.least is None and exact and problem.budget is None:
+            floor = cap
+        build.whole(name, everyone, floor, cap, tuple(range(window.first, window.last + 1)))
+
+
+def _channel_over_campaigns(build: _RowBuilder, channel: Channel, own: Array) -> None:
+    """A channel's own limits, which hold for the sum of its campaigns."""
+    today = current_of(channel)
+    ceiling = math.inf if channel.max_spend is None else channel.max_spend
+    if channel.max_spend_is_default:
+        ceiling = max(ceiling, sum(own_bounds(c)[0][0] for c in channel.campaigns))
+    general = [("min_spend", channel.min_spend, math.inf), ("max_spend", -math.inf, ceiling)]
+    if channel.keeps and today is not None:
+        general.append(("keep_current", today, math.inf))
+    if channel.locked and today is not None:
+        general.append(("locked", today, today))
+    elif channel.max_change is not None and today is not None:
+        least, most = today * (1.0 - channel.max_change), today * (1.0 + channel.max_change)
+        general.append(("max_change", least, most))
+    entries = entries_of(channel, build.spread.shape[0])
+    usual = tuple(t + 1 for t, entry in enumerate(entries) if entry is None)
+    for name, low, high in general:
+        low = low if low > 0.0 else -math.inf
+        if usual:
+            over = usual if channel.periods else None
+            build.each_period(f"{channel.name}.{name}", own, low, high, over)
+        for t, entry in enumerate(entries):
+            if entry is not None:
+                build.add(f"{channel.name}.{name}", own, build.spread[t], *entry.lets(low, high))
+    for t, entry in enumerate(entries):
+        if entry is not None:
+            for name, low, high in entry.asks():
+                build.add(f"{channel.name}.{name}", own, build.spread[t], low, high)
+    _totals(build, channel.name, channel, own)
+
+
+def _totals(build: _RowBuilder, name: str, channel: Channel, own: Array) -> None:
+    if channel.min_total > 0.0:
+        build.whole(f"{name}.min_total", own, channel.min_total, math.inf)
+    if channel.max_total is not None:
+        build.whole(f"{name}.max_total", own, -math.inf, channel.max_total)
+
+
+def _pacing(build: _RowBuilder, problem: Problem, channel: Channel, own: Array) -> None:
+    """``|x_t - x_(t-1)| <= change * x_(t-1)``; the first period is paced against today's spend."""
+    change = problem.horizon.max_change
+    assert change is not None
+    spread, today = build.spread, current_of(channel)
+    if channel.locked:
+        return
+    if today is not None:
+        low, high = today * (1.0 - change), today * (1.0 + change)
+        build.add(f"pacing.{channel.name}[1]", own, spread[0], low, high)
+    for t in range(1, spread.shape[0]):
+        name = f"pacing.{channel.name}[{t + 1}]"
+        up = spread[t] - (1.0 + change) * spread[t - 1]
+        down = spread[t] - (1.0 - change) * spread[t - 1]
+        if np.any(up > 0.0):
+            build.add(name, own, up, -math.inf, 0.0)
+        if np.any(down < 0.0):
+            build.add(name, own, down, 0.0, math.inf)
+
+
+def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int) -> None:
+    places = {channel.name: i for i, channel in enumerate(problem.channels)}
+    wanted = [*rule.channels, *(name for name, _ in rule.coefficients)]
+    for name in wanted:
+        if name not in places:
+            raise InvalidInput.at(
+                f"/constraints/{at}", "unknown_channel", f"{rule.name}: no channel {name!r}."
+            )
+    group = build.pick([a for name in rule.channels for a in build.members[places[name]]])
+    over = rule.periods
+    build.each_period(rule.name, group, *_sides(rule.min_spend, rule.max_spend), over)
+    build.whole(rule.name, group, *_sides(rule.min_total, rule.max_total), over)
+    # min_share <= group / everyone, multiplied out; with one column all periods say the same.
+    periods = build.some(over)
+    if build.spread.shape[1] == 1:
+        periods = sorted(periods, key=lambda t: -float(build.spread[t, 0]))[:1]
+    for t in periods:
+        if rule.min_share is not None:
+            build.add(rule.name, group - rule.min_share, build.spread[t], 0.0, math.inf)
+        if rule.max_share is not None:
+            build.add(rule.name, group - rule.max_share, build.spread[t], -math.inf, 0.0)
+    for name, share in list(zip(rule.channels, rule.split, strict=False))[:-1]:
+        own = build.pick(build.members[places[name]])
+        for t in periods:  # the last share follows from the others
+            build.add(rule.name, own - share * group, build.spread[t], 0.0, 0.0)
+    weights = np.zeros(len(build.arms))
+    for name, coefficient in rule.coefficients:
+        weights[build.members[places[name]]] += coefficient
+    build.each_period(rule.name, weights, *_sides(rule.minimum, rule.maximum), over)
+
+
+def _sides(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-math.inf if low is None else low, math.inf if high is None else high)
+
+
+def pairs_of(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
+    """The pairs of all interactions; two that join the same arms are one.
+
+    An interaction may also name single campaigns ("tv/brand"): their own levels count then.
+
+    Raises
+    ------
+    InvalidInput
+        Names that do not exist, curves without a ceiling.
+    """
+    if not problem.interactions:
+        return ()
+    places = {arm.name: [a] for a, arm in enumerate(arms)}
+    own = members(arms)
+    places |= {channel.name: own[i] for i, channel in enumerate(problem.channels)}
+    strengths: dict[tuple[int, int], float] = {}
+    for i, link in enumerate(problem.interactions):
+        for name in link.channels:
+            if name not in places:
+                raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
+        first, second = (places[name] for name in link.channels)
+        for (a, part), (b, other) in (
+            (one, two) for one in _parts(arms, first, i) for two in _parts(arms, second, i)
+        ):
+            strength = link.strength * part * other
+            if strength:
+                strengths[a, b] = strengths.get((a, b), 0.0) + strength
+    return tuple(Pair(a, b, strength) for (a, b), strength in strengths.items())
+
+
+def _parts(arms: Sequence[Arm], own: Sequence[int], place: int) -> list[tuple[int, float]]:
+    """Arms of one channel with their parts of its ceiling; none where it brings nothing."""
+    tops = [_ceiling(arms[a], place) for a in own]
+    total = sum(tops)
+    if total <= 0.0:
+        return []
+    return [(a, top / total) for a, top in zip(own, tops, strict=True)]
+
+
+def _ceiling(arm: Arm, place: int) -> float:
+    """The most an arm can bring in a period, in the mean over its draws."""
+    response = arm.channel.response
+    if any(_unlimited(c) for c in (response.saturation, *response.draws)):
+        raise _no_level(arm, place)
+    curves = response.draws or (response.saturation,)
+    return float(np.mean([float(curve.supremum()) for curve in curves]))
+
+
+def _no_level(arm: Arm, place: int) -> InvalidInput:
+    family = arm.channel.response.saturation.family
+    return InvalidInput.at(
+        f"/interactions/{place}",
+        "no_ceiling",
+        f"{arm.name}: an interaction needs levels of saturation, and a {family} curve has no "
+        "ceiling.",
+    )
+
+
+def _unlimited(curve: Saturation) -> bool:
+    return not np.all(np.isfinite(np.asarray(curve.supremum())))
+
+
+def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Program:
+    """The program with an arm for each channel above campaigns that choices are made about."""
+    counted = {
+        name
+        for rule in problem.constraints
+        if rule.max_active is not None
+        for name in rule.channels
+    }
+    chosen = [
+        i
+        for i, channel in enumerate(problem.channels)
+        if channel.campaigns
+        and (
+            channel.name in counted
+            or (not channel.locked and (channel.minimum_if_active or channel.increment))
+        )
+    ]
+    if not chosen:
+        return program
+    by_channel = members(arms)
+    parts = [by_channel[i] for i in chosen]
+    a, k, n = program.arms, program.columns, len(chosen)
+    matrix = np.zeros((n * k, a + n, k))
+    for i, own in enumerate(parts):
+        for column in range(k):
+            matrix[i * k + column, own, column] = 1.0
+            matrix[i * k + column, a + i, column] = -1.0
+    old = program.rows.matrix.reshape(-1, a, k)
+    wide = np.concatenate((old, np.zeros((old.shape[0], n, k))), axis=1)
+    names = tuple(problem.channels[i].name for i in chosen)
+    place = {name: a + i for i, name in enumerate(names)}
+    zero = np.zeros(n * k)
+    per_u = np.min(program.spread[0], axis=0, where=program.spread[0] > 0.0, initial=np.inf)
+    per_u = np.where(np.isfinite(per_u), per_u, 1.0)
+    least = np.array(
+        [
+            0.0 if problem.channels[i].locked else problem.channels[i].minimum_if_active
+            for i in chosen
+        ]
+    )
+    upper = np.array([program.upper[own].sum(axis=0) for own in parts])
+    minimum = np.array(np.broadcast_to(least[:, None] / per_u, (n, k)))
+    for row, i in enumerate(chosen):
+        if k > 1:
+            entries = entries_of(problem.channels[i], k)
+            minimum[row, [entry is not None and entry.booked for entry in entries]] = 0.0
+    lots = np.array(
+        [
+            0.0
+            if (c := problem.channels[i]).locked
+            else lot_of(Arm(c.name, c, i, f"/channels/{i}"), program.spread[0])
+            for i in chosen
+        ]
+    )
+    draws = program.draws
+
+    def more(array: Array) -> Array:
+        return np.concatenate((array, np.zeros((n, *array.shape[1:]))))
+
+    numbers = {channel.name: i for i, channel in enumerate(problem.channels)}
+
+    def counts(names: Sequence[str]) -> tuple[int, ...]:
+        each = ((place[m],) if m in place else by_channel[numbers[m]] for m in names)
+        return tuple(dict.fromkeys(arm for own in each for arm in own))
+
+    rules = (rule for rule in problem.constraints if rule.max_active is not None)
+    at_most = tuple(
+        replace(limit, arms=counts(rule.channels))
+        for limit, rule in zip(program.at_most, rules, strict=True)
+    )
+    return replace(
+        program,
+        names=(*program.names, *names),
+        fee=None if program.fee is None else more(program.fee),
+        ratios=None if program.ratios is None else np.append(program.ratios, np.ones(n)),
+        floors=tuple(floor.with_more(n) for floor in program.floors),
+        lower=more(program.lower),
+        upper=np.concatenate((program.upper, upper)),
+        least_active=np.concatenate((program.least_active, minimum)),
+        lower_by=(*program.lower_by, *[""] * n),
+        upper_by=(*program.upper_by, *[""] * n),
+        lot=np.concatenate((program.lot, lots)),
+        rows=Rows(
+            matrix=np.concatenate((wide, matrix)).reshape(-1, (a + n) * k),
+            lower=np.concatenate((program.rows.lower, zero)),
+            upper=np.concatenate((program.rows.upper, zero)),
+            names=(*program.rows.names, *(f"{name}.campaigns" for name in names for _ in range(k))),
+        ),
+        spread=more(program.spread),
+        carry=more(program.carry),
+        carry_in=more(program.carry_in),
+        weight=more(program.weight),
+        curves=CurveStack(a + n, _with_units(program.curves, n), program.curves.tables),
+        draws=draws and DrawStack(draws.draws, a + n, _with_units(draws, n), draws.tables),
+        at_most=at_most,
+        sums=tuple(tuple(own) for own in parts),
+        current=None if program.current is None else more(program.current),
+    )
+
+
+def _with_units(source: CurveStack | DrawStack, more: int) -> tuple[Group, ...]:
+    """The groups of a stack with a curve each for arms that have no response of their own."""
+    ones = np.ones(more if isinstance(source, CurveStack) else (source.draws, more))
+    own = [Group(np.arange(source.n)[group.columns], group.curve) for group in source.groups]
+    return (*own, Group(np.arange(source.n, source.n + more), Exponential(ones, ones)))

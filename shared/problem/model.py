@@ -6,6 +6,7 @@ Names live here and at the edges; ``shared.problem.feasibility`` turns a ``Probl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from shared.curves.curveset import Response
 
@@ -15,11 +16,43 @@ __all__ = [
     "Goal",
     "Horizon",
     "Interaction",
+    "PeriodLimits",
     "Problem",
     "Risk",
     "SolverOptions",
     "Weights",
+    "Window",
+    "span_name",
 ]
+
+
+def span_name(first: int, last: int) -> str:
+    """How answers call periods ``first`` to ``last`` (from 1): "[2-3]", "[4]" for one alone."""
+    return f"[{first}]" if first == last else f"[{first}-{last}]"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodLimits:
+    """What holds in periods ``first`` to ``last`` (from 1), in place of the channel's own limits.
+
+    ``spend`` is a floor and a ceiling at once.
+    """
+
+    first: int
+    last: int
+    min_spend: float | None = None
+    max_spend: float | None = None
+    spend: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Money for periods ``first`` to ``last`` (from 1) together; ``least``: at least this of it."""
+
+    first: int
+    last: int
+    budget: float
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +83,16 @@ class Channel:
         Arms below this channel; their sum is its spend, their responses are its response.
     excluded
         The caller leaves it out: nothing is spent on it, and it is here for what was spent before.
+    periods
+        Limits of some periods, which go before those of all; later ones win.
+    period_prices
+        Multipliers of the media price, one a period; empty for ones.
+    keeps
+        No less than ``current_spend``: only extra money is placed.
+    value_per_outcome
+        Of one outcome of this channel, in place of the goal's.
+    penalty
+        What a unit of money here costs in the objective, beside itself.
     """
 
     name: str
@@ -70,6 +113,11 @@ class Channel:
     prior_spend: tuple[float, ...] = ()
     campaigns: tuple[Channel, ...] = ()
     excluded: bool = False
+    periods: tuple[PeriodLimits, ...] = ()
+    period_prices: tuple[float, ...] = ()
+    keeps: bool = False
+    penalty: float = 0.0
+    value_per_outcome: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +126,9 @@ class Constraint:
 
     Shares are of the total spend (of the period, in a plan over time). ``coefficients`` with
     ``minimum`` and ``maximum`` make any linear rule. ``max_active``: at most so many of
-    ``channels`` spend anything at all.
+    ``channels`` spend anything at all. ``split``: shares of what the channels spend together.
+    ``min_outcome``, ``min_roas`` and ``max_cpa`` are of the channels' own outcome over the horizon.
+    ``periods`` (from 1): those that the rule is about; None: all.
     """
 
     name: str
@@ -93,6 +143,11 @@ class Constraint:
     minimum: float | None = None
     maximum: float | None = None
     max_active: int | None = None
+    periods: tuple[int, ...] | None = None
+    min_outcome: float | None = None
+    min_roas: float | None = None
+    max_cpa: float | None = None
+    split: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +180,27 @@ class Goal:
     value_per_outcome: float | None = None
     target_outcome: float | None = None
     max_frequency: float | None = None
+    population: float | None = None
     target_roas: float | None = None
     target_cpa: float | None = None
+    target_marginal_return: float | None = None
+    efficiency_of: str = "plan"
     long_term_weight: float = 0.0
     weights: Weights = Weights()
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """How many periods are planned and how; ``max_change`` paces spend between periods."""
+    """How many periods are planned and how; ``max_change`` paces spend between periods.
+
+    ``discount_rate`` is per period; ``days`` are the first days of the periods, where known.
+    """
 
     periods: int = 1
     mode: str = "time_varying"
     max_change: float | None = None
+    discount_rate: float = 0.0
+    days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +227,10 @@ class Problem:
     """Spread ``budget`` over ``channels`` so that ``goal`` is best.
 
     ``budget`` is the total over the horizon, None where it is free; ``spend_all`` makes it (and
-    each of ``period_budgets``) an equality, otherwise a cap. ``test_reserve`` is the share of the
-    budget held back for tests.
+    each of ``period_budgets``) an equality, otherwise a cap. ``windows`` are budgets of stretches
+    of periods: caps beside ``budget``. ``budget_min`` is the least to be spent of the budget.
+    ``test_reserve`` is the share of all budgets held back for tests. ``current_over`` are the days
+    that stand for today, first and last, and how many periods they are.
     """
 
     channels: tuple[Channel, ...]
@@ -183,7 +248,10 @@ class Problem:
     horizon: Horizon = Horizon()
     risk: Risk = Risk()
     period_budgets: tuple[float, ...] = ()
+    windows: tuple[Window, ...] = ()
+    budget_min: float | None = None
     test_reserve: float = 0.0
+    current_over: tuple[date, date, int] | None = None
 
     @property
     def one_budget(self) -> float:
@@ -197,7 +265,7 @@ class Problem:
         """Whether it is one period over boxes, and the mean of the draws: all but goal and budget
         is plain."""
         plain = all(
-            not (c.minimum_if_active or c.increment or c.campaigns or c.prior_spend)
+            not (c.minimum_if_active or c.increment or c.campaigns or c.prior_spend or c.periods)
             and c.min_total == 0.0
             and c.max_total is None
             and all(weight == 1.0 for weight in c.period_weights)
@@ -206,14 +274,17 @@ class Problem:
         return (
             plain
             and not (self.constraints or self.interactions or self.period_budgets)
+            and not self.windows
+            and self.budget_min is None
             and self.horizon == Horizon()
             and self.risk.measure == "expected"
             and self.test_reserve == 0.0
             and self.goal.long_term_weight == 0.0
             and self.goal.max_frequency is None
+            and self.goal.population is None
         )
 
     @property
     def separable(self) -> bool:
-        """Whether one budget over boxes says it all: the form of ``shared.problem.canonical``."""
+        """Whether one budget over boxes says it all, as the method ``lagrangian`` asks."""
         return self.boxed and self.budget is not None and self.goal == Goal()

@@ -1,4 +1,4 @@
-"""The one canonical form of every problem of the contract, in arrays.
+"""The one form of every problem of the contract, in arrays.
 
 Decisions are ``u`` of shape (A, K): A arms (channels, or campaigns below them) and K columns. Spend
 of arm a in period t is ``sum over k of spread[a, t, k] * u[a, k]``: K = T columns and the identity
@@ -19,6 +19,7 @@ their mean, weighed by ``draw_weights`` where a risk measure asks for that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,9 +30,11 @@ from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk
 
-__all__ = ["AtMost", "Pair", "Program", "Rows"]
+__all__ = ["AtMost", "Lift", "Names", "Pair", "Program", "Rows"]
 
 Array = NDArray[np.float64]
+Names = str | tuple[str, ...]
+"""One name for all decisions of an arm, or one each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +70,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lift:
+    """(A,) what an outcome and a unit of money of each arm count, and what to take off in all."""
+
+    value: Array
+    cost: Array
+    less: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """See the module; all arrays are finite but for open sides of rows.
 
@@ -78,7 +90,8 @@ class Program:
         (A, K) box of u; ``least_active`` is 0 where u may take any value of the box, otherwise u is
         0 or at least that.
     lower_by, upper_by
-        What set each bound, by arm: "min_spend", "max_spend", "max_change", "locked", "budget", "".
+        What set each bound, by arm: "min_spend", "max_spend", "max_change", "locked", "budget", "";
+        by decision ("max_spend[2-3]") where an arm's are of several kinds.
     lot
         (A,) u is a multiple of it; 0 for none.
     spread
@@ -88,6 +101,8 @@ class Program:
     weight
         (A, H) of each response in the outcome: period weights, and after the horizon the weight of
         the long term.
+    population
+        Where people are counted once: the outcome is then the log of one over who is missed.
     curves, draws
         Saturation curves of the A arms over adstocked spend; draws of them, or None.
     draw_weights
@@ -95,12 +110,18 @@ class Program:
     value, cost
         Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
         profit, (0, 1) for the least spend.
+    discount, fee
+        (T,) what money of each period counts, in the objective and in targets; (A,) what a unit of
+        an arm's money costs in the objective beside ``cost``. None: all of it, nothing.
+    ratios
+        (A,) what an outcome of each arm is worth of the usual one, which ``weight`` counts; None:
+        all the same.
     floors
         Targets that every plan has to meet, of its outcome and its money.
     risk
         How the outcome is read over the draws; None: their mean.
     sums
-        The last arms spend nothing: each stands for the sum of these arms (``problem.sums``).
+        The last arms spend nothing: each stands for the sum of these arms (``problem.lower``).
     current
         (A, T) today's spend; None where it is not fully known.
     scale
@@ -111,8 +132,8 @@ class Program:
     lower: Array
     upper: Array
     least_active: Array
-    lower_by: tuple[str, ...]
-    upper_by: tuple[str, ...]
+    lower_by: tuple[Names, ...]
+    upper_by: tuple[Names, ...]
     lot: Array
     rows: Rows
     spread: Array
@@ -127,35 +148,73 @@ class Program:
     sums: tuple[tuple[int, ...], ...] = ()
     value: float = 1.0
     cost: float = 0.0
+    discount: Array | None = None
+    fee: Array | None = None
+    ratios: Array | None = None
     floors: tuple[Floor, ...] = ()
     risk: Risk | None = None
+    population: float | None = None
     current: Array | None = None
     scale: float = 1.0
+
+    def people(self, sums: Any) -> Array:
+        """What was added up, as it is told: of people counted once, how many."""
+        if self.population is None:
+            return _array(sums)
+        return _array(-self.population * np.expm1(-_array(sums)))
 
     def aimed(self, aim: Aim) -> Program:
         """The program with another worth of outcome and money, and other targets."""
         return replace(self, value=aim.value, cost=aim.cost, floors=aim.floors)
 
-    def lifted(self, theta: Array) -> tuple[Program, float]:
-        """The program whose objective holds the targets at multipliers, and what to take off it.
+    def lift(self, theta: Array | Sequence[float]) -> Lift:
+        """What outcome and money of each arm count where targets do at multipliers (f,).
 
-        For any theta >= 0 and every plan with ``F >= constant + per_money S`` for each floor,
+        For any theta >= 0 and every plan that meets the floors,
 
-            value F - cost S <= (value + sum of theta) F - (cost + sum of theta per_money) S
-                                - sum of theta constant.
+            value F - cost S <= sum over a of (value_a F_a - cost_a S_a) - sum of theta constant
+
+        with ``value_a = value + sum of theta share_a`` and ``cost_a = cost + fee_a + sum of theta
+        per_money pays_a``.
 
         Raises
         ------
         ValueError
             Multipliers that are negative, not finite, or not one a floor.
         """
+        theta = np.asarray(theta, dtype=np.float64)
         floors = self.floors
         if len(theta) != len(floors) or not np.all((theta >= 0.0) & np.isfinite(theta)):
             raise ValueError("One multiplier a floor, none negative.")
-        value = self.value + float(np.sum(theta))
-        cost = self.cost + sum(t * f.per_money for t, f in zip(theta, floors, strict=True))
-        less = sum(t * f.constant for t, f in zip(theta, floors, strict=True))
-        return replace(self, value=value, cost=float(cost), floors=()), float(less)
+        value, cost = np.full(self.arms, self.value), np.full(self.arms, self.cost)
+        cost = cost if self.fee is None else cost + self.fee
+        for t, floor in zip(theta.tolist(), floors, strict=True):
+            value = value + t * floor.shares(self.arms)
+            cost = cost + t * floor.per_money * floor.pays_by(self.arms)
+        less = sum(t * f.constant for t, f in zip(theta.tolist(), floors, strict=True))
+        return Lift(value, cost, float(less))
+
+    def lifted(self, theta: Array | Sequence[float]) -> tuple[Program, float]:
+        """The program whose objective holds the targets at multipliers, and what to take off it."""
+        lift = self.lift(theta)
+        value, cost = float(lift.value.max()), float(lift.cost.min())
+        fee = None if np.all(lift.cost == cost) else lift.cost - cost
+        weight = self.weight
+        if value > 0.0 and np.any(lift.value != value):
+            weight = weight * (lift.value / value)[:, None]
+        task = replace(self, weight=weight, value=value, cost=cost, fee=fee, floors=())
+        return task, lift.less
+
+    def alone(self, floor: int) -> Program:
+        """The program whose objective is a target's surplus, its constant left aside."""
+        asked = self.floors[floor]
+        weight = self.weight
+        if asked.share is not None:
+            weight = weight * asked.shares(self.arms)[:, None]
+        fee = None
+        if asked.pays is not None:
+            fee = asked.per_money * (asked.pays_by(self.arms) - 1.0)
+        return replace(self, weight=weight, value=1.0, cost=asked.per_money, fee=fee, floors=())
 
     def raised(self, by: float) -> Program:
         """The program with targets that are so much harder to meet, relative to themselves."""
@@ -169,13 +228,73 @@ class Program:
         """The largest relative miss of a target; 0 where all are met."""
         if not self.floors:
             return 0.0
-        brings, costs = self.outcome(u), float(self.spend(u).sum())
-        return max(floor.missed(brings, costs) for floor in self.floors)
+        each = zip(self.floors, self.brought(u), self.asked_of(u), strict=True)
+        return max(floor.missed(brings, costs) for floor, brings, costs in each)
+
+    def brought(self, u: Array) -> tuple[float, ...]:
+        """The expected outcome that each target counts."""
+        if all(floor.share is None for floor in self.floors):
+            return (self.outcome(u),) * len(self.floors)
+        each = self.response(self.adstocked(u)).sum(axis=1)
+        return tuple(float(each @ floor.shares(self.arms)) for floor in self.floors)
+
+    def asked_of(self, u: Array) -> tuple[float, ...]:
+        """The money that each target counts."""
+        each = (self.counted() * u).sum(axis=1)
+        return tuple(float(each @ floor.pays_by(self.arms)) for floor in self.floors)
+
+    def past(self) -> Array:
+        """(A, H) outcome that spend before the plan still brings."""
+        out = np.zeros(self.weight.shape)
+        if not np.any(self.carry_in):
+            return out
+        return self.response(self.carry_in) - self.response(out) + self.shared(self.carry_in)
+
+    def shared(self, z: Array) -> Array:
+        """(A, H) what interactions add at adstocked spend ``z``, half to either arm of a pair."""
+        out = np.zeros(self.weight.shape)
+        level = self.saturation(z) if self.pairs else out
+        for pair in self.pairs:
+            both = level[pair.first] * level[pair.second] * self.pair_weight(pair)
+            out[pair.first] += 0.5 * pair.strength * both
+            out[pair.second] += 0.5 * pair.strength * both
+        return out
+
+    def counted(self) -> Array:
+        """(A, K) money, discounted, that goal and targets count per unit of a decision."""
+        if self.discount is None:
+            return _array(self.spread.sum(axis=1))
+        return _array(np.einsum("atk,t->ak", self.spread, self.discount))
+
+    def costs(self) -> Array:
+        """(A, K) what a unit of each decision costs in the objective."""
+        if self.fee is None:
+            return _array(self.cost * self.counted())
+        return _array((self.cost + self.fee)[:, None] * self.counted())
+
+    @property
+    def charges(self) -> bool:
+        """Whether money costs anything in the objective."""
+        return self.cost != 0.0 or (self.fee is not None and bool(np.any(self.fee != 0.0)))
+
+    def paid(self, u: Array) -> float:
+        """What the money of a plan (A, K) costs in the objective."""
+        return float((self.costs() * u).sum()) if self.charges else 0.0
 
     @property
     def aim(self) -> Aim:
         """What outcome and money are worth, and the targets."""
         return Aim(value=self.value, cost=self.cost, floors=self.floors)
+
+    def floors_by(self, arm: int) -> tuple[str, ...]:
+        """(K,) what set the lower end of each decision of an arm."""
+        by = self.lower_by[arm]
+        return (by,) * self.columns if isinstance(by, str) else by
+
+    def roofs_by(self, arm: int) -> tuple[str, ...]:
+        """(K,) what set the upper end of each decision of an arm."""
+        by = self.upper_by[arm]
+        return (by,) * self.columns if isinstance(by, str) else by
 
     @property
     def arms(self) -> int:
@@ -196,6 +315,14 @@ class Program:
     def discrete(self) -> bool:
         """Whether anything but boxes and rows holds u: minimum if active, lots, at most so many."""
         return bool(np.any(self.least_active > 0) or np.any(self.lot > 0) or self.at_most)
+
+    @property
+    def limited(self) -> NDArray[np.bool_]:
+        """(A,) whether some limit on how many arms spend names the arm."""
+        out = np.zeros(self.arms, dtype=bool)
+        for limit in self.at_most:
+            out[list(limit.arms)] = True
+        return out
 
     def widened(self, u: Array) -> Array:
         """(A, K) decisions from those of the arms that spend: sums added up."""
@@ -293,7 +420,7 @@ class Program:
 
     def objective(self, u: Array) -> float:
         """What is maximised."""
-        return self.value * self.outcome(u) - self.cost * float(self.spend(u).sum())
+        return self.value * self.outcome(u) - self.paid(u)
 
     def slopes(self, u: Array) -> Array:
         """(A, H) derivative of the weighted response in z; inf at 0 on some curves."""
@@ -308,7 +435,7 @@ class Program:
     def gradient(self, u: Array) -> Array:
         """(A, K) derivative of the objective, interactions left aside."""
         inner = np.einsum("ahk,ah->ak", self.carry, self.slopes(u))
-        return _array(self.value * inner - self.cost * self.spread.sum(axis=1))
+        return _array(self.value * inner - self.costs())
 
     def saturation(self, z: Array) -> Array:
         """(..., A, H) level of saturation, 0 to 1; 0 where a curve brings nothing or is endless."""

@@ -43,7 +43,6 @@ __all__ = [
     "missed",
     "objective",
     "outcomes",
-    "read_as",
     "relaxed",
     "weighed",
 ]
@@ -69,33 +68,27 @@ def check_program_risk(program: Program, risk: Risk) -> DrawStack:
     return program.draws
 
 
-def read_as(program: Program, aim: Aim, risk: Risk) -> Program:
-    """The program with its aim and with how its outcome is read."""
-    return replace(program.aimed(aim), risk=None if risk.measure == "expected" else risk)
-
-
 def objective(program: Program, u: Array) -> float:
     """What is maximised, read as the program reads its outcome."""
     if program.risk is None:
         return program.objective(u)
-    spend = float(program.spend(u).sum())
-    return program.value * measure(program.risk, outcomes(program, u)) - program.cost * spend
+    return program.value * measure(program.risk, outcomes(program, u)) - program.paid(u)
 
 
 def brings_by(program: Program, u: Array) -> tuple[float, ...]:
     """The outcome as each target of the program reads it."""
-    if program.risk is None:
-        return (program.outcome(u),) * len(program.floors)
+    if program.risk is None or not program.floors:
+        return program.brought(u)
     each = outcomes(program, u)
-    read, plain = measure(program.risk, each), float(each.mean())
-    return tuple(read if kind else plain for kind in in_measure(program))
+    read = measure(program.risk, each)
+    pairs = zip(in_measure(program), program.brought(u), strict=True)
+    return tuple(read if kind else plain for kind, plain in pairs)
 
 
 def missed(program: Program, u: Array) -> float:
     """The largest relative miss of a target, read as the program reads it; 0 where all are met."""
-    costs = float(program.spend(u).sum())
-    pairs = zip(program.floors, brings_by(program, u), strict=True)
-    return max((floor.missed(brings, costs) for floor, brings in pairs), default=0.0)
+    each = zip(program.floors, brings_by(program, u), program.asked_of(u), strict=True)
+    return max((floor.missed(brings, costs) for floor, brings, costs in each), default=0.0)
 
 
 def in_measure(aim: Aim | Program) -> tuple[bool, ...]:

@@ -30,7 +30,10 @@ def alike(program: Program) -> Groups:
     if program.arms > MOST_ARMS or not simple or program.pairs or program.sums:
         return ()
     own = (program.lower, program.upper, program.carry[:, 0], program.carry_in, program.weight)
-    sides = np.hstack((*own, program.spread[:, :, 0], program.rows.matrix.T))
+    counts = [f.shares(program.arms) for f in program.floors]
+    counts += [f.pays_by(program.arms) for f in program.floors]
+    money = (program.spread[:, :, 0], program.costs(), *(each[:, None] for each in counts))
+    sides = np.hstack((*own, *money, program.rows.matrix.T))
     source = program.curves if program.draws is None else program.draws
     found: list[NDArray[np.intp]] = []
     for group in source.groups:

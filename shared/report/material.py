@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from shared.curves.curveset import CurveSet
 from shared.fit.design.design import arm_name
 from shared.history.table import History
+from shared.plan.information import curve_band
 from shared.plan.optimize import answer, make_plan
 from shared.plan.plan import Plan
-from shared.plan.sensitivity.bands import curve_band
 from shared.plan.sweep import sweep
 from shared.problem.arms import Arm, arms_of
 from shared.problem.model import Problem
 from shared.report.plot import short
 from shared.report.style import colours_of
+from shared.solve.one_budget.form import one_budget
 
 __all__ = ["Course", "Material"]
 
@@ -139,7 +140,7 @@ class Material:
         most = MOST
         if budget > 0.0 and None not in ceilings:
             most = min(MOST, sum(x for x in ceilings if x is not None) / budget)
-        quick = self.problem.separable
+        quick = one_budget(self.plan.program) is not None
         shares = np.linspace(LEAST, max(most, 1.0), MANY if quick else FEW)
         # The plan's own budget is one of them.
         shares[np.argmin(np.abs(shares - 1.0))] = 1.0

@@ -12,7 +12,16 @@ from shared.plan.words import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Cell", "Missing", "Plot", "Share", "Table", "amount", "percent", "plural", "short"]
+__all__ = [
+    "Cell",
+    "FigureTable",
+    "Missing",
+    "Plot",
+    "Share",
+    "amount",
+    "percent",
+    "short",
+]
 
 LONGEST = 22
 """Characters of a name that fit beside an axis."""
@@ -31,7 +40,7 @@ Cell = str | float | Share | None
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FigureTable:
     """Figures below a picture. ``folded``: long, shown when asked for."""
 
     caption: str
@@ -53,7 +62,7 @@ class Plot:
     note: str
     size: tuple[float, float]
     draw: Callable[[Figure], None]
-    tables: tuple[Table, ...]
+    tables: tuple[FigureTable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +97,6 @@ def percent(share: float | None, *, signed: bool = False) -> str:
         return "–"
     text = f"{100 * share:+,.1f} %" if signed else f"{100 * share:,.1f} %"
     return "0.0 %" if text in ("-0.0 %", "+0.0 %") else text
-
-
-def plural(count: int, noun: str) -> str:
-    """
-    >>> plural(1, "channel"), plural(3, "channel")
-    ('1 channel', '3 channels')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def short(name: str) -> str:

@@ -17,13 +17,15 @@ Anything else is a bug of ours and passes unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import MarginalError, NotFound, StorageUnavailable, WriteConflict
 
-__all__ = ["azure_error_code", "retry_options", "translated"]
+__all__ = ["retry_options", "translated", "with_place"]
+
+T = TypeVar("T")
 
 _AFTER_S = 5
 _AFTER_DELETION_S = 30
@@ -45,7 +47,7 @@ def translated() -> Iterator[None]:
         raise translation from error
 
 
-def azure_error_code(error: BaseException) -> str:
+def _code_of(error: BaseException) -> str:
     """Azure's own code (``ContainerNotFound``, ...) of an SDK error; "" where it has none."""
     code = getattr(error, "error_code", "")
     return str(getattr(code, "value", code) or "")
@@ -82,9 +84,9 @@ def _translate(error: Exception) -> MarginalError | None:
     status = error.status_code or 0
     if status == 404:
         return NotFound("There is no such object in storage.")
-    if azure_error_code(error) in ("ContainerBeingDeleted", "QueueBeingDeleted"):
+    if _code_of(error) in ("ContainerBeingDeleted", "QueueBeingDeleted"):
         return StorageUnavailable("Storage is being set up anew.", _AFTER_DELETION_S)
-    if status in (409, 412) or azure_error_code(error) == "PopReceiptMismatch":
+    if status in (409, 412) or _code_of(error) == "PopReceiptMismatch":
         return WriteConflict("The stored object was changed by somebody else.")
     if status in (401, 403) or isinstance(error, ClientAuthenticationError):
         return StorageUnavailable("Storage refused the app's credentials.", _AFTER_REFUSAL_S)
@@ -97,3 +99,22 @@ def _retry_after_s(error: Exception) -> int:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     value = str(headers.get("Retry-After", ""))
     return min(max(int(value), 1), _LONGEST_AFTER_S) if value.isdigit() else _AFTER_S
+
+
+def with_place(call: Callable[[], T], create: Callable[[], Any], kind: str) -> T:
+    """``call``; once more where its place (a "Container", a "Queue") had to be created first."""
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+    try:
+        return call()
+    except ResourceNotFoundError as error:
+        if _code_of(error) != f"{kind}NotFound":
+            raise
+    try:
+        create()
+    except ResourceExistsError as error:
+        # Somebody else was faster. (A place that is being deleted answers 409 as well, and the call
+        # below then says so.)
+        if _code_of(error) != f"{kind}AlreadyExists":
+            raise
+    return call()

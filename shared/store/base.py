@@ -2,15 +2,25 @@
 
 Two implementations, ``blobs.py``/``queues.py`` (Azure SDK) and ``memory.py``, pass one contract
 test suite. Everything is whole-blob: a reader sees all of a write or nothing of it.
+
+``each`` makes several calls at once, in bounded ``batches``: for thousands of small blobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-__all__ = ["Blob", "BlobStore", "Queue", "QueueMessage"]
+__all__ = ["Blob", "BlobStore", "Queue", "QueueMessage", "batches", "each"]
+
+_BATCH = 256
+_AT_ONCE = 8  # below the SDK's connection pool of 10; more would only open and drop connections
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +88,21 @@ class Queue(Protocol):
 
     def length(self) -> int:
         """About how many messages there are, visible or not."""
+
+
+def batches(items: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
+    """Lists of up to ``size``, taken as they are asked for.
+
+    >>> list(batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    rest = iter(items)
+    while batch := list(itertools.islice(rest, size)):
+        yield batch
+
+
+def each(call: Callable[[T], U], arguments: Iterable[T]) -> Iterator[U]:
+    """``map(call, arguments)`` in order, several at a time; the first error is raised."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for batch in batches(arguments):
+            yield from pool.map(call, batch)

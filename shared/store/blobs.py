@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from shared.store.azure_errors import azure_error_code, translated
+from shared.store.azure_errors import translated, with_place
 from shared.store.base import Blob
 from shared.store.keys import check_key, check_prefix
 
@@ -128,18 +128,4 @@ class AzureBlobs:
             return self._made
 
     def _with_container(self, write: Callable[[], str]) -> str:
-        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-
-        try:
-            return write()
-        except ResourceNotFoundError as error:
-            if azure_error_code(error) != "ContainerNotFound":
-                raise
-        try:
-            self._client.create_container()
-        except ResourceExistsError as error:
-            # Somebody else was faster. (A container that is being deleted answers 409 as well,
-            # and the write below then says so.)
-            if azure_error_code(error) != "ContainerAlreadyExists":
-                raise
-        return write()
+        return with_place(write, lambda: self._client.create_container(), "Container")

@@ -18,15 +18,15 @@ from typing import Any
 
 from shared.curves.curveset import CurveSet
 from shared.errors import NotFound, UnsupportedContent, WriteConflict
-from shared.store.base import BlobStore
-from shared.store.fanout import each
+from shared.store.base import BlobStore, each
 from shared.store.keys import (
     CURVES,
     DELETED,
     INPUTS,
     RUNS,
     blob_key,
-    check_dataset_name,
+    is_incarnation,
+    is_run_id,
 )
 from shared.store.manifests import Clock, Manifests, utc_now
 from shared.store.records import (
@@ -39,12 +39,17 @@ from shared.store.records import (
     stamp,
     to_json,
 )
-from shared.store.runs import Runs
 from shared.store.versions import Versions, version_name
 
-__all__ = ["Datasets", "check_dataset_name"]
+__all__ = ["Datasets"]
 
-_SUFFIX = {"text/csv": "csv", "application/json": "json"}
+_SUFFIX = {
+    "text/csv": "csv",
+    "application/json": "json",
+    "application/x-ndjson": "ndjson",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.apache.parquet": "parquet",
+}
 _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
 
 
@@ -67,7 +72,6 @@ class Datasets:
         self._clock = clock
         self._manifests = Manifests(blobs, clock)
         self._versions = Versions(blobs)
-        self._runs = Runs(blobs)
 
     # -- datasets -----------------------------------------------------------------------------
 
@@ -156,7 +160,7 @@ class Datasets:
         Parameters
         ----------
         content_type
-            ``text/csv`` or ``application/json``, parameters allowed.
+            One of those that tables are kept as, parameters allowed.
         if_match
             The ETag that the history must have (``*``: any, but there must be one).
         seen
@@ -315,7 +319,11 @@ class Datasets:
 
     def create_run(self, run: Run) -> Run:
         """Write a new run; ``WriteConflict`` where there is one of that id."""
-        return self._runs.create(run)
+        new = replace(run, write=secrets.token_hex(8))
+        try:
+            return replace(new, etag=self._blobs.create(_run_key(new), new.to_bytes()))
+        except WriteConflict:
+            return self._own_write(new)
 
     def read_run(self, dataset: str, run: str) -> Run:
         """A run of a dataset that is there; ``NotFound`` otherwise."""
@@ -325,17 +333,35 @@ class Datasets:
         return found
 
     def find_run(self, dataset: str, incarnation: str, run: str) -> Run | None:
-        return self._runs.find(dataset, incarnation, run)
+        """The run as it stands; None where there is none, or where these can be no ids."""
+        if not (is_incarnation(incarnation) and is_run_id(run)):
+            return None
+        try:
+            blob = self._blobs.read(blob_key(RUNS, dataset, incarnation, f"{run}.json"))
+        except NotFound:
+            return None
+        return Run.from_bytes(blob.data, blob.etag)
 
     def update_run(self, run: Run) -> Run:
         """Write a run that was read before; ``WriteConflict`` where it changed (or went) since."""
-        return self._runs.update(run)
+        new = replace(run, write=secrets.token_hex(8))
+        try:
+            return replace(new, etag=self._blobs.replace(_run_key(new), new.to_bytes(), run.etag))
+        except WriteConflict:
+            return self._own_write(new)
 
     def delete_run(self, run: Run) -> None:
-        """Take back a run that was never queued."""
-        self._runs.delete(run)
+        """Take back a run that was never queued; ``WriteConflict`` where it changed since."""
+        self._blobs.delete(_run_key(run), run.etag)
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _own_write(self, new: Run) -> Run:
+        # Written, but the answer was lost and the write sent again? Then it lost against itself.
+        found = self.find_run(new.dataset, new.incarnation, new.run)
+        if found is None or found.write != new.write:
+            raise WriteConflict(f"The run {new.run!r} was changed by somebody else meanwhile.")
+        return found
 
     def _put(
         self,
@@ -351,7 +377,7 @@ class Datasets:
             raise ValueError("the manifest of another dataset")
         suffix = _SUFFIX.get(content_type.partition(";")[0].strip().lower())
         if suffix is None:
-            raise UnsupportedContent("Only text/csv and application/json are read here.")
+            raise UnsupportedContent(f"Only {', '.join(_SUFFIX)} are kept here.")
         held: str | None = getattr(manifest.inputs, part)
         if if_match is not None and (held is None or (if_match != "*" and if_match != _etag(held))):
             raise WriteConflict(f"The {part} of {dataset!r} is not the one that If-Match names.")
@@ -388,3 +414,7 @@ class Datasets:
 
 def _etag(version: str) -> str:
     return f'"{version}"'
+
+
+def _run_key(run: Run) -> str:
+    return blob_key(RUNS, run.dataset, run.incarnation, f"{run.run}.json")

@@ -15,9 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import NotFound, WriteConflict
-from shared.store.azure_errors import azure_error_code, translated
-from shared.store.base import QueueMessage
-from shared.store.fanout import each
+from shared.store.azure_errors import translated, with_place
+from shared.store.base import QueueMessage, each
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
@@ -102,19 +101,7 @@ class AzureQueue:
             return self._made
 
     def _with_queue(self, call: Callable[[], T]) -> T:
-        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-
-        try:
-            return call()
-        except ResourceNotFoundError as error:
-            if azure_error_code(error) != "QueueNotFound":
-                raise
-        try:
-            self._client.create_queue()
-        except ResourceExistsError as error:
-            if azure_error_code(error) != "QueueAlreadyExists":
-                raise
-        return call()
+        return with_place(call, lambda: self._client.create_queue(), "Queue")
 
 
 def _encoded(body: str) -> str:

@@ -71,7 +71,7 @@ def test_a_carryover_needs_each_of_its_parameters(family: str) -> None:
         ("hill", "half_saturation", -2, "greater than 0"),
         ("hill", "max_response", -1, "at least 0"),
         ("exponential", "rate", 0, "greater than 0"),
-        ("power", "exponent", 1.01, "at most 1"),
+        ("power", "exponent", 5.01, "at most 5"),
         ("power", "exponent", 0, "greater than 0"),
         ("logarithmic", "scale", 0, "greater than 0"),
         ("sigmoid", "steepness", 0, "greater than 0"),

@@ -14,8 +14,8 @@ from shared.curves.curveset import CurveSet, Response
 from shared.curves.saturation import saturation_from_dict
 from shared.errors import InvalidInput
 from shared.problem.arms import arms_of
+from shared.problem.lower import pairs_of
 from shared.problem.model import Problem
-from shared.problem.pairs import pairs_of
 from tests.api.samples import stored_curves, told
 
 SYNERGY = {"channels": ["tv", "search"], "strength": 120.0, "interval": [20.0, 230.0]}

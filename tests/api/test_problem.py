@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.api.messages import ChannelSpend, OptimizeRequest
-from shared.api.plans import plan_of
+from shared.api.planning import plan_of
 from shared.api.translate import problem_of
 from shared.curves.curveset import CurveSet
 from shared.errors import InvalidInput

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.api.messages import OptimizeRequest
-from shared.api.relocation import relocated
+from shared.api.planning import relocated
 from shared.api.translate import problem_of
 from shared.errors import Fault
 from tests.api.features import CAMPAIGNS, campaign, three

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from shared.api.messages import ScenariosRequest, SensitivityRequest
 from shared.api.operations import OPERATIONS
+from shared.api.question_messages import TransitionRequest
 from shared.api.reading import read_evaluate, read_optimize
-from shared.api.step_messages import TransitionRequest
 from shared.api.tools import Tool, tool_document, tools
 from shared.api.unbuilt import NOT_BUILT
 from shared.errors import InvalidInput

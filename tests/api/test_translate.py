@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.api.messages import ChannelSpend
-from shared.api.plans import plan_of
+from shared.api.planning import plan_of
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.curves.saturation import Hill

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.api.campaign_messages import CampaignsAnswer
+from shared.api.question_messages import CampaignsAnswer
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 

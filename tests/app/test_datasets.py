@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import date, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from samples.simulate import Simulated
-from shared.api.stored_answers import (
+from shared.api.dataset_messages import (
     CurveSetAnswer,
     DatasetsAnswer,
     PromotedAnswer,
@@ -116,7 +117,8 @@ def test_an_outcome_that_is_all_empty(api: Client, name: str) -> None:
         (b"{}", JSON, 422),
         (b"[1]", JSON, 422),
         (b"[{]", JSON, 400),
-        (b"a,b", "text/plain", 415),
+        (b"a,b", "text/plain", 400),
+        (b"a,b", "text/html", 415),
         (b"", "text/csv", 400),
         (b"\xff\xfe\x00", "text/csv", 400),
         (b"x" * 5_000_001, "text/csv", 413),
@@ -275,3 +277,50 @@ def test_faults_of_a_fit_point_into_its_request(api: Client, history: Simulated)
     assert places(history_csv=history.csv, spec=spec) == {"/spec/outcome"}
     flat = "date,revenue,spend_tv\n" + "".join(f"2024-{m:02d}-01,1,2\n" for m in range(1, 13))
     assert places(history_csv=flat) == {"/spec/outcome"}
+
+
+def test_tables_in_what_browsers_send_them_as(api: Client, name: str) -> None:
+    """The content decides; packed or not, and whatever the type says."""
+    table = wide()
+    told = api.put(f"datasets/{name}/history", table).json
+    for media in ("text/plain", "application/vnd.ms-excel", "application/octet-stream"):
+        assert api.put(f"datasets/{name}/history", table, media).json["etag"] == told["etag"]
+    packed = api.put(f"datasets/{name}/history", gzip.compress(table), content_encoding="gzip")
+    assert packed.json["etag"] == told["etag"]
+    assert api.get(f"datasets/{name}/history").body == table
+    assert told["read"]["rows"] == told["rows"]
+    assert set(told["read"]["spend"]) == {"tv", "search"}
+
+
+def test_rows_are_renewed_by_their_dates(api: Client, name: str) -> None:
+    put = api.put(f"datasets/{name}/history", wide()).json
+    missing = api.send(
+        "PATCH", "datasets/nobody/history", b"date,a\n", {"content-type": "text/csv"}
+    )
+    assert missing.status == 404
+    header, *rows = wide().decode().splitlines()
+    last = ",".join([rows[-1].split(",")[0], *(["7"] * header.count(","))])
+    media = {"content-type": "text/csv"}
+    body = f"{header}\n{last}\n".encode()
+    patched = api.send("PATCH", f"datasets/{name}/history", body, media)
+    assert patched.status == 200, patched.body
+    StoredAnswer.model_validate_json(patched.body)
+    assert (patched.json["rows"], patched.json["last"]) == (put["rows"], put["last"])
+    told = {f["code"]: f["data"] for f in patched.json["findings"]}
+    assert told["history_patched"]["changed"] == [put["last"]]
+    again = api.send("PATCH", f"datasets/{name}/history", body, media)
+    assert again.json["etag"] == patched.json["etag"]
+    late = {**media, "if-match": put["etag"]}
+    assert api.send("PATCH", f"datasets/{name}/history", body, late).status == 409
+
+
+def test_a_history_of_several_sources(api: Client, name: str) -> None:
+    """Each replaceable alone; a history that was put whole takes none."""
+    days = [date(2024, 1, 1) + timedelta(weeks=t) for t in range(20)]
+    for source, money in (("meta", 10), ("google", 30), ("meta", 20)):
+        body = "Day,Campaign,Cost\n" + "".join(f"{day},Brand,{money}\n" for day in days)
+        put = api.put(f"datasets/{name}/history?source={source}", body.encode())
+        assert put.status == 200, put.body
+    assert put.json["read"]["spend"] == {"google": 600.0, "meta": 400.0}
+    api.put(f"datasets/{name}/history", wide())
+    assert api.put(f"datasets/{name}/history?source=meta", body.encode()).status == 422

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from shared.api.answers import EvaluateAnswer, OptimizeAnswer
-from shared.api.stored_answers import CurveSetAnswer, StoredAnswer
+from shared.api.dataset_messages import CurveSetAnswer, StoredAnswer
 from tests.app.client import Answer, Client
 from tests.app.detailed import WEEKS, by_campaign, by_geo, saturated
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
-from shared.api.stored_answers import HealthAnswer
+from shared.api.dataset_messages import HealthAnswer
 from tests.app.client import Client
 
 

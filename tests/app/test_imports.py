@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.api.stored_answers import CurveSetAnswer, ImportedAnswer
+from shared.api.dataset_messages import CurveSetAnswer, ImportedAnswer
 from tests.app.client import Client
 
 DRAWS = 40

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from samples.simulate import Simulated
-from shared.api.stored_answers import CurveSetAnswer
+from shared.api.dataset_messages import CurveSetAnswer
 from tests.app.client import Client
 
 

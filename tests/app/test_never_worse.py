@@ -49,7 +49,7 @@ def request(seed: int, goal: str, mode: str, measure: str) -> dict[str, Any]:
     periods = 1 if mode == "one" else 3
     out: dict[str, Any] = {
         "channels": channels,
-        "solver": {"gap": 1e-3, "time_limit_s": 2},
+        "solver": {"gap": 1e-3, "time_limit_s": 0.5},
         "budget": total * periods,
         "spend_all": goal in ("outcome", "profit"),
     }

@@ -196,3 +196,31 @@ def test_a_strict_tool_call_is_answered(api: Client, fitted: str) -> None:
     call = document["calls"]["get_curves"]
     path = call["path"].format(dataset=fitted, version="latest")
     assert api.send(call["method"], path).status == 200
+
+
+def test_people_are_counted_once_by_optimize_alone(api: Client) -> None:
+    curve = {"family": "exponential", "max_response": 6.0, "rate": 0.1}
+    channels = [
+        {"channel": name, "current_spend": 5.0, "response": {"saturation": curve}} for name in "ab"
+    ]
+    raw: dict[str, Any] = {
+        "channels": channels,
+        "budget": 60.0,
+        "horizon": {"periods": 4},
+        "objective": {"goal": "maximize_reach", "population": 10.0},
+    }
+    answer = api.post("optimize", raw)
+    assert answer.status == 200, answer.body
+    assert OptimizeAnswer.model_validate_json(answer.body).totals.outcome < 10.0
+    plan = [{"channel": name, "periods": [7.5] * 4} for name in "ab"]
+    changes = {"name": "x", "changes": {"budget": 50.0}}
+    for question, body, at in (
+        ("evaluate", {"problem": raw, "plan": plan}, "/problem"),
+        ("sensitivity", {"base": raw}, "/base"),
+        ("scenarios", {"base": raw, "scenarios": [changes]}, "/base"),
+        ("campaigns", {"base": raw}, "/base"),
+        ("experiment", {"base": raw, "noise": 1.0}, "/base"),
+    ):
+        answer = api.post(question, body)
+        assert answer.status == 422
+        assert f"{at}/objective/population" in answer.errors(), answer.body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.api.stored_answers import RunAnswer
+from shared.api.dataset_messages import RunAnswer
 from tests.app.client import Client
 
 

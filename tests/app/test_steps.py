@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samples.simulate import Simulated
-from shared.api.step_messages import ExperimentAnswer, TransitionAnswer
+from shared.api.question_messages import ExperimentAnswer, TransitionAnswer
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 from tests.app.test_planning import with_draws
@@ -45,6 +45,23 @@ def test_a_transition_needs_todays_spend_and_one_period(api: Client) -> None:
     assert "/base/horizon/periods" in answer.errors()
     answer = api.post("transition", {"base": optimize_request(), "max_change": 0, "periods": 0})
     assert set(answer.errors()) == {"/max_change", "/periods"}
+
+
+@pytest.mark.parametrize(
+    ("question", "more"),
+    [("transition", {"max_change": 0.2, "periods": 3}), ("experiment", {"noise": 4000.0})],
+)
+def test_a_price_that_rises_with_spend_goes_without_carryover(
+    api: Client, question: str, more: dict[str, Any]
+) -> None:
+    raw = base()
+    raw["channels"][0]["price_elasticity"] = 0.2
+    raw["channels"][0]["response"]["adstock"] = {"family": "geometric", "decay": 0.5}
+    answer = api.post(question, {"base": raw, **more})
+    assert answer.status == 422
+    assert set(answer.errors()) == {"/base/channels/0/price_elasticity"}
+    del raw["channels"][0]["response"]["adstock"]
+    assert api.post(question, {"base": raw, **more}).status == 200
 
 
 def test_a_whole_experiment(api: Client) -> None:

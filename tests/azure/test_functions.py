@@ -31,6 +31,7 @@ HTTP = {
     "put_spec": ("datasets/{dataset}/spec", {"PUT"}),
     "get_spec": ("datasets/{dataset}/spec", {"GET"}),
     "put_history": ("datasets/{dataset}/history", {"PUT"}),
+    "patch_history": ("datasets/{dataset}/history", {"PATCH"}),
     "get_history": ("datasets/{dataset}/history", {"GET"}),
     "put_outcomes": ("datasets/{dataset}/outcomes", {"PUT"}),
     "get_outcomes": ("datasets/{dataset}/outcomes", {"GET"}),
@@ -188,6 +189,13 @@ def test_a_night_from_timer_to_promoted_curves(worker: Worker) -> None:
     queues = connect(MEMORY)
     brand = simulate(seed=4, weeks=130, channels=2)
     assert call(worker, "put_spec", brand.spec, **at).status == 200
+    header, *lines = brand.csv.splitlines()
+    early = "\n".join((header, *lines[:-4])).encode()
+    assert call(worker, "put_history", csv=early, **at).status == 200
+    late = "\n".join((header, *lines[-8:])).encode()
+    grown = call(worker, "patch_history", csv=late, **at)
+    assert grown.status == 200, grown.body
+    assert len(call(worker, "get_history", **at).json()) == len(lines)
     assert call(worker, "put_history", csv=brand.csv.encode(), **at).status == 200
     assert call(worker, "get_spec", **at).json()["outcome"] == brand.spec["outcome"]
     assert call(worker, "get_history", **at).body == brand.csv.encode()

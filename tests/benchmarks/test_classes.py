@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.classes import RULES, draw, goal_of, paired, planned, risky, ruled
 from benchmarks.questions import arrays_of
-from shared.problem.canonical import canonicalise
+from shared.problem.aim import aim_of
 from shared.problem.feasibility import feasible_point
 from shared.problem.lower import lower
 from shared.problem.model import Risk
@@ -49,12 +49,13 @@ def test_interactions_are_of_curves_with_a_ceiling() -> None:
 
 def test_draws_surround_their_curve_and_targets_can_be_met() -> None:
     problem = draw(risky(5, 400, "S-shaped", Risk(), gap=1e-4, limit_s=1.0), 1)[0]
-    canonical = canonicalise(problem)
-    assert canonical.draws is not None
-    x = np.full(5, canonical.budget / 5)
-    mean, point = canonical.draws.mean_value(x).sum(), canonical.curves.value(x).sum()
+    task = arrays_of(problem)
+    assert task.draws is not None
+    x = np.full(5, task.budget / 5)
+    mean, point = task.draws.mean_value(x).sum(), task.curves.value(x).sum()
     assert mean == pytest.approx(point, rel=0.2)
     for kind in ("profit", "least spend", "ROAS target"):
-        arrays, aim = arrays_of(draw(goal_of(kind, 5, "concave", gap=1e-4, limit_s=1.0), 1)[0])
+        problem = draw(goal_of(kind, 5, "concave", gap=1e-4, limit_s=1.0), 1)[0]
+        arrays, aim = arrays_of(problem), aim_of(problem.goal)
         assert arrays.budget > 0.0
         assert len(aim.floors) == (kind != "profit")

@@ -15,9 +15,9 @@ from benchmarks.problems import s_shaped
 from benchmarks.programs import ask_program, solve_as_program
 from benchmarks.questions import question_of_budget
 from benchmarks.table import OURS
-from shared.problem.canonical import Canonical
 from shared.problem.model import Problem
 from shared.solve.certify.certificate import Certificate
+from shared.solve.one_budget.form import OneBudget
 
 MAKE = ruled("group", 5, "concave", gap=1e-6, limit_s=2.0)
 CASE: Case[Problem] = Case(
@@ -66,11 +66,11 @@ def test_a_peer_that_is_not_there_has_no_row(capsys: pytest.CaptureFixture[str])
     assert "not installed" in capsys.readouterr().err
 
 
-def _answers(*cases: tuple[float, float]) -> Case[Canonical]:
+def _answers(*cases: tuple[float, float]) -> Case[OneBudget]:
     """Instances that take given seconds and leave given gaps."""
     left = [*cases[:1], *cases]  # the first call is the warm-up
 
-    def answer(_: Canonical) -> Answer:
+    def answer(_: OneBudget) -> Answer:
         seconds, gap = left.pop(0)
         return Answer(seconds, 0.4, Certificate(1.0, 1.0 + gap, gap, gap, True, 0.0, 0.0), 1)
 

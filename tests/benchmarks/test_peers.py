@@ -18,7 +18,7 @@ from benchmarks.questions import (
     question_of_program,
     question_of_risk,
 )
-from shared.problem.canonical import canonicalise
+from shared.problem.aim import aim_of
 from shared.problem.lower import lower
 from shared.problem.model import Risk
 
@@ -45,13 +45,13 @@ def test_plans_of_peers_keep_rules_that_they_do_not_know(rule: str) -> None:
 def test_gradients_told_to_peers_are_those_of_the_values() -> None:
     plan = draw(planned(3, 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0]
     risk = Risk("mean_minus_sd")
-    doubt = canonicalise(draw(risky(4, 30, "S-shaped", risk, gap=1e-4, limit_s=1.0), 1)[0])
-    aim = arrays_of(draw(goal_of("profit", 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0])
+    doubt = arrays_of(draw(risky(4, 30, "S-shaped", risk, gap=1e-4, limit_s=1.0), 1)[0])
+    profit = draw(goal_of("profit", 4, "S-shaped", gap=1e-4, limit_s=1.0), 1)[0]
     flat = question_of_budget(s_shaped(np.random.default_rng(3), 5))
     for question in (
         ask_program(plan),
         question_of_risk(doubt, risk),
-        question_of_aim(*aim),
+        question_of_aim(arrays_of(profit), aim_of(profit.goal)),
         flat,
     ):
         x = question.start(np.random.default_rng(0)) * 0.5
@@ -97,7 +97,8 @@ def test_curves_alike_differ_by_a_hundredth_and_identical_ones_not() -> None:
 
 def test_a_target_missed_is_no_plan() -> None:
     make = goal_of("least spend", 5, "concave", gap=1e-6, limit_s=1.0)
-    question = question_of_aim(*arrays_of(draw(make, 1)[0]))
+    problem = draw(make, 1)[0]
+    question = question_of_aim(arrays_of(problem), aim_of(problem.goal))
     assert question.tidy(np.zeros(5)) is None
     found, evolved = slsqp(question), differential_evolution(question, seconds=60.0)
     assert found is not None

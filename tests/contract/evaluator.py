@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -25,13 +26,16 @@ __all__ = [
     "allowed",
     "arms_of",
     "broken",
+    "budget_of",
     "channels_of",
     "columns_of",
     "counted",
+    "discount",
     "every_plan",
     "frequency",
     "limits",
     "mode_of",
+    "money_of",
     "name_of",
     "objective",
     "outcomes",
@@ -40,6 +44,7 @@ __all__ = [
     "target_slacks",
     "today",
     "unit_plans",
+    "when",
 ]
 
 Raw = dict[str, Any]
@@ -108,10 +113,70 @@ def plan_of(answer: Raw) -> np.ndarray:
     return np.array([[[p["spend"] for p in row.get("periods") or [row]] for row in rows]])
 
 
+def when(raw: Raw, at: Any) -> int:
+    """The place (from 0) of a period that is named by its number from 1, or by a date in it."""
+    if isinstance(at, int):
+        return at - 1
+    horizon = raw["horizon"]
+    day, first = date.fromisoformat(at), date.fromisoformat(horizon["start"])
+    if horizon["frequency"] == "month":
+        return 12 * (day.year - first.year) + day.month - first.month
+    return (day - first).days // {"day": 1, "week": 7}[horizon["frequency"]]
+
+
+def _span(raw: Raw, item: Any) -> list[int]:
+    if not isinstance(item, dict):
+        return [when(raw, item)]
+    return list(range(when(raw, item["from"]), when(raw, item.get("to", item["from"])) + 1))
+
+
+def _entries(raw: Raw, item: Raw) -> list[Raw | None]:
+    """What each period's last entry with limits says, of a channel or a campaign."""
+    out: list[Raw | None] = [None] * periods_of(raw)
+    for entry in item.get("periods") or []:
+        if {"min_spend", "max_spend", "spend"} & entry.keys():
+            for t in _span(raw, entry):
+                out[t] = {**(out[t] or {}), **entry} if "spend" not in entry else entry
+                if "spend" not in entry:
+                    out[t].pop("spend", None)
+    return out
+
+
+def _prices(raw: Raw, place: int, arm: Raw) -> np.ndarray:
+    """(T,) what the media cost, beside what they cost in general."""
+    out = np.ones(periods_of(raw))
+    for level in [arm] if arm is raw["channels"][place] else [arm, raw["channels"][place]]:
+        own = np.ones(periods_of(raw))
+        for entry in level.get("periods") or []:
+            if "price" in entry:
+                own[_span(raw, entry)] = entry["price"]
+        out = out * own
+    return out
+
+
+def budget_of(raw: Raw) -> float | None:
+    """The budget of the horizon, also where it is told by what is spent today."""
+    if "budget_change" in raw:
+        now = today(raw)
+        assert now is not None
+        return float(now.sum()) * (1.0 + raw["budget_change"])
+    return raw.get("budget")
+
+
+def discount(raw: Raw, length: int) -> np.ndarray:
+    """(length,) what money and outcome of a period count, of those of the first."""
+    rate = (raw.get("horizon") or {}).get("discount_rate", 0.0) if periods_of(raw) > 1 else 0.0
+    return (1.0 + rate) ** -np.arange(length, dtype=float)
+
+
 # -- what a plan brings -------------------------------------------------------------------------
 
 
 def _saturated(curve: Raw, x: np.ndarray) -> np.ndarray:
+    return np.asarray(curve.get("offset", 0.0) + _added(curve, x))
+
+
+def _added(curve: Raw, x: np.ndarray) -> np.ndarray:
     top = curve.get("max_response", 0.0)
     family = curve["family"]
     if family == "hill":
@@ -152,6 +217,8 @@ def _first_slope(curve: Raw) -> float:
         return float(top / curve["half_saturation"]) if shape == 1.0 else math.inf
     if family == "logarithmic":
         return float(curve["coefficient"] / curve.get("scale", 1.0))
+    if family == "power" and curve["exponent"] >= 1.0:
+        return float(curve["coefficient"]) if curve["exponent"] == 1.0 else 0.0
     if family == "tabulated":
         first = 1 if curve["spend"][0] == 0 else 0
         rise = curve["response"][first] - (curve["response"][0] if first else 0.0)
@@ -279,18 +346,30 @@ def _prior(raw: Raw, place: int, arm: Raw) -> np.ndarray:
     return np.array(prior[::-1] if isinstance(prior, list) else [prior] * LONG_AGO, dtype=float)
 
 
+def _bought(arm: Raw, spend: np.ndarray) -> np.ndarray:
+    """Media for the money, in units that cost one at the reference spend."""
+    elasticity = arm.get("price_elasticity", 0.0)
+    if not elasticity:
+        return spend
+    reference = arm.get("reference_spend", arm.get("current_spend"))
+    return np.asarray(reference * (spend / reference) ** (1 - elasticity))
+
+
 def _adstocked(raw: Raw, plans: np.ndarray, tail: int) -> np.ndarray:
-    """(N, A, T + tail) adstocked spend."""
+    """(N, A, T + tail) adstocked spend; of media bought, where their price rises with spend."""
     count, arms, periods = plans.shape
+    each = [_bought(arm, plans[:, a]) for a, (_, arm) in enumerate(arms_of(raw))]
+    plans = np.stack(each, axis=1)
     if periods == 1:  # spend sustained every period
         whole = [_all_weights(_adstock(raw, arm)).sum() for _, arm in arms_of(raw)]
         return plans * np.array(whole)[:, None]
     out = np.zeros((count, arms, periods + tail))
     for a, (place, arm) in enumerate(arms_of(raw)):
-        before = _prior(raw, place, arm)
+        before = _bought(arm, _prior(raw, place, arm))
         weights = _carryover(_adstock(raw, arm), periods + tail + len(before))
+        bought = plans[:, a] / _prices(raw, place, arm)
         for t in range(periods):
-            out[:, a, t:] += plans[:, a, t, None] * weights[: periods + tail - t]
+            out[:, a, t:] += bought[:, t, None] * weights[: periods + tail - t]
         for j, spend in enumerate(before, start=1):
             out[:, a] += weights[j : j + periods + tail] * spend
     return out
@@ -301,11 +380,22 @@ def _season(raw: Raw, place: int, arm: Raw, tail: int) -> np.ndarray:
     season = np.ones(periods_of(raw))
     for level in [arm] if arm is raw["channels"][place] else [arm, raw["channels"][place]]:
         season = season * np.array(level.get("period_weights") or 1.0)
-    return np.concatenate((season, np.full(tail, season.mean())))
+    whole = np.concatenate((season, np.full(tail, season.mean())))
+    return np.asarray(whole * discount(raw, len(whole)))
 
 
-def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
-    """(S, N, T + tail) of all arms together, in every draw; the mean season after the horizon."""
+def _value(raw: Raw, place: int, arm: Raw) -> float:
+    """What an outcome of an arm is worth of the objective's own value."""
+    channel, usual = raw["channels"][place], (raw.get("objective") or {}).get("value_per_outcome")
+    own = arm.get("value_per_outcome", channel.get("value_per_outcome", usual))
+    return 1.0 if own is None else float(own) / float(usual or 1.0)
+
+
+def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0, *, whole: bool = True) -> np.ndarray:
+    """(S, N, T + tail) of all arms together, in every draw; the mean season after the horizon.
+
+    ``whole``: each outcome counts as one, not by what it is worth.
+    """
     z = _adstocked(raw, plans, tail)
     total = np.zeros((1, z.shape[0], z.shape[2]))
     # By channel: (its part of the channel's ceiling, level of saturation, season) of each arm.
@@ -314,7 +404,7 @@ def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0) -> np.ndarray:
         season = _season(raw, place, arm, tail)
         curves = _curves(raw, place, arm)
         each = np.stack([curve.value(z[:, a]) for curve in curves])
-        total = total + season * each
+        total = total + (season * each if whole else season * _value(raw, place, arm) * each)
         top = float(np.mean([curve.ceiling for curve in curves]))
         if math.isfinite(top):
             level = each.mean(axis=0) / top if top else np.zeros(z[:, a].shape)
@@ -351,29 +441,52 @@ def _worth(raw: Raw) -> _Worth:
         outcome = weights["outcome"] + weights["reach"] + weights["profit"] * value
         spend = weights["spend"] + weights["profit"]
         return _Worth(outcome, spend, weights["long_term"] / outcome)
+    if "target_marginal_return" in goal:
+        return _Worth(1.0, goal["target_marginal_return"] / (value or 1.0), later)
     return _Worth(1.0, 0.0, later)
 
 
-def _by_draw(raw: Raw, plans: np.ndarray) -> np.ndarray:
+def money_of(raw: Raw, plans: np.ndarray) -> np.ndarray:
+    """(N,) money as goal and targets count it."""
+    return np.asarray((plans.sum(axis=1) * discount(raw, plans.shape[2])).sum(axis=1))
+
+
+def _by_draw(raw: Raw, plans: np.ndarray, *, whole: bool) -> np.ndarray:
     """(S, N) outcome over the horizon, what comes later at its weight."""
     later, periods = _worth(raw).later, plans.shape[2]
-    by_draw = outcomes(raw, plans, _tail(raw) if later else 0)
+    by_draw = outcomes(raw, plans, _tail(raw) if later else 0, whole=whole)
     return np.asarray(
         by_draw[:, :, :periods].sum(axis=2) + later * by_draw[:, :, periods:].sum(axis=2)
     )
 
 
-def counted(raw: Raw, plans: np.ndarray, *, careful: bool) -> np.ndarray:
-    """(N,) outcome that goals and targets count: expected, or as the measure of risk reads it."""
-    return _measured((raw.get("risk") or {}) if careful else {}, _by_draw(raw, plans))
+def counted(raw: Raw, plans: np.ndarray, *, careful: bool, whole: bool = True) -> np.ndarray:
+    """(N,) outcome that goals and targets count: expected, or as the measure of risk reads it.
+
+    Not ``whole``: each outcome by what it is worth of the usual one.
+    """
+    risk = (raw.get("risk") or {}) if careful else {}
+    return _measured(risk, _by_draw(raw, plans, whole=whole))
 
 
 def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:
     """(N,) what is maximised (minus the money for the least spend)."""
-    worth, spend = _worth(raw), plans.sum(axis=(1, 2))
+    worth = _worth(raw)
+    paid = worth.spend * money_of(raw, plans) + _penalties(raw, plans)
     if worth.outcome == 0.0:
-        return -worth.spend * spend
-    return worth.outcome * counted(raw, plans, careful=True) - worth.spend * spend
+        return -paid
+    return worth.outcome * counted(raw, plans, careful=True, whole=False) - paid
+
+
+def _penalties(raw: Raw, plans: np.ndarray) -> np.ndarray:
+    """(N,) what money costs beside itself."""
+    fees = []
+    for place, arm in arms_of(raw):
+        channel = raw["channels"][place]
+        levels = [arm] if arm is channel else [arm, channel]
+        fees.append(sum(level.get("penalty_per_unit", 0.0) for level in levels))
+    counted_money = plans * discount(raw, plans.shape[2])
+    return np.asarray((counted_money * np.array(fees)[:, None]).sum(axis=(1, 2)))
 
 
 def _measured(risk: Raw, each: np.ndarray) -> np.ndarray:
@@ -435,7 +548,8 @@ def _rules(raw: Raw, plans: np.ndarray, slack: float) -> Iterator[tuple[str, np.
 
 
 def _stake(raw: Raw) -> float:
-    money = raw.get("period_budgets") or [raw.get("budget") or 0.0]
+    windows = [window["budget"] for window in raw.get("budget_windows") or []]
+    money = raw.get("period_budgets") or [budget_of(raw) or sum(windows)]
     return float(sum(money))
 
 
@@ -447,7 +561,10 @@ def _chosen(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, Raw, np.ndarray]
         for _, channel in channels_of(raw)
         if channel.get("campaigns")
     ]
-    yield from ((name, item, x) for name, item, x in arms + above if not item.get("locked"))
+    for name, item, x in arms + above:
+        if not item.get("locked"):
+            booked = [e is not None and "spend" in e for e in _entries(raw, item)]
+            yield name, item, np.where(booked, 0.0, x)
 
 
 def columns_of(raw: Raw) -> np.ndarray:
@@ -456,7 +573,8 @@ def columns_of(raw: Raw) -> np.ndarray:
     if mode_of(raw) == "constant":
         return np.ones((1, periods))
     if mode_of(raw) == "fixed_shares":
-        whole = raw.get("period_budgets") or [raw["budget"] / periods] * periods
+        total = budget_of(raw) or 0.0
+        whole = raw.get("period_budgets") or [total / periods] * periods
         return np.array([whole]) / max(np.mean(whole), 1e-300)
     return np.eye(periods)
 
@@ -487,15 +605,25 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
     kept = 1.0 - (raw.get("test_reserve") or 0.0)
     goal = raw.get("objective") or {}
     exact = raw.get("spend_all", True) and goal.get("goal") != "minimize_spend"
-    if raw.get("budget") is not None:
-        limit = kept * raw["budget"]
-        yield Limit(("budget", "budget"), limit if exact else 0.0, whole, limit)
+    exact = exact and "budget_min" not in raw and "target_marginal_return" not in goal
+    if (budget := budget_of(raw)) is not None:
+        limit = kept * budget
+        least = limit if exact else raw.get("budget_min", 0.0)
+        yield Limit(("budget", "budget"), least, whole, limit)
+    for window in raw.get("budget_windows") or []:
+        own = _span(raw, window)
+        ends = dict.fromkeys((str(own[0] + 1), str(own[-1] + 1)))
+        name = f"budget[{'-'.join(ends)}]"
+        limit = kept * window["budget"]
+        free = budget is not None or not exact
+        least = window.get("min", 0.0 if free else limit)
+        yield Limit((name, name), least, everything[:, own].sum(axis=1, keepdims=True), limit)
     for t, given in enumerate(raw.get("period_budgets") or []):
         limit, name = kept * given, f"budget[{t + 1}]"
         yield Limit((name, name), limit if exact else 0.0, everything[:, t : t + 1], limit)
     for a, (place, arm) in enumerate(arms_of(raw)):
         name = name_of(raw, place, arm)
-        yield from _own(name, arm, plans[:, a])
+        yield from _own(raw, name, arm, plans[:, a], arm is raw["channels"][place])
         if goal.get("max_frequency") is not None:
             cap = _frequency_cap(raw, a, goal["max_frequency"])
             capped = f"{name}.max_frequency"
@@ -504,7 +632,7 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
     for _, channel in channels_of(raw):
         x = _of(raw, plans, [channel["channel"]])
         if channel.get("campaigns"):
-            yield from _own(channel["channel"], channel, x)
+            yield from _own(raw, channel["channel"], channel, x, keeps=True)
         if pace is not None and x.shape[1] > 1 and not channel.get("locked"):
             yield from _paced(channel, x, pace)
     for rule in raw.get("constraints") or []:
@@ -554,6 +682,9 @@ def _paced(channel: Raw, x: np.ndarray, pace: float) -> Iterator[Limit]:
 
 def _ruled(raw: Raw, plans: np.ndarray, rule: Raw) -> Iterator[tuple[Any, np.ndarray, Any]]:
     everything = plans.sum(axis=1)
+    if "periods" in rule:
+        own = sorted({t for item in rule["periods"] for t in _span(raw, item)})
+        plans, everything = plans[:, :, own], everything[:, own]
     x = _of(raw, plans, rule.get("channels", []))
     yield rule.get("min_spend", -math.inf), x, rule.get("max_spend", math.inf)
     total = x.sum(axis=1, keepdims=True)
@@ -562,6 +693,9 @@ def _ruled(raw: Raw, plans: np.ndarray, rule: Raw) -> Iterator[tuple[Any, np.nda
         yield rule["min_share"] * everything, x, math.inf
     if "max_share" in rule:
         yield -math.inf, x, rule["max_share"] * everything
+    for name, share in zip(rule.get("channels", []), rule.get("split", []), strict=False):
+        own = _of(raw, plans, [name])
+        yield share * x, own, share * x
     linear = np.zeros_like(everything)
     for term in rule.get("coefficients", []):
         linear += term["coefficient"] * _of(raw, plans, [term["channel"]])
@@ -575,16 +709,37 @@ def _today(channel: Raw) -> float | None:
     return channel.get("current_spend") if None in each else sum(each)
 
 
-def _own(name: str, channel: Raw, x: np.ndarray) -> Iterator[Limit]:
-    """The limits of a channel or a campaign of its own; ``x`` (N, T)."""
-    now = _today(channel)
+def _own(raw: Raw, name: str, channel: Raw, x: np.ndarray, keeps: bool) -> Iterator[Limit]:
+    """The limits of a channel or a campaign of its own; ``x`` (N, T).
+
+    What an entry says of some periods goes before all that is said in general: a floor above the
+    general ceiling lifts it, a ceiling below the general floor lowers that.
+    """
+    now, entries = _today(channel), _entries(raw, channel)
+    every: list[tuple[str, str, float, float]] = []
     if channel.get("locked"):
-        yield Limit((f"{name}.locked", f"{name}.locked"), now, x, now)
+        every.append((f"{name}.locked", f"{name}.locked", now, now))
     low, high = channel.get("min_spend", 0.0), channel.get("max_spend", math.inf)
-    yield Limit((f"{name}.min_spend", f"{name}.max_spend"), low, x, high)
+    every.append((f"{name}.min_spend", f"{name}.max_spend", low, high))
+    if keeps and raw.get("keep_current") and now is not None:
+        every.append((f"{name}.keep_current", f"{name}.keep_current", now, math.inf))
     if "max_change" in channel and now is not None:
         change, both = channel["max_change"], f"{name}.max_change"
-        yield Limit((both, both), now * (1 - change), x, now * (1 + change))
+        every.append((both, both, now * (1 - change), now * (1 + change)))
+    for below, above, low, high in every:
+        lows, highs = np.full(x.shape[1], low), np.full(x.shape[1], high)
+        for t, entry in enumerate(entries):
+            if entry is not None:
+                own = entry.get("spend"), entry.get("spend")
+                floor, roof = entry.get("min_spend", own[0]), entry.get("max_spend", own[1])
+                lows[t] = -math.inf if floor is not None else min(lows[t], roof)
+                highs[t] = math.inf if roof is not None else max(highs[t], floor)
+        yield Limit((below, above), lows, x, highs)
+    for t, entry in enumerate(entries):
+        if entry is not None:
+            low = entry.get("spend", entry.get("min_spend", 0.0))
+            high = entry.get("spend", entry.get("max_spend", math.inf))
+            yield Limit((f"{name}.periods", f"{name}.periods"), low, x[:, t : t + 1], high)
     total = x.sum(axis=1, keepdims=True)
     low, high = channel.get("min_total", 0.0), channel.get("max_total", math.inf)
     yield Limit((f"{name}.min_total", f"{name}.max_total"), low, total, high)
@@ -597,9 +752,14 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
     measure reads the outcome. A return is of money where an outcome is worth some.
     """
     goal = raw.get("objective") or {}
+    yield from _group_slacks(raw, plans)
     if not {"target_outcome", "target_roas", "target_cpa"} & goal.keys():
         return
-    spend, outcome = plans.sum(axis=(1, 2)), counted(raw, plans, careful=False)
+    spend, outcome = money_of(raw, plans), counted(raw, plans, careful=False)
+    valued = counted(raw, plans, careful=False, whole=False)
+    if goal.get("efficiency_of", "plan") == "plan":
+        outcome = outcome - _left_over(raw, plans)
+        valued = valued - _left_over(raw, plans, whole=False)
     if "target_outcome" in goal:
         careful = goal.get("goal") == "minimize_spend"
         read = counted(raw, plans, careful=careful)
@@ -607,10 +767,65 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
         yield "target_outcome", size, read - goal["target_outcome"]
     if "target_roas" in goal:
         floor = goal["target_roas"] / goal.get("value_per_outcome", 1.0) * spend
-        yield "target_roas", np.maximum(floor, np.abs(outcome)), outcome - floor
+        yield "target_roas", np.maximum(floor, np.abs(valued)), valued - floor
     if "target_cpa" in goal:
         floor = spend / goal["target_cpa"]
         yield "target_cpa", np.maximum(floor, np.abs(outcome)), outcome - floor
+
+
+def _left_over(raw: Raw, plans: np.ndarray, *, whole: bool = True) -> float:
+    """What earlier spend brings of all that comes without any more money."""
+    nothing = np.zeros((1, *plans.shape[1:]))
+    forgotten = {**raw, "horizon": {**(raw.get("horizon") or {}), "prior_spend": {}}}
+    both = (counted(r, nothing, careful=False, whole=whole)[0] for r in (raw, forgotten))
+    with_it, without = both
+    return float(with_it - without)
+
+
+def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """The same of targets of some channels, whose own outcome and money count."""
+    value = (raw.get("objective") or {}).get("value_per_outcome", 1.0)
+    for rule in raw.get("constraints") or []:
+        asked = {"min_outcome", "min_roas", "max_cpa"} & rule.keys()
+        if not asked:
+            continue
+        outside = [
+            a
+            for a, (i, _) in enumerate(arms_of(raw))
+            if raw["channels"][i]["channel"] not in rule["channels"]
+        ]
+        # What the channels bring: all of it, less what the others bring alone.
+        others = np.zeros_like(plans)
+        others[:, outside] = plans[:, outside]
+        own = np.delete(plans, outside, axis=1).sum(axis=1)
+        spend = (own * discount(raw, plans.shape[2])).sum(axis=1)
+        efficient = (raw.get("objective") or {}).get("efficiency_of", "plan") == "all"
+        floors = {
+            "min_outcome": rule.get("min_outcome", 0.0) + 0.0 * spend,
+            "min_roas": rule.get("min_roas", 0.0) / value * spend,
+            "max_cpa": spend / rule.get("max_cpa", 1.0),
+        }
+        for kind in sorted(asked):
+            whole = kind != "min_roas"  # a return is of what outcomes are worth
+            both = (counted(raw, p, careful=False, whole=whole) for p in (plans, others))
+            brings = next(both) - next(both)
+            if efficient or kind == "min_outcome":
+                brings = brings + _without_money(raw, rule["channels"], whole=whole)
+            size = np.maximum(np.abs(floors[kind]), np.abs(brings))
+            yield f"{rule['name']}.{kind}", size, brings - floors[kind]
+
+
+def _without_money(raw: Raw, names: list[str], *, whole: bool) -> float:
+    """What some channels bring without any money: earlier spend that still works."""
+    inside = {"channels": [c for c in raw["channels"] if c["channel"] in names]}
+    rest = {key: value for key, value in raw.items() if key not in ("channels", "interactions")}
+    own = {**rest, **inside}
+    if "horizon" in own and own["horizon"].get("prior_spend"):
+        prior = own["horizon"]["prior_spend"]
+        kept = {key: x for key, x in prior.items() if key.partition("/")[0] in names}
+        own["horizon"] = {**own["horizon"], "prior_spend": kept}
+    nothing = np.zeros((1, len(arms_of(own)), periods_of(raw)))
+    return float(counted(own, nothing, careful=False, whole=whole)[0])
 
 
 # -- all there are ------------------------------------------------------------------------------
@@ -637,7 +852,8 @@ def affine_rows(raw: Raw, basis: np.ndarray) -> Iterator[tuple[str, np.ndarray, 
                 continue
             gap = sign * (limit.value - np.broadcast_to(side, limit.value.shape))
             for column in gap.T:  # <= 0, for every column of the limit
-                yield name, column[1:] - column[0], -column[0]
+                if np.all(np.isfinite(column)):
+                    yield name, column[1:] - column[0], -column[0]
 
 
 def every_plan(raw: Raw, steps: list[np.ndarray]) -> np.ndarray:

@@ -22,6 +22,7 @@ from tests.contract.evaluator import (
     arms_of,
     counted,
     frequency,
+    money_of,
     today,
 )
 
@@ -96,11 +97,14 @@ def _rule(raw: Raw, name: str, **fields: Any) -> None:
 
 def _free_budget(raw: Raw) -> None:
     """A goal that weighs money: the budget is a cap where something needs it, else left out."""
-    needs = "test_reserve" in raw or "period_budgets" in raw or "spend_all" in raw
+    said = ("test_reserve", "period_budgets", "spend_all", "budget_min", "budget_change")
+    needs = any(field in raw for field in said)
     if needs or (raw.get("horizon") or {}).get("mode") == "fixed_shares":
-        raw["spend_all"] = False
+        if "budget_min" not in raw:
+            raw["spend_all"] = False
     else:
         del raw["budget"]
+        raw.pop("budget_windows", None)
 
 
 # -- curves -------------------------------------------------------------------------------------
@@ -127,6 +131,23 @@ def _no_ceiling(raw: Raw, rng: Rng) -> None:
     raw["channels"][3]["response"]["saturation"] = kinds[0]
     extra = {"channel": "log", "current_spend": 0.0, "max_spend": 30.0}
     raw["channels"].append({**extra, "response": {"saturation": kinds[1]}})
+
+
+def _convex(raw: Raw, rng: Rng) -> None:
+    """One more channel, whose returns rise as far as it may go."""
+    power = {"family": "power", "coefficient": 0.15, "exponent": float(rng.uniform(1.3, 1.7))}
+    extra = {"channel": "rising", "current_spend": 0.0, "max_spend": 30.0}
+    raw["channels"].append({**extra, "response": {"saturation": power}})
+
+
+def _offset(raw: Raw, rng: Rng) -> None:
+    _curve(raw, 3)["offset"] = float(rng.uniform(5.0, 15.0))
+
+
+def _rising_price(raw: Raw, rng: Rng) -> None:
+    raw["channels"][1]["price_elasticity"] = float(rng.uniform(0.1, 0.5))
+    if "horizon" in raw:
+        raw["channels"][1]["response"].pop("adstock")
 
 
 def _draws(raw: Raw, rng: Rng) -> None:
@@ -235,6 +256,45 @@ def _max_active(raw: Raw, rng: Rng) -> None:
     _rule(raw, "count", channels=["a", "b", "c", "d"], max_active=int(rng.integers(2, 4)))
 
 
+def _group_targets(raw: Raw, rng: Rng) -> None:
+    """Of what two channels bring today: a little less, and a return that one of them keeps."""
+    now = _now(raw)
+    _rule(raw, "brand", channels=["a", "b"], min_outcome=0.9 * _brought(raw, now, ["a", "b"]))
+    spend = sum(30.0 for _ in range(now.shape[2]))
+    least = float(rng.uniform(0.7, 0.95)) * _brought(raw, now, ["a"]) / spend
+    worth = raw.get("objective", {}).get("value_per_outcome", 1.0)
+    _rule(raw, "return", channels=["a"], min_roas=least * worth)
+
+
+def _brought(raw: Raw, plan: np.ndarray, names: list[str]) -> float:
+    """What channels bring: all there is, less what is there without them."""
+    without = plan.copy()
+    for a, (i, _) in enumerate(arms_of(raw)):
+        if raw["channels"][i]["channel"] in names:
+            without[:, a] = 0.0
+    more = counted(raw, plan, careful=False) - counted(raw, without, careful=False)
+    return float(more[0])
+
+
+def _split(raw: Raw, rng: Rng) -> None:
+    """Two channels that keep their parts of what they spend together."""
+    share = float(rng.uniform(0.45, 0.6))
+    _rule(raw, "regions", channels=["c", "d"], split=[share, 1.0 - share])
+
+
+def _margins(raw: Raw, rng: Rng) -> None:
+    """Outcomes of two channels are worth more and less than the others."""
+    raw["channels"][0]["value_per_outcome"] = float(rng.uniform(1.2, 1.6))
+    raw["channels"][2]["value_per_outcome"] = float(rng.uniform(0.6, 0.9))
+    _goal(raw, goal="maximize_profit", value_per_outcome=float(rng.uniform(0.9, 1.2)))
+    _free_budget(raw)
+
+
+def _penalty(raw: Raw, rng: Rng) -> None:
+    raw["channels"][0]["penalty_per_unit"] = float(rng.uniform(0.1, 0.4))
+    raw["channels"][3]["penalty_per_unit"] = float(rng.uniform(0.0, 0.2))
+
+
 def _reserve(raw: Raw, rng: Rng) -> None:
     raw["test_reserve"] = float(rng.choice([0.05, 0.1]))
 
@@ -294,6 +354,58 @@ def _totals(raw: Raw, rng: Rng) -> None:
     _rule(raw, "both", channels=["b", "d"], min_total=70.0, max_total=110.0)
 
 
+def _by_period(raw: Raw, rng: Rng) -> None:
+    """A channel that cannot run, spend that is booked, dearer media, a floor: in some periods."""
+    raw["channels"][0]["periods"] = [{"from": 2, "to": 2, "max_spend": 0}]
+    booked = {"from": 1, "spend": float(rng.uniform(18, 24)), "note": "booked"}
+    raw["channels"][1]["periods"] = [{"from": 1, "to": 2, "max_spend": 60.0}, booked]
+    dearer = {"from": 1, "to": 1, "price": float(rng.uniform(1.1, 1.4))}
+    raw["channels"][2]["periods"] = [dearer]
+    raw["channels"][3]["periods"] = [{"from": 2, "min_spend": 12.0}, {"from": 2, "price": 0.9}]
+
+
+def _windows(raw: Raw, rng: Rng) -> None:
+    """A third period; caps for the first two together and for the last."""
+    raw["horizon"]["periods"] = 3
+    raw["budget"] *= 1.5
+    early = {"from": 1, "to": 2, "budget": 2 * BUDGET, "min": float(rng.uniform(120, 150))}
+    raw["budget_windows"] = [early, {"from": 3, "budget": float(rng.uniform(105, 125))}]
+
+
+def _rule_periods(raw: Raw, rng: Rng) -> None:
+    _rule(raw, "early", channels=["a", "b"], max_spend=float(rng.uniform(45, 54)), periods=[1])
+    late = [{"from": 2, "to": 2}]
+    _rule(raw, "late", channels=["c", "d"], min_total=float(rng.uniform(46, 52)), periods=late)
+
+
+def _discount(raw: Raw, rng: Rng) -> None:
+    raw["horizon"]["discount_rate"] = float(rng.uniform(0.02, 0.2))
+
+
+def _change(raw: Raw, rng: Rng) -> None:
+    """The budget that is asked for, said by what is spent today."""
+    del raw["budget"]
+    raw["budget_change"] = float(rng.uniform(-0.05, 0.15))
+
+
+def _least_budget(raw: Raw, rng: Rng) -> None:
+    if "period_budgets" not in raw:
+        raw["budget_min"] = 0.5 * BUDGET * float(rng.uniform(0.8, 1.0))
+
+
+def _keep(raw: Raw, rng: Rng) -> None:
+    """Only what comes on top of today is placed: there must be something."""
+    more = float(rng.uniform(1.1, 1.3))
+    for field in ("budget", "budget_change"):
+        if field in raw:
+            raw[field] = more * raw[field] if field == "budget" else raw[field] + 0.3
+    if "period_budgets" in raw:
+        raw["period_budgets"] = [1.3 * x for x in raw["period_budgets"]]
+    for window in raw.get("budget_windows", []):
+        window["budget"] *= 1.4
+    raw["keep_current"] = True
+
+
 # -- what is to be best -------------------------------------------------------------------------
 
 
@@ -316,6 +428,13 @@ def _risk(measure: str, **fields: float) -> Change:
 def _profit(raw: Raw, rng: Rng) -> None:
     _goal(raw, goal="maximize_profit", value_per_outcome=float(rng.uniform(0.8, 1.2)))
     _free_budget(raw)
+
+
+def _marginal(raw: Raw, rng: Rng) -> None:
+    """As far as the next unit brings what today's average one brings, or less."""
+    _goal(raw, target_marginal_return=float(rng.uniform(0.5, 1.0)) * _returned(raw))
+    _free_budget(raw)
+    raw.pop("spend_all", None)
 
 
 def _weighted(raw: Raw, rng: Rng) -> None:
@@ -357,7 +476,7 @@ def _target_outcome(raw: Raw, rng: Rng) -> None:
 
 def _returned(raw: Raw) -> float:
     """Today's outcome for one unit of money."""
-    return float(counted(raw, _now(raw), careful=False)[0] / _now(raw).sum())
+    return float(counted(raw, _now(raw), careful=False)[0] / money_of(raw, _now(raw))[0])
 
 
 def _target_roas(raw: Raw, rng: Rng) -> None:
@@ -377,6 +496,9 @@ FEATURES: dict[str, Change] = {
     "s_curves": _s_curves,
     "tabulated": _tabulated,
     "no_ceiling": _no_ceiling,
+    "convex": _convex,
+    "offset": _offset,
+    "rising_price": _rising_price,
     "campaigns": _campaigns,
     "bounds": _bounds,
     "locked": _locked,
@@ -393,11 +515,18 @@ FEATURES: dict[str, Change] = {
     "constant": _mode("constant"),
     "fixed_shares": _mode("fixed_shares"),
     "sequential": _mode("sequential"),
+    "windows": _windows,
     "prior_spend": _prior,
     "period_weights": _seasons,
     "pacing": _pacing,
     "period_budgets": _period_budgets,
     "totals": _totals,
+    "by_period": _by_period,
+    "rule_periods": _rule_periods,
+    "discount": _discount,
+    "budget_change": _change,
+    "budget_min": _least_budget,
+    "keep_current": _keep,
     "what_ifs": _what_ifs,
     "interactions": _interactions,
     "draws": _draws,
@@ -405,7 +534,9 @@ FEATURES: dict[str, Change] = {
     "quantile": _risk("quantile", level=0.3),
     "cvar": _risk("cvar", level=0.4),
     "worst_case": _risk("worst_case"),
+    "marginal_return": _marginal,
     "maximize_profit": _profit,
+    "margins": _margins,
     "weighted_sum": _weighted,
     "maximize_reach": _reach,
     "long_term": _long_term,
@@ -413,6 +544,9 @@ FEATURES: dict[str, Change] = {
     "target_outcome": _target_outcome,
     "target_roas": _target_roas,
     "target_cpa": _target_cpa,
+    "group_targets": _group_targets,
+    "penalty": _penalty,
+    "split": _split,
     "method": _method,
 }
 """Changes by feature, in the order in which they are made."""
@@ -420,13 +554,20 @@ FEATURES: dict[str, Change] = {
 OVER_TIME = {
     *("time_varying", "constant", "fixed_shares", "sequential"),
     *("prior_spend", "period_weights", "pacing", "period_budgets", "totals", "long_term"),
+    *("windows", "by_period", "rule_periods", "discount"),
 }
 """Features of plans over several periods."""
 
 ONE_OF: tuple[tuple[str, ...], ...] = (
     ("time_varying", "constant", "fixed_shares", "sequential"),
     ("mean_minus_sd", "quantile", "cvar", "worst_case"),
-    ("maximize_profit", "weighted_sum", "maximize_reach", "minimize_spend"),
+    (
+        *("maximize_profit", "margins", "weighted_sum", "maximize_reach"),
+        *("minimize_spend", "marginal_return"),
+    ),
+    ("period_budgets", "windows"),
+    ("period_budgets", "budget_change"),
+    ("period_budgets", "budget_min"),
     ("minimize_spend", "target_outcome"),  # whose own field it is
 )
 """Values of one field: no request can have two of them."""
@@ -464,9 +605,23 @@ def build(names: Collection[str], seed: int = 0) -> Raw:
 REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("maximize_reach", "s_curves"): "/channels/0/response/saturation",
     ("maximize_reach", "no_ceiling"): "/channels/3/response/saturation",
+    ("constant", "by_period"): "/channels/1/periods/0",
+    ("fixed_shares", "by_period"): "/channels/0/periods/0",
+    ("fixed_shares", "windows"): "/budget_windows",
+    ("group_targets", "interactions"): "/constraints/0/min_outcome",
+    ("margins", "interactions"): "/interactions",
+    ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
+    ("group_targets", "quantile"): "/constraints/0/min_outcome",
+    ("group_targets", "cvar"): "/constraints/0/min_outcome",
+    ("group_targets", "worst_case"): "/constraints/0/min_outcome",
+    ("maximize_reach", "convex"): "/channels/4/response/saturation",
+    ("maximize_reach", "rising_price"): "/channels/1/response/saturation",
+    ("s_curves", "rising_price"): "/channels/1/price_elasticity",
+    ("offset", "long_term"): "/channels/3/response/saturation/offset",
 }
 """Features that exclude each other, and where the refusal points: reach needs concave curves of
-which the first unit of money buys so many impressions and no more."""
+which the first unit of money buys so many impressions and no more, and a sigmoid at a price that
+rises would turn twice."""
 
 
 def _as_it_is(raw: Raw) -> None:
@@ -510,6 +665,22 @@ REFUSED: dict[str, Refused] = {
         ("interactions", "no_ceiling"),
         "/interactions/0/channels/1",
         _put("interactions", 0, "channels", value=["a", "d"]),
+    ),
+    "interaction of a curve with an offset": Refused(
+        ("interactions", "offset"),
+        "/interactions/0/channels/1",
+        _put("interactions", 0, "channels", value=["a", "d"]),
+    ),
+    "a price that rises beside carryover over periods": Refused(
+        ("time_varying", "rising_price"),
+        "/channels/1/price_elasticity",
+        _put(
+            "channels",
+            1,
+            "response",
+            "adstock",
+            value={"family": "geometric", "decay": 0.5},
+        ),
     ),
     "prior spend of one period": Refused(("prior_spend",), "/horizon/prior_spend", _one_period),
     "long term of one period": Refused(("long_term",), "/objective/long_term_weight", _one_period),

@@ -22,8 +22,10 @@ def covering(most: int, seed: int = 0) -> list[Names]:
     missing pairs, and is the best of some tries.
     """
     rng, missing, rows = np.random.default_rng(seed), set(pairs()), list[Names]()
+    together = _partners(missing)
     while missing:
-        tried = (_grown(missing, most, rng) for _ in range(TRIES))
+        left, wanted = sorted(missing), _partners(missing)
+        tried = (_grown(left, wanted, together, most, rng) for _ in range(TRIES))
         row = max(tried, key=lambda names: len(missing & _pairs_in(names)))
         missing -= _pairs_in(row)
         rows.append(row)
@@ -35,14 +37,30 @@ def _pairs_in(names: Names) -> set[tuple[str, str]]:
     return set(combinations(ordered, 2))
 
 
-def _grown(missing: set[tuple[str, str]], most: int, rng: np.random.Generator) -> Names:
-    left = sorted(missing)
+def _partners(found: set[tuple[str, str]]) -> dict[str, set[str]]:
+    """For each feature those that it makes a pair with."""
+    out: dict[str, set[str]] = {name: set() for name in FEATURES}
+    for one, other in found:
+        out[one].add(other)
+        out[other].add(one)
+    return out
+
+
+def _grown(
+    left: list[tuple[str, str]],
+    wanted: dict[str, set[str]],
+    together: dict[str, set[str]],
+    most: int,
+    rng: np.random.Generator,
+) -> Names:
     row: Names = left[int(rng.integers(len(left)))]
     while len(row) < most:
-        gains = {}
-        for name in FEATURES:
-            if name not in row and compatible((*row, name)):
-                gains[name] = sum(bool({(name, n), (n, name)} & missing) for n in row)
+        # What excludes each other does so in pairs.
+        gains = {
+            name: len(wanted[name].intersection(row))
+            for name in FEATURES
+            if name not in row and together[name].issuperset(row)
+        }
         best = max(gains.values(), default=0)
         if not best:
             break

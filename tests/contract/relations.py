@@ -19,12 +19,19 @@ Ends = tuple[float, float]
 """The objective reached and the bound on every plan, as something to maximise."""
 
 MONEY = (
-    *("current_spend", "min_spend", "max_spend", "minimum_if_active", "increment"),
-    *("min_total", "max_total", "min", "max"),
+    *(
+        "current_spend",
+        "reference_spend",
+        "min_spend",
+        "max_spend",
+        "minimum_if_active",
+        "increment",
+    ),
+    *("min_total", "max_total", "min", "max", "spend", "budget"),
 )
 OF_MONEY = ("half_saturation", "midpoint", "scale", "spend")
 PER_MONEY = ("rate", "steepness")
-OF_OUTCOME = ("max_response", "coefficient", "response")
+OF_OUTCOME = ("max_response", "coefficient", "response", "offset")
 
 
 def ends_of(answer: Raw) -> Ends | None:
@@ -66,7 +73,9 @@ def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
     """The request with money in units ``by`` times smaller, and what its objective is worth in
     units of the old one's."""
     out = deepcopy(raw)
-    _times(out, ("budget", "period_budgets"), by)
+    _times(out, ("budget", "period_budgets", "budget_min"), by)
+    for window in out.get("budget_windows") or []:
+        _times(window, MONEY, by)
     prior = (out.get("horizon") or {}).get("prior_spend") or {}
     _times(prior, prior, by)
     for rule in out.get("constraints") or []:
@@ -74,6 +83,8 @@ def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
     for channel in out["channels"]:
         for item in [channel, *(channel.get("campaigns") or [])]:
             _times(item, MONEY, by)
+            for entry in item.get("periods") or []:
+                _times(entry, MONEY, by)
     for curve in _curves(out):
         if curve["family"] == "power":
             curve["coefficient"] *= by ** -curve["exponent"]
@@ -82,9 +93,19 @@ def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
         _times(curve, OF_MONEY, by)
         _times(curve, PER_MONEY, 1 / by)
     goal = out.get("objective") or {}
+    for rule in out.get("constraints") or []:
+        _times(rule, ("max_cpa",), by)
+        if "value_per_outcome" not in goal:
+            _times(rule, ("min_roas",), 1 / by)
+    if goal.get("goal") not in ("maximize_profit", "minimize_spend"):
+        for channel in out["channels"]:
+            for item in [channel, *(channel.get("campaigns") or [])]:
+                _times(item, ("penalty_per_unit",), 1 / by)
+    for channel in out["channels"]:
+        _times(channel, ("value_per_outcome",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), by)
     if "value_per_outcome" not in goal:
-        _times(goal, ("target_roas",), 1 / by)
+        _times(goal, ("target_roas", "target_marginal_return"), 1 / by)
     _times(goal.get("weights") or {}, ("profit", "spend"), 1 / by)
     money = goal.get("goal") in ("maximize_profit", "minimize_spend")
     return out, by if money else 1.0
@@ -99,10 +120,21 @@ def in_other_outcomes(raw: Raw, by: float) -> tuple[Raw, float]:
     for pair in out.get("interactions") or []:
         pair["strength"] *= by
     goal = out.get("objective") or {}
+    for rule in out.get("constraints") or []:
+        _times(rule, ("min_outcome",), by)
+        _times(rule, ("max_cpa",), 1 / by)
+        if "value_per_outcome" not in goal:
+            _times(rule, ("min_roas",), by)
+    if goal.get("goal", "maximize_outcome") in ("maximize_outcome", "maximize_reach"):
+        for channel in out["channels"]:
+            for item in [channel, *(channel.get("campaigns") or [])]:
+                _times(item, ("penalty_per_unit",), by)
     _times(goal, ("target_outcome",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), 1 / by)
+    for channel in out["channels"]:
+        _times(channel, ("value_per_outcome",), 1 / by)
     if "value_per_outcome" not in goal:
-        _times(goal, ("target_roas",), by)
+        _times(goal, ("target_roas", "target_marginal_return"), by)
     _times(goal.get("weights") or {}, ("outcome", "reach", "long_term"), 1 / by)
     kinds = ("maximize_outcome", "maximize_reach")
     return out, by if goal.get("goal", "maximize_outcome") in kinds else 1.0

@@ -18,6 +18,7 @@ from tests.contract.evaluator import (
     affine_rows,
     allowed,
     arms_of,
+    budget_of,
     channels_of,
     columns_of,
     objective,
@@ -61,7 +62,7 @@ class _Space:
         rows = list(affine_rows(raw, units))
         self.matrix = np.array([row for _, row, _ in rows]).reshape(len(rows), len(self.shape))
         self.right = np.array([most for _, _, most in rows])
-        money = raw.get("period_budgets") or [raw.get("budget") or _enough(raw)]
+        money = raw.get("period_budgets") or [budget_of(raw) or _enough(raw)]
         self.money = float(sum(money))
         self.semi = list(_of_items(raw, "minimum_if_active"))
         self.lots = list(_of_items(raw, "increment"))

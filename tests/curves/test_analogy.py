@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from shared.curves.adstock import Geometric
-from shared.curves.analogy import by_analogy
-from shared.curves.curveset import Response
+from shared.curves.curveset import Response, by_analogy
 from shared.curves.saturation import (
     Exponential,
     Hill,

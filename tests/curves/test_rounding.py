@@ -82,7 +82,7 @@ def curve(rng: np.random.Generator, family: str) -> Saturation:
         case "logarithmic":
             return Logarithmic(top, half)
         case "power":
-            return Power(top, rng.uniform(0.05, 1.0))
+            return Power(top, rng.uniform(0.05, 2.0))
         case "tabulated":
             steps, rises = 10 ** rng.uniform(-4, 6, (2, 6))
             return Tabulated(tuple(half + np.cumsum(steps)), tuple(top + np.cumsum(rises)))

@@ -138,6 +138,26 @@ def test_slopes_at_zero_spend() -> None:
     assert float(Power(2, 1.0).slope(0.0)) == 2.0
 
 
+def test_a_power_above_one_is_convex_throughout() -> None:
+    many = Power([3.0, 3.0, 3.0, 0.0], [0.5, 1.0, 2.5, 2.5])
+    assert np.asarray(many.inflection()).tolist() == [0.0, 0.0, np.inf, np.inf]
+    concave, line, convex, none = many.concave_from()
+    assert concave == 0.0
+    assert line == none == np.inf
+    assert 1e200 < convex < np.inf
+    steep = Power(0.2, 1.7)
+    x, h = np.array([0.4, 2.0, 12.0]), 1e-5
+    assert np.all(np.diff(steep.slope(np.linspace(0.0, 30.0, 200))) > 0.0)
+    np.testing.assert_allclose(
+        steep.slope(x), (steep.value(x + h) - steep.value(x - h)) / (2 * h), rtol=1e-6
+    )
+    np.testing.assert_allclose(steep.value(x), [by_formula(steep, v) for v in x], rtol=1e-13)
+    np.testing.assert_allclose(steep.scaled(3.0).value(x), steep.value(3.0 * x), rtol=1e-13)
+    assert np.all(np.isinf(steep.at_slope([1e-3, 1.0, 1e3])))
+    assert float(steep.slope(0.0)) == 0.0
+    assert float(steep.supremum()) == np.inf
+
+
 def test_flat_tails_keep_their_digits() -> None:
     # 1 - tanh(y) ~ 2 e^(-2y): the slope far out is known in closed form to full precision.
     assert float(Logistic(1.0, 1.0).slope(600.0)) == pytest.approx(2 * math.exp(-600), rel=1e-13)
@@ -176,7 +196,7 @@ def test_the_mean_of_tables_is_exact() -> None:
         ({"family": "hill", "max_response": -1, "half_saturation": 2, "shape": 1}, "at least 0"),
         ({"family": "hill", "max_response": 1, "half_saturation": 2}, "shape is missing"),
         ({"family": "hill", "max_response": 1, "half_saturation": 2, "shape": "x"}, "a number"),
-        ({"family": "power", "coefficient": 1, "exponent": 1.2}, "at most 1"),
+        ({"family": "power", "coefficient": 1, "exponent": 5.2}, "at most 5"),
         ({"family": "exponential", "max_response": 1, "rate": float("nan")}, "finite"),
         ({"family": "exponential", "max_response": 1, "rate": 1, "k": 2}, "unknown parameter 'k'"),
         ({"family": "cubic"}, "Unknown saturation family 'cubic'"),

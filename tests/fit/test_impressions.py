@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.fit.bayes.curves import responses
+from shared.fit.bayes.fit import responses
 from shared.fit.bayes.posterior import fit_posterior
 from shared.history.parse import parse
 from tests.app.detailed import by_impressions, saturated

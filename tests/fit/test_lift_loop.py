@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.api.history_messages import LiftTest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.fit.pipeline import fit_history
+from shared.history.spec import LiftTest
 from shared.history.table import History
-from shared.plan.experiment import Asked, experiment
+from shared.plan.experiment import AskedTest, experiment
 from tests.fit.histories import table, weekly_dates
 from tests.fit.test_lift_tests import media
 
@@ -44,7 +44,7 @@ def test_a_designed_test_is_pasted_and_narrows_the_return_to_the_truth() -> None
         "channels": [{"channel": name, "current_spend": spent} for name, spent in now.items()],
     }
     start = before.dates[-1] + timedelta(weeks=16)
-    asked = Asked(curves.diagnostics["noise"]["scale"], channels=("a",), start=start)
+    asked = AskedTest(curves.diagnostics["noise"]["scale"], channels=("a",), start=start)
     (design,) = experiment(problem_of(read_optimize(base), curves), asked)["designs"]
     test = design["lift_test"]
     assert set(test) == set(LiftTest.model_fields)

@@ -12,7 +12,7 @@ from shared.curves.curveset import ChannelCurve
 from shared.fit.kinds import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.table import History, Panel
-from shared.report.judgement import data_section
+from shared.report.page import data_section
 from tests.fit.bayes.test_hierarchy import lift
 from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
 
@@ -191,7 +191,7 @@ def test_synergy_is_found_where_it_is_and_shrunk_where_it_is_not(
     outcome = 5 * scale + media + 0.05 * scale * rng.standard_normal(rows)
     spec = {"model": {"interactions": [["a", "b"]], "saturation": "hill"}}
     history = table(outcome, spend, dates=weekly_dates(rows))
-    pair = fit_history(history, spec, draws=100).curve_set.interactions[0]
+    (pair,) = fit_window(history, spec, seed=0, draws=100).interactions()
     assert pair["channels"] == ["a", "b"]
     assert low * scale < pair["strength"] < 4 * high * scale
     assert pair["interval"][0] < pair["strength"] < pair["interval"][1]

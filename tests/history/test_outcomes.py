@@ -88,7 +88,7 @@ def test_several_outcomes_among_the_rows_of_a_long_history() -> None:
         ({"outcomes": ["orders"]}, {"/outcomes/0": "wrong_type"}),
         (
             {"outcomes": [{"column": "orders", "worth": 2}]},
-            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "wrong_type"},
+            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "missing"},
         ),
         ({"outcomes": [{"column": "orders", "value": True}]}, {"/outcomes/0/value": "wrong_type"}),
         ({"outcomes": [{"column": "orders", "value": 0}]}, {"/outcomes/0/value": "no_value"}),
@@ -132,3 +132,20 @@ def test_spend_and_outcomes_in_two_currencies() -> None:
     assert "is in $, row 2, column 'spend', in €" in fault.message
     plain = told.replace(b"$", b"")
     np.testing.assert_array_equal(parse(None, long, plain).history.outcome, [50, 60, 70])
+
+
+def test_an_outcome_that_is_a_product() -> None:
+    """Conversions times the revenue of each: told as one product, kept as the spec has several."""
+    rows = [
+        f"2024-{1 + t // 4:02d}-{1 + 7 * (t % 4):02d},{10 + t % 3},{5 + t % 2},{t}"
+        for t in range(4)
+    ]
+    table = "\n".join(["date,conversions,revenue_per_conversion,spend_tv", *rows]).encode()
+    spec = {"outcome": {"product": ["conversions", "revenue_per_conversion"]}}
+    parsed = parse(spec, table)
+    np.testing.assert_array_equal(
+        parsed.history.outcome, [(10 + t % 3) * (5 + t % 2) for t in range(4)]
+    )
+    assert parse(parsed.spec, table).spec == parsed.spec
+    with pytest.raises(InvalidInput, match="no column 'margin'"):
+        parse({"outcome": {"product": ["conversions", "margin"]}}, table)

@@ -33,7 +33,16 @@ def test_the_contracts_example_survives():
         "geo": None,
         "holidays_country": "US",
         "priors": [{"channel": "tv", "roi_median": 1.4, "roi_sd_log": 0.5}],
-        "lift_tests": [{"channel": "tv", "start": "2025-03-03", "end": "2025-03-30"}],
+        "lift_tests": [
+            {
+                "channel": "tv",
+                "start": "2025-03-03",
+                "end": "2025-03-30",
+                "spend_change": -100.0,
+                "outcome_change": -90.0,
+                "standard_error": 20.0,
+            }
+        ],
         "model": {"kind": "bayesian", "interactions": [["tv", "search"]]},
     }
     assert read_spec(data).to_dict() == data
@@ -52,9 +61,10 @@ def test_nothing_said_is_nothing_known():
         ({"holidays_country": "USA"}, ("/holidays_country", "unknown_value")),
         ({"outcome_unit": "euro"}, ("/outcome_unit", "unknown_value")),
         ({"decimal": ";"}, ("/decimal", "unknown_value")),
+        ({"decimal": ",", "thousands": ","}, ("/thousands", "conflict")),
         *(
             ({"channels": [{"channel": "a", "scale": x}]}, ("/channels/0/scale", "wrong_type"))
-            for x in (0, -1, "micros", True, float("inf"), float("nan"))
+            for x in (0, -1, "micro", True, float("inf"), float("nan"))
         ),
         ({"date": 5}, ("/date", "wrong_type")),
         ({"outcome": " "}, ("/outcome", "wrong_type")),
@@ -147,7 +157,7 @@ def test_outcomes(columns, outcome):
 def test_only_telling_names_become_controls():
     header = "date,spend_tv,revenue,promo,price_index,competitor_sales,temperature,nps"
     _, spec, findings = guessed(header, "2024-01-01,1,2,3,4,5,6,7")
-    assert spec.controls == ("promo", "price_index", "competitor_sales")
+    assert spec.controls == ["promo", "price_index", "competitor_sales"]
     left = [f.data["columns"] for f in findings if f.code == "columns_left_out"]
     assert left == [["temperature", "nps"]]
 
@@ -158,7 +168,7 @@ def test_what_the_spec_says_is_not_guessed():
     table = read_table(f"{header}\n2024-01-01,1,2,3,4\n".encode())
     spec, findings = guess_roles(said, table, "date", outcomes_only=False)
     assert [role.channel for role in spec.channels] == ["tv"]
-    assert spec.controls == ()
+    assert spec.controls == []
     assert [f.data["columns"] for f in findings if f.code == "columns_left_out"] == [
         ["spend_radio", "promo"]
     ]

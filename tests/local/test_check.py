@@ -32,6 +32,19 @@ def test_a_failure_fails_the_check_and_the_rest_still_runs(
     assert "1 of 2 steps failed" in out
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_step_beside_the_others_is_under_way_before_them_and_told_after(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    ends = f"print('told'); open('begun', 'w'); raise SystemExit({code})"
+    waits = "import os\nwhile not os.path.exists('begun'): pass\nprint('waited')"
+    steps = [Step("types", step("", ends).command, beside=True), step("tests", waits)]
+    assert run_steps(steps, tmp_path) == bool(code)
+    out = capfd.readouterr().out
+    assert out.index("waited") < out.index("told")
+    assert ("1 of 2 steps failed" in out) == bool(code)
+
+
 def test_a_step_runs_in_the_project_with_one_thread_in_linear_algebra(tmp_path: Path) -> None:
     code = "import os; open('where', 'w').write(os.environ['OMP_NUM_THREADS'])"
     assert run_steps([step("one", code)], tmp_path) == 0

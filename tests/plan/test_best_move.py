@@ -11,8 +11,7 @@ import pytest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import MarginalError
-from shared.plan.best_move import best_move
-from shared.plan.evaluate import evaluate
+from shared.plan.evaluate import best_move, evaluate
 from shared.plan.yardstick import yardstick
 from shared.problem.model import Goal, Problem
 from tests.contract.evaluator import Raw, allowed, objective
@@ -77,7 +76,7 @@ def counted() -> dict[int, tuple[dict[str, Any] | None, float, float]]:
     out = {}
     for seed in SEEDS:
         raw = mixed(seed, careful=seed % 5 == 0)
-        raw["solver"] = {"gap": 1e-6, "time_limit_s": 2}
+        raw["solver"] = {"gap": 1e-6, "time_limit_s": 0.5}
         try:
             plan = worse_plan(raw, seed)
         except MarginalError:
@@ -85,7 +84,7 @@ def counted() -> dict[int, tuple[dict[str, Any] | None, float, float]]:
         if plan is None:
             continue
         problem = posed(raw)
-        found = best_move(problem, yardstick(problem), plan)
+        found = best_move(yardstick(problem), plan)
         sizes = LOT * np.arange(1, 9)
         out[seed] = (found, best_by_counting(raw, plan, sizes), objective(raw, plan[None])[0])
     return out
@@ -132,7 +131,7 @@ def test_free_amounts_against_a_fine_grid(seed: int) -> None:
     plan = rng.uniform(0.2, 1.0, (arms, periods))
     plan *= 6000.0 / plan.sum()
     problem = posed(kept)
-    found = best_move(problem, yardstick(problem), plan)
+    found = best_move(yardstick(problem), plan)
     best = best_by_counting(kept, plan, np.linspace(0, 6000, 601)[1:])
     assert found is not None
     assert found["gain"] >= best * (1 - 1e-9)
@@ -184,7 +183,7 @@ def test_the_least_spend_stops_at_the_target() -> None:
 def test_draws_and_a_bend_are_searched_whole() -> None:
     problem = s_shaped_with_draws()
     measure, plan = yardstick(problem), np.array([[0.0], [60.0], [40.0]])
-    found = best_move(problem, measure, plan)
+    found = best_move(measure, plan)
     assert found is not None
     best = 0.0
     for i in range(3):
@@ -227,6 +226,6 @@ def test_many_channels_are_searched() -> None:
     }
     problem = posed(raw)
     plan = np.full((2000, 1), 4.0)
-    found = best_move(problem, yardstick(problem), plan)
+    found = best_move(yardstick(problem), plan)
     assert found is not None
     assert found["gain"] > 0.0

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from shared.plan.optimize import answer, make_plan
+from shared.plan.plan import Plan
 from shared.plan.yardstick import violations, yardstick
-from shared.problem.canonical import canonicalise
 from shared.problem.model import (
     Constraint,
     Goal,
@@ -21,6 +21,7 @@ from shared.problem.model import (
 )
 from shared.problem.risk import measure
 from shared.solve.heuristics.heuristic import BY_NAME
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws
 
 RISKS = (
@@ -35,10 +36,10 @@ RISKS = (
 def test_a_cautious_plan_beats_the_expected_one_by_its_measure(risk: Risk) -> None:
     plain = s_shaped_with_draws()
     problem = replace(plain, risk=risk, options=SolverOptions(gap=1e-4, time_limit_s=3.0))
-    canonical = canonicalise(plain)
-    assert canonical.draws is not None
+    task = arrays_of(plain)
+    assert task.draws is not None
     expected = make_plan(plain)
-    at = measure(risk, canonical.draws.value(expected.best.spend[:, 0]).sum(axis=1))
+    at = measure(risk, task.draws.value(expected.best.spend[:, 0]).sum(axis=1))
     found = answer(make_plan(problem))
     proof = found["certificate"]
     assert proof["proven"]
@@ -79,7 +80,7 @@ SOME = [
 ]
 """All measures of all problems under ``-m slow``, each problem by one of them otherwise."""
 
-QUICK = SolverOptions(gap=1e-4, time_limit_s=2.0)
+QUICK = SolverOptions(gap=1e-4, time_limit_s=1.0)
 
 
 @pytest.mark.parametrize(("name", "risk"), SOME, ids=lambda p: p if isinstance(p, str) else "")
@@ -108,14 +109,18 @@ def test_least_spend_under_a_measure_costs_more_than_in_expectation() -> None:
     assert float(found.best.spend.sum()) > float(plain.best.spend.sum())
 
 
+@pytest.fixture(scope="module")
+def exact() -> Plan:
+    """The plan that methods by name are held to."""
+    return make_plan(replace(s_shaped_with_draws(12), risk=RISKS[1], options=QUICK))
+
+
 @pytest.mark.parametrize("method", BY_NAME)
-def test_a_method_by_name_searches_the_measure(method: str) -> None:
-    risk = RISKS[1]
+def test_a_method_by_name_searches_the_measure(method: str, exact: Plan) -> None:
     options = SolverOptions(method=method, gap=1e-4, time_limit_s=1.0, seed=3)
-    problem = replace(s_shaped_with_draws(12), risk=risk, options=options)
+    problem = replace(exact.problem, options=options)
     found = make_plan(problem)
     measured = yardstick(problem)
-    exact = make_plan(replace(problem, options=QUICK))
     assert found.search.method == method
     assert found.certificate.proven
     assert violations(measured, found.best.spend) == []

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
-from shared.plan.experiment import Asked, experiment
+from shared.plan.conditions import price_of_money
+from shared.plan.experiment import AskedTest, PrecisionOfTest, experiment
+from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
-from shared.plan.power import Precision
-from shared.plan.pricing import price_of_money
-from shared.plan.sensitivity.information import value_of_information
-from shared.problem.canonical import canonicalise
 from shared.problem.model import Goal, Horizon, Problem
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 
 
 def test_the_channel_worth_most_to_know_comes_first() -> None:
     problem = s_shaped_with_draws()
-    found = experiment(problem, Asked(20.0))
-    worth = value_of_information(canonicalise(problem))
+    found = experiment(problem, AskedTest(20.0))
+    worth = value_of_information(arrays_of(problem))
     assert worth is not None
     best = problem.channels[int(np.argmax(worth.channels))].name
     assert found["first"] == best == found["designs"][0]["channel"]
@@ -31,7 +30,7 @@ def test_the_channel_worth_most_to_know_comes_first() -> None:
 
 def test_the_expected_lift_is_that_of_the_curves_and_of_every_draw() -> None:
     problem = s_shaped_with_draws()
-    for design in experiment(problem, Asked(20.0))["designs"]:
+    for design in experiment(problem, AskedTest(20.0))["designs"]:
         (channel,) = (c for c in problem.channels if c.name == design["channel"])
         lifts = np.array(
             [
@@ -45,7 +44,7 @@ def test_the_expected_lift_is_that_of_the_curves_and_of_every_draw() -> None:
 
 def test_a_design_that_detects_meets_its_power_in_simulated_tests() -> None:
     rng = np.random.default_rng(4)
-    for design in experiment(s_shaped_with_draws(), Asked(150.0, power=0.8))["designs"]:
+    for design in experiment(s_shaped_with_draws(), AskedTest(150.0, power=0.8))["designs"]:
         if not design["detects"]:
             continue
         n = design["periods"]
@@ -58,12 +57,12 @@ def test_a_design_that_detects_meets_its_power_in_simulated_tests() -> None:
 
 def test_a_smaller_change_than_the_one_chosen_would_not_be_found() -> None:
     problem = two_michaelis_menten()
-    (design,) = experiment(problem, Asked(25.0, channels=("search",)))["designs"]
+    (design,) = experiment(problem, AskedTest(25.0, channels=("search",)))["designs"]
     assert design["detects"]
     assert (
         abs(design["spend_change_per_period"]) > 10.2
     )  # more than recommended, for less is not seen
-    precision = Precision(25.0, 0.0, 0.8, 0.1, 0)
+    precision = PrecisionOfTest(25.0, 0.0, 0.8, 0.1, 0)
     recommended = design["recommended_spend"] - design["current_spend"]
     curve = problem.channels[1].response.saturation
     lift = float(curve.value(30.0 + recommended) - curve.value(30.0))
@@ -71,7 +70,7 @@ def test_a_smaller_change_than_the_one_chosen_would_not_be_found() -> None:
 
 
 def test_noise_that_drowns_everything_is_said_so() -> None:
-    design = experiment(two_michaelis_menten(), Asked(5000.0))["designs"][0]
+    design = experiment(two_michaelis_menten(), AskedTest(5000.0))["designs"][0]
     assert not design["detects"]
     assert not design["settles"]
     assert design["minimum_detectable_lift"] > abs(design["expected_lift"])
@@ -88,7 +87,7 @@ def test_break_even_is_what_the_money_brings_elsewhere() -> None:
     plan = make_plan(problem)
     price = price_of_money(plan)
     assert price == pytest.approx(plan.budget_price)
-    for design in experiment(problem, Asked(1.0))["designs"]:
+    for design in experiment(problem, AskedTest(1.0))["designs"]:
         assert design["break_even_lift"] == pytest.approx(price * design["spend_change_per_period"])
         # At the recommended spend itself the shift pays: both curves are concave.
         assert design["expected_lift"] > design["break_even_lift"]
@@ -102,19 +101,19 @@ def test_the_price_of_money_does_not_depend_on_the_goal() -> None:
 
 
 def test_carryover_settles_before_a_block_counts() -> None:
-    found = experiment(s_shaped_with_draws(), Asked(20.0, channels=("tv",)))
+    found = experiment(s_shaped_with_draws(), AskedTest(20.0, channels=("tv",)))
     # 0.4^k is left after k periods: a tenth after the third one has begun.
     assert found["designs"][0]["wash_in_periods"] == 2
 
 
 def test_a_plan_over_time_is_no_base() -> None:
     with pytest.raises(InvalidInput):
-        experiment(two_michaelis_menten(horizon=Horizon(3)), Asked(1.0))
+        experiment(two_michaelis_menten(horizon=Horizon(3)), AskedTest(1.0))
 
 
 def test_a_design_is_a_lift_test_of_all_its_changed_periods() -> None:
     problem = replace(s_shaped_with_draws(), frequency="month")
-    found = experiment(problem, Asked(20.0, channels=("tv",), start=date(2025, 11, 1)))
+    found = experiment(problem, AskedTest(20.0, channels=("tv",), start=date(2025, 11, 1)))
     (design,) = found["designs"]
     test = design["lift_test"]
     changed = design["periods"] + design["wash_in_periods"]
@@ -132,5 +131,5 @@ def test_a_design_is_a_lift_test_of_all_its_changed_periods() -> None:
     }
     (told,) = (s for s in design["explanation"] if s["code"] == "lift_test")
     assert "less 1.5 times what came in in the 4 periods before" in told["text"]
-    undated = experiment(problem, Asked(20.0, channels=("tv",)))["designs"][0]["lift_test"]
+    undated = experiment(problem, AskedTest(20.0, channels=("tv",)))["designs"][0]["lift_test"]
     assert (undated["start"], undated["end"]) == (None, None)

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shared.curves.adstock import Geometric
 from shared.errors import InvalidInput
-from shared.plan.frontier import KINDS, frontier
 from shared.plan.optimize import make_plan
+from shared.plan.scenarios import KINDS, frontier
 from shared.problem.model import Goal, Horizon, Problem, Risk
 from tests.plan.problems import s_shaped_with_draws, two_michaelis_menten
 
@@ -19,8 +20,9 @@ def base(between: str) -> Problem:
         return s_shaped_with_draws(count=24)
     problem = two_michaelis_menten(spend_all=False, goal=Goal(value_per_outcome=0.4))
     if between == "short_long_term":
-        drawn = s_shaped_with_draws(count=1)
-        return replace(drawn, budget=300.0, horizon=Horizon(periods=3))
+        tv, search = two_michaelis_menten().channels
+        tv = replace(tv, response=replace(tv.response, adstock=Geometric(0.5)))
+        return Problem((tv, search), budget=300.0, horizon=Horizon(periods=3))
     return problem
 
 
@@ -51,7 +53,7 @@ def test_the_ends_are_the_problems_solved_apart() -> None:
 
 
 def test_the_worst_case_end_is_the_worst_case_plan() -> None:
-    problem = base("expected_worst_case")
+    problem = s_shaped_with_draws(count=8)
     points = frontier(problem, "expected_worst_case", 2)["points"]
     careful = make_plan(replace(problem, risk=Risk("worst_case")))
     draws = careful.best.total_draws()

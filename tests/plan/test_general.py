@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from shared.plan.optimize import answer, make_plan
+from shared.plan.plan import Plan
 from shared.plan.prices import bindings
 from shared.plan.score import score
 from shared.plan.words import number
-from shared.problem.canonical import canonicalise
 from shared.problem.lower import lower
-from shared.problem.model import Constraint, Goal, Horizon, Problem
-from shared.problem.plain_program import as_program
+from shared.problem.model import Constraint, Goal, Horizon, Problem, SolverOptions
+from tests.arrays import arrays_of
 from tests.plan.problems import s_shaped_with_draws
 
 SPEND = np.array([[30.0, 0.0, 10.0, 60.0], [20.0, 40.0, 30.0, 0.0], [10.0, 20.0, 30.0, 40.0]])
 
 
 def over_time(**changes: object) -> Problem:
-    base = s_shaped_with_draws()
+    base = s_shaped_with_draws(count=12)
     channels = (replace(base.channels[0], prior_spend=(50.0, 25.0)), *base.channels[1:])
     return replace(
         base, **({"channels": channels, "budget": 290.0, "horizon": Horizon(periods=4)} | changes)
@@ -32,7 +32,7 @@ def test_one_period_scores_like_the_single_budget() -> None:
     problem = s_shaped_with_draws()
     spend = np.array([20.0, 50.0, 30.0])
     general = score(lower(problem), spend[:, None])
-    plain = score(as_program(canonicalise(problem)), spend[:, None])
+    plain = score(arrays_of(problem).program(), spend[:, None])
     assert general.outcome == pytest.approx(plain.outcome)
     assert general.marginal == pytest.approx(plain.marginal)
     assert general.draws == pytest.approx(plain.draws)
@@ -80,8 +80,14 @@ def test_rows_that_hold_are_named_with_the_arms_that_they_hold() -> None:
     assert held == [[], ["online"], ["online"]]
 
 
-def test_beyond_observed_is_told_by_the_period() -> None:
-    result = answer(make_plan(over_time()))
+@pytest.fixture(scope="module")
+def ahead() -> Plan:
+    """All four periods planned at once."""
+    return make_plan(over_time(options=SolverOptions(gap=1e-3)))
+
+
+def test_beyond_observed_is_told_by_the_period(ahead: Plan) -> None:
+    result = answer(ahead)
     (warning,) = [w for w in result["warnings"] if w["code"] == "extrapolation"]
     for row in result["allocation"]:
         most = max(part["spend"] for part in row["periods"])
@@ -89,8 +95,8 @@ def test_beyond_observed_is_told_by_the_period() -> None:
         assert (f"{row['channel']} ({number(most)})" in warning["message"]) == row["extrapolated"]
 
 
-def test_periods_add_up_to_the_rows_and_totals() -> None:
-    result = answer(make_plan(over_time()))
+def test_periods_add_up_to_the_rows_and_totals(ahead: Plan) -> None:
+    result = answer(ahead)
     for row in result["allocation"]:
         for field in ("spend", "outcome"):
             assert sum(part[field] for part in row["periods"]) == pytest.approx(row[field])
@@ -100,9 +106,8 @@ def test_periods_add_up_to_the_rows_and_totals() -> None:
     assert result["totals"]["spend"] == pytest.approx(290.0, abs=0.005)
 
 
-def test_foresight_never_adds_less_than_nothing() -> None:
+def test_foresight_never_adds_less_than_nothing(ahead: Plan) -> None:
     in_turn = make_plan(over_time(horizon=Horizon(periods=4, mode="sequential")))
-    ahead = make_plan(over_time())
     assert in_turn.best.total <= ahead.certificate.upper_bound * (1 + 1e-9)
     assert [code for code, _ in in_turn.notes] == ["foresight"]
     assert in_turn.best.spend.sum(axis=0) == pytest.approx(np.full(4, 72.5), rel=1e-6)

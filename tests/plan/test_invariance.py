@@ -30,7 +30,7 @@ def request(seed: int) -> Raw:
     raw = mixed(50_000 + seed)
     for _, arm in arms_of(raw):
         arm.pop("increment", None)
-    raw["solver"] = {"gap": GAP, "time_limit_s": 5}
+    raw["solver"] = {"gap": GAP, "time_limit_s": 1}
     return raw
 
 

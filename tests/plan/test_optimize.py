@@ -153,6 +153,18 @@ def test_warns_where_the_plan_extrapolates_and_where_a_default_holds_it() -> Non
     assert codes.count("default_max_spend_binds") == 1
 
 
+def test_a_channel_that_its_largest_change_keeps_at_nothing_is_named() -> None:
+    stuck = {"current_spend": 0.0, "max_change": 0.5}
+    result = answer(make_plan(with_channel(two_michaelis_menten(), 0, **stuck)))
+    assert result["allocation"][0]["spend"] == 0.0
+    said = [w["message"] for w in result["warnings"] if w["code"] == "never_starts"]
+    assert len(said) == 1
+    assert "max_spend" in said[0]
+    for change in ({"max_change": None}, {"current_spend": 1.0}, {"locked": True}):
+        free = answer(make_plan(with_channel(two_michaelis_menten(), 0, **(stuck | change))))
+        assert "never_starts" not in {w["code"] for w in free["warnings"]}
+
+
 def test_thin_evidence_is_said() -> None:
     """Draws in which either of two look-alike channels may be the better one."""
     rng = np.random.default_rng(3)

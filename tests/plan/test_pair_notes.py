@@ -10,8 +10,7 @@ import pytest
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Hill
-from shared.plan.optimize import make_plan
-from shared.plan.pair_notes import levels_in_draws
+from shared.plan.optimize import levels_in_draws, make_plan
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Interaction, Problem
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.plan.power import Precision, contrast
+from shared.plan.experiment import PrecisionOfTest, contrast
 
 RUNS = 8000
 
 
-def found_in(precision: Precision, effect: float, periods: int, seed: int) -> float:
+def found_in(precision: PrecisionOfTest, effect: float, periods: int, seed: int) -> float:
     """Share of simulated tests that find ``effect``, from outcomes period by period."""
     rng = np.random.default_rng(seed)
     length = 2 * periods + precision.wash
@@ -27,16 +27,16 @@ def found_in(precision: Precision, effect: float, periods: int, seed: int) -> fl
 
 
 CASES = [
-    (Precision(30.0, 0.0, 0.8, 0.1, 0), 6),
-    (Precision(30.0, 0.0, 0.9, 0.05, 3), 10),
-    (Precision(10.0, 0.5, 0.8, 0.1, 2), 8),
-    (Precision(10.0, -0.4, 0.7, 0.2, 1), 5),
+    (PrecisionOfTest(30.0, 0.0, 0.8, 0.1, 0), 6),
+    (PrecisionOfTest(30.0, 0.0, 0.9, 0.05, 3), 10),
+    (PrecisionOfTest(10.0, 0.5, 0.8, 0.1, 2), 8),
+    (PrecisionOfTest(10.0, -0.4, 0.7, 0.2, 1), 5),
 ]
 
 
 @pytest.mark.parametrize(("precision", "periods"), CASES)
 def test_the_power_asked_for_is_met_at_the_least_detectable_effect(
-    precision: Precision, periods: int
+    precision: PrecisionOfTest, periods: int
 ) -> None:
     effect = precision.detectable(periods)
     spread = np.sqrt(precision.power * (1 - precision.power) / RUNS)
@@ -46,13 +46,15 @@ def test_the_power_asked_for_is_met_at_the_least_detectable_effect(
 
 
 @pytest.mark.parametrize(("precision", "periods"), CASES)
-def test_what_is_not_there_is_found_as_seldom_as_asked(precision: Precision, periods: int) -> None:
+def test_what_is_not_there_is_found_as_seldom_as_asked(
+    precision: PrecisionOfTest, periods: int
+) -> None:
     spread = np.sqrt(precision.alpha * (1 - precision.alpha) / RUNS)
     assert found_in(precision, 0.0, periods, 2) == pytest.approx(precision.alpha, abs=4 * spread)
 
 
 @pytest.mark.parametrize(("precision", "periods"), CASES)
-def test_the_power_at_any_effect(precision: Precision, periods: int) -> None:
+def test_the_power_at_any_effect(precision: PrecisionOfTest, periods: int) -> None:
     for seed, share in enumerate((0.3, 0.8, 1.5)):
         effect = share * precision.detectable(periods)
         claimed = float(precision.finds(effect, periods))
@@ -63,7 +65,7 @@ def test_the_power_at_any_effect(precision: Precision, periods: int) -> None:
 
 
 def test_the_error_is_that_of_the_whole_covariance() -> None:
-    precision = Precision(7.0, 0.6, 0.8, 0.1, 3)
+    precision = PrecisionOfTest(7.0, 0.6, 0.8, 0.1, 3)
     weights = contrast(9, 3)
     lag = np.abs(np.subtract.outer(np.arange(21), np.arange(21)))
     variance = 49.0 * weights @ (0.6**lag) @ weights
@@ -71,11 +73,11 @@ def test_the_error_is_that_of_the_whole_covariance() -> None:
 
 
 def test_independent_periods_have_the_textbook_error() -> None:
-    assert Precision(7.0, 0.0, 0.8, 0.1, 0).error(8) == pytest.approx(7.0 * np.sqrt(2 / 8))
+    assert PrecisionOfTest(7.0, 0.0, 0.8, 0.1, 0).error(8) == pytest.approx(7.0 * np.sqrt(2 / 8))
 
 
 def test_the_fewest_periods_are_enough_and_one_less_is_not() -> None:
-    precision = Precision(30.0, 0.2, 0.8, 0.1, 1)
+    precision = PrecisionOfTest(30.0, 0.2, 0.8, 0.1, 1)
     for effect in (20.0, 35.0, -50.0):
         periods = precision.periods_for(effect, 200)
         assert periods is not None
@@ -98,5 +100,5 @@ def test_the_error_of_the_whole_effect_is_that_of_simulated_tests(correlation: f
         noise[:, t] = correlation * noise[:, t - 1] + fresh
     found = 40.0 * noise[:, periods:].sum(axis=1)
     found -= 40.0 * noise[:, :periods].mean(axis=1) * (periods + wash)
-    error = Precision(40.0, correlation, 0.8, 0.1, wash).error_in_all(periods)
+    error = PrecisionOfTest(40.0, correlation, 0.8, 0.1, wash).error_in_all(periods)
     assert np.std(found) == pytest.approx(error, rel=0.02)

@@ -13,8 +13,8 @@ import pytest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import MarginalError
-from shared.plan.best_move import best_move
-from shared.plan.experiment import Asked, experiment
+from shared.plan.evaluate import best_move
+from shared.plan.experiment import AskedTest, experiment
 from shared.plan.optimize import answer, make_plan
 from shared.plan.transition import transition
 from shared.plan.yardstick import yardstick
@@ -202,7 +202,7 @@ def test_steps_and_tests_are_told_by_their_figures(name: str) -> None:
     problem = PROBLEMS[name]
     noise = 0.02 * make_plan(problem).best.total
     told = transition(problem, 0.15, 4)["explanation"]
-    for design in experiment(problem, Asked(noise, 0.2))["designs"]:
+    for design in experiment(problem, AskedTest(noise, 0.2))["designs"]:
         told += design["explanation"]
     assert {tuple(unsupported(sentence)) for sentence in told} == {()}
 
@@ -213,6 +213,6 @@ def test_a_move_is_told_by_its_figures(name: str) -> None:
     measure = yardstick(problem)
     plan = make_plan(problem)
     spend = plan.best.spend * np.linspace(0.7, 1.0, len(plan.best.spend))[:, None]
-    found = best_move(problem, measure, spend)
+    found = best_move(measure, spend)
     if found is not None:
         assert not unsupported({"text": found["text"], "data": found})

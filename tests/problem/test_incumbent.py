@@ -10,8 +10,7 @@ import pytest
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential
-from shared.problem.canonical import canonicalise
-from shared.problem.incumbent import ALLOWED, decisions, incumbent
+from shared.problem.incumbent import ALLOWED, decisions, incumbent, known_plan
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Horizon, Problem
 
@@ -32,9 +31,8 @@ def test_todays_plan_counts_only_where_it_is_allowed() -> None:
     a, b = Channel("a", CURVE, current_spend=40), Channel("b", CURVE, current_spend=60)
 
     def today(*channels: Channel, **more: Any) -> list[float] | None:
-        task = canonicalise(problem(*channels, **more))
-        found = incumbent(task, task.current)
-        return None if found is None else found.tolist()
+        found = known_plan(lower(problem(*channels, **more)))
+        return None if found is None else found[:, 0].tolist()
 
     assert today(a, b) == [40, 60]
     assert today(a, b, budget=101) is None
@@ -109,10 +107,10 @@ def test_what_a_plan_misses_by_rounding_is_made_up_for(rule: str) -> None:
 
 
 def test_what_is_no_plan_of_the_problem_is_none() -> None:
-    one = canonicalise(problem(*three()))
+    one = lower(problem(*three()))
     assert incumbent(one, None) is None
-    assert incumbent(one, np.array([50.0, 50.0])) is None
-    assert incumbent(one, np.array([50.0, 50.0, np.nan])) is None
+    assert incumbent(one, np.array([[50.0], [50.0]])) is None
+    assert incumbent(one, np.array([[50.0], [50.0], [np.nan]])) is None
     over_time = lower(problem(*three(), horizon=Horizon(2, mode="constant")))
     assert decisions(over_time, np.array([[10.0, 20.0], [20.0, 20.0], [10.0, 20.0]])) is None
     assert decisions(over_time, np.full((3, 3), 10.0)) is None

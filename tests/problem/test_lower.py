@@ -9,7 +9,7 @@ from shared.curves.adstock import Adstock, Delayed, Geometric, WeibullCdf, Weibu
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Power, Saturation
 from shared.errors import Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
-from shared.problem import linear_rows
+from shared.problem import lower as compiler
 from shared.problem.feasibility import feasible_point
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Goal, Horizon, Interaction, Problem
@@ -236,7 +236,9 @@ def test_a_free_budget_has_ceilings_that_cost_nothing() -> None:
 def test_a_frequency_cap_is_a_ceiling_on_spend() -> None:
     people = Exponential(1000.0, 0.01)  # ten new people a unit of money, at first
     goal = Goal("maximize_reach", max_frequency=2.0)
-    program = lower(Problem((channel("a", curve=people),), budget=900.0, goal=goal))
+    program = lower(
+        Problem((channel("a", curve=people),), budget=900.0, spend_all=False, goal=goal)
+    )
     cap = program.upper[0, 0]
     assert 10.0 * cap / float(people.value(cap)) == pytest.approx(2.0, rel=1e-12)
     assert program.upper_by == ("max_frequency",)
@@ -301,7 +303,7 @@ def test_what_cannot_be_is_refused(problem: Problem, error: type[Exception] | No
 
 
 def test_too_many_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear_rows, "MOST_ENTRIES", 30)
+    monkeypatch.setattr(compiler, "MOST_ENTRIES", 30)
     problem = Problem((channel(),), budget=9.0, horizon=Horizon(5, max_change=0.1))
     with pytest.raises(InputTooLarge):
         lower(problem)

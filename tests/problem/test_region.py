@@ -112,6 +112,7 @@ def test_a_minimum_rounds_both_sides() -> None:
 
 def test_a_cut_of_adstocked_spend_narrows_spend() -> None:
     program = one_period()
+    program = replace(program, carry=2.0 * program.carry)
     root = root_region(program)
     assert root is not None
     below, above = halves(program, root, SplitArgument(0, 0, 40.0, 1, 2))

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from shared.curves.saturation import Exponential, Tabulated
 from shared.curves.stack import DrawStack, stack, stack_draws
 from shared.errors import InvalidInput
-from shared.problem.canonical import Canonical
 from shared.problem.model import Risk
-from shared.problem.plain_program import as_canonical, as_program
 from shared.problem.risk import (
     admissible,
     measure,
@@ -22,6 +20,7 @@ from shared.problem.risk import (
     weights_at,
 )
 from shared.problem.risk_program import check_program_risk
+from shared.solve.one_budget.form import OneBudget, one_budget
 
 COHERENT = (
     Risk("expected"),
@@ -35,12 +34,12 @@ COHERENT = (
 OUTCOMES = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=30).map(np.array)
 
 
-def task() -> Canonical:
+def task() -> OneBudget:
     draws = [
         [Exponential(top, 0.5) for top in (1.0, 2.0, 4.0)],
         [Tabulated((0.0, 1.0, 3.0), (0.0, top, 2 * top)) for top in (1.0, 0.5, 3.0)],
     ]
-    return Canonical(
+    return OneBudget(
         names=("a", "b"),
         curves=stack([d[0] for d in draws]),
         draws=stack_draws(draws),
@@ -112,7 +111,7 @@ def test_scaled_curves_and_draws_are_those_of_scaled_spend() -> None:
 
 
 def test_one_budget_is_the_same_in_either_form() -> None:
-    back = as_canonical(as_program(task()))
+    back = one_budget(task().program())
     assert back is not None
     assert (back.budget, back.spend_all, back.names) == (3.0, True, ("a", "b"))
     spend = np.array([1.2, 1.8])
@@ -132,11 +131,11 @@ def test_one_budget_is_the_same_in_either_form() -> None:
 )
 def test_faults_are_located(risk: Risk, pointer: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_program_risk(as_program(task()), risk)
+        check_program_risk(task().program(), risk)
     assert refused.value.faults[0].pointer == pointer
 
 
 def test_no_draws_is_a_fault() -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_program_risk(replace(as_program(task()), draws=None), Risk("cvar"))
+        check_program_risk(replace(task().program(), draws=None), Risk("cvar"))
     assert refused.value.faults[0].code == "no_draws"

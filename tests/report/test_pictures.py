@@ -20,10 +20,9 @@ from shared.curves.curveset import (
 from shared.curves.saturation import saturation_from_dict
 from shared.history.table import History
 from shared.problem.model import Channel, Problem
-from shared.report.catalogue import PLOTS, plot_of
+from shared.report.catalogue import PLOTS, plot_of, png, svg
 from shared.report.material import Material
 from shared.report.page import page
-from shared.report.picture import png, svg
 from shared.report.plot import Missing, Plot, Share
 
 WEEKS = 30

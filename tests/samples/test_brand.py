@@ -14,11 +14,10 @@ from samples.simulate import simulate
 from samples.truth import steady_state
 from shared.curves.curveset import Response
 from shared.history.parse import parse
-from shared.problem.canonical import canonicalise
+from shared.problem.lower import lower
 from shared.problem.model import Channel, Problem, SolverOptions
-from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import certify
-from shared.solve.dispatch import solve
+from shared.solve.solver import solve
 
 HERE = Path(samples.__file__).parent
 TRUTH = json.loads((HERE / "brand_truth.json").read_text())
@@ -113,9 +112,9 @@ def test_brute_force_and_the_products_solver_agree(which):
         )
         for c in TRUTH["channels"]
     )
-    canonical = canonicalise(Problem(channels, best["budget"]))
-    solved = solve(canonical, SolverOptions())
-    certificate = certify(as_program(canonical), solved.spend[:, None], solved.proof)
+    program = lower(Problem(channels, best["budget"]))
+    solved = solve(program, SolverOptions())
+    certificate = certify(program, solved.plan, solved.proof)
     assert certificate.objective == pytest.approx(best["value"], rel=1e-9)
     assert best["value"] <= certificate.upper_bound * (1 + 1e-9)
     assert certificate.objective <= best["upper_bound"]

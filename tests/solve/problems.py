@@ -17,10 +17,12 @@ from shared.curves.saturation import (
 )
 from shared.curves.stack import stack, stack_draws
 from shared.problem.aim import Aim
-from shared.problem.canonical import Canonical, outcome
-from shared.problem.plain_program import as_program
+from shared.problem.model import SolverOptions
 from shared.problem.proof import Cut, Leaf, Proof, SplitDecision
+from shared.solve import solver
 from shared.solve.certify.certificate import Certificate, certify
+from shared.solve.one_budget.form import OneBudget
+from shared.solve.search import Solution
 
 CONCAVE = ("hill", "exponential", "logistic", "michaelis_menten", "logarithmic", "power")
 ALL = (*CONCAVE, "s_hill", "sigmoid", "tabulated")
@@ -53,7 +55,7 @@ def curve(rng: np.random.Generator, kind: str) -> Saturation:
     raise ValueError(kind)
 
 
-def canonical(
+def boxes(
     curves: list[Saturation],
     budget: float,
     *,
@@ -62,12 +64,12 @@ def canonical(
     spend_all: bool = True,
     draws: list[list[Saturation]] | None = None,
     current: object = None,
-) -> Canonical:
+) -> OneBudget:
     """A problem over the curves; bounds default to 0 and the budget."""
     n = len(curves)
     low = np.zeros(n) if lower is None else np.asarray(lower, dtype=float)
     high = np.full(n, budget) if upper is None else np.minimum(np.asarray(upper, float), budget)
-    return Canonical(
+    return OneBudget(
         names=tuple(f"c{i}" for i in range(n)),
         curves=stack(curves),
         draws=None if draws is None else stack_draws(draws),
@@ -83,7 +85,7 @@ def canonical(
 
 def random_problem(
     rng: np.random.Generator, n: int, kinds: tuple[str, ...] = ALL, draws: int = 0
-) -> Canonical:
+) -> OneBudget:
     """Random curves of ``kinds``, a budget from tight to ample, some channels with bounds."""
     curves = [curve(rng, str(rng.choice(kinds))) for _ in range(n)]
     budget = float(rng.uniform(0.1, 0.9) * n)
@@ -96,10 +98,10 @@ def random_problem(
     if upper.sum() < budget:
         upper[:] = budget
     samples = [[shaken(rng, c) for _ in range(draws)] for c in curves] if draws else None
-    return canonical(curves, budget, lower=lower, upper=upper, draws=samples)
+    return boxes(curves, budget, lower=lower, upper=upper, draws=samples)
 
 
-def twins(rng: np.random.Generator, n: int, draws: int = 0) -> Canonical:
+def twins(rng: np.random.Generator, n: int, draws: int = 0) -> OneBudget:
     """Channels of which many are copies of each other, some but for their bounds."""
     kinds = ("s_hill", "sigmoid", "exponential")
     few = [curve(rng, str(rng.choice(kinds))) for _ in range(2)]
@@ -107,7 +109,7 @@ def twins(rng: np.random.Generator, n: int, draws: int = 0) -> Canonical:
     budget = float(rng.uniform(0.1, 0.9) * n)
     lower = np.where(rng.random(n) < 0.15, 0.1 * budget / n, 0.0)
     samples = [[shaken(rng, c) for _ in range(draws)] for c in few]
-    return canonical(
+    return boxes(
         [few[i] for i in pick],
         budget,
         lower=lower,
@@ -127,7 +129,7 @@ def shaken(rng: np.random.Generator, curve: Saturation) -> Saturation:
     return type(curve)(**moved)
 
 
-def random_plans(rng: np.random.Generator, problem: Canonical, count: int) -> np.ndarray:
+def random_plans(rng: np.random.Generator, problem: OneBudget, count: int) -> np.ndarray:
     """Feasible plans (count, n): corners, near-corners and mixtures."""
     low, room = problem.lower, problem.upper - problem.lower
     out = []
@@ -146,10 +148,10 @@ def random_plans(rng: np.random.Generator, problem: Canonical, count: int) -> np
     return np.array(out).reshape(-1, problem.n)
 
 
-def on_grid(problem: Canonical, steps: int) -> float:
+def on_grid(problem: OneBudget, steps: int) -> float:
     """The best plan in multiples of budget / steps, by dynamic programming (bounds kept)."""
     grid = np.linspace(0.0, problem.budget, steps + 1)
-    value = outcome(problem, np.repeat(grid[:, None], problem.n, axis=1))
+    value = problem.outcome(np.repeat(grid[:, None], problem.n, axis=1))
     hair = 1e-12 * problem.budget
     allowed = (grid[:, None] >= problem.lower - hair) & (grid[:, None] <= problem.upper + hair)
     value = np.where(allowed, value, -np.inf)
@@ -159,11 +161,16 @@ def on_grid(problem: Canonical, steps: int) -> float:
     return float(best[-1])
 
 
+def solve(problem: OneBudget, options: SolverOptions, start: np.ndarray | None = None) -> Solution:
+    """What the one door answers; ``start`` is (n,)."""
+    return solver.solve(problem.program(), options, None if start is None else start[:, None])
+
+
 def certified(
-    problem: Canonical, spend: np.ndarray, proof: Proof, aim: Aim | None = None
+    problem: OneBudget, spend: np.ndarray, proof: Proof, aim: Aim | None = None
 ) -> Certificate:
     """The certificate of a plan (n,) of one budget."""
-    program = as_program(problem)
+    program = problem.program()
     return certify(program if aim is None else program.aimed(aim), spend[:, None], proof)
 
 

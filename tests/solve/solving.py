@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from shared.problem.aim import Aim
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Proof
-from shared.problem.risk_program import read_as
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.search import Solution
 from shared.solve.solver import solve
@@ -46,6 +45,11 @@ class Solved:
     @property
     def nodes(self) -> int:
         return self.solution.nodes
+
+
+def read_as(program: Program, aim: Aim, risk: Risk) -> Program:
+    """The program with its aim and with how its outcome is read."""
+    return replace(program.aimed(aim), risk=None if risk.measure == "expected" else risk)
 
 
 def solve_risk(

@@ -8,24 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import certified, leaf
+from problems import certified, leaf, solve
 
 from shared.curves.saturation import Hill, Power, Saturation, Sigmoid
 from shared.curves.stack import stack, stack_draws
-from shared.problem.canonical import Canonical, outcome
 from shared.problem.model import SolverOptions
-from shared.problem.plain_program import as_program
 from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify_all
-from shared.solve.dispatch import solve
 from shared.solve.one_budget.budgets import Budgets, solve_budgets
+from shared.solve.one_budget.form import OneBudget
 
 GAP = 1e-4
 
 
-def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> Canonical:
+def _boxes(curves: list[Saturation], draws: Any, budget: float, **changes: Any) -> OneBudget:
     n = len(curves)
-    plain = Canonical(
+    plain = OneBudget(
         names=tuple(f"c{i}" for i in range(n)),
         curves=stack(curves),
         draws=None if draws is None else stack_draws(draws),
@@ -41,12 +39,12 @@ def _canonical(curves: list[Saturation], draws: Any, budget: float, **changes: A
 
 
 def certify_budgets(
-    each: list[Canonical], spend: np.ndarray, proofs: list[Proof], accuracy: float
+    each: list[OneBudget], spend: np.ndarray, proofs: list[Proof], accuracy: float
 ) -> list[Certificate]:
-    return certify_all([as_program(one) for one in each], list(spend[:, :, None]), proofs, accuracy)
+    return certify_all([one.program() for one in each], list(spend[:, :, None]), proofs, accuracy)
 
 
-def _random(kind: str, seed: int, n: int = 6) -> Canonical:
+def _random(kind: str, seed: int, n: int = 6) -> OneBudget:
     """Curves of a kind at the largest budget, 15 a channel; some with floors and ceilings."""
     rng = np.random.default_rng(seed)
     curves: list[Saturation] = []
@@ -73,19 +71,19 @@ def _random(kind: str, seed: int, n: int = 6) -> Canonical:
     budget = 15.0 * n
     lower = np.where(rng.random(n) < 0.3, rng.uniform(0.0, 3.0, n), 0.0)
     upper = np.where(rng.random(n) < 0.3, rng.uniform(20.0, 50.0, n), budget)
-    return _canonical(curves, draws, budget, lower=lower, upper=np.maximum(upper, lower))
+    return _boxes(curves, draws, budget, lower=lower, upper=np.maximum(upper, lower))
 
 
-def _each(canonical: Canonical, budgets: np.ndarray) -> list[Canonical]:
-    room = budgets[:, None] - canonical.lower.sum() + canonical.lower
+def _each(task: OneBudget, budgets: np.ndarray) -> list[OneBudget]:
+    room = budgets[:, None] - task.lower.sum() + task.lower
     return [
-        replace(canonical, budget=float(b), upper=np.minimum(canonical.upper, r))
+        replace(task, budget=float(b), upper=np.minimum(task.upper, r))
         for b, r in zip(budgets, room, strict=True)
     ]
 
 
-def _solved(canonical: Canonical, budgets: np.ndarray) -> Budgets:
-    found = solve_budgets(canonical, budgets, GAP, math.inf)
+def _solved(task: OneBudget, budgets: np.ndarray) -> Budgets:
+    found = solve_budgets(task, budgets, GAP, math.inf)
     assert found is not None
     return found
 
@@ -93,10 +91,10 @@ def _solved(canonical: Canonical, budgets: np.ndarray) -> Budgets:
 @pytest.mark.parametrize("kind", ["concave", "s_shaped", "sigmoid", "draws"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> None:
-    canonical = _random(kind, seed)
-    budgets = np.linspace(0.4, 1.0, 13) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random(kind, seed)
+    budgets = np.linspace(0.4, 1.0, 13) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     assert not np.isnan(found.spend).any()
     assert found.spend.sum(axis=1) == pytest.approx(budgets, rel=1e-13)
     proven = certify_budgets(each, found.spend, found.proofs, 0.05 * GAP)
@@ -105,11 +103,11 @@ def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> 
         assert np.all(spend >= one.lower)
         assert np.all(spend <= one.upper * (1 + 1e-12))
         alone = solve(one, SolverOptions(gap=1e-6))
-        best = float(outcome(one, alone.spend).sum())
+        best = float(one.outcome(alone.spend).sum())
         assert bounded.proven
         assert bounded.max_constraint_violation <= 1e-12
         assert bounded.upper_bound >= best
-        assert bounded.objective == pytest.approx(float(outcome(one, spend).sum()), rel=1e-14)
+        assert bounded.objective == pytest.approx(float(one.outcome(spend).sum()), rel=1e-14)
         # Bounded together or alone, a proof says the same to the accuracy that was asked for.
         single = certified(one, spend, proof)
         assert bounded.upper_bound == pytest.approx(single.upper_bound, rel=GAP)
@@ -120,10 +118,10 @@ def test_every_budget_is_what_a_solve_of_its_own_gives(kind: str, seed: int) -> 
 
 
 def test_concave_plans_are_stationary_to_the_last_digits() -> None:
-    canonical = _random("concave", 5)
-    budgets = np.linspace(0.3, 1.0, 9) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random("concave", 5)
+    budgets = np.linspace(0.3, 1.0, 9) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     proven = certify_budgets(each, found.spend, found.proofs, 0.05 * GAP)
     assert max(bounded.relative_gap for bounded in proven) < 1e-11
     for one, spend, proof in zip(each, found.spend, found.proofs, strict=True):
@@ -131,29 +129,29 @@ def test_concave_plans_are_stationary_to_the_last_digits() -> None:
 
 
 def test_budgets_whose_prices_are_worlds_apart_are_left_to_others() -> None:
-    saturated = _canonical([Sigmoid(10.0, 1.0, 5.0), Sigmoid(20.0, 1.0, 4.0)], None, 1e3)
+    saturated = _boxes([Sigmoid(10.0, 1.0, 5.0), Sigmoid(20.0, 1.0, 4.0)], None, 1e3)
     assert solve_budgets(saturated, np.array([1.0, 10.0, 1e3]), GAP, math.inf) is None
 
 
 def test_straight_lines_leave_a_plan_or_none_but_no_false_bound() -> None:
-    canonical = _canonical([Power(2.0, 1.0), Hill(50.0, 10.0, 2.0), Power(1.0, 1.0)], None, 60.0)
+    task = _boxes([Power(2.0, 1.0), Hill(50.0, 10.0, 2.0), Power(1.0, 1.0)], None, 60.0)
     budgets = np.array([20.0, 40.0, 60.0])
-    found = solve_budgets(canonical, budgets, GAP, math.inf)
+    found = solve_budgets(task, budgets, GAP, math.inf)
     if found is None:
         return
-    each = _each(canonical, budgets)
+    each = _each(task, budgets)
     known = ~np.isnan(found.spend).any(axis=1)
     spend = np.where(known[:, None], found.spend, 0.0)
     for one, bounded in zip(each, certify_budgets(each, spend, found.proofs, GAP), strict=True):
-        best = float(outcome(one, solve(one, SolverOptions()).spend).sum())
+        best = float(one.outcome(solve(one, SolverOptions()).spend).sum())
         assert bounded.upper_bound >= best * (1 - 1e-12)
 
 
 def test_a_false_proof_costs_its_own_budget_only() -> None:
-    canonical = _random("s_shaped", 3)
-    budgets = np.linspace(0.5, 1.0, 4) * canonical.budget
-    found = _solved(canonical, budgets)
-    each = _each(canonical, budgets)
+    task = _random("s_shaped", 3)
+    budgets = np.linspace(0.5, 1.0, 4) * task.budget
+    found = _solved(task, budgets)
+    each = _each(task, budgets)
     good = certify_budgets(each, found.spend, found.proofs, GAP)
     false = [found.proofs[0], Proof(()), Proof((leaf(np.nan),)), found.proofs[3]]
     said = certify_budgets(each, found.spend, false, GAP)

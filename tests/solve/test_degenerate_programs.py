@@ -14,7 +14,7 @@ from shared.errors import Infeasible
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 RULES = ("cap", "floor", "share", "change", "minimum", "count", "lots", "linear")
 
@@ -103,7 +103,7 @@ def test_more_money_than_anything_can_use(rule: str, spend_all: bool) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("money", [1e-6, 1.0, 1e9])
+@pytest.mark.parametrize("money", [1e-6, 1e9])
 def test_nine_orders_of_magnitude(rule: str, money: float) -> None:
     """Channels whose sizes differ by 1e9, in any currency."""
     scales = 10.0 ** np.linspace(-4.5, 4.5, 6)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from problems import CONCAVE, canonical, random_problem
+from problems import CONCAVE, boxes, random_problem
 
 from shared.curves.saturation import Exponential, Hill, Power
 from shared.solve.one_budget.dual import fill, relax, settle
@@ -43,14 +43,14 @@ def test_any_guess_leads_to_the_same_price() -> None:
 
 
 def test_a_budget_out_of_reach_of_the_box() -> None:
-    problem = canonical([Exponential(1, 1), Exponential(2, 1)], 2.0)
+    problem = boxes([Exponential(1, 1), Exponential(2, 1)], 2.0)
     model = Relaxation(problem)
     assert relax(model, model.box(np.zeros(2), np.full(2, 0.5)), 2.0) is None
     assert relax(model, model.box(np.full(2, 1.5), np.full(2, 2.0)), 2.0) is None
 
 
 def test_a_price_exactly_on_a_tie_is_met_exactly() -> None:
-    problem = canonical([Hill(1, 1, 3), Hill(1, 1, 3), Power(0.1, 0.5)], 1.0)
+    problem = boxes([Hill(1, 1, 3), Hill(1, 1, 3), Power(0.1, 0.5)], 1.0)
     model = Relaxation(problem)
     box = model.box(problem.lower, problem.upper)
     found = relax(model, box, 1.0)

@@ -17,9 +17,9 @@ from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.risk_program import objective
 from shared.solve.certify.certificate import certify
+from shared.solve.engines.exact import solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
-from shared.solve.heuristics.space import Space
-from shared.solve.program.program_search import solve_program
+from shared.solve.heuristics.space import SearchSpace
 
 QUICK = ("gradient", "slsqp", "piecewise")
 TOLERANCE = {
@@ -93,11 +93,11 @@ def test_the_same_seed_gives_the_same_plan(method: str) -> None:
     program = over_time("s_hill")
     one, two = (solve_program(program, asked(method, 4)) for _ in range(2))
     assert one.u.tobytes() == two.u.tobytes()
-    assert one.iterations == two.iterations
+    assert (one.iterations, one.nodes, one.why) == (two.iterations, two.nodes, two.why)
 
 
 @pytest.mark.parametrize("method", QUICK)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_any_program_keeps_its_rules_and_its_bound(method: str, seed: int) -> None:
     program, plan = random_program(np.random.default_rng(seed))
     solved = solve_program(program, SolverOptions(method=method, time_limit_s=4.0), plan)
@@ -145,10 +145,9 @@ def s_shaped(seed: int, floors: tuple[Floor, ...], value: float, cost: float) ->
     return replace(free, value=value, cost=cost, floors=floors)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", ["target_outcome", "target_roas"])
-def test_targets_are_met_and_methods_agree_on_what_is_best(name: str, seed: int) -> None:
-    free = s_shaped(seed, (), 1.0, 0.0)
+def test_targets_are_met_and_methods_agree_on_what_is_best(name: str) -> None:
+    free = s_shaped(1, (), 1.0, 0.0)
     even = free.outcome(np.full((4, 2), 0.5))
     if name == "target_outcome":
         aim = Aim(value=0.0, cost=1.0, floors=(Floor(name, 1.1 * even, 0.0, 1.1 * even),))
@@ -181,7 +180,7 @@ def test_slopes_under_a_measure_and_a_target_against_finite_differences(
         pairs=(Pair(0, 2, 0.3),),
         risk=Risk(measure, level=0.3),
     )
-    space = Space(program, penalties=[2.0] * floor)
+    space = SearchSpace(program, penalties=[2.0] * floor)
     points = rng.uniform(0.3, 0.6, (3, space.n))
     slopes, step = space.gradient(points), 1e-6
     for i in range(space.n):

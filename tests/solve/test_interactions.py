@@ -11,11 +11,13 @@ from searches import one_period, over_time
 
 from shared.curves.saturation import Hill
 from shared.curves.stack import stack
+from shared.problem.aim import Floor
 from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program, Rows
-from shared.problem.proof import Leaf, Proof
-from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.problem.proof import Leaf, Proof, with_targets
+from shared.solve.certify.certificate import bound, certify
+from shared.solve.engines.exact import solve_program
+from shared.solve.engines.targets import solve_targets
 
 
 def paired(program: Program, seed: int, count: int, size: float) -> Program:
@@ -188,3 +190,52 @@ def test_the_order_of_a_pairs_names_does_not_matter() -> None:
     np.testing.assert_allclose(
         there.pair_weight(there.pairs[0]), np.sqrt(weight[0] * weight[1]), rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_target_is_bounded_like_the_objective_that_holds_it(
+    seed: int, sign: float, value: float
+) -> None:
+    """Beside interactions too, whose constants are outcome as well."""
+    plain = one_period(seed, 3, 75.0, s_shaped=False)
+    top = plain.supremum()
+    target = 0.5 * plain.outcome(np.full((3, 1), 25.0))
+    program = replace(
+        plain,
+        pairs=(Pair(0, 1, sign * 0.6 * float(min(top[:2]))),),
+        value=value,
+        cost=1.0,
+        floors=(Floor("target_outcome", target, 0.0, target),),
+    )
+    for theta in (0.0, 0.2, 3.0):
+        task, less = program.lifted(np.array([theta]))
+        solved = solve_program(task, SolverOptions(gap=1e-3, time_limit_s=3.0))
+        held = bound(task, solved.plan, solved.proof, -np.inf) - less
+        own = bound(program, solved.plan, with_targets(solved.proof, (theta,)), -np.inf)
+        assert own == pytest.approx(held, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [-0.6, 0.6])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_least_spend_beside_an_interaction_is_proven(seed: int, size: float) -> None:
+    plain = one_period(seed, 2, 60.0, s_shaped=seed == 2)
+    target = 0.6 * plain.outcome(np.full((2, 1), 30.0))
+    program = replace(
+        plain,
+        rows=replace(plain.rows, lower=np.array([-np.inf])),
+        pairs=(Pair(0, 1, size * float(plain.supremum().min())),),
+        value=0.0,
+        cost=1.0,
+        floors=(Floor("target_outcome", target, 0.0, target),),
+    )
+    solved = solve_targets(program, SolverOptions(gap=1e-4, time_limit_s=6.0))
+    certificate = certify(program, solved.plan, solved.proof)
+    steps = np.linspace(0.0, 60.0, 121)
+    plans = [np.array([[a], [b]]) for a in steps for b in steps if a + b <= 60.0]
+    plans = [u for u in plans if np.all(u <= program.upper) and program.outcome(u) >= target]
+    assert certificate.proven
+    assert certificate.upper_bound >= max(program.objective(u) for u in plans)
+    assert certificate.objective >= max(program.objective(u) for u in plans) * (1 + 1e-4)
+    assert certificate.relative_gap <= 2e-4

@@ -16,7 +16,7 @@ from shared.curves.saturation import Exponential, Hill, Logarithmic, Saturation,
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Interaction, Problem, SolverOptions
 from shared.solve.certify.certificate import certify
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "visible_synth"
 pytestmark = pytest.mark.skipif(
@@ -65,7 +65,7 @@ def problem_of(truth: dict[str, Any], budget: float) -> Problem:
         tuple(Channel(name.replace("/", " "), Response(c)) for name, c in curves.items()),
         budget,
         interactions=tuple(links),
-        options=SolverOptions(gap=1e-6, time_limit_s=2.0),
+        options=SolverOptions(gap=1e-6, time_limit_s=1.0),
     )
 
 

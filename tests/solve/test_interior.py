@@ -7,23 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plans import adstock_plan, bound, grouped, program, random_program, rows
-from problems import ALL, CONCAVE, random_problem
+from problems import ALL, CONCAVE, random_problem, solve
 from scipy.optimize import minimize
 
 from shared.curves.saturation import Exponential, Power
 from shared.curves.stack import stack
-from shared.problem.canonical import marginal
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.problem.proof import Leaf, Proof
 from shared.problem.region import root_region
 from shared.solve.certify.certificate import certify
-from shared.solve.dispatch import solve
-from shared.solve.program.interior import RelaxedProgram, relax_program
-from shared.solve.program.interior_scale import scale_program
-from shared.solve.program.outer import relax_by_lines
-from shared.solve.program.program_box import ProgramBox, program_box
-from shared.solve.program.program_envelope import Enveloper
+from shared.solve.engines.envelopes import Enveloper, ProgramBox, program_box
+from shared.solve.engines.interior import relax_program
+from shared.solve.engines.relaxation import RelaxedProgram, relax_by_lines, scale_program
 
 
 def relaxed(p: Program, **options: object) -> RelaxedProgram:
@@ -53,30 +49,30 @@ def test_profit_with_a_free_budget_spends_until_the_slope_is_the_cost() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_one_budget_agrees_with_the_dual(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    canonical = random_problem(rng, 8, CONCAVE)
-    exact = solve(canonical, SolverOptions(gap=1e-10))
+    task = random_problem(rng, 8, CONCAVE)
+    exact = solve(task, SolverOptions(gap=1e-10))
     p = Program(
-        names=canonical.names,
-        lower=canonical.lower[:, None],
-        upper=canonical.upper[:, None],
+        names=task.names,
+        lower=task.lower[:, None],
+        upper=task.upper[:, None],
         least_active=np.zeros((8, 1)),
-        lower_by=canonical.lower_by,
-        upper_by=canonical.upper_by,
+        lower_by=task.lower_by,
+        upper_by=task.upper_by,
         lot=np.zeros(8),
-        rows=rows([np.ones(8)], canonical.budget, canonical.budget),
+        rows=rows([np.ones(8)], task.budget, task.budget),
         spread=np.ones((8, 1, 1)),
         carry=np.ones((8, 1, 1)),
         carry_in=np.zeros((8, 1)),
         weight=np.ones((8, 1)),
-        curves=canonical.curves,
+        curves=task.curves,
     )
     found = relaxed(p)
     best = p.objective(exact.spend[:, None])
     assert found.status == "optimal"
     assert found.value == pytest.approx(best, rel=1e-8)
     assert found.bound >= best * (1 - 1e-12)
-    inside = (exact.spend > 1e-6) & (exact.spend < canonical.upper - 1e-6)
-    assert found.mu[0] == pytest.approx(marginal(canonical, exact.spend)[inside].max(), rel=1e-4)
+    inside = (exact.spend > 1e-6) & (exact.spend < task.upper - 1e-6)
+    assert found.mu[0] == pytest.approx(task.marginal(exact.spend)[inside].max(), rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -193,18 +189,6 @@ def test_a_cutoff_ends_the_search_early() -> None:
     assert cut.status == "cut off"
     assert full.bound <= cut.bound <= full.bound * 1.2 + 1e-12
     assert cut.iterations < full.iterations
-
-
-def test_a_warm_start_finds_the_same() -> None:
-    p = adstock_plan(np.random.default_rng(4), 4, 6, ALL)
-    box = program_box(p)
-    whole = relax_program(p, box)
-    half = box.with_argument(1, 2, upper=0.5 * float(box.z_lower[1, 2] + box.z_upper[1, 2]))
-    cold, warm = relax_program(p, half), relax_program(p, half, whole)
-    assert cold.status == warm.status == "optimal"
-    assert warm.bound == pytest.approx(cold.bound, rel=2e-9)
-    assert cold.bound <= whole.bound * (1 + 1e-9)
-    assert np.all(warm.z[1, 2] <= half.z_upper[1, 2] * (1 + 1e-9))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.curves.saturation import Exponential, Hill, Power, Saturation, Sigmoid
-from shared.solve.certify.mixture import Mixture
+from shared.solve.certify.maxima import Mixture
 
 
 def random_mixture(rng: np.random.Generator, signed: bool) -> Mixture:
@@ -90,7 +90,7 @@ def test_values_are_rounded_up() -> None:
             assert found == pytest.approx(float(exact), rel=1e-10)
 
 
-TINY = [5e-99, 1e-100, 1e-30, 1e-12, 1e-6]
+TINY = [5e-99, 1e-100, 1e-12]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

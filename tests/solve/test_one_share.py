@@ -14,9 +14,9 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.solve.certify.certificate import certify
-from shared.solve.program.box_search import search_boxes
-from shared.solve.program.one_share import search_shares, shares_one_budget
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.boxes import search_boxes
+from shared.solve.engines.exact import solve_program
+from shared.solve.engines.one_share import search_shares, shares_one_budget
 
 
 def drawn(rng: np.random.Generator, n: int, periods: int, *, exact: bool = True) -> Program:

@@ -27,9 +27,7 @@ from shared.problem.proof import (
 )
 from shared.problem.region import halves, holds, root_region
 from shared.solve.certify.certificate import certify
-from shared.solve.program.ascent import ascend
-from shared.solve.program.price_search import falls_apart, search_prices
-from shared.solve.program.price_trees import ArmTrees
+from shared.solve.engines.prices import ArmTrees, ascend, falls_apart, search_prices
 
 pytest.importorskip("scipy")
 
@@ -214,7 +212,7 @@ def test_no_plan_of_a_grid_beats_two_channels_over_three_periods(seed: int) -> N
     assert best <= program.objective(u) * (1.0 + 1e-4)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_climbs_never_beat_the_answer_by_more_than_its_gap(seed: int) -> None:
     program = _plan(4, 5, seed)
     u, bound = _solved(program, 1e-4)

@@ -8,7 +8,7 @@ from plans import adstock_plan, program, rows
 from problems import CONCAVE
 
 from shared.curves.saturation import Exponential
-from shared.solve.program.program_box import program_box
+from shared.solve.engines.envelopes import program_box
 
 
 def test_a_cut_of_adstocked_spend_narrows_spend() -> None:

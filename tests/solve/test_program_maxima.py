@@ -10,7 +10,7 @@ from programs import random_program
 
 from shared.problem.program import Program
 from shared.problem.region import root_region
-from shared.solve.certify.arm_maxima import ArmMaxima
+from shared.solve.certify.maxima import ArmMaxima
 
 
 def case(seed: int) -> tuple[np.random.Generator, Program, ArmMaxima, np.ndarray, np.ndarray]:

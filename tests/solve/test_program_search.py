@@ -14,8 +14,8 @@ from shared.problem.incumbent import allowed, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
-from shared.solve.program.piecewise import solve_piecewise
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
+from shared.solve.engines.piecewise import solve_piecewise
 from shared.solve.search import Solution
 
 FEATURES = {

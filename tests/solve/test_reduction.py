@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from problems import random_plans, random_problem
 
-from shared.problem.canonical import outcome
 from shared.solve.one_budget.dual import relax
-from shared.solve.one_budget.reduction import reduce_box
+from shared.solve.one_budget.engine import reduce_box
 from shared.solve.one_budget.relaxation import Relaxation
 
 
@@ -22,7 +21,7 @@ def test_no_plan_above_the_cutoff_is_cut_away(seed: int) -> None:
     relaxed = relax(model, box, problem.budget)
     assert relaxed is not None
     plans = random_plans(rng, problem, 400)
-    values = outcome(problem, plans).sum(axis=1)
+    values = problem.outcome(plans).sum(axis=1)
     cutoff = float(np.quantile(values, 0.9))
     narrower = reduce_box(model, box, relaxed, cutoff)
     if narrower is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.solve.certify.repeats import packed
+from shared.solve.certify.maxima import packed
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import ALL, canonical, random_plans, random_problem
+from problems import ALL, boxes, random_plans, random_problem
 from programs import keeps, random_program
 
 from shared.curves.saturation import Hill, Power
-from shared.problem.plain_program import as_program
 from shared.solve.heuristics.polyhedron import project_budget
-from shared.solve.heuristics.space import Space
+from shared.solve.heuristics.space import SearchSpace
 
 
 def test_a_projection_by_hand() -> None:
@@ -46,7 +45,7 @@ def test_nothing_allowed_is_nearer_than_the_projection(seed: int, n: int, weighe
 
 
 def test_a_cap_is_only_met_where_it_is_passed() -> None:
-    space = Space(as_program(canonical([Hill(1, 1, 2)] * 2, 3.0, spend_all=False)))
+    space = SearchSpace(boxes([Hill(1, 1, 2)] * 2, 3.0, spend_all=False).program())
     found = space.project(np.array([[0.5, 1.0], [3.0, 2.0]]))
     assert found == pytest.approx(np.array([[0.5, 1.0], [2.0, 1.0]]))
 
@@ -55,7 +54,7 @@ def test_a_cap_is_only_met_where_it_is_passed() -> None:
 def test_slopes_and_curvatures_against_finite_differences(draws: int) -> None:
     smooth = tuple(kind for kind in ALL if kind != "tabulated")
     problem = random_problem(np.random.default_rng(3), 9, smooth, draws)
-    space = Space(as_program(problem))
+    space = SearchSpace(problem.program())
     points = space.sample(np.random.default_rng(0), 6) * 0.9 + 0.05
     step = 1e-5
     for i in range(space.n):
@@ -71,7 +70,7 @@ def test_slopes_and_curvatures_against_finite_differences(draws: int) -> None:
 
 
 def test_slopes_are_finite_where_curves_are_not() -> None:
-    space = Space(as_program(canonical([Power(1, 0.5), Hill(1, 1, 0.3)], 10.0)))
+    space = SearchSpace(boxes([Power(1, 0.5), Hill(1, 1, 0.3)], 10.0).program())
     corner = np.zeros((1, 2))
     assert np.all(np.isfinite(space.gradient(corner)))
     assert np.all(space.gradient(corner) > 1.0)
@@ -82,7 +81,7 @@ def test_slopes_are_finite_where_curves_are_not() -> None:
 def test_samples_are_allowed_and_counted(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     problem = random_problem(rng, n)
-    space = Space(as_program(problem))
+    space = SearchSpace(problem.program())
     points = np.concatenate((space.sample(rng, 10), space.known()))
     assert np.all((points >= problem.lower) & (points <= problem.upper))
     assert points.sum(axis=1) == pytest.approx(np.full(len(points), problem.budget), rel=1e-12)
@@ -93,9 +92,9 @@ def test_samples_are_allowed_and_counted(seed: int, n: int) -> None:
         assert space.project(plans) == pytest.approx(plans, abs=1e-9 * problem.budget)
 
 
-def space_of(seed: int) -> tuple[Space, np.ndarray]:
+def space_of(seed: int) -> tuple[SearchSpace, np.ndarray]:
     program, plan = random_program(np.random.default_rng(seed))
-    return Space(program, plans=(plan,)), plan
+    return SearchSpace(program, plans=(plan,)), plan
 
 
 @given(seed=st.integers(0, 10**6))

@@ -8,10 +8,10 @@ from problems import curve, shaken
 
 from shared.curves.saturation import Hill, Tabulated
 from shared.curves.stack import stack_draws
-from shared.solve.one_budget.table import Table, table_of_function, table_of_points
+from shared.solve.one_budget.table import CurveTable, table_of_function, table_of_points
 
 
-def mean_of_hills(seed: int, draws: int = 40) -> Table:
+def mean_of_hills(seed: int, draws: int = 40) -> CurveTable:
     rng = np.random.default_rng(seed)
     base = curve(rng, "s_hill")
     each = stack_draws([[shaken(rng, base) for _ in range(draws)]]).column(0)

@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import certified, random_problem
+from problems import certified, random_problem, solve
 from programs import climbed, random_program
 from solving import solve_aim, solve_risk
 
 from shared.errors import Infeasible
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
-from shared.problem.plain_program import as_program
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.dispatch import solve
-from shared.solve.program.program_search import solve_program
+from shared.solve.engines.exact import solve_program
 
 Check = Callable[[Any], Certificate]
 QUICK = SolverOptions(gap=1e-4, time_limit_s=0.2)
@@ -122,7 +120,7 @@ def test_a_changed_proof_of_a_goal(seed: int) -> None:
     if seed % 2:
         aim = replace(aim, floors=(Floor("target_roas", 0.0, 0.3, 0.3),))
     try:
-        found = solve_aim(as_program(task), aim, QUICK)
+        found = solve_aim(task.program(), aim, QUICK)
     except Infeasible:
         return
     best = found.certificate.objective
@@ -135,7 +133,7 @@ def test_a_changed_proof_of_a_careful_plan(seed: int) -> None:
     task = random_problem(rng, 3, ("s_hill", "hill", "exponential"), draws=5)
     kinds = ("mean_minus_sd", "cvar", "worst_case", "quantile")
     risk = Risk(kinds[seed % 4], aversion=0.7, level=0.3)
-    program = as_program(task)
+    program = task.program()
     found = solve_risk(program, Aim(), risk, QUICK)
     best = found.certificate.objective
     read = replace(program, risk=risk)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import ALL, canonical, certified, cut, leaf, random_problem, split
+from problems import ALL, boxes, certified, cut, leaf, random_problem, split
 from scipy.optimize import minimize
 from solving import Solved, solve_aim
 
@@ -16,11 +16,11 @@ from shared.curves.saturation import Exponential, Hill, Logarithmic, Power, Sigm
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import make_plan
 from shared.problem.aim import Aim, Floor, aim_of
-from shared.problem.canonical import Canonical, canonicalise, outcome
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Problem, SolverOptions
-from shared.problem.plain_program import as_program
 from shared.problem.proof import Cut, Leaf, Node, Proof
+from shared.solve.one_budget.form import OneBudget
+from tests.arrays import arrays_of
 
 OPTIONS = SolverOptions(time_limit_s=5)
 
@@ -31,10 +31,10 @@ def problem(*curves: object, budget: float | None = None, spend_all: bool = True
 
 
 def solve_goal(
-    task: Canonical, aim: Aim, options: SolverOptions, start: np.ndarray | None = None
+    task: OneBudget, aim: Aim, options: SolverOptions, start: np.ndarray | None = None
 ) -> Solved:
     known = None if start is None else start[:, None]
-    return solve_aim(as_program(task), aim, options, known)
+    return solve_aim(task.program(), aim, options, known)
 
 
 def solved(*curves: object, **given: object) -> Solved:
@@ -45,9 +45,9 @@ def solved(*curves: object, **given: object) -> Solved:
     return out
 
 
-def aims(rng: np.random.Generator, task: Canonical) -> list[Aim]:
+def aims(rng: np.random.Generator, task: OneBudget) -> list[Aim]:
     """Every kind of goal, from easy to out of reach."""
-    most = outcome(task, task.upper * min(1.0, task.budget / task.upper.sum())).sum()
+    most = task.outcome(task.upper * min(1.0, task.budget / task.upper.sum())).sum()
     average = most / task.budget
     value = float(rng.uniform(0.5, 4) / average)
     roas = Floor("target_roas", 0.0, float(average * rng.uniform(0.7, 2)), 1.0)
@@ -61,7 +61,7 @@ def aims(rng: np.random.Generator, task: Canonical) -> list[Aim]:
     ]
 
 
-def plans(rng: np.random.Generator, task: Canonical, count: int) -> np.ndarray:
+def plans(rng: np.random.Generator, task: OneBudget, count: int) -> np.ndarray:
     """Plans within the bounds and the cap, of any total; many channels at an end."""
     share = rng.random((count, task.n)) ** rng.choice([0.3, 1.0, 3.0], (count, 1))
     share = np.where(rng.random((count, task.n)) < 0.3, np.round(share), share)
@@ -71,9 +71,9 @@ def plans(rng: np.random.Generator, task: Canonical, count: int) -> np.ndarray:
     return out[out.sum(axis=1) <= task.budget]
 
 
-def worths(task: Canonical, aim: Aim, tried: np.ndarray) -> np.ndarray:
+def worths(task: OneBudget, aim: Aim, tried: np.ndarray) -> np.ndarray:
     """Worth of each plan; -inf where a floor is missed."""
-    brings, costs = outcome(task, tried).sum(axis=1), tried.sum(axis=1)
+    brings, costs = task.outcome(tried).sum(axis=1), tried.sum(axis=1)
     met = np.ones(len(tried), dtype=bool)
     for floor in aim.floors:
         met &= brings >= floor.constant + floor.per_money * costs
@@ -152,10 +152,10 @@ def test_totals_that_meet_a_roas_target_need_not_be_an_interval() -> None:
     small, large = Exponential(3.0, 2.0), Sigmoid(40.0, 20.0, 0.8)
     out = solved(small, large, budget=40.0, spend_all=False, target_roas=1.3)
     asked = problem(small, large, budget=40.0, spend_all=False, target_roas=1.3)
-    task, aim = canonicalise(asked), aim_of(asked.goal)
+    task, aim = arrays_of(asked), aim_of(asked.goal)
     totals = np.linspace(0.5, 40.0, 80)
     best = [
-        max(float(outcome(task, np.array([x, s - x])).sum()) for x in np.linspace(0, s, 400))
+        max(float(task.outcome(np.array([x, s - x])).sum()) for x in np.linspace(0, s, 400))
         for s in totals
     ]
     holds = np.array(best) >= 1.3 * totals
@@ -164,7 +164,7 @@ def test_totals_that_meet_a_roas_target_need_not_be_an_interval() -> None:
     assert out.certificate.objective >= worths(task, aim, grid.reshape(-1, 2)).max() - 1e-9
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_point_of_a_fine_grid_is_better(seed: int) -> None:
     rng = np.random.default_rng(seed)
     task = replace(random_problem(rng, 2, draws=4 if seed % 4 == 0 else 0), spend_all=False)
@@ -197,30 +197,30 @@ def test_agrees_with_slsqp_from_many_starts(seed: int) -> None:
         rules += [
             {
                 "type": "ineq",
-                "fun": lambda x, f=f: outcome(task, x).sum() - f.constant - f.per_money * x.sum(),
+                "fun": lambda x, f=f: task.outcome(x).sum() - f.constant - f.per_money * x.sum(),
             }
             for f in aim.floors
         ]
         best = -np.inf
         for start in plans(rng, task, 12):
             tried = minimize(
-                lambda x, aim=aim: -aim.worth(float(outcome(task, x).sum()), float(x.sum())),
+                lambda x, aim=aim: -aim.worth(float(task.outcome(x).sum()), float(x.sum())),
                 start,
                 bounds=list(zip(task.lower, task.upper, strict=True)),
                 constraints=rules,
                 method="SLSQP",
             )
             x = np.clip(tried.x, task.lower, task.upper)
-            if x.sum() <= task.budget and aim.missed(outcome(task, x).sum(), x.sum()) < 1e-9:
-                best = max(best, aim.worth(float(outcome(task, x).sum()), float(x.sum())))
+            if x.sum() <= task.budget and aim.missed(task.outcome(x).sum(), x.sum()) < 1e-9:
+                best = max(best, aim.worth(float(task.outcome(x).sum()), float(x.sum())))
         assert out.certificate.upper_bound >= best - 1e-8 * abs(best)
         assert out.certificate.objective >= best - 1e-6 * abs(best)
 
 
-def forged(rng: np.random.Generator, task: Canonical, size: int) -> Proof:
+def forged(rng: np.random.Generator, task: OneBudget, size: int) -> Proof:
     """A valid tree that no solver made."""
     nodes: list[Node] = [leaf(0.0)]
-    typical = outcome(task, task.upper).sum() / task.budget
+    typical = task.outcome(task.upper).sum() / task.budget
     for at in range(size):
         if at >= len(nodes):
             break
@@ -275,7 +275,7 @@ def attack(seed: int, *, solving: bool = False) -> None:
         if not solving:
             continue
         try:
-            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=2.0))
+            out = solve_goal(task, aim, replace(OPTIONS, gap=1e-4, time_limit_s=0.5))
         except Infeasible:
             # Only to spend nothing at all may be left.
             assert best == -np.inf or tried[worths(task, aim, tried) > -np.inf].sum() < 1e-9
@@ -291,7 +291,7 @@ def test_300_random_attacks_on_the_bound() -> None:
 
 
 def test_random_attacks_on_solved_goals() -> None:
-    for seed in range(20):
+    for seed in range(12):
         attack(seed, solving=True)
 
 
@@ -308,7 +308,7 @@ def test_2_000_random_attacks_on_solved_goals() -> None:
 
 
 def test_a_forged_tree_proves_nothing() -> None:
-    task = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    task = boxes([Exponential(1.0, 1.0)], 1.0, spend_all=False)
     aim = Aim("maximize_profit", 2.0, 1.0)
     for nodes in (
         (),
@@ -320,7 +320,7 @@ def test_a_forged_tree_proves_nothing() -> None:
 
 
 def test_a_plan_that_misses_the_target_is_not_proven() -> None:
-    task = canonical([Exponential(1.0, 1.0)], 1.0, spend_all=False)
+    task = boxes([Exponential(1.0, 1.0)], 1.0, spend_all=False)
     aim = Aim("maximize_outcome", 1.0, 0.0, (Floor("target_roas", 0.0, 0.9, 0.9),))
     found = certified(task, np.array([1.0]), Proof((leaf(0.5),)), aim)
     assert not found.proven
@@ -379,5 +379,5 @@ def test_a_known_plan_is_never_made_worse() -> None:
     for aim in aims(rng, task)[:1]:
         for start in plans(rng, task, 5):
             out = solve_goal(task, aim, SolverOptions(time_limit_s=1e-3), start)
-            worth = aim.worth(float(outcome(task, start).sum()), float(start.sum()))
+            worth = aim.worth(float(task.outcome(start).sum()), float(start.sum()))
             assert out.certificate.objective >= worth - 1e-12

@@ -1,29 +1,55 @@
-"""From what a tool's export says of each channel to a curve set."""
+"""From what a tool's export (and a table of spend) says of each channel to a curve set.
+
+The carryover weights of other tools begin with the period of the spend. ``geometric``, ``delayed``
+and ``binomial`` are cut off after their longest lag. Sources: Jin et al. (2017), "Bayesian Methods
+for Media Mix Modeling with Carryover and Shape Effects"; the documentation of Meridian ("Media
+saturation and lagging"), of PyMC-Marketing (``mmm.transformers``) and of Robyn
+(``adstock_weibull``).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shared.curves.adstock import Adstock
+from shared.curves.adstock import Adstock, LagWeights
 from shared.curves.curveset import (
+    QUARTER,
     ChannelCurve,
     CurveSet,
     ObservedSpend,
     Response,
     ReturnOnInvestment,
 )
-from shared.curves.imports.reading import Facts, Trouble
+from shared.curves.imports.reading import Csv, Facts, Trouble, number_of, read_table
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.tabulated import mean_table
 
-__all__ = ["Imported", "Observed", "curve_set_of"]
+__all__ = [
+    "Imported",
+    "Observed",
+    "Spends",
+    "binomial",
+    "curve_set_of",
+    "delayed",
+    "geometric",
+    "weibull_cdf",
+    "weibull_pdf",
+    "weighted",
+]
+
+Floats = NDArray[np.float64]
+
 
 VERDICT = "imported"
 """Nobody here judged these curves; whoever fitted them did, or not."""
+
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +191,114 @@ def _middle(draws: Sequence[Saturation], at: float) -> Saturation:
     level = float(curve.value(at))
     mean = float(np.mean([float(draw.value(at)) for draw in draws]))
     return curve if level <= 0.0 else curve.times(mean / level)
+
+
+def geometric(decay: float, length: int) -> list[float]:
+    """``decay^k``."""
+    return [decay**k for k in range(length)]
+
+
+def delayed(decay: float, peak: float, length: int) -> list[float]:
+    """``decay^((k - peak)^2)``."""
+    return [decay ** ((k - peak) ** 2) for k in range(length)]
+
+
+def binomial(decay: float, length: int, window: int) -> list[float]:
+    """``(1 - k / window)^(1 / decay - 1)``: Meridian's window is the length, PyMC's one more."""
+    if decay <= 0.0:
+        return [1.0] + [0.0] * (length - 1)
+    return [(1.0 - k / window) ** (1.0 / decay - 1.0) for k in range(length)]
+
+
+def weibull_cdf(shape: float, scale: float, length: int) -> list[float]:
+    """The running product of the survival at 1, 2, ..., starting at 1."""
+    out, log_weight = [1.0], 0.0
+    for age in range(1, length):
+        log_weight -= _hazard(age, shape, scale)
+        out.append(math.exp(log_weight))
+    return out
+
+
+def weibull_pdf(shape: float, scale: float, length: int) -> list[float]:
+    """The density at 1, 2, ..., stretched so that its least value is 0 and its largest is 1.
+
+    All of the spend works at once where the density is the same everywhere.
+    """
+    logs = [
+        (shape - 1.0) * math.log(age / scale) - _hazard(age, shape, scale)
+        for age in range(1, length + 1)
+    ]
+    top = max(logs)
+    if not math.isfinite(top):
+        return [1.0] + [0.0] * (length - 1)
+    density = [math.exp(value - top) for value in logs]
+    low, high = min(density), max(density)
+    if high == low:
+        return [1.0] + [0.0] * (length - 1)
+    return [(value - low) / (high - low) for value in density]
+
+
+def weighted(weights: Sequence[float], *, normalised: bool) -> Adstock | None:
+    """The weights as an adstock; None where only the period of the spend counts, by 1.
+
+    Trailing weights too small to change any sum are left out.
+    """
+    kept = list(weights)
+    floor = 1e-18 * sum(kept)
+    while len(kept) > 1 and kept[-1] <= floor:
+        kept.pop()
+    if len(kept) > _LONGEST:
+        raise ValueError(f"the carryover lasts {len(kept)} periods; at most {_LONGEST} are taken")
+    if len(kept) == 1 and (normalised or kept[0] == 1.0):
+        return None
+    return LagWeights(tuple(kept), normalised)
+
+
+def _hazard(age: int, shape: float, scale: float) -> float:
+    power = shape * math.log(age / scale)
+    return math.exp(power) if power < 700.0 else math.inf
+
+
+class Spends:
+    """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
+
+    def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
+        self._quarter = QUARTER[asked.get("frequency") or "week"]
+        self._table: Csv | None = None
+        self._rows: list[Mapping[str, Any]] = []
+        self._pointer = "/spend_csv"
+        extras = (asked.get("model") or {}).get("Extras")
+        if asked.get("spend_csv"):
+            self._table = read_table(asked, "spend_csv", (), trouble)
+        elif isinstance(extras, Mapping) and isinstance(extras.get("raw_data"), list):
+            self._pointer = "/model/Extras/raw_data"
+            self._rows = [row for row in extras["raw_data"] if isinstance(row, Mapping)]
+
+    def column(self, name: str, trouble: Trouble) -> Floats | None:
+        """All periods of a column, oldest first; None where there is no such column."""
+        if self._table is not None and name in self._table.columns:
+            values = self._table.numbers(name, trouble)
+        elif self._rows and name in self._rows[0]:
+            cells = [number_of(row.get(name)) for row in self._rows]
+            values = [np.nan if cell is None else cell for cell in cells]
+        else:
+            return None
+        series = np.array(values)
+        if not (np.isfinite(series).all() and (series >= 0.0).all()):
+            text = f"{name} has cells that are no amounts: empty, negative or no numbers."
+            trouble.add(f"{self._pointer}/{name}", "not_an_amount", text)
+            return None
+        return series
+
+    def observed(self, name: str, trouble: Trouble, unit: float = 1.0) -> Observed | None:
+        """The column's spend per period at ``unit`` of money each; None where there is none."""
+        series = self.column(name, trouble)
+        if series is None:
+            return None
+        money = unit * series
+        return Observed(
+            min=float(money.min()),
+            mean=float(money.mean()),
+            max=float(money.max()),
+            last=float(money[-self._quarter :].mean()),
+        )

@@ -19,11 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from shared.curves.imports.draws import USUAL_DRAWS, Draws, read_draws
-from shared.curves.imports.imported import Imported, Observed
-from shared.curves.imports.lags import binomial, geometric, weighted
-from shared.curves.imports.reading import Facts, Table, Trouble, read_table
-from shared.curves.imports.spends import Spends
+from shared.curves.imports.imported import Imported, Observed, Spends, binomial, geometric, weighted
+from shared.curves.imports.reading import (
+    USUAL_DRAWS,
+    Csv,
+    Draws,
+    Facts,
+    Trouble,
+    read_draws,
+    read_table,
+)
 from shared.curves.saturation import Hill, Tabulated
 
 __all__ = ["read_meridian"]
@@ -175,7 +180,7 @@ def _arm(
     return {"curve": curves[0], "adstock": adstock}
 
 
-def _places(table: Table, trouble: Trouble) -> list[str]:
+def _places(table: Csv, trouble: Trouble) -> list[str]:
     """The columns that name a channel: one geo alone is the nation."""
     channel = table.first_of(("media_channel", "channel"))
     if channel is None:
@@ -187,7 +192,7 @@ def _places(table: Table, trouble: Trouble) -> list[str]:
     return [channel]
 
 
-def _column(table: Table, name: str, trouble: Trouble) -> str | None:
+def _column(table: Csv, name: str, trouble: Trouble) -> str | None:
     found = table.first_of((f"{name}_m", f"{name}_gm", name))
     if found is None:
         text = f"posterior_csv has no column {name}_{'gm' if name == 'beta' else 'm'}."

@@ -7,10 +7,8 @@ from typing import Any
 
 from shared.curves.adstock import ADSTOCKS, Adstock, adstock_from_dict
 from shared.curves.curveset import Response
-from shared.curves.imports.draws import USUAL_DRAWS
-from shared.curves.imports.imported import Imported, Observed
-from shared.curves.imports.reading import Facts, Table, Trouble, number_of, read_table
-from shared.curves.imports.spends import Spends
+from shared.curves.imports.imported import Imported, Observed, Spends
+from shared.curves.imports.reading import USUAL_DRAWS, Csv, Facts, Trouble, number_of, read_table
 from shared.curves.saturation import FAMILIES, Saturation, Tabulated, saturation_from_dict
 
 __all__ = ["read_curve_set", "read_points"]
@@ -81,7 +79,7 @@ def read_points(
 Made = tuple[list[Saturation], Adstock | None]
 
 
-def _points(table: Table, name: str, draws: list[list[int]], trouble: Trouble) -> Made | None:
+def _points(table: Csv, name: str, draws: list[list[int]], trouble: Trouble) -> Made | None:
     missing = [column for column in ("spend", "response") if column not in table.columns]
     for column in missing:
         text = f"table_csv has no column {column!r} (nor family, for a table of parameters)."
@@ -104,7 +102,7 @@ def _points(table: Table, name: str, draws: list[list[int]], trouble: Trouble) -
     return curves, None
 
 
-def _parameters(table: Table, name: str, draws: list[list[int]], trouble: Trouble) -> Made | None:
+def _parameters(table: Csv, name: str, draws: list[list[int]], trouble: Trouble) -> Made | None:
     curves: list[Saturation] = []
     adstock: Adstock | None = None
     for rows in draws:

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from shared.curves.adstock import Adstock, Delayed
-from shared.curves.imports.draws import USUAL_DRAWS, Draws, read_draws
-from shared.curves.imports.imported import Imported, Observed
-from shared.curves.imports.lags import (
+from shared.curves.imports.imported import (
+    Imported,
+    Observed,
+    Spends,
     binomial,
     delayed,
     geometric,
@@ -30,8 +31,15 @@ from shared.curves.imports.lags import (
     weibull_pdf,
     weighted,
 )
-from shared.curves.imports.reading import Facts, Table, Trouble, read_table
-from shared.curves.imports.spends import Spends
+from shared.curves.imports.reading import (
+    USUAL_DRAWS,
+    Csv,
+    Draws,
+    Facts,
+    Trouble,
+    read_draws,
+    read_table,
+)
 from shared.curves.saturation import (
     Hill,
     Logarithmic,
@@ -195,7 +203,7 @@ def _draws(asked: Mapping[str, Any], wanted: Sequence[str], trouble: Trouble) ->
     return None
 
 
-def _summary(table: Table, wanted: Sequence[str], trouble: Trouble) -> Draws | None:
+def _summary(table: Csv, wanted: Sequence[str], trouble: Trouble) -> Draws | None:
     """Rows ``saturation_lam[tv]`` with a mean, as ArviZ writes them."""
     values: dict[str, dict[str, list[float]]] = {}
     shared: dict[str, float] = {}

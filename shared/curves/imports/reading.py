@@ -1,4 +1,8 @@
-"""What every import reads: tables in text, facts beside an export, and faults with their place."""
+"""What every import reads: tables in text, facts beside an export, and faults with their place.
+
+Posterior draws come in a long table, one row a draw and channel, and are kept together across
+channels.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,25 @@ from typing import Any
 
 from shared.errors import Fault, InvalidInput
 
-__all__ = ["Facts", "Table", "Trouble", "facts_of", "number_of", "read_table"]
+__all__ = [
+    "USUAL_DRAWS",
+    "Csv",
+    "Draws",
+    "Facts",
+    "Trouble",
+    "facts_of",
+    "number_of",
+    "read_draws",
+    "read_table",
+]
 
 _MOST_FAULTS = 50
 _MOST_ROWS = 500_000
+
+USUAL_DRAWS = 200
+"""As many draws as a fit of ours keeps."""
+
+_KEYS = ("chain", "draw", "sample")
 
 
 @dataclass(slots=True)
@@ -69,7 +88,7 @@ def facts_of(asked: Mapping[str, Any], trouble: Trouble) -> dict[str, Facts]:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Csv:
     """A CSV: its columns, and its rows as they stand, the header being row 1."""
 
     pointer: str
@@ -110,7 +129,7 @@ def number_of(cell: Any) -> float | None:
 
 def read_table(
     asked: Mapping[str, Any], key: str, needed: Sequence[str], trouble: Trouble
-) -> Table | None:
+) -> Csv | None:
     """The CSV under ``key``, with at least the columns ``needed``; None and faults otherwise."""
     pointer = f"/{key}"
     try:
@@ -141,4 +160,72 @@ def read_table(
             trouble.add(f"{pointer}/rows/{i + 2}", "ragged_row", text)
     if trouble.faults:
         return None
-    return Table(pointer, columns, tuple(tuple(c.strip() for c in line) for line in lines[1:]))
+    return Csv(pointer, columns, tuple(tuple(c.strip() for c in line) for line in lines[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Parameters by channel: ``values[channel][parameter]`` are as many numbers as draws.
+
+    Without draws in the table there is one number each, and ``drawn`` is false.
+    """
+
+    values: Mapping[str, Mapping[str, Sequence[float]]]
+    drawn: bool
+
+    @property
+    def count(self) -> int:
+        return next((len(next(iter(v.values()))) for v in self.values.values()), 0)
+
+
+def read_draws(
+    table: Csv,
+    channel_columns: Sequence[str],
+    parameters: Mapping[str, str],
+    most: int,
+    trouble: Trouble,
+) -> Draws | None:
+    """Collect ``parameters`` (ours -> column) by channel, at most ``most`` draws.
+
+    Draws are thinned evenly, the same ones of every channel, so that they stay joint.
+
+    Parameters
+    ----------
+    channel_columns
+        Columns that together name a channel (``geo`` and ``channel``), joined by ``|``.
+    """
+    keys = [name for name in _KEYS if name in table.columns]
+    numbers = {ours: table.numbers(column, trouble) for ours, column in parameters.items()}
+    names = [table.column(column) for column in channel_columns]
+    marks = [table.column(key) for key in keys]
+    if trouble.faults:
+        return None
+    rows: dict[str, dict[tuple[str, ...], int]] = {}
+    for i in range(len(table.rows)):
+        channel = "|".join(column[i] for column in names)
+        mark = tuple(column[i] for column in marks)
+        if not channel.strip("|"):
+            text = f"Row {i + 2} names no channel."
+            trouble.add(f"{table.pointer}/rows/{i + 2}/{channel_columns[-1]}", "required", text)
+        elif mark in rows.setdefault(channel, {}):
+            text = (
+                f"Row {i + 2}: {channel} has this draw twice."
+                if keys
+                else (f"Row {i + 2}: {channel} has two rows and there is no column for the draw.")
+            )
+            trouble.add(f"{table.pointer}/rows/{i + 2}", "duplicate", text)
+        rows[channel][mark] = i
+    order = list(next(iter(rows.values()), {}))
+    for channel, found in rows.items():
+        if found.keys() != set(order):
+            text = f"{channel} has other draws than {next(iter(rows))}: they must be joint."
+            trouble.add(table.pointer, "unequal_draws", text)
+    if trouble.faults:
+        return None
+    count = min(len(order), most)
+    kept = [order[(k * len(order)) // count] for k in range(count)]
+    values = {
+        channel: {name: [column[found[mark]] for mark in kept] for name, column in numbers.items()}
+        for channel, found in rows.items()
+    }
+    return Draws(values, drawn=bool(keys) and len(order) > 1)

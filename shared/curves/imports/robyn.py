@@ -20,10 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, Geometric
-from shared.curves.imports.imported import Imported, Observed
-from shared.curves.imports.lags import weibull_cdf, weibull_pdf, weighted
+from shared.curves.imports.imported import (
+    Imported,
+    Observed,
+    Spends,
+    weibull_cdf,
+    weibull_pdf,
+    weighted,
+)
 from shared.curves.imports.reading import Facts, Trouble, number_of, read_table
-from shared.curves.imports.spends import Spends
 from shared.curves.saturation import Hill
 
 __all__ = ["read_robyn"]
@@ -35,7 +40,7 @@ _WINDOW = ("rollingWindowStartWhich", "rollingWindowEndWhich")
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class _Exported:
     """What Robyn's exports say, however they were written."""
 
     adstock: str
@@ -68,7 +73,7 @@ def read_robyn(
 
 def _channel(
     name: str,
-    model: _Model,
+    model: _Exported,
     asked: Mapping[str, Any],
     facts: Facts | None,
     spends: Spends,
@@ -142,7 +147,7 @@ def _adstock(family: str, values: Mapping[str, float], rows: int | None) -> Adst
 
 def _inflexion(
     name: str,
-    model: _Model,
+    model: _Exported,
     gamma: float,
     adstock: Adstock | None,
     facts: Facts | None,
@@ -171,7 +176,7 @@ def _needed(adstock: str) -> tuple[str, ...]:
     return ("alphas", "gammas", *(("thetas",) if adstock == "geometric" else ("shapes", "scales")))
 
 
-def _exported(asked: Mapping[str, Any], trouble: Trouble) -> _Model | None:
+def _exported(asked: Mapping[str, Any], trouble: Trouble) -> _Exported | None:
     """``RobynModel-*.json``, as ``robyn_write`` writes it (single values in lists of one)."""
     model = asked["model"]
     inputs, export = model.get("InputCollect"), model.get("ExportedModel")
@@ -191,7 +196,7 @@ def _exported(asked: Mapping[str, Any], trouble: Trouble) -> _Model | None:
     vars_, spends = (_names(inputs.get(f"paid_media_{k}")) for k in ("vars", "spends"))
     window = [number_of(_one(inputs.get(key))) for key in _WINDOW]
     version = re.search(r"(\d+)\.(\d+)", str(_one(inputs.get("version")) or ""))
-    return _Model(
+    return _Exported(
         adstock=adstock,
         hyperparameters=_numbers({k: _one(v) for k, v in values.items()}),
         coefficients=_numbers({str(r.get("variable")): r.get("coef") for r in summary}),
@@ -204,7 +209,7 @@ def _exported(asked: Mapping[str, Any], trouble: Trouble) -> _Model | None:
     )
 
 
-def _pareto(asked: Mapping[str, Any], trouble: Trouble) -> _Model | None:
+def _pareto(asked: Mapping[str, Any], trouble: Trouble) -> _Exported | None:
     """One solution of ``pareto_hyperparameters.csv`` and ``pareto_aggregated.csv``."""
     for key in ("hyperparameters_csv", "aggregated_csv", "solution", "adstock"):
         if not asked.get(key):
@@ -228,7 +233,7 @@ def _pareto(asked: Mapping[str, Any], trouble: Trouble) -> _Model | None:
     mine = [i for i, s in enumerate(summary.column("solID")) if s == wanted]
     names, coefs = summary.column("rn"), summary.column("coef")
     money = summary.column("mean_spend") if "mean_spend" in summary.columns else [""] * len(names)
-    return _Model(
+    return _Exported(
         adstock=adstock,
         hyperparameters=_numbers(dict(zip(values.columns, row, strict=True))),
         coefficients=_numbers({names[i]: coefs[i] for i in mine}),

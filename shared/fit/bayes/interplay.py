@@ -35,7 +35,7 @@ from shared.fit.bayes.laplace import Mode, find_mode
 from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.priors import STRENGTH
 
-__all__ = ["Found", "Pair", "Suspect", "interacting", "suspects", "told_pairs"]
+__all__ = ["Pair", "Suspect", "WithPairs", "interacting", "suspects", "told_pairs"]
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class WithPairs:
     """The model and mode with the pairs taken, in the order of its strengths; all told of."""
 
     model: MediaModel
@@ -71,7 +71,7 @@ class Found:
 
 def interacting(
     under: Callable[[tuple[Pair, ...]], MediaModel], model: MediaModel, mode: Mode
-) -> Found:
+) -> WithPairs:
     """Look for interactions from a fitted model without any; ``under`` makes that of some pairs."""
     pairs: tuple[Pair, ...] = ()
     told: dict[Pair, Suspect] = {}
@@ -94,7 +94,7 @@ def interacting(
         if rival is None:
             break
         model, mode, pairs = rival[0], rival[1], (*pairs, rival[2])
-    return Found(model, mode, pairs, tuple(told.values()))
+    return WithPairs(model, mode, pairs, tuple(told.values()))
 
 
 def suspects(model: MediaModel, mode: Mode) -> list[Suspect]:
@@ -146,7 +146,7 @@ def _pulls(model: MediaModel, theta: Floats) -> Floats:
     return out
 
 
-def told_pairs(found: Found | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
+def told_pairs(found: WithPairs | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
     """What was tried, for the diagnostics; None where nothing was looked for."""
     if found is None:
         return None

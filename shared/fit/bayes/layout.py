@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.saturation import fittable
-from shared.fit.bayes.carryover import PARAMETERS
+from shared.fit.bayes.kernels import PARAMETERS
 from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,
@@ -30,7 +30,7 @@ from shared.fit.bayes.priors import (
     WEIBULL_SHAPE,
     ReturnPrior,
 )
-from shared.fit.design.design import Arm
+from shared.fit.design.design import MediaArm
 
 __all__ = ["Choice", "Layout", "Level", "Prior", "lay_out", "log_half_normal", "prior_of"]
 
@@ -85,7 +85,7 @@ class Layout:
         return self.sigma + 1
 
 
-def lay_out(choice: Choice, arms: Sequence[Arm], pairs: int = 0) -> Layout:
+def lay_out(choice: Choice, arms: Sequence[MediaArm], pairs: int = 0) -> Layout:
     """Give every parameter its place."""
     channels = len(choice.saturations)
     taken = 0

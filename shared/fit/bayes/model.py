@@ -4,7 +4,7 @@ For period t of geo g, everything in units of the standard deviation of the geo'
 
     outcome_gt = baseline_gt . gamma + sum_a media_at + sum_p strength_p S_it S_jt + noise_gt
     media_at   = exp(rho_a) * unit_a * S_at / mean_t(S_at),     gamma ~ N(0, I)
-    S_at       = saturation of adstock of the exposure of arm a (``kernels``, ``carryover``)
+    S_at       = saturation of adstock of the exposure of arm a (``kernels``)
     noise_t    = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
 
 An arm is a channel, or a campaign below it, in one geo. ``rho`` is its log return on investment
@@ -12,9 +12,9 @@ over the window: the channel's, and a deviation on each level of the hierarchy (
 ``unit_a`` is the outcome that a return of one would make of the arm's mean spend. Adstock, half-
 saturation (over the arm's spend scale) and shape are the channel's.
 
-The linear part gamma is integrated out exactly (``marginal``). Rows are whitened first (Cochrane
-and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with the first row). ``phi`` and
-``weight_t``, the scale-mixture weights of Student-t innovations, are held fixed here; ``noise``
+The linear part gamma is integrated out exactly (``noise.Marginal``). Rows are whitened first
+(Cochrane and Orcutt, 1949; after a gap, as Prais and Winsten, 1954, do with the first row). ``phi``
+and ``weight_t``, the scale-mixture weights of Student-t innovations, are held fixed here; ``noise``
 finds them. Lift tests are further terms of the likelihood (``lift``).
 """
 
@@ -25,23 +25,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes import carryover
-from shared.fit.bayes.forward import Arms, Forward, Unpacked, picked
-from shared.fit.bayes.gather import Gather
+from shared.fit.bayes import kernels
 from shared.fit.bayes.layout import Choice, Layout, Prior, lay_out, log_half_normal, prior_of
 from shared.fit.bayes.lift import Lift, Lifted
-from shared.fit.bayes.marginal import Marginal
-from shared.fit.bayes.noise import Whitener
+from shared.fit.bayes.noise import Marginal, Whitener
 from shared.fit.bayes.priors import STRENGTH, ReturnPrior
 from shared.fit.design.design import Design
 from shared.fit.interplay import Pairs, arm_pairs
 
-__all__ = ["MediaModel", "build_model"]
+__all__ = ["Arms", "MediaModel", "build_model"]
 
 Floats = NDArray[np.float64]
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _CACHED = 64_000  # numbers of one (arm, point, row) array worked on at once
 _TINY = 1e-300
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +60,7 @@ class MediaModel:
     lifts: tuple[Lift, ...]
     marginal: Marginal  # of the n observed rows
     arms: Arms
-    gather: Gather
+    gather: _Gather
     geo: NDArray[np.int64]  # (A,)
     unit: Floats  # (A,)
     lags: Floats  # (A, train, L)
@@ -83,17 +81,17 @@ class MediaModel:
         """Centre and sd (size,) of the prior of each coordinate (decay and sigma: about)."""
         return self.prior.centre, self.prior.sd
 
-    def unpack(self, theta: Floats) -> Unpacked:
+    def unpack(self, theta: Floats) -> _Unpacked:
         """Natural parameters of points (K, size)."""
         layout, lags = self.layout, self.design.lags.shape[2]
         first, second = theta[:, layout.first], picked(theta, layout.second)
         natural_first, natural_second = np.empty_like(first), np.empty_like(second)
         for family in set(layout.choice.adstocks):
             of = np.array([name == family for name in layout.choice.adstocks])
-            natural_first[:, of], natural_second[:, of] = carryover.natural(
+            natural_first[:, of], natural_second[:, of] = kernels.natural(
                 family, first[:, of], second[:, of], lags
             )
-        return Unpacked(
+        return _Unpacked(
             roi=np.exp(self._log_roi(theta)),
             first=natural_first,
             second=natural_second,
@@ -206,7 +204,7 @@ class MediaModel:
         """All that media do in the observed rows, (K, n), as precise as ``lags`` are."""
         return self._fitted(theta)[3][:, self.rows]
 
-    def _fitted(self, theta: Floats) -> tuple[Forward, Floats, Floats, Floats]:
+    def _fitted(self, theta: Floats) -> tuple[_Forward, Floats, Floats, Floats]:
         """Saturation, its mean (A, K), response at level one (A, K), media (K, G train)."""
         train, kind = self.design.train, self.lags.dtype
         forward = self.arms.forward(theta, self.lags)
@@ -387,10 +385,183 @@ def build_model(
         lifts=tuple(lift.near(meeting) for lift in lifts),
         marginal=Marginal.of(whitener, design.baseline[seen], design.outcome[seen]),
         arms=of_channel,
-        gather=Gather.of(of_channel),
+        gather=_Gather.of(of_channel),
         geo=geo,
         unit=design.mean_spend / design.outcome_scale[geo],
         lags=np.ascontiguousarray(design.lags[:, : design.train]),
         seen=fitted,
         rows=slice(None) if fitted.all() else fitted,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shared:
+    """One level of the hierarchy: its M members' coordinates, and which of J arms is whose."""
+
+    spread: int
+    members: Ints  # (M,)
+    arms: Ints  # (J,) those that deviate on this level
+    own: Ints  # (J,) coordinate of each one's deviation
+    whose: Floats  # (J, M) zeros and ones
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gather:
+    """Sums derivatives by arm into the gradient of the coordinates that arms share.
+
+    Worked out once for a model: what stands where in a gradient.
+    Derivatives of all channels by return, adstock (twice), half-saturation and shape, one block
+    below the other, are ``take``n where there is a coordinate and ``put`` there.
+    """
+
+    arms: Arms
+    take: Ints
+    put: Ints
+    levels: tuple[_Shared, ...]
+
+    @classmethod
+    def of(cls, arms: Arms) -> _Gather:
+        """For these arms."""
+        layout = arms.layout
+        blocks = (layout.roi, layout.first, layout.second, layout.half, layout.shape)
+        places = np.concatenate(blocks)
+        take = np.flatnonzero(places >= 0)
+        levels = []
+        for level in layout.levels:
+            has = np.flatnonzero(level.member >= 0)
+            members, whose = np.unique(level.member[has], return_inverse=True)
+            onto = np.eye(members.size)[whose]
+            levels.append(_Shared(level.spread, members, has, level.member[has], onto))
+        return cls(arms, take, places[take], tuple(levels))
+
+    def into(
+        self,
+        gradient: Floats,
+        theta: Floats,
+        forward: _Forward,
+        by_log_roi: Floats,
+        by_weights: Floats,
+        by_half: Floats,
+        by_shape: Floats,
+    ) -> None:
+        """Write derivatives of arms (A, K, ...) into ``gradient`` (K, size) at ``theta``."""
+        sums = self.arms.by_channel
+        weights = sums(by_weights)
+        stacked = np.concatenate(
+            (
+                sums(by_log_roi),
+                np.einsum("ckl,ckl->ck", weights, forward.by_first),
+                np.einsum("ckl,ckl->ck", weights, forward.by_second),
+                sums(by_half),
+                sums(by_shape),
+            )
+        )
+        gradient[:, self.put] = stacked[self.take].T
+        for level in self.levels:
+            pull = np.exp(theta[:, level.spread])[:, None] * by_log_roi[level.arms].T  # (K, J)
+            gradient[:, level.members] = pull @ level.whose
+            gradient[:, level.spread] = (theta[:, level.own] * pull).sum(axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unpacked:
+    """Points in natural parameters, K of them.
+
+    Attributes
+    ----------
+    roi
+        (K, A) return of each arm.
+    first, second
+        (K, C) natural parameters of the adstock (``kernels``); the second may be meaningless.
+    half, shape
+        (K, C); half in units of the spend scale, shape 1 where a family has none.
+    strength
+        (K, P) of interactions, in outcome sd.
+    sigma
+        (K,) in outcome sd.
+    """
+
+    roi: Floats
+    first: Floats
+    second: Floats
+    half: Floats
+    shape: Floats
+    strength: Floats
+    sigma: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Forward:
+    """Saturated arms over some rows: weights (C, K, L), all else (A, K, rows)."""
+
+    by_first: Floats
+    by_second: Floats
+    saturated: Floats
+    by_adstock: Floats
+    by_half: Floats
+    by_shape: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arms:
+    """Which channel each arm belongs to, (A,), and its family of saturation."""
+
+    layout: Layout
+    channel: Ints
+    families: tuple[str, ...]
+
+    def some(self, places: Ints) -> Arms:
+        """The arms at ``places``."""
+        names = tuple(self.families[a] for a in places.tolist())
+        return replace(self, channel=self.channel[places], families=names)
+
+    def forward(self, theta: Floats, lags: Floats) -> _Forward:
+        """Saturation at points (K, size) over rows given by their lags (A, rows, L)."""
+        layout, length = self.layout, lags.shape[2]
+        rows = np.ascontiguousarray(theta.T)
+        first = rows[layout.first]
+        groups = kernels.grouped(layout.choice.adstocks)
+        if len(groups) == 1 and groups[0][0] == "geometric":
+            parts = kernels.normalised_weights("geometric", first, first, length)
+        else:
+            second = _picked(rows, layout.second)
+            empty = (np.empty((*first.shape, length)) for _ in range(3))
+            parts = (next(empty), next(empty), next(empty))
+            for family, of in groups:
+                found = kernels.normalised_weights(family, first[of], second[of], length)
+                for target, values in zip(parts, found, strict=True):
+                    target[of] = values
+        own = slice(None) if self.alike else self.channel
+        kind = lags.dtype  # everything along the rows is as precise as the lags are
+        half = np.exp(rows[layout.half]).astype(kind)[own, :, None]
+        shape = np.exp(_picked(rows, layout.shape)).astype(kind)[own, :, None]
+        adstock = np.matmul(parts[0].astype(kind)[own], lags.transpose(0, 2, 1))
+        return _Forward(parts[1], parts[2], *kernels.saturate(self.families, adstock, half, shape))
+
+    @property
+    def alike(self) -> bool:
+        """Every channel is one arm: arms and channels are the same, in the same order."""
+        count = self.layout.roi.size
+        return self.channel.size == count and bool((self.channel == np.arange(count)).all())
+
+    def by_channel(self, values: Floats) -> Floats:
+        """Sums over the arms of each channel, (C, ...) from (A, ...)."""
+        channels = self.layout.roi.size
+        if self.alike:
+            return values
+        # A product with zeros and ones: ufunc.at takes several times as long.
+        out: Floats = np.eye(channels)[self.channel].T @ values.reshape(self.channel.size, -1)
+        return out.reshape(channels, *values.shape[1:])
+
+
+def picked(theta: Floats, places: Ints) -> Floats:
+    """Coordinates (K, C), zero where a channel has none."""
+    out: Floats = np.where(places >= 0, theta[:, places], 0.0)
+    return out
+
+
+def _picked(rows: Floats, places: Ints) -> Floats:
+    """The same of points (size, K): (C, K)."""
+    if (places >= 0).all():
+        return np.asarray(rows[places])
+    return np.asarray(np.where((places >= 0)[:, None], rows[places], 0.0))

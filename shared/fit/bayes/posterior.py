@@ -1,20 +1,24 @@
-"""One fit of one window: priors, noise, families, interactions, mode, joint draws."""
+"""One fit of one window: priors, noise, families, interactions, mode, joint draws.
+
+Whether the level drifts is settled by evidence: slow waves in the baseline against noise that
+remembers. A level that wanders off makes the errors of a fit with a straight trend follow each
+other; only where they do is a baseline with slow waves tried. It is taken where its evidence
+(Laplace's approximation to the marginal likelihood, MacKay 2003, chapter 28) is clearly larger,
+each with the noise that suits it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.fit.bayes.drift import CORRELATED, with_waves
-from shared.fit.bayes.families import Chosen, choose
-from shared.fit.bayes.family_screen import Open
-from shared.fit.bayes.gibbs import marginal_of
-from shared.fit.bayes.interplay import Found, Pair, interacting
+from shared.fit.bayes.families import Chosen, Open, choose
+from shared.fit.bayes.interplay import Pair, WithPairs, interacting
 from shared.fit.bayes.laplace import (
     Mode,
     find_mode,
@@ -27,11 +31,11 @@ from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import Noise
 from shared.fit.bayes.priors import ReturnPrior, return_prior
-from shared.fit.bayes.sampler import Goal, Sample, sample
+from shared.fit.bayes.sampler import Agreement, Sample, marginal_of, sample
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
-from shared.fit.support import Asked, asked_of
+from shared.fit.support import AskedModel, asked_of
 from shared.history.table import History
 
 __all__ = ["Posterior", "fit_posterior"]
@@ -43,7 +47,11 @@ _MOVED = 0.15  # of the noise's correlation; of a row's weight twice that
 _FEW = 16  # draws whose noises are decomposed at once
 #: What every posterior that is kept must reach; a fold's needs a mean and an interval only.
 _FULL = 200
-_GOAL = Goal()
+_GOAL = Agreement()
+
+#: Correlation of neighbouring errors from which a drift is looked for.
+_CORRELATED = 0.1
+_CLEAR = 2.0  # difference of log evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +67,7 @@ class Posterior:
     evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
     families: Chosen
     pairs: tuple[Pair, ...]  # of channels, in the order of the model's strengths
-    looked: Found | None  # what a search for interactions found; None where none was made
+    looked: WithPairs | None  # what a search for interactions found; None where none was made
 
     @property
     def draws(self) -> Floats:
@@ -158,9 +166,9 @@ def fit_posterior(
         now, warm = fit_noise(lambda n: model_of(families, n), warm, rows, asked.noise)
     gained: dict[str, float] = {}
     again = _differ(noise, now)
-    if wishes.wander is None and now.correlation > CORRELATED:
+    if wishes.wander is None and now.correlation > _CORRELATED:
         wavy = build_design(history, replace(wishes, wander=True), train)
-        drift = with_waves(
+        drift = _with_waves(
             model_of(families, now), lambda n: model_of(families, n, wavy), warm, rows, asked.noise
         )
         gained = {"drift": drift.gain}
@@ -204,10 +212,10 @@ def _differ(one: Noise, other: Noise) -> bool:
     return float(np.abs(one.weights - other.weights).max()) > 2.0 * _MOVED
 
 
-def _goal(draws: int) -> Goal:
+def _goal(draws: int) -> Agreement:
     if draws >= _FULL:
         return _GOAL
-    return Goal(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), block=8, warm_up=(10, 14, 8))
+    return Agreement(r_hat=1.1, ess=min(2.0 * draws, _GOAL.ess), block=8, warm_up=(10, 14, 8))
 
 
 def _returns(
@@ -226,7 +234,7 @@ def _returns(
 
 
 def _families(
-    asked: Asked, names: tuple[str, ...], settled: Mapping[str, tuple[str, str]]
+    asked: AskedModel, names: tuple[str, ...], settled: Mapping[str, tuple[str, str]]
 ) -> tuple[Choice, Open]:
     """The families to begin with, and which of them are to be chosen."""
     known = [settled.get(n, (asked.saturation_of(n), asked.adstock_of(n))) for n in names]
@@ -234,3 +242,44 @@ def _families(
         Choice(tuple(s or "hill" for s, _ in known), tuple(a or "geometric" for _, a in known)),
         Open(tuple(s is None for s, _ in known), tuple(a is None for _, a in known)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drift:
+    """The noise and a point near the mode of a baseline with waves, and what it gains in evidence.
+
+    ``found`` says whether that is clearly more than the straight trend's.
+    """
+
+    gain: float
+    noise: Noise
+    start: Floats
+
+    @property
+    def found(self) -> bool:
+        """Whether the level drifts."""
+        return self.gain > _CLEAR
+
+
+def _with_waves(
+    straight: MediaModel,
+    waves: Callable[[Noise], MediaModel],
+    start: Floats,
+    rows: int,
+    kind: str,
+) -> _Drift:
+    """Fit a baseline with waves and compare it with ``straight``, a model at its own noise.
+
+    Parameters
+    ----------
+    waves
+        The same model over a baseline with waves, at a given noise.
+    start
+        Near the straight model's mode, (size,).
+    rows, kind
+        As for ``fit_noise``.
+    """
+    noise, point = fit_noise(waves, start, rows, kind)
+    gain = find_mode(waves(noise), point[None]).log_evidence
+    gain -= find_mode(straight, start[None]).log_evidence
+    return _Drift(gain, noise, point)

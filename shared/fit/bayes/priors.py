@@ -2,7 +2,7 @@
 
 The prior of the return on investment is the one that matters: where it is wrong, the curves are.
 In money per money it is LogNormal(log 1.22, 0.9) [median e^0.2]; that only makes sense where the
-outcome is money (``shared.history.outcome_unit``). Where it is not (conversions), or where that
+outcome is money (``shared.history.spec``). Where it is not (conversions), or where that
 prior would have media explain an absurd share of the outcome, every channel's prior is centred on
 one common return at which media explain a quarter of the outcome, and is wider.
 ``ReturnPrior.basis`` says which was used.

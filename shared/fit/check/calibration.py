@@ -42,8 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import Response, ReturnOnInvestment
-from shared.fit.check.cross_validation import standardised
-from shared.fit.check.validate import Fold
+from shared.fit.check.validate import Fold, standardised
 from shared.fit.fitted import ChannelEvidence, LogReturns
 
 __all__ = ["SYSTEMATIC", "Calibration", "calibrate", "calibrated", "error_ratio", "told"]

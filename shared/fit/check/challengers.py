@@ -26,7 +26,7 @@ from shared.curves.adstock import Geometric
 from shared.fit.check.validate import Fold
 from shared.history.table import History
 
-__all__ = ["Columns", "challenge", "columns_of", "pair_strengths"]
+__all__ = ["Inputs", "challenge", "columns_of", "pair_strengths"]
 
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], Floats]
@@ -44,7 +44,7 @@ _BEYOND = 1.5  # times the largest under no interaction at all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
+class Inputs:
     """Inputs (T, F) of the challengers; ``of`` names the group of each column."""
 
     values: Floats
@@ -54,7 +54,7 @@ class Columns:
         return [place for place, name in enumerate(self.of) if name == group]
 
 
-def columns_of(history: History) -> Columns:
+def columns_of(history: History) -> Inputs:
     """Spend now and carried over, controls, season, events and time; of rows before or at each."""
     columns: list[Floats] = []
     of: list[str] = []
@@ -81,7 +81,7 @@ def columns_of(history: History) -> Columns:
         of.append("events")
     columns.append(np.linspace(0.0, 1.0, len(history.dates)))
     of.append("time")
-    return Columns(np.column_stack(columns), tuple(of))
+    return Inputs(np.column_stack(columns), tuple(of))
 
 
 def challenge(history: History, folds: Sequence[Fold], seed: int) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _rmse(errors: Floats) -> float:
 
 def _compete(
     history: History,
-    columns: Columns,
+    columns: Inputs,
     folds: Sequence[Fold],
     name: str,
     learn: Learn,
@@ -218,7 +218,7 @@ def _network(x: Floats, y: Floats, seed: int) -> Predict:
 
 
 def _interactions(
-    history: History, columns: Columns, importance: dict[str, float], seed: int
+    history: History, columns: Inputs, importance: dict[str, float], seed: int
 ) -> list[dict[str, Any]]:
     """Pairs of channels that interact, strongest first."""
     channels = [name for name in history.channels if name in columns.of]
@@ -248,7 +248,7 @@ def _interactions(
 
 
 def pair_strengths(
-    predict: Predict, points: Floats, columns: Columns, channels: Sequence[str]
+    predict: Predict, points: Floats, columns: Inputs, channels: Sequence[str]
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """(variance of the interaction in units of the outcome's, H squared) of each pair."""
 

@@ -1,25 +1,44 @@
-"""The fit in numbers: what lands in a curve set's ``baseline`` and ``diagnostics``, JSON-ready."""
+"""The fit in numbers: what lands in a curve set's ``baseline`` and ``diagnostics``, JSON-ready.
+
+``read_back`` sets lift tests beside what a fit says of them. ``backtest`` is what last quarter's
+recommendation would have brought, by this quarter's curves. It is made with those of the last fold:
+fitted to the rows before the last quarter (or the part of it that was held back), none of it seen.
+The plan for the money that the quarter did spend keeps every arm within 50 to 150 % of its mean
+before. Both that plan and what was done are then scored by the curves of today's fit, as spend
+sustained over the quarter; interactions and the order of weeks are left aside on both sides.
+
+Fitting knows no solver: whoever calls supplies ``Advise``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import ChannelCurve, CurveSet
+from shared.curves.adstock import Adstock
+from shared.curves.curveset import ChannelCurve, CurveSet, Response
+from shared.errors import MarginalError
 from shared.fit.check.gate import Judgement
 from shared.fit.check.validate import Fold, score
+from shared.fit.design.design import arm_name, observed_spend
 from shared.fit.fitted import ChannelEvidence, Fitted, Group
-from shared.history.table import History
+from shared.history.lift_tests import LiftTest, amount, lift_tests
+from shared.history.table import Finding, History
 
-__all__ = ["baseline_of", "diagnose"]
+__all__ = ["Advise", "backtest", "baseline_of", "diagnose", "read_back"]
 
 Floats = NDArray[np.float64]
 
 
 _MEDIA = "media:"
+_FAR = 3.0  # errors of both by which what a fit says of a test is not what the test measured
+_OFF = 4.0  # errors of stretches as long, by which the outcome of a test's rows is not explained
+_RANGE = (0.5, 1.5)
+_FEWEST_DRAWS = 20
 
 
 def _decompose(fitted: Fitted) -> tuple[dict[str, float], dict[str, float]]:
@@ -153,6 +172,17 @@ def over_time(
         "low": _short(low),
         "high": _short(high),
         "parts": {name: _short(values) for name, values in fitted.over_time().items()},
+        "spend": spend_of(history),
+    }
+
+
+def spend_of(history: History) -> dict[str, list[float]]:
+    """What was spent in every period, by arm: plans begin with what of it still works."""
+    panel = history.panel()
+    return {
+        arm_name(panel, geo, place): panel.spend[geo, :, place].tolist()
+        for geo in range(len(panel.geos))
+        for place in range(len(panel.arms))
     }
 
 
@@ -226,3 +256,156 @@ def _warnings(
             f"{', '.join(outliers[:6])}{' ...' if len(outliers) > 6 else ''}.",
         )
     return out
+
+
+def read_back(
+    history: History, spec: Mapping[str, Any], fitted: Fitted
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """``diagnostics.lift_tests``: all tests as read, with what the fit says; and what is odd."""
+    found = {lift.test.place: (lift, draws) for lift, draws in fitted.lifted()}
+    if found:
+        error = history.outcome - np.sum(list(fitted.over_time().values()), axis=0)
+        adstocks = [response.adstock for response in fitted.responses()]
+    rows: list[dict[str, Any]] = []
+    odd: list[Finding] = []
+    for test in lift_tests(spec, history):
+        told: dict[str, Any] = {"fitted": None, "fitted_interval": None, "arrives_later": None}
+        if test.place in found:
+            lift, draws = found[test.place]
+            told = {
+                "fitted": float(draws.mean()),
+                "fitted_interval": np.quantile(draws, [0.05, 0.95]).tolist(),
+                "arrives_later": _later(adstocks[int(lift.tested[0])], test.periods),
+            }
+            doubts = (*test.doubts, *_contradiction(test, draws), *_unexplained(test, error))
+            test = replace(test, doubts=doubts)
+        rows.append(test.told() | told)
+        odd += test.findings()
+    return rows, odd
+
+
+def _contradiction(test: LiftTest, draws: Floats) -> list[str]:
+    off = abs(test.outcome_change - draws.mean()) / np.hypot(test.standard_error, draws.std())
+    if off <= _FAR:
+        return []
+    return [
+        (
+            f"the fit says that it changed the outcome by {amount(float(draws.mean()))}, "
+            f"{off:.1f} standard errors from the {amount(test.outcome_change)} measured: the "
+            "rows, or what is believed of the return, contradict the test."
+        )
+    ]
+
+
+def _unexplained(test: LiftTest, error: Floats) -> list[str]:
+    """Whether rows that hold a test miss by what the test says more than what they show."""
+    length = test.periods
+    sums = np.convolve(np.nan_to_num(error), np.ones(length), mode="valid")
+    if not test.in_history or test.first < 0 or sums.size < 4 * length:
+        return []
+    others = np.ones(sums.size, dtype=bool)
+    others[max(test.first - length + 1, 0) : test.last + 1] = False
+    size, missed = float(np.std(sums[others])), float(sums[test.first])
+    if abs(missed) <= _OFF * size:
+        return []
+    return [
+        (
+            f"with it the outcome on its dates is {amount(abs(missed))} "
+            f"{'more' if missed > 0 else 'less'} than the fit explains, "
+            f"{abs(missed) / size:.0f} times what stretches as long usually are: the rows do "
+            "not show what the test says; are its numbers right, and in all?"
+        )
+    ]
+
+
+def _later(adstock: Adstock | None, periods: int) -> float:
+    """Share of what a steady change of spend works on that comes after its last period."""
+    if adstock is None:
+        return 0.0
+    arrived = np.cumsum(adstock.weights(periods)) / max(adstock.total_weight(), 1e-300)
+    return float(1.0 - arrived.mean())
+
+
+class Advise(Protocol):
+    """The best spend (A,) of ``budget`` per period over curves, within ``low`` to ``high`` (A,)."""
+
+    def __call__(
+        self, curves: Sequence[ChannelCurve], budget: float, low: Floats, high: Floats
+    ) -> Floats: ...
+
+
+def backtest(
+    history: History,
+    folds: Sequence[Fold],
+    now: Mapping[str, Response],
+    advise: Advise | None,
+) -> dict[str, Any]:
+    """``diagnostics.backtest``: {"last_quarter": {...}} or null with a ``reason``."""
+    if advise is None:
+        return _nothing("No optimiser was at hand.")
+    fold = folds[-1] if folds else None
+    if fold is None or fold.fitted is None:
+        return _nothing("Too few rows to hold a quarter back and fit what came before it.")
+    panel, start, stop = history.panel(), fold.start, fold.stop
+    spends = {
+        arm_name(panel, g, m): panel.spend[g, :, m]
+        for g in range(len(panel.geos))
+        for m in range(len(panel.arms))
+    }
+    arms = [arm.name for arm in fold.fitted.design.arms]
+    curves = tuple(
+        ChannelCurve(name, response, observed_spend(history, s), None, "")
+        for name, response in zip(arms, fold.fitted.responses(), strict=True)
+        for s in (spends[name][:start],)
+    )
+    done = {name: float(spend[start:stop].mean()) for name, spend in spends.items()}
+    usual = np.array([float(spends[name][:start].mean()) for name in arms])
+    budget = sum(done[name] for name in arms)
+    if not (budget > 0 and usual.sum() > 0):
+        return _nothing("Nothing was spent in the last quarter.")
+    share = usual * (budget / usual.sum())
+    low, high = _RANGE[0] * share, _RANGE[1] * share
+    try:
+        plan = np.asarray(advise(curves, budget, low, high), dtype=np.float64)
+    except (MarginalError, ValueError, ArithmeticError) as error:  # a remark, not the fit's end
+        return _nothing(f"No plan was found for the last quarter: {error}")
+    recommended = done | dict(zip(arms, plan.tolist(), strict=True))
+    periods = stop - start
+    scored = [name for name in arms if name in now]
+    mean_done, draws_done = _brings(scored, now, done)
+    mean_plan, draws_plan = _brings(scored, now, recommended)
+    gain = None if draws_done is None or draws_plan is None else draws_plan - draws_done
+    better = None if gain is None else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+    return {
+        "last_quarter": {
+            "first": history.dates[start].isoformat(),
+            "last": history.dates[stop - 1].isoformat(),
+            "periods": periods,
+            "budget": budget * periods,
+            "done": {name: done[name] * periods for name in arms},
+            "recommended": {name: recommended[name] * periods for name in arms},
+            "outcome_done": mean_done * periods,
+            "outcome_recommended": mean_plan * periods,
+            "uplift": (mean_plan - mean_done) * periods,
+            "uplift_share": (mean_plan - mean_done) / mean_done if mean_done > 0 else None,
+            "probability_better": better,
+        },
+        "reason": None,
+    }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    return {"last_quarter": None, "reason": reason}
+
+
+def _brings(
+    names: Sequence[str], curves: Mapping[str, Response], spend: Mapping[str, float]
+) -> tuple[float, Floats | None]:
+    """Outcome per period of sustained spend: its mean, and in each draw where there are enough."""
+    draws = min((len(curves[name].draws) for name in names), default=0)
+    if draws < _FEWEST_DRAWS:
+        return sum(float(curves[name].saturation.value(spend[name])) for name in names), None
+    each = np.zeros(draws)
+    for name in names:
+        each += [float(draw.value(spend[name])) for draw in curves[name].draws[:draws]]
+    return float(each.mean()), each

@@ -1,4 +1,8 @@
-"""Columns that only the calendar and its labels decide: seasons, events, public holidays."""
+"""Columns that only the calendar and its labels decide: seasons, events, public holidays.
+
+``horizon_of`` is how far ahead a fit is asked to forecast when it is checked: nothing it uses may
+be fresher.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ __all__ = [
     "event_columns",
     "first_season",
     "holiday_columns",
-    "period_after",
+    "horizon_of",
     "season_columns",
 ]
 
@@ -42,6 +46,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _QUARTERS = ("first quarter", "second quarter", "third quarter", "fourth quarter")
 
 Columns = list[tuple[str, Floats, float]]
+
+_HORIZON = {"day": 91, "week": 13, "month": 6}
 
 
 def season_columns(
@@ -140,7 +146,7 @@ def holiday_columns(
     by_day = _public_holidays(dates, frequency, country, before, after)
     counts: dict[str, Floats] = {}
     around: dict[str, dict[str, Floats]] = {"before": {}, "after": {}}
-    end = period_after(dates[-1], frequency)
+    end = _period_after(dates[-1], frequency)
     free = {day for day, _ in by_day}
     for day, name in by_day:
         _count(counts, name, day, dates, end)
@@ -179,7 +185,7 @@ def _public_holidays(
     import holidays
 
     first = dates[0] - timedelta(days=after)
-    last = period_after(dates[-1], frequency) + timedelta(days=before)
+    last = _period_after(dates[-1], frequency) + timedelta(days=before)
     try:
         calendar = holidays.country_holidays(country, years=range(first.year, last.year + 1))
     except NotImplementedError:
@@ -207,8 +213,25 @@ def _twice(column: Floats, train: int) -> bool:
     return int(np.count_nonzero(column[:train])) >= 2
 
 
-def period_after(day: date, frequency: str) -> date:
+def _period_after(day: date, frequency: str) -> date:
     """The start of the period after the one that starts on ``day``."""
     if frequency == "month":
         return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
     return day + timedelta(days=7 if frequency == "week" else 1)
+
+
+def horizon_of(rows: int, frequency: str) -> int:
+    """Length of a fold in periods: a quarter, but never more than a fifth of the rows.
+
+    About a year of rows is just enough to know its seasons. What is held back for two folds is then
+    less, down to a tenth of the rows each, so that what remains knows them too: else another model
+    than the one to be judged would be.
+
+    >>> horizon_of(104, "week"), horizon_of(30, "week"), horizon_of(365, "day")
+    (13, 6, 54)
+    """
+    usual = min(_HORIZON[frequency], rows // 5)
+    spare = (rows - first_season(frequency)) // 2
+    if 0 <= spare < usual:
+        usual = max(spare, rows // 10)
+    return max(1, usual)

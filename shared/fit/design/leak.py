@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
+from shared.fit.design.calendar import horizon_of
 from shared.fit.design.design import Design, build_design
-from shared.fit.design.horizon import horizon_of
 from shared.fit.design.wishes import Wishes
 from shared.history.association import alike
 from shared.history.table import History, Panel

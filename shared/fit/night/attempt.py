@@ -1,29 +1,55 @@
 """One attempt at a run that is held: read, fit, store the set, and make it current if it may be.
 
 Every step finds what an attempt before it left and goes on from there.
+
+``Watch`` stands beside a fit that is running: it keeps its run's lease alive, and ends it when its
+time is up. A fit tells its stages, but one stage may take longer than a lease. A thread of its own
+renews the lease meanwhile, so that nobody else takes the run over while its worker lives; a worker
+that was killed has no such thread, and its lease runs out.
+
+When the time is up the fit's thread is interrupted by an exception that is raised in it (CPython's
+``PyThreadState_SetAsyncExc``): between two steps of Python, never within a call of numpy. It may
+come anywhere, so it is never a way to go on: the attempt ends, and reads its run anew to say so.
+
+A ``Lease`` is a worker's hold on one run: who may write it, until when, and how that ends. The hold
+is the run document's ETag. A worker writes the run only as long as nobody else did since; the first
+write that loses says that the hold is gone, and the worker stops.
+
+What a fit follows from is one word: the same word, the same curves. The inputs go by their
+content's hash, the code by that of its sources, so that a new version of the model fits anew what
+an old one fitted.
 """
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import math
+import pkgutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.machinery import SourceFileLoader
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from shared import curves, fit, history
 from shared.curves.curveset import CurveSet
 from shared.errors import (
     InputTooLarge,
     InvalidInput,
+    MarginalError,
     UnsupportedContent,
     WriteConflict,
 )
-from shared.fit.night.fingerprint import fingerprint
-from shared.fit.night.lease import Lease
-from shared.fit.night.watch import TimeUp, Watch
 from shared.store.datasets import Datasets
-from shared.store.records import Run, StoredCurves, from_stamp
+from shared.store.manifests import Clock
+from shared.store.records import Inputs, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
 
 if TYPE_CHECKING:
@@ -31,7 +57,20 @@ if TYPE_CHECKING:
     from shared.history.parse import Parsed
     from shared.history.table import History
 
-__all__ = ["Attempt", "Fit", "Parse", "version_of"]
+
+__all__ = [
+    "Attempt",
+    "Fit",
+    "Lease",
+    "LeaseLost",
+    "Parse",
+    "TimeUp",
+    "Watch",
+    "claimed",
+    "code_version",
+    "ended",
+    "version_of",
+]
 
 log = logging.getLogger("marginal.refit")
 
@@ -41,6 +80,9 @@ _UNCHANGED = (
     "Unchanged: history, outcomes, spec and code are those of the last fit, so nothing was fitted "
     "and what is current stays so. Queue the refit with force to fit all the same."
 )
+
+# Progress comes as often as a fit likes; storage hears of it no more often than this.
+_BETWEEN_RENEWALS = timedelta(seconds=5)
 
 
 class Parse(Protocol):
@@ -104,7 +146,7 @@ class Attempt:
         run = lease.run
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
-        word = fingerprint(run.inputs, self.seed, self.code())
+        word = _fingerprint(run.inputs, self.seed, self.code())
         if stored is None:
             if not run.force and self._same_as_last(run, word):
                 lease.finish("kept_previous", (_UNCHANGED,), unchanged=True)
@@ -247,3 +289,207 @@ def _default_fit() -> Fit:
     from shared.fit.pipeline import fit_history
 
     return fit_history
+
+
+class TimeUp(BaseException):
+    """The refit's time is up; no ``Exception``, so that no step of a fit takes it for its own."""
+
+
+class Watch:
+    """Around a fit, in the thread that fits; ``TimeUp`` is raised in it after ``cap``.
+
+    Parameters
+    ----------
+    cap
+        How long the fit may take; None: as long as it takes.
+    every
+        How often the lease is renewed.
+    """
+
+    def __init__(self, lease: Lease, cap: timedelta | None, every: timedelta) -> None:
+        self._lease = lease
+        self._cap = None if cap is None else cap.total_seconds()
+        self._every = every.total_seconds()
+        # A bare lock, held while the fit runs: an event has a lock of its own inside, which an
+        # exception at the wrong moment would leave behind held.
+        self._running = threading.Lock()
+        self._told = False
+        self._fitting = ctypes.c_ulong(threading.get_ident())
+        self._thread = threading.Thread(target=self._watch, name="refit-watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._running.acquire()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Literal[False]:
+        for _ in range(2):
+            # Sent at the last moment it is raised here, once: the fit is over all the same.
+            with suppress(TimeUp):
+                if not self._told:
+                    self._told = True
+                    self._running.release()
+                self._thread.join()
+        # Sent and not raised yet, it would be raised in somebody else's code.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, None)
+        return False
+
+    def _watch(self) -> None:
+        waited = 0.0
+        while True:
+            left = self._every if self._cap is None else min(self._every, self._cap - waited)
+            if self._running.acquire(timeout=max(left, 0.0)):
+                return
+            waited += left
+            if self._cap is not None and waited >= self._cap:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, ctypes.py_object(TimeUp))
+                return
+            try:
+                self._lease.keep()
+            except LeaseLost:
+                # The fit hears of it at its next stage; the cap still holds.
+                if self._cap is None:
+                    return
+                self._every = self._cap
+            except MarginalError:
+                log.warning("the lease of run %s could not be renewed", self._lease.run.run)
+
+
+class LeaseLost(Exception):
+    """Somebody else took the run over (or its dataset was deleted): write nothing more."""
+
+
+def claimed(run: Run, holder: str, now: datetime, length: timedelta) -> Run:
+    """The run as it reads once ``holder`` has it; a new attempt begins."""
+    return replace(
+        run,
+        state="running",
+        started_at=run.started_at or stamp(now),
+        attempt=run.attempt + 1,
+        stage="start",
+        fraction=0.0,
+        holder=holder,
+        lease_until=stamp(now + length),
+    )
+
+
+class Lease:
+    """A claimed run, for the worker that claimed it."""
+
+    def __init__(self, datasets: Datasets, run: Run, clock: Clock, length: timedelta) -> None:
+        # Reentrant: a watch beside the fit renews as well, and each renewal is a write.
+        self._lock = threading.RLock()
+        self._datasets = datasets
+        self._clock = clock
+        self._length = length
+        self._renewed = clock()
+        self.run = run
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Report each new stage, and renew at most every few seconds within one.
+
+        Raises
+        ------
+        LeaseLost
+            Where the run is not ours any more.
+        """
+        if stage != self.run.stage or self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+            self.renew(stage, fraction)
+
+    def renew(self, stage: str, fraction: float) -> None:
+        """Report and renew now; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            now = self._clock()
+            self._write(
+                replace(
+                    self.run,
+                    stage=stage,
+                    fraction=min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0,
+                    lease_until=stamp(now + self._length),
+                )
+            )
+            self._renewed = now
+
+    def keep(self) -> None:
+        """Renew as it stands, from beside the fit; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
+                self.renew(self.run.stage, self.run.fraction)
+
+    def finish(
+        self,
+        state: str,
+        reasons: Sequence[str],
+        version: str | None = None,
+        *,
+        unchanged: bool = False,
+    ) -> None:
+        """End the run for good."""
+        run = replace(self.run, unchanged=unchanged)
+        self._write(ended(run, state, reasons, self._clock(), version))
+
+    def refresh(self) -> None:
+        """Read the run anew, where a write may have been cut short; ``LeaseLost`` if not ours."""
+        mine = self.run
+        found = self._datasets.find_run(mine.dataset, mine.incarnation, mine.run)
+        if found is None or found.holder != mine.holder:
+            raise LeaseLost(f"the run {mine.run} is no longer held")
+        self.run = found
+
+    def release(self, last_error: str) -> None:
+        """Give the run back, to be tried again at once."""
+        self._write(
+            replace(self.run, state="queued", holder="", lease_until="", last_error=last_error)
+        )
+
+    def _write(self, run: Run) -> None:
+        try:
+            self.run = self._datasets.update_run(run)
+        except WriteConflict as error:
+            raise LeaseLost(f"the run {run.run} is no longer held") from error
+
+
+def ended(
+    run: Run, state: str, reasons: Sequence[str], now: datetime, version: str | None = None
+) -> Run:
+    """The run in a terminal state, held by nobody."""
+    return replace(
+        run,
+        state=state,
+        reasons=tuple(reasons),
+        finished_at=stamp(now),
+        curves_version=version or run.curves_version,
+        stage="done",
+        fraction=1.0,
+        holder="",
+        lease_until="",
+    )
+
+
+def _fingerprint(inputs: Inputs, seed: int, code: str) -> str:
+    """The word for a fit of these inputs by this code.
+
+    >>> asked = Inputs(history="a.csv")
+    >>> _fingerprint(asked, 0, "1") == _fingerprint(asked, 0, "2")
+    False
+    """
+    parts = (inputs.spec, inputs.history, inputs.outcomes, seed, code)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def code_version() -> str:
+    """A hash of the sources of all that takes part in a fit; read once a process."""
+    found = hashlib.sha256()
+    for package in (curves, history, fit):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            spec = module.module_finder.find_spec(module.name, None)
+            loader = None if spec is None else spec.loader
+            if isinstance(loader, SourceFileLoader):
+                found.update(module.name.encode() + b"\0" + loader.get_data(loader.path))
+    return found.hexdigest()[:16]

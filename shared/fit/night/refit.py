@@ -10,16 +10,18 @@ and the manifest remembers what was promoted.
     queued ──claim──> running ──> promoted | kept_previous | failed
        ^                 │
        └──unexpected ────┘   (the error is raised, so that the queue delivers the message again)
+
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from shared.errors import (
@@ -29,17 +31,24 @@ from shared.errors import (
     StorageUnavailable,
     WriteConflict,
 )
-from shared.fit.night.attempt import Attempt, Fit, Parse, version_of
-from shared.fit.night.fingerprint import code_version
-from shared.fit.night.lease import Lease, LeaseLost, claimed, ended
-from shared.fit.night.task import SWEEP, Task, message_of, read_task
-from shared.store.base import Queue
+from shared.fit.night.attempt import (
+    Attempt,
+    Fit,
+    Lease,
+    LeaseLost,
+    Parse,
+    claimed,
+    code_version,
+    ended,
+    version_of,
+)
+from shared.store.base import Queue, batches, each
 from shared.store.datasets import Datasets
-from shared.store.fanout import batches, each
+from shared.store.keys import is_dataset_name, is_incarnation, is_run_id
 from shared.store.manifests import Clock, utc_now
 from shared.store.records import Manifest, Run, from_stamp, stamp
 
-__all__ = ["Refits"]
+__all__ = ["SWEEP", "Refits", "message_of"]
 
 log = logging.getLogger("marginal.refit")
 
@@ -52,6 +61,8 @@ _SENDER_GONE = timedelta(minutes=30)
 # The queue gives up after three failures; this ends runs that kill their worker before it can fail.
 _MOST_ATTEMPTS = 6
 _CLAIM_TRIES = 5
+
+SWEEP = json.dumps({"task": "sweep_deleted"})
 
 
 class Refits:
@@ -185,7 +196,7 @@ class Refits:
         Exception
             Whatever stopped the attempt unexpectedly: the queue delivers the message again.
         """
-        task = read_task(message)
+        task = _read_task(message)
         if task is None:
             self._datasets.sweep_deleted()
             return
@@ -212,7 +223,7 @@ class Refits:
         for when they are done, or gone.
         """
         try:
-            task = read_task(message)
+            task = _read_task(message)
         except MalformedInput:
             log.error("a message that is none of ours was given up: %.200r", message)
             return
@@ -227,10 +238,10 @@ class Refits:
                 return
         raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
 
-    def _find(self, task: Task) -> Run | None:
+    def _find(self, task: _Named) -> Run | None:
         return self._datasets.find_run(task.dataset, task.incarnation, task.run)
 
-    def _claim(self, task: Task, message: str) -> Lease | None:
+    def _claim(self, task: _Named, message: str) -> Lease | None:
         """The run, held; None where there is nothing to do now."""
         for _ in range(_CLAIM_TRIES):
             run = self._find(task)
@@ -285,3 +296,45 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MarginalError):
         return str(error)
     return f"The fit stopped at an unexpected error ({type(error).__name__})."
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A run, by name: all that is known of it is in storage."""
+
+    dataset: str
+    incarnation: str
+    run: str
+
+
+def message_of(run: Run) -> str:
+    """The message that asks for a run."""
+    return json.dumps(asdict(_Named(run.dataset, run.incarnation, run.run)))
+
+
+def _read_task(message: str) -> _Named | None:
+    """What a message asks for; None for ``SWEEP``.
+
+    Raises
+    ------
+    MalformedInput
+        For anything that this app did not send.
+    """
+    try:
+        body = json.loads(message)
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        if body == json.loads(SWEEP):
+            return None
+        dataset, incarnation, run = (body.get(k) for k in ("dataset", "incarnation", "run"))
+        if (
+            isinstance(dataset, str)
+            and isinstance(incarnation, str)
+            and isinstance(run, str)
+            and is_dataset_name(dataset)
+            and is_incarnation(incarnation)
+            and is_run_id(run)
+        ):
+            return _Named(dataset, incarnation, run)
+    raise MalformedInput.at("", "malformed_message", "The message names no refit.")

@@ -7,6 +7,9 @@ that is shown. *Draws.* Each draw takes a point with probability by its error on
 (pseudo-model averaging, Yao et al. 2018) and refits it to its own fitted values plus resampled
 blocks of residuals (Kunsch 1989), so that an interval knows both of what the data say loosely: the
 hyperparameters and the coefficients.
+Beside the residuals, the centre of the penalty is drawn (perturb and optimise, Papandreou and
+Yuille 2010): for a linear model with normal errors that gives draws of the posterior for which the
+penalty is the prior, which residuals alone do not.
 """
 
 from __future__ import annotations
@@ -20,18 +23,23 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
 from shared.fit.bayes.lift import Lifted
-from shared.fit.drawn import Drawn
 from shared.fit.fitted import Forecast
 from shared.fit.regressed import Regressed, task_of
-from shared.fit.ridge.bootstrap import Bootstrap, bootstrap
-from shared.fit.ridge.known import known_of
-from shared.fit.ridge.objective import Objective, Scored, objective_of
-from shared.fit.ridge.pooling import effects, splits
-from shared.fit.ridge.search import clusters, front, search, settled
-from shared.fit.ridge.space import narrowed, space_of
+from shared.fit.ridge.objective import (
+    Objectives,
+    Scored,
+    Sums,
+    effects,
+    joined,
+    known_of,
+    objective_of,
+    splits,
+)
+from shared.fit.ridge.search import clusters, front, search, settled, spread_out
+from shared.fit.ridge.space import Point, narrowed, space_of
 from shared.history.table import History
 
-__all__ = ["RidgeFit", "fit_ridge"]
+__all__ = ["fit_ridge"]
 
 Floats = NDArray[np.float64]
 _LIGHT = 0.3  # weight under which a row counts as an outlier
@@ -46,16 +54,18 @@ _EXTRAS = {
 _DEGREES = 4.0  # of the Student-t whose weights rows get
 _CLUSTERS = 4
 _SHOWN = 12  # candidates of the front that are listed
+_BLOCK = {"day": 14, "week": 4, "month": 2}
+_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RidgeFit(Regressed):
+class _RidgeFit(Regressed):
     """The points scored, the one that was selected, and draws around all that forecast well."""
 
-    objective: Objective
+    objective: Objectives
     scored: Scored
     selected: int
-    boot: Bootstrap
+    boot: _Bootstrap
     without_media: float
     refresh: Mapping[str, Any] | None
     seed: int
@@ -108,8 +118,8 @@ class RidgeFit(Regressed):
             "model": {
                 "kind": "ridge",
                 "method": "penalised_regression",
-                "saturation": self.drawn.saturations[0],
-                "adstock": self.drawn.adstocks[0],
+                "saturation": self.saturations[0],
+                "adstock": self.adstocks[0],
                 "lags": int(design.lags.shape[2]),
                 "baseline_columns": list(design.baseline_names),
                 "hyperparameters": dict(
@@ -128,7 +138,7 @@ class RidgeFit(Regressed):
                 "outliers": rows.tolist(),
             },
             "priors": {
-                "basis": "given" if any(self.drawn.given) else "none",
+                "basis": "given" if any(self.given) else "none",
                 "why": "Returns stated in spec.priors and lift tests count as observations; "
                 "nothing else is believed of returns beforehand.",
             },
@@ -162,7 +172,7 @@ def fit_ridge(
     draws: int = 200,
     choice: Mapping[str, tuple[str, str]] | None = None,
     previous: CurveSet | None = None,
-) -> RidgeFit:
+) -> _RidgeFit:
     """Fit the first ``train`` periods (default all). The same seed gives the same draws.
 
     Parameters
@@ -192,10 +202,13 @@ def fit_ridge(
     scored = search(
         objective.score, space.size, rng, first=256, each=40, generations=length, most=60
     )
-    boot = bootstrap(objective, scored, draws, rng)
+    boot = _bootstrap(objective, scored, draws, rng)
     point = space.natural(boot.chosen.cube)
     scale = design.outcome_scale[design.geo_of_arm]
-    drawn = Drawn(
+    return _RidgeFit(
+        objective=objective,
+        scored=scored,
+        selected=_selected(objective, scored),
         design=design,
         names=names,
         saturations=space.saturations,
@@ -207,12 +220,6 @@ def fit_ridge(
         tops=boot.coefficients[:, : len(design.arms)] * scale,
         returns=boot.returns,
         given=_given(spec, names),
-    )
-    return RidgeFit(
-        objective=objective,
-        scored=scored,
-        selected=_selected(objective, scored),
-        drawn=drawn,
         base=boot.base.mean(axis=0),
         media=boot.media,
         strength=boot.coefficients[:, len(design.arms) :],
@@ -229,7 +236,7 @@ def _given(spec: Mapping[str, Any], names: tuple[str, ...]) -> tuple[bool, ...]:
     return tuple(name in told for name in names)
 
 
-def _weighted(objective: Objective, rough: Scored) -> Objective:
+def _weighted(objective: Objectives, rough: Scored) -> Objectives:
     """Rows weighted by how far they lie from a first fit, as a Student-t likelihood would."""
     design, best = objective.design, int(np.argmin(rough.error))
     levels = objective.levels(rough.cube[[best]])[0]
@@ -247,10 +254,150 @@ def _weighted(objective: Objective, rough: Scored) -> Objective:
     return replace(objective, weights=weights, noise=noise, brings=effects(design, 0.0, found))
 
 
-def _selected(objective: Objective, scored: Scored) -> int:
+def _selected(objective: Objectives, scored: Scored) -> int:
     """The nearest decomposition among the points within one standard error of the least error."""
     least = float(scored.error.min())
     # The relative standard error of a mean square of n normal errors is sqrt(2 / n).
     reach = least * np.sqrt(1.0 + np.sqrt(2.0 / max(objective.tested, 2.0)))
     near = np.flatnonzero(scored.error <= reach)
     return int(near[np.argmin(scored.distance[near])])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bootstrap:
+    """S draws.
+
+    Attributes
+    ----------
+    chosen
+        The S points.
+    accepted
+        Share of the moves accepted on the way to them.
+    base, coefficients
+        (S, p), (S, B), in model units; of arms, then of interactions.
+    returns
+        (S, A) outcome per unit of money.
+    signal
+        (S, R) fitted and forecast outcome, in model units.
+    media
+        (B, R) mean over the draws of each arm's and each interaction's part.
+    noise
+        Residuals to draw from, of the size of the errors on the rolling folds.
+    """
+
+    chosen: Scored
+    accepted: float
+    base: Floats
+    coefficients: Floats
+    returns: Floats
+    signal: Floats
+    media: Floats
+    noise: Floats
+
+
+def _log_score(rows: float, least: float, scored: Scored) -> Floats:
+    """(P,) log score on so many rows, normal errors of size ``least``, and on what is known apart.
+
+    Without the latter a penalty that forecasts well could overrule an experiment.
+    """
+    ratio = (scored.error / max(least, 1e-12)) ** 2
+    return np.asarray(-0.5 * (rows * (ratio - 1.0) + scored.missed))
+
+
+def _bootstrap(
+    objective: Objectives, scored: Scored, draws: int, rng: np.random.Generator
+) -> _Bootstrap:
+    """``draws`` of them, from points that were scored."""
+    design, space = objective.design, objective.space
+    least = float(scored.error.min())
+    # Errors that persist are fewer than they look: of an autoregression's squares, by this factor.
+    lasting = objective.persistence(scored.cube[[int(np.argmin(scored.error))]]) ** 2
+    rows = objective.tested * (1.0 - lasting) / (1.0 + lasting)
+    height = _log_score(rows, least, scored)
+    weight = np.exp(height - height.max())
+    start = scored.take(rng.choice(weight.size, size=draws, p=weight / weight.sum()))
+    chosen, accepted = spread_out(
+        objective.score, lambda found: _log_score(rows, least, found), start, rng, _STEPS
+    )
+    point, levels = space.natural(chosen.cube), objective.levels(chosen.cube)
+    fitted = chosen.base @ design.baseline.T
+    fitted += (chosen.media[:, None, :] @ levels)[:, 0]
+    errors = _errors(objective, chosen, fitted)
+    base, media = _refitted(objective, point, levels, fitted, errors, rng)
+    parts = media[:, :, None] * levels
+    arms = slice(0, len(design.arms))
+    scale = design.outcome_scale[design.geo_of_arm]
+    effect = parts[:, arms][:, :, design.training].sum(axis=2) * scale
+    return _Bootstrap(
+        chosen=chosen,
+        accepted=accepted,
+        base=base,
+        coefficients=media,
+        returns=effect / (design.mean_spend * design.train),
+        signal=base @ design.baseline.T + parts.sum(axis=1),
+        media=parts.mean(axis=0),
+        noise=errors[rng.integers(draws, size=20)].ravel(),
+    )
+
+
+def _errors(objective: Objectives, chosen: Scored, fitted: Floats) -> Floats:
+    """(S, n) residuals, no smaller than what was missed on rows that were held back."""
+    observed = objective.design.observed
+    residual = (objective.outcome - fitted)[:, observed]
+    count = residual.shape[1]
+    # Residuals are smaller than errors by what the columns absorbed.
+    columns = min(chosen.base.shape[1] + chosen.media.shape[1], count // 2)
+    grown = np.sqrt(count / max(count - columns, 1))
+    residual = grown * (residual - residual.mean(axis=1, keepdims=True))
+    # A row that lies far outside must not be resampled as if it were ordinary.
+    tame = residual * np.sqrt(objective.weights[observed])
+    size = np.maximum(np.std(tame, axis=1), 1e-12)
+    return np.asarray(tame * np.maximum(1.0, chosen.error / size)[:, None])
+
+
+def _refitted(
+    objective: Objectives,
+    point: Point,
+    levels: Floats,
+    fitted: Floats,
+    errors: Floats,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Coefficients (S, p) and (S, B) of each draw's own outcome.
+
+    What a penalty takes for granted is uncertain too: its centre is moved by the spread that the
+    penalty stands for, which makes each refit a draw and not only an estimate. So are a lift test's
+    result and how alike the arms of one channel are.
+    """
+    design, observed = objective.design, objective.design.observed
+    draws, count = errors.shape
+    block = _blocks(draws, count, _BLOCK[design.frequency], rng)
+    outcome = fitted[:, observed] + np.take_along_axis(errors, block, axis=1)
+    columns, x = design.baseline[observed], levels[:, :, observed]
+    spread = np.std(errors, axis=1)[:, None]
+    on_media, on_base = objective.penalties(point)
+    xx = x @ x.transpose(0, 2, 1)
+    root = np.sqrt(on_media * np.einsum("saa->sa", xx) / count)
+    of_base = np.sqrt(on_base)[:, None] * spread
+    sums = Sums(
+        bb=columns.T @ columns,
+        by=outcome @ columns + of_base * rng.standard_normal((draws, columns.shape[1])),
+        yy=0.0,
+        rows=float(count),
+        bx=(x @ columns).transpose(0, 2, 1),
+        xx=xx,
+        xy=(x @ outcome[:, :, None])[:, :, 0] + spread * root * rng.standard_normal(root.shape),
+    )
+    apart = objective.apart(point, levels)
+    moved = [
+        spread / np.sqrt(part.weight)[:, None] * rng.standard_normal(part.rows.shape[:2])
+        for part in apart
+    ]
+    return objective.fitted(sums, point, joined(apart, moved))
+
+
+def _blocks(draws: int, count: int, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(S, count) places: blocks of neighbours, each begun anywhere, wrapped around the end."""
+    starts = rng.integers(count, size=(draws, -(-count // length)))
+    places = (starts[:, :, None] + np.arange(length)) % count
+    return np.asarray(places.reshape(draws, -1)[:, :count], dtype=np.int64)

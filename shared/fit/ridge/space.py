@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
 from shared.curves.saturation import fittable
-from shared.fit.bayes.carryover import PARAMETERS, furthest, normalised_weights
-from shared.fit.bayes.kernels import saturate
+from shared.fit.bayes.kernels import PARAMETERS, furthest, normalised_weights, saturate
 from shared.fit.bayes.priors import (
     CARRYOVER,
     HALF_SD,
@@ -30,7 +29,7 @@ from shared.fit.bayes.priors import (
 )
 from shared.fit.design.design import Design
 
-__all__ = ["Point", "Space", "free_coordinates", "narrowed", "space_of"]
+__all__ = ["Point", "SearchSpace", "free_coordinates", "narrowed", "space_of"]
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +54,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Space:
+class SearchSpace:
     """Families of C channels and the quantile tables of their parameters.
 
     Attributes
@@ -127,7 +126,7 @@ class Space:
 def free_coordinates(
     family: str, first: Floats, second: Floats, lags: int
 ) -> tuple[Floats, Floats]:
-    """The coordinates of ``shared.fit.bayes.carryover`` that have these natural parameters."""
+    """The coordinates of ``shared.fit.bayes.kernels`` that have these natural parameters."""
     if family in ("geometric", "delayed"):
         decay = np.clip(first, 1e-9, 1.0 - 1e-9)
         logit = np.log(decay) - np.log1p(-decay)
@@ -143,7 +142,7 @@ def space_of(
     saturations: Sequence[str],
     adstocks: Sequence[str],
     extras: Sequence[tuple[float, float]],
-) -> Space:
+) -> SearchSpace:
     """The whole space of these families, and of extras between these decimal logarithms."""
     heights = np.linspace(_EDGE, 1.0 - _EDGE, _GRID)
     normal = _quantiles(np.linspace(-6.0, 6.0, 4001), lambda z: np.exp(-0.5 * z**2), heights)
@@ -172,7 +171,7 @@ def space_of(
             add("shape", c, SHAPE_MEAN + SHAPE_LEVEL * normal)
     tables.extend(np.linspace(low, high, _GRID) for low, high in extras)
     size = len(tables)
-    return Space(
+    return SearchSpace(
         saturations=tuple(saturations),
         adstocks=tuple(adstocks),
         tables=np.stack(tables),
@@ -189,8 +188,8 @@ def _quantiles(grid: Floats, density: Any, heights: Floats) -> Floats:
 
 
 def narrowed(
-    space: Space, design: Design, names: Sequence[str], previous: CurveSet | None, kind: str
-) -> tuple[Space, dict[str, Any] | None]:
+    space: SearchSpace, design: Design, names: Sequence[str], previous: CurveSet | None, kind: str
+) -> tuple[SearchSpace, dict[str, Any] | None]:
     """The part of the space around the curves in use, and what to say about it.
 
     As in Robyn's refresh, the freedom around the last ranges is the share of periods that is new;

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.report.material import Material
-from shared.report.plot import Missing, Plot, Share, Table, amount, percent, short
+from shared.report.plot import FigureTable, Missing, Plot, Share, amount, percent, short
 from shared.report.style import ACCENT, INK, NOW, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _draw(figure: Figure, material: Material, rows: Sequence[Row]) -> None:
     legend_above(figure, handles, labels, 1)
 
 
-def _table(material: Material, rows: Sequence[Row]) -> Table:
+def _table(material: Material, rows: Sequence[Row]) -> FigureTable:
     per = f"per {material.period}"
     head = (
         "channel",
@@ -168,4 +168,4 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
             "",
         )
     )
-    return Table(f"The plan, {per}; low and high: 90 %", head, tuple(body))
+    return FigureTable(f"The plan, {per}; low and high: 90 %", head, tuple(body))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.report.material import Material
-from shared.report.plot import Missing, Plot, Table, amount
+from shared.report.plot import FigureTable, Missing, Plot, amount
 from shared.report.style import ACCENT, INK, NOW, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _draw(figure: Figure, material: Material, rows: Sequence[Row]) -> None:
     legend_above(figure, handles, labels, 1)
 
 
-def _table(material: Material, rows: Sequence[Row]) -> Table:
+def _table(material: Material, rows: Sequence[Row]) -> FigureTable:
     head = (
         f"budget ({material.money})",
         material.outcome,
@@ -129,4 +129,4 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
         )
         for row in rows
     ]
-    return Table(f"Best plans by budget, per {material.period}", head, tuple(body))
+    return FigureTable(f"Best plans by budget, per {material.period}", head, tuple(body))

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.report.calendar import Spell, spells
 from shared.report.material import Course, Material
-from shared.report.plot import Cell, Missing, Plot, Share, Table, percent, short
+from shared.report.plot import Cell, FigureTable, Missing, Plot, Share, percent, short
 from shared.report.style import (
     BASE,
     INK,
     OTHER,
+    Spell,
     amounts_on,
     dates_on,
     day_number,
     legend_above,
+    spells,
     tidy,
 )
 
@@ -153,7 +154,7 @@ def _totals(
     course: Course,
     base: Mapping[str, Floats],
     media: Mapping[str, Floats],
-) -> Table:
+) -> FigureTable:
     whole = float(course.fitted.sum())
     rows = [
         (kind, name, float(values.sum()), Share(float(values.sum()) / whole if whole > 0 else None))
@@ -162,7 +163,7 @@ def _totals(
     ]
     rows.append(("", "all, as fitted", whole, Share(1.0 if whole > 0 else None)))
     caption = f"{material.outcome.capitalize()} by part, whole history"
-    return Table(caption, ("", "part", material.outcome, "share"), tuple(rows))
+    return FigureTable(caption, ("", "part", material.outcome, "share"), tuple(rows))
 
 
 def _table(
@@ -172,7 +173,7 @@ def _table(
     found: Sequence[Spell],
     base: Mapping[str, Floats],
     media: Mapping[str, Floats],
-) -> Table:
+) -> FigureTable:
     parts = {**base, **{f"media: {n}": media[n] for n in media}}
     rows: list[tuple[Cell, ...]] = [
         (
@@ -184,4 +185,6 @@ def _table(
         for spell in found
     ]
     caption = f"Mean {material.outcome} per {material.period} by {each}"
-    return Table(caption, (f"{each} from", "actual", "fitted", *parts), tuple(rows), folded=True)
+    return FigureTable(
+        caption, (f"{each} from", "actual", "fitted", *parts), tuple(rows), folded=True
+    )

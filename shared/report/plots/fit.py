@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shared.plan.words import plural
 from shared.report.material import Course, Material
-from shared.report.plot import Missing, Plot, Table, percent, plural
+from shared.report.plot import FigureTable, Missing, Plot, percent
 from shared.report.style import (
     ACCENT,
     INK,
@@ -126,7 +127,7 @@ def _draw(
     legend_above(figure, handles, labels, 1)
 
 
-def _table(material: Material, course: Course) -> Table:
+def _table(material: Material, course: Course) -> FigureTable:
     def known(values: Sequence[float]) -> list[float | None]:
         return [value if np.isfinite(value) else None for value in values]
 
@@ -141,4 +142,4 @@ def _table(material: Material, course: Course) -> Table:
     )
     head = (material.period, "actual", "fitted", "90 % low", "90 % high", "difference")
     caption = f"{material.outcome.capitalize()} per {material.period}"
-    return Table(caption, head, tuple(rows), folded=True)
+    return FigureTable(caption, head, tuple(rows), folded=True)

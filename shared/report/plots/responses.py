@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.plan.words import plural
 from shared.report.material import Material
-from shared.report.plot import Missing, Plot, Table, amount, plural, short
+from shared.report.plot import FigureTable, Missing, Plot, amount, short
 from shared.report.style import ACCENT, INK, NOW, SPAN, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _panel(axes: Axes, material: Material, band: Mapping[str, Any]) -> None:
     tidy(axes)
 
 
-def _tables(material: Material, bands: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
+def _tables(material: Material, bands: Sequence[Mapping[str, Any]]) -> tuple[FigureTable, ...]:
     per = f"per {material.period}"
     best, now = material.plan.best, material.plan.current
     place = {arm.name: a for a, arm in enumerate(material.arms)}
@@ -181,8 +182,8 @@ def _tables(material: Material, bands: Sequence[Mapping[str, Any]]) -> tuple[Tab
         for point in band["points"][::2]
     )
     return (
-        Table(f"Where spend is on each curve, {per}", head, tuple(rows)),
-        Table(
+        FigureTable(f"Where spend is on each curve, {per}", head, tuple(rows)),
+        FigureTable(
             f"The curves, every other point, {per}",
             (
                 "channel",

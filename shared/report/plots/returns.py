@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.report.material import Material
-from shared.report.plot import Missing, Plot, Table, amount, short
+from shared.report.plot import FigureTable, Missing, Plot, amount, short
 from shared.report.style import ACCENT, INK, NOW, PLAIN, amounts_on, legend_above, tidy
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _decades(low: float, high: float) -> list[float]:
     return [mark for mark in marks if low <= mark <= high]
 
 
-def _table(material: Material, found: Sequence[_Return]) -> Table:
+def _table(material: Material, found: Sequence[_Return]) -> FigureTable:
     head = (
         "channel",
         "prior low",
@@ -191,4 +191,4 @@ def _table(material: Material, found: Sequence[_Return]) -> Table:
         (item.arm, *item.prior, *item.learned, *item.planned, item.verdict) for item in found
     )
     caption = f"{material.outcome.capitalize()} per {material.unit}, with 90 % intervals"
-    return Table(caption, head, rows)
+    return FigureTable(caption, head, rows)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.report.calendar import Spell, spells
 from shared.report.material import Material
-from shared.report.plot import Missing, Plot, Share, Table, percent, short
-from shared.report.style import OTHER, dates_on, day_number, legend_above, tidy
+from shared.report.plot import FigureTable, Missing, Plot, Share, percent, short
+from shared.report.style import OTHER, Spell, dates_on, day_number, legend_above, spells, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +149,7 @@ def _table(
     columns: dict[str, list[float | None]],
     now: dict[str, float] | None,
     then: dict[str, float] | None,
-) -> Table:
+) -> FigureTable:
     names = list(dict.fromkeys([*columns, *(now or {}), *(then or {})]))
     rows: list[tuple[str | Share, ...]] = [
         (spell.first.isoformat(), *(Share(columns[n][k] if n in columns else None) for n in names))
@@ -162,4 +161,4 @@ def _table(
         if split is not None
     ]
     caption = f"Shares of spend by {each}, in {material.money}"
-    return Table(caption, (f"{each} from", *names), tuple(rows), folded=True)
+    return FigureTable(caption, (f"{each} from", *names), tuple(rows), folded=True)

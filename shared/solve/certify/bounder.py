@@ -20,14 +20,258 @@ from shared.curves.family import EPS
 from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.problem.region import Counted, Region
-from shared.solve.certify.arm_maxima import ArmMaxima
-from shared.solve.certify.interactions import Squares, Terms, linearise, tops_of
+from shared.solve.certify.maxima import ArmMaxima
 
-__all__ = ["Bounder", "Sides", "Task"]
+__all__ = ["Bounder", "LeafTask", "Sides"]
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.intp]
+_ROUNDS = 16  # of cutting pieces in four
+_PIECES = 4_000  # kept in all; what is left then is bounded as it is
+_STEPS = 14  # pieces to either side of a centre at first, each four times as long as the one before
 NONE = -math.inf  # no plan at all
 _CELLS = 60_000  # leaves times decisions and periods bounded together
+
+
+# Interactions as terms of single arms, for the bound of one region; for the certificate only.
+#
+# The product of two levels of saturation is bounded in one of two ways, whatever its sign:
+#
+# - on the region's levels by a mix of its two McCormick planes (Mathematical Programming 10,
+# 1976); - everywhere, around any two levels p and q and for any t > 0, by
+#
+#       s r <= p r + q s - p q + (t (s - p)^2 + (r - q)^2 / t) / 2,
+#
+# since 2 |x y| <= t x^2 + y^2 / t. It is exact at the point itself, so a locally best plan is
+# proven the best of all by one leaf wherever curves bend down more than the squares bend up: the
+# separable form of "lambda diag(c'') - Gamma is positive semidefinite".
+#
+# Planes only change the weights of the responses; squares add ``curve (s - centre)^2 / 2`` to an
+# arm's term, whose maximum over an interval is bounded piece by piece: on levels [l, h] a square
+# is at most its chord, which is linear in the response again, and pieces are cut until that is
+# close.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Squares:
+    """``curve (f / top - centre)^2 / 2``, arrays (A, H) but ``top`` (A, 1); ``near`` is where the
+    level is about the centre, in adstocked spend."""
+
+    curve: Array
+    centre: Array
+    near: Array
+    top: Array
+    rounds: int = _ROUNDS
+
+    def over(self, maxima: ArmMaxima, z: Array) -> Array:
+        """(A, H) their values at adstocked spend ``z``, rounded up."""
+        low, high = _levels(maxima, z, z, self.top)
+        far = np.maximum(np.abs(high - self.centre), np.abs(low - self.centre))
+        return np.asarray(0.5 * self.curve * far * far * (1.0 + 16.0 * EPS))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What takes the interactions' place.
+
+    Attributes
+    ----------
+    weight
+        (A, H) of the responses, of any sign.
+    constant
+        (n,) numbers to be added; their sizes sum to ``size``.
+    squares
+        None where only planes are used.
+    extra
+        To be added outright for rounding.
+    """
+
+    weight: Array
+    constant: Array
+    size: float
+    extra: float
+    squares: Squares | None
+
+
+def _linearise(program: Program, maxima: ArmMaxima, leaf: Leaf, region: Region) -> Terms:
+    """The leaf's bound on every interaction over the region (``value`` is not multiplied in).
+
+    Raises
+    ------
+    ValueError
+        Where a leaf is not one of this program's, or levels have no meaning.
+    """
+    weight = program.weight
+    if not program.pairs:
+        return Terms(weight, np.zeros(0), 0.0, 0.0, None)
+    if not maxima.rising:
+        raise ValueError("Interactions under negative weights of draws are not bounded.")
+    top = program.supremum()
+    own = sorted({a for pair in program.pairs for a in (pair.first, pair.second)})
+    if not np.all(np.isfinite(top[own]) & (top[own] > 0.0)):
+        raise ValueError("An interaction of a curve without a ceiling.")
+    top = program.full()[:, None]
+    low, high = _levels(maxima, region.z_lower, region.z_upper, top)
+    shape = (len(program.pairs), weight.shape[1])
+    mixes = _checked(leaf.planes, shape, 0.5)
+    shares = _checked(leaf.shares, shape, 0.0)
+    centre, near = np.zeros(weight.shape), np.zeros(weight.shape)
+    if leaf.centres is not None:
+        near = np.clip(_checked(leaf.centres, weight.shape, 0.0), region.z_lower, region.z_upper)
+        centre = np.clip(maxima.value_over(near) / top, 0.0, 1.0)
+    weight, curve = weight.copy(), np.zeros(weight.shape)
+    constants, size, extra = [], 0.0, 0.0
+    for pair, mix, share in zip(program.pairs, mixes, shares, strict=True):
+        a, b = pair.first, pair.second
+        strength = pair.strength * program.pair_weight(pair)
+        square = (share > 0.0) & (strength != 0.0)
+        to_a, to_b, rest = _planes(strength, np.clip(mix, 0.0, 1.0), low, high, a, b)
+        to_a, to_b = np.where(square, centre[b], to_a), np.where(square, centre[a], to_b)
+        constants.append(np.where(square, -strength * centre[a] * centre[b], rest))
+        size += float((np.abs(strength) * 8.0).sum())
+        safe = np.where(square, share, 1.0)
+        most = np.maximum(high[a], high[b]) * np.maximum(1.0, np.abs(to_a) + np.abs(to_b))
+        extra += float(64.0 * EPS * (np.abs(strength) * most).sum())
+        curve[a] += np.where(square, np.abs(strength) * safe, 0.0) * (1.0 + 8.0 * EPS)
+        curve[b] += np.where(square, np.abs(strength) / safe, 0.0) * (1.0 + 8.0 * EPS)
+        weight[a] += strength * to_a / top[a]
+        weight[b] += strength * to_b / top[b]
+    if not np.all(np.isfinite(curve)):
+        raise ValueError("A share of an interaction is no number.")
+    squares = Squares(curve, centre, near, top) if np.any(curve > 0.0) else None
+    return Terms(weight, np.concatenate(constants), size, extra, squares)
+
+
+def _tops_of(
+    maxima: ArmMaxima,
+    weight: Array,
+    squares: Squares | None,
+    price: Array,
+    z_lower: Array,
+    z_upper: Array,
+    *,
+    loose: bool = False,
+) -> Array:
+    """(A, H) upper bounds on ``max of weight f(z) + squares(z) - price z`` over boxes."""
+    if squares is None:
+        return maxima.tops(weight, price, z_lower, z_upper, loose=loose)
+    cells = _Cells(maxima, weight, squares, price)
+    squared = squares.curve > 0.0
+    near = np.where(squared, np.clip(squares.near, z_lower, z_upper), z_upper)
+    start, end = _first_pieces(near, np.where(squared, z_lower, z_upper), z_upper)
+    owner = np.repeat(np.arange(weight.shape[1]), start.shape[1] // weight.shape[1])
+    top = _refined(cells, start, end, np.broadcast_to(owner, start.shape), z_upper)
+    if np.all(squared):
+        return top
+    return np.where(squared, top, maxima.tops(weight, price, z_lower, z_upper))
+
+
+def _refined(cells: _Cells, start: Array, end: Array, owner: Integers, z_upper: Array) -> Array:
+    """(A, H) from pieces (A, n) of the periods ``owner``: the highest are cut until that is it."""
+    rows = np.arange(start.shape[0])[:, None]
+    bound, value = cells.pieces(start, end, owner)
+    known = np.full(z_upper.shape, -np.inf)
+    # A piece below this need not be looked at again: its cell's bound is there already.
+    done = known.copy()
+    slack = 1e-10 * cells.maxima.tolerance
+    for turn in range(cells.squares.rounds + 1):
+        np.maximum.at(known, (rows, owner), value)
+        open_ = (bound > np.take_along_axis(known, owner, 1) + slack) & (end > start)
+        open_ &= end - start > 1e-13 * end
+        count = open_.sum(axis=1)
+        most = int(count.max())
+        if most == 0 or most * start.shape[0] > _PIECES or turn == cells.squares.rounds:
+            break
+        np.maximum.at(done, (rows, owner), np.where(open_, -np.inf, bound))
+        # The open pieces come first in every row; short rows are filled with empty ones.
+        order = np.argsort(~open_, axis=1, kind="stable")[:, :most]
+        owner = np.take_along_axis(owner, order, 1)
+        end_of_all = np.take_along_axis(z_upper, owner, 1)
+        filled = np.arange(most) < count[:, None]
+        left = np.where(filled, np.take_along_axis(start, order, 1), end_of_all)
+        right = np.where(filled, np.take_along_axis(end, order, 1), end_of_all)
+        cuts = [left, *(left + share * (right - left) for share in (0.25, 0.5, 0.75)), right]
+        cuts = [np.minimum(np.maximum(cut, left), right) for cut in cuts]
+        start, end = np.hstack(cuts[:-1]), np.hstack(cuts[1:])
+        owner = np.hstack([owner] * 4)
+        bound, value = cells.pieces(start, end, owner)
+    np.maximum.at(done, (rows, owner), bound)
+    return done
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """Terms ``weight f(z) + squares(z) - price z`` of every arm and period, arrays (A, H)."""
+
+    maxima: ArmMaxima
+    weight: Array
+    squares: Squares
+    price: Array
+
+    def pieces(self, start: Array, end: Array, owner: Integers) -> tuple[Array, Array]:
+        """Upper bounds on each piece (A, n) of the periods ``owner``, and about its end's value."""
+        top = self.squares.top
+        curve = np.take_along_axis(self.squares.curve, owner, 1)
+        centre = np.take_along_axis(self.squares.centre, owner, 1)
+        weight = np.take_along_axis(self.weight, owner, 1)
+        price = np.take_along_axis(self.price, owner, 1)
+        low, high = _levels(self.maxima, start, end, top)
+        # (s - l)(s - h) <= 0 on [l, h], so s^2 <= (l + h) s - l h.
+        slope = low + high - 2.0 * centre
+        rest = 0.5 * curve * (centre * centre - low * high)
+        tilted = weight + 0.5 * curve * slope / top
+        bound = self.maxima.tops(tilted, price, start, end) + rest
+        bound += 32.0 * EPS * curve * (1.0 + high) * (1.0 + high)
+        bound += 16.0 * EPS * np.abs(weight) * top * high
+        value = weight * top * high + 0.5 * curve * (high - centre) ** 2 - price * end
+        return np.asarray(bound), np.asarray(value)
+
+
+def _first_pieces(near: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Starts and ends (A, H n) of pieces, period by period, that get shorter towards ``near``."""
+    shares = np.concatenate(([0.0], 0.25 ** np.arange(_STEPS - 1.0, -1.0, -1.0)))
+    below = near[..., None] - shares[::-1] * (near - low)[..., None]
+    above = near[..., None] + shares * (high - near)[..., None]
+    below[..., 0], above[..., -1] = low, high
+    cuts = np.concatenate((below, above[..., 1:]), axis=2)
+    cuts = np.clip(cuts, low[..., None], high[..., None])
+    cuts = np.maximum.accumulate(cuts, axis=2)
+    arms = near.shape[0]
+    return cuts[..., :-1].reshape(arms, -1), cuts[..., 1:].reshape(arms, -1)
+
+
+def _planes(
+    strength: Array, mix: Array, low: Array, high: Array, a: int, b: int
+) -> tuple[Array, Array, Array]:
+    """Slopes in both levels, and constant, of a mix of the two planes above the product."""
+    positive = strength >= 0.0
+    # The far end of b goes with the near end of a where the product is held down.
+    b_first = np.where(positive, high[b], low[b])
+    b_second = np.where(positive, low[b], high[b])
+    to_a = mix * b_first + (1.0 - mix) * b_second
+    to_b = mix * low[a] + (1.0 - mix) * high[a]
+    rest = -(mix * low[a] * b_first + (1.0 - mix) * high[a] * b_second)
+    # A product less a plane is largest (or smallest) in a corner: never mind the formula.
+    corners = [
+        x * y - (to_a * x + to_b * y + rest) for x in (low[a], high[a]) for y in (low[b], high[b])
+    ]
+    short = np.maximum(0.0, np.max([strength * c for c in corners], axis=0))
+    return to_a, to_b, strength * rest + short
+
+
+def _levels(maxima: ArmMaxima, low: Array, high: Array, top: Array) -> tuple[Array, Array]:
+    """Levels of saturation at the ends of intervals, rounded outward."""
+    under = np.maximum(maxima.value_under(low), 0.0) / top * (1.0 - 4.0 * EPS)
+    return under, maxima.value_over(high) / top * (1.0 + 4.0 * EPS)
+
+
+def _checked(values: Array | None, shape: tuple[int, ...], default: float) -> Array:
+    if values is None:
+        return np.full(shape, default)
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != shape or np.any(np.isnan(values)):
+        raise ValueError("Planes or centres of another program.")
+    return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +283,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class LeafTask:
     """What is to be bounded: a region by checked multipliers, or what a cut takes of it.
 
     Attributes
@@ -47,7 +291,7 @@ class Task:
     mu, nu
         (m,) and (A, H).
     value, cost, less
-        Of an outcome and of money at the targets' multipliers, and what is to be taken off.
+        (A,) of an outcome and of money at the targets' multipliers, and what is to be taken off.
     inner
         The box (2, A) of the decisions that a cut leaves; None for a leaf.
     money
@@ -58,8 +302,8 @@ class Task:
     region: Region
     mu: Array
     nu: Array
-    value: float
-    cost: float
+    value: Array
+    cost: Array
     less: float
     sides: Sides
     inner: Array | None = None
@@ -83,7 +327,7 @@ class Bounder:
     ) -> None:
         self.program, self.root = program, root
         self.maxima = ArmMaxima(program, root.z_lower, root.z_upper, size, accuracy, near)
-        self.money = program.spread.sum(axis=1)
+        self.money, self.counted = program.spread.sum(axis=1), program.counted()
         self.sides = Sides(program.rows.lower, program.rows.upper)
         self.joint = program.columns == 1
         self.operations = float(sum(program.carry.shape[1:]) + len(program.rows.names) + 64)
@@ -105,7 +349,7 @@ class Bounder:
 
     def task(
         self, leaf: Leaf, region: Region, inner: Region | None = None, sides: Sides | None = None
-    ) -> Task:
+    ) -> LeafTask:
         """What is to be bounded; with ``inner``, what is cut away around it.
 
         Raises
@@ -115,23 +359,18 @@ class Bounder:
         """
         program = self.program
         sides = self.sides if sides is None else sides
-        theta = leaf.theta or (0.0,) * len(program.floors)
-        if len(theta) != len(program.floors) or not all(0.0 <= t < math.inf for t in theta):
-            raise ValueError("One multiplier a target, none negative.")
+        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
         if not math.isfinite(leaf.count_price):
             raise ValueError("The price of a count is no number.")
-        value, cost, less = program.value, program.cost, 0.0
-        for t, floor in zip(theta, program.floors, strict=True):
-            value, cost, less = value + t, cost + t * floor.per_money, less + t * floor.constant
         mu, nu = self._multipliers(leaf, sides)
         box = None
         if inner is not None:
             if program.pairs or program.at_most or not self.joint:
                 raise ValueError("The arms cannot be told apart.")
             box = np.stack((inner.u_lower[:, 0], inner.u_upper[:, 0]))
-        return Task(leaf, region, mu, nu, value, cost, less, sides, box)
+        return LeafTask(leaf, region, mu, nu, lift.value, lift.cost, lift.less, sides, box)
 
-    def largest(self, tasks: Sequence[Task], enough: float = NONE) -> float:
+    def largest(self, tasks: Sequence[LeafTask], enough: float = NONE) -> float:
         """The largest bound of all tasks; no care is taken with those that are below ``enough``.
 
         All are bounded loosely first; only those whose loose bound exceeds the largest close one
@@ -156,21 +395,21 @@ class Bounder:
             at, step = at + step, min(4 * step, max(step, self.together))
         return max(best, float(crude[order[at]])) if at < count else best
 
-    def bounds(self, tasks: Sequence[Task], *, loose: bool) -> Array:
+    def bounds(self, tasks: Sequence[LeafTask], *, loose: bool) -> Array:
         """(L,) bounds of tasks that share their responses' weights."""
         out = np.full(len(tasks), NONE)
         open_ = [i for i, each in enumerate(tasks) if self._meets_rows(each)]
         if not open_:
             return out
         some = [tasks[i] for i in open_]
-        terms = linearise(self.program, self.maxima, some[0].leaf, some[0].region)
+        terms = _linearise(self.program, self.maxima, some[0].leaf, some[0].region)
         if loose and terms.squares is not None:
             terms = replace(terms, squares=replace(terms.squares, rounds=1))
         stack = _Stack.of(some)
         fixed = self._fixed(terms, stack)
         scores, size = self._scores(terms, stack, stack.boxes, loose)
         size = size + np.abs(fixed).sum(axis=1)
-        rounding = self.operations * EPS * size + self.program.value * terms.extra
+        rounding = self.operations * EPS * size + stack.worth * terms.extra
         if len(some) == 1 and np.all(np.isfinite(scores)) and np.all(np.isfinite(fixed)):
             whole = np.array([math.fsum((*fixed[0].tolist(), *scores[0].tolist()))]) + rounding
         else:
@@ -203,8 +442,7 @@ class Bounder:
         side = mu * np.where(mu > 0.0, stack.row_upper, np.where(mu < 0.0, stack.row_lower, 0.0))
         parts = [side, -stack.less[:, None], stack.count_cost[:, None]]
         if self.program.pairs:
-            constant = self.program.value * terms.constant
-            parts.append(np.broadcast_to(constant, (len(mu), constant.size)))
+            parts.append(stack.worth[:, None] * terms.constant)
         return np.concatenate(parts, axis=1)
 
     def _scores(
@@ -214,7 +452,7 @@ class Bounder:
         if stack.at is None:
             best = self._arms(terms, stack, boxes, loose)
             chosen, size = self._choose(best, boxes)
-            return chosen, size + best.size.sum(axis=1) + self.program.value * terms.size
+            return chosen, size + best.size.sum(axis=1) + stack.worth * terms.size
         # Where an arm may be on either side of its threshold, the better side, which is priced.
         low, high = boxes.u_lower[:, :, 0], boxes.u_upper[:, :, 0]
         at = np.clip(stack.at, low, high)
@@ -229,7 +467,7 @@ class Bounder:
         total = size + np.where(np.isfinite(other), other, 0.0) + few.size.sum(axis=1)
         return np.maximum(below, above), total + np.abs(charge[:, 0])
 
-    def apart(self, tasks: Sequence[Task]) -> float:
+    def apart(self, tasks: Sequence[LeafTask]) -> float:
         """The bound where each arm may be in any of the tasks' regions, whatever the others are.
 
         The tasks share their ``mu`` and the targets' multipliers; nothing but the rows may tie the
@@ -239,7 +477,7 @@ class Bounder:
         if program.pairs or program.at_most or not tasks:
             raise ValueError("The arms cannot be told apart.")
         top = np.full(program.arms, -np.inf)
-        terms = linearise(program, self.maxima, tasks[0].leaf, tasks[0].region)
+        terms = _linearise(program, self.maxima, tasks[0].leaf, tasks[0].region)
         fixed = self._fixed(terms, _Stack.of(tasks[:1]))
         for i in range(0, len(tasks), step):
             stack = _Stack.of(tasks[i : i + step])
@@ -269,7 +507,7 @@ class Bounder:
         mu = np.where(np.isfinite(sides.upper), mu, np.minimum(mu, 0.0))
         return np.where(np.isfinite(sides.lower), mu, np.maximum(mu, 0.0)), nu
 
-    def _meets_rows(self, task: Task) -> bool:
+    def _meets_rows(self, task: LeafTask) -> bool:
         """Whether any point of the box could meet each row, beyond any doubt of rounding."""
         matrix = self.program.rows.matrix
         low, high = task.region.u_lower.ravel(), task.region.u_upper.ravel()
@@ -282,7 +520,7 @@ class Bounder:
     def _arms(self, terms: Terms, stack: _Stack, boxes: _Boxes, loose: bool) -> _Best:
         """By arm the most it can add, spending nothing, something, or either."""
         rows = self.program.rows
-        money = stack.cost[:, None, None] * self.money
+        money = stack.cost[:, :, None] * self.counted
         price = money + (stack.mu @ rows.matrix).reshape(-1, *self.program.lower.shape)
         price_size = money + (np.abs(stack.mu) @ np.abs(rows.matrix)).reshape(price.shape)
         if stack.money.any():
@@ -313,7 +551,7 @@ class Bounder:
         if terms.squares is not None:
             rest = rest + terms.squares.over(self.maxima, still)
         rest = rest + 8.0 * EPS * np.abs(rest)
-        return np.where(idle, value[:, None] * rest.sum(axis=1), -np.inf)
+        return np.where(idle, value * rest.sum(axis=1), -np.inf)
 
     def _apart(
         self,
@@ -329,7 +567,7 @@ class Bounder:
 
         Arms that are ``known`` are left out (inf); and (L, A) the size of what was added up.
         """
-        program, nu, value = self.program, stack.nu, stack.value[:, None, None]
+        program, nu, value = self.program, stack.nu, stack.value[:, :, None]
         if known.all():  # their own rounding is in their bounds
             return np.full(known.shape, np.inf), np.zeros(known.shape)
         inner = value * _inner(nu, program.carry)
@@ -352,7 +590,7 @@ class Bounder:
         """(L, A, H) maxima over z: leaves stand beside one another like periods."""
         count, arms, periods = price.shape
         flat = [_beside(x) for x in (price, boxes.z_lower, boxes.z_upper)]
-        top = tops_of(self.maxima, np.tile(weight, count), squares, *flat, loose=loose)
+        top = _tops_of(self.maxima, np.tile(weight, count), squares, *flat, loose=loose)
         return np.asarray(top.reshape(arms, count, periods).transpose(1, 0, 2))
 
     def _jointly(
@@ -379,15 +617,14 @@ class Bounder:
             low = np.where((first <= 0.0) & (least <= high), least, first)
         # Maxima are taken in outcome: prices are divided by what one is worth. Where it is worth
         # nothing, money is all that counts, and an end is best.
-        worth = np.where(value > 0.0, value, 1.0)[:, None]
-        nothing = np.broadcast_to((value <= 0.0)[:, None], on.shape)
+        worth, nothing = np.where(value > 0.0, value, 1.0), value <= 0.0
         on[nothing] = np.maximum(-p * low, -p * high)[nothing]
         per = p / worth
         ask = can_on & ~squared & (high > 0.0) & ~nothing
 
         def keep(own: NDArray[np.bool_], a: int, top: Array) -> None:
-            size = 4.0 * EPS * (np.abs(p[own, a]) * high[own, a] + np.abs(worth[own, 0] * top))
-            on[own, a] = worth[own, 0] * top + size
+            size = 4.0 * EPS * (np.abs(p[own, a]) * high[own, a] + np.abs(worth[own, a] * top))
+            on[own, a] = worth[own, a] * top + size
 
         for a in np.flatnonzero(program.lot > 0.0).tolist():
             own = ask[:, a]
@@ -425,7 +662,7 @@ class Bounder:
         rounds = np.where((safe == 1.0) & (base == 0.0) & (worth == 1.0), 0.0, EPS)
         z_low = (safe * low + base) * (1.0 - 8.0 * rounds)
         z_high = (safe * high + base) * (1.0 + 8.0 * rounds)
-        top = tops_of(
+        top = _tops_of(
             self.maxima,
             np.tile(terms.weight, len(per)),
             terms.squares,
@@ -525,7 +762,7 @@ class _Stack:
     spent: Array
 
     @classmethod
-    def of(cls, tasks: Sequence[Task]) -> _Stack:
+    def of(cls, tasks: Sequence[LeafTask]) -> _Stack:
         counts = [each.region.counted for each in tasks]
         price = np.zeros(len(tasks))
         most = np.zeros(len(tasks))
@@ -552,8 +789,8 @@ class _Stack:
             boxes=_Boxes.of([each.region for each in tasks]),
             mu=np.stack([each.mu for each in tasks]),
             nu=np.stack([each.nu for each in tasks]),
-            value=np.array([each.value for each in tasks]),
-            cost=np.array([each.cost for each in tasks]),
+            value=np.stack([each.value for each in tasks]),
+            cost=np.stack([each.cost for each in tasks]),
             less=np.array([each.less for each in tasks]),
             row_lower=np.stack([each.sides.lower for each in tasks]),
             row_upper=np.stack([each.sides.upper for each in tasks]),
@@ -564,6 +801,11 @@ class _Stack:
             money=money,
             spent=spent,
         )
+
+    @property
+    def worth(self) -> Array:
+        """(L,) what an outcome of an interaction counts: its arms' outcomes all count alike."""
+        return np.asarray(self.value.max(axis=1))
 
     def take(self, which: list[int]) -> _Stack:
         """Some of the tasks."""

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.family import EPS
+from shared.curves.stack import CurveStack, Group
 from shared.problem.incumbent import ALLOWED
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
 from shared.problem.proof import Cut, Leaf, PerArm, Proof, SplitActive
 from shared.problem.region import HAIR, Region, halves, holds, inner, root_region, sorted_within
-from shared.problem.risk import measure
-from shared.problem.risk_program import outcomes
+from shared.problem.risk import admissible, measure
+from shared.problem.risk_program import missed, outcomes, relaxed
 from shared.problem.symmetry import alike
-from shared.solve.certify.bounder import Bounder, Sides, Task
-from shared.solve.certify.measures import missed_by_measure, most_of, quantile_alone, weighed_as
+from shared.solve.certify.bounder import Bounder, LeafTask, Sides
+from shared.solve.certify.maxima import ArmMaxima
 from shared.solve.certify.per_arm import bound_arms
 
 __all__ = ["Certificate", "bound", "certify", "certify_all", "stated", "violation"]
@@ -34,6 +35,125 @@ Array = NDArray[np.float64]
 Groups = tuple[NDArray[np.intp], ...]
 _CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
 _NO_PROOF = (ValueError, IndexError, TypeError, AttributeError)
+
+
+# What the certificate of a measure of risk rests on: weights that belong, draws taken alone.
+
+
+def _weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
+    """The program of expected outcome that a proof is of, and what to take off its bound.
+
+    Raises
+    ------
+    ValueError
+        Weights that are not of the measure's set, or multipliers that are none.
+    """
+    risk, draws = program.risk, program.draws
+    if risk is None or draws is None:
+        raise ValueError("A risk measure needs draws.")
+    weights = np.full(draws.draws, 1.0 / draws.draws)
+    if risk.measure != "quantile":
+        if proof.weights is None or not admissible(risk, np.asarray(proof.weights), draws.draws):
+            raise ValueError("These weights are not of the measure's set.")
+        weights = np.asarray(proof.weights, dtype=np.float64)
+    theta = proof.theta or (0.0,) * len(program.floors)
+    return relaxed(program, program.aim, theta, risk, weights)
+
+
+def _most_of(program: Program, proof: Proof) -> float:
+    """More than the sizes of all weighed draws can add up to, whatever the plan."""
+    draws = program.draws
+    assert draws is not None
+    reach = program.adstocked(np.maximum(program.upper, 0.0))
+    whole = replace(program, weight=np.abs(program.weight))
+    each = whole.response_draws(reach)
+    assert each is not None
+    weights = np.full(draws.draws, 1.0 / draws.draws) if proof.weights is None else proof.weights
+    share = np.abs(weights) * draws.draws + 1.0
+    pairs = sum(
+        abs(p.strength) * float(np.abs(program.pair_weight(p)).sum()) for p in program.pairs
+    )
+    return float((each.sum(axis=(1, 2)) * share).mean()) + pairs + draws.draws * 1e-300
+
+
+def _quantile_alone(program: Program, u: Array, prices: Array) -> float:
+    """The quantile of what each draw could be worth with a plan of its own, at most.
+
+    A quantile is monotone, so it is at most that of bounds of the draws, each by ``prices`` (S, m)
+    of its own. For programs with one decision and one response an arm that only rows tie together.
+
+    Raises
+    ------
+    ValueError
+        For other programs, with targets, or prices of another shape.
+    """
+    draws, rows, risk = program.draws, program.rows, program.risk
+    assert draws is not None
+    assert risk is not None
+    simple = program.columns == 1 and program.weight.shape[1] == 1 and not program.pairs
+    prices = np.asarray(prices, dtype=np.float64)
+    if not simple or program.floors or prices.shape != (draws.draws, len(rows.names)):
+        raise ValueError("The draws cannot be taken alone.")
+    if not np.all(np.isfinite(prices)) or not program.value > 0.0:
+        raise ValueError("A price is no number.")
+    prices = np.where(np.isfinite(rows.upper), prices, np.minimum(prices, 0.0))
+    prices = np.where(np.isfinite(rows.lower), prices, np.maximum(prices, 0.0))
+    ends = np.where(prices > 0.0, rows.upper, np.where(prices < 0.0, rows.lower, 0.0))
+    money = program.costs()[:, 0]
+    cost = (prices @ rows.matrix + money) / program.value  # (S, A) of a decision, in outcome
+    carry, base = program.carry[:, 0, 0], program.carry_in[:, 0]
+    moves = carry > 0.0
+    safe = np.where(moves, carry, 1.0)
+    low, high = program.lower[:, 0], program.upper[:, 0]
+    z_low = (carry * low + base) * (1.0 - 8.0 * EPS)
+    z_high = (carry * high + base) * (1.0 + 8.0 * EPS)
+    per = np.where(moves, cost / safe, 0.0)
+    size = max(float(np.abs(program.outcome(u))), 1e-300)
+    tops = _each_draw(program, per, z_low, np.maximum(z_high, z_low), program.adstocked(u), size)
+    still = np.maximum(-cost * low, -cost * high)
+    tops = tops + np.where(moves, per * base, still)
+    tops = tops + 32.0 * EPS * np.abs(cost) * (high + base / safe)
+    sides = prices * ends
+    alone = program.value * tops.sum(axis=1) + sides.sum(axis=1)
+    wide = np.abs(program.value * tops).sum(axis=1) + np.abs(sides).sum(axis=1)
+    alone = alone + (math.log2(tops.shape[1] + 1) + 16.0) * EPS * wide
+    return float(np.quantile(alone, risk.level)) * (1.0 + 1e-12)
+
+
+def _each_draw(
+    program: Program, price: Array, low: Array, high: Array, near: Array, size: float
+) -> Array:
+    """(S, A) most of ``weight f(z) - price z`` in each draw: draws stand side by side as arms."""
+    draws = program.draws
+    assert draws is not None
+    count, arms = price.shape
+    groups, tables = [], []
+    for group in draws.groups:
+        columns = np.arange(arms)[group.columns]
+        at = (np.arange(count)[:, None] * arms + columns).ravel()
+        curve = group.curve
+        own = {f.name: getattr(curve, f.name).reshape(-1) for f in fields(curve)}  # type: ignore[arg-type]
+        groups.append(Group(at, type(curve)(**own)))
+    for column, each, _ in draws.tables:
+        tables += [(s * arms + column, table) for s, table in enumerate(each)]
+    flat = CurveStack(count * arms, tuple(groups), tuple(tables))
+
+    def spread(values: Array) -> Array:
+        return np.tile(values, count)[:, None]
+
+    weight = spread(program.weight[:, 0])
+    # Only what maxima are asked of is there: curves and weights.
+    task = replace(
+        program,
+        names=("",) * weight.size,
+        curves=flat,
+        draws=None,
+        weight=weight,
+        carry_in=spread(program.carry_in[:, 0]),
+    )
+    z_low, z_high = spread(low), spread(high)
+    maxima = ArmMaxima(task, z_low, z_high, size * count, near=spread(near[:, 0]))
+    return maxima.tops(weight, price.reshape(-1, 1), z_low, z_high).reshape(count, arms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +219,16 @@ def _certify_measure(program: Program, u: Array, proof: Proof, missed: float) ->
     risk = program.risk
     assert risk is not None
     objective = program.value * measure(risk, outcomes(program, u))
-    objective -= program.cost * float(program.spend(u).sum())
+    objective -= program.paid(u)
     try:
-        task, less = weighed_as(program, proof)
+        task, less = _weighed_as(program, proof)
         found = certify(task, u, replace(proof, weights=None, theta=(), alone=None))
         # Weights may miss their set by a hair, which changes the outcome by no more than this.
-        hair = 1e-12 * task.value * most_of(program, proof)
+        hair = 1e-12 * task.value * _most_of(program, proof)
         wide = 4.0 * hair + 16.0 * EPS * (abs(found.upper_bound) + abs(less))
         best, residual = found.upper_bound - less + wide, found.kkt_residual
         if proof.alone is not None and risk.measure == "quantile":
-            best = min(best, quantile_alone(program, u, proof.alone))
+            best = min(best, _quantile_alone(program, u, proof.alone))
     except _NO_PROOF:
         best, residual = math.inf, math.inf
     return stated(objective, best, missed, residual)
@@ -122,7 +242,7 @@ def _ceiling(program: Program) -> float:
     most, least = program.adstocked(program.upper), program.adstocked(program.lower)
     brings = program.response(np.where(program.weight > 0.0, most, least))
     shared = [max(p.strength, 0.0) * float(program.pair_weight(p).sum()) for p in program.pairs]
-    costs = program.cost * float(program.spend(program.lower).sum())
+    costs = program.paid(program.lower)
     worth = program.value * (float(brings.sum()) + sum(shared))
     wide = 1e-9 * (program.value * (float(np.abs(brings).sum()) + sum(shared)) + costs)
     return worth - costs + wide
@@ -154,7 +274,7 @@ def certify_all(
     bounds = np.full(len(programs), -np.inf)
     # What is alike at the largest budget is alike at all: a budget caps both the same.
     twins = alike(largest) if any(len(proof.nodes) > 1 for proof in proofs) else ()
-    tasks: list[Task] = []
+    tasks: list[LeafTask] = []
     owners: list[int] = []
 
     def settle() -> None:
@@ -230,11 +350,9 @@ def violation(program: Program, u: Array) -> float:
     worst = program.violation(u)
     if not program.floors or not math.isfinite(worst):
         return worst
-    plan, costs = np.maximum(u, 0.0), float(program.spend(u).sum())
-    if program.risk is None:
-        brings = program.outcome(plan)
-        return max(worst, *(floor.missed(brings, costs) for floor in program.floors))
-    return max(worst, missed_by_measure(program, plan))
+    plan = np.maximum(u, 0.0)
+    short = program.missed(plan) if program.risk is None else missed(program, plan)
+    return max(worst, short)
 
 
 def _leaves(
@@ -297,7 +415,7 @@ def _bound(
         size = abs(program.outcome(u))
         size = size if size > 0.0 else 1e-3 * _reachable(program)
         bounder = Bounder(program, root, size, near=program.adstocked(u))
-        best, tasks = -math.inf, list[Task]()
+        best, tasks = -math.inf, list[LeafTask]()
         for node, region, rest in _leaves(program, root, proof):
             if isinstance(node, PerArm):
                 best = max(best, bound_arms(bounder, node, region))
@@ -323,7 +441,7 @@ def _stake(program: Program, u: Array) -> float:
     """The size of the objective's terms: what a gap of rounding is small against."""
     if abs(program.objective(u)) > 0.0:
         return 0.0
-    return program.value * _reachable(program) + program.cost * program.scale
+    return program.value * _reachable(program) + float(program.costs().max()) * program.scale
 
 
 def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> float:
@@ -338,7 +456,6 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     least by falling.
     """
     tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
-    money = program.spread.sum(axis=1)
     up, down = _gradient(program, u), _gradient(program, np.maximum(u - tiny, program.lower))
     if not np.all(np.isfinite(up)):  # an infinite slope at 0 is taken over a first small step
         up = np.where(np.isfinite(up), up, _first_step(program, u, tiny))
@@ -353,14 +470,13 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     falls = np.where(fixed | at_floor, 0.0, np.maximum(u - program.lower, 0.0) / span)
     best = math.inf
     for leaf in around:
-        theta = leaf.theta or (0.0,) * len(program.floors)
-        value, cost = program.value + sum(theta), program.cost
-        cost += sum(t * floor.per_money for t, floor in zip(theta, program.floors, strict=True))
+        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
+        value, cost = lift.value[:, None], lift.cost[:, None] * program.counted()
         # Where an outcome is worth nothing, neither is an infinite slope.
-        worth = [value * slope if value > 0.0 else np.zeros_like(slope) for slope in (up, down)]
+        worth = [value * np.where(value > 0.0, slope, 0.0) for slope in (up, down)]
         # Net of cost, all slopes of a best plan may be nothing but rounding.
-        gross = max(_largest(*worth), cost * _largest(money))
-        gain = _Moves(worth[0] - cost * money, worth[1] - cost * money, rises, falls, gross)
+        gross = max(_largest(*worth), _largest(cost))
+        gain = _Moves(worth[0] - cost, worth[1] - cost, rises, falls, gross)
         for mu in (np.asarray(leaf.mu, dtype=float), *gain.prices(program, u)):
             best = min(best, gain.residual((mu @ program.rows.matrix).reshape(u.shape)))
     return best if math.isfinite(best) else 1.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.problem.proof import ArmLeaf, ArmNode, Leaf, PerArm, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
-from shared.solve.certify.bounder import Bounder, Task
+from shared.solve.certify.bounder import Bounder, LeafTask
 
 __all__ = ["alone", "bound_arms"]
 
@@ -86,7 +86,7 @@ def _ends(own: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple[A
 
 def _side_by_side(
     bounder: Bounder, node: PerArm, ends: list[list[tuple[ArmLeaf, Region]]]
-) -> list[Task]:
+) -> list[LeafTask]:
     """As many whole regions as the longest tree has leaves: all arms are bounded at once."""
     out = []
     for j in range(max(map(len, ends))):

@@ -23,7 +23,7 @@ from shared.problem.risk import measures, slope_weights
 from shared.problem.risk_program import in_measure
 from shared.solve.heuristics.polyhedron import Polyhedron
 
-__all__ = ["Searched", "Space"]
+__all__ = ["SearchSpace", "Searched"]
 
 Array = NDArray[np.float64]
 _TINY = 1e-9  # of the largest adstocked spend: where a slope that is infinite at 0 is taken
@@ -52,7 +52,7 @@ class Searched:
     finished: bool
 
 
-class Space:
+class SearchSpace:
     """Points (k, n) of a program; counts what it evaluates.
 
     Parameters
@@ -80,12 +80,16 @@ class Space:
         self.n, self.range = int(self.lower.size), self.upper - self.lower
         self.evaluations = 0
         self.penalties = np.array(penalties or [0.0] * len(floors))
-        self.money = program.spread.sum(axis=1).ravel()
+        self.costs = program.costs().ravel()
         self.constant = np.array([floor.constant for floor in floors])
-        self.per_money = np.array([floor.per_money for floor in floors])
+        # (m, n) what a unit of each decision takes from a target's surplus, (m, A) what adds.
+        sold = [f.per_money * f.pays_by(program.arms)[:, None] * program.counted() for f in floors]
+        self.sold = np.array(sold).reshape(len(floors), self.n)
+        self.shares = np.array([f.shares(program.arms) for f in floors])
+        self.shares = self.shares.reshape(len(floors), program.arms)
         # Of an outcome that is asked for: a penalty sets in smoothly over that much.
         self.bend = _SHARP
-        self.asked = np.maximum(self.constant + self.per_money * (self.money @ self.upper), 1e-300)
+        self.asked = np.maximum(self.constant + self.sold @ self.upper, 1e-300)
         self.in_measure = np.array(in_measure(program), dtype=bool)
         reach = program.adstocked(np.maximum(program.upper, 0.0))
         self.least = _TINY * max(float(reach.max(initial=0.0)), 1e-300)
@@ -119,11 +123,13 @@ class Space:
     def figures(self, points: Array) -> tuple[Array, Array]:
         """(k,) what points are worth, whatever they break; (k, m) outcome beyond each target."""
         work.charge(_POINTS_S)
-        program, costs = self.program, points @ self.money
-        read, mean, _ = self._read(self._adstocked(points))
+        program, z = self.program, self._adstocked(points)
+        read, mean, _ = self._read(z)
         brings = np.where(self.in_measure, read[:, None], mean[:, None])
-        surplus = brings - self.constant - costs[:, None] * self.per_money
-        return program.value * read - program.cost * costs, surplus
+        if any(floor.share is not None for floor in program.floors):
+            brings = program.response(z).sum(axis=2) @ self.shares.T
+        surplus = brings - self.constant - points @ self.sold.T
+        return program.value * read - points @ self.costs, surplus
 
     def gradient(self, points: Array, theta: Array | None = None) -> Array:
         """(k, n) derivatives of worth plus ``theta`` (k, m) times surplus, finite.
@@ -132,9 +138,9 @@ class Space:
         """
         program, z = self.program, np.maximum(self._adstocked(points), self.least)
         theta = self._missed(points) if theta is None else theta
-        factor = program.value + theta.sum(axis=1)
+        by_arm, factor = program.value + theta @ self.shares, program.value + theta.sum(axis=1)
         if program.risk is None:
-            inner = factor[:, None, None] * program.weight * program.mean_slope(z)
+            inner = by_arm[:, :, None] * program.weight * program.mean_slope(z)
         else:
             even = (theta @ ~self.in_measure)[:, None]
             each = self._read(z)[2]
@@ -142,7 +148,7 @@ class Space:
             inner = program.weight * self._weighed(z, weights + even / each.shape[1])
         inner += factor[:, None, None] * program.between_slopes(z)
         out = np.einsum("ahk,iah->iak", program.carry, inner).reshape(points.shape)
-        return _finite(out - np.outer(program.cost + theta @ self.per_money, self.money))
+        return _finite(out - self.costs - theta @ self.sold)
 
     def curvature(self, points: Array) -> Array:
         """(k, n) second derivatives of the mean decision by decision, interactions left aside."""
@@ -155,7 +161,8 @@ class Space:
                 bends = program.draws.mean_curvature(rows)
         bends = np.swapaxes(bends.reshape(len(z), -1, program.arms), 1, 2) * program.weight
         out = np.einsum("ahk,iah->iak", program.carry**2, _finite(bends)).reshape(points.shape)
-        return _finite((program.value + self._missed(points).sum(axis=1))[:, None] * out)
+        factor = program.value + self._missed(points) @ self.shares
+        return _finite(np.repeat(factor, program.columns, axis=1) * out)
 
     def project(self, points: Array, give: Array | None = None, like: Array | None = None) -> Array:
         """Nearly the nearest points that keep box and rows, with choices made.

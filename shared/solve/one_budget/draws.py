@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack, Group
-from shared.problem.canonical import Canonical
 from shared.solve.one_budget.dual import settle
+from shared.solve.one_budget.form import OneBudget
 
 __all__ = ["best_in_draws"]
 
@@ -29,7 +29,7 @@ _STEPS = 12  # of the search for the price that spends the budget
 
 
 def best_in_draws(
-    canonical: Canonical, draws: list[int], gap: float, price: float
+    task: OneBudget, draws: list[int], gap: float, price: float
 ) -> list[Array | None]:
     """For each draw a plan (n,) proven to a relative ``gap``; None where that takes a search.
 
@@ -38,8 +38,8 @@ def best_in_draws(
     price
         Of the budget in the mean: where prices are looked for first.
     """
-    stacked = canonical.draws
-    lower, upper, budget = canonical.lower, canonical.upper, canonical.budget
+    stacked = task.draws
+    lower, upper, budget = task.lower, task.upper, task.budget
     nothing: list[Array | None] = [None] * len(draws)
     if stacked is None or stacked.tables or not 0.0 < price < np.inf:
         return nothing

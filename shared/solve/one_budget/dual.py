@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.solve.one_budget.relaxation import Box, Relaxation, Response
+from shared.solve.one_budget.relaxation import BestSpends, Box, Relaxation
 
-__all__ = ["Relaxed", "fill", "relax", "settle"]
+__all__ = ["RelaxedBudget", "fill", "relax", "settle"]
 
 Array = NDArray[np.float64]
 _LOWEST, _HIGHEST = -700.0, 700.0  # ln of the prices that doubles can hold with room to spare
@@ -23,7 +23,7 @@ _MANY, _SAMPLE = 20_000, 3_000  # channels, and how many of them are sampled
 
 
 @dataclass(frozen=True, slots=True)
-class Relaxed:
+class RelaxedBudget:
     """Solution of the relaxation: a price, its least best spends, and spends that fit the budget.
 
     ``bound`` is the Lagrangian bound that ``price`` gives for the box.
@@ -38,13 +38,13 @@ class Relaxed:
 
 def relax(
     model: Relaxation, box: Box, budget: float, *, guess: float | None = None
-) -> Relaxed | None:
+) -> RelaxedBudget | None:
     """Maximise the envelopes over the box and the budget; None where the box cannot meet it.
 
     With a cap instead of an equality nothing changes but that less may be spent: curves do not
     fall, so a price of 0 is only reached where the box holds no more than the budget.
     """
-    spend_all = model.canonical.spend_all
+    spend_all = model.task.spend_all
     hair = 1e-12 * max(budget, 1e-300)
     low, high = float(box.lower.sum()), float(box.upper.sum())
     if low > budget + hair or (spend_all and high < budget - hair):
@@ -54,17 +54,19 @@ def relax(
         if not spend_all:  # nothing is gained on a flat end: leave that money unspent
             for (i, _), hull in zip(model.tables, box.hulls, strict=True):
                 spend[i] = hull.respond(0.0)[0]
-        return Relaxed(0.0, box.upper, spend, float(model.surface(box.upper).sum()), 1)
+        return RelaxedBudget(0.0, box.upper, spend, float(model.surface(box.upper).sum()), 1)
     if low >= budget - hair:
         price = _steepest(model, box)
         least = model.respond(box, price).least
-        return Relaxed(price, least, box.lower, _bound(model, price, budget, least), 1)
+        return RelaxedBudget(price, least, box.lower, _bound(model, price, budget, least), 1)
     price, best, iterations = _root(model, box, budget, guess)
     most = box.upper if price == 0.0 else best.most
     spend = fill(best.least, most, budget)
     # What is left is rounding, and a Newton step of second order along the channels that give.
     spend = settle(spend, box.lower, box.upper, budget, best.give)
-    return Relaxed(price, best.least, spend, _bound(model, price, budget, best.least), iterations)
+    return RelaxedBudget(
+        price, best.least, spend, _bound(model, price, budget, best.least), iterations
+    )
 
 
 def fill(least: Array, most: Array, budget: float) -> Array:
@@ -107,7 +109,7 @@ def _bound(model: Relaxation, price: float, budget: float, least: Array) -> floa
 
 def _root(
     model: Relaxation, box: Box, budget: float, guess: float | None
-) -> tuple[float, Response, int]:
+) -> tuple[float, BestSpends, int]:
     """The price with least <= budget <= most; 0 where even tiny prices leave money unspent."""
     ties = np.zeros(0) if model.late() else model.ties(box)
     theta = math.log(guess) if guess is not None and guess > 0.0 else _start(model, box, budget)
@@ -118,7 +120,7 @@ def _root(
     left, right = -math.inf, math.inf  # spends exceed the budget at left, fall short at right
     reach, halve, iteration = 1.0, False, 0
     none = np.zeros(model.n)
-    ample, short = Response(box.upper, box.upper, none), Response(box.lower, box.lower, none)
+    ample, short = BestSpends(box.upper, box.upper, none), BestSpends(box.lower, box.lower, none)
     while True:
         iteration += 1
         best = model.respond(box, price)
@@ -152,7 +154,7 @@ def _root(
             # is a best response to rounding, so what lies between them is filled like a tie.
             # (Or the time is up: any price gives a bound, and what lies between is a plan.)
             most_there = np.maximum(ample.least, short.least)
-            return price, Response(short.least, most_there, best.give), iteration
+            return price, BestSpends(short.least, most_there, best.give), iteration
         if bracketed:
             inside = left < theta + step < right and iteration < 40
             trial = theta + step if inside else 0.5 * (left + right)
@@ -208,17 +210,17 @@ def _sampled(model: Relaxation, box: Box, budget: float) -> float | None:
     part = budget * at.size / model.n
     if not float(lower.sum()) < part < float(upper.sum()):
         return None
-    canonical = replace(
-        model.canonical,
+    task = replace(
+        model.task,
         names=tuple(map(str, at.tolist())),
         curves=model.curves.take(at),
-        current=model.canonical.current[at],
+        current=model.task.current[at],
         lower=lower,
         upper=upper,
         lower_by=("",) * at.size,
         upper_by=("",) * at.size,
         budget=part,
     )
-    few = Relaxation(canonical, model.deadline)
+    few = Relaxation(task, model.deadline)
     price = _root(few, Box(lower, upper, box.end[at], box.slope[at], ()), part, None)[0]
     return math.log(price) if price > 0.0 else None

@@ -18,19 +18,18 @@ from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
-from shared.problem.canonical import Canonical, marginal, outcome
-from shared.problem.plain_program import as_program
 from shared.problem.symmetry import alike
 from shared.solve.one_budget.envelope import line, lines
+from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.table import (
     CLOSE,
+    CurveTable,
     Hull,
-    Table,
     table_of_function,
     table_of_points,
 )
 
-__all__ = ["Box", "Relaxation", "Response"]
+__all__ = ["BestSpends", "Box", "Relaxation"]
 
 Array = NDArray[np.float64]
 _FEW = 24  # so many lines are found faster one by one
@@ -48,7 +47,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class BestSpends:
     """Least and largest best spends (n,) at a price, and ``-d spend / d ln price`` (n,)."""
 
     least: Array
@@ -57,30 +56,30 @@ class Response:
 
 
 class Relaxation:
-    """Envelopes and best responses of one canonical problem.
+    """Envelopes and best responses of one problem.
 
     After ``deadline`` (``work.now``) whatever refines an answer stops where it is. Where
     it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
     """
 
     def __init__(
-        self, canonical: Canonical, deadline: float = math.inf, *, close: float = CLOSE
+        self, task: OneBudget, deadline: float = math.inf, *, close: float = CLOSE
     ) -> None:
         self.close = close
-        self._begin(canonical, deadline)
-        draws = canonical.draws
+        self._begin(task, deadline)
+        draws = task.draws
         self.exact = draws is None
         if draws is None:
-            tabulated = {column for column, _ in canonical.curves.tables}
+            tabulated = {column for column, _ in task.curves.tables}
             closed = [c for c in range(self.n) if c not in tabulated] if tabulated else None
             self.columns: Any = slice(None) if closed is None else np.array(closed, dtype=np.intp)
-            self.curves = canonical.curves if closed is None else canonical.curves.take(closed)
+            self.curves = task.curves if closed is None else task.curves.take(closed)
             self.bend = np.zeros(self.n)
             began = work.now()
             self.bend[self.columns] = self.curves.concave_from()
             # A last price, its plan and its bound cost some ten times as much: kept for the end.
             self.deadline -= 10.0 * (work.now() - began)
-            for column, table in canonical.curves.tables:
+            for column, table in task.curves.tables:
                 self._add_points(column, table)
         else:
             self.columns = np.zeros(0, dtype=np.intp)
@@ -95,11 +94,11 @@ class Relaxation:
                     self._add_mean(column, draws.column(column), turns[:, column])
         self._index()
 
-    def _begin(self, canonical: Canonical, deadline: float) -> None:
-        self.canonical = canonical
+    def _begin(self, task: OneBudget, deadline: float) -> None:
+        self.task = task
         self.deadline = deadline
-        self.n = canonical.n
-        self.tables: list[tuple[int, Table]] = []
+        self.n = task.n
+        self.tables: list[tuple[int, CurveTable]] = []
 
     def _index(self) -> None:
         self.pairs = dict(self.tables)
@@ -109,14 +108,14 @@ class Relaxation:
 
     def twins(self) -> tuple[NDArray[np.intp], ...]:
         """Groups of channels that nothing tells apart."""
-        return alike(as_program(self.canonical))
+        return alike(self.task.program())
 
     def _add_points(self, column: int, curve: Tabulated) -> None:
-        low, high = self.canonical.lower[column], self.canonical.upper[column]
+        low, high = self.task.lower[column], self.task.upper[column]
         self._add(column, table_of_points(curve, float(low), float(high)))
 
     def _add_mean(self, column: int, curve: Saturation, turns: Array) -> None:
-        low, high = self.canonical.lower[column], self.canonical.upper[column]
+        low, high = self.task.lower[column], self.task.upper[column]
 
         def both(points: Array) -> tuple[Array, Array]:
             at = points[:, None]
@@ -126,7 +125,7 @@ class Relaxation:
         table = table_of_function(both, float(low), float(high), turns, rounds, close=self.close)
         self._add(column, table)
 
-    def _add(self, column: int, table: Table) -> None:
+    def _add(self, column: int, table: CurveTable) -> None:
         self.tables.append((column, table))
         self.bend[column] = self._table_bend(column)
 
@@ -138,7 +137,7 @@ class Relaxation:
             return 0.0
         steps = np.diff(y) / np.diff(x) if p is None else p
         rises = np.flatnonzero(np.diff(steps) > 1e-9 * np.max(np.abs(steps)))
-        return float(x[rises[-1] + 1]) if rises.size else float(self.canonical.lower[column])
+        return float(x[rises[-1] + 1]) if rises.size else float(self.task.lower[column])
 
     def late(self) -> bool:
         """Whether the time is up."""
@@ -146,7 +145,7 @@ class Relaxation:
 
     def concave(self) -> bool:
         """Whether every curve is concave on its whole range (straight lines count)."""
-        low, high = self.canonical.lower, self.canonical.upper
+        low, high = self.task.lower, self.task.upper
         curved = np.isfinite(self.bend) & (low < high)
         return not bool(np.any(self.bend[curved] > low[curved]))
 
@@ -182,7 +181,7 @@ class Relaxation:
                 end[i], slope[i] = self._line(i, float(lower[i]), float(upper[i]))
         return Box(lower, upper, end, slope, tuple(hulls))
 
-    def respond(self, box: Box, price: float) -> Response:
+    def respond(self, box: Box, price: float) -> BestSpends:
         """Best spends on the envelope where a unit of money costs ``price`` (>= 0)."""
         least, give = np.empty(self.n), np.zeros(self.n)
         most = least
@@ -205,7 +204,7 @@ class Relaxation:
             most = least.copy() if most is least else most
             for (i, _), hull in zip(self.tables, box.hulls, strict=True):
                 least[i], most[i], give[i] = hull.respond(price)
-        return Response(least, most, give)
+        return BestSpends(least, most, give)
 
     def ties(self, box: Box) -> Array:
         """Sorted prices at which some channel's best spend jumps."""
@@ -268,15 +267,15 @@ class Relaxation:
 
     def value(self, x: Array) -> Array:
         """The true objective per channel."""
-        return outcome(self.canonical, x)
+        return self.task.outcome(x)
 
     def marginal(self, x: Array) -> Array:
         """The true slope per channel."""
-        return marginal(self.canonical, x)
+        return self.task.marginal(x)
 
     def curvature(self, x: Array) -> Array:
         """The true second derivative per channel, for ``x > 0``."""
-        draws, curves = self.canonical.draws, self.canonical.curves
+        draws, curves = self.task.draws, self.task.curves
         if draws is not None:
             return draws.mean_curvature(x)
         with np.errstate(over="ignore", invalid="ignore"):  # at 0 it may be no number
@@ -285,7 +284,7 @@ class Relaxation:
     def single(self, channel: int) -> Single | None:
         """The curve of a channel in plain floats; None where its family has none."""
         if channel not in self._plain:
-            self._plain[channel] = self.canonical.curves.alone(channel)
+            self._plain[channel] = self.task.curves.alone(channel)
         return self._plain[channel]
 
     def _line(self, channel: int, lower: float, upper: float) -> tuple[float, float]:
@@ -300,5 +299,5 @@ class Relaxation:
     def _single(self, channel: int) -> CurveStack:
         found = self._singles.get(channel)
         if found is None:
-            found = self._singles[channel] = self.canonical.curves.take([channel])
+            found = self._singles[channel] = self.task.curves.take([channel])
         return found

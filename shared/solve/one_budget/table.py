@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Tabulated
 
-__all__ = ["CLOSE", "Hull", "Table", "table_of_function", "table_of_points"]
+__all__ = ["CLOSE", "CurveTable", "Hull", "table_of_function", "table_of_points"]
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class Hull:
 
 
 @dataclass(slots=True)
-class Table:
+class CurveTable:
     """Knots of one curve: ``spend``, ``value`` (k,), ``slope`` (k,) or None for straight pieces.
 
     ``evaluate`` gives the true value and slope anywhere, to add knots where they matter.
@@ -153,7 +153,7 @@ class Table:
         return float(x[kept[0]]), float(x[kept[-1] + 1])
 
 
-def table_of_points(curve: Tabulated, lower: float, upper: float) -> Table:
+def table_of_points(curve: Tabulated, lower: float, upper: float) -> CurveTable:
     """A tabulated curve on ``[lower, upper]``, exactly."""
     at = curve.knots()[0]
     x = np.unique(np.concatenate(([lower, upper], at[(at > lower) & (at < upper)])))
@@ -161,7 +161,7 @@ def table_of_points(curve: Tabulated, lower: float, upper: float) -> Table:
     def both(points: Array) -> tuple[Array, Array]:
         return curve.value(points), curve.slope(points)
 
-    return Table(x, curve.value(x), None, both)
+    return CurveTable(x, curve.value(x), None, both)
 
 
 def table_of_function(
@@ -172,7 +172,7 @@ def table_of_function(
     rounds: int = 6,
     *,
     close: float = CLOSE,
-) -> Table:
+) -> CurveTable:
     """A smooth curve on ``[lower, upper]``, knots where the slope is not yet linear between them.
 
     The trapezium rule on the slopes against the true difference of the values is the error
@@ -180,7 +180,7 @@ def table_of_function(
     """
     if lower >= upper:
         x = np.array([lower])
-        return Table(x, *both(x), both)
+        return CurveTable(x, *both(x), both)
     width = upper - lower
     inside = landmarks[(landmarks > lower) & (landmarks < upper)]
     x = np.unique(
@@ -195,7 +195,7 @@ def table_of_function(
     value, slope = both(x)
     # An infinite slope (Hill with shape < 1 at zero) is only ever met in the first, tiny interval.
     slope = np.where(np.isfinite(slope), slope, 4.0 * (value[1] - value[0]) / (x[1] - x[0]))
-    table = Table(x, np.maximum.accumulate(value), slope, both)
+    table = CurveTable(x, np.maximum.accumulate(value), slope, both)
     for _ in range(rounds):
         x, y, p = table.spend, table.value, table.slope
         if p is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import ChannelCurve, CurveSet
-from shared.curves.imports.convert import import_curves
+from shared.curves.imports import import_curves
 from shared.curves.saturation import Saturation
 from shared.errors import InvalidInput
 

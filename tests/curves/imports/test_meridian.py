@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.curves.imports.convert import import_curves
+from shared.curves.imports import import_curves
 from tests.curves.imports.exports import by_name, codes, over_time, sustained, to_csv
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.curves.imports.convert import FORMATS, import_curves
+from shared.curves.imports import FORMATS, import_curves
 
 PAGE = Path(__file__).parents[3] / "docs/imports.md"
 BLOCKS = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.curves.imports.convert import import_curves
+from shared.curves.imports import import_curves
 from shared.curves.imports.pymc_marketing import ADSTOCKS, SATURATIONS
 from tests.curves.imports.exports import by_name, codes, over_time, sustained, to_csv
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.curves.curveset import CurveSet
-from shared.curves.imports.convert import import_curves
+from shared.curves.imports import import_curves
 from shared.curves.saturation import Tabulated
 from tests.curves.imports.exports import by_name, codes, sustained
 

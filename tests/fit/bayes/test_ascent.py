@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import optimize
 
-from shared.fit.bayes.ascent import climb
+from shared.fit.bayes.laplace import climb
 
 Floats = NDArray[np.float64]
 

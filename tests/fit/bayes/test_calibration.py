@@ -21,7 +21,7 @@ from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.noise import DEGREES, MOST, Noise
 from shared.fit.bayes.priors import return_prior
-from shared.fit.bayes.sampler import Goal, sample
+from shared.fit.bayes.sampler import Agreement, sample
 from shared.fit.design.design import Design, build_design
 from tests.fit.histories import simulated
 
@@ -81,7 +81,7 @@ def one(kind: str, seed: int) -> tuple[Floats, Mapping[str, Floats]]:
     noise, warm = fit_noise(under, start, design.outcome.size, kind)
     fitted = under(noise)
     mode = find_mode(fitted, np.stack([warm, start]))
-    goal = Goal(r_hat=1.05, ess=200)
+    goal = Agreement(r_hat=1.05, ess=200)
     draws = sample(fitted, mode, DRAWS, rng, noise=noise, goal=goal).draws
     doubled = [_doubled(model, t) for t in (truth, draws)]
     ranks = np.concatenate([(draws < truth).sum(axis=0), (doubled[1] < doubled[0]).sum(axis=0)])

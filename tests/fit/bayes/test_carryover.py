@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.bayes.carryover import (
-    ADSTOCK_FAMILIES,
-    adstock_of,
-    natural,
-    normalised_weights,
-)
+from shared.fit.bayes.kernels import ADSTOCK_FAMILIES, adstock_of, natural, normalised_weights
 
 LAGS = 13
 FIRST, SECOND = np.array([-0.7, 0.4, 1.1]), np.array([-0.9, 0.6, 0.2])

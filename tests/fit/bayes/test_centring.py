@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.bayes.centring import Centring, centring_of
 from shared.fit.bayes.laplace import find_mode, starting_points
 from shared.fit.bayes.posterior import fit_posterior
-from shared.fit.bayes.sampler import sample
+from shared.fit.bayes.sampler import Centring, centring_of, sample
 from shared.history.parse import parse
 from tests.app.detailed import by_campaign
 from tests.fit.bayes.test_hierarchy import model_of, with_panel

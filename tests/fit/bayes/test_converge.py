@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from shared.fit.bayes.converge import bulk_ess, normal_quantile, r_hat
+from shared.fit.bayes.sampler import bulk_ess, normal_quantile, r_hat
 
 
 def chains(correlation: float, draws: int = 1000, count: int = 8, seed: int = 0) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.fit.bayes.curves import responses, unspent_response
+from shared.fit.bayes.fit import responses, unspent_response
 from shared.fit.bayes.posterior import fit_posterior
 from shared.fit.bayes.priors import BETWEEN
-from shared.fit.design.observed import observed_spend
+from shared.fit.design.design import observed_spend
 from tests.fit.histories import simulated, table
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.fit.bayes.evidence import channel_evidence, collinear_groups
+from shared.fit.bayes.fit import channel_evidence, collinear_groups
 from shared.fit.bayes.posterior import Posterior, fit_posterior
 from tests.fit.histories import HILL, simulated
 

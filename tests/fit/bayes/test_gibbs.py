@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared.fit.bayes.gibbs import Noises, _tailed, marginal_of, redrawn, repeated
 from shared.fit.bayes.laplace import find_mode, starting_points
 from shared.fit.bayes.layout import log_half_normal
-from shared.fit.bayes.marginal import Marginal
-from shared.fit.bayes.noise import DEGREES, Noise, Whitener
+from shared.fit.bayes.noise import DEGREES, Marginal, Noise, Whitener
 from shared.fit.bayes.posterior import fit_posterior
+from shared.fit.bayes.sampler import Noises, _tailed, marginal_of, redrawn, repeated
 from tests.fit.bayes.test_laplace import model_of
 from tests.fit.histories import HILL, simulated
 

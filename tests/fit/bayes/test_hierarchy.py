@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import fittable
 from shared.errors import InvalidInput
-from shared.fit.bayes.carryover import ADSTOCK_FAMILIES
+from shared.fit.bayes.kernels import ADSTOCK_FAMILIES
 from shared.fit.bayes.layout import Choice
 from shared.fit.bayes.lift import read_lifts
 from shared.fit.bayes.model import MediaModel, build_model
 from shared.fit.bayes.priors import return_prior
 from shared.fit.design.design import build_design
+from shared.history.spec import read_spec
 from shared.history.table import History, Panel
 from tests.fit.histories import simulated
 
@@ -155,10 +156,6 @@ def test_tests_that_end_after_the_training_rows_are_not_known_yet() -> None:
         ({"channel": "zz"}, "/lift_tests/0/channel"),
         ({"end": "2020-01-01"}, "/lift_tests/0/end"),
         ({"start": "soon"}, "/lift_tests/0/start"),
-        ({"standard_error": 0.0}, "/lift_tests/0/standard_error"),
-        ({"spend_change": None}, "/lift_tests/0/spend_change"),
-        ({"outcome_change": "much"}, "/lift_tests/0/outcome_change"),
-        ({"in_history": "no"}, "/lift_tests/0/in_history"),
         ({"geo": "nowhere"}, "/lift_tests/0/geo"),
     ],
 )
@@ -168,6 +165,22 @@ def test_impossible_tests_are_named(change: dict[str, Any], pointer: str) -> Non
     with pytest.raises(InvalidInput) as caught:
         read_lifts(spec, history, build_design(history, None))
     assert caught.value.faults[0].pointer == pointer
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("standard_error", 0.0),
+        ("spend_change", None),
+        ("outcome_change", "much"),
+        ("in_history", "no"),
+    ],
+)
+def test_a_spec_refuses_tests_that_say_nothing(field: str, value: object) -> None:
+    history, _ = simulated(rows=60, channels=2)
+    with pytest.raises(InvalidInput) as caught:
+        read_spec({"lift_tests": [lift(history, 20, **{field: value})]})
+    assert caught.value.faults[0].pointer == f"/lift_tests/0/{field}"
 
 
 def test_a_campaigns_test_changes_its_arms_alone() -> None:

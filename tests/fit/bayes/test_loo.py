@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared.fit.bayes.loo import leave_one_out, pareto_fit
+from shared.fit.bayes.families import leave_one_out, pareto_fit
 
 
 @pytest.mark.parametrize("shape", [0.1, 0.5, 0.9])

@@ -17,7 +17,7 @@ from scipy import stats
 from shared.fit.bayes.laplace import Mode, find_mode, starting_points
 from shared.fit.bayes.model import MediaModel
 from shared.fit.bayes.noise import DEGREES, Noise
-from shared.fit.bayes.sampler import Goal, Sample, sample
+from shared.fit.bayes.sampler import Agreement, Sample, sample
 from shared.history.table import History
 from tests.fit.bayes.test_laplace import model_of
 from tests.fit.histories import simulated
@@ -25,7 +25,7 @@ from tests.fit.histories import simulated
 pytestmark = pytest.mark.slow
 
 Floats = NDArray[np.float64]
-_LONG = Goal(r_hat=1.01, ess=2500, blocks=40)
+_LONG = Agreement(r_hat=1.01, ess=2500, blocks=40)
 
 
 def zero_stretches() -> History:

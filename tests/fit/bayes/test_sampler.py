@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.fit.bayes.laplace import find_mode, laplace_draws, starting_points
 from shared.fit.bayes.noise import Noise
-from shared.fit.bayes.sampler import Goal, sample
+from shared.fit.bayes.sampler import Agreement, sample
 from tests.fit.bayes.test_laplace import model_of
 from tests.fit.histories import simulated
 
@@ -16,7 +16,11 @@ def test_chains_end_where_long_ones_do_and_laplace_does_not() -> None:
     mode = find_mode(model, starting_points(model, 3, np.random.default_rng(0)))
     found = sample(model, mode, 800, np.random.default_rng(1))
     long = sample(
-        model, mode, 4000, np.random.default_rng(2), goal=Goal(r_hat=1.001, blocks=15, block=40)
+        model,
+        mode,
+        4000,
+        np.random.default_rng(2),
+        goal=Agreement(r_hat=1.001, blocks=15, block=40),
     )
     spread = long.draws.std(axis=0)
     error = (found.draws.mean(axis=0) - long.draws.mean(axis=0)) / spread
@@ -46,7 +50,9 @@ def test_the_same_generator_gives_the_same_draws() -> None:
     mode = find_mode(model, starting_points(model, 1, np.random.default_rng(0)))
     noise = Noise(np.ones(60), 0.2, 5.0)
     one, two, other = (
-        sample(model, mode, 20, np.random.default_rng(k), noise=noise, goal=Goal(blocks=2)).draws
+        sample(
+            model, mode, 20, np.random.default_rng(k), noise=noise, goal=Agreement(blocks=2)
+        ).draws
         for k in (9, 9, 10)
     )
     np.testing.assert_array_equal(one, two)
@@ -57,7 +63,7 @@ def test_a_goal_out_of_reach_is_said_to_be_missed() -> None:
     model = model_of(simulated(rows=60, channels=1)[0])
     mode = find_mode(model, starting_points(model, 1, np.random.default_rng(0)))
     found = sample(
-        model, mode, 50, np.random.default_rng(0), goal=Goal(ess=1e9, block=10, blocks=2)
+        model, mode, 50, np.random.default_rng(0), goal=Agreement(ess=1e9, block=10, blocks=2)
     )
     assert not found.reached
     assert found.trajectories == 20

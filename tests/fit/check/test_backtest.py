@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shared.curves.curveset import ChannelCurve, Response
 from shared.errors import InvalidInput
 from shared.fit.bayes.fit import fit_bayesian
-from shared.fit.check.backtest import backtest
+from shared.fit.check.report import backtest
 from shared.fit.check.validate import Fold
 from shared.history.table import History
-from shared.plan.advise import advise
+from shared.service import advise
 from tests.fit.histories import HILL, simulated
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.fit.check.challengers import Columns, challenge, columns_of, pair_strengths
+from shared.fit.check.challengers import Inputs, challenge, columns_of, pair_strengths
 from shared.fit.check.validate import Fold
 from shared.history.table import History
 from tests.fit.histories import table
@@ -77,7 +77,7 @@ def test_h_of_a_product_and_of_a_sum_by_hand() -> None:
     rng = np.random.default_rng(4)
     points = rng.normal(size=(40, 2))
     points -= points.mean(axis=0)
-    columns = Columns(points, ("a", "b"))
+    columns = Inputs(points, ("a", "b"))
     product = pair_strengths(lambda x: x[:, 0] * x[:, 1], points, columns, ("a", "b"))
     both = points[:, 0] * points[:, 1]
     # Centred inputs have no effect of their own in a product: all of it is interaction.

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.fit.check.cross_validation import (
+from shared.fit.check.validate import (
+    BLOCKS,
+    Fold,
+    Rival,
+    blocked,
     coverage,
     cross_validation,
     errors_apart,
     standardised,
 )
-from shared.fit.check.rivals import Rival
-from shared.fit.check.validate import BLOCKS, Fold, blocked
 from shared.fit.fitted import Forecast
 from tests.fit.histories import HILL, simulated
 

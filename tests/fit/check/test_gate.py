@@ -10,8 +10,7 @@ import pytest
 
 from shared.fit.bayes.fit import BayesianFit, fit_bayesian
 from shared.fit.check.gate import calibrated_range, judge
-from shared.fit.check.rivals import Rival
-from shared.fit.check.validate import Fold
+from shared.fit.check.validate import Fold, Rival
 from shared.history.enough import rows_needed
 from tests.fit.histories import simulated
 

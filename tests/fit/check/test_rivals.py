@@ -10,8 +10,7 @@ import pytest
 from shared.curves.concave import Exponential
 from shared.curves.curveset import ChannelCurve, CurveSet, ObservedSpend, Response
 from shared.fit.bayes.fit import fit_bayesian
-from shared.fit.check.rivals import media_of, refitted, rival_of, rows_since
-from shared.fit.check.validate import Fold
+from shared.fit.check.validate import Fold, media_of, refitted, rival_of, rows_since
 from shared.fit.design.design import build_design
 from shared.history.table import History
 from tests.fit.histories import HILL, simulated, table

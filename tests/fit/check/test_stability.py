@@ -16,7 +16,7 @@ from shared.curves.curveset import (
     Response,
     ReturnOnInvestment,
 )
-from shared.fit.check.stability import jumped, moves_between, stability, stated
+from shared.fit.check.gate import jumped, moves_between, stability, stated
 from tests.fit.histories import simulated
 
 Z = 1.6448536

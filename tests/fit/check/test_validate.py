@@ -11,8 +11,7 @@ import pytest
 from shared.fit.bayes.fit import fit_bayesian
 from shared.fit.bayes.posterior import fit_posterior
 from shared.fit.check.validate import naive_forecast, score, validate
-from shared.fit.design.calendar import first_season, season_columns
-from shared.fit.design.horizon import horizon_of
+from shared.fit.design.calendar import first_season, horizon_of, season_columns
 from tests.fit.histories import HILL, simulated
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from shared.errors import InvalidInput
-from shared.fit.design.derived import derived_columns, read_features
 from shared.fit.design.design import build_design
-from shared.fit.design.wishes import Wishes, read_wishes
+from shared.fit.design.wishes import Wishes, derived_columns, read_features, read_wishes
 from shared.fit.kinds import fit_window
 from shared.history.table import History, Panel
 from tests.fit.histories import HILL, simulated, table

@@ -15,8 +15,7 @@ from shared.errors import (
     NotSupportedYet,
     StorageUnavailable,
 )
-from shared.fit.night.refit import Refits
-from shared.fit.night.task import SWEEP, message_of
+from shared.fit.night.refit import SWEEP, Refits, message_of
 from tests.fit.refit_world import (
     HISTORY,
     World,

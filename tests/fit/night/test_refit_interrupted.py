@@ -12,7 +12,7 @@ from shared.errors import (
     Fault,
     InvalidInput,
 )
-from shared.fit.night.task import message_of
+from shared.fit.night.refit import message_of
 from tests.fit.refit_world import (
     HISTORY,
     Faults,

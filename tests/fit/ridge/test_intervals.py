@@ -7,8 +7,7 @@ import pytest
 
 from shared.fit.design.design import build_design
 from shared.fit.kinds import fit_window
-from shared.fit.ridge.known import Known
-from shared.fit.ridge.objective import objective_of
+from shared.fit.ridge.objective import Known, objective_of
 from shared.fit.ridge.space import space_of
 from tests.fit.histories import simulated, table
 

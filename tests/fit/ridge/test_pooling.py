@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.fit.design.design import build_design
 from shared.fit.kinds import fit_window
-from shared.fit.ridge.pooling import departures, splits
+from shared.fit.ridge.objective import departures, splits
 from shared.history.table import History, Panel
 from tests.fit.histories import table
 

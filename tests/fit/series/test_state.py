@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
-from shared.fit.series.state import Rows, filtered, paths
+from shared.fit.series import Observations, filtered, paths
 
 Floats = NDArray[np.float64]
 
@@ -16,10 +16,10 @@ BELIEF = np.array([[0.16, 0.2], [0.2, 0.49]])
 STEP = np.array([[0.16, 0.05], [0.05, 0.49]])
 
 
-def problem() -> tuple[Rows, Floats, float, float]:
+def problem() -> tuple[Observations, Floats, float, float]:
     rng = np.random.default_rng(0)
     month = np.array([0, 0, 1, 1, 1, 3, 3, 4])  # one month has no row
-    rows = Rows(
+    rows = Observations(
         month=month,
         base=rng.normal(size=(8, 2)),
         outcome=rng.normal(size=8),
@@ -32,7 +32,9 @@ def problem() -> tuple[Rows, Floats, float, float]:
     return rows, rng.random((1, 8, 2)), 0.3, 0.6
 
 
-def dense(rows: Rows, levels: Floats, noise: float, walk: float) -> tuple[Floats, Floats, Floats]:
+def dense(
+    rows: Observations, levels: Floats, noise: float, walk: float
+) -> tuple[Floats, Floats, Floats]:
     """Mean and covariance of the outcome, and covariance of the paths (5 months, 2) with it."""
     months = np.arange(5)
     earlier = walk**2 * np.minimum.outer(months, months)

@@ -11,10 +11,11 @@ from shared import work
 from shared.curves.adstock import Geometric, LagWeights
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Logarithmic, Tabulated
+from shared.plan.information import Parameter, moved, parameters_of, spread_of
 from shared.plan.optimize import make_plan
-from shared.plan.sensitivity.elasticity import by_derivative, by_solving
-from shared.plan.sensitivity.parameters import Parameter, moved, parameters_of, spread_of
+from shared.plan.sensitivity import by_derivative, by_solving
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
+from tests.arrays import arrays_of
 
 TIGHT = SolverOptions(gap=1e-10)
 
@@ -31,7 +32,7 @@ def logs(*coefficients: float, **limits: float) -> Problem:
 def found(problem: Problem, arm: str, name: str) -> tuple[np.ndarray, float]:
     plan = make_plan(problem)
     parameters = list(parameters_of(problem))
-    for item in by_derivative(plan, parameters):
+    for item in by_derivative(plan, arrays_of(plan.problem), parameters):
         if (item.parameter.arm, item.parameter.name) == (arm, name):
             assert item.spend is not None
             assert item.outcome is not None
@@ -75,7 +76,7 @@ def test_derivatives_equal_differences_of_problems_solved_again(
     plan = make_plan(problem)
     parameters = list(parameters_of(problem))
     assert {p.name for p in parameters} >= {"max_response", "shape", "rate", "decay"}
-    exact = by_derivative(plan, parameters)
+    exact = by_derivative(plan, arrays_of(plan.problem), parameters)
     again = by_solving(plan, parameters, work.now() + 60.0)
     for one, two in zip(exact, again, strict=True):
         assert one.spend is not None
@@ -118,7 +119,8 @@ def test_a_move_that_a_curve_does_not_allow_is_null() -> None:
     late = Channel("a", Response(Exponential(10.0, 0.1), Geometric(0.99995)))
     problem = Problem((late, Channel("b", Response(Exponential(9.0, 0.1)))), budget=10.0)
     rows = {
-        r.parameter.name: r for r in by_derivative(make_plan(problem), [*parameters_of(problem)])
+        r.parameter.name: r
+        for r in by_derivative(make_plan(problem), arrays_of(problem), [*parameters_of(problem)])
     }
     assert rows["decay"].outcome is None
 
@@ -146,7 +148,7 @@ def test_every_lag_weight_moves_alone() -> None:
     parameters = [p for p in parameters_of(problem) if p.part == "adstock"]
     assert [(p.name, p.value) for p in parameters] == [("values[0]", 1.0), ("values[2]", 0.5)]
     plan = make_plan(problem)
-    exact = by_derivative(plan, parameters)
+    exact = by_derivative(plan, arrays_of(plan.problem), parameters)
     again = by_solving(plan, parameters, work.now() + 60.0)
     for one, two in zip(exact, again, strict=True):
         assert one.outcome == pytest.approx(two.outcome, abs=1e-4)
@@ -159,7 +161,7 @@ def test_every_lag_weight_moves_alone() -> None:
 def test_a_normalised_lag_weight_moves_nothing_that_is_sustained() -> None:
     problem = lagged((1.0, 0.5), normalised=True)
     parameters = [p for p in parameters_of(problem) if p.part == "adstock"]
-    for row in by_derivative(make_plan(problem), parameters):
+    for row in by_derivative(make_plan(problem), arrays_of(problem), parameters):
         assert row.outcome == pytest.approx(0.0, abs=1e-9)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Saturation
-from shared.plan.sensitivity.information import value_of_information
-from shared.problem.canonical import canonicalise
+from shared.plan.information import value_of_information
 from shared.problem.model import Channel, Problem
+from tests.arrays import arrays_of
 
 
 def channel(name: str, draws: list[Saturation], **limits: float) -> Channel:
@@ -40,13 +40,13 @@ def random_problem(seed: int, count: int = 12) -> Problem:
 
 def counted(problem: Problem, steps: int) -> tuple[np.ndarray, float]:
     """By listing every plan of so many steps and every draw."""
-    canonical = canonicalise(problem)
-    assert canonical.draws is not None
-    free = canonical.budget - canonical.lower.sum()
+    task = arrays_of(problem)
+    assert task.draws is not None
+    free = task.budget - task.lower.sum()
     grid = [np.array([i, j, steps - i - j]) for i in range(steps + 1) for j in range(steps + 1 - i)]
-    plans = canonical.lower + np.array(grid) * free / steps
-    plans = plans[np.all(plans <= canonical.upper + 1e-9, axis=1)]
-    each = np.stack([canonical.draws.value(x) for x in plans])  # (N, S, n)
+    plans = task.lower + np.array(grid) * free / steps
+    plans = plans[np.all(plans <= task.upper + 1e-9, axis=1)]
+    each = np.stack([task.draws.value(x) for x in plans])  # (N, S, n)
     mean = each.mean(axis=1)
     base = mean.sum(axis=1).max()
     gains = []
@@ -59,9 +59,9 @@ def counted(problem: Problem, steps: int) -> tuple[np.ndarray, float]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_what_counting_every_plan_gives(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.plan.sensitivity.information.STEPS", 60)
+    monkeypatch.setattr("shared.plan.information.STEPS", 60)
     problem = random_problem(seed)
-    found = value_of_information(canonicalise(problem))
+    found = value_of_information(arrays_of(problem))
     assert found is not None
     gains, total = counted(problem, 60)
     np.testing.assert_allclose(found.channels, gains, rtol=1e-9, atol=1e-9)
@@ -72,7 +72,7 @@ def test_a_curve_that_is_known_is_worth_nothing_to_know() -> None:
     problem = random_problem(1)
     known = channel("a", [Exponential(90.0, 0.02)] * 12)
     found = value_of_information(
-        canonicalise(replace(problem, channels=(known, *problem.channels[1:])))
+        arrays_of(replace(problem, channels=(known, *problem.channels[1:])))
     )
     assert found is not None
     assert found.channels[0] == 0.0
@@ -81,9 +81,9 @@ def test_a_curve_that_is_known_is_worth_nothing_to_know() -> None:
 
 def test_no_draws_no_value() -> None:
     bare = Channel("a", Response(Exponential(9.0, 0.1)))
-    assert value_of_information(canonicalise(Problem((bare,), budget=10.0))) is None
+    assert value_of_information(arrays_of(Problem((bare,), budget=10.0))) is None
 
 
 def test_locked_money_leaves_nothing_to_learn() -> None:
     held = channel("a", [Exponential(9.0, 0.1)] * 20, min_spend=10.0)
-    assert value_of_information(canonicalise(Problem((held,), budget=10.0))) is None
+    assert value_of_information(arrays_of(Problem((held,), budget=10.0))) is None

@@ -1,0 +1,322 @@
+"""The datasets' half of the contract in code: specs, the synchronous fit, and what is stored.
+
+Curves of other tools are sent in one message, of which each format reads its part.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from shared.api.answers import Answer, Interval
+from shared.api.curve_messages import WHOLE, Message, Money, Name, Positive
+from shared.history.spec import Spec
+
+__all__ = [
+    "CurveSetAnswer",
+    "DatasetsAnswer",
+    "FitRequest",
+    "HealthAnswer",
+    "ImportRequest",
+    "ImportedAnswer",
+    "PromotedAnswer",
+    "RunAnswer",
+    "StoreCurvesRequest",
+    "StoredAnswer",
+    "VersionsAnswer",
+]
+
+Csv = Annotated[str, Field(min_length=1)]
+Document = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": {}})]
+Count = Annotated[int, Field(ge=1, le=100_000), WHOLE]
+
+
+class FitRequest(Message):
+    """Curves from a history in the request: small data, answered at once."""
+
+    spec: Spec | None = Field(None, description="Roles of the columns; guessed where left out.")
+    history_csv: Annotated[str, Field(min_length=1)]
+    outcomes_csv: Annotated[str, Field(min_length=1)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = 0
+
+
+class ResponseAnswer(Answer):
+    """A response curve."""
+
+    saturation: dict[str, Any]
+    adstock: dict[str, Any] | None = None
+    draws: list[dict[str, Any]] | None = None
+
+
+class ObservedSpendAnswer(Answer):
+    """Spend per period in the history."""
+
+    min: float
+    mean: float
+    max: float
+    last: float
+
+
+class RoiAnswer(Answer):
+    """Outcome per unit of money over the history."""
+
+    mean: float
+    interval: Interval | None
+
+
+class FittedChannel(Answer):
+    """One channel of a curve set."""
+
+    channel: str
+    response: ResponseAnswer
+    observed_spend: ObservedSpendAnswer
+    roi: RoiAnswer | None
+    verdict: str
+
+
+class CurveSetAnswer(Answer):
+    """Fitted curves with what is needed to judge them."""
+
+    dataset: str
+    version: str
+    created_at: str
+    spec: dict[str, Any]
+    frequency: str
+    currency: str | None
+    outcome: str
+    channels: list[FittedChannel]
+    interactions: list[dict[str, Any]]
+    baseline: dict[str, Any]
+    diagnostics: dict[str, Any]
+
+
+class VersionAnswer(Answer):
+    """One stored version of the curves."""
+
+    version: str
+    created_at: str
+    run: str
+    current: bool
+    promoted: bool
+
+
+class VersionsAnswer(Answer):
+    """All stored versions, newest first."""
+
+    versions: list[VersionAnswer]
+
+
+class Progress(Answer):
+    """How far a run is."""
+
+    stage: str
+    fraction: float
+
+
+class RunAnswer(Answer):
+    """The state of a refit."""
+
+    dataset: str
+    run: str
+    state: Literal["queued", "running", "promoted", "kept_previous", "failed"]
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    attempt: int
+    progress: Progress
+    reasons: list[str]
+    curves_version: str | None
+    history_version: str | None
+    unchanged: bool = Field(
+        False, description="Nothing had changed since the last fit, so none was made."
+    )
+
+
+class FindingAnswer(Answer):
+    """Something accepted but worth knowing: a gap, a late start, a guess about a column's role."""
+
+    code: str
+    message: str
+    data: dict[str, Any]
+    settled_by: str | None = Field(
+        None,
+        description="The field of the spec (or 'rows', of the table) that settles what only a "
+        "person can judge; until then it is a warning of the curves and of every plan on them.",
+    )
+
+
+class _ReadAnswer(Answer):
+    """What was read, in all, by which an error is seen at a glance."""
+
+    outcome: dict[str, float]
+    spend: dict[str, float] = Field(description="By channel.")
+    rows: int
+    rows_left_out: int = Field(description="Titles, totals and notes; the findings name them.")
+
+
+class StoredAnswer(Answer):
+    """What was stored, what was guessed about it and what is worth knowing.
+
+    A spec that was put before any table has nothing to say of rows and periods.
+    """
+
+    dataset: str
+    etag: str
+    roles: dict[str, Any] = Field(description="The spec, completed with what was guessed.")
+    findings: list[FindingAnswer]
+    read: _ReadAnswer | None = None
+    rows: int | None = None
+    periods: int | None = None
+    first: str | None = None
+    last: str | None = None
+    frequency: str | None = None
+    layout: Literal["wide", "long", "outcomes"] | None = None
+    data_report: dict[str, Any] | None = Field(
+        None,
+        description="What the history can show, before any fit: a verdict (enough, thin, not "
+        "enough) with its reasons and what would help, and by channel where its spend was, whether "
+        "its effect can be seen, and the lift test that would show it.",
+    )
+
+
+class DatasetAnswer(Answer):
+    """One stored dataset, and what it has."""
+
+    dataset: str
+    created_at: str
+    updated_at: str
+    has_spec: bool
+    has_history: bool
+    has_outcomes: bool
+    curves_version: str | None
+
+
+class DatasetsAnswer(Answer):
+    """All stored datasets."""
+
+    datasets: list[DatasetAnswer]
+
+
+class PromotedAnswer(Answer):
+    """Which curves are current now."""
+
+    dataset: str
+    curves_version: str
+
+
+class ImportedAnswer(Answer):
+    """Curves of another tool, stored as a version of a dataset."""
+
+    dataset: str
+    version: str
+    current: bool
+    channels: list[str]
+    draws: int
+    notes: list[str] = Field(description="What was taken for granted.")
+
+
+class HealthAnswer(Answer):
+    """Whether the app is alive and its storage reachable."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    storage: Literal["reachable", "unreachable"]
+
+
+class _ImportedChannel(Message):
+    """What the export does not say of a channel."""
+
+    channel: Name = Field(description="The channel's name in the export.")
+    current_spend: Money | None = Field(None, description="Money per period today.")
+    observed_max: Money | None = Field(
+        None, description="Highest spend of a period that the curve was learned from."
+    )
+    spend_per_unit: Positive | None = Field(
+        None, description="Money per unit that the curve takes, where that is not money."
+    )
+    scale: Positive | None = Field(
+        None, description="What the tool divided the channel's units by before the curve."
+    )
+    inflexion: Positive | None = Field(None, description="Robyn's inflexion, where it is known.")
+
+
+class _ImportedGeo(Message):
+    """A geography of a Meridian model."""
+
+    geo: Name
+    population: Positive
+
+
+class ImportRequest(Message):
+    """The export of another tool, or a table of curves."""
+
+    format: Literal["robyn", "meridian", "pymc_marketing", "table", "curve_set"]
+    channels: list[_ImportedChannel] | None = Field(
+        None, max_length=10_000, description="What the export does not say, by channel."
+    )
+    spend_csv: Csv | None = Field(
+        None, description="Spend history, a column a channel; Robyn's raw_data.csv, for example."
+    )
+    frequency: Literal["day", "week", "month"] | None = Field(None, description="Default: week.")
+    currency: Name | None = None
+    outcome: Name | None = Field(None, description="What the outcome is called.")
+    most_draws: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = Field(
+        None, description="Draws to keep, evenly thinned; 200 by default."
+    )
+    model: Document | None = Field(None, description="robyn: a RobynModel JSON.")
+    hyperparameters_csv: Csv | None = Field(None, description="robyn: pareto_hyperparameters.csv.")
+    aggregated_csv: Csv | None = Field(None, description="robyn: pareto_aggregated.csv.")
+    solution: Name | None = Field(None, description="robyn: which solID of the tables.")
+    gamma_of: Literal["maximum", "range"] | None = Field(
+        None,
+        description="robyn: what gamma is a share of; the maximum from version 3.12 on.",
+    )
+    response_curves_csv: Csv | None = Field(
+        None, description="meridian: Analyzer.response_curves as a table."
+    )
+    periods: Count | None = Field(
+        None, description="Periods that the export covers: of response curves, of Weibull adstock."
+    )
+    posterior_csv: Csv | None = Field(
+        None, description="meridian, pymc_marketing: draws, a row each and channel (and geo)."
+    )
+    summary_csv: Csv | None = Field(None, description="pymc_marketing: ArviZ's summary.")
+    max_lag: Annotated[int, Field(ge=0, le=519), WHOLE] | None = Field(
+        None, description="meridian: longest lag of the adstock; 8 by default."
+    )
+    hill_before_adstock: bool | None = Field(None, description="meridian: the order of the two.")
+    outcome_scale: Positive | None = Field(
+        None, description="meridian: what the outcome per head was divided by, times its value."
+    )
+    geos: list[_ImportedGeo] | None = Field(None, max_length=10_000, description="meridian.")
+    saturation: Name | None = Field(
+        None, description="pymc_marketing: logistic (default), hill, michaelis_menten, ..."
+    )
+    adstock: Name | None = Field(
+        None, description="The tool's adstock: geometric, weibull_cdf, weibull_pdf, ..."
+    )
+    l_max: Annotated[int, Field(ge=1, le=520), WHOLE] | None = Field(
+        None, description="pymc_marketing: periods that the adstock reaches over."
+    )
+    normalize: bool | None = Field(
+        None, description="pymc_marketing: whether the adstock's weights sum to one (default)."
+    )
+    saturation_first: bool | None = Field(
+        None, description="pymc_marketing: saturation before adstock (adstock_first = False)."
+    )
+    target_scale: Positive | None = Field(
+        None, description="pymc_marketing: what the outcome was divided by."
+    )
+    table_csv: Csv | None = Field(
+        None, description="table: channel, spend, response; or channel, family and parameters."
+    )
+    curve_set: Document | None = Field(
+        None, description="curve_set: what GET /datasets/{dataset}/curves answers."
+    )
+
+
+class StoreCurvesRequest(ImportRequest):
+    """The same, to be stored as a version of a dataset's curves."""
+
+    promote: bool = Field(False, description="Make them the current ones at once.")

@@ -1,1 +1,0 @@
-"""How an answer moves with what it rests on."""

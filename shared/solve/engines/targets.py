@@ -1,0 +1,674 @@
+"""Targets on programs: multipliers for every floor, and branch and bound where plans jump.
+
+A target joins the objective at a price. Where the best plan moves smoothly with the price, the root
+leaves no gap; where it jumps from one that misses a target to one that meets it (S-curves, whole
+choices), the decision in which the two differ most is split halfway between them, so that each half
+holds one of the two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared import highs, work
+from shared.errors import Conflict, Infeasible
+from shared.problem.aim import Aim, Floor
+from shared.problem.incumbent import allowed, incumbent, known_plan
+from shared.problem.model import SolverOptions
+from shared.problem.program import Program
+from shared.problem.proof import Node, Proof, SplitDecision, grafted, with_targets
+from shared.problem.risk_program import relaxed
+from shared.solve.certify.certificate import bound, certify
+from shared.solve.engines.exact import Unmet, solve_program
+from shared.solve.heuristics.heuristic import BY_NAME, heuristic
+from shared.solve.search import MISS, Solution, best_first, nearest_that_meets
+
+__all__ = ["solve_targets"]
+
+Array = NDArray[np.float64]
+_ROUNDS = 30
+_STEPS = 60
+_LARGEST = 1e12
+_FLAT = 0.2  # of the gap asked for: lines that promise no more than this below the bound
+_REACH_ROUNDS = 12
+_MOST = 5_000  # nodes: what a proof may weigh
+
+
+# What is known of a goal with floors while it is being solved: plans, cuts, time.
+#
+# With one multiplier theta a floor, ``d(theta) = max over u of worth(u) + theta . surplus(u)``
+# bounds the goal from above, and every plan u ever found gives a line that d is nowhere below.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A plan (A, K), what it is worth and (m,) its surplus of every floor that may bind."""
+
+    u: Array
+    worth: float
+    surplus: Array
+
+    def at(self, theta: Array) -> float:
+        """``worth + theta . surplus``."""
+        return self.worth + float(theta @ self.surplus)
+
+    @property
+    def meets(self) -> bool:
+        """Whether no floor is missed at all."""
+        return bool(np.all(self.surplus >= 0.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A part (A, K) of the program's box."""
+
+    lower: Array
+    upper: Array
+
+    def holds(self, u: Array) -> bool:
+        """Whether decisions lie in it."""
+        return bool(np.all(u >= self.lower) and np.all(u <= self.upper))
+
+
+@dataclass(slots=True)
+class TargetSearch:
+    """The best plan so far and how to look for better ones.
+
+    Attributes
+    ----------
+    counts
+        Which floors may bind: the others hold wherever these do.
+    """
+
+    program: Program
+    aim: Aim
+    options: SolverOptions
+    deadline: float
+    counts: tuple[int, ...] = ()
+    best: Line | None = None
+    nodes: int = 0
+    iterations: int = 0
+
+    def __post_init__(self) -> None:
+        """Leave out floors that another floor implies."""
+        floors = self.aim.floors
+        self.counts = tuple(
+            i
+            for i, floor in enumerate(floors)
+            if not any(_implies(other, floor) for other in floors[:i])
+            and not any(
+                _implies(other, floor) and not _implies(floor, other) for other in floors[i + 1 :]
+            )
+        )
+
+    def cutoff(self) -> float:
+        """What a part must promise to be worth a look."""
+        if self.best is None:
+            return -np.inf
+        return self.best.worth + 0.5 * self.options.gap * abs(self.best.worth)
+
+    def late(self) -> bool:
+        """Whether the clock has run out."""
+        return work.now() >= self.deadline
+
+    def measured(self, u: Array) -> Line:
+        """A plan's line."""
+        floors = tuple(self.aim.floors[i] for i in self.counts)
+        asked = replace(self.program, floors=floors)
+        each = zip(floors, asked.brought(u), asked.asked_of(u), strict=True)
+        surplus = np.array([has - f.constant - f.per_money * costs for f, has, costs in each])
+        return Line(u, self.program.objective(u), surplus)
+
+    def offer(self, line: Line) -> Line:
+        """Keep an allowed plan where it meets the floors and is the best."""
+        if self.best is not None and line.worth <= self.best.worth:
+            return line
+        if self.program.aimed(self.aim).missed(line.u) <= MISS:
+            self.best = line
+        return line
+
+    def theta(self, of_counted: Array) -> tuple[float, ...]:
+        """One multiplier for every floor of the aim, from those of floors that may bind."""
+        out = np.zeros(len(self.aim.floors))
+        out[list(self.counts)] = of_counted
+        return tuple(out.tolist())
+
+    def solve(self, part: Part, theta: Array) -> tuple[Line, Solution, float]:
+        """The best plan of a part at multipliers, and a bound on what any plan there is worth."""
+        whole = replace(self.program, lower=part.lower, upper=part.upper)
+        task, less = relaxed(whole, self.aim, self.theta(theta))
+        found = self.run(task, self.best.u if self.best and part.holds(self.best.u) else None)
+        line = self.offer(self.measured(found.plan))
+        most = bound(task, found.plan, found.proof, self.cutoff() + less) - less
+        return line, found, most
+
+    def run(self, task: Program, start: Array | None = None) -> Solution:
+        """Solve a program with part of the time that is left."""
+        left = max(self.deadline - work.now(), 0.05)
+        options = replace(
+            self.options,
+            method="auto",
+            gap=0.05 * self.options.gap,
+            time_limit_s=min(left, 0.4 * left + 0.05),
+        )
+        found = solve_program(task, options, start)
+        self.nodes += found.nodes
+        self.iterations += found.iterations
+        return found
+
+    def mix(self, short: Line, good: Line) -> None:
+        """Offer the mix of two plans nearest to ``short`` that meets the floors."""
+        mixed = nearest_that_meets(lambda u: self.measured(u).meets, good.u, short.u)
+        if mixed is not None and (not self.program.discrete or allowed(self.program, mixed)):
+            self.offer(self.measured(mixed))
+
+
+def _implies(one: Floor, other: Floor) -> bool:
+    """Whether whatever meets one floor meets the other."""
+    alike = one.share == other.share and one.pays == other.pays
+    return alike and one.constant >= other.constant and one.per_money >= other.per_money
+
+
+# The multipliers of targets at which the bound of a part of the plans is lowest.
+#
+# ``d(theta)`` is convex, and every plan gives a line below it. One multiplier is bracketed:
+# between a plan that misses the floor and one that meets it, by turns where the two lines cross
+# (Kelley, J. SIAM 8, 1960), which is the minimum where the best plan jumps, and where the secant
+# of the surplus vanishes (Illinois: Dowell and Jarratt, BIT 11, 1971), which is quick where it
+# moves smoothly. For several, the lowest point of all lines together is a small linear programme.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descended:
+    """The lowest bound met, its multipliers, and the lines that say why it is no lower.
+
+    ``theta`` are of the floors that may bind, ``thetas`` of all of them; ``proof`` is of the part.
+    """
+
+    bound: float
+    theta: Array
+    thetas: tuple[float, ...]
+    proof: Proof
+    lines: tuple[Line, ...]
+    solved: Solution
+
+
+@dataclass(slots=True)
+class _Descent:
+    search: TargetSearch
+    part: Part
+    lines: list[Line]
+    lowest: Descended | None = None
+
+    def at(self, theta: Array) -> Line:
+        search = self.search
+        line, solved, bound = search.solve(self.part, theta)
+        best = search.best
+        if best is not None and not line.meets and best.meets:
+            search.mix(line, best)
+        self.lines.append(line)
+        if self.lowest is None or bound < self.lowest.bound:
+            each = search.theta(theta)
+            proof = with_targets(solved.proof, each)
+            self.lowest = Descended(bound, theta, each, proof, (), solved)
+        return line
+
+    def done(self) -> bool:
+        """Whether nothing is left to look for here, or no time to."""
+        low = self.lowest
+        return self.search.late() or (low is not None and low.bound <= self.search.cutoff())
+
+    def flat(self, promised: float) -> bool:
+        """Whether the lines leave no lower bound than the one that is known."""
+        low = self.lowest
+        enough = max(_FLAT * self.search.options.gap, 1e-10)
+        return low is not None and low.bound - promised <= enough * abs(low.bound)
+
+
+def _descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, ...]) -> Descended:
+    """Lower the bound of a part of the box, from ``theta`` and with ``known`` plans' lines."""
+    own = [line for line in known if part.holds(line.u)]
+    descent = _Descent(search, part, own)
+    if not _alone(descent, theta):
+        _several(descent, theta)
+    assert descent.lowest is not None
+    return replace(descent.lowest, lines=tuple(descent.lines))
+
+
+def _alone(descent: _Descent, theta: Array) -> bool:
+    """Whether one floor decides: the others hold at its multiplier, and need none."""
+    for k in np.argsort(-theta, kind="stable").tolist():
+        ends = _one(descent, k, float(theta[k]))
+        others = [np.delete(end.surplus, k) for end in ends]
+        if descent.done() or all(bool(np.all(other >= 0.0)) for other in others):
+            return True
+    return theta.size == 1
+
+
+def _one(descent: _Descent, k: int, guess: float) -> tuple[Line, ...]:
+    """Bracket the multiplier of floor ``k``, the others at 0; the plans at both ends."""
+    low, high = _bracket(descent, k, guess)
+    if low is None or high is None:
+        return tuple(end[1] for end in (low, high) if end is not None)
+    (a, short), (b, good) = low, high
+    missed, held, side = float(short.surplus[k]), float(good.surplus[k]), 0
+    for round_ in range(_ROUNDS):
+        if descent.done() or b - a <= 1e-13 * b:
+            break
+        cross = _crossing(short, good, k)
+        if cross is not None and descent.flat(short.at(_only(descent, k, cross))):
+            break
+        if cross is not None and round_ % 2 == 0:
+            theta = min(max(cross, a), b)
+        else:
+            share = -missed / (held - missed) if held > missed else 0.5
+            theta = a + min(max(share, 0.01), 0.99) * (b - a)
+        line = descent.at(_only(descent, k, theta))
+        surplus = float(line.surplus[k])
+        if surplus < 0.0:
+            a, short, missed, held = theta, line, surplus, 0.5 * held if side < 0 else held
+            side = -1
+        else:
+            b, good, held, missed = theta, line, surplus, 0.5 * missed if side > 0 else missed
+            side = 1
+    return short, good
+
+
+def _only(descent: _Descent, k: int, theta: float) -> Array:
+    out = np.zeros(len(descent.search.counts))
+    out[k] = theta
+    return out
+
+
+def _bracket(
+    descent: _Descent, k: int, guess: float
+) -> tuple[tuple[float, Line] | None, tuple[float, Line] | None]:
+    """Multipliers of floor ``k`` at which the best plan misses it, and meets it."""
+    low: tuple[float, Line] | None = None
+    high: tuple[float, Line] | None = None
+    theta, down, up = guess, 0.5, 2.0
+    for _ in range(_STEPS):
+        line = descent.at(_only(descent, k, theta))
+        if line.surplus[k] >= 0.0:
+            high = (theta, line)
+        else:
+            low = (theta, line)
+        if descent.done() or (low is not None and high is not None) or theta > _LARGEST:
+            break
+        if high is None:
+            theta = max(theta, 1e-300 + _first(descent.search)) * up
+            up = min(up * up, 1e4)
+        elif theta == 0.0:
+            break
+        else:
+            theta, down = theta * down, down * down
+            theta = 0.0 if theta < 1e-9 * guess else theta
+    return low, high
+
+
+def _first(search: TargetSearch) -> float:
+    """What one outcome is worth roughly: where doubling starts."""
+    program, aim = search.program, search.aim
+    if aim.value > 0.0:
+        return 0.5 * aim.value
+    money = float(program.spend(program.upper).sum())
+    return 0.5 * aim.cost * money / max(abs(program.outcome(program.upper)), 1e-300)
+
+
+def _first_guess(search: TargetSearch) -> Array:
+    """Multipliers to start from: none, but where the outcome has no worth of its own."""
+    first = 0.0 if search.aim.value > 0.0 else 2.0 * _first(search)
+    return np.full(len(search.counts), first)
+
+
+def _crossing(short: Line, good: Line, k: int) -> float | None:
+    """Where two plans are worth the same, only floor ``k`` counting."""
+    rise = float(good.surplus[k] - short.surplus[k])
+    return (short.worth - good.worth) / rise if rise > 0.0 else None
+
+
+def _several(descent: _Descent, guess: Array) -> None:
+    """Kelley's method in a box that grows while the lowest point is on its wall."""
+    size = np.maximum(2.0 * guess, 2.0 * _first(descent.search))
+    theta = guess
+    for _ in range(3 * _ROUNDS):
+        descent.at(theta)
+        if descent.done():
+            return
+        found = _lowest(descent.lines, size)
+        if found is None:
+            return
+        theta, promised = found
+        on_wall = theta >= size * (1.0 - 1e-9)
+        if np.any(on_wall) and np.all(size < _LARGEST):
+            size = np.where(on_wall, 4.0 * size, size)
+            continue
+        if descent.flat(promised):
+            return
+
+
+def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
+    """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
+    m, unit = size.size, max(max(abs(line.worth) for line in lines), 1e-300)
+    slopes = np.array([line.surplus * size / unit for line in lines])
+    scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
+    matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
+    right = -np.array([line.worth / unit for line in lines]) / scale[:, 0]
+    bounds = [(0.0, 1.0)] * m + [(None, None)]
+    out = highs.linprog([0.0] * m + [1.0], A_ub=matrix, b_ub=right, bounds=bounds)
+    if out.x is None or not math.isfinite(float(out.x[-1])):
+        return None
+    theta = np.asarray(np.clip(out.x[:m], 0.0, 1.0) * size)
+    return theta, max(line.at(theta) for line in lines)
+
+
+# Whether targets can be met at all, by which plan, and what is the best that can be reached.
+
+
+def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
+    """Lines of the plans with the largest surplus of each floor, and of mixes of floors.
+
+    Raises
+    ------
+    Infeasible
+        Where it is shown that no plan meets the floors.
+    """
+    program, count = search.program, len(search.counts)
+    lines: list[Line] = []
+    missed: list[int] = []
+    for place, i in enumerate(search.counts):
+        floor = search.aim.floors[i]
+        line, bound = _most(search, np.eye(count)[place])
+        lines.append(line)
+        (costs,) = replace(program, floors=(floor,)).asked_of(line.u)
+        asked = abs(floor.constant) + floor.per_money * costs
+        idle = floor.pays is None and costs <= 1e-9 * program.scale
+        idle = idle and floor.per_money > 0.0 and bound <= 1e-9 * program.scale
+        if bound < -1e-12 * asked or idle:
+            missed.append(i)
+    if missed:
+        raise _unmet(search, missed)
+    for one in lines:
+        for other in lines:
+            if search.best is None and one is not other:
+                _mixed(search, one, other)
+    if count > 1 and search.best is None:
+        lines += _together(search, lines)
+    return tuple(lines)
+
+
+def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
+    """The plan with the largest ``share . surplus``, and a bound on that."""
+    nothing = replace(search.aim, value=0.0, cost=0.0)
+    task, less = relaxed(replace(search.program, fee=None), nothing, search.theta(share))
+    found = search.run(task)
+    line = search.offer(search.measured(found.plan))
+    return line, bound(task, found.plan, found.proof, -np.inf) - less
+
+
+def _mixed(search: TargetSearch, one: Line, other: Line) -> None:
+    """The mix of two plans whose smallest surplus, relative to its size, is largest."""
+    size = np.maximum(np.maximum(np.abs(one.surplus), np.abs(other.surplus)), 1e-300)
+    shares = np.linspace(0.0, 1.0, 33)[1:-1]
+    mixes = [search.measured(one.u + s * (other.u - one.u)) for s in shares.tolist()]
+    best = max(mixes, key=lambda line: float((line.surplus / size).min()))
+    if not search.program.discrete:
+        search.offer(best)
+
+
+def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
+    """Plans that come ever nearer to all floors; raises where the nearest miss them.
+
+    The least over shares of the most of ``share . surplus`` is approached from both sides by
+    cutting planes; below zero it shows that no plan meets all floors.
+    """
+    lines = list(known)
+    size = np.maximum(np.abs(np.stack([line.surplus for line in lines])).max(axis=0), 1e-300)
+    for _ in range(_REACH_ROUNDS):
+        if search.best is not None or search.late():
+            break
+        slopes = np.stack([line.surplus / size for line in lines])
+        count = size.size
+        out = highs.linprog(
+            [0.0] * count + [1.0],
+            A_ub=np.hstack((slopes, -np.ones((len(lines), 1)))),
+            b_ub=np.zeros(len(lines)),
+            A_eq=[[1.0] * count + [0.0]],
+            b_eq=[1.0],
+            bounds=[(0.0, 1.0)] * count + [(None, None)],
+        )
+        if out.x is None:
+            break
+        share = np.clip(out.x[:count], 0.0, 1.0)
+        line, bound = _most(search, share / size)
+        if bound < -1e-9:
+            raise _unmet(search, list(search.counts), together=True)
+        lines.append(line)
+        for other in lines[:-1]:
+            _mixed(search, line, other)
+        if bound - float(out.x[-1]) <= 1e-9:
+            break
+    return lines[len(known) :]
+
+
+def _unmet(
+    search: TargetSearch,
+    missed: list[int] | None = None,
+    *,
+    together: bool = False,
+    timed_out: bool = False,
+) -> Infeasible:
+    """The targets that no plan meets, with the best that can be reached of each."""
+    floors = [search.aim.floors[i] for i in (missed or range(len(search.aim.floors)))]
+    names = " and ".join(floor.name for floor in floors)
+    if timed_out:
+        said = (
+            f"No plan that meets {names} was found within the time limit; it was not proven that "
+            "there is none. A longer solver.time_limit_s may find one."
+        )
+        asks = [f"{floor.name} is {floor.asked:,.6g}." for floor in floors]
+        return Infeasible(
+            said, [Conflict(f.name, ask, 0.0) for f, ask in zip(floors, asks, strict=True)]
+        )
+    conflicts: list[Conflict] = []
+    for floor in floors:
+        if together:
+            text = f"{floor.name} is {floor.asked:,.6g}; alone it could be met."
+            conflicts.append(Conflict(floor.name, text, 0.0))
+            continue
+        conflicts.append(floor.unmet(floor.stated(_best(search, floor))))
+    said = " ".join(conflict.message for conflict in conflicts)
+    conflicts += [] if together else _of_budget(search.program, floors)
+    how = "cannot be met together" if together else "cannot be met"
+    return Infeasible(f"{names} {how} by any plan. {said}", conflicts)
+
+
+def _of_budget(program: Program, floors: list[Floor]) -> list[Conflict]:
+    """The budget, where a target could be met without it, or with less spent."""
+    rows = program.rows
+    if "budget" not in rows.names:
+        return []
+    at = rows.names.index("budget")
+    least, most = float(rows.lower[at]), float(rows.upper[at])
+    names = [program.roofs_by(a) for a in range(program.arms)]
+    held = np.array([all(by.startswith("budget") for by in each) for each in names])[:, None]
+    z = program.adstocked(program.upper)
+    top = np.broadcast_to(program.supremum()[:, None], z.shape)
+    with np.errstate(invalid="ignore"):
+        free = np.where(program.weight > 0.0, program.weight * top, 0.0)
+    without = float(np.where(held, free, program.response(z)).sum())
+    wanted = any(0.0 < floor.constant <= without for floor in floors)
+    if not (wanted or least == most or most == 0.0):
+        return []
+    return [Conflict("budget", f"The budget is {most:,.2f}.", 0.0)]
+
+
+def _best(search: TargetSearch, floor: Floor) -> float:
+    """The largest outcome, or outcome per money; ratios by Dinkelbach's method."""
+    ratio = 0.0
+    for _ in range(_REACH_ROUNDS if floor.per_money > 0.0 else 1):
+        asked = replace(search.program, floors=(replace(floor, per_money=ratio),))
+        plan = search.run(asked.alone(0)).plan
+        (outcome,), (spend,) = asked.brought(plan), asked.asked_of(plan)
+        if floor.per_money == 0.0:
+            return outcome
+        better = outcome / spend if spend > 0.0 else 0.0
+        if better <= ratio * (1.0 + 1e-6):
+            break
+        ratio = better
+    return ratio
+
+
+@dataclass(slots=True)
+class _OpenPart:
+    slot: int
+    part: Part
+    found: Descended
+
+
+def solve_targets(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+    """Solve a program with targets, to ``options.gap`` within the limit of work.
+
+    Raises
+    ------
+    Infeasible
+        Naming the targets and the best that can be reached, or a conflict of the constraints.
+    """
+    exhausted = False
+    if not program.pairs:
+        try:
+            found = solve_program(program, options, start)
+            if not _idle(program, found.plan):
+                return found
+        except Unmet as error:
+            exhausted = error.exhausted
+    deadline = work.now() + 0.8 * options.time_limit_s
+    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline)
+    for plan in (known_plan(program), incumbent(program, start)):
+        if plan is not None:
+            search.offer(search.measured(plan))
+    lines = _first_plan(search)
+    if exhausted and search.best is None:
+        raise _unmet(search, list(search.counts), together=True)
+    if options.method in BY_NAME and search.best is not None:
+        return _by_name(search, lines)
+    proof, top = _branch(search, lines)
+    if search.best is None:
+        raise _unmet(search, timed_out=True)
+    why = "Each target joins the objective at the least price at which the best plan meets it."
+    if len(proof.nodes) > 1:
+        why += " The best plan jumps there, so the plans are split and each part has prices."
+    method = "branch_and_bound" if len(proof.nodes) > 1 else top.solved.method
+    return _answer(search, proof, top, method, why)
+
+
+def _idle(program: Program, u: Array) -> bool:
+    """Whether a plan meets an efficiency only by spending nothing at all.
+
+    Some channels may: that is what a target of theirs is for.
+    """
+    nothing = float(program.spend(u).sum()) <= 1e-9 * program.scale
+    return nothing and any(f.per_money > 0.0 and f.pays is None for f in program.floors)
+
+
+def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> Solution:
+    """The plan that a search found, and beside it the proof of the exact solver's root."""
+    assert search.best is not None
+    program, now = search.program, work.now()
+    exact = replace(search, deadline=now + 0.35 * (search.deadline - now))
+    root = _descend(exact, Part(program.lower, program.upper), _first_guess(search), lines)
+    found = heuristic(
+        program.aimed(search.aim),
+        search.options,
+        search.best.u,
+        deadline=search.deadline,
+        multipliers=root.thetas,
+    )
+    search.offer(search.measured(found.u))
+    search.iterations += found.evaluations + exact.iterations
+    search.nodes += 1
+    why = f"{found.why} The bound is that of the exact solver's root."
+    return _answer(search, root.proof, root, search.options.method, why)
+
+
+def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why: str) -> Solution:
+    assert search.best is not None
+    certificate = certify(search.program.aimed(search.aim), search.best.u, proof)
+    finished = certificate.relative_gap <= search.options.gap
+    if not finished and method not in BY_NAME:
+        why += " The limit of work came first, so a gap is stated."
+    return Solution(
+        u=search.best.u,
+        prices=top.solved.prices,
+        proof=proof,
+        nodes=search.nodes,
+        iterations=search.iterations,
+        finished=finished,
+        thetas=top.thetas,
+        method=method,
+        why=why,
+    )
+
+
+def _branch(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended]:
+    """Best-first search for the best plan that meets the floors; a tree that bounds them all.
+
+    Also what is known of the part that holds the best plan.
+    """
+    whole = Part(search.program.lower, search.program.upper)
+    root = _descend(search, whole, _first_guess(search), lines)
+    nodes: list[Node] = [root.proof.nodes[0]]
+    trees = {0: root.proof}
+    parts = [(whole, root)]
+
+    def split(node: _OpenPart) -> list[_OpenPart]:
+        jump = _jump(search, node)
+        if jump is None:
+            return []
+        arm, column, at = jump
+        slots = (len(nodes), len(nodes) + 1)
+        nodes[node.slot] = SplitDecision(arm, column, at, *slots)
+        del trees[node.slot]
+        kids = []
+        for slot, part in zip(slots, _halves(node.part, arm, column, at), strict=True):
+            found = _descend(search, part, node.found.theta, node.found.lines)
+            nodes.append(found.proof.nodes[0])
+            trees[slot] = found.proof
+            parts.append((part, found))
+            kids.append(_OpenPart(slot, part, found))
+        return kids
+
+    best_first(search, _OpenPart(0, whole, root), split, lambda node: node.found.bound, _MOST)
+    held = [found for part, found in parts if search.best is not None and part.holds(search.best.u)]
+    return grafted(nodes, trees), held[-1] if held else root
+
+
+def _halves(part: Part, arm: int, column: int, at: float) -> tuple[Part, Part]:
+    below, above = part.upper.copy(), part.lower.copy()
+    below[arm, column] = above[arm, column] = at
+    return Part(part.lower, below), Part(above, part.upper)
+
+
+def _jump(search: TargetSearch, node: _OpenPart) -> tuple[int, int, float] | None:
+    """The decision in which two plans that are as good as each other differ most, and halfway."""
+    theta, lines = node.found.theta, node.found.lines
+    order = sorted(lines, key=lambda line: -line.at(theta))
+    first = next(iter(order), None)
+    if first is None:
+        return None
+    other = next((line for line in order if line.meets != first.meets), None)
+    money = np.abs(search.program.spread).sum(axis=1)
+    for one in (other, *order[1:]):
+        if one is None:
+            continue
+        apart = np.abs(one.u - first.u) * money
+        arm, column = np.unravel_index(int(np.argmax(apart)), apart.shape)
+        low, high = sorted((float(one.u[arm, column]), float(first.u[arm, column])))
+        at = 0.5 * (low + high)
+        if low < at < high and apart.max() > 1e-7 * search.program.scale:
+            return int(arm), int(column), at
+    return None

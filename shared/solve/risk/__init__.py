@@ -1,1 +1,0 @@
-"""Cautious readings of the draws: ascent over weights of draws."""
