@@ -69,11 +69,6 @@ class Cells:
         """In order of their first arm."""
         return tuple(dict.fromkeys(channel for channel, _ in self.arms))
 
-    @property
-    def detailed(self) -> bool:
-        """Whether there are several geos, or campaigns below a channel."""
-        return len(set(self.geos)) > 1 or any(campaign for _, campaign in self.arms)
-
 
 def sums(shape: tuple[int, ...], at: tuple[NDArray[np.intp], ...], values: Floats) -> Floats:
     """Sums of the values that are known at the places ``at``; NaN where there is none."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.history.faults import FaultLog, escape
 
@@ -338,18 +339,23 @@ def read_spec(data: Any) -> Spec:
     try:
         spec = Spec.model_validate(dict(data))
     except ValidationError as error:
-        told: dict[str, tuple[str, str, str]] = {}
+        told: dict[str, list[tuple[str, str, str]]] = {}
         for one in error.errors(include_url=False):
-            path = _path(one["loc"], data)
+            path = _path(one, data)
             where = "".join(f"/{escape(str(token))}" for token in path)
-            told.setdefault(where, (one["type"], str(path[-1]), one["msg"]))
-        for where, (kind, field, why) in told.items():
+            why = one["msg"][:1].lower() + one["msg"][1:]
+            told.setdefault(where, []).append((one["type"], _named(path), why))
+        for where, found in told.items():
+            if any(other.startswith(f"{where}/") for other in told):
+                continue  # of the ways to say it, the one that fits farthest is meant
+            kind, field = found[0][:2]
+            why = ", or ".join(dict.fromkeys(text for _, _, text in found))
             code = _CODES.get(kind, "wrong_type")
             if kind == "extra_forbidden" and where.count("/") == 1:
-                text = f"The spec has no field '{field}'."
-                faults.add_unknown(where, code, text, field, Spec.model_fields)
+                text = f"The spec has no field {field}."
+                faults.add_unknown(where, code, text, field.strip("'"), Spec.model_fields)
             else:
-                faults.add(where, code, f"'{field}' of the spec: {why[:1].lower()}{why[1:]}.")
+                faults.add(where, code, f"{field} of the spec: {why}.")
         faults.stop_if_any()
     if isinstance(spec.outcome, Product) and spec.outcomes is None:
         column, times = spec.outcome.product
@@ -375,16 +381,24 @@ def read_spec(data: Any) -> Spec:
     return spec.but(**{key: none for key, none in empty.items() if data.get(key, ...) is None})
 
 
-def _path(loc: tuple[int | str, ...], data: Any) -> list[int | str]:
-    """The part of a place of pydantic's that is in ``data``: without the tags of its unions."""
+def _named(path: list[int | str]) -> str:
+    """What a place is called in a sentence."""
+    names = [token for token in path if isinstance(token, str)]
+    field = f"'{names[-1]}'" if names else "the whole"
+    return f"Entry {path[-1] + 1} of {field}" if path and isinstance(path[-1], int) else field
+
+
+def _path(fault: ErrorDetails, data: Any) -> list[int | str]:
+    """What of a fault's place is in ``data``, or missing there: no tags of unions."""
     path: list[int | str] = []
-    for i, token in enumerate(loc):
-        if isinstance(data, Mapping) and (token in data or i == len(loc) - 1):
+    for i, token in enumerate(fault["loc"]):
+        missing = fault["type"] == "missing" and i == len(fault["loc"]) - 1
+        if isinstance(data, Mapping) and (token in data or missing):
             data = data.get(str(token))
         elif isinstance(data, list) and isinstance(token, int):
             data = data[token]
         else:
-            break
+            continue
         path.append(token)
     return path
 

@@ -18,7 +18,6 @@ from shared.errors import InvalidInput
 
 __all__ = [
     "PERIODS_PER_YEAR",
-    "SEASONS",
     "event_columns",
     "first_season",
     "holiday_columns",
@@ -29,9 +28,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7.0, "month": 12.0}
-
-#: What ``model.seasonality`` may list.
-SEASONS = ("year", "day_of_week", "month", "quarter")
 
 # Standard deviations of the coefficients' priors, in standard deviations of the outcome.
 _SEASON_SD = 0.6
@@ -58,8 +54,8 @@ def season_columns(
     Parameters
     ----------
     seasons
-        Any of ``SEASONS``; None for Fourier terms of the year, as many as the length can bear, and
-        the day of the week for daily data.
+        What may differ (``history.spec.Season``); None for Fourier terms of the year, as many as
+        the length can bear, and the day of the week for daily data.
     """
     wanted = ("year", "day_of_week") if seasons is None else seasons
     out: Columns = []

@@ -18,23 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
-from shared.fit.design.calendar import SEASONS, horizon_of
+from shared.fit.design.calendar import horizon_of
 from shared.history.table import History, Panel
 
 __all__ = ["Wishes", "derived_columns", "read_features", "read_wishes"]
 
 Floats = NDArray[np.float64]
 
-_KINDS = (
-    "lag",
-    "lead",
-    "moving_average",
-    "cumulative",
-    "difference",
-    "share_of_voice",
-    "spend_ratio",
-    "lagged_outcome",
-)
 _NEEDS_WINDOW = ("moving_average",)
 _OVER_OTHERS = ("share_of_voice", "spend_ratio")
 _SD = 1.0
@@ -42,10 +32,6 @@ _SD_OF_SPEND = 0.3
 
 EVENTS = "events"
 """Name by which a feature speaks of the events column: 1 in a period with a label, else 0."""
-
-#: ``model.trend``: a line that may bend once a year, a straight line, or a level.
-_TRENDS = ("bends", "linear", "none")
-_FARTHEST = 60  # days around a holiday
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +77,6 @@ def read_features(
             text = f"There is a column or feature {name!r} already."
             faults.append(Fault(f"{at}/name", "duplicate_name", text))
         taken.add(name)
-        if kind not in _KINDS:
-            text = f"A fit knows no feature {kind!r}: {', '.join(map(repr, _KINDS))}."
-            faults.append(Fault(f"{at}/kind", "unknown_value", text))
-            continue
-
         column = given.get("column")
         others = [
             _find(places, of, f"{at}/of/{k}", faults) for k, of in enumerate(given.get("of") or ())
@@ -313,9 +294,9 @@ class Wishes:
         Whether the level may drift besides its trend (``model.time_varying_baseline``); where a
         model cannot choose, None is no.
     trend
-        One of ``_TRENDS``.
+        "bends" once a year, "linear", or "none".
     seasons
-        Any of ``SEASONS``.
+        What may differ: ``history.spec.Season``.
     features
         Columns derived from others, in the spec's order.
     """
@@ -330,38 +311,21 @@ class Wishes:
 
 
 def read_wishes(spec: Mapping[str, Any], history: History) -> Wishes:
-    """Read the baseline's part of a spec; ``history`` says which columns there are.
+    """Read the baseline's part of a spec (as ``read_spec`` lets it pass) for a ``history``.
 
     Raises
     ------
     InvalidInput
-        Unknown trends and seasons, features that cannot be had or would leak, by pointer.
+        Features that cannot be had or would leak, by pointer.
     """
     model = spec.get("model") or {}
     country = spec.get("holidays_country") or None
     faults: list[Fault] = []
-    trend = model.get("trend")
-    if trend not in (None, "auto", *_TRENDS):
-        text = f"A fit knows no trend {trend!r}: 'auto', {', '.join(map(repr, _TRENDS))}."
-        faults.append(Fault("/model/trend", "unknown_value", text))
-    seasons = model.get("seasonality")
-    if isinstance(seasons, Sequence) and not isinstance(seasons, str):
-        for i, season in enumerate(seasons):
-            if season not in SEASONS:
-                text = f"A fit knows no season {season!r}: {', '.join(map(repr, SEASONS))}."
-                faults.append(Fault(f"/model/seasonality/{i}", "unknown_value", text))
-    elif seasons not in (None, "auto"):
-        text = f"'seasonality' is a list of {', '.join(map(repr, SEASONS))}."
-        faults.append(Fault("/model/seasonality", "wrong_type", text))
+    trend, seasons = model.get("trend"), model.get("seasonality")
     days: list[int] = []
     for key in ("holidays_lead", "holidays_lag"):
         value = model.get(key)
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (whole and 0 <= value <= _FARTHEST):
-            text = f"'{key}' is a number of days from 0 to {_FARTHEST}."
-            faults.append(Fault(f"/model/{key}", "wrong_type", text))
-            value = 0
-        elif value and country is None:
+        if value and country is None:
             text = f"'{key}' needs spec.holidays_country: whose holidays?"
             faults.append(Fault(f"/model/{key}", "missing", text))
         days.append(value or 0)
