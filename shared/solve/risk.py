@@ -542,6 +542,14 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     """Solve at these multipliers; the surplus of the best plan there over one floor."""
     limit = 0.15 * search.options.time_limit_s
     value = search.lifted(theta).value
+    least = search.program.lower
+    if value == 0.0 and not search.program.pairs and allowed(search.program, least):
+        # Nothing counts but money: the least of it is best, and its bound says nothing.
+        surplus = _surplus(search, least, floor)
+        if surplus < 0.0:
+            search.short = least
+            _between(search)
+            return surplus
     best = search.u if search.u is not None else search.short
     if best is None or (value == 0.0 and not search.program.pairs):
         best = search.prove(search.even, theta, limit)
@@ -561,12 +569,17 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     if search.reads(relaxed, theta) > search.reads(best, theta):
         best = relaxed
     search.offer(best)
-    asked, costs = search.aim.floors[floor], search.read.asked_of(best)[floor]
-    found = brings_by(search.read, best)[floor] - asked.constant - asked.per_money * costs
+    found = _surplus(search, best, floor)
     if found < 0.0:
         search.short = best
     _between(search)
     return found
+
+
+def _surplus(search: RiskSearch, plan: Array, floor: int) -> float:
+    """By how much a plan brings more than one floor asks."""
+    asked, costs = search.aim.floors[floor], search.read.asked_of(plan)[floor]
+    return float(brings_by(search.read, plan)[floor] - asked.constant - asked.per_money * costs)
 
 
 def _between(search: RiskSearch) -> None:

@@ -51,3 +51,12 @@ def test_what_the_contract_refuses_is_refused_at_its_place(api: Client, name: st
     answer = api.post("optimize", raw)
     assert answer.status == 422, answer.body
     assert case.pointer in answer.errors(), answer.body
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_least_spend_read_with_care_is_bounded_in_little_work(api: Client, seed: int) -> None:
+    raw = build(("mean_minus_sd", "minimize_spend"), seed)
+    raw["solver"] = {**raw["solver"], **QUICK}
+    proof = api.post("optimize", raw).json["certificate"]
+    assert proof["proven"]
+    assert proof["relative_gap"] <= 0.03
