@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from shared.api.messages import (
@@ -52,10 +52,7 @@ class Calendar:
             return None
         from shared.history.periods import period_after
 
-        day = self.start
-        for _ in range(period - 1):
-            day = period_after(day, self.frequency)
-        return day
+        return period_after(self.start, self.frequency, period - 1)
 
     def period(self, when: When, path: Path) -> int | None:
         """The number of a period (from 1); None where there is none, which is a fault."""
@@ -64,7 +61,7 @@ class Calendar:
             many = f"{self.periods} period{'s' if self.periods > 1 else ''}"
             said = f"Period {found} is not one of the horizon's {many}."
             if not isinstance(when, int):
-                ends = f"{self.first_day(1)} to {self._last_day()}"
+                ends = f"{self.start} to {self._last_day()}"
                 said = f"{when} is not in the horizon, whose {many} are {ends}."
             self._fault(path, "out_of_range", said)
             return None
@@ -103,9 +100,11 @@ class Calendar:
         return period_number(day, self.frequency) - period_number(self.start, self.frequency) + 1
 
     def _last_day(self) -> date:
-        after = self.first_day(self.periods + 1)
-        assert after is not None
-        return date.fromordinal(after.toordinal() - 1)
+        from shared.history.periods import last_day
+
+        assert self.start is not None  # or no date would be a period
+        assert self.frequency is not None
+        return last_day(self.start, self.frequency, self.periods)
 
     def _fault(self, path: Path, code: str, message: str) -> None:
         self.faults.append(Fault(pointer_to(*path), code, message))
@@ -134,13 +133,19 @@ class Past:
         return period_after(self.dates[-1], self.frequency)
 
     @property
+    def last_day(self) -> date:
+        """The last day that the history tells of."""
+        from shared.history.periods import last_day
+
+        return last_day(self.dates[-1], self.frequency)
+
+    @property
     def today(self) -> tuple[date, date, int]:
         """First and last day of what stands for today, and how many periods that are."""
-        from shared.history.periods import period_after
+        from shared.history.periods import last_day
 
-        end = period_after(self.dates[self.last], self.frequency)
-        count = self.last - self.first + 1
-        return self.dates[self.first], date.fromordinal(end.toordinal() - 1), count
+        end = last_day(self.dates[self.last], self.frequency)
+        return self.dates[self.first], end, self.last - self.first + 1
 
     def current(self, arm: str) -> float | None:
         """What an arm spends a period today."""
@@ -161,9 +166,9 @@ class Past:
         from shared.history.periods import period_after
 
         known = [x for day, x in zip(self.dates, spend, strict=True) if not start or day < start]
-        day = self.after
+        day, today = self.after, self.current(arm) or 0.0
         while start is not None and day < start and len(known) < 2 * MAX_PERIODS:
-            known.append(self.current(arm) or 0.0)
+            known.append(today)
             day = period_after(day, self.frequency)
         return known[-MAX_PERIODS:]
 
@@ -257,7 +262,7 @@ def own_periods(channel: Campaign, name: str, path: Path, calendar: Calendar) ->
 def own_prices(channel: Campaign, calendar: Calendar) -> tuple[float, ...]:
     """Multipliers of the media price by period; none at all where it stays the same."""
     found = [1.0] * calendar.periods
-    quiet = Calendar(calendar.periods, calendar.mode, [], calendar.start, calendar.frequency)
+    quiet = replace(calendar, faults=[])  # told with the limits, by ``own_periods``
     for entry in channel.periods or ():
         span = quiet.span(entry, ())
         if span is not None and entry.price is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 
@@ -277,8 +276,10 @@ def _carried_in(reading: Reading, channels: Sequence[ProblemChannel]) -> Iterato
             )
             yield "no_carry_in", text
         return
-    last = date.fromordinal(past.after.toordinal() - 1)
-    text = f"Carryover of what was spent until {last} comes in; horizon.prior_spend overrides it."
+    text = (
+        f"Carryover of what was spent until {past.last_day} comes in; horizon.prior_spend "
+        "overrides it."
+    )
     if calendar.start is not None and calendar.start > past.after:
         text += f" From then to {calendar.start} spend is taken to be today's."
     yield "carry_in_from_history", text

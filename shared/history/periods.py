@@ -14,6 +14,7 @@ __all__ = [
     "evenly_spaced",
     "frequency_of",
     "grid",
+    "last_day",
     "period_after",
     "period_number",
 ]
@@ -31,12 +32,17 @@ def period_number(day: date, frequency: str) -> int:
     return day.toordinal() // _DAYS[frequency]
 
 
-def period_after(day: date, frequency: str) -> date:
-    """The first day of the period after the one that starts on ``day``."""
+def period_after(day: date, frequency: str, count: int = 1) -> date:
+    """The first day of the period that comes ``count`` after the one that starts on ``day``."""
     if frequency == "month":
-        number = period_number(day, "month") + 1
+        number = period_number(day, "month") + count
         return date(number // 12, number % 12 + 1, 1)
-    return day + timedelta(days=_DAYS[frequency])
+    return day + timedelta(days=_DAYS[frequency] * count)
+
+
+def last_day(day: date, frequency: str, count: int = 1) -> date:
+    """The last day of ``count`` periods, of which the first starts on ``day``."""
+    return period_after(day, frequency, count) - timedelta(days=1)
 
 
 def grid(first: date, last: date, frequency: str) -> list[date]:

@@ -286,8 +286,8 @@ class _ShiftSearch:
         if program.floors:
             brings, costs = program.outcome(u), float(self.spend.sum())
             for floor in program.floors:
-                over = brings + brought - floor.constant - floor.per_money * (costs + spent)
-                least = min(brings - floor.constant - floor.per_money * costs, 0.0)
+                over = floor.surplus(brings + brought, costs + spent)
+                least = min(floor.surplus(brings, costs), 0.0)
                 gains = np.where(over >= least - 1e-9 * abs(brings), gains, -np.inf)
         return np.asarray(gains)
 

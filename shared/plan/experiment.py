@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import erf, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shared.errors import InvalidInput
-from shared.history.periods import period_after
+from shared.history.periods import last_day
 from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
@@ -159,12 +159,6 @@ def _arms(problem: Problem) -> Sequence[Arm]:
     return arms
 
 
-def _last_day(start: date, periods: int, frequency: str) -> date:
-    for _ in range(periods):
-        start = period_after(start, frequency)
-    return start - timedelta(days=1)
-
-
 def _today(arms: Sequence[Arm]) -> Floats:
     return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
@@ -253,7 +247,7 @@ class _Bench:
         start, frequency = self.asked.start, self.problem.frequency
         end = None
         if start is not None and frequency is not None:
-            end = _last_day(start, changed, frequency).isoformat()
+            end = last_day(start, frequency, changed).isoformat()
         return {
             "channel": channel,
             "campaign": campaign or None,

@@ -341,7 +341,7 @@ def _holding(program: Program, u: Floats) -> list[tuple[Floor, float]]:
     return [
         (f, costs)
         for f, brings, costs in each
-        if abs(brings - f.constant - f.per_money * costs)
+        if abs(f.surplus(brings, costs))
         <= 1e-6 * max(abs(f.constant) + f.per_money * costs, abs(brings))
     ]
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Amount = TypeVar("Amount", float, NDArray[np.float64])
 
 GOALS = (
     "maximize_outcome",
@@ -107,6 +109,10 @@ class Floor:
         if self.name.endswith("_cpa"):
             return -spend / self.asked**2
         return 1.0 if self.per_money == 0.0 else spend / self.worth
+
+    def surplus(self, outcome: Amount, spend: Amount) -> Amount:
+        """By how much outcome a plan brings more than is asked; negative where it falls short."""
+        return outcome - self.constant - self.per_money * spend
 
     def missed(self, outcome: float, spend: float) -> float:
         """By how much outcome a plan falls short, relative to what is asked; 0 where it is met."""

@@ -191,28 +191,33 @@ def _without_the_hopeless(program: Program) -> Program:
     Only spending nothing meets it then, so the target itself goes: no search finds a plan that
     nothing but one point allows.
     """
-    if program.population is not None:
+    asked = [f for f in program.floors if f.pays is not None and f.per_money > 0.0]
+    if not asked or program.population is not None:
         return program
-    kept, upper, by = [], program.upper.copy(), list(program.upper_by)
-    for floor in program.floors:
-        own = np.flatnonzero(floor.pays) if floor.pays is not None else np.array([], dtype=int)
-        if own.size and floor.per_money > 0.0 and _breaks_even_nowhere(program, floor, own):
+    best, now = _steepest(program), program.response(program.carry_in).sum(axis=1)
+    kept, upper, by = list(program.floors), program.upper.copy(), list(program.upper_by)
+    for floor in asked:
+        own = np.flatnonzero(floor.pays_by(program.arms))
+        if _breaks_even_nowhere(program, floor, own, best, now):
+            kept.remove(floor)
             upper[own] = 0.0
             for arm in own:
                 by[arm] = floor.name.rpartition(".")[0]
-        else:
-            kept.append(floor)
     return replace(program, floors=tuple(kept), upper=upper, upper_by=tuple(by))
 
 
-def _breaks_even_nowhere(program: Program, floor: Floor, own: NDArray[np.intp]) -> bool:
-    now = program.response(program.carry_in).sum(axis=1)
+def _breaks_even_nowhere(
+    program: Program, floor: Floor, own: NDArray[np.intp], best: Array, now: Array
+) -> bool:
+    """Whether no unit of money of arms ``own`` brings what a target asks of it.
+
+    ``best`` (A,) bounds the slopes of curves, ``now`` (A,) comes without any money.
+    """
     shares, pays = floor.shares(program.arms), floor.pays_by(program.arms)
     helped = floor.constant < (1.0 - 1e-12) * float(shares @ now)
     if helped or np.any(program.lower[own] > 0.0):
         return False
-    best = _steepest(program)[own]
-    brought = np.einsum("ahk,ah->ak", program.carry[own], program.weight[own]) * best[:, None]
+    brought = np.einsum("ahk,ah->ak", program.carry[own], program.weight[own]) * best[own, None]
     asked = floor.per_money * pays[own, None] * program.counted()[own]
     return bool(np.all(shares[own, None] * brought <= asked))
 

@@ -578,8 +578,8 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
 
 def _surplus(search: RiskSearch, plan: Array, floor: int) -> float:
     """By how much a plan brings more than one floor asks."""
-    asked, costs = search.aim.floors[floor], search.read.asked_of(plan)[floor]
-    return float(brings_by(search.read, plan)[floor] - asked.constant - asked.per_money * costs)
+    brings, costs = brings_by(search.read, plan)[floor], search.read.asked_of(plan)[floor]
+    return search.aim.floors[floor].surplus(brings, costs)
 
 
 def _between(search: RiskSearch) -> None:

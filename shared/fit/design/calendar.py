@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
+from shared.history.periods import period_after
 
 __all__ = [
     "PERIODS_PER_YEAR",
@@ -142,7 +143,7 @@ def holiday_columns(
     by_day = _public_holidays(dates, frequency, country, before, after)
     counts: dict[str, Floats] = {}
     around: dict[str, dict[str, Floats]] = {"before": {}, "after": {}}
-    end = _period_after(dates[-1], frequency)
+    end = period_after(dates[-1], frequency)
     free = {day for day, _ in by_day}
     for day, name in by_day:
         _count(counts, name, day, dates, end)
@@ -181,7 +182,7 @@ def _public_holidays(
     import holidays
 
     first = dates[0] - timedelta(days=after)
-    last = _period_after(dates[-1], frequency) + timedelta(days=before)
+    last = period_after(dates[-1], frequency) + timedelta(days=before)
     try:
         calendar = holidays.country_holidays(country, years=range(first.year, last.year + 1))
     except NotImplementedError:
@@ -207,13 +208,6 @@ def _count(
 
 def _twice(column: Floats, train: int) -> bool:
     return int(np.count_nonzero(column[:train])) >= 2
-
-
-def _period_after(day: date, frequency: str) -> date:
-    """The start of the period after the one that starts on ``day``."""
-    if frequency == "month":
-        return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return day + timedelta(days=7 if frequency == "week" else 1)
 
 
 def horizon_of(rows: int, frequency: str) -> int:

@@ -122,7 +122,7 @@ class TargetSearch:
         floors = tuple(self.aim.floors[i] for i in self.counts)
         asked = replace(self.program, floors=floors)
         each = zip(floors, asked.brought(u), asked.asked_of(u), strict=True)
-        surplus = np.array([has - f.constant - f.per_money * costs for f, has, costs in each])
+        surplus = np.array([floor.surplus(has, costs) for floor, has, costs in each])
         return Line(u, self.program.objective(u), surplus)
 
     def offer(self, line: Line) -> Line:
