@@ -243,7 +243,14 @@ def calendar_of(
     if every == "month" and start is not None and start.day != 1:
         said = f"A month begins on its first day; start is {start}."
         faults.append(Fault("/horizon/start", "contradiction", said))
-    return Calendar(periods, mode, faults, start, every)
+    try:
+        found = Calendar(periods, mode, faults, start, every)
+        found.first_day(periods + 1)
+    except (OverflowError, ValueError):
+        said = f"{periods} periods from {start} end after the year 9999: give an earlier start."
+        faults.append(Fault("/horizon/start", "out_of_range", said))
+        return Calendar(periods, mode, faults)
+    return found
 
 
 def own_periods(channel: Campaign, name: str, path: Path, calendar: Calendar) -> tuple[Limits, ...]:

@@ -90,6 +90,15 @@ def faults(raw: dict[str, Any]) -> dict[str, Fault]:
     return {fault.pointer: fault for fault in refused.value.faults}
 
 
+@pytest.mark.parametrize("frequency", ["week", "month"])
+def test_a_horizon_past_all_dates_is_refused(frequency: str) -> None:
+    horizon = {"periods": 8, "start": "9999-12-01", "frequency": frequency}
+    found = faults(request(horizon=horizon))
+    assert {where: fault.code for where, fault in found.items()} == {
+        "/horizon/start": "out_of_range"
+    }
+
+
 def test_entries_windows_and_rules_come_with_their_periods() -> None:
     problem = posed(
         request(
