@@ -52,20 +52,21 @@ def explain(
     rows: Sequence[Row],
     totals: Row,
     certificate: Row,
+    mix: Row | None,
     slopes_now: Sequence[float | None],
 ) -> list[dict[str, Any]]:
     """Sentences for an optimize answer, most important first.
 
     Parameters
     ----------
-    rows, totals, certificate
-        The answer's own ``allocation``, ``totals`` and ``certificate``.
+    rows, totals, certificate, mix
+        The answer's own ``allocation``, ``totals``, ``certificate`` and ``today_scaled``.
     slopes_now
         Each channel's marginal return at today's spend, where it is known.
     """
     problem, prices = plan.problem, plan.prices
     sentences = [_headline(plan, totals, certificate), _proof(plan, certificate)]
-    sentences += _mix(plan)
+    sentences += _mix(problem, mix)
     sentences += _not_allowed(plan, totals)
     sentences += _moves(plan, rows, totals, slopes_now)
     sentences += _ties(plan)
@@ -129,9 +130,8 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
     return say("headline", text + ".", **data, periods=problem.horizon.periods)
 
 
-def _mix(plan: Plan) -> list[dict[str, Any]]:
+def _mix(problem: Problem, scaled: Row | None) -> list[dict[str, Any]]:
     """What today's mix would bring for the plan's money: the rest of the gain is more money's."""
-    scaled, problem = plan.scaled, plan.problem
     if scaled is None:
         return []
     text = (

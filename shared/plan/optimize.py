@@ -206,18 +206,18 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     moves = plan.moves() if spend_interval else Moves()
     rows = rows_of(plan, moves.optima)
     sums = totals(plan.problem, plan.best, plan.current)
-    proof = certificate_of(plan)
+    proof, mix = certificate_of(plan), plan.scaled()
     notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
     return {
         "status": "optimal" if plan.optimal else "feasible",
         "allocation": rows,
         "totals": sums,
-        "today_scaled": plan.scaled,
+        "today_scaled": mix,
         "current_over": _current_over(problem),
         "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
-            *explain(plan, rows, sums, proof, _slopes_now(plan)),
+            *explain(plan, rows, sums, proof, mix, _slopes_now(plan)),
             *conditions(plan, rows),
             *doubts(problem, rows),
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class Plan:
     ties
         Arms between which money could move without loss, two by two, and why.
     scaled
-        The answer's ``today_scaled``: today's mix at the plan's money.
+        The answer's ``today_scaled``, today's mix at the plan's money; scored when asked for.
     """
 
     problem: Problem
@@ -105,7 +106,7 @@ class Plan:
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
     ties: tuple[tuple[str, str, str], ...] = ()
-    scaled: dict[str, Any] | None = None
+    scaled: Callable[[], dict[str, Any] | None] = lambda: None
 
     @property
     def least(self) -> bool:
@@ -198,7 +199,7 @@ def planned(
         program=program,
         best=best,
         current=current,
-        scaled=today_scaled(money, best, current),
+        scaled=partial(today_scaled, money, best, current),
         certificate=_told_in(program, certificate).told(),
         search=found.search,
         held=bindings(program, u),
