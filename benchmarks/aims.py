@@ -86,14 +86,21 @@ def _means() -> None:
 
 
 def _risks() -> None:
-    """Concave measures over 200 draws of 20 concave channels."""
-    for risk in (Risk("mean_minus_sd"), Risk("cvar", level=0.1), Risk("worst_case")):
+    """Measures over 200 draws of 20 channels."""
+    table = (
+        (Risk("mean_minus_sd"), "concave", 1e-5),
+        (Risk("cvar", level=0.1), "concave", 1e-5),
+        (Risk("worst_case"), "concave", 1e-5),
+        (Risk("mean_minus_sd"), "S-shaped", 5e-3),
+        (Risk("cvar", level=0.1), "S-shaped", 5e-3),
+    )
+    for risk, shape, gap in table:
         case = Case(
-            name=f"{risk.measure}, 200 draws x 20 concave",
-            make=risky(20, 200, "concave", risk, gap=1e-5, limit_s=5.0),
-            warm=risky(4, 20, "concave", risk, gap=1e-5, limit_s=1.0),
+            name=f"{risk.measure}, 200 draws x 20 {shape}",
+            make=risky(20, 200, shape, risk, gap=gap, limit_s=5.0),
+            warm=risky(4, 20, shape, risk, gap=gap, limit_s=1.0),
             instances=50,
-            gap=1e-5,
+            gap=gap,
             limit_s=5.0,
             answer=_measured,
             ask=_ask_risk,

@@ -39,8 +39,11 @@ assert respond(request, optimize, ("application/json",)).status_code == 200
 """
 
 
-def request_of(channels: int, draws: int, seed: int = 1) -> func.HttpRequest:
-    """A request of S-shaped channels with carryover and, if any, draws around their curves."""
+def request_of(channels: int, draws: int, pairs: int = 0, seed: int = 1) -> func.HttpRequest:
+    """A request of S-shaped channels with carryover and, if any, draws around their curves.
+
+    ``pairs`` interactions join neighbours.
+    """
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for i in range(channels):
@@ -62,7 +65,12 @@ def request_of(channels: int, draws: int, seed: int = 1) -> func.HttpRequest:
             ]
         spend = float(rng.uniform(1e4, 6e4))
         rows.append({"channel": f"channel {i}", "current_spend": spend, "response": response})
-    body = {"channels": rows, "budget": sum(r["current_spend"] for r in rows)}
+    body: dict[str, Any] = {"channels": rows, "budget": sum(r["current_spend"] for r in rows)}
+    if pairs:
+        body["interactions"] = [
+            {"channels": [f"channel {i}", f"channel {i + 1}"], "strength": 2e4}
+            for i in range(pairs)
+        ]
     return func.HttpRequest(
         "POST",
         "http://localhost/api/v1/optimize",
@@ -104,20 +112,24 @@ def _beyond_the_solve(request: func.HttpRequest, repeats: int) -> tuple[Timing, 
     return timing(beyond), float(np.median(solving))
 
 
-def _handler(draws: int, limit: float | None) -> None:
-    name = f"optimize, 20 S-shaped channels, {draws} draws, beyond the solve"
+def _handler(channels: int, draws: int, limit: float | None, pairs: int = 0) -> None:
+    name = f"optimize, {channels} S-shaped channels, {draws} draws, beyond the solve"
+    if pairs:
+        name = name.replace(", beyond", f", {pairs} interactions, beyond")
 
     def rows(asked: Asked) -> Iterator[Row]:
         if asked(OURS):
-            ours, solving = _beyond_the_solve(request_of(20, draws), repeats=15)
+            ours, solving = _beyond_the_solve(request_of(channels, draws, pairs), repeats=15)
             note = f"solving took {duration(solving)} besides"
             yield cost(name, ours, limit_s=limit, note=note)
 
     register("app", name, rows)
 
 
-_handler(0, 0.010)
-_handler(200, None)
+_handler(20, 0, 0.010)
+_handler(20, 200, None)
+_handler(8, 200, 0.015)
+_handler(8, 200, 0.100, pairs=3)
 
 
 def _fresh(code: str, repeats: int = 7) -> Timing:

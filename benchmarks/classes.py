@@ -6,7 +6,7 @@ that some channels stay out, some saturate, and rules bind. ``draw`` gives the i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from shared.curves.saturation import (
     Saturation,
     Sigmoid,
 )
+from shared.problem.lower import lower
 from shared.problem.model import (
     Channel,
     Constraint,
@@ -34,12 +35,17 @@ from shared.problem.model import (
     SolverOptions,
     Window,
 )
+from shared.problem.risk_program import objective
+from shared.solve.solver import solve
 
 __all__ = [
     "RULES",
     "SEED",
     "Draw",
     "Make",
+    "aimed",
+    "aimed_over_time",
+    "careful",
     "draw",
     "goal_of",
     "monthly",
@@ -256,15 +262,7 @@ def _pair_size(rng: np.random.Generator) -> tuple[float, float]:
 def risky(n: int, draws: int, shape: str, risk: Risk, *, gap: float, limit_s: float) -> Make:
     """Curves known only up to about 30 % in size and scale, weighed by ``risk``."""
 
-    def make(rng: np.random.Generator) -> Problem:
-        problem = _plain(rng, n, shape, gap, limit_s)
-        channels = tuple(
-            replace(c, response=replace(c.response, draws=_draws(rng, c.response, draws)))
-            for c in problem.channels
-        )
-        return replace(problem, channels=channels, risk=risk)
-
-    return make
+    return lambda rng: with_draws(rng, _plain(rng, n, shape, gap, limit_s), draws, risk)
 
 
 def _draws(rng: np.random.Generator, response: Response, count: int) -> tuple[Saturation, ...]:
@@ -308,3 +306,90 @@ def goal_of(kind: str, n: int, shape: str, *, gap: float, limit_s: float) -> Mak
         return replace(problem, goal=goal, spend_all=False)
 
     return make
+
+
+def _aimed(rng: np.random.Generator, kinds: Sequence[str], problem: Problem) -> Problem:
+    """A target that a plan of the problem meets: eight tenths of its outcome, or its return.
+
+    A target of return comes with half more money, so that it is what binds.
+    """
+    kind = str(rng.choice(kinds))
+    program = lower(problem)
+    plan = solve(program, SolverOptions(gap=1e-2, time_limit_s=1.0)).plan
+    brings, money = program.outcome(plan), float(program.spend(plan).sum())
+    if program.risk is not None:
+        brings = min(brings, objective(program, plan))
+    problem = replace(problem, spend_all=False)
+    if kind == "least spend":
+        return replace(problem, goal=Goal("minimize_spend", target_outcome=0.8 * brings))
+    if kind == "outcome target":
+        value = float(rng.uniform(0.5, 2.0)) * money / brings
+        goal = Goal("maximize_profit", value_per_outcome=value, target_outcome=0.8 * brings)
+        return replace(problem, goal=goal)
+    goal = Goal("maximize_outcome", target_roas=brings / money)
+    if kind == "CPA target":
+        goal = Goal("maximize_outcome", target_cpa=money / brings)
+    return replace(problem, goal=goal, budget=1.5 * problem.one_budget)
+
+
+def aimed(
+    kinds: tuple[str, ...], sizes: tuple[int, int], shape: str, *, gap: float, limit_s: float
+) -> Make:
+    """A target beside one kind of rule at random, over a random number of channels of one period.
+
+    ``kinds`` in turn of "least spend", "outcome target", "ROAS target", "CPA target".
+    """
+
+    def make(rng: np.random.Generator) -> Problem:
+        rule, n = str(rng.choice(RULES)), int(rng.integers(sizes[0], sizes[1] + 1))
+        return _aimed(rng, kinds, ruled(rule, n, shape, gap=gap, limit_s=limit_s)(rng))
+
+    return make
+
+
+def aimed_over_time(
+    kinds: tuple[str, ...], n: int, periods: int, shape: str, *, gap: float, limit_s: float
+) -> Make:
+    """A target over several periods with carryover, beside a share and a pause."""
+    whole = planned(n, periods, shape, gap=gap, limit_s=limit_s)
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = whole(rng)
+        names = tuple(c.name for c in problem.channels[: max(n // 2, 1)])
+        rule = Constraint("group", names, max_share=float(rng.uniform(0.4, 0.7)))
+        at = int(rng.integers(1, periods + 1))
+        first = replace(problem.channels[-1], periods=(PeriodLimits(at, at, max_spend=0.0),))
+        channels = (*problem.channels[:-1], first)
+        return _aimed(rng, kinds, replace(problem, channels=channels, constraints=(rule,)))
+
+    return make
+
+
+def careful(sizes: tuple[int, int], draws: int, *, gap: float, limit_s: float) -> Make:
+    """Any measure of risk beside lots, minima or a target, over a few S-shaped channels."""
+    measures = (
+        Risk("mean_minus_sd"),
+        Risk("quantile", level=0.2),
+        Risk("cvar", level=0.2),
+        Risk("worst_case"),
+    )
+
+    def make(rng: np.random.Generator) -> Problem:
+        n = int(rng.integers(sizes[0], sizes[1] + 1))
+        beside = str(rng.choice(["lots", "zero or minimum", "least spend", "ROAS target"]))
+        rule = beside if beside in RULES else "none"
+        problem = ruled(rule, n, "S-shaped", gap=gap, limit_s=limit_s)(rng)
+        risk = measures[int(rng.integers(len(measures)))]
+        problem = with_draws(rng, problem, draws, risk)
+        return problem if beside in RULES else _aimed(rng, (beside,), problem)
+
+    return make
+
+
+def with_draws(rng: np.random.Generator, problem: Problem, draws: int, risk: Risk) -> Problem:
+    """The problem with curves known up to about 30 % in size and scale, weighed by ``risk``."""
+    channels = tuple(
+        replace(c, response=replace(c.response, draws=_draws(rng, c.response, draws)))
+        for c in problem.channels
+    )
+    return replace(problem, channels=channels, risk=risk)

@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import conic
-from benchmarks.classes import RULES, Make, monthly, paired, planned, ruled
+from benchmarks.classes import (
+    RULES,
+    Make,
+    aimed,
+    aimed_over_time,
+    careful,
+    monthly,
+    paired,
+    planned,
+    ruled,
+)
 from benchmarks.compare import Answer, Case, Peer, enter, scipy_peers
 from benchmarks.questions import Question, question_of_program
 from shared.problem.lower import lower
@@ -86,7 +96,9 @@ def _plans() -> None:
     table = (
         (20, 52, "concave", "time_varying", 1e-8, 0.1, 10.0),
         (100, 104, "concave", "time_varying", 1e-8, 1.0, 10.0),
-        (9, 12, "S-shaped", "time_varying", 1e-4, 30.0, 30.0),
+        (4, 6, "S-shaped", "time_varying", 1e-6, 2.0, 2.0),
+        (6, 12, "S-shaped", "time_varying", 1e-6, 5.0, 5.0),
+        (9, 12, "S-shaped", "time_varying", 1e-5, 10.0, 10.0),
         (20, 52, "S-shaped", "time_varying", 1e-3, 5.0, 5.0),
         (20, 52, "concave", "fixed_shares", 1e-6, 0.3, 2.0),
         (20, 52, "S-shaped", "fixed_shares", 1e-6, 0.3, 2.0),
@@ -121,18 +133,57 @@ def _monthly() -> None:
 
 
 def _interactions() -> None:
-    for shape, gap, limit, allowed in (
-        ("concave", 1e-8, 0.05, 2.0),
-        ("S-shaped", 1e-3, 10.0, 10.0),
+    for n, shape, gap, limit, allowed in (
+        (9, "concave", 1e-8, 0.05, 2.0),
+        (4, "S-shaped", 1e-4, 3.0, 3.0),
+        (6, "S-shaped", 1e-4, 3.0, 3.0),
+        (9, "S-shaped", 1e-3, 10.0, 10.0),
     ):
         _enter(
             "interactions",
-            f"interactions, 9 {shape}",
-            paired(9, shape, gap=gap, limit_s=allowed),
+            f"interactions, {n} {shape}",
+            paired(n, shape, gap=gap, limit_s=allowed),
             paired(3, shape, gap=gap, limit_s=1.0),
             gap,
             limit,
         )
+
+
+def _targets() -> None:
+    """Targets beside any rule, of one period and over time."""
+    floors, ratios = ("least spend", "outcome target"), ("ROAS target", "CPA target")
+    every = (*floors, *ratios)
+    for shape in ("concave", "S-shaped"):
+        for what, kinds in (("least spend or outcome", floors), ("ROAS or CPA", ratios)):
+            _enter(
+                "targets",
+                f"{what} target beside a rule, 3 to 20 {shape}",
+                aimed(kinds, (3, 20), shape, gap=1e-6, limit_s=2.0),
+                aimed(kinds, (3, 3), shape, gap=1e-6, limit_s=1.0),
+                1e-6,
+                0.5,
+            )
+        for n, periods in ((3, 3), (8, 12)):
+            _enter(
+                "targets",
+                f"targets over time beside a share, {n} x {periods} {shape}",
+                aimed_over_time(every, n, periods, shape, gap=1e-4, limit_s=5.0),
+                aimed_over_time(every, 3, 3, shape, gap=1e-4, limit_s=1.0),
+                1e-4,
+                5.0,
+            )
+
+
+def _careful() -> None:
+    """Measures of risk beside whole choices and targets."""
+    _enter(
+        "targets",
+        "measures beside lots, minima or targets, 2 to 10 S-shaped",
+        careful((2, 10), 40, gap=1e-3, limit_s=5.0),
+        careful((2, 3), 10, gap=1e-3, limit_s=1.0),
+        1e-3,
+        5.0,
+    )
 
 
 _rules(50, 1e-6, 0.5, 2.0)
@@ -141,3 +192,5 @@ _rules(500, 1e-3, 20.0, 20.0)
 _plans()
 _monthly()
 _interactions()
+_targets()
+_careful()

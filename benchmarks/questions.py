@@ -20,6 +20,7 @@ from shared.problem.model import Problem, Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import measure, weights_at
+from shared.problem.risk_program import brings_by, missed, objective, outcomes, weighed
 from shared.solve.one_budget.form import OneBudget
 
 __all__ = [
@@ -71,9 +72,31 @@ def question_of_program(program: Program) -> Question:
 
     def tidy(x: Array) -> Array | None:
         plan = repair(program, x.reshape(shape))
-        if plan is None or program.violation(plan) > HELD:
+        if plan is None or program.violation(plan) > HELD or missed(program, plan) > HELD:
             return None
         return plan.ravel()
+
+    def value(x: Array) -> float:
+        return objective(program, np.maximum(x, 0.0).reshape(shape))
+
+    def gradient(x: Array) -> Array:
+        u = np.maximum(x, 1e-12).reshape(shape)
+        if program.risk is None:
+            return _with_pairs(program, u).ravel()
+        weights = weights_at(program.risk, outcomes(program, u))
+        return _with_pairs(weighed(program, weights), u).ravel()
+
+    floor, floor_gradient = None, None
+    if program.floors:  # one target is what these peers can be told
+        target = program.floors[0]
+        alone = program.alone(0)
+
+        def floor(x: Array) -> float:
+            u = np.maximum(x, 0.0).reshape(shape)
+            return target.surplus(brings_by(program, u)[0], program.asked_of(u)[0])
+
+        def floor_gradient(x: Array) -> Array:
+            return _with_pairs(alone, np.maximum(x, 1e-12).reshape(shape)).ravel()
 
     return Question(
         lower=program.lower.ravel(),
@@ -81,11 +104,13 @@ def question_of_program(program: Program) -> Question:
         matrix=program.rows.matrix,
         low=program.rows.lower,
         high=program.rows.upper,
-        value=lambda x: program.objective(np.maximum(x, 0.0).reshape(shape)),
-        gradient=lambda x: _with_pairs(program, np.maximum(x, 1e-12).reshape(shape)).ravel(),
+        value=value,
+        gradient=gradient,
         tidy=tidy,
         even=np.full(program.lower.size, program.scale / float(money.sum())),
         money=money,
+        floor=floor,
+        floor_gradient=floor_gradient,
     )
 
 
