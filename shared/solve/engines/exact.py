@@ -26,6 +26,9 @@ __all__ = ["Unmet", "solve_program"]
 
 Array = NDArray[np.float64]
 
+_CLIMBS = 0.25
+"""Of the limit, for local searches beside a tree that leaves a gap."""
+
 _CONCAVE = (
     "Every curve has diminishing returns throughout and every decision is free within its bounds, "
     "so an interior point finds the one best plan and its prices prove it."
@@ -61,7 +64,10 @@ def solve_program(program: Program, options: SolverOptions, start: Array | None 
     if options.method in BY_NAME:
         return _by_name(program, options, start, began)
     # A tenth is kept for the last node and for whoever rechecks the proof.
-    deadline = began + 0.9 * options.time_limit_s
+    end = began + 0.9 * options.time_limit_s
+    # Near a target few plans of a relaxation are allowed: climbs find those that the tree misses.
+    climbs = bool(program.floors) and not program.discrete and program.columns > 1
+    deadline = end - (_CLIMBS * options.time_limit_s if climbs else 0.0)
     known = (incumbent(program, start), known_plan(program))
     starts = tuple(plan for plan in known if plan is not None)
     method, why = _why(program)
@@ -71,6 +77,11 @@ def solve_program(program: Program, options: SolverOptions, start: Array | None 
         raise Unmet(exhausted=found.finished)
     if found.u is None:
         found = _from_feasible(given, options, deadline, found)
+    if climbs and not found.finished and found.u is not None:
+        asked = replace(options, method="slsqp")
+        thetas = tuple(found.thetas)
+        climbed = heuristic(program, asked, found.u, deadline=end, multipliers=thetas)
+        found = replace(found, u=climbed.u, iterations=found.iterations + climbed.evaluations)
     if not found.finished and method == "branch_and_bound":
         why += " The time limit came first, so a gap is left and stated."
     return replace(found, method=method, why=why)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import work
 from shared.errors import InputTooLarge
 from shared.problem.feasibility import feasible_point
 from shared.problem.incumbent import incumbent, known_plan
@@ -41,6 +42,7 @@ _BENDS = (1e-2, 1e-3, 3e-5)  # a corner at a target would stop the ascent anywhe
 _STILL = 1e-13  # of a range: a move this small is none
 _STARTS = 24
 _SLSQP_ROUNDS = 200
+_STEP_S, _STEP_CELL_S = 1e-4, 9e-8  # of a step of SLSQP, and for each unknown squared
 _WORK = 2e8  # starts times unknowns cubed: a step solves a dense least-squares problem
 _POPULATION_CELLS = 3e7  # rounds times points times coordinates
 _PEOPLE, _GENERATIONS = 80, 500
@@ -228,6 +230,7 @@ def _run(space: SearchSpace, start: Array) -> tuple[Array, bool, bool]:
         return -float(space.figures(last[None, :])[0][0]) / unit
 
     def gradient(y: Array) -> Array:
+        work.charge(_STEP_S + _STEP_CELL_S * space.n * space.n)  # the step's least squares
         return np.asarray(-space.gradient(point(y), free)[0] * width / unit)
 
     def surplus(y: Array) -> Array:
