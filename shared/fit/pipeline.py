@@ -10,20 +10,20 @@ import numpy as np
 
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput
-from shared.fit.check.calibration import (
+from shared.fit.design.design import arm_name, observed_spend
+from shared.fit.fitted import ChannelEvidence, Fitted
+from shared.fit.judge.calibration import (
     Calibration,
     calibrate,
     calibrated,
     error_ratio,
     told,
 )
-from shared.fit.check.gate import judge, jumped, returns_of, stability
-from shared.fit.check.report import Advise, backtest, baseline_of, diagnose, read_back
-from shared.fit.check.validate import blocked, cross_validation, rival_of, validate
-from shared.fit.design.design import arm_name, observed_spend
-from shared.fit.fitted import ChannelEvidence, Fitted
-from shared.fit.kinds import fit_window
-from shared.fit.support import settled
+from shared.fit.judge.gate import judge, jumped, returns_of, stability
+from shared.fit.judge.report import Advise, backtest, baseline_of, diagnose, read_back
+from shared.fit.judge.validate import blocked, cross_validation, rival_of, validate
+from shared.fit.media.asked import settled
+from shared.fit.models.registry import fit_window
 from shared.history.enough import rows_needed
 from shared.history.report import data_report
 from shared.history.table import History
@@ -113,7 +113,7 @@ def fit_history(
     rivals = None
     if challengers if asked is None else asked:
         # Imported where used: few fits pay for it.
-        from shared.fit.check.challengers import challenge
+        from shared.fit.judge.rivals import challenge
 
         rivals = challenge(history, folds, seed)
     tell("judge", 0.9)

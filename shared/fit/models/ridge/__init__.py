@@ -1,0 +1,1 @@
+"""Penalised regression with a searched carryover and saturation, in Robyn's manner."""
