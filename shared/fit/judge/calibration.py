@@ -17,7 +17,7 @@ posterior N(m, V), and L = V^-1 - V0^-1 what the data added::
 
 This is a measurement-error reading of a power posterior (Bissiri, Holmes and Walker, "A general
 framework for updating belief distributions", 2016). The prior is unchanged and weighs more. Because
-it says that a brand's channels return alike around a level that is not known (``bayes.priors``),
+it says that a brand's channels return alike around a level that is not known (``media.priors``),
 draws move towards that common level, which the data know well, and less towards the prior's own
 middle: differences between channels shrink, and differences are what a plan lives on.
 

@@ -1,1 +1,1 @@
-"""The Bayesian media model: priors, log posterior, mode, draws, curves."""
+"""What all models of media share: curves, priors, lift tests, interactions, a search."""

@@ -1,1 +1,1 @@
-"""Penalised regression with a searched carryover and saturation, in Robyn's manner."""
+"""The kinds of model that a spec can ask for, one class each."""

@@ -17,7 +17,7 @@ __all__ = ["MODELS", "Model", "fit_window", "model_of"]
 #: The class of each ``spec["model"]["kind"]``, by name: what a night does not fit it does not load.
 MODELS: Mapping[str, str] = {
     "bayesian": "shared.fit.models.bayesian.fit:Bayesian",
-    "ridge": "shared.fit.models.ridge.fit:Ridge",
+    "ridge": "shared.fit.models.ridge:Ridge",
     "time_series": "shared.fit.models.time_series:TimeSeries",
 }
 

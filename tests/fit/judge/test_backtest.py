@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import ChannelCurve, Response
 from shared.errors import InvalidInput
-from shared.fit.judge.report import backtest
 from shared.fit.judge.validate import Fold
+from shared.fit.pipeline import backtest
 from shared.history.table import History
 from shared.service import advise
 from tests.fit.histories import HILL, fit_bayesian, simulated

@@ -29,7 +29,7 @@ def posterior() -> BayesianFit:
         seed=0,
         draws=100,
     )
-    return changed(found, evidence={"chosen": -10.0, "no_media": -40.0})
+    return changed(found, log_evidence={"chosen": -10.0, "no_media": -40.0})
 
 
 def fold(error: float = 1.0, naive: float = 2.0, constant: float = 3.0, width: float = 2.0) -> Fold:
@@ -84,7 +84,7 @@ def test_large_errors_are_written_out(posterior: BayesianFit) -> None:
 
 
 def test_media_without_evidence(posterior: BayesianFit) -> None:
-    thin = changed(posterior, evidence={"chosen": -38.0, "no_media": -40.0})
+    thin = changed(posterior, log_evidence={"chosen": -38.0, "no_media": -40.0})
     found = judge(thin, [fold()], NAMES, [])
     assert not found.promote
     assert "+2.0 for media, 3 asked" in found.reasons[0]

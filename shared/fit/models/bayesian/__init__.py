@@ -1,1 +1,1 @@
-"""Penalised regression with a searched carryover and saturation, in Robyn's manner."""
+"""The Bayesian media model: log posterior, mode, draws, curves."""

@@ -1,45 +1,57 @@
-"""Which saturation and which adstock each channel has, where the spec leaves them open.
+"""Which families each channel has, and which channels interact, where the spec leaves it open.
 
-Hill and geometric are where it begins and where it stays unless something else is clearly better.
+Hill and geometric are where it begins and where it stays unless something else is clearly better by
+Laplace's evidence (MacKay 2003, chapter 28).
 
-1. *One by one*. The most promising by a rough screen (``screened``) are fitted in full from
-   its best point, and taken where Laplace's evidence (MacKay 2003, chapter 28) rises by more than
-   ``CLEAR``, one channel at a time; what is taken changes what the others have to explain, so the
-   screen is made once more.
+1. *One by one*. The most promising families by a rough screen (``screened``) are fitted in full
+   from its best point, and taken where the evidence rises by more than ``CLEAR``, one channel at a
+   time; what is taken changes what the others have to explain, so the screen is made once more.
 2. *All together*. Channels of a brand often carry over in one way, while the rows show it clearly
    for one or two of them only. So an adstock that was taken for some, or that promises much for all
    in sum, is fitted for every channel that is open. It is taken where it is clearly better than
    what it began with, and a mixture of families is not clearly better: by more than log 2 for
-   every channel that would join (the mixture had to choose for each), ``CLEAR`` at most.
+   every channel that would join (the mixture had to choose for each), ``CLEAR`` at most. The same
+   for saturations decides nothing (forty simulated histories of ten kinds).
 
-The same for saturations decides nothing: on forty simulated histories of ten kinds exponential or
-logarithmic curves for all moved the evidence by more than 3 on a few, either way, and the median
-plan was as good with each.
+``screened``: with all other channels held where they are, the best log posterior of one channel
+under another family is a search over that channel's few parameters: over the same points for every
+family, first as wide as the prior and then closer around the best, with the log return in closed
+form (the likelihood is quadratic in it).
 
-``leave_one_out`` is the expected log predictive density of rows left out one at a time, without
-refitting, by Pareto-smoothed importance sampling (Vehtari, Gelman and Gabry, Practical Bayesian
-model evaluation using leave-one-out cross-validation and WAIC, 2017); the generalised Pareto fit is
-that of Zhang and Stephens (A new and efficient estimation method for the generalized Pareto
-distribution, 2009), with the weak prior on its shape that the authors of the former add.
+``leave_one_out`` is the expected log predictive density of rows left out one at a time by
+Pareto-smoothed importance sampling (Vehtari, Gelman and Gabry, Practical Bayesian model evaluation
+using leave-one-out cross-validation and WAIC, 2017); the generalised Pareto fit is that of Zhang
+and Stephens (A new and efficient estimation method for the generalized Pareto distribution, 2009),
+with the weak prior on its shape that the authors of the former add.
 
-``screened`` tries every other family of every open channel, roughly. With all other channels held
-where they are, the best log posterior of one channel under another family is a search over that
-channel's few parameters: over the same points for every family, first as wide as the prior and then
-closer around the best, with the log return in closed form (the likelihood is quadratic in the
-return). Milliseconds for all of them.
+``interacting``: every pair is added to the fitted model by the quadratic approximation of its log
+posterior at the mode. With g the derivative by the pair's strength (in prior standard deviations)
+there, c the strength's own curvature and b its mixed second derivatives with all that is fitted,
+whose covariance is V, the evidence rises by ::
+
+    g^2 / (2 k) - log(k) / 2,        k = 1 + c - b' V b
+
+and the strength goes to g / k. All that is fitted is thereby free to move with it: what a bend of
+either channel's own curve explains as well gains nothing. The most promising are fitted in full;
+the best is taken where the evidence rises by more than ``CLEAR`` and the logarithm of the number of
+pairs (one of them would look good by chance), and the search goes on from there. Weekly spend that
+wanders by a third hardly ever tells an interaction from its channels' own curves; channels that go
+on and off apart do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.saturation import fittable
+from shared.curves.saturation import FAMILIES, fittable
 from shared.fit.media.kernels import ADSTOCK_FAMILIES
+from shared.fit.media.priors import STRENGTH
 from shared.fit.models.bayesian.laplace import Mode, find_mode, laplace_draws
 from shared.fit.models.bayesian.layout import Choice, Layout, lay_out, prior_of
 from shared.fit.models.bayesian.model import Arms, MediaModel
@@ -48,11 +60,17 @@ __all__ = [
     "CLEAR",
     "Chosen",
     "Open",
+    "Pair",
+    "Suspect",
+    "WithPairs",
     "carried",
     "choose",
+    "interacting",
     "leave_one_out",
     "pareto_fit",
+    "suspects",
     "told",
+    "told_pairs",
     "told_together",
 ]
 
@@ -79,6 +97,14 @@ _SPREADS = (
 )  # of the screen's points, in prior standard deviations
 _SETTLED = 0.3  # gain of a closer look that ends the search
 _FAR = 3.0  # prior standard deviations of the log return
+#: Places of two channels among the active ones, the lower first.
+Pair = tuple[int, int]
+_PROMISING_PAIR = 2.0  # gain by the screen, which is rough, that earns a full fit
+_FITTED_PAIRS = 2  # full fits a round
+_MOST = 3  # pairs taken
+_TOLD = 5
+_STEP = 1e-4  # of a numerical derivative, in prior standard deviations
+_AT_ONCE = 32  # at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,3 +496,115 @@ def _rows(model: MediaModel, values: Floats, arms: NDArray[np.int64]) -> Floats:
     for place, arm in enumerate(arms):
         out[:, model.geo[arm]] += values[place]
     return out.reshape(values.shape[1], -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A pair, its gain of log evidence and strength (in outcome sd) by the screen; by the fit."""
+
+    pair: Pair
+    screened: float
+    strength: float
+    gained: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WithPairs:
+    """The model and mode with the pairs taken, in the order of its strengths; all told of."""
+
+    model: MediaModel
+    mode: Mode
+    pairs: tuple[Pair, ...]
+    tried: tuple[Suspect, ...]
+
+
+def interacting(
+    under: Callable[[tuple[Pair, ...]], MediaModel], model: MediaModel, mode: Mode
+) -> WithPairs:
+    """Look for interactions from a fitted model without any; ``under`` makes that of some pairs."""
+    pairs: tuple[Pair, ...] = ()
+    told: dict[Pair, Suspect] = {}
+    while len(pairs) < _MOST:
+        seen = [s for s in suspects(model, mode) if s.pair not in pairs]
+        enough = CLEAR + float(np.log(max(len(seen), 1)))
+        for suspect in seen[:_TOLD]:
+            told.setdefault(suspect.pair, suspect)
+        rival: tuple[MediaModel, Mode, Pair] | None = None
+        for suspect in [s for s in seen if s.screened > _PROMISING_PAIR][:_FITTED_PAIRS]:
+            other = under((*pairs, suspect.pair))
+            start = carried(mode.theta, model.layout, other.layout, other.prior_moments()[0])
+            start[other.layout.pairs[-1]] = suspect.strength / STRENGTH
+            better = find_mode(other, start[None])
+            gained = better.log_evidence - mode.log_evidence
+            told[suspect.pair] = replace(suspect, gained=gained)
+            best = mode.log_evidence + enough if rival is None else rival[1].log_evidence
+            if better.converged and better.log_evidence > best:
+                rival = (other, better, suspect.pair)
+        if rival is None:
+            break
+        model, mode, pairs = rival[0], rival[1], (*pairs, rival[2])
+    return WithPairs(model, mode, pairs, tuple(told.values()))
+
+
+def suspects(model: MediaModel, mode: Mode) -> list[Suspect]:
+    """Every pair of channels whose levels have a ceiling, the most promising first."""
+    limited = [c for c, f in enumerate(model.layout.choice.saturations) if FAMILIES[f].bounded]
+    pairs = list(combinations(limited, 2))
+    if not pairs:
+        return []
+    first, second = np.array(pairs).T
+    theta, sd = mode.theta, model.prior_moments()[1]
+    steps = _STEP * np.diag(sd)
+    around = np.concatenate([theta[None], theta + steps, theta - steps])
+    pulls = np.concatenate(
+        [_pulls(model, around[k : k + _AT_ONCE]) for k in range(0, len(around), _AT_ONCE)]
+    )[:, first, second]
+    pull, up, down = pulls[0], pulls[1 : 1 + theta.size], pulls[1 + theta.size :]
+    mixed = -(up - down) / (2.0 * _STEP * sd[:, None])  # (size, pairs)
+    level = _levels(model, theta[None])[:, 0]
+    white = model.marginal.whitener.apply(level[first] * level[second])
+    square = model.marginal.solved(white, np.full(len(pairs), np.exp(theta[-1])))[1]
+    curvature = 1.0 + STRENGTH**2 * square
+    # Never less than the prior's own: the quadratic approximation may be poor far from straight.
+    left = np.maximum(curvature - ((mode.root.T @ mixed) ** 2).sum(axis=0), 1.0)
+    gain = 0.5 * pull**2 / left - 0.5 * np.log(left)
+    return [
+        Suspect(pairs[k], float(gain[k]), float(STRENGTH * pull[k] / left[k]))
+        for k in np.argsort(-gain, kind="stable")
+    ]
+
+
+def _levels(model: MediaModel, theta: Floats) -> Floats:
+    """Saturation of each channel in the observed rows (C, K, n); campaigns are added up."""
+    saturated = model.arms.forward(theta, model.lags).saturated
+    rows = saturated.shape[2]
+    out = np.zeros((model.channels, len(theta), model.seen.size))
+    for place, (channel, geo) in enumerate(zip(model.arms.channel, model.geo, strict=True)):
+        out[channel, :, geo * rows : (geo + 1) * rows] += saturated[place]
+    return np.ascontiguousarray(out[:, :, model.seen])
+
+
+def _pulls(model: MediaModel, theta: Floats) -> Floats:
+    """Derivative (K, C, C) of the log likelihood by the strength of each two channels, at none."""
+    marginal = model.marginal
+    residual = marginal.residual(model.signal(theta)[:, model.design.observed])
+    solved = marginal.solved(residual, np.exp(theta[:, -1]))[0]
+    level = _levels(model, theta).transpose(1, 0, 2)  # (K, C, n)
+    weighed = level * marginal.whitener.transposed(solved)[:, None, :]
+    out: Floats = STRENGTH * np.matmul(weighed, level.transpose(0, 2, 1))
+    return out
+
+
+def told_pairs(found: WithPairs | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
+    """What was tried, for the diagnostics; None where nothing was looked for."""
+    if found is None:
+        return None
+    return [
+        {
+            "channels": [names[c] for c in suspect.pair],
+            "evidence_gain": suspect.screened if suspect.gained is None else suspect.gained,
+            "fitted": suspect.gained is not None,
+            "taken": suspect.pair in found.pairs,
+        }
+        for suspect in found.tried
+    ]

@@ -30,8 +30,17 @@ from shared.fit.media.interactions import told_strengths
 from shared.fit.media.kernels import PARAMETERS, adstock_of, response_of, saturation_of
 from shared.fit.media.lift import Lifted
 from shared.fit.media.priors import HALF_SD, SHAPE_BETWEEN, SPREAD, ReturnPrior
-from shared.fit.models.bayesian.families import Chosen, Open, choose, told, told_together
-from shared.fit.models.bayesian.interactions import Pair, WithPairs, interacting, told_pairs
+from shared.fit.models.bayesian.families import (
+    Chosen,
+    Open,
+    Pair,
+    WithPairs,
+    choose,
+    interacting,
+    told,
+    told_pairs,
+    told_together,
+)
 from shared.fit.models.bayesian.laplace import (
     Mode,
     find_mode,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shared.fit.judge.validate import validate
 from shared.fit.media.asked import settled
 from shared.fit.media.priors import STRENGTH
+from shared.fit.models.bayesian.families import suspects
 from shared.fit.models.bayesian.fit import BayesianFit
-from shared.fit.models.bayesian.interactions import suspects
 from shared.fit.models.bayesian.laplace import find_mode
 from shared.history.table import History
 from tests.fit.histories import fit_bayesian, simulated, table

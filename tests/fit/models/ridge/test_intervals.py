@@ -8,7 +8,7 @@ import pytest
 from shared.fit.design.design import build_design
 from shared.fit.media.search import space_of
 from shared.fit.models.registry import fit_window
-from shared.fit.models.ridge.objective import Known, objective_of
+from shared.fit.models.ridge import Known, objective_of
 from tests.fit.histories import simulated, table
 
 

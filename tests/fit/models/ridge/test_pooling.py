@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.fit.design.design import build_design
 from shared.fit.models.registry import fit_window
-from shared.fit.models.ridge.objective import departures, splits
+from shared.fit.models.ridge import departures, splits
 from shared.history.table import History, Panel
 from tests.fit.histories import table
 

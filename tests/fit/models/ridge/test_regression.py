@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from shared.fit.models.ridge.objective import fit_media, nonnegative, segment_sums
+from shared.fit.models.ridge import fit_media, nonnegative, segment_sums
 
 
 def test_coordinate_descent_agrees_with_scipy() -> None:

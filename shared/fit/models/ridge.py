@@ -1,53 +1,70 @@
-"""Two objectives of a set of hyperparameters: error of forecasts and distance of decomposition.
+"""Ridge regression with a searched carryover and saturation, in Robyn's manner.
 
-*Error*: root mean squared error over rolling folds inside the training rows, each fitted to the
-rows before it, in standard deviations of the outcome. *Distance*: the root of the sum of squared
-differences between the arms' shares of effect and their shares of spend (Robyn's DECOMP.RSSD). The
-second is no evidence: it prefers what was done before among models that forecast equally well.
+*Error* of a set of hyperparameters: root mean squared error over rolling folds inside the training
+rows, each fitted to the rows before it, in standard deviations of the outcome. *Distance*: the root
+of the sum of squared differences between the arms' shares of effect and their shares of spend
+(Robyn's DECOMP.RSSD); no evidence: it prefers what was done before among equal forecasts.
+
+*Selection.* Of all points scored, those whose error lies within one standard error of the least
+(Hastie, Tibshirani and Friedman 2009, section 7.10) forecast equally well as far as anybody can
+tell; of these the one with the least distance is the candidate that is shown. *Draws.* Each takes a
+point with probability by its error on the rolling folds (pseudo-model averaging, Yao et al. 2018)
+and refits it to its own fitted values plus resampled blocks of residuals (Kunsch 1989). The centre
+of the penalty is drawn as well (perturb and optimise, Papandreou and Yuille 2010): for a linear
+model with normal errors that gives draws of the posterior for which the penalty is the prior.
 
 Geos and campaigns of one channel lean on each other by a penalty on how far their returns differ.
-With e_a the outcome per period that arm a brings and s_a its share of the money of its channel, the
-arm departs from its channel's common return by e_a - s_a sum e. With E what the channel brings by a
-first look, what is added to the sum of squares over the variance of the noise is the sum of
-((e_a - s_a sum e) / (E spread))^2 / s_a: nothing where all arms of a channel bring the same per
-unit of money, and on the whole about one where their returns differ by the ``spread``, relatively.
-A large spread lets every arm stand alone, a small one gives all the channel's return; which it is
-is searched for like every other hyperparameter.
+With e_a the outcome per period that arm a brings, s_a its share of the money of its channel and E
+what the channel brings by a first look, what is added to the sum of squares over the variance of
+the noise is the sum of ((e_a - s_a sum e) / (E spread))^2 / s_a: nothing where all arms of a
+channel bring the same per unit of money, about one where their returns differ by the ``spread``,
+relatively; it is searched for like every other hyperparameter. Lift tests and stated returns are
+rows of the regression, because both are linear in media coefficients.
 
-Lift tests and stated returns are rows of the regression, because both are linear in media
-coefficients. A lift test says what a change of spend brought, a stated return what all spend of the
-history brought per unit of it; each is one more observation whose error is known.
-
-``fit_media`` is ridge regression with non-negative media, for many hyperparameters and many folds
-at once. With baseline columns B, media levels X and penalties, what is minimised over the rows is
+``fit_media`` serves many hyperparameters and folds at once. With baseline columns B, media levels X
+and penalties, what is minimised over the rows is
 
     |y - B g - X b|^2 + p_base |g|^2 + sum_a p_a b_a^2 mean(X_a^2),    b >= 0
 
 (Hoerl and Kennard 1970); the last columns, of interactions, may have either sign. g is eliminated
-by the eigenvectors of B'B, which leaves a quadratic of b alone; that is solved exactly, by
-exchanging coefficients between zero and free. Everything is done with sums over segments of rows,
-so that rolling folds share their work: fold j is trained on the segments before j and tested on
+by the eigenvectors of B'B, which leaves a quadratic of b alone; that is solved exactly. Everything
+is done with sums over segments of rows: fold j is trained on the segments before j and tested on
 segment j.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.fit.design.design import Design
+from shared.fit.fitted import Forecast
 from shared.fit.media.asked import Asked
 from shared.fit.media.interactions import Pairs, products
-from shared.fit.media.lift import LiftTerm
-from shared.fit.media.search import CurveSpace, Point, Scored
+from shared.fit.media.lift import Lifted, LiftTerm
+from shared.fit.media.search import (
+    CurveSpace,
+    Point,
+    Scored,
+    clusters,
+    front,
+    narrowed,
+    search,
+    settled,
+    space_of,
+    spread_out,
+)
+from shared.fit.models.regression import Regressed, families_of, interactions_of
 
 __all__ = [
     "Known",
     "Objectives",
+    "Ridge",
     "Sums",
     "departures",
     "effects",
@@ -61,6 +78,20 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+_LIGHT = 0.3  # weight under which a row counts as an outlier
+#: Decimal logarithms of the penalties on media, on the baseline and on interactions, and of the
+#: spread of returns between the arms of a channel.
+_EXTRAS = {
+    "media": (-1.0, 2.0),
+    "baseline": (-2.0, 0.5),
+    "pairs": (-0.5, 3.0),
+    "spread": (-1.0, 0.0),
+}
+_DEGREES = 4.0  # of the Student-t whose weights rows get
+_CLUSTERS = 4
+_SHOWN = 12  # candidates of the front that are listed
+_BLOCK = {"day": 14, "week": 4, "month": 2}
+_STEPS = 60
 _FOLDS = 4
 _AT_ONCE = 4e6  # numbers of one (point, column, row) array
 _FIRST = 0.4  # share of the rows that the first fold is trained on
@@ -68,6 +99,330 @@ _LEAST = 0.1  # of what a channel would bring by its share of the money
 _SETTLED = 1e-10
 _PATIENCE = 3  # exchanges of all that is wrong that may be in vain before it goes one at a time
 _MOST = 10  # exchanges a column; the pivoting needs a few in all
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _RidgeFit(Regressed):
+    """The points scored, the one that was selected, and draws around all that forecast well."""
+
+    objective: Objectives
+    scored: Scored
+    selected: int
+    boot: _Bootstrap
+    without_media: float
+    refresh: Mapping[str, Any] | None
+    seed: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last part of the search hardly found better than the first."""
+        return settled(self.scored.error)
+
+    @property
+    def media_evidence(self) -> float:
+        """Log score on the rolling folds of the middle draw over the baseline alone.
+
+        Not the best point's: the least of thousands of errors is too good to be true.
+        """
+        typical = float(np.median(self.boot.chosen.error))
+        ratio = np.log(max(self.without_media, 1e-12) / max(typical, 1e-12))
+        return float(self.objective.tested * ratio)
+
+    def forecast(self, rng: np.random.Generator) -> Forecast:
+        """Draws of signal with noise of the size that the rolling folds had."""
+        signal = self.boot.signal
+        noise = rng.choice(self.boot.noise, size=signal.shape)
+        total = self.design.total
+        return Forecast(total(signal.mean(axis=0)), total(signal + noise))
+
+    def lifted(self) -> tuple[Lifted, ...]:
+        space, design = self.objective.space, self.design
+        point = space.natural(self.boot.chosen.cube)
+        found = []
+        for lift in self.objective.known.lifts:
+            row = lift.row(space.levels(point, design, lift.lags), design, self.both.arms)
+            found.append((lift, np.sum(row * self.boot.coefficients, axis=1)))
+        return tuple(found)
+
+    def diagnostics(self) -> Mapping[str, Any]:
+        design, scored, objective = self.design, self.scored, self.objective
+        best = front(scored.error, scored.distance)
+        point = objective.space.natural(scored.cube[[self.selected]])
+        light = np.flatnonzero(objective.weights[design.observed] < _LIGHT)
+        rows = np.unique(np.flatnonzero(design.observed)[light] % design.periods)
+        return {
+            "convergence": {
+                "converged": self.converged,
+                "points": int(scored.error.size),
+                "least_error": float(scored.error.min()),
+                "draws": len(self.boot.base),
+                "acceptance": self.boot.accepted,
+            },
+            "model": {
+                "kind": "ridge",
+                "method": "penalised_regression",
+                "saturation": self.saturations[0],
+                "adstock": self.adstocks[0],
+                "lags": int(design.lags.shape[2]),
+                "baseline_columns": list(design.baseline_names),
+                "hyperparameters": dict(
+                    zip(objective.roles, point.extras[0].tolist(), strict=True)
+                ),
+                "error": float(scored.error[self.selected]),
+                "error_without_media": self.without_media,
+                "decomposition_distance": float(scored.distance[self.selected]),
+                "candidates": self._candidates(best),
+                "refresh": None if self.refresh is None else dict(self.refresh),
+                "not_used": list(self.both.not_used),
+            },
+            "noise": {
+                "distribution": "resampled_residuals",
+                "scale": float(np.std(self.boot.noise) * design.outcome_scale.mean()),
+                "outliers": rows.tolist(),
+            },
+            "priors": {
+                "basis": "given" if any(self.given) else "none",
+                "why": "Returns stated in spec.priors and lift tests count as observations; "
+                "nothing else is believed of returns beforehand.",
+            },
+        }
+
+    def _candidates(self, best: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """The front with its clusters by return, as many as are worth reading."""
+        step = max(1, -(-best.size // _SHOWN))
+        shown = best[::step]
+        scored = self.scored
+        returns = np.log1p(scored.returns[shown])
+        cluster = clusters(returns, _CLUSTERS, np.random.default_rng([self.seed, 7]))
+        names = [arm.name for arm in self.design.arms]
+        return [
+            {
+                "error": float(scored.error[i]),
+                "decomposition_distance": float(scored.distance[i]),
+                "cluster": int(k),
+                "returns": dict(zip(names, scored.returns[i].tolist(), strict=True)),
+            }
+            for i, k in zip(shown, cluster, strict=True)
+        ]
+
+
+class Ridge:
+    """Fits ``_RidgeFit``: ridge regression with non-negative media."""
+
+    def fit(self, design: Design, asked: Asked) -> _RidgeFit:
+        rng, names = asked.rng(11), asked.names
+        saturations, adstocks = families_of(asked, ("hill", "geometric"))
+        both = interactions_of(design, asked)
+        roles = tuple(
+            role
+            for role in _EXTRAS
+            if (role != "spread" or splits(design).size) and (role != "pairs" or both.arms)
+        )
+        extras = [_EXTRAS[role] for role in roles]
+        whole = space_of(design, saturations, adstocks, extras)
+        space, refresh = narrowed(whole, design, names, asked.previous, "ridge")
+        objective = objective_of(design, space, roles, both.arms, known_of(asked))
+        rough = search(objective.score, space.size, rng, first=256, each=24, generations=6)
+        objective = _weighted(objective, rough)
+        # A search that starts from the curves in use needs no more than half as long.
+        length = 10 if refresh else 20
+        scored = search(
+            objective.score, space.size, rng, first=256, each=40, generations=length, most=60
+        )
+        boot = _bootstrap(objective, scored, asked.draws, rng)
+        point = space.natural(boot.chosen.cube)
+        scale = design.outcome_scale[design.geo_of_arm]
+        return _RidgeFit(
+            objective=objective,
+            scored=scored,
+            selected=_selected(objective, scored),
+            design=design,
+            names=names,
+            saturations=space.saturations,
+            adstocks=space.adstocks,
+            first=point.first,
+            second=point.second,
+            half=point.half,
+            shape=point.shape,
+            tops=boot.coefficients[:, : len(design.arms)] * scale,
+            returns=boot.returns,
+            given=asked.prior.given,
+            base=boot.base.mean(axis=0),
+            media=boot.media,
+            strength=boot.coefficients[:, len(design.arms) :],
+            boot=boot,
+            without_media=objective.without_media(),
+            refresh=refresh,
+            seed=asked.seed,
+            both=both,
+        )
+
+
+def _weighted(objective: Objectives, rough: Scored) -> Objectives:
+    """Rows weighted by how far they lie from a first fit, as a Student-t likelihood would."""
+    design, best = objective.design, int(np.argmin(rough.error))
+    levels = objective.levels(rough.cube[[best]])[0]
+    fitted = design.baseline @ rough.base[best] + rough.media[best] @ levels
+    residual = np.where(design.observed, design.outcome - fitted, 0.0)
+    of_rows = residual[design.observed]
+    scale = max(1.4826 * float(np.median(np.abs(of_rows))), 1e-6)
+    weights = (_DEGREES + 1.0) / (_DEGREES + (residual / scale) ** 2)
+    weights = np.minimum(weights, 1.0) * design.observed
+    # Of the better half of the points, not of the best: what a channel brings hangs on the penalty.
+    good = np.argsort(rough.error)[: max(1, rough.error.size // 2)]
+    each = np.median(rough.returns[good], axis=0) * design.mean_spend
+    found = np.bincount(design.channel_of_arm, weights=each, minlength=len(design.active))
+    noise = float(rough.error[best]) ** 2
+    return replace(objective, weights=weights, noise=noise, brings=effects(design, 0.0, found))
+
+
+def _selected(objective: Objectives, scored: Scored) -> int:
+    """The nearest decomposition among the points within one standard error of the least error."""
+    least = float(scored.error.min())
+    # The relative standard error of a mean square of n normal errors is sqrt(2 / n).
+    reach = least * np.sqrt(1.0 + np.sqrt(2.0 / max(objective.tested, 2.0)))
+    near = np.flatnonzero(scored.error <= reach)
+    return int(near[np.argmin(scored.distance[near])])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bootstrap:
+    """S draws.
+
+    Attributes
+    ----------
+    chosen
+        The S points.
+    accepted
+        Share of the moves accepted on the way to them.
+    base, coefficients
+        (S, p), (S, B), in model units; of arms, then of interactions.
+    returns
+        (S, A) outcome per unit of money.
+    signal
+        (S, R) fitted and forecast outcome, in model units.
+    media
+        (B, R) mean over the draws of each arm's and each interaction's part.
+    noise
+        Residuals to draw from, of the size of the errors on the rolling folds.
+    """
+
+    chosen: Scored
+    accepted: float
+    base: Floats
+    coefficients: Floats
+    returns: Floats
+    signal: Floats
+    media: Floats
+    noise: Floats
+
+
+def _log_score(rows: float, least: float, scored: Scored) -> Floats:
+    """(P,) log score on so many rows, normal errors of size ``least``, and on what is known apart.
+
+    Without the latter a penalty that forecasts well could overrule an experiment.
+    """
+    ratio = (scored.error / max(least, 1e-12)) ** 2
+    return np.asarray(-0.5 * (rows * (ratio - 1.0) + scored.missed))
+
+
+def _bootstrap(
+    objective: Objectives, scored: Scored, draws: int, rng: np.random.Generator
+) -> _Bootstrap:
+    """``draws`` of them, from points that were scored."""
+    design, space = objective.design, objective.space
+    least = float(scored.error.min())
+    # Errors that persist are fewer than they look: of an autoregression's squares, by this factor.
+    lasting = objective.persistence(scored.cube[[int(np.argmin(scored.error))]]) ** 2
+    rows = objective.tested * (1.0 - lasting) / (1.0 + lasting)
+    height = _log_score(rows, least, scored)
+    weight = np.exp(height - height.max())
+    start = scored.take(rng.choice(weight.size, size=draws, p=weight / weight.sum()))
+    chosen, accepted = spread_out(
+        objective.score, lambda found: _log_score(rows, least, found), start, rng, _STEPS
+    )
+    point, levels = space.natural(chosen.cube), objective.levels(chosen.cube)
+    fitted = chosen.base @ design.baseline.T
+    fitted += (chosen.media[:, None, :] @ levels)[:, 0]
+    errors = _errors(objective, chosen, fitted)
+    base, media = _refitted(objective, point, levels, fitted, errors, rng)
+    parts = media[:, :, None] * levels
+    arms = slice(0, len(design.arms))
+    scale = design.outcome_scale[design.geo_of_arm]
+    effect = parts[:, arms][:, :, design.training].sum(axis=2) * scale
+    return _Bootstrap(
+        chosen=chosen,
+        accepted=accepted,
+        base=base,
+        coefficients=media,
+        returns=effect / (design.mean_spend * design.train),
+        signal=base @ design.baseline.T + parts.sum(axis=1),
+        media=parts.mean(axis=0),
+        noise=errors[rng.integers(draws, size=20)].ravel(),
+    )
+
+
+def _errors(objective: Objectives, chosen: Scored, fitted: Floats) -> Floats:
+    """(S, n) residuals, no smaller than what was missed on rows that were held back."""
+    observed = objective.design.observed
+    residual = (objective.outcome - fitted)[:, observed]
+    count = residual.shape[1]
+    # Residuals are smaller than errors by what the columns absorbed.
+    columns = min(chosen.base.shape[1] + chosen.media.shape[1], count // 2)
+    grown = np.sqrt(count / max(count - columns, 1))
+    residual = grown * (residual - residual.mean(axis=1, keepdims=True))
+    # A row that lies far outside must not be resampled as if it were ordinary.
+    tame = residual * np.sqrt(objective.weights[observed])
+    size = np.maximum(np.std(tame, axis=1), 1e-12)
+    return np.asarray(tame * np.maximum(1.0, chosen.error / size)[:, None])
+
+
+def _refitted(
+    objective: Objectives,
+    point: Point,
+    levels: Floats,
+    fitted: Floats,
+    errors: Floats,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Coefficients (S, p) and (S, B) of each draw's own outcome.
+
+    What a penalty takes for granted is uncertain too: its centre is moved by the spread that the
+    penalty stands for, which makes each refit a draw and not only an estimate. So are a lift test's
+    result and how alike the arms of one channel are.
+    """
+    design, observed = objective.design, objective.design.observed
+    draws, count = errors.shape
+    block = _blocks(draws, count, _BLOCK[design.frequency], rng)
+    outcome = fitted[:, observed] + np.take_along_axis(errors, block, axis=1)
+    columns, x = design.baseline[observed], levels[:, :, observed]
+    spread = np.std(errors, axis=1)[:, None]
+    on_media, on_base = objective.penalties(point)
+    xx = x @ x.transpose(0, 2, 1)
+    root = np.sqrt(on_media * np.einsum("saa->sa", xx) / count)
+    of_base = np.sqrt(on_base)[:, None] * spread
+    sums = Sums(
+        bb=columns.T @ columns,
+        by=outcome @ columns + of_base * rng.standard_normal((draws, columns.shape[1])),
+        yy=0.0,
+        rows=float(count),
+        bx=(x @ columns).transpose(0, 2, 1),
+        xx=xx,
+        xy=(x @ outcome[:, :, None])[:, :, 0] + spread * root * rng.standard_normal(root.shape),
+    )
+    apart = objective.apart(point, levels)
+    moved = [
+        spread / np.sqrt(part.weight)[:, None] * rng.standard_normal(part.rows.shape[:2])
+        for part in apart
+    ]
+    return objective.fitted(sums, point, joined(apart, moved))
+
+
+def _blocks(draws: int, count: int, length: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(S, count) places: blocks of neighbours, each begun anywhere, wrapped around the end."""
+    starts = rng.integers(count, size=(draws, -(-count // length)))
+    places = (starts[:, :, None] + np.arange(length)) % count
+    return np.asarray(places.reshape(draws, -1)[:, :count], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
