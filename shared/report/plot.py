@@ -29,7 +29,35 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "ACCENT",
+    "BASE",
     "DAYS",
+    "GRID",
+    "INK",
+    "MUTED",
+    "NOW",
+    "OTHER",
+    "PAPER",
+    "PLAIN",
+    "SPAN",
+    "Cell",
+    "FigureTable",
+    "Missing",
+    "Plot",
+    "Share",
+    "Spell",
+    "amount",
+    "amounts_on",
+    "colours_of",
+    "dates_on",
+    "day_number",
+    "legend_above",
+    "percent",
+    "png",
+    "short",
+    "spells",
+    "svg",
+    "tidy",
 ]
 
 Floats = NDArray[np.float64]

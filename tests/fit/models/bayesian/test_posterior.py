@@ -16,7 +16,7 @@ def test_the_saturation_asked_for_is_kept() -> None:
     history, _ = simulated(rows=50, channels=2)
     found = fit_bayesian(history, {"model": {"saturation": "exponential"}}, seed=0, draws=20)
     assert found.diagnostics()["model"]["saturation"] == "exponential"
-    assert set(found.evidence) == {"first", "chosen", "no_media"}
+    assert set(found.log_evidence) == {"first", "chosen", "no_media"}
     assert set(found.families.saturations) == {"exponential"}
 
 
