@@ -29,7 +29,7 @@ GEOS = ("north", "east", "south", "west", "islands")
 
 PROGRAM = """\
 import json, os, resource, sys, time
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.parse import parse
 libraries = time.process_time()

@@ -29,7 +29,7 @@ from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.curves.curveset import CurveSet
 from shared.errors import MarginalError
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import FitResult, fit_history
 from shared.history.parse import parse
 from shared.plan.caution import THIN_EVIDENCE

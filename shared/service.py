@@ -316,10 +316,10 @@ class Service:
 
     def plot(self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str) -> bytes:
         """One picture of the report, as ``svg`` or ``png``."""
-        from shared.report.catalogue import plot_of, png, svg
-        from shared.report.plot import Missing
+        from shared.report.page import PLOTS
+        from shared.report.plot import Missing, png, svg
 
-        made = plot_of(self._material(dataset, curves, problem), name)
+        made = PLOTS[name](self._material(dataset, curves, problem))
         if isinstance(made, Missing):
             raise NotFound(made.why)
         return png(made) if form == "png" else svg(made).encode()

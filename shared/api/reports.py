@@ -32,7 +32,7 @@ def report(call: Call) -> Reply:
 
 def plot(call: Call) -> Reply:
     """``GET /datasets/{dataset}/plots/{plot}``"""
-    from shared.report.catalogue import PLOTS
+    from shared.report.page import PLOTS
 
     name, form = call.route["plot"], call.query.get("format", "svg").lower()
     if name not in PLOTS:

@@ -15,7 +15,7 @@ rows said nothing, towards 1 where they said it all; None where a model has no p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import Response
-from shared.fit.bayes.lift import Lifted
 from shared.fit.design.design import Design
+from shared.fit.media.lift import Lifted
 
-__all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns", "middle_90"]
+__all__ = ["ChannelEvidence", "Fitted", "Forecast", "Group", "LogReturns", "linked", "middle_90"]
 
 Floats = NDArray[np.float64]
 
@@ -147,6 +147,25 @@ class Fitted(Protocol):
 
         ``noise.outliers`` lists rows (numbers of periods) that count for little.
         """
+
+
+def linked(names: Sequence[str], pairs: NDArray[np.bool_], strength: Floats) -> tuple[Group, ...]:
+    """Groups of names that ``pairs`` (C, C) join, each with the largest ``strength`` (C, C)."""
+    groups: list[Group] = []
+    left = set(range(len(names)))
+    while left:
+        group, edge = set(), {min(left)}
+        while edge:
+            group |= edge
+            edge = {j for i in edge for j in left if pairs[i, j]} - group
+        left -= group
+        if len(group) > 1:
+            members = sorted(group)
+            most = max(
+                float(strength[i, j]) for i in members for j in members if i < j and pairs[i, j]
+            )
+            groups.append((tuple(names[i] for i in members), min(most, 1.0)))
+    return tuple(groups)
 
 
 def middle_90(values: Floats) -> tuple[float, float, float]:

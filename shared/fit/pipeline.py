@@ -1,37 +1,66 @@
-"""history -> fit -> diagnostics -> curve set with draws: the whole of a fit, in one call."""
+"""history -> fit -> diagnostics -> curve set with draws: the whole of a fit, in one call.
+
+``read_back`` sets lift tests beside what a fit says of them. ``backtest`` is what last quarter's
+recommendation would have brought, by this quarter's curves. It is made with those of the last fold:
+fitted to the rows before the last quarter (or the part of it that was held back), none of it seen.
+The plan for the money that the quarter did spend keeps every arm within 50 to 150 % of its mean
+before. Both that plan and what was done are then scored by the curves of today's fit, as spend
+sustained over the quarter; interactions and the order of weeks are left aside on both sides.
+
+Fitting knows no solver: whoever calls supplies ``Advise``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from shared.curves.adstock import Adstock
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
-from shared.errors import InvalidInput
-from shared.fit.check.calibration import (
+from shared.errors import InvalidInput, MarginalError
+from shared.fit.design.design import arm_name, observed_spend
+from shared.fit.fitted import ChannelEvidence, Fitted, Group
+from shared.fit.judge.calibration import (
     Calibration,
     calibrate,
     calibrated,
     error_ratio,
     told,
 )
-from shared.fit.check.gate import judge, jumped, returns_of, stability
-from shared.fit.check.report import Advise, backtest, baseline_of, diagnose, read_back
-from shared.fit.check.validate import blocked, cross_validation, rival_of, validate
-from shared.fit.design.design import arm_name, observed_spend
-from shared.fit.fitted import ChannelEvidence, Fitted
-from shared.fit.kinds import fit_window
-from shared.fit.support import settled
+from shared.fit.judge.gate import Judgement, judge, jumped, returns_of, stability
+from shared.fit.judge.validate import Fold, blocked, cross_validation, rival_of, score, validate
+from shared.fit.media.asked import settled
+from shared.fit.models.registry import fit_window
 from shared.history.enough import rows_needed
+from shared.history.lift_tests import LiftTest, amount, lift_tests
 from shared.history.report import data_report
-from shared.history.table import History
+from shared.history.table import Finding, History
 
-__all__ = ["FEWEST_ROWS", "FitResult", "fit_history"]
+__all__ = [
+    "FEWEST_ROWS",
+    "Advise",
+    "FitResult",
+    "backtest",
+    "baseline_of",
+    "diagnose",
+    "fit_history",
+    "read_back",
+]
 
 #: Observed periods below which not even a fit that leans on its priors is made.
 FEWEST_ROWS = 8
+Floats = NDArray[np.float64]
+
+
+_MEDIA = "media:"
+_FAR = 3.0  # errors of both by which what a fit says of a test is not what the test measured
+_OFF = 4.0  # errors of stretches as long, by which the outcome of a test's rows is not explained
+_RANGE = (0.5, 1.5)
+_FEWEST_DRAWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +142,7 @@ def fit_history(
     rivals = None
     if challengers if asked is None else asked:
         # Imported where used: few fits pay for it.
-        from shared.fit.check.challengers import challenge
+        from shared.fit.judge.rivals import challenge
 
         rivals = challenge(history, folds, seed)
     tell("judge", 0.9)
@@ -219,3 +248,373 @@ def _curves(
 
 def _silent(stage: str, share: float) -> None:
     del stage, share
+
+
+def _decompose(fitted: Fitted) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean total over the training periods of each part of the baseline and of each arm."""
+    totals = {
+        name: float(values[: fitted.design.train].sum())
+        for name, values in fitted.over_time().items()
+    }
+    media = {k.removeprefix(_MEDIA): v for k, v in totals.items() if k.startswith(_MEDIA)}
+    return {k: v for k, v in totals.items() if not k.startswith(_MEDIA)}, media
+
+
+def baseline_of(fitted: Fitted) -> dict[str, Any]:
+    """Outcome per period without any media, and the share of the outcome that it is."""
+    groups, media = _decompose(fitted)
+    rows = fitted.design.train
+    total = sum(groups.values())
+    whole = total + sum(media.values())
+    return {
+        "mean": total / rows,
+        "intercept": groups["intercept"] / rows,
+        "share": total / whole if whole > 0 else None,
+        "totals": groups,
+    }
+
+
+def diagnose(
+    history: History,
+    fitted: Fitted,
+    folds: Sequence[Fold],
+    judgement: Judgement,
+    evidence: Sequence[ChannelEvidence],
+    groups: Sequence[Group],
+    curves: Sequence[ChannelCurve],
+    previous: CurveSet | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Everything a reader needs to trust the curves or not, but for what other modules tell."""
+    design, own = fitted.design, fitted.diagnostics()
+    names = [arm.name for arm in design.arms]
+    forecast = fitted.forecast(np.random.default_rng([seed, 4]))
+    mean, (low, high) = forecast.mean, forecast.interval(0.9)
+    seen = np.zeros(design.periods, dtype=bool)
+    seen[: design.train] = np.isfinite(history.outcome[: design.train])
+    actual = history.outcome[seen]
+    inside = (low[seen] <= actual) & (actual <= high[seen])
+    by_group, by_channel = _decompose(fitted)
+    dates = [history.dates[t].isoformat() for t in own["noise"]["outliers"]]
+    return {
+        "data": judgement.data,
+        "promote": judgement.promote,
+        "reasons": list(judgement.reasons),
+        "rows": {
+            "periods": len(history.dates),
+            "with_outcome": int(seen.sum()),
+            "first": history.dates[0].isoformat(),
+            "last": history.dates[int(np.flatnonzero(seen)[-1])].isoformat(),
+        },
+        "fit": score(actual, mean[seen], inside.astype(np.float64)).to_dict(),
+        "holdout": None if judgement.holdout is None else judgement.holdout.to_dict(),
+        "rolling_origin": None if judgement.rolling is None else judgement.rolling.to_dict(),
+        "naive": None if judgement.naive is None else judgement.naive.to_dict(),
+        "constant": None if judgement.constant is None else judgement.constant.to_dict(),
+        "folds": [
+            {
+                "first": history.dates[fold.start].isoformat(),
+                "last": history.dates[fold.stop - 1].isoformat(),
+                "converged": fold.converged,
+                "unforeseen": [history.dates[t].isoformat() for t in fold.unforeseen],
+                **score(
+                    fold.actual,
+                    fold.mean,
+                    ((fold.low <= fold.actual) & (fold.actual <= fold.high)).astype(np.float64),
+                ).to_dict(),
+            }
+            for fold in folds
+        ],
+        **own,
+        "noise": {**own["noise"], "outliers": dates},
+        "channels": [
+            {
+                "channel": name,
+                "verdict": item.verdict,
+                "contraction": item.contraction,
+                "prior_given": item.prior_given,
+                "prior_roi": _listed(item.prior_roi),
+                "posterior_roi": _around(item.roi_mean, item.roi_interval),
+                "saturation": item.saturation,
+                "adstock": {"family": item.adstock}
+                | {key: list(values) for key, values in item.carryover.items()},
+                "half_saturation": _listed(item.half_saturation),
+                "shape": _listed(item.shape),
+            }
+            for name, item in zip(names, evidence, strict=True)
+        ],
+        "collinear": [
+            {"channels": list(members), "correlation": strength} for members, strength in groups
+        ],
+        "decomposition": {
+            "outcome": float(np.sum(actual)),
+            "baseline": by_group,
+            "media": by_channel,
+        },
+        "change_since_previous": _moves(curves, previous),
+        "over_time": over_time(history, fitted, mean, low, high),
+        "findings": [
+            {"code": finding.code, "message": finding.message} for finding in history.findings
+        ],
+        "warnings": _warnings(history, fitted, evidence, groups, names, dates),
+    }
+
+
+def _listed(values: tuple[float, ...] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def _around(mean: float, interval: tuple[float, float] | None) -> list[float | None]:
+    low, high = (None, None) if interval is None else interval
+    return [low, mean, high]
+
+
+def over_time(
+    history: History, fitted: Fitted, mean: Floats, low: Floats, high: Floats
+) -> dict[str, Any]:
+    """What happened beside what the fit says, period by period, and what that is made of."""
+    actual = [value if np.isfinite(value) else None for value in history.outcome.tolist()]
+    return {
+        "dates": [day.isoformat() for day in history.dates],
+        "actual": actual,
+        "fitted": _short(mean),
+        "low": _short(low),
+        "high": _short(high),
+        "parts": {name: _short(values) for name, values in fitted.over_time().items()},
+        "spend": spend_of(history),
+    }
+
+
+def spend_of(history: History) -> dict[str, list[float]]:
+    """What was spent in every period, by arm: plans begin with what of it still works."""
+    panel = history.panel()
+    return {
+        arm_name(panel, geo, place): panel.spend[geo, :, place].tolist()
+        for geo in range(len(panel.geos))
+        for place in range(len(panel.arms))
+    }
+
+
+def _short(values: Floats) -> list[float]:
+    """Six digits: what a chart can show, at a third of the size."""
+    return [float(f"{value:.6g}") for value in np.asarray(values).tolist()]
+
+
+def _moves(curves: Sequence[ChannelCurve], previous: CurveSet | None) -> dict[str, float] | None:
+    """Return now over return in the curves in use, by channel."""
+    if previous is None:
+        return None
+    before = {c.channel: c.roi.mean for c in previous.channels if c.roi is not None}
+    return {
+        curve.channel: curve.roi.mean / before[curve.channel]
+        for curve in curves
+        if curve.roi is not None and before.get(curve.channel, 0.0) > 0
+    }
+
+
+def _warnings(
+    history: History,
+    fitted: Fitted,
+    evidence: Sequence[ChannelEvidence],
+    groups: Sequence[Group],
+    names: Sequence[str],
+    outliers: Sequence[str],
+) -> list[dict[str, str]]:
+    out = [
+        {"code": f.code, "message": f.message, "settled_by": f.settled_by}
+        for f in history.findings
+        if f.settled_by is not None
+    ]
+
+    def warn(code: str, message: str) -> None:
+        out.append({"code": code, "message": message})
+
+    priors = fitted.diagnostics()["priors"]
+    if priors.get("basis") == "share":
+        warn("prior_by_share", priors["why"])
+    for members, strength in groups:
+        warn(
+            "collinear_channels",
+            f"{', '.join(members)} cannot be told apart (correlation {strength:.2f}).",
+        )
+    told = [n for n, item in zip(names, evidence, strict=True) if item.verdict == "prior"]
+    if told:
+        warn(
+            "prior_only",
+            f"The history says next to nothing about {', '.join(told)}: their curves are what was "
+            "believed before.",
+        )
+    unspent = [n for i, n in enumerate(history.channels) if i not in fitted.design.active]
+    if unspent:
+        warn("unspent_channel", f"No spend in the history: {', '.join(unspent)}.")
+    spend = history.spend[:, fitted.design.active]
+    spent = [history.channels[c] for c in fitted.design.active]
+    level = [n for n, s in zip(spent, spend.T, strict=True) if np.ptp(s) <= 1e-6 * s.max()]
+    if level:
+        warn(
+            "constant_spend",
+            f"Spend never varied: {', '.join(level)}. No history of that kind can show an effect.",
+        )
+    left = fitted.diagnostics()["model"].get("not_used")
+    if left:
+        warn("not_used", f"Asked for and not in this kind of model: {'; '.join(left)}.")
+    if outliers:
+        warn(
+            "outliers",
+            f"{len(outliers)} periods lie far outside and count for little: "
+            f"{', '.join(outliers[:6])}{' ...' if len(outliers) > 6 else ''}.",
+        )
+    return out
+
+
+def read_back(
+    history: History, spec: Mapping[str, Any], fitted: Fitted
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """``diagnostics.lift_tests``: all tests as read, with what the fit says; and what is odd."""
+    found = {lift.test.place: (lift, draws) for lift, draws in fitted.lifted()}
+    if found:
+        error = history.outcome - np.sum(list(fitted.over_time().values()), axis=0)
+        adstocks = [response.adstock for response in fitted.responses()]
+    rows: list[dict[str, Any]] = []
+    odd: list[Finding] = []
+    for test in lift_tests(spec, history):
+        told: dict[str, Any] = {"fitted": None, "fitted_interval": None, "arrives_later": None}
+        if test.place in found:
+            lift, draws = found[test.place]
+            told = {
+                "fitted": float(draws.mean()),
+                "fitted_interval": np.quantile(draws, [0.05, 0.95]).tolist(),
+                "arrives_later": _later(adstocks[int(lift.tested[0])], test.periods),
+            }
+            doubts = (*test.doubts, *_contradiction(test, draws), *_unexplained(test, error))
+            test = replace(test, doubts=doubts)
+        rows.append(test.told() | told)
+        odd += test.findings()
+    return rows, odd
+
+
+def _contradiction(test: LiftTest, draws: Floats) -> list[str]:
+    off = abs(test.outcome_change - draws.mean()) / np.hypot(test.standard_error, draws.std())
+    if off <= _FAR:
+        return []
+    return [
+        (
+            f"the fit says that it changed the outcome by {amount(float(draws.mean()))}, "
+            f"{off:.1f} standard errors from the {amount(test.outcome_change)} measured: the "
+            "rows, or what is believed of the return, contradict the test."
+        )
+    ]
+
+
+def _unexplained(test: LiftTest, error: Floats) -> list[str]:
+    """Whether rows that hold a test miss by what the test says more than what they show."""
+    length = test.periods
+    sums = np.convolve(np.nan_to_num(error), np.ones(length), mode="valid")
+    if not test.in_history or test.first < 0 or sums.size < 4 * length:
+        return []
+    others = np.ones(sums.size, dtype=bool)
+    others[max(test.first - length + 1, 0) : test.last + 1] = False
+    size, missed = float(np.std(sums[others])), float(sums[test.first])
+    if abs(missed) <= _OFF * size:
+        return []
+    return [
+        (
+            f"with it the outcome on its dates is {amount(abs(missed))} "
+            f"{'more' if missed > 0 else 'less'} than the fit explains, "
+            f"{abs(missed) / size:.0f} times what stretches as long usually are: the rows do "
+            "not show what the test says; are its numbers right, and in all?"
+        )
+    ]
+
+
+def _later(adstock: Adstock | None, periods: int) -> float:
+    """Share of what a steady change of spend works on that comes after its last period."""
+    if adstock is None:
+        return 0.0
+    arrived = np.cumsum(adstock.weights(periods)) / max(adstock.total_weight(), 1e-300)
+    return float(1.0 - arrived.mean())
+
+
+class Advise(Protocol):
+    """The best spend (A,) of ``budget`` per period over curves, within ``low`` to ``high`` (A,)."""
+
+    def __call__(
+        self, curves: Sequence[ChannelCurve], budget: float, low: Floats, high: Floats
+    ) -> Floats: ...
+
+
+def backtest(
+    history: History,
+    folds: Sequence[Fold],
+    now: Mapping[str, Response],
+    advise: Advise | None,
+) -> dict[str, Any]:
+    """``diagnostics.backtest``: {"last_quarter": {...}} or null with a ``reason``."""
+    if advise is None:
+        return _nothing("No optimiser was at hand.")
+    fold = folds[-1] if folds else None
+    if fold is None or fold.fitted is None:
+        return _nothing("Too few rows to hold a quarter back and fit what came before it.")
+    panel, start, stop = history.panel(), fold.start, fold.stop
+    spends = {
+        arm_name(panel, g, m): panel.spend[g, :, m]
+        for g in range(len(panel.geos))
+        for m in range(len(panel.arms))
+    }
+    arms = [arm.name for arm in fold.fitted.design.arms]
+    curves = tuple(
+        ChannelCurve(name, response, observed_spend(history, s), None, "")
+        for name, response in zip(arms, fold.fitted.responses(), strict=True)
+        for s in (spends[name][:start],)
+    )
+    done = {name: float(spend[start:stop].mean()) for name, spend in spends.items()}
+    usual = np.array([float(spends[name][:start].mean()) for name in arms])
+    budget = sum(done[name] for name in arms)
+    if not (budget > 0 and usual.sum() > 0):
+        return _nothing("Nothing was spent in the last quarter.")
+    share = usual * (budget / usual.sum())
+    low, high = _RANGE[0] * share, _RANGE[1] * share
+    try:
+        plan = np.asarray(advise(curves, budget, low, high), dtype=np.float64)
+    except (MarginalError, ValueError, ArithmeticError) as error:  # a remark, not the fit's end
+        return _nothing(f"No plan was found for the last quarter: {error}")
+    recommended = done | dict(zip(arms, plan.tolist(), strict=True))
+    periods = stop - start
+    scored = [name for name in arms if name in now]
+    mean_done, draws_done = _brings(scored, now, done)
+    mean_plan, draws_plan = _brings(scored, now, recommended)
+    gain = None if draws_done is None or draws_plan is None else draws_plan - draws_done
+    better = None if gain is None else float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+    return {
+        "last_quarter": {
+            "first": history.dates[start].isoformat(),
+            "last": history.dates[stop - 1].isoformat(),
+            "periods": periods,
+            "budget": budget * periods,
+            "done": {name: done[name] * periods for name in arms},
+            "recommended": {name: recommended[name] * periods for name in arms},
+            "outcome_done": mean_done * periods,
+            "outcome_recommended": mean_plan * periods,
+            "uplift": (mean_plan - mean_done) * periods,
+            "uplift_share": (mean_plan - mean_done) / mean_done if mean_done > 0 else None,
+            "probability_better": better,
+        },
+        "reason": None,
+    }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    return {"last_quarter": None, "reason": reason}
+
+
+def _brings(
+    names: Sequence[str], curves: Mapping[str, Response], spend: Mapping[str, float]
+) -> tuple[float, Floats | None]:
+    """Outcome per period of sustained spend: its mean, and in each draw where there are enough."""
+    draws = min((len(curves[name].draws) for name in names), default=0)
+    if draws < _FEWEST_DRAWS:
+        return sum(float(curves[name].saturation.value(spend[name])) for name in names), None
+    each = np.zeros(draws)
+    for name in names:
+        each += [float(draw.value(spend[name])) for draw in curves[name].draws[:draws]]
+    return float(each.mean()), each

@@ -23,8 +23,7 @@ from shared.plan.plan import Plan
 from shared.plan.sweep import sweep
 from shared.problem.arms import Arm, arms_of
 from shared.problem.model import Problem
-from shared.report.plot import short
-from shared.report.style import colours_of
+from shared.report.plot import colours_of, short
 from shared.solve.one_budget.form import one_budget
 
 __all__ = ["Course", "Material"]

@@ -7,17 +7,44 @@ text from outside is escaped, wherever it came from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from shared.curves.curveset import CurveSet
-from shared.report.catalogue import PLOTS, svg
 from shared.report.material import Material
-from shared.report.plot import Cell, FigureTable, Missing, Plot, Share, amount, percent
-from shared.report.style import ACCENT, BASE, GRID, INK, MUTED, PAPER, SPAN
+from shared.report.past_plots import decomposition, fit, shares
+from shared.report.plan_plots import allocation, budget, responses, returns
+from shared.report.plot import (
+    ACCENT,
+    BASE,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    SPAN,
+    Cell,
+    FigureTable,
+    Missing,
+    Plot,
+    Share,
+    amount,
+    percent,
+    svg,
+)
 
-__all__ = ["data_section", "page"]
+__all__ = ["PLOTS", "data_section", "page"]
+
+PLOTS: dict[str, Callable[[Material], Plot | Missing]] = {
+    "allocation": allocation,
+    "responses": responses,
+    "budget": budget,
+    "shares": shares,
+    "decomposition": decomposition,
+    "fit": fit,
+    "returns": returns,
+}
+"""All pictures by name, in the order in which a reader wants them."""
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

@@ -29,7 +29,7 @@ from shared.curves.family import (
     within,
 )
 from shared.curves.saturation import FAMILIES, Hill, Power, fittable, saturation_from_dict
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.plan.optimize import answer, make_plan
 from shared.problem.model import Channel, Horizon, Problem
 from tests.fit.histories import simulated

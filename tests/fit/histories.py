@@ -6,13 +6,16 @@ it means something.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.fit.media.asked import window_of
+from shared.fit.models.bayesian.fit import Bayesian, BayesianFit
 from shared.history.table import History
 
 Floats = NDArray[np.float64]
@@ -101,3 +104,8 @@ def simulated(
     outcome = base * (1 + season + 0.08 * np.arange(rows) / rows) + media
     outcome = outcome * 1.0 + noise * np.mean(outcome) * rng.normal(size=rows)
     return table(outcome, spend), Truth(top, half, shapes, decay, roi)
+
+
+def fit_bayesian(history: History, spec: Mapping[str, Any], **how: Any) -> BayesianFit:
+    """The Bayesian model on a window of a history; ``how`` as ``window_of`` takes it."""
+    return Bayesian().fit(*window_of(history, spec, **how))

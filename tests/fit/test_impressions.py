@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from shared.fit.bayes.fit import responses
-from shared.fit.bayes.posterior import fit_posterior
 from shared.history.parse import parse
 from tests.app.detailed import by_impressions, saturated
+from tests.fit.histories import fit_bayesian
 
 CHANNELS = [
     {"channel": "tv", "spend": "spend_tv", "impressions": "grp_tv"},
@@ -20,7 +19,7 @@ CHANNELS = [
 def curve_of_tv(spec: dict[str, Any], rows: bytes, spends: np.ndarray) -> np.ndarray:
     """Draws (S, points) of what tv brings."""
     parsed = parse({**spec, "model": {"saturation": "hill"}}, rows)
-    tv = responses(fit_posterior(parsed.history, parsed.spec, seed=0, draws=100))[0]
+    tv = fit_bayesian(parsed.history, parsed.spec, seed=0, draws=100).responses()[0]
     return np.array([draw.value(spends) for draw in tv.draws])
 
 

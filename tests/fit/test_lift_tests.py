@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.fit.check.report import read_back
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
+from shared.fit.pipeline import read_back
 from shared.history.table import History, Panel
 from tests.fit.histories import table
 

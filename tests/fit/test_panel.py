@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from shared.curves.curveset import ChannelCurve
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.table import History, Panel
 from shared.report.page import data_section
-from tests.fit.bayes.test_hierarchy import lift
 from tests.fit.histories import HILL, Truth, simulated, table, weekly_dates
+from tests.fit.models.bayesian.test_hierarchy import lift
 
 
 def two_campaigns(seed: int, brand: float, sale: float) -> tuple[History, list[np.ndarray]]:

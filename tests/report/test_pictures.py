@@ -20,10 +20,9 @@ from shared.curves.curveset import (
 from shared.curves.saturation import saturation_from_dict
 from shared.history.table import History
 from shared.problem.model import Channel, Problem
-from shared.report.catalogue import PLOTS, plot_of, png, svg
 from shared.report.material import Material
-from shared.report.page import page
-from shared.report.plot import Missing, Plot, Share
+from shared.report.page import PLOTS, page
+from shared.report.plot import Missing, Plot, Share, png, svg
 
 WEEKS = 30
 DATES = tuple(date(2024, 1, 1) + timedelta(weeks=t) for t in range(WEEKS))
@@ -98,7 +97,7 @@ def drawn(plot: Plot | Missing) -> tuple[Plot, list[str]]:
 
 @pytest.mark.parametrize("name", list(PLOTS))
 def test_the_same_figures_give_the_same_bytes(name: str) -> None:
-    first, second = (plot_of(material(["tv", "search"]), name) for _ in range(2))
+    first, second = (PLOTS[name](material(["tv", "search"])) for _ in range(2))
     assert isinstance(first, Plot)
     assert isinstance(second, Plot)
     assert svg(first) == svg(second)
@@ -110,17 +109,17 @@ def test_of_many_channels_seven_have_colours_and_the_rest_are_one() -> None:
     names = [f"c{k:02d}" for k in range(20)]
     many = material(names)
     assert len(set(many.colours.values())) == 8
-    plot, words = drawn(plot_of(many, "decomposition"))
+    plot, words = drawn(PLOTS["decomposition"](many))
     assert "other media (13)" in words
     assert [word for word in words if word in names] == names[:7]
     assert {row[1] for row in plot.tables[0].rows} >= set(names)  # the table has them all
-    curves, words = drawn(plot_of(many, "responses"))
+    curves, words = drawn(PLOTS["responses"](many))
     assert len([word for word in words if word in names]) == 15
     assert "The 5 curves with the least money" in curves.note
 
 
 def test_parts_of_the_table_add_up_to_what_was_fitted() -> None:
-    plot, _ = drawn(plot_of(material(["tv", "search"]), "decomposition"))
+    plot, _ = drawn(PLOTS["decomposition"](material(["tv", "search"])))
     for row in plot.tables[1].rows:
         _, _, fitted, *parts = row
         assert sum(part for part in parts if isinstance(part, float)) == pytest.approx(fitted)
@@ -128,7 +127,7 @@ def test_parts_of_the_table_add_up_to_what_was_fitted() -> None:
 
 
 def test_shares_of_every_week_and_plan_add_up_to_one() -> None:
-    plot, words = drawn(plot_of(material(["tv", "search", "radio"]), "shares"))
+    plot, words = drawn(PLOTS["shares"](material(["tv", "search", "radio"])))
     for row in plot.tables[0].rows:
         shares = [cell.value for cell in row if isinstance(cell, Share)]
         assert sum(x for x in shares if x is not None) == pytest.approx(1.0)
@@ -151,7 +150,7 @@ def test_a_point_is_sustained_spend_against_the_return_that_plans_use() -> None:
 
 def test_campaigns_have_bars_and_their_channel_a_row() -> None:
     plot, words = drawn(
-        plot_of(material(["tv/brand", "tv/sale", "search"], campaigns=True), "allocation")
+        PLOTS["allocation"](material(["tv/brand", "tv/sale", "search"], campaigns=True))
     )
     assert {"tv/brand", "tv/sale", "search"} <= set(words)
     assert "tv" not in words
@@ -163,8 +162,8 @@ def test_campaigns_have_bars_and_their_channel_a_row() -> None:
 
 def test_a_history_that_nothing_was_learned_from_is_said_to_be_missing() -> None:
     bare = material(["tv"], over_time=None)
-    assert isinstance(plot_of(bare, "fit"), Missing)
-    assert isinstance(plot_of(bare, "decomposition"), Missing)
+    assert isinstance(PLOTS["fit"](bare), Missing)
+    assert isinstance(PLOTS["decomposition"](bare), Missing)
     assert bare.observed("tv") is None
     text = page(bare)
     assert "there is no fit to look at" in text
@@ -174,7 +173,7 @@ def test_a_history_that_nothing_was_learned_from_is_said_to_be_missing() -> None
 def test_figures_without_spend_say_so() -> None:
     nothing = material(["tv"])
     nothing.spend["tv"] = np.zeros(WEEKS)
-    assert isinstance(plot_of(nothing, "shares"), Missing)
+    assert isinstance(PLOTS["shares"](nothing), Missing)
     free = Material(nothing.curves, Problem(nothing.problem.channels, 0.0), None)
-    assert isinstance(plot_of(free, "budget"), Missing)
-    assert isinstance(plot_of(free, "allocation"), Plot)
+    assert isinstance(PLOTS["budget"](free), Missing)
+    assert isinstance(PLOTS["allocation"](free), Plot)

@@ -10,7 +10,7 @@ import pytest
 from shared.errors import InvalidInput
 from shared.fit.design.design import build_design
 from shared.fit.design.wishes import Wishes, derived_columns, read_features, read_wishes
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.history.table import History, Panel
 from tests.fit.histories import HILL, simulated, table
 

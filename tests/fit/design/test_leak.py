@@ -12,7 +12,7 @@ from shared.errors import InvalidInput
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design, looks_ahead
 from shared.fit.design.wishes import Wishes, read_wishes
-from shared.fit.kinds import fit_window
+from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.parse import parse
 from shared.history.table import History

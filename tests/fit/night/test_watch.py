@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.fit.night.attempt import Lease, TimeUp, Watch, claimed, code_version
+from shared.fit.night.refit import Lease, TimeUp, Watch, claimed, code_version
 from tests.fit.refit_world import World
 from tests.waiting import PATIENCE_S
 

@@ -1,1 +1,0 @@
-"""The Bayesian media model: priors, log posterior, mode, draws, curves."""

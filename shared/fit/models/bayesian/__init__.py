@@ -1,0 +1,1 @@
+"""The Bayesian media model: log posterior, mode, draws, curves."""

@@ -1,1 +1,0 @@
-"""Penalised regression with a searched carryover and saturation, in Robyn's manner."""
