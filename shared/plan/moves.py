@@ -17,7 +17,7 @@ from shared.errors import MarginalError
 from shared.plan.score import MIN_DRAWS
 from shared.problem.model import Channel, Problem, Risk, SolverOptions
 
-__all__ = ["Clock", "Moves", "clock", "draws_of", "known_draw", "over_draws"]
+__all__ = ["Moves", "draws_of", "known_draw", "over_draws", "shared_out"]
 
 Floats = NDArray[np.float64]
 
@@ -46,14 +46,6 @@ class Moves:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """When the draws must be done (``work.now``), and how the plan itself is solved."""
-
-    deadline: float
-    options: SolverOptions
-
-
 def draws_of(problem: Problem) -> int:
     """How many draws the curves carry."""
     responses = [
@@ -75,17 +67,17 @@ def known_draw(problem: Problem, draw: int) -> Problem:
     return replace(problem, channels=tuple(known(c) for c in problem.channels), risk=Risk())
 
 
-def clock(problem: Problem) -> Clock:
-    """Time shared out between the plan and the draws, from now on."""
+def shared_out(problem: Problem) -> tuple[SolverOptions, float]:
+    """How the plan itself is solved, and when the draws after it must be done (``work.now``)."""
     options, now = problem.options, work.now()
     if draws_of(problem) >= MIN_DRAWS:
         options = replace(options, time_limit_s=PLAN_SHARE * options.time_limit_s)
-    return Clock(now + WHOLE_SHARE * problem.options.time_limit_s, options)
+    return options, now + WHOLE_SHARE * problem.options.time_limit_s
 
 
 def over_draws(
     problem: Problem,
-    timing: Clock,
+    deadline: float,
     solve: Callable[[int, SolverOptions], Floats | None],
     together: Callable[[list[int], float], list[Floats | None]] | None = None,
 ) -> Moves:
@@ -106,13 +98,13 @@ def over_draws(
     # In an order in which those solved before time runs out are a fair sample of all.
     order = np.random.default_rng(problem.options.seed).permutation(picked)
     known: list[Floats | None] = [None] * order.size
-    if together is not None and timing.deadline - work.now() > LEAST_S:
+    if together is not None and deadline - work.now() > LEAST_S:
         known = together(order.tolist(), GAP)
     found = [spend for spend in known if spend is not None]
     order = order[[spend is None for spend in known]]
     without = 0
     for done, draw in enumerate(order.tolist()):
-        left = timing.deadline - work.now()
+        left = deadline - work.now()
         if left <= LEAST_S:
             break
         # The first may use what the later ones probably will not need.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from shared.errors import Infeasible
 from shared.plan.caution import doubts, warn
 from shared.plan.conditions import conditions
 from shared.plan.explain import explain
-from shared.plan.moves import Moves, clock, known_draw, over_draws
-from shared.plan.plan import Decisions, Plan, planned
+from shared.plan.moves import Moves, known_draw, over_draws, shared_out
+from shared.plan.plan import Plan, planned
 from shared.plan.rows import allocation
 from shared.plan.score import finite, totals
+from shared.plan.sequential import draw_in_turn, in_turn
 from shared.plan.words import number
 from shared.problem.incumbent import ALLOWED, decisions
 from shared.problem.lower import by_period, lower
@@ -55,7 +57,7 @@ def make_plan(problem: Problem, start: Floats | None = None) -> Plan:
     with work.limited(problem.options.time_limit_s):
         plan = _kept(problem, start)
     spent = 1e3 * (time.perf_counter() - began)
-    return replace(plan, search=replace(plan.search, solve_ms=spent))
+    return replace(plan, solve_ms=spent)
 
 
 def _kept(problem: Problem, start: Floats | None) -> Plan:
@@ -72,27 +74,22 @@ def _kept(problem: Problem, start: Floats | None) -> Plan:
 
 
 def _made(problem: Problem, start: Floats | None) -> Plan:
-    timing = clock(problem)
+    options, deadline = shared_out(problem)
     program = lower(problem)
     money = by_period(problem, program)
     first = None if start is None else decisions(program, start)
-    together = None
+    ahead, together, notes = None, None, list[tuple[str, str]]()
     if _in_turn(problem):
-        from shared.plan.sequential import in_turn
-
-        found = in_turn(program, timing.options, first)
+        found, ahead, note = in_turn(program, options, first)
+        notes.append(note)
     else:
-        solved = solve(program, timing.options, first)
-        found = Decisions.of(program, solved)
-        together = _all_draws(program, float(solved.prices[0]) if solved.prices.size else 0.0)
-    return planned(
-        problem,
-        program,
-        found,
-        by_period=money,
-        moves=lambda: over_draws(problem, timing, _one_draw(problem, program), together),
-        notes=lambda spend: levels_in_draws(money, spend),
-    )
+        found = solve(program, options, first)
+        together = _all_draws(program, float(found.prices[0]) if found.prices.size else 0.0)
+    one = _one_draw(problem, program)
+    moves = partial(over_draws, problem, deadline, one, together)
+    plan = planned(problem, program, found, money, ahead=ahead, moves=moves)
+    more = levels_in_draws(money, plan.best.spend)
+    return replace(plan, notes=(*notes, *plan.notes, *more))
 
 
 def _in_turn(problem: Problem) -> bool:
@@ -128,8 +125,6 @@ def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOption
         # Not from today's plan, nor from anybody's: see shared.plan.moves.
         task = replace(task, current=None)
         if _in_turn(problem):
-            from shared.plan.sequential import draw_in_turn
-
             return draw_in_turn(task, options)
         found = solve(task, options)
         return np.asarray(task.spend(found.plan).sum(axis=1)) if found.finished else None
@@ -192,8 +187,8 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
         "kkt_residual": finite(proof.kkt_residual),
         "iterations": search.iterations,
         "nodes": search.nodes,
-        "stopped_by": search.stopped_by,
-        "solve_ms": search.solve_ms,
+        "stopped_by": plan.stopped_by,
+        "solve_ms": plan.solve_ms,
     }
 
 
@@ -209,7 +204,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     proof, mix = certificate_of(plan), plan.scaled()
     notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
     return {
-        "status": "optimal" if plan.optimal else "feasible",
+        "status": plan.status,
         "allocation": rows,
         "totals": sums,
         "today_scaled": mix,

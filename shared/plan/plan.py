@@ -18,58 +18,12 @@ from shared.plan.prices import bindings, priced, ties
 from shared.plan.score import Score, score, today_scaled
 from shared.problem.model import Problem
 from shared.problem.program import Program
-from shared.problem.proof import Proof
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.search import Solution
 
-__all__ = ["Decisions", "Plan", "Search", "planned"]
+__all__ = ["Plan", "planned"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How a plan was found."""
-
-    method: str
-    why: str
-    iterations: int
-    nodes: int
-    stopped_by: str
-    solve_ms: float = 0.0
-
-    @classmethod
-    def of(cls, solved: Solution) -> Search:
-        """How a solver came by its answer, and what ended it."""
-        short = "time" if work.out_of_time() else "work"
-        stopped_by = "gap" if solved.finished else short
-        return cls(solved.method, solved.why, solved.iterations, solved.nodes, stopped_by)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decisions:
-    """Decisions u (A, K) with a proof, however they were found; ``finished``: to the gap.
-
-    ``ahead`` is the plan that sees the whole horizon, where ``u`` is decided in turn: prices are
-    of that one, for nothing that is decided in turn is stationary. ``slopes`` is the program that
-    they are read from where it is not the one that was solved: with the draws weighed as a measure
-    of risk weighs them, without a total that only stands for "enough".
-    """
-
-    u: Floats
-    proof: Proof
-    search: Search
-    finished: bool
-    ahead: Floats | None = None
-    slopes: Program | None = None
-    notes: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, program: Program, solved: Solution) -> Decisions:
-        """What a solver answered."""
-        weighed = program.risk is not None
-        slopes = replace(program, risk=None, draw_weights=solved.weights) if weighed else None
-        return cls(solved.plan, solved.proof, Search.of(solved), solved.finished, slopes=slopes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +34,8 @@ class Plan:
     ----------
     program
         What was solved, with its targets and measure of risk.
+    search, stopped_by, solve_ms
+        How the plan was found, and what ended that.
     held
         Names of what holds each arm where it is.
     prices
@@ -100,13 +56,15 @@ class Plan:
     best: Score
     current: Score | None
     certificate: Certificate
-    search: Search
+    search: Solution
+    stopped_by: str
     held: list[list[str]]
     prices: list[dict[str, Any]]
     moves: Callable[[], Moves] = Moves
     notes: tuple[tuple[str, str], ...] = ()
     ties: tuple[tuple[str, str, str], ...] = ()
     scaled: Callable[[], dict[str, Any] | None] = lambda: None
+    solve_ms: float = 0.0
 
     @property
     def least(self) -> bool:
@@ -117,6 +75,11 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """The channels, in the order of the rows."""
         return tuple(channel.name for channel in self.problem.channels)
+
+    @property
+    def status(self) -> str:
+        """ "optimal" or "feasible", as answers say it."""
+        return "optimal" if self.optimal else "feasible"
 
     @property
     def optimal(self) -> bool:
@@ -163,11 +126,11 @@ def _told_prices(
 def planned(
     problem: Problem,
     program: Program,
-    found: Decisions,
+    found: Solution,
+    money: Program,
     *,
-    by_period: Program | None = None,
+    ahead: Floats | None = None,
     moves: Callable[[], Moves] = Moves,
-    notes: Callable[[Floats], tuple[tuple[str, str], ...]] | None = None,
 ) -> Plan:
     """The plan of any problem: swept of crumbs, certified, scored and priced in one place.
 
@@ -175,25 +138,24 @@ def planned(
     ----------
     program
         What was solved, with its targets and measure of risk.
-    by_period
-        The same with one decision a period, where ``program`` has others.
-    notes
-        What else should be known of the spend (A, T) that is recommended.
+    money
+        The same with one decision a period.
+    ahead
+        The plan that sees the whole horizon, where ``found`` was decided in turn: prices are of
+        that one, for nothing that is decided in turn is stationary.
     """
-    u, certificate = found.u, certify(program, found.u, found.proof)
+    u, certificate = found.plan, certify(program, found.plan, found.proof)
     clean = swept(program, u, certificate, problem.options.gap)
     if clean is not None:
         u, certificate = clean, certify(program, clean, found.proof)
-    money = by_period or program
-    spend = program.spend(u)
-    worth = priced(
-        found.slopes or program,
-        u if found.ahead is None else found.ahead,
-        goal=problem.goal.goal,
-        kept=1.0 - problem.test_reserve,
-    )
-    best = score(money, spend)
+    slopes = program
+    if program.risk is not None:  # the draws weighed as the measure weighs them
+        slopes = replace(program, risk=None, draw_weights=found.weights)
+    kept = 1.0 - problem.test_reserve
+    worth = priced(slopes, u if ahead is None else ahead, goal=problem.goal.goal, kept=kept)
+    best = score(money, program.spend(u))
     current = None if money.current is None else score(money, money.current)
+    short = "time" if work.out_of_time() else "work"
     return Plan(
         problem=problem,
         program=program,
@@ -201,10 +163,11 @@ def planned(
         current=current,
         scaled=partial(today_scaled, money, best, current),
         certificate=_told_in(program, certificate).told(),
-        search=found.search,
+        search=found,
+        stopped_by="gap" if found.finished else short,
         held=bindings(program, u),
         prices=_told_prices(program, worth.prices, certificate.objective),
         moves=moves,
-        ties=() if found.ahead is not None else ties(program, u),
-        notes=(*found.notes, *worth.notes, *(() if notes is None else notes(spend))),
+        ties=() if ahead is not None else ties(program, u),
+        notes=worth.notes,
     )

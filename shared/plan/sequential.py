@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, Infeasible
-from shared.plan.plan import Decisions
 from shared.plan.words import number
 from shared.problem.aim import Floor
 from shared.problem.incumbent import ALLOWED, known_plan
@@ -56,8 +55,11 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
     )
 
 
-def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> Decisions:
-    """The plan decided from the first period to the last, with the proof of the whole horizon's.
+def in_turn(
+    program: Program, options: SolverOptions, start: Floats | None
+) -> tuple[Solution, Floats, tuple[str, str]]:
+    """The plan decided from the first period to the last, with the proof of the whole horizon's;
+    the whole's plan; and what foresight is worth, as a warning.
 
     Half of the work goes to the whole, which says first what no plan can meet, and half to the
     steps, in even parts.
@@ -79,7 +81,7 @@ def in_turn(program: Program, options: SolverOptions, start: Floats | None) -> D
     if missed(program, u) > ALLOWED:
         raise _out_of_reach(program, u)
     note = foresight(objective(program, u), objective(program, whole.plan))
-    return replace(Decisions.of(program, whole), u=u, ahead=whole.plan, notes=(note,))
+    return replace(whole, u=u), whole.plan, note
 
 
 def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:
@@ -88,8 +90,8 @@ def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:
     Without targets nothing but the steps is solved: nobody asks for a bound.
     """
     if program.floors:
-        found = in_turn(program, options, None)
-        return np.asarray(program.spend(found.u).sum(axis=1)) if found.finished else None
+        found, _, _ = in_turn(program, options, None)
+        return np.asarray(program.spend(found.plan).sum(axis=1)) if found.finished else None
     each = replace(options, time_limit_s=options.time_limit_s / program.periods)
     steps = list[Solution]()
 
