@@ -215,8 +215,7 @@ def _told(
 
 def _limit_scenarios(base: Problem, count: int) -> None:
     """Refuse more scenarios of a large base than one answer has time and memory for."""
-    arms = [arm for channel in base.channels for arm in channel.campaigns or (channel,)]
-    draws = max((len(arm.response.draws) for arm in arms), default=0)
+    arms, draws = base.arms, base.draws
     size = count * len(arms) * max(draws, 1) * base.horizon.periods
     if size > MAX_COMPARED:
         over = "" if base.horizon.periods == 1 else f" and {base.horizon.periods} periods"

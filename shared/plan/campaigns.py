@@ -21,7 +21,7 @@ from shared import work
 from shared.errors import MarginalError
 from shared.plan.caution import THIN_EVIDENCE
 from shared.plan.optimize import certificate_of, make_plan
-from shared.plan.rows import allocation, arms_of
+from shared.plan.rows import allocation, by_channel, warned
 from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, totals
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
 from shared.problem.model import Channel, Goal, Problem, Risk
@@ -84,7 +84,7 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     told = {name: _plan(problem, measure, found, now) for name, found in scores.items()}
     recommended = told["recommended"]
     if recommended is not None:
-        recommended["status"] = "optimal" if best.optimal else "feasible"
+        recommended["status"] = best.status
         recommended["certificate"] = certificate_of(best)
     names = [(row["channel"], row["campaign"]) for row in rows["recommended"] or ()]
     return {
@@ -100,21 +100,14 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
             for a, (channel, campaign) in enumerate(names)
         ],
         "plans": told,
-        "warnings": [
-            {"code": code, "message": message}
-            for code, message in (*problem.warnings, *_notes(problem, now is not None, below))
-        ],
+        "warnings": warned(problem.warnings, _notes(problem, now is not None, below)),
         "curves_version": problem.curves_version,
     }
 
 
-def _arms(problem: Problem) -> list[Channel]:
-    return [part for c in problem.channels for part in (c.campaigns or (c,))]
-
-
 def _today(problem: Problem) -> Floats | None:
     """(A, T) current spend; None where it is unknown of any arm."""
-    each = [arm.current_spend for arm in _arms(problem)]
+    each = [arm.current_spend for arm in problem.arms]
     known = [spend for spend in each if spend is not None]
     if len(known) < len(each):
         return None
@@ -158,7 +151,7 @@ def _predicted(rows: Sequence[Row] | None, arm: int) -> Row | None:
 def _ranking(problem: Problem, measure: Yardstick, at: Score, rows: Sequence[Row]) -> list[Row]:
     """All arms that are not left out, the highest marginal return first; ranks over the draws say
     how sure that is."""
-    kept = [a for a, arm in enumerate(_arms(problem)) if not arm.excluded]
+    kept = [a for a, arm in enumerate(problem.arms) if not arm.excluded]
     rows = [rows[a] for a in kept]
     slopes, returns = (None if x is None else x[:, kept] for x in _draws_of(measure, at))
     least, most = _rank_ranges(slopes)
@@ -356,11 +349,11 @@ def _splits(
     """
     placed = [
         (i, arms)
-        for i, (channel, arms) in enumerate(arms_of(problem.channels))
+        for i, (channel, arms) in enumerate(by_channel(problem))
         if len(channel.campaigns) > 1
     ]
     each = seconds / max(len(placed), 1)
-    return [_split(problem, measure, today, now, i, arms, each) for i, arms in placed]
+    return [_split(problem, measure, today, now, i, tuple(arms), each) for i, arms in placed]
 
 
 def _gain_of(measure: Yardstick, spend: Floats, now: Score) -> tuple[float, Floats | None]:

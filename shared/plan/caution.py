@@ -40,42 +40,35 @@ VERDICTS = {
 }
 
 
-def warn(
-    problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row
-) -> list[dict[str, Any]]:
+def warn(problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row) -> list[Said]:
     """The warnings of an optimize answer, from its own figures."""
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
     found += [*_weightless(problem, rows), *_never_starts(problem, rows)]
     found += _intervals(rows, totals)
     if not certificate["proven"]:
-        found.append(
-            _said("bound_not_proven", "The bound was not proven: treat the gap as unknown.")
-        )
-    return [{"code": code, "message": message} for code, message in found]
-
-
-def _said(code: str, message: str) -> Said:
-    return code, message
+        text = "The bound was not proven: treat the gap as unknown."
+        found.append(("bound_not_proven", text))
+    return found
 
 
 def _evidence(problem: Problem, totals: Row) -> Iterator[Said]:
-    draws = max((len(c.response.draws) for c in problem.channels), default=0)
+    draws = problem.draws
     if 0 < draws < MIN_DRAWS:
-        yield _said(
-            "few_draws",
+        text = (
             f"The curves carry {draws} draws; intervals and probabilities need at least "
-            f"{MIN_DRAWS} and are left out.",
+            f"{MIN_DRAWS} and are left out."
         )
+        yield "few_draws", text
     better, now = totals["probability_better"], totals["current_spend"]
     if better is None or better >= THIN_EVIDENCE:
         return
     if abs(totals["spend"] - now) <= SAME_BUDGET * max(now, totals["spend"]):
-        yield _said(
-            "evidence_too_thin_to_move",
+        text = (
             f"The recommended plan beats today's in only {100 * better:.0f} % of draws: "
-            "the evidence does not support a move yet.",
+            "the evidence does not support a move yet."
         )
+        yield "evidence_too_thin_to_move", text
 
 
 def _shift(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
@@ -86,22 +79,22 @@ def _shift(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
     # What leaves one channel for another; a budget that grows or shrinks is no shift.
     moved = min(sum(c for c in changes if c > 0), -sum(c for c in changes if c < 0))
     if moved > LARGE_SHIFT * now:
-        yield _said(
-            "large_shift",
+        text = (
             f"This moves {100 * moved / now:.0f} % of today's spend at once. Curves are best known "
-            "near the spend that was observed: max_change moves in steps.",
+            "near the spend that was observed: max_change moves in steps."
         )
+        yield "large_shift", text
 
 
 def _extrapolation(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
     beyond = [row for row in rows if row["extrapolated"]]
     if beyond:
         named = ", ".join(f"{row['channel']} ({money(problem, _most(row))})" for row in beyond)
-        yield _said(
-            "extrapolation",
+        text = (
             f"More than was ever observed in a period would go to {named}: there the "
-            f"{'curve is a guess' if len(beyond) == 1 else 'curves are guesses'}.",
+            f"{'curve is a guess' if len(beyond) == 1 else 'curves are guesses'}."
         )
+        yield "extrapolation", text
 
 
 def _most(row: Row) -> float:
@@ -116,11 +109,11 @@ def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
         if channel.max_spend_is_default and "max_spend" in row["binding"]
     ]
     if held:
-        yield _said(
-            "default_max_spend_binds",
+        text = (
             f"The default ceiling, 1.5 times the highest observed spend, holds {', '.join(held)}; "
-            "give a max_spend to allow more.",
+            "give a max_spend to allow more."
         )
+        yield "default_max_spend_binds", text
 
 
 def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
@@ -132,12 +125,12 @@ def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
             periods = own.get("periods") or ({"period": 1, "spend": own["spend"]},)
             for period, weights in zip(periods, pairs, strict=False):
                 if 0.0 in weights and period["spend"] > 0.0:
-                    yield _said(
-                        "spend_without_weight",
+                    text = (
                         f"{own['channel']} would spend {money(problem, period['spend'])} in period "
                         f"{period['period']}, where its weight is 0: it brings nothing then, but "
-                        "for what carries over to later periods.",
+                        "for what carries over to later periods."
                     )
+                    yield "spend_without_weight", text
 
 
 def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
@@ -150,41 +143,41 @@ def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
         for part, own in ((channel, row), *parts):
             if part.max_change is not None and current_of(part) == 0.0:
                 instead = "a max_spend in place of max_change"
-                yield _said("never_starts", text.format(own["channel"], "max_change", instead))
+                yield ("never_starts", text.format(own["channel"], "max_change", instead))
             elif paced and part is channel and current_of(part) == 0.0:
                 instead = "the current_spend from which it is to be paced"
-                yield _said("never_starts", text.format(own["channel"], "pacing", instead))
+                yield ("never_starts", text.format(own["channel"], "pacing", instead))
 
 
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:
     for row in rows:
         if row["marginal_return"] is None:
-            yield _said(
-                "marginal_return_unbounded",
+            text = (
                 f"{possessive(row['channel'])} curve has no finite slope at a spend of "
-                f"{number(row['spend'])}: its marginal return is not stated.",
+                f"{number(row['spend'])}: its marginal return is not stated."
             )
+            yield "marginal_return_unbounded", text
 
 
 def _intervals(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
     whole = totals["outcome_interval"]
     if whole is not None and whole[1] - whole[0] > WIDE_INTERVAL * abs(totals["outcome"]):
-        yield _said(
-            "wide_uncertainty",
+        text = (
             f"The 90 % interval of the outcome, {number(whole[0])} to {number(whole[1])}, "
-            "is wider than the outcome itself.",
+            "is wider than the outcome itself."
         )
+        yield "wide_uncertainty", text
     skewed = [
         row["channel"]
         for row in rows
         if (own := row["outcome_interval"]) and not own[0] <= row["outcome"] <= own[1]
     ]
     if skewed:
-        yield _said(
-            "skewed_draws",
+        text = (
             f"A few draws bring most of the expected outcome of {', '.join(skewed)}: it lies "
-            "outside its own 90 % interval.",
+            "outside its own 90 % interval."
         )
+        yield "skewed_draws", text
 
 
 def doubts(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.plan.optimize import certificate_of, make_plan, rows_of
-from shared.plan.rows import allocation
+from shared.plan.optimize import make_plan, rows_of, summary
+from shared.plan.rows import allocation, warned
 from shared.plan.score import quotient, totals
 from shared.plan.words import gained, money
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
@@ -103,17 +103,12 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
             "totals": totals(problem, current, current),
             "violations": violations(measure, current.spend),
         },
-        "best": {
-            "status": "optimal" if best.optimal else "feasible",
-            "allocation": rows_of(best),
-            "totals": totals(problem, best.best, current),
-            "certificate": certificate_of(best),
-        },
+        "best": summary(best, rows_of(best)),
         "regret": max(lost, 0.0),
         "regret_share": quotient(max(lost, 0.0), abs(reached)),
         "beats_best_by": max(-lost, 0.0),
         "best_move": best_move(measure, spend),
-        "warnings": [{"code": code, "message": message} for code, message in problem.warnings],
+        "warnings": warned(problem.warnings),
         "curves_version": problem.curves_version,
     }
 

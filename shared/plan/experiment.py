@@ -39,6 +39,7 @@ from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
+from shared.plan.rows import warned
 from shared.plan.score import interval
 from shared.plan.words import money, number, plural, unit_of
 from shared.problem.arms import Arm, arms_of, own_bounds
@@ -115,7 +116,7 @@ def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
     # First what can settle something, however much it would pay to know what no test can tell.
     designs.sort(key=_of_no_use)
     designs = designs if asked.channels else designs[:TOLD]
-    warnings = [{"code": code, "message": message} for code, message in problem.warnings]
+    warnings = warned(problem.warnings)
     if why_not:
         warnings.append({"code": "no_value_of_information", "message": why_not})
     first = designs[0] if designs and _of_no_use(designs[0]) < 2 else None
@@ -165,7 +166,7 @@ def _today(arms: Sequence[Arm]) -> Floats:
 
 def _information(problem: Problem, program: Program) -> tuple[Floats | None, str]:
     """(A,) expected outcome gained by knowing each curve, or None and why."""
-    if not any(channel.response.draws for channel in problem.channels):
+    if not problem.draws:
         return None, (
             "The curves carry no draws, so what it is worth to know them cannot be told: channels "
             "are ranked by their recommended change."

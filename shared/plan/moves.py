@@ -17,7 +17,7 @@ from shared.errors import MarginalError
 from shared.plan.score import MIN_DRAWS
 from shared.problem.model import Channel, Problem, Risk, SolverOptions
 
-__all__ = ["Moves", "draws_of", "known_draw", "over_draws", "shared_out"]
+__all__ = ["Moves", "known_draw", "over_draws", "shared_out"]
 
 Floats = NDArray[np.float64]
 
@@ -46,14 +46,6 @@ class Moves:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-def draws_of(problem: Problem) -> int:
-    """How many draws the curves carry."""
-    responses = [
-        arm.response for channel in problem.channels for arm in (channel.campaigns or (channel,))
-    ]
-    return max((len(response.draws) for response in responses), default=0)
-
-
 def known_draw(problem: Problem, draw: int) -> Problem:
     """The same problem where draw number ``draw`` of every curve is the truth."""
 
@@ -70,7 +62,7 @@ def known_draw(problem: Problem, draw: int) -> Problem:
 def shared_out(problem: Problem) -> tuple[SolverOptions, float]:
     """How the plan itself is solved, and when the draws after it must be done (``work.now``)."""
     options, now = problem.options, work.now()
-    if draws_of(problem) >= MIN_DRAWS:
+    if problem.draws >= MIN_DRAWS:
         options = replace(options, time_limit_s=PLAN_SHARE * options.time_limit_s)
     return options, now + WHOLE_SHARE * problem.options.time_limit_s
 
@@ -91,7 +83,7 @@ def over_draws(
     together
         The same for many draws at once, to a gap; None for those that have to be solved alone.
     """
-    count = draws_of(problem)
+    count = problem.draws
     if count < MIN_DRAWS:
         return Moves()
     picked = np.unique(np.linspace(0, count - 1, min(count, DRAWS)).astype(int))

@@ -18,7 +18,7 @@ from shared.plan.conditions import conditions
 from shared.plan.explain import explain
 from shared.plan.moves import Moves, known_draw, over_draws, shared_out
 from shared.plan.plan import Plan, planned
-from shared.plan.rows import allocation
+from shared.plan.rows import allocation, warned
 from shared.plan.score import finite, totals
 from shared.plan.sequential import draw_in_turn, in_turn
 from shared.plan.words import number
@@ -29,7 +29,7 @@ from shared.problem.program import Program
 from shared.solve.one_budget.form import one_budget
 from shared.solve.solver import solve
 
-__all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of"]
+__all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of", "summary"]
 
 Floats = NDArray[np.float64]
 
@@ -192,6 +192,16 @@ def certificate_of(plan: Plan) -> dict[str, Any]:
     }
 
 
+def summary(plan: Plan, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A plan among others in an answer; ``rows`` are its ``allocation``, long or short."""
+    return {
+        "status": plan.status,
+        "allocation": rows,
+        "totals": totals(plan.problem, plan.best, plan.current),
+        "certificate": certificate_of(plan),
+    }
+
+
 def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     """The whole answer to ``POST /optimize`` but for the request's id.
 
@@ -199,24 +209,19 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     """
     problem = plan.problem
     moves = plan.moves() if spend_interval else Moves()
-    rows = rows_of(plan, moves.optima)
-    sums = totals(plan.problem, plan.best, plan.current)
-    proof, mix = certificate_of(plan), plan.scaled()
-    notes = [{"code": code, "message": message} for code, message in (*plan.notes, *moves.notes)]
+    told, mix = summary(plan, rows_of(plan, moves.optima)), plan.scaled()
+    rows, sums, proof = told["allocation"], told["totals"], told["certificate"]
     return {
-        "status": plan.status,
-        "allocation": rows,
-        "totals": sums,
+        **told,
         "today_scaled": mix,
         "current_over": _current_over(problem),
-        "certificate": proof,
         "shadow_prices": plan.prices,
         "explanation": [
             *explain(plan, rows, sums, proof, mix, _slopes_now(plan)),
             *conditions(plan, rows),
             *doubts(problem, rows),
         ],
-        "warnings": [*warn(problem, rows, sums, proof), *notes],
+        "warnings": warned(warn(problem, rows, sums, proof), plan.notes, moves.notes),
         "curves_version": problem.curves_version,
     }
 

@@ -78,7 +78,7 @@ class Plan:
 
     @property
     def status(self) -> str:
-        """ "optimal" or "feasible", as answers say it."""
+        """How answers call it: ``"optimal"`` or ``"feasible"``."""
         return "optimal" if self.optimal else "feasible"
 
     @property

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import date
+from itertools import chain
 from typing import Any
 
+from shared.errors import Infeasible
 from shared.plan.score import Floats, Score, finite, interval, quotient
+from shared.problem.arms import arms_of, current_of, members
 from shared.problem.model import Channel, Problem
 
-__all__ = ["allocation", "arms_of"]
+__all__ = ["allocation", "by_arm", "by_channel", "infeasible", "warned"]
 
 
-def arms_of(channels: Sequence[Channel]) -> list[tuple[Channel, tuple[int, ...]]]:
-    """Each channel with the numbers of its arms: itself, or its campaigns in their order."""
-    placed = []
-    at = 0
-    for channel in channels:
-        count = len(channel.campaigns) or 1
-        placed.append((channel, tuple(range(at, at + count))))
-        at += count
-    return placed
+def by_channel(problem: Problem) -> list[tuple[Channel, list[int]]]:
+    """Each channel with the places of its arms: itself, or its campaigns in their order."""
+    return list(zip(problem.channels, members(arms_of(problem)), strict=True))
+
+
+def by_arm(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
+    """What a plan (A, T) spends on each arm over its periods."""
+    sums = spend.sum(axis=1).tolist()
+    return [
+        {"channel": arm.name, "spend": x} for arm, x in zip(arms_of(problem), sums, strict=True)
+    ]
+
+
+def warned(*found: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """An answer's ``warnings``, of codes and messages."""
+    return [{"code": code, "message": message} for code, message in chain(*found)]
+
+
+def infeasible(error: Infeasible) -> dict[str, Any]:
+    """What stands in an answer for a question among several that no plan can satisfy."""
+    return {
+        "status": "infeasible",
+        "detail": str(error),
+        "conflicts": [asdict(conflict) for conflict in error.conflicts],
+        "allocation": None,
+        "totals": None,
+        "certificate": None,
+        "difference": None,
+    }
 
 
 def allocation(
@@ -40,13 +64,13 @@ def allocation(
         (R, A) the best spend of each arm over the horizon in single draws, for ``spend_interval``.
     """
     rows = []
-    for channel, arms in arms_of(problem.channels):
+    for channel, arms in by_channel(problem):
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
         days = problem.horizon.days
         row = _row(channel, arms, plan, current, names, optima, days)
         if channel.campaigns:
             row["campaigns"] = [
-                _row(campaign, (arm,), plan, current, held[arm], optima, days)
+                _row(campaign, [arm], plan, current, held[arm], optima, days)
                 for campaign, arm in zip(channel.campaigns, arms, strict=True)
             ]
         rows.append(row)
@@ -55,22 +79,18 @@ def allocation(
 
 def _row(
     channel: Channel,
-    arms: tuple[int, ...],
+    at: list[int],
     plan: Score,
     current: Score | None,
     held: Sequence[str],
     optima: Floats | None,
     days: Sequence[date] = (),
 ) -> dict[str, Any]:
-    at = list(arms)
     spend, brings = float(plan.spend[at].sum()), float(plan.together(plan.outcome[at]))
     alone = float((plan.outcome if plan.alone is None else plan.alone)[at].sum())
     idle = float(plan.idle[at].sum())
     periods = plan.spend.shape[1]
-    known = channel.current_spend
-    if known is None and channel.campaigns:
-        parts = [c.current_spend for c in channel.campaigns]
-        known = None if None in parts else sum(part for part in parts if part is not None)
+    known = current_of(channel)
     now = None if known is None else known * periods
     change = None if now is None else spend - now
     observed = channel.observed_max
@@ -96,7 +116,7 @@ def _row(
         if observed is None
         else bool(plan.spend[at].sum(axis=0).max() > observed * (1 + 1e-9)),
     }
-    return row if periods == 1 else {**row, "periods": _periods(arms, plan, days)}
+    return row if periods == 1 else {**row, "periods": _periods(at, plan, days)}
 
 
 def _marginal(at: list[int], plan: Score) -> float | None:
@@ -110,8 +130,7 @@ def _marginal(at: list[int], plan: Score) -> float | None:
     return finite(float((slopes[used] * spend[used]).sum() / total))
 
 
-def _periods(arms: tuple[int, ...], plan: Score, days: Sequence[date]) -> list[dict[str, Any]]:
-    at = list(arms)
+def _periods(at: list[int], plan: Score, days: Sequence[date]) -> list[dict[str, Any]]:
     spend, brings = plan.spend[at].sum(axis=0), plan.together(plan.outcome[at], axis=0)
     intervals = None
     if plan.draws is not None:

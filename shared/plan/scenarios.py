@@ -23,15 +23,12 @@ from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.allowance import Allowance
-from shared.plan.failure import infeasible
-from shared.plan.moves import draws_of
-from shared.plan.optimize import certificate_of, make_plan, rows_of
+from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.plan import Plan
-from shared.plan.rows import allocation
+from shared.plan.rows import allocation, by_arm, infeasible, warned
 from shared.plan.score import Score, finite, quotient, totals
 from shared.plan.sweep import sweep
 from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
-from shared.problem.arms import arms_of
 from shared.problem.model import Goal, Problem, Risk, Weights
 
 __all__ = ["KINDS", "Variant", "compare", "frontier"]
@@ -83,7 +80,7 @@ def compare(
         ],
         "sweep": sweep(reference, budgets),
         "frontier": None if between is None else frontier(base, *between),
-        "warnings": [{"code": code, "message": message} for code, message in base.warnings],
+        "warnings": warned(base.warnings),
         "curves_version": base.curves_version,
     }
 
@@ -102,12 +99,7 @@ SHORT = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "ma
 
 
 def _short(plan: Plan) -> dict[str, Any]:
-    return {
-        "status": "optimal" if plan.optimal else "feasible",
-        "allocation": _shortened(rows_of(plan)),
-        "totals": totals(plan.problem, plan.best, plan.current),
-        "certificate": certificate_of(plan),
-    }
+    return summary(plan, _shortened(rows_of(plan)))
 
 
 def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -132,11 +124,8 @@ def _scenario(reference: Plan, variant: Variant, allowed: Allowance) -> dict[str
     except Infeasible as error:
         return {"name": variant.name, **infeasible(error)}
     result["difference"] = _difference(reference, result)
-    result["warnings"] = [
-        {"code": code, "message": message}
-        for code, message in variant.problem.warnings
-        if (code, message) not in reference.problem.warnings
-    ]
+    known = reference.problem.warnings
+    result["warnings"] = warned(said for said in variant.problem.warnings if said not in known)
     return {"name": variant.name, **result}
 
 
@@ -282,14 +271,11 @@ def _point(
         "first": value[0],
         "second": value[1],
         "dominated": beaten,
-        "status": "optimal" if plan.optimal else "feasible",
+        "status": plan.status,
         "relative_gap": finite(plan.certificate.relative_gap),
         "spend": plan.best.money,
         "outcome": plan.best.total,
-        "allocation": [
-            {"channel": arm.name, "spend": float(spend)}
-            for arm, spend in zip(arms_of(problem), plan.best.spend.sum(axis=1), strict=True)
-        ],
+        "allocation": by_arm(problem, plan.best.spend),
     }
 
 
@@ -368,7 +354,7 @@ def _check(problem: Problem, between: str) -> None:
         text = "A frontier with profit needs what one outcome is worth (goal maximize_profit)."
     elif between == "short_long_term" and problem.horizon.periods < 2:
         pointer, text = "/base/horizon/periods", "The long term is that of a plan over periods."
-    elif between == "expected_worst_case" and not draws_of(problem):
+    elif between == "expected_worst_case" and not problem.draws:
         text = "A frontier with the worst case needs curves with draws."
     if text:
         raise InvalidInput.at(pointer, "required", text)

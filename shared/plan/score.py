@@ -209,9 +209,10 @@ def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float
 
     ``efficient``: of the money still to be spent alone, as efficiencies count it.
     """
-    arms = [arm for channel in problem.channels for arm in channel.campaigns or (channel,)]
     usual = problem.goal.value_per_outcome
-    own = [usual if arm.value_per_outcome is None else arm.value_per_outcome for arm in arms]
+    own = [
+        usual if arm.value_per_outcome is None else arm.value_per_outcome for arm in problem.arms
+    ]
     known = [value for value in own if value is not None]
     if len(known) < len(own):
         return None

@@ -36,11 +36,11 @@ from shared.plan.information import (
     spread_of,
     value_of_information,
 )
-from shared.plan.moves import draws_of
-from shared.plan.optimize import certificate_of, make_plan
+from shared.plan.optimize import make_plan, summary
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
-from shared.plan.score import MIN_DRAWS, Score, finite, interval, totals
+from shared.plan.rows import by_arm, warned
+from shared.plan.score import MIN_DRAWS, Score, finite, interval
 from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
 from shared.problem.arms import arms_of
@@ -80,19 +80,11 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     """
     plan = make_plan(problem)
     deadline = work.now() + problem.options.time_limit_s
-    warnings = [{"code": code, "message": message} for code, message in problem.warnings]
+    warnings = warned(problem.warnings)
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]
     return {
-        "base": {
-            "status": "optimal" if plan.optimal else "feasible",
-            "totals": totals(plan.problem, plan.best, plan.current),
-            "certificate": certificate_of(plan),
-            "allocation": [
-                {"channel": name, "spend": float(spend)}
-                for name, spend in zip(_names(problem), plan.best.spend.sum(axis=1), strict=True)
-            ],
-        },
+        "base": summary(plan, by_arm(problem, plan.best.spend)),
         "parameters": rows,
         "assumptions": _assumptions(problem, rows),
         "limits": plan.prices,
@@ -198,7 +190,7 @@ def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] |
     problem = plan.problem
     found = None
     task = one_budget(plan.program)
-    if task is not None and draws_of(problem) >= MIN_DRAWS:
+    if task is not None and problem.draws >= MIN_DRAWS:
         found = value_of_information(task)
     if found is None:
         text = (
@@ -221,7 +213,7 @@ def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] |
 def _cautious(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
     """The plan that is best on average beside the one that is best in the worst tenth."""
     problem = plan.problem
-    if draws_of(problem) < MIN_DRAWS:
+    if problem.draws < MIN_DRAWS:
         return None
     other = Risk() if problem.risk.measure != "expected" else CAUTIOUS
     try:

@@ -17,11 +17,10 @@ from shared import work
 from shared.errors import Infeasible
 from shared.plan.allowance import Allowance
 from shared.plan.crumbs import swept
-from shared.plan.failure import infeasible
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.prices import priced
-from shared.plan.rows import arms_of
+from shared.plan.rows import by_channel, infeasible
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
 from shared.problem.arms import HAIR
 from shared.problem.incumbent import known_plan
@@ -102,7 +101,7 @@ def _row(
     optimal = proof.proven and proof.relative_gap <= problem.options.gap
     money = spend.tolist()
     if any(channel.campaigns for channel in problem.channels):
-        money = [sum(money[arm] for arm in arms) for _, arms in arms_of(problem.channels)]
+        money = [sum(money[arm] for arm in arms) for _, arms in by_channel(problem)]
     return {
         "budget": budget,
         "status": "optimal" if optimal else "feasible",

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
-from shared.plan.optimize import certificate_of, make_plan
+from shared.plan.optimize import make_plan, summary
 from shared.plan.plan import Plan
-from shared.plan.score import Score, finite, interval, quotient, score, totals
+from shared.plan.rows import by_arm, warned
+from shared.plan.score import Score, finite, interval, quotient, score
 from shared.plan.words import gained, limits_of, percent, plural
 from shared.plan.yardstick import Yardstick, broken_by, yardstick
 from shared.problem.arms import arms_of, own_bounds
@@ -86,7 +87,7 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "path_reason": REASONS[way],
         "steps": _steps(problem, start, goal, stepped, over, shares),
         "current": {"spend": float(start.sum()), "outcome": _brings(measure, start)},
-        "recommended": _recommended(plan),
+        "recommended": summary(plan, by_arm(problem, plan.best.spend)),
         "gain": max(best - base, 0.0),
         "reached_share": shares[-1],
         "arrives_in": arrives,
@@ -336,19 +337,6 @@ def _steps(
     return rows
 
 
-def _recommended(plan: Plan) -> dict[str, Any]:
-    names = [arm.name for arm in arms_of(plan.problem)]
-    return {
-        "status": "optimal" if plan.optimal else "feasible",
-        "totals": totals(plan.problem, plan.best, plan.current),
-        "certificate": certificate_of(plan),
-        "allocation": [
-            {"channel": name, "spend": float(x)}
-            for name, x in zip(names, plan.best.spend[:, 0], strict=True)
-        ],
-    }
-
-
 def _told(
     problem: Problem,
     shares: list[float | None],
@@ -428,4 +416,4 @@ def _warnings(
         named = ", ".join(f"{name} (up to step {p})" for name, p in list(broken.items())[:5])
         found.append(("limits_not_yet_met", f"On the way, limits are not yet met: {named}."))
     found += plan.notes
-    return [{"code": code, "message": message} for code, message in found]
+    return warned(found)

@@ -261,6 +261,16 @@ class Problem:
         return self.budget
 
     @property
+    def arms(self) -> tuple[Channel, ...]:
+        """What money is given to: channels without campaigns, and campaigns."""
+        return tuple(arm for channel in self.channels for arm in channel.campaigns or (channel,))
+
+    @property
+    def draws(self) -> int:
+        """How many draws the curves carry."""
+        return max((len(arm.response.draws) for arm in self.arms), default=0)
+
+    @property
     def boxed(self) -> bool:
         """Whether it is one period over boxes, and the mean of the draws: all but goal and budget
         is plain."""
