@@ -24,6 +24,7 @@ from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.rows import allocation, by_channel, warned
 from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, totals
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
+from shared.problem.arms import freed
 from shared.problem.model import Channel, Goal, Problem, Risk
 
 __all__ = ["campaigns"]
@@ -463,21 +464,7 @@ def _held(
 ) -> Problem:
     """The campaigns ``chosen`` of a channel with the money (len, T) that they spend today."""
     below = tuple(channel.campaigns[k] for k in chosen)
-    whole = replace(
-        channel,
-        campaigns=below,
-        current_spend=None,
-        min_spend=0.0,
-        max_spend=None,
-        max_change=None,
-        locked=False,
-        minimum_if_active=0.0,
-        increment=0.0,
-        min_total=0.0,
-        max_total=None,
-        periods=(),
-        keeps=False,
-    )
+    whole = freed(channel, campaigns=below, current_spend=None)
     # Nothing of the channel's own but its campaigns: they are channels of a simpler problem.
     plain = not (channel.period_weights or channel.prior_spend or channel.period_prices)
     budgets = spend.sum(axis=0)

@@ -43,6 +43,7 @@ from shared.plan.rows import warned
 from shared.plan.score import interval
 from shared.plan.words import money, number, plural, unit_of
 from shared.problem.arms import Arm, arms_of, own_bounds
+from shared.problem.carryover import periods_until
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.solve.one_budget.form import one_budget
@@ -262,11 +263,7 @@ class _Bench:
         }
 
     def _precision(self, arm: Arm) -> PrecisionOfTest:
-        adstock, wash = arm.channel.response.adstock, 0
-        if adstock is not None:
-            arrived = np.cumsum(adstock.weights(LONGEST_WASH)) / max(adstock.total_weight(), 1e-300)
-            enough = np.flatnonzero(arrived >= SETTLED)
-            wash = int(enough[0]) if enough.size else LONGEST_WASH
+        wash = periods_until(arm.channel.response.adstock, SETTLED, LONGEST_WASH)
         asked = self.asked
         return PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
 

@@ -15,6 +15,7 @@ from shared.plan.score import quotient
 from shared.plan.words import (
     bound_name,
     gained,
+    limits_data,
     limits_of,
     money,
     number,
@@ -196,8 +197,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
     if not broken:
         return []
     text = f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}."
-    data = [{"limit": name, "amount": amount} for name, amount in broken.items()]
-    return [say("today_not_allowed", text, broken=data)]
+    return [say("today_not_allowed", text, broken=limits_data(broken))]
 
 
 def _as_read(problem: Problem) -> str:

@@ -9,6 +9,7 @@ step is made, and the last step works in full only later.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import make_plan, summary
-from shared.plan.plan import Plan
 from shared.plan.rows import by_arm, warned
 from shared.plan.score import Score, finite, interval, quotient, score
-from shared.plan.words import gained, limits_of, percent, plural
+from shared.plan.words import gained, limits_data, limits_of, percent, plural, say
 from shared.plan.yardstick import Yardstick, broken_by, yardstick
-from shared.problem.arms import arms_of, own_bounds
+from shared.problem.arms import arms_of, freed, own_bounds
+from shared.problem.carryover import periods_until
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Horizon, Problem
 
@@ -79,29 +80,25 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     reached = [_sustained(measure, step) for step in stepped]
     shares = [quotient(own - base, best - base) if gains else None for own in reached]
     # Short of its limits, a step may be worth more than any plan that keeps them.
-    unmet = max(_broken(measure, stepped).values(), default=0)
+    unmet = _broken(measure, stepped)
     near = best - (1.0 - THERE) * abs(best - base)
-    arrives = next((p for p in range(unmet + 1, periods + 1) if reached[p - 1] >= near), None)
+    first = max(unmet.values(), default=0) + 1
+    arrives = next((p for p in range(first, periods + 1) if reached[p - 1] >= near), None)
+    brought = measure.score(start[:, None]).total
+    held = _held_by_lots(problem, stepped[-1], goal, max_change)
     return {
         "path": way,
         "path_reason": REASONS[way],
         "steps": _steps(problem, start, goal, stepped, over, shares),
-        "current": {"spend": float(start.sum()), "outcome": _brings(measure, start)},
+        "current": {"spend": float(start.sum()), "outcome": brought},
         "recommended": summary(plan, by_arm(problem, plan.best.spend)),
         "gain": max(best - base, 0.0),
         "reached_share": shares[-1],
         "arrives_in": arrives,
-        "outcome_arrives_in": _outcome_arrives(over, _brings(measure, start), plan.best.total),
-        "outcome_gained": float((over.outcome.sum(axis=0) - _brings(measure, start)).sum()),
-        "explanation": _told(problem, shares, arrives, best - base, broken, stepped),
-        "warnings": _warnings(
-            problem,
-            plan,
-            measure,
-            stepped,
-            _held_by_lots(problem, stepped[-1], goal, max_change),
-            kept=kept,
-        ),
+        "outcome_arrives_in": _outcome_arrives(over, brought, plan.best.total),
+        "outcome_gained": float((over.outcome.sum(axis=0) - brought).sum()),
+        "explanation": [_told(problem, shares, arrives, best - base, broken)],
+        "warnings": warned(problem.warnings, _warnings(kept, held, unmet), plan.notes),
         "curves_version": problem.curves_version,
     }
 
@@ -199,58 +196,45 @@ def _towards(now: Floats, goal: Floats, low: Floats, high: Floats) -> Floats:
 
 def _within(problem: Problem, low: Floats, high: Floats) -> Problem:
     """The problem of one step: each arm within reach, and as near to the budget as that allows."""
-    arms = iter(range(low.size))
+    ends = iter(zip(low.tolist(), high.tolist(), strict=True))
 
     def held(channel: Channel) -> Channel:
-        a = next(arms)
-        return replace(
-            channel,
-            min_spend=float(low[a]),
-            max_spend=float(high[a]),
-            max_change=None,
-            locked=False,
-            max_spend_is_default=False,
-        )
-
-    channels = []
-    for channel in problem.channels:
         if channel.campaigns:
             parts = tuple(held(part) for part in channel.campaigns)
-            channels.append(replace(channel, campaigns=parts, max_change=None, locked=False))
-        else:
-            channels.append(held(channel))
+            return replace(channel, campaigns=parts, max_change=None, locked=False)
+        least, most = next(ends)
+        own = replace(channel, min_spend=least, max_spend=most, max_spend_is_default=False)
+        return replace(own, max_change=None, locked=False)
+
     budget = problem.budget
     if budget is not None:
         kept = 1.0 - problem.test_reserve
-        least, most = float(low.sum()) / kept, float(high.sum()) / kept
-        budget = max(budget, least)
+        budget = max(budget, float(low.sum()) / kept)
         if problem.spend_all:
-            budget = min(budget, most)
-    return replace(problem, channels=tuple(channels), budget=budget)
+            budget = min(budget, float(high.sum()) / kept)
+    return replace(problem, channels=tuple(map(held, problem.channels)), budget=budget)
 
 
 def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
     """What the steps bring period by period, after today's spend was sustained before them."""
-    arms = iter(start.tolist())
-    periods = len(steps)
+    periods, today = len(steps), iter(start.tolist())
 
-    def freed(channel: Channel) -> Channel:
-        if channel.campaigns:
-            parts = tuple(freed(part) for part in channel.campaigns)
-            return replace(channel, **_FREE, campaigns=parts, prior_spend=())
-        today = next(arms)
-        weights = channel.period_weights * periods if channel.period_weights else ()
-        before = (today,) * _memory(channel) if today > 0.0 else ()
-        return replace(channel, **_FREE, prior_spend=before, period_weights=weights)
-
-    def seasoned(channel: Channel) -> Channel:
+    def lasting(channel: Channel) -> Channel:
         weights = channel.period_weights
-        return replace(channel, period_weights=weights * periods if len(weights) == 1 else weights)
+        weights = weights * periods if len(weights) == 1 else weights
+        if channel.campaigns:
+            parts = tuple(lasting(part) for part in channel.campaigns)
+            return freed(channel, campaigns=parts, prior_spend=(), period_weights=weights)
+        now, memory = next(today), 0
+        if channel.response.adstock is not None:
+            memory = min(periods_until(channel.response.adstock, 1.0 - CARRIED, MEMORY) + 1, MEMORY)
+        before = (now,) * memory if now > 0.0 else ()
+        return freed(channel, prior_spend=before, period_weights=weights)
 
     spend = np.stack(steps, axis=1)
     alike = replace(
         problem,
-        channels=tuple(seasoned(freed(channel)) for channel in problem.channels),
+        channels=tuple(map(lasting, problem.channels)),
         constraints=(),
         goal=Goal(),
         horizon=Horizon(periods),
@@ -263,33 +247,8 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
     return score(lower(alike), spend)
 
 
-_FREE: dict[str, Any] = {
-    "min_spend": 0.0,
-    "max_spend": None,
-    "max_change": None,
-    "locked": False,
-    "minimum_if_active": 0.0,
-    "increment": 0.0,
-    "min_total": 0.0,
-    "max_total": None,
-    "keeps": False,
-}
-
-
-def _memory(channel: Channel) -> int:
-    adstock = channel.response.adstock
-    if adstock is None:
-        return 0
-    left = 1.0 - np.cumsum(adstock.weights(MEMORY)) / max(adstock.total_weight(), 1e-300)
-    return int(np.argmax(left <= CARRIED)) + 1 if np.any(left <= CARRIED) else MEMORY
-
-
 def _sustained(measure: Yardstick, spend: Floats) -> float:
     return measure.objective(spend[:, None])
-
-
-def _brings(measure: Yardstick, spend: Floats) -> float:
-    return measure.score(spend[:, None]).total
 
 
 def _outcome_arrives(over: Score, now: float, then: float) -> int | None:
@@ -343,17 +302,13 @@ def _told(
     arrives: int | None,
     gain: float,
     broken: dict[str, float],
-    steps: list[Floats],
-) -> list[dict[str, Any]]:
-    last, periods = shares[-1], len(steps)
-    data: dict[str, Any] = {"gain": gain, "periods": periods, "reached_share": last}
+) -> dict[str, Any]:
+    last, periods = shares[-1], len(shares)
     if last is None and not broken:
         text = "Today's plan is already as good as the recommended one: no steps are needed."
-        return [{"code": "keep", "text": text, "data": {"gain": max(gain, 0.0)}}]
-    data |= {
-        "arrives_in": arrives,
-        "broken": [{"limit": k, "amount": v} for k, v in broken.items()],
-    }
+        return say("keep", text, gain=max(gain, 0.0))
+    data: dict[str, Any] = {"gain": gain, "periods": periods, "reached_share": last}
+    data |= {"arrives_in": arrives, "broken": limits_data(broken)}
     after = plural(periods if arrives is None else arrives, "step")
     if last is None:
         there = f"after {after} it is there" if arrives else f"{after} do not reach it"
@@ -361,13 +316,13 @@ def _told(
             f"Today's plan is not allowed: it breaks {limits_of(problem, broken)}. The recommended "
             f"plan is the best that keeps the limits; {there}."
         )
-        return [{"code": "limits_first", "text": text, "data": data}]
+        return say("limits_first", text, **data)
     whole = f"The recommended plan would {gained(problem, gain)} a period once it is there"
     reached = last if arrives is None else shares[arrives - 1]
     assert reached is not None
     text = f"{whole}; after {after} {percent(reached).lstrip('+')} is reached."
     code = "on_the_way" if arrives is None else "arrives"
-    return [{"code": code, "text": text, "data": {**data, "reached_share": reached}}]
+    return say(code, text, **{**data, "reached_share": reached})
 
 
 def _broken(measure: Yardstick, steps: list[Floats]) -> dict[str, int]:
@@ -388,32 +343,20 @@ def _held_by_lots(problem: Problem, now: Floats, goal: Floats, share: float) -> 
     ]
 
 
-def _warnings(
-    problem: Problem,
-    plan: Plan,
-    measure: Yardstick,
-    steps: list[Floats],
-    held: list[str],
-    *,
-    kept: bool,
-) -> list[dict[str, Any]]:
-    found = list(problem.warnings)
+def _warnings(kept: bool, held: list[str], unmet: dict[str, int]) -> Iterator[tuple[str, str]]:
     if not kept:
         text = (
             "Some limits cannot be kept within max_change of the step before; those steps go "
             "towards the recommended plan as far as they may."
         )
-        found.append(("steps_break_limits", text))
+        yield "steps_break_limits", text
     if held:
         text = (
             f"Lots are larger than what max_change allows in a period: {', '.join(held[:5])} "
             "cannot move on to the recommended plan. A larger max_change or smaller lots would "
             "let them."
         )
-        found.append(("lots_forbid_steps", text))
-    broken = _broken(measure, steps)
-    if broken:
-        named = ", ".join(f"{name} (up to step {p})" for name, p in list(broken.items())[:5])
-        found.append(("limits_not_yet_met", f"On the way, limits are not yet met: {named}."))
-    found += plan.notes
-    return warned(found)
+        yield "lots_forbid_steps", text
+    if unmet:
+        named = ", ".join(f"{name} (up to step {p})" for name, p in list(unmet.items())[:5])
+        yield "limits_not_yet_met", f"On the way, limits are not yet met: {named}."

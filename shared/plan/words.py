@@ -12,6 +12,7 @@ from shared.problem.model import Problem
 __all__ = [
     "bound_name",
     "gained",
+    "limits_data",
     "limits_of",
     "money",
     "number",
@@ -116,6 +117,11 @@ def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:
         f"{name} by {outcome_of(problem, amount) if is_target(name) else number(amount)}"
         for name, amount in broken.items()
     )
+
+
+def limits_data(broken: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The same for a sentence's ``data``."""
+    return [{"limit": name, "amount": amount} for name, amount in broken.items()]
 
 
 def plural(count: int, noun: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ __all__ = [
     "arms_of",
     "current_of",
     "entries_of",
+    "freed",
     "members",
     "own_bounds",
 ]
@@ -162,6 +164,14 @@ def current_of(channel: Channel) -> float | None:
     each = [campaign.current_spend for campaign in channel.campaigns]
     known = [spend for spend in each if spend is not None]
     return sum(known) if len(known) == len(each) else None
+
+
+def freed(channel: Channel, **more: Any) -> Channel:
+    """The channel without limits of its own; ``more``: fields to set beside."""
+    none: dict[str, Any] = {"min_spend": 0.0, "max_spend": None, "max_change": None}
+    none |= {"locked": False, "minimum_if_active": 0.0, "increment": 0.0, "keeps": False}
+    none |= {"min_total": 0.0, "max_total": None, "periods": ()}
+    return replace(channel, **none | more)
 
 
 def own_bounds(channel: Channel) -> tuple[Bound, Bound]:

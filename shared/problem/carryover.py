@@ -22,7 +22,7 @@ from shared.problem.aim import later_of
 from shared.problem.arms import Arm
 from shared.problem.model import Channel, Problem
 
-__all__ = ["Flow", "flow"]
+__all__ = ["Flow", "flow", "periods_until"]
 
 Array = NDArray[np.float64]
 TAIL = 1e-9  # less than a gap that anybody asks for
@@ -138,6 +138,15 @@ def _weights(adstock: Adstock | None, n: int) -> Array:
     out = np.zeros(n)
     out[0] = 1.0
     return out
+
+
+def periods_until(adstock: Adstock | None, share: float, most: int) -> int:
+    """Periods before the one in which so much of the carryover has arrived; ``most`` if later."""
+    if adstock is None:
+        return 0
+    arrived = np.cumsum(adstock.weights(most)) / max(adstock.total_weight(), 1e-300)
+    enough = np.flatnonzero(arrived >= share)
+    return int(enough[0]) if enough.size else most
 
 
 def _lagged(w: Array, length: int, periods: int) -> Array:
