@@ -63,8 +63,8 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     own = None if plan is None else spend_of(problem, plan)
     measure = yardstick(problem)
     best = make_plan(problem)
-    today = _today(problem)
-    now = None if today is None else measure.score(today)
+    now = best.current
+    today = None if now is None else now.spend
     below = []
     if today is not None and now is not None:
         below = _splits(problem, measure, today, now, problem.options.time_limit_s)
@@ -104,15 +104,6 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
         "warnings": warned(problem.warnings, _notes(problem, now is not None, below)),
         "curves_version": problem.curves_version,
     }
-
-
-def _today(problem: Problem) -> Floats | None:
-    """(A, T) current spend; None where it is unknown of any arm."""
-    each = [arm.current_spend for arm in problem.arms]
-    known = [spend for spend in each if spend is not None]
-    if len(known) < len(each):
-        return None
-    return np.repeat(np.array(known)[:, None], problem.horizon.periods, axis=1)
 
 
 def _together(today: Floats, below: Sequence[_Split]) -> Floats:

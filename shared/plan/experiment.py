@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared.errors import InvalidInput
 from shared.history.periods import last_day
 from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
@@ -42,6 +41,7 @@ from shared.plan.plan import Plan
 from shared.plan.rows import warned
 from shared.plan.score import interval
 from shared.plan.words import money, number, plural, unit_of
+from shared.plan.yardstick import today_of
 from shared.problem.arms import Arm, arms_of, own_bounds
 from shared.problem.carryover import periods_until
 from shared.problem.model import Problem
@@ -104,12 +104,16 @@ def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
     Infeasible
         The problem has no plan.
     """
-    arms = _arms(problem)
-    plan = make_plan(problem)
+    today = today_of(
+        problem,
+        "A test is designed for spend that is sustained: give a base without a horizon.",
+        "A test changes today's spend, which is not known of",
+    )
+    arms, plan = arms_of(problem), make_plan(problem)
     program = plan.program
     gains, why_not = _information(problem, program)
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
-    change = np.abs(plan.best.spend[:, 0] - _today(arms))
+    change = np.abs(plan.best.spend[:, 0] - today)
     worth = change if gains is None else gains
     order = sorted(named, key=lambda a: (-worth[a], -change[a]))[:MOST]
     bench = _Bench(problem, plan, program, asked)
@@ -147,22 +151,6 @@ def _of_no_use(design: dict[str, Any]) -> int:
     """0 for a test that can settle something, 1 for one that only finds the effect, 2 for none."""
     settles = design["detects"] if design["settles"] is None else design["settles"]
     return 0 if settles else 2 - design["detects"]
-
-
-def _arms(problem: Problem) -> Sequence[Arm]:
-    if problem.horizon.periods > 1:
-        text = "A test is designed for spend that is sustained: give a base without a horizon."
-        raise InvalidInput.at("/horizon/periods", "conflict", text)
-    arms = arms_of(problem)
-    for arm in arms:
-        if arm.channel.current_spend is None:
-            text = f"A test changes today's spend, which is not known of {arm.name}."
-            raise InvalidInput.at(f"{arm.pointer}/current_spend", "required", text)
-    return arms
-
-
-def _today(arms: Sequence[Arm]) -> Floats:
-    return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
 
 def _information(problem: Problem, program: Program) -> tuple[Floats | None, str]:

@@ -29,13 +29,13 @@ from shared.curves.adstock import adstock_from_dict
 from shared.curves.curveset import Response
 from shared.curves.saturation import Saturation
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
+from shared.problem.arms import arms_of, on_arms
 from shared.problem.model import Channel, Problem
 from shared.solve.one_budget.form import OneBudget
 
 __all__ = [
     "MOST_CHANNELS",
     "Parameter",
-    "arm_names",
     "curve_band",
     "moved",
     "parameters_of",
@@ -166,7 +166,7 @@ class Parameter:
 
 def parameters_of(problem: Problem) -> Iterator[Parameter]:
     """Every parameter that is not zero, arm by arm."""
-    for name, arm in _arms(problem):
+    for name, arm in _named(problem):
         parts: list[tuple[str, dict[str, Any]]] = [
             ("saturation", arm.response.saturation.parameters())
         ]
@@ -185,11 +185,6 @@ def parameters_of(problem: Problem) -> Iterator[Parameter]:
                     yield Parameter(name, part, key, number)
 
 
-def arm_names(problem: Problem) -> list[str]:
-    """The arms as :class:`Parameter` names them, in the order of a plan's rows."""
-    return [name for name, _ in _arms(problem)]
-
-
 def moved(problem: Problem, parameter: Parameter, factor: float) -> Problem:
     """The problem with one parameter times ``factor``, in the point curve and in every draw.
 
@@ -198,20 +193,14 @@ def moved(problem: Problem, parameter: Parameter, factor: float) -> Problem:
     ValueError
         The curve does not allow that value (a decay of one, an exponent above one).
     """
-    channel, _, campaign = parameter.arm.partition("/")
+    names = [arm.name for arm in arms_of(problem)]
 
-    def change(arm: Channel) -> Channel:
+    def change(a: int, arm: Channel) -> Channel:
+        if names[a] != parameter.arm:
+            return arm
         return replace(arm, response=_scaled(arm.response, parameter, factor))
 
-    def pick(owner: Channel) -> Channel:
-        if owner.name != channel:
-            return owner
-        if not campaign:
-            return change(owner)
-        below = tuple(change(c) if c.name == campaign else c for c in owner.campaigns)
-        return replace(owner, campaigns=below)
-
-    return replace(problem, channels=tuple(pick(c) for c in problem.channels))
+    return replace(problem, channels=on_arms(problem, change))
 
 
 def spread_of(problem: Problem, parameter: Parameter) -> tuple[float, str]:
@@ -219,7 +208,7 @@ def spread_of(problem: Problem, parameter: Parameter) -> tuple[float, str]:
 
     ``"draws"`` where the curve has draws in which it moves; ``"assumed"`` (a tenth) otherwise.
     """
-    arm = dict(_arms(problem))[parameter.arm]
+    arm = dict(_named(problem))[parameter.arm]
     if parameter.part == "saturation" and parameter.value is not None and arm.response.draws:
         values = np.array([d.parameters()[parameter.name] for d in arm.response.draws], float)
         mean = float(values.mean())
@@ -228,13 +217,8 @@ def spread_of(problem: Problem, parameter: Parameter) -> tuple[float, str]:
     return WITHOUT_DRAWS, "assumed"
 
 
-def _arms(problem: Problem) -> Iterator[tuple[str, Channel]]:
-    for channel in problem.channels:
-        if channel.campaigns:
-            for campaign in channel.campaigns:
-                yield f"{channel.name}/{campaign.name}", campaign
-        else:
-            yield channel.name, channel
+def _named(problem: Problem) -> list[tuple[str, Channel]]:
+    return [(arm.name, arm.channel) for arm in arms_of(problem)]
 
 
 def _scaled(response: Response, parameter: Parameter, factor: float) -> Response:

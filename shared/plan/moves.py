@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared import work
 from shared.errors import MarginalError
 from shared.plan.score import MIN_DRAWS
+from shared.problem.arms import on_arms
 from shared.problem.model import Channel, Problem, Risk, SolverOptions
 
 __all__ = ["Moves", "known_draw", "over_draws", "shared_out"]
@@ -49,14 +50,13 @@ class Moves:
 def known_draw(problem: Problem, draw: int) -> Problem:
     """The same problem where draw number ``draw`` of every curve is the truth."""
 
-    def known(channel: Channel) -> Channel:
-        response = channel.response
-        if response.draws:
-            response = replace(response, saturation=response.draws[draw], draws=())
-        campaigns = tuple(known(campaign) for campaign in channel.campaigns)
-        return replace(channel, response=response, campaigns=campaigns)
+    def known(_: int, arm: Channel) -> Channel:
+        own = arm.response
+        if own.draws:
+            own = replace(own, saturation=own.draws[draw], draws=())
+        return replace(arm, response=own)
 
-    return replace(problem, channels=tuple(known(c) for c in problem.channels), risk=Risk())
+    return replace(problem, channels=on_arms(problem, known), risk=Risk())
 
 
 def shared_out(problem: Problem) -> tuple[SolverOptions, float]:

@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
-from shared.plan.allowance import Allowance
 from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation, by_arm, infeasible, warned
 from shared.plan.score import Score, finite, quotient, totals
-from shared.plan.sweep import sweep
+from shared.plan.sweep import Allowance, sweep
 from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
 from shared.problem.model import Goal, Problem, Risk, Weights
 

@@ -29,7 +29,6 @@ from shared.errors import MarginalError
 from shared.plan.information import (
     MOST_CHANNELS,
     Parameter,
-    arm_names,
     curve_band,
     moved,
     parameters_of,
@@ -282,7 +281,7 @@ def by_derivative(
     curvature = _curvature(task, x)
     free &= curvature < 0.0
     total = plan.best.total
-    slopes, names = task.marginal(x), arm_names(problem)
+    slopes, names = task.marginal(x), _names(problem)
     out: list[_Elasticity] = []
     for parameter in parameters:
         try:

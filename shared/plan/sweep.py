@@ -7,7 +7,7 @@ is, and any budget that this leaves with a gap, is solved on its own from its ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.errors import Infeasible
-from shared.plan.allowance import Allowance
 from shared.plan.crumbs import swept
 from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.prices import priced
 from shared.plan.rows import by_channel, infeasible
-from shared.plan.score import INTERVAL, MIN_DRAWS, finite
+from shared.plan.score import INTERVAL, MIN_DRAWS, finite, interval
 from shared.problem.arms import HAIR
 from shared.problem.incumbent import known_plan
 from shared.problem.lower import lower
@@ -31,7 +30,7 @@ from shared.solve.certify.certificate import Certificate, certify_all
 from shared.solve.one_budget.budgets import solve_budgets
 from shared.solve.one_budget.form import OneBudget, one_budget
 
-__all__ = ["GAP", "sweep"]
+__all__ = ["GAP", "TOTAL_S", "Allowance", "sweep"]
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +41,28 @@ outcomes over budgets is read for. A row states its own."""
 FEWEST = 3
 """So many budgets are worth being solved together."""
 
+TOTAL_S = 150.0
+"""Seconds for all problems of a request: a caller's connection is held no longer than 230."""
+
+LEAST_S = 0.05
+"""What a problem gets at least: enough for a plan and a bound, however far apart."""
+
 EXACT = ("auto", "lagrangian", "branch_and_bound")
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Shares out :data:`TOTAL_S` from now on; what a quick problem leaves is for the others."""
+
+    left: int
+    until: float = field(default_factory=lambda: work.now() + TOTAL_S)
+
+    def next(self, problem: Problem) -> Problem:
+        """The problem with a time limit that leaves the others theirs."""
+        share = (self.until - work.now()) / max(self.left, 1)
+        self.left -= 1
+        limit = min(problem.options.time_limit_s, max(share, LEAST_S))
+        return replace(problem, options=replace(problem.options, time_limit_s=limit))
 
 
 def sweep(reference: Plan, budgets: Sequence[float]) -> list[dict[str, Any]]:
@@ -67,25 +87,12 @@ def _alone(problem: Problem, budget: float, start: Floats) -> tuple[dict[str, An
         plan = make_plan(replace(problem, budget=budget), start)
     except Infeasible as error:
         failed = infeasible(error)
-        return {
-            "budget": budget,
-            "spend": None,
-            "outcome": None,
-            "outcome_interval": None,
-            "marginal_return": None,
-            **{k: failed[k] for k in ("status", "detail", "conflicts", "allocation")},
-        }, None
-    totals = plan.best.total_draws()
-    row = _row(
-        problem,
-        budget,
-        plan.certificate,
-        plan.best.spend.sum(axis=1),
-        plan.best.total,
-        _intervals(None if totals is None else totals[:, None], 1)[0],
-        plan.budget_price,
-    )
-    return row, plan.best.spend
+        none = dict.fromkeys(("spend", "outcome", "outcome_interval", "marginal_return"))
+        said = {k: failed[k] for k in ("status", "detail", "conflicts", "allocation")}
+        return {"budget": budget, **none, **said}, None
+    best, money = plan.best, plan.best.spend.sum(axis=1)
+    told = best.total, interval(best.total_draws()), plan.budget_price
+    return _row(problem, budget, plan.certificate, money, *told), best.spend
 
 
 def _row(
@@ -94,7 +101,7 @@ def _row(
     proof: Certificate,
     spend: Floats,
     brings: float,
-    interval: list[float] | None,
+    likely: list[float] | None,
     price: float | None,
 ) -> dict[str, Any]:
     """``spend`` (A,) by arm over the horizon."""
@@ -107,7 +114,7 @@ def _row(
         "status": "optimal" if optimal else "feasible",
         "spend": sum(money),
         "outcome": brings,
-        "outcome_interval": interval,
+        "outcome_interval": likely,
         "marginal_return": price,
         "relative_gap": finite(proof.relative_gap),
         "allocation": [

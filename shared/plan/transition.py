@@ -21,8 +21,8 @@ from shared.plan.optimize import make_plan, summary
 from shared.plan.rows import by_arm, warned
 from shared.plan.score import Score, finite, interval, quotient, score
 from shared.plan.words import gained, limits_data, limits_of, percent, plural, say
-from shared.plan.yardstick import Yardstick, broken_by, yardstick
-from shared.problem.arms import arms_of, freed, own_bounds
+from shared.plan.yardstick import Yardstick, broken_by, today_of, yardstick
+from shared.problem.arms import arms_of, freed, on_arms, own_bounds
 from shared.problem.carryover import periods_until
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Goal, Horizon, Problem
@@ -62,7 +62,11 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     Infeasible, InvalidInput
         As solving ``problem`` would; a plan over time, or an unknown current spend.
     """
-    start = _today(problem)
+    start = today_of(
+        problem,
+        "A transition makes a plan for one period out of steps over time: give no horizon.",
+        "Steps start from today's spend, which is not known of",
+    )
     plan = make_plan(problem)
     measure = yardstick(problem)
     goal = plan.best.spend[:, 0]
@@ -109,19 +113,6 @@ REASONS = {
     "straight": "Steps that are best one by one end lower, for some curves have a bend: each step "
     "goes straight for the recommended plan, as far as max_change allows.",
 }
-
-
-def _today(problem: Problem) -> Floats:
-    if problem.horizon.periods > 1:
-        text = "A transition makes a plan for one period out of steps over time: give no horizon."
-        raise InvalidInput.at("/horizon/periods", "conflict", text)
-    arms = arms_of(problem)
-    unknown = [arm for arm in arms if arm.channel.current_spend is None]
-    if unknown:
-        names = ", ".join(arm.name for arm in unknown[:5])
-        text = f"Steps start from today's spend, which is not known of {names}."
-        raise InvalidInput.at(f"{unknown[0].pointer}/current_spend", "required", text)
-    return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
 
 def _reach(problem: Problem, now: Floats, goal: Floats, share: float) -> tuple[Floats, Floats]:
@@ -196,45 +187,43 @@ def _towards(now: Floats, goal: Floats, low: Floats, high: Floats) -> Floats:
 
 def _within(problem: Problem, low: Floats, high: Floats) -> Problem:
     """The problem of one step: each arm within reach, and as near to the budget as that allows."""
-    ends = iter(zip(low.tolist(), high.tolist(), strict=True))
 
-    def held(channel: Channel) -> Channel:
-        if channel.campaigns:
-            parts = tuple(held(part) for part in channel.campaigns)
-            return replace(channel, campaigns=parts, max_change=None, locked=False)
-        least, most = next(ends)
-        own = replace(channel, min_spend=least, max_spend=most, max_spend_is_default=False)
-        return replace(own, max_change=None, locked=False)
+    def held(a: int, arm: Channel) -> Channel:
+        own = replace(arm, min_spend=float(low[a]), max_spend=float(high[a]))
+        return replace(own, max_spend_is_default=False)
 
+    channels = on_arms(problem, held)
+    channels = tuple(replace(c, max_change=None, locked=False) for c in channels)
     budget = problem.budget
     if budget is not None:
         kept = 1.0 - problem.test_reserve
         budget = max(budget, float(low.sum()) / kept)
         if problem.spend_all:
             budget = min(budget, float(high.sum()) / kept)
-    return replace(problem, channels=tuple(map(held, problem.channels)), budget=budget)
+    return replace(problem, channels=channels, budget=budget)
 
 
 def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
     """What the steps bring period by period, after today's spend was sustained before them."""
-    periods, today = len(steps), iter(start.tolist())
+    periods = len(steps)
 
-    def lasting(channel: Channel) -> Channel:
+    def stretched(channel: Channel, prior: tuple[float, ...]) -> Channel:
         weights = channel.period_weights
         weights = weights * periods if len(weights) == 1 else weights
-        if channel.campaigns:
-            parts = tuple(lasting(part) for part in channel.campaigns)
-            return freed(channel, campaigns=parts, prior_spend=(), period_weights=weights)
-        now, memory = next(today), 0
-        if channel.response.adstock is not None:
-            memory = min(periods_until(channel.response.adstock, 1.0 - CARRIED, MEMORY) + 1, MEMORY)
-        before = (now,) * memory if now > 0.0 else ()
-        return freed(channel, prior_spend=before, period_weights=weights)
+        return freed(channel, prior_spend=prior, period_weights=weights)
 
+    def sustained(a: int, arm: Channel) -> Channel:
+        today, adstock = float(start[a]), arm.response.adstock
+        if adstock is None or today <= 0.0:
+            return stretched(arm, ())
+        memory = min(periods_until(adstock, 1.0 - CARRIED, MEMORY) + 1, MEMORY)
+        return stretched(arm, (today,) * memory)
+
+    channels = on_arms(problem, sustained)
     spend = np.stack(steps, axis=1)
     alike = replace(
         problem,
-        channels=tuple(map(lasting, problem.channels)),
+        channels=tuple(stretched(c, ()) if c.campaigns else c for c in channels),
         constraints=(),
         goal=Goal(),
         horizon=Horizon(periods),

@@ -19,7 +19,7 @@ from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.risk_program import brings_by, objective
 
-__all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "violations", "yardstick"]
+__all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "today_of", "violations", "yardstick"]
 
 Floats = NDArray[np.float64]
 Amounts = float | Sequence[float]
@@ -166,6 +166,23 @@ def spend_of(problem: Problem, plan: Mapping[str, Amounts]) -> Floats:
         raise InvalidInput(faults)
     rows = [np.broadcast_to(np.asarray(plan[name], np.float64), (periods,)) for name in names]
     return np.stack(rows)
+
+
+def today_of(problem: Problem, no_horizon: str, unknown: str) -> Floats:
+    """(A,) today's spend, for questions that begin with it and plan one period.
+
+    Raises
+    ------
+    InvalidInput
+        Saying ``no_horizon`` of a plan over time, or of which arms today's spend is ``unknown``.
+    """
+    if problem.horizon.periods > 1:
+        raise InvalidInput.at("/horizon/periods", "conflict", no_horizon)
+    arms = arms_of(problem)
+    if missing := [arm for arm in arms if arm.channel.current_spend is None]:
+        text = f"{unknown} {', '.join(arm.name for arm in missing[:5])}."
+        raise InvalidInput.at(f"{missing[0].pointer}/current_spend", "required", text)
+    return np.array([arm.channel.current_spend for arm in arms], dtype=float)
 
 
 def broken_by(measure: Yardstick, spend: Floats) -> dict[str, float]:

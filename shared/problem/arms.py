@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "entries_of",
     "freed",
     "members",
+    "on_arms",
     "own_bounds",
 ]
 
@@ -166,6 +168,18 @@ def current_of(channel: Channel) -> float | None:
     return sum(known) if len(known) == len(each) else None
 
 
+def on_arms(problem: Problem, change: Callable[[int, Channel], Channel]) -> tuple[Channel, ...]:
+    """The channels with every arm changed, by its place among all arms."""
+    places = count()
+
+    def changed(channel: Channel) -> Channel:
+        if not channel.campaigns:
+            return change(next(places), channel)
+        return replace(channel, campaigns=tuple(map(changed, channel.campaigns)))
+
+    return tuple(map(changed, problem.channels))
+
+
 def freed(channel: Channel, **more: Any) -> Channel:
     """The channel without limits of its own; ``more``: fields to set beside."""
     none: dict[str, Any] = {"min_spend": 0.0, "max_spend": None, "max_change": None}
@@ -208,10 +222,10 @@ def arm_curves(arms: Sequence[Arm]) -> tuple[CurveStack, DrawStack | None]:
     """
     responses = [arm.channel.response for arm in arms]
     curves = stack([r.saturation for r in responses])
-    count = max((len(r.draws) for r in responses), default=0)
-    if count == 0:
+    most = max((len(r.draws) for r in responses), default=0)
+    if most == 0:
         return curves, None
-    return curves, stack_draws([list(r.draws) or [r.saturation] * count for r in responses])
+    return curves, stack_draws([list(r.draws) or [r.saturation] * most for r in responses])
 
 
 def _first(bound: Bound) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from shared.plan.allowance import TOTAL_S, Allowance
+from shared.plan.sweep import TOTAL_S, Allowance
 from tests.plan.problems import two_michaelis_menten
 
 
