@@ -10,21 +10,24 @@ curve reaches that price:
 - *slack*: a channel at its ceiling leaves it once ``factor * f'(x)`` is below the price; told where
   the curve is concave, and exact there.
 - *loss*: the channel that gains most keeps a gain down to the factor at which its best spend is
-  today's. There the others share what is left of the budget, and their common slope is the price
-  (Newton's method on the optimality conditions). Told where all curves are concave.
+  today's. There the others share what is left of the budget, at the price of the problem without
+  that channel. Told where all curves are concave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import Infeasible
 from shared.plan.plan import Plan
 from shared.plan.words import bound_name, money, number, outcome_of, say
 from shared.problem.program import Program
+from shared.solve.solver import solve
 
 __all__ = ["conditions", "price_of_money"]
 
@@ -47,7 +50,6 @@ CHORDS = np.concatenate([np.geomspace(1e-6, 1e-2, 40), np.linspace(0.01, 1.0, 40
 NEAR = 1e-7
 """A spend is at its bound within this share of the plan's money."""
 
-STEPS = 60
 SOLVED = 1e-9
 
 
@@ -84,14 +86,6 @@ class _Curves:
     def slope(self, spend: Floats) -> Floats:
         of = self._source.mean_slope if self._drawn else self._source.slope
         return np.asarray(of(spend * self._carry) * self._carry)
-
-    def curvature(self, spend: Floats) -> Floats:
-        z = spend * self._carry
-        if self._drawn:
-            out = self._source.mean_curvature(z)
-        else:
-            out = self._source.slope(z) * self._source.relative_curvature(z)
-        return np.asarray(out * self._carry**2)
 
 
 def _entries(plan: Plan, program: Program, price: float) -> Sentences:
@@ -172,7 +166,7 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
     if problem.goal.goal == "maximize_outcome" and problem.budget is not None:
         if not problem.spend_all and plan.best.money < problem.budget * (1 - NEAR):
             return []
-        price = _price_without(curves, program, at, best, float(x.sum()) - today)
+        price = _price_without(plan, curves, best, today)
     elif problem.goal.goal != "maximize_profit" or problem.budget is not None:
         return []
     if price is None or not np.isfinite(slope) or slope <= 0.0 or not price < slope:
@@ -186,53 +180,24 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
     return [say("loss", text, **data, marginal_return_now=slope)]
 
 
-def _price_without(
-    curves: _Curves, program: Program, at: Floats, fixed: int, left: float
-) -> float | None:
-    """The price of money where all arms but ``fixed`` share ``left``; None where not found."""
-    low, high = program.lower[:, 0].copy(), _open(program)
-    x, others = np.clip(at, low, np.maximum(high, low)), np.arange(at.size) != fixed
-    if not others.any() or low[others].sum() > left or high[others].sum() < left:
+def _price_without(plan: Plan, curves: _Curves, fixed: int, spend: float) -> float | None:
+    """The others' price of money where arm ``fixed`` spends so much; None where none is common."""
+    program, options = plan.program, plan.problem.options
+    lower, upper = program.lower.copy(), program.upper.copy()
+    lower[fixed] = upper[fixed] = spend
+    task = replace(program, lower=lower, upper=upper, current=None)
+    try:
+        x = solve(task, replace(options, method="auto", gap=SOLVED)).spend
+    except Infeasible:
         return None
-    x[fixed] = at[fixed]
-    for _ in range(STEPS):
-        slope, bend = curves.slope(np.maximum(x, 1e-300)), curves.curvature(np.maximum(x, 1e-12))
-        usable = others & np.isfinite(slope) & np.isfinite(bend) & (bend < 0.0)
-        if not usable.any():
-            return None
-        free = usable & _inside(x, low, high, slope, usable)
-        if not free.any():
-            return None
-        short = left - float(x[others].sum())
-        weight = -1.0 / bend[free]
-        price = (float((slope[free] * weight).sum()) - short) / float(weight.sum())
-        moved = x.copy()
-        moved[free] = np.clip(x[free] + (slope[free] - price) * weight, low[free], high[free])
-        # Never more than half of the way to nothing: slopes there are of another order.
-        moved = np.where(free, np.maximum(moved, np.maximum(0.2 * x, low)), moved)
-        done = np.abs(moved - x).max() <= SOLVED * left and abs(short) <= SOLVED * left
-        x = moved
-        if done:
-            between = free & (x > low + SOLVED * left) & (x < high - SOLVED * left)
-            found = curves.slope(x)[between]
-            if not found.size or np.ptp(found) > 1e-5 * float(found.mean()):
-                return None
-            return float(np.median(found))
-    return None
+    near = NEAR * max(plan.best.money, 1e-12)
+    return _common(curves.slope(x)[(x > lower[:, 0] + near) & (x < upper[:, 0] - near)])
 
 
-def _open(program: Program) -> Floats:
-    own = np.array([by not in ("", "budget") for by in program.upper_by])
-    return np.asarray(np.where(own, program.upper[:, 0], np.inf))
-
-
-def _inside(
-    x: Floats, low: Floats, high: Floats, slope: Floats, usable: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Arms that are between their bounds, or would leave the one that they are at."""
-    between = usable & (x > low) & (x < high)
-    price = float(np.median(slope[between])) if between.any() else float(np.median(slope[usable]))
-    return np.asarray(between | ((x <= low) & (slope > price)) | ((x >= high) & (slope < price)))
+def _common(slopes: Floats) -> float | None:
+    """One price that all slopes agree on; None where they do not, or there are none."""
+    middle = float(np.median(slopes)) if slopes.size else 0.0
+    return middle if middle > 0.0 and np.ptp(slopes) <= ALIKE * middle else None
 
 
 def price_of_money(plan: Plan) -> float | None:
@@ -247,10 +212,8 @@ def price_of_money(plan: Plan) -> float | None:
         return None
     free = np.array([not names for names in plan.held]) & (spend[:, 0] > 0.0)
     free &= np.isfinite(slopes[:, 0])
-    found = slopes[free, 0]
-    if found.size:
-        middle = float(np.median(found))
-        return middle if np.ptp(found) <= ALIKE * abs(middle) and middle > 0.0 else None
+    if free.any():
+        return _common(slopes[free, 0])
     if plan.problem.goal.goal != "maximize_outcome":
         return None
     price = plan.budget_price

@@ -39,7 +39,7 @@ from shared.plan.optimize import make_plan, summary
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
 from shared.plan.rows import by_arm, warned
-from shared.plan.score import MIN_DRAWS, Score, finite, interval
+from shared.plan.score import MIN_DRAWS, Score, finite, interval, quotient
 from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
 from shared.problem.arms import arms_of
@@ -79,7 +79,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     """
     plan = make_plan(problem)
     deadline = work.now() + problem.options.time_limit_s
-    warnings = warned(problem.warnings)
+    warnings = list(problem.warnings)
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]
     return {
@@ -91,7 +91,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
         "bands": _bands(plan),
         "information": _information(plan, warnings),
         "cautious": _cautious(plan, warnings),
-        "warnings": warnings,
+        "warnings": warned(warnings),
         "curves_version": problem.curves_version,
     }
 
@@ -100,7 +100,9 @@ def _names(problem: Problem) -> list[str]:
     return [arm.name for arm in arms_of(problem)]
 
 
-def _elasticities(plan: Plan, deadline: float, warnings: list[dict[str, str]]) -> list[_Elasticity]:
+def _elasticities(
+    plan: Plan, deadline: float, warnings: list[tuple[str, str]]
+) -> list[_Elasticity]:
     parameters = list(parameters_of(plan.problem))
     task = one_budget(plan.program)
     if task is not None:
@@ -112,7 +114,7 @@ def _elasticities(plan: Plan, deadline: float, warnings: list[dict[str, str]]) -
             f"The time limit left no room for {missing} of {len(found)} parameters: they are null. "
             "A longer solver.time_limit_s gives all."
         )
-        warnings.append({"code": "sensitivity_cut_short", "message": text})
+        warnings.append(("sensitivity_cut_short", text))
     return found
 
 
@@ -185,7 +187,7 @@ def _bands(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
+def _information(plan: Plan, warnings: list[tuple[str, str]]) -> dict[str, Any] | None:
     problem = plan.problem
     found = None
     task = one_budget(plan.program)
@@ -196,7 +198,7 @@ def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] |
             "The value of knowing a curve exactly is told for one budget in one period, with at "
             f"least {MIN_DRAWS} draws, at most {MOST_CHANNELS} channels and money left to move."
         )
-        warnings.append({"code": "no_value_of_information", "message": text})
+        warnings.append(("no_value_of_information", text))
         return None
     rows = [
         {"channel": name, "gain": float(gain), "gain_share": finite(gain / plan.best.total)}
@@ -209,7 +211,7 @@ def _information(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] |
     }
 
 
-def _cautious(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | None:
+def _cautious(plan: Plan, warnings: list[tuple[str, str]]) -> dict[str, Any] | None:
     """The plan that is best on average beside the one that is best in the worst tenth."""
     problem = plan.problem
     if problem.draws < MIN_DRAWS:
@@ -218,7 +220,7 @@ def _cautious(plan: Plan, warnings: list[dict[str, str]]) -> dict[str, Any] | No
     try:
         second = make_plan(replace(_brief(problem), risk=other), plan.best.spend)
     except MarginalError as error:
-        warnings.append({"code": "no_cautious_plan", "message": str(error)})
+        warnings.append(("no_cautious_plan", str(error)))
         return None
     mean, careful = (plan, second) if other is CAUTIOUS else (second, plan)
     return {
@@ -255,18 +257,18 @@ class _Elasticity:
 
     Attributes
     ----------
+    how
+        ``"derivative"`` or ``"resolved"``.
     spend
         (A,) relative change of each arm's spend; of its share of all money where it spends nothing.
     outcome
         Relative change of the expected outcome of the best plan.
-    how
-        ``"derivative"`` or ``"resolved"``.
     """
 
     parameter: Parameter
-    spend: Floats | None
-    outcome: float | None
     how: str
+    spend: Floats | None = None
+    outcome: float | None = None
 
 
 def by_derivative(
@@ -280,7 +282,6 @@ def by_derivative(
     bound = task.spend_all or float(x.sum()) >= task.budget - slack
     curvature = _curvature(task, x)
     free &= curvature < 0.0
-    total = plan.best.total
     slopes, names = task.marginal(x), _names(problem)
     out: list[_Elasticity] = []
     for parameter in parameters:
@@ -288,7 +289,7 @@ def by_derivative(
             up = one_budget(lower(moved(problem, parameter, 1.0 + STEP)))
             down = one_budget(lower(moved(problem, parameter, 1.0 - STEP)))
         except ValueError:
-            out.append(_Elasticity(parameter, None, None, "derivative"))
+            out.append(_Elasticity(parameter, "derivative"))
             continue
         assert up is not None  # curves alone were moved
         assert down is not None
@@ -304,9 +305,8 @@ def by_derivative(
             step[j] -= turn * inverse[j]
         moving = step != 0.0
         shift = float((slopes[moving] * step[moving]).sum())
-        out.append(
-            _Elasticity(parameter, _relative(step, x), _ratio(gain + shift, total), "derivative")
-        )
+        relative = _relative(step, x), quotient(gain + shift, plan.best.total)
+        out.append(_Elasticity(parameter, "derivative", *relative))
     return out
 
 
@@ -318,36 +318,27 @@ def by_solving(plan: Plan, parameters: Sequence[Parameter], deadline: float) -> 
     for done, parameter in enumerate(parameters):
         left = deadline - work.now()
         share = left / (2.0 * (len(parameters) - done))
-        if left <= 0.0:
-            out.append(_Elasticity(parameter, None, None, "resolved"))
-            continue
         timed = replace(problem, options=replace(options, time_limit_s=max(3.0 * share, 1e-3)))
-        sides = [
-            _solved(timed, parameter, factor, plan.best.spend)
-            for factor in (1.0 + RESOLVED_STEP, 1.0 - RESOLVED_STEP)
-        ]
-        if sides[0] is None or sides[1] is None:
-            out.append(_Elasticity(parameter, None, None, "resolved"))
+        both = (1.0 + RESOLVED_STEP, 1.0 - RESOLVED_STEP)
+        try:
+            moves = [moved(timed, parameter, factor) for factor in both if left > 0.0]
+            sides = [_solved(move, plan.best.spend) for move in moves]
+        except (MarginalError, ValueError):
+            sides = []
+        if not sides:
+            out.append(_Elasticity(parameter, "resolved"))
             continue
-        (up, gained), (down, lost) = sides[0], sides[1]
+        (up, gained), (down, lost) = sides
         step = (up - down) / (2.0 * RESOLVED_STEP)
         change = (gained - lost) / (2.0 * RESOLVED_STEP)
-        out.append(
-            _Elasticity(
-                parameter, _relative(step, base), _ratio(change, plan.best.total), "resolved"
-            )
-        )
+        relative = _relative(step, base), quotient(change, plan.best.total)
+        out.append(_Elasticity(parameter, "resolved", *relative))
     return out
 
 
-def _solved(
-    problem: Problem, parameter: Parameter, factor: float, start: Floats
-) -> tuple[Floats, float] | None:
-    try:
-        other = make_plan(moved(problem, parameter, factor), start)
-    except (MarginalError, ValueError):
-        return None
-    return other.best.spend.sum(axis=1), other.best.total
+def _solved(problem: Problem, start: Floats) -> tuple[Floats, float]:
+    best = make_plan(problem, start).best
+    return best.spend.sum(axis=1), best.total
 
 
 def _curvature(task: OneBudget, x: Floats) -> Floats:
@@ -362,8 +353,3 @@ def _relative(step: Floats, spend: Floats) -> Floats:
     """Relative to each arm's own spend; to all money where it spends nothing."""
     whole = max(float(spend.sum()), 1e-300)
     return np.asarray(step / np.where(spend > 1e-9 * whole, spend, whole))
-
-
-def _ratio(change: float, of: float) -> float | None:
-    value = change / of if of else float("nan")
-    return value if np.isfinite(value) else None
