@@ -10,8 +10,9 @@ and closer grids around its best points, so that curves of any shape are searche
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from sys import maxsize
 from typing import Any
 
 import numpy as np
@@ -180,23 +181,13 @@ class _ShiftSearch:
         candidates = list(zip(best.tolist(), picked[finer].tolist(), where.tolist(), strict=True))
         if self.program.discrete:
             # What is only allowed at steps: every point of the grid may be the best allowed one.
-            flat = np.argsort(-gains, axis=None, kind="stable")[: 10 * CHECKED]
-            rows, columns = np.unravel_index(flat, gains.shape)
-            candidates += zip(
-                gains[rows, columns].tolist(),
-                picked[rows].tolist(),
-                amounts[rows, columns].tolist(),
-                strict=True,
-            )
+            rest = np.argsort(-gains, axis=None, kind="stable")[: 10 * CHECKED]
         else:
             rest = tops[KEPT:CHECKED]
-            at = gains[rest].argmax(axis=1)
-            candidates += zip(
-                gains[rest, at].tolist(),
-                picked[rest].tolist(),
-                amounts[rest, at].tolist(),
-                strict=True,
-            )
+            rest = rest * gains.shape[1] + gains[rest].argmax(axis=1)
+        rows, columns = np.unravel_index(rest, gains.shape)
+        more = gains[rows, columns], picked[rows], amounts[rows, columns]
+        candidates += zip(*(column.tolist() for column in more), strict=True)
         candidates.sort(key=lambda item: -item[0])
         for guess, shift, amount in candidates[: 10 * CHECKED]:
             if not guess > enough:
@@ -238,13 +229,13 @@ class _ShiftSearch:
             below = low[:, None] + (kept - low)[:, None] * FINER
             above = kept[:, None] + (high - kept)[:, None] * FINER[1:]
             amounts = np.concatenate([below, above], axis=1)
-            gains = self._gains(shifts, picked, amounts, None)
+            gains = self._gains(shifts, picked, amounts)
         at = gains.argmax(axis=1)
         better = gains[rows, at] >= best
         return np.where(better, gains[rows, at], best), np.where(better, amounts[rows, at], kept)
 
     def _gains(
-        self, shifts: _Shifts, picked: NDArray[np.intp], amounts: Floats, cap: int | None
+        self, shifts: _Shifts, picked: NDArray[np.intp], amounts: Floats, cap: int = maxsize
     ) -> Floats:
         """(m, K) gain in the objective of shifts ``picked`` by ``amounts``; -inf if not allowed."""
         if not self._whole:
@@ -258,7 +249,7 @@ class _ShiftSearch:
         return out
 
     def _separable(
-        self, shifts: _Shifts, picked: NDArray[np.intp], amounts: Floats, cap: int | None
+        self, shifts: _Shifts, picked: NDArray[np.intp], amounts: Floats, cap: int
     ) -> Floats:
         program = self.program
         u = program.widened(self.spend)
@@ -270,9 +261,9 @@ class _ShiftSearch:
             for arm in np.unique(ends[ends < shifts.arms]).tolist():
                 rows = np.flatnonzero(ends == arm)
                 step = sign * (shape[rows] @ program.carry[arm].T)  # (m, H)
-                value = _Own(program, arm, None if cap is None else max(cap // max(heavy, 1), 1))
+                value = _own_curve(program, arm, max(cap // max(heavy, 1), 1))
                 points = z[arm] + amounts[rows][:, :, None] * step[:, None, :]
-                gain = value.at(np.maximum(points, 0.0)) - value.at(z[arm][None, None, :])
+                gain = value(np.maximum(points, 0.0)) - value(z[arm][None, None, :])
                 brought[rows] += (gain * program.weight[arm]).sum(axis=2)
         spent = np.zeros(amounts.shape)
         spent += np.where(shifts.source[picked] == shifts.arms, 1.0, 0.0)[:, None] * amounts
@@ -298,31 +289,23 @@ def _grid(shifts: _Shifts, picked: NDArray[np.intp]) -> Floats:
     return np.sort(np.concatenate([amounts, special], axis=1), axis=1)
 
 
-class _Own:
-    """The expected response of one arm at any points."""
+def _own_curve(program: Program, arm: int, most: int) -> Callable[[Floats], Floats]:
+    """The expected response of one arm at any points, by no more than ``most`` of its draws."""
+    curve: Any = program.curves.take([arm])
+    count = 1
+    if program.draws is not None:
+        curve, count = program.draws.column(arm), program.draws.draws
+        if most < count and curve.closed_form():
+            few = np.linspace(0, count - 1, most).astype(int)
+            curve, count = curve.each(lambda own: own[few]), most
+    step = max(1, AT_ONCE // count)
 
-    def __init__(self, program: Program, arm: int, draws: int | None) -> None:
-        self._curve: Any
-        if program.draws is None:
-            self._curve = program.curves.take([arm])
-            self._count = 1
-            return
-        self._curve = program.draws.column(arm)
-        self._count = program.draws.draws
-        if draws is not None and draws < self._count and self._curve.closed_form():
-            few = np.linspace(0, self._count - 1, draws).astype(int)
-            self._curve = self._curve.each(lambda own: own[few])
-            self._count = draws
-
-    def at(self, points: Floats) -> Floats:
-        """The mean over the draws; the shape of ``points``."""
+    def at(points: Floats) -> Floats:
         flat = points.reshape(-1, 1)
-        step = max(1, AT_ONCE // self._count)
-        parts = [
-            np.asarray(self._curve.value(flat[i : i + step])).mean(axis=1)
-            for i in range(0, flat.shape[0], step)
-        ]
+        parts = [curve.value(flat[i : i + step]).mean(axis=1) for i in range(0, len(flat), step)]
         return np.asarray(np.concatenate(parts).reshape(points.shape))
+
+    return at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -417,28 +400,21 @@ def _room(program: Program, spend: Floats, source: Ints, target: Ints, shape: Fl
     most = np.full(source.size, FREE * max(float(spend.sum()), program.scale))
     cells = program.rows.matrix.reshape(-1, program.arms, periods)
     own = np.concatenate([cells[:, :arms], np.zeros((len(cells), 1, periods))], axis=1)
-    boxes = []
-    for s, parts in enumerate(program.sums):
-        whole = cells[:, arms + s]
-        for part in parts:
-            own[:, part] += whole
-        inside = np.zeros(arms + 1)
-        inside[list(parts)] = 1.0
-        boxes.append((inside, arms + s))
-    # Rows and the boxes of sums: how much one unit moves them, and how far they are from either end
-    level = program.rows.matrix @ u.ravel()
-    for r in range(len(cells)):
-        moved = (shape * (own[r][target] - own[r][source])).sum(axis=1)
-        room = (program.rows.upper[r] - level[r], level[r] - program.rows.lower[r])
-        most = _within(most, moved, *room, hair)
-    for inside, arm in boxes:
-        way = inside[target] - inside[source]
-        for t in range(periods):
-            room = (program.upper[arm, t] - u[arm, t], u[arm, t] - program.lower[arm, t])
-            most = _within(most, way * shape[:, t], *room, hair)
     ends = np.unique(np.concatenate([source, target]))
-    for arm in ends[ends < arms].tolist():
-        way = (target == arm).astype(float) - (source == arm)
+    boxes: list[tuple[int, tuple[int, ...]]] = [(a, (a,)) for a in ends[ends < arms].tolist()]
+    for arm, parts in enumerate(program.sums, arms):
+        for part in parts:
+            own[:, part] += cells[:, arm]
+        boxes.append((arm, parts))
+    # How much one unit moves each row and box, and how far it is from either end.
+    level = program.rows.matrix @ u.ravel()
+    for row, low, here, high in zip(
+        own, program.rows.lower, level, program.rows.upper, strict=True
+    ):
+        moved = (shape * (row[target] - row[source])).sum(axis=1)
+        most = _within(most, moved, high - here, here - low, hair)
+    for arm, parts in boxes:
+        way = np.isin(target, parts).astype(float) - np.isin(source, parts)
         for t in range(periods):
             room = (program.upper[arm, t] - u[arm, t], u[arm, t] - program.lower[arm, t])
             most = _within(most, way * shape[:, t], *room, hair)
