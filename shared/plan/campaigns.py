@@ -22,7 +22,7 @@ from shared.errors import MarginalError
 from shared.plan.caution import THIN_EVIDENCE
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.rows import allocation, by_channel, warned
-from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, totals
+from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, share_better, totals
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
 from shared.problem.arms import freed
 from shared.problem.model import Channel, Goal, Problem, Risk
@@ -63,19 +63,17 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     own = None if plan is None else spend_of(problem, plan)
     measure = yardstick(problem)
     best = make_plan(problem)
-    now = best.current
-    today = None if now is None else now.spend
-    below = []
-    if today is not None and now is not None:
-        below = _splits(problem, measure, today, now, problem.options.time_limit_s)
-    spends = {
-        "current": today,
-        "within": None if today is None else _together(today, below),
-        "recommended": best.best.spend,
-        "yours": own,
-    }
+    now, below, within = best.current, list[_Split](), None
+    if now is not None:
+        below = list(_splits(_Bench(problem, measure, now), problem.options.time_limit_s))
+        within = now.spend.copy()
+        for split in below:
+            within[split.arms] = split.spend
     scores = {
-        name: None if spend is None else measure.score(spend) for name, spend in spends.items()
+        "current": now,
+        "within": None if within is None else measure.score(within),
+        "recommended": measure.score(best.best.spend),
+        "yours": None if own is None else measure.score(own),
     }
     rows = {
         name: None if found is None else _arm_rows(problem, found) for name, found in scores.items()
@@ -91,7 +89,7 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     return {
         "ranked_at": basis,
         "ranking": _ranking(problem, measure, at, rows[basis] or []),
-        "within": [_within(problem, split, names) for split in below if not split.refused],
+        "within": [split.told for split in below if split.told],
         "predictions": [
             {
                 "channel": channel,
@@ -104,13 +102,6 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
         "warnings": warned(problem.warnings, _notes(problem, now is not None, below)),
         "curves_version": problem.curves_version,
     }
-
-
-def _together(today: Floats, below: Sequence[_Split]) -> Floats:
-    spend = today.copy()
-    for split in below:
-        spend[list(split.arms)] = split.spend
-    return spend
 
 
 def _arm_rows(problem: Problem, score: Score) -> list[Row]:
@@ -214,43 +205,6 @@ def _rank_ranges(slopes: Floats | None) -> tuple[list[int] | None, list[int] | N
     return low.astype(int).tolist(), high.astype(int).tolist()
 
 
-def _better(draws: Floats | None) -> float | None:
-    if draws is None:
-        return None
-    return float(np.mean(draws > 0) + 0.5 * np.mean(draws == 0))
-
-
-def _within(problem: Problem, split: _Split, names: Sequence[tuple[str, str | None]]) -> Row:
-    channel = problem.channels[split.channel]
-    periods = problem.horizon.periods
-    today = [periods * (c.current_spend or 0.0) for c in channel.campaigns]
-    spends = split.spend.sum(axis=1).tolist()
-    return {
-        "channel": channel.name,
-        "spend": float(sum(today)),
-        "gain": split.gain,
-        "gain_interval": interval(split.draws),
-        "probability_better": _better(split.draws),
-        "relative_gap": split.relative_gap,
-        "campaigns": [
-            {"campaign": names[a][1], "current_spend": now, "spend": then, "change": then - now}
-            for a, now, then in zip(split.arms, today, spends, strict=True)
-        ],
-        "moves": [
-            {
-                "from_campaign": names[move.giver][1],
-                "to_campaign": names[move.taker][1],
-                "amount": move.amount,
-                "gain": move.gain,
-                "gain_interval": interval(move.draws),
-                "probability_better": _better(move.draws),
-            }
-            for move in split.moves
-        ],
-        "pairs_left_out": split.left_out,
-    }
-
-
 def _notes(problem: Problem, known: bool, below: Sequence[_Split]) -> list[tuple[str, str]]:
     notes: list[tuple[str, str]] = []
     if not any(channel.campaigns for channel in problem.channels):
@@ -262,169 +216,130 @@ def _notes(problem: Problem, known: bool, below: Sequence[_Split]) -> list[tuple
             "plan's spend, and moves from today cannot be told."
         )
         notes.append(("no_current_spend", text))
-    for split in below:
-        name = problem.channels[split.channel].name
-        if split.refused:
-            notes.append(("no_split", f"{name}: {split.refused}"))
-            continue
-        better = _better(split.draws)
-        if split.gain > 0.0 and better is not None and better < THIN_EVIDENCE:
-            text = (
-                f"{name}: moving money between its campaigns is better in {better:.0%} of the "
-                f"draws only; under {THIN_EVIDENCE:.0%} the evidence does not support it."
-            )
-            notes.append(("evidence_too_thin_to_move", text))
-        if split.left_out:
-            text = f"{name}: {split.left_out} pairs of its campaigns were not looked at."
-            notes.append(("pairs_left_out", text))
-    return notes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _CampaignMove:
-    """The best amount (over the horizon) to take from arm ``giver`` and give to arm ``taker``.
-
-    ``gain`` (and ``draws`` (S,) of it) is what this move brings alone, from today's spend.
-    """
-
-    giver: int
-    taker: int
-    amount: float
-    gain: float
-    draws: Floats | None
+    return notes + [note for split in below for note in split.notes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Split:
-    """The best split of one channel's money among its campaigns.
+    """The best split of one channel's money: ``spend`` (len(arms), T), the answer's row (none where
+    there is no better split to tell of), and warnings."""
 
-    Attributes
-    ----------
-    channel, arms
-        Number of the channel, and of its arms.
-    spend
-        (len(arms), T).
-    gain, draws
-        Outcome over today's split of the same money, and (S,) of it.
-    relative_gap
-        Proven distance from the best split there is; None where no bound is proven.
-    moves
-        Single moves that gain, the best first.
-    left_out
-        Pairs that were not looked at.
-    refused
-        Why there is no better split than today's to tell of; empty where there is.
-    """
-
-    channel: int
-    arms: tuple[int, ...]
+    arms: list[int]
     spend: Floats
-    gain: float
-    draws: Floats | None
-    relative_gap: float | None
-    moves: tuple[_CampaignMove, ...]
-    left_out: int = 0
-    refused: str = ""
+    told: Row
+    notes: list[tuple[str, str]]
 
 
-def _splits(
-    problem: Problem, measure: Yardstick, today: Floats, now: Score, seconds: float
-) -> list[_Split]:
+def _splits(bench: _Bench, seconds: float) -> Iterator[_Split]:
     """One split for every channel with at least two campaigns.
 
-    Parameters
-    ----------
-    today
-        (A, T) current spend, which ``now`` is the score of.
-    seconds
-        Shared out among the channels: for the split of each, and as much again for its pairs.
+    ``seconds`` are shared out among them: for the split of each, and as much again for its pairs.
     """
-    placed = [
-        (i, arms)
-        for i, (channel, arms) in enumerate(by_channel(problem))
-        if len(channel.campaigns) > 1
-    ]
-    each = seconds / max(len(placed), 1)
-    return [_split(problem, measure, today, now, i, tuple(arms), each) for i, arms in placed]
+    several = [own for own in by_channel(bench.problem) if len(own[0].campaigns) > 1]
+    for channel, arms in several:
+        yield bench.split(channel, arms, seconds / len(several))
 
 
-def _gain_of(measure: Yardstick, spend: Floats, now: Score) -> tuple[float, Floats | None]:
-    """Outcome of ``spend`` (A, T) over that of ``now``: expected, and in each draw (S,)."""
-    then = measure.score(spend)
-    mine, before = then.total_draws(), now.total_draws()
-    draws = None if mine is None or before is None or mine.size < MIN_DRAWS else mine - before
-    return then.total - now.total, draws
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """Splits the money of channels among their campaigns, and measures it from today's plan."""
+
+    problem: Problem
+    measure: Yardstick
+    now: Score
+
+    def split(self, channel: Channel, arms: list[int], seconds: float) -> _Split:
+        name, today = channel.name, self.now.spend[arms]
+        refused = "It spends nothing today."
+        if float(today.sum()) > 0.0:
+            part = _held(self.problem, channel, range(len(arms)), today, seconds)
+            try:
+                plan, refused = make_plan(part, today), ""
+            except MarginalError as error:
+                refused = f"Its limits allow no split of today's money: {error}"
+        if refused:
+            return _Split(arms, today, {}, [("no_split", f"{name}: {refused}")])
+        best, proof, until = plan.best.spend, plan.certificate, work.now() + seconds
+        gap = float(proof.relative_gap) if proof.proven else None
+        gained = self._gained(arms, best)
+        moves, left_out = self._moves(channel, arms, best, until)
+        # Never worse than today: interactions, set aside in the split, may speak against it, or
+        # time ran out before a better one was found.
+        if gained["gain"] < 0.0:
+            best, gap, gained = today, None, self._gained(arms, today)
+        periods = self.problem.horizon.periods
+        spent = [periods * (c.current_spend or 0.0) for c in channel.campaigns]
+        told = {
+            "channel": name,
+            "spend": float(sum(spent)),
+            **gained,
+            "relative_gap": gap,
+            "campaigns": [
+                {"campaign": c.name, "current_spend": now, "spend": then, "change": then - now}
+                for c, now, then in zip(
+                    channel.campaigns, spent, best.sum(axis=1).tolist(), strict=True
+                )
+            ],
+            "moves": moves,
+            "pairs_left_out": left_out,
+        }
+        return _Split(arms, best, told, list(_doubts(told)))
+
+    def _gained(self, arms: list[int], spend: Floats) -> Row:
+        """What other spend (len(arms), T) of some arms brings over today's."""
+        moved = self.now.spend.copy()
+        moved[arms] = spend
+        then = self.measure.score(moved)
+        mine, before = then.total_draws(), self.now.total_draws()
+        draws = None if mine is None or before is None else mine - before
+        return {
+            "gain": then.total - self.now.total,
+            "gain_interval": interval(draws),
+            "probability_better": share_better(draws),
+        }
+
+    def _moves(
+        self, channel: Channel, arms: list[int], best: Floats, until: float
+    ) -> tuple[list[Row], int]:
+        """The best amounts (over the horizon) to move between two campaigns, each alone and from
+        today's spend, and how many pairs were not looked at."""
+        pairs = list(_pairs(arms, self.now.spend, best, self.now))
+        names, whole = [c.name for c in channel.campaigns], float(self.now.spend[arms].sum())
+        found, looked = list[Row](), 0
+        for pair in pairs[:_MOST_MOVES]:
+            if work.now() > until:
+                break
+            looked += 1
+            both = [arms[i] for i in pair]
+            today = self.now.spend[both]
+            if float(today.sum()) <= 0.0:
+                continue
+            part = _held(self.problem, channel, pair, today, _SECONDS)
+            try:
+                spend = make_plan(part).best.spend
+            except MarginalError:  # the two cannot share what they spend today; others may
+                continue
+            given = float((today[0] - spend[0]).sum())
+            gained = self._gained(both, spend)
+            if gained["gain"] <= 0.0 or abs(given) <= _LEAST * whole:
+                continue
+            giver, taker = (names[i] for i in (pair if given > 0.0 else pair[::-1]))
+            move = {"from_campaign": giver, "to_campaign": taker, "amount": abs(given)}
+            found.append({**move, **gained})
+        found.sort(key=lambda move: -move["gain"])
+        return found, len(pairs) - looked
 
 
-def _split(
-    problem: Problem,
-    measure: Yardstick,
-    today: Floats,
-    now: Score,
-    channel: int,
-    arms: tuple[int, ...],
-    seconds: float,
-) -> _Split:
-    at = list(arms)
-    kept = _Split(channel, arms, today[at], 0.0, None, None, ())
-    if float(today[at].sum()) <= 0.0:
-        return replace(kept, refused="It spends nothing today.")
-    part = _held(problem, problem.channels[channel], range(len(arms)), today[at], seconds)
-    try:
-        plan = make_plan(part, today[at])
-    except MarginalError as error:
-        return replace(kept, refused=f"Its limits allow no split of today's money: {error}")
-    moved = today.copy()
-    moved[at] = plan.best.spend
-    gain, draws = _gain_of(measure, moved, now)
-    until = work.now() + seconds
-    proof = plan.certificate
-    gap = float(proof.relative_gap) if proof.proven else None
-    moves, left_out = _moves(problem, measure, today, now, channel, arms, plan.best.spend, until)
-    # Never worse than today: interactions, set aside in the split, may speak against it, or time
-    # ran out before a better one was found.
-    if gain < 0.0:
-        moved, gain, gap = today, 0.0, None
-        draws = None if draws is None else np.zeros_like(draws)
-    return _Split(channel, arms, moved[at], gain, draws, gap, moves, left_out)
-
-
-def _moves(
-    problem: Problem,
-    measure: Yardstick,
-    today: Floats,
-    now: Score,
-    channel: int,
-    arms: tuple[int, ...],
-    best: Floats,
-    until: float,
-) -> tuple[tuple[_CampaignMove, ...], int]:
-    """Single moves between two campaigns that gain, and how many pairs were not looked at."""
-    pairs = list(_pairs(arms, today, best, now))
-    found: list[_CampaignMove] = []
-    looked = 0
-    for i, j in pairs[:_MOST_MOVES]:
-        if work.now() > until:
-            break
-        looked += 1
-        both = [arms[i], arms[j]]
-        if float(today[both].sum()) <= 0.0:
-            continue
-        part = _held(problem, problem.channels[channel], (i, j), today[both], _SECONDS)
-        try:
-            spend = make_plan(part).best.spend
-        except MarginalError:  # the two cannot share what they spend today; others may
-            continue
-        moved = today.copy()
-        moved[both] = spend
-        given = float((today[both[0]] - spend[0]).sum())
-        gain, draws = _gain_of(measure, moved, now)
-        if gain <= 0.0 or abs(given) <= _LEAST * float(today[list(arms)].sum()):
-            continue
-        giver, taker = both if given > 0.0 else both[::-1]
-        found.append(_CampaignMove(giver, taker, abs(given), gain, draws))
-    found.sort(key=lambda move: -move.gain)
-    return tuple(found), len(pairs) - looked
+def _doubts(told: Row) -> Iterator[tuple[str, str]]:
+    name, better, left_out = told["channel"], told["probability_better"], told["pairs_left_out"]
+    if told["gain"] > 0.0 and better is not None and better < THIN_EVIDENCE:
+        text = (
+            f"{name}: moving money between its campaigns is better in {better:.0%} of the "
+            f"draws only; under {THIN_EVIDENCE:.0%} the evidence does not support it."
+        )
+        yield "evidence_too_thin_to_move", text
+    if left_out:
+        yield "pairs_left_out", f"{name}: {left_out} pairs of its campaigns were not looked at."
 
 
 def _pairs(

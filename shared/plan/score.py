@@ -25,6 +25,7 @@ __all__ = [
     "interval",
     "quotient",
     "score",
+    "share_better",
     "today_scaled",
     "totals",
 ]
@@ -190,11 +191,11 @@ def today_scaled(by_period: Program, plan: Score, current: Score | None) -> dict
         "outcome_interval": interval(other),
         "uplift": plan.total - scaled.total,
         "uplift_interval": interval(gain),
-        "probability_better": _share_better(gain),
+        "probability_better": share_better(gain),
     }
 
 
-def _share_better(gain: Floats | None) -> float | None:
+def share_better(gain: Floats | None) -> float | None:
     """Share of draws in which a plan is better than another; None with too few to say.
 
     A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
@@ -245,5 +246,5 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
         "profit": None if value is None else value - plan.counted,
         "roas": quotient(efficient if valued is None else valued, plan.counted),
         "cpa": quotient(plan.counted, efficient),
-        "probability_better": _share_better(gain),
+        "probability_better": share_better(gain),
     }
