@@ -33,6 +33,7 @@ Row = dict[str, Any]
 
 _STEP = 1e-5  # of the spend, for slopes in single draws
 _PLANS = ("current", "within", "recommended", "yours")
+_TOLD = ("spend", "outcome", "outcome_interval", "marginal_return", "average_return")
 
 _MOST_MOVES = 10
 """Pairs of campaigns of one channel that are looked at."""
@@ -63,42 +64,38 @@ def campaigns(problem: Problem, plan: Mapping[str, Amounts] | None = None) -> di
     own = None if plan is None else spend_of(problem, plan)
     measure = yardstick(problem)
     best = make_plan(problem)
-    now, below, within = best.current, list[_Split](), None
+    now, below = best.current, list[_Split]()
+    scores = {"recommended": measure.score(best.best.spend)}
+    if own is not None:
+        scores["yours"] = measure.score(own)
     if now is not None:
         below = list(_splits(_Bench(problem, measure, now), problem.options.time_limit_s))
         within = now.spend.copy()
         for split in below:
             within[split.arms] = split.spend
-    scores = {
-        "current": now,
-        "within": None if within is None else measure.score(within),
-        "recommended": measure.score(best.best.spend),
-        "yours": None if own is None else measure.score(own),
-    }
-    rows = {
-        name: None if found is None else _arm_rows(problem, found) for name, found in scores.items()
-    }
+        scores |= {"current": now, "within": measure.score(within)}
+    rows = {name: _arm_rows(problem, found) for name, found in scores.items()}
+    plans: dict[str, Row | None] = dict.fromkeys(_PLANS)
+    for name, found in scores.items():
+        broken = violations(measure, found.spend)
+        told: Row = {"totals": totals(problem, found, now), "violations": broken}
+        if name == "recommended":
+            told |= {"status": best.status, "certificate": certificate_of(best)}
+        plans[name] = told
     basis = "recommended" if now is None else "current"
-    at = best.best if now is None else now
-    told = {name: _plan(problem, measure, found, now) for name, found in scores.items()}
-    recommended = told["recommended"]
-    if recommended is not None:
-        recommended["status"] = best.status
-        recommended["certificate"] = certificate_of(best)
-    names = [(row["channel"], row["campaign"]) for row in rows["recommended"] or ()]
     return {
         "ranked_at": basis,
-        "ranking": _ranking(problem, measure, at, rows[basis] or []),
+        "ranking": _ranking(problem, measure, scores[basis], rows[basis]),
         "within": [split.told for split in below if split.told],
         "predictions": [
             {
-                "channel": channel,
-                "campaign": campaign,
-                **{name: _predicted(rows[name], a) for name in _PLANS},
+                "channel": row["channel"],
+                "campaign": row["campaign"],
+                **{p: {k: rows[p][a][k] for k in _TOLD} if p in rows else None for p in _PLANS},
             }
-            for a, (channel, campaign) in enumerate(names)
+            for a, row in enumerate(rows["recommended"])
         ],
-        "plans": told,
+        "plans": plans,
         "warnings": warned(problem.warnings, _notes(problem, now is not None, below)),
         "curves_version": problem.curves_version,
     }
@@ -116,54 +113,34 @@ def _arm_rows(problem: Problem, score: Score) -> list[Row]:
     return found
 
 
-def _plan(
-    problem: Problem, measure: Yardstick, found: Score | None, now: Score | None
-) -> Row | None:
-    if found is None:
-        return None
-    return {"totals": totals(problem, found, now), "violations": violations(measure, found.spend)}
-
-
-def _predicted(rows: Sequence[Row] | None, arm: int) -> Row | None:
-    if rows is None:
-        return None
-    kept = ("spend", "outcome", "outcome_interval", "marginal_return", "average_return")
-    return {field: rows[arm][field] for field in kept}
-
-
 def _ranking(problem: Problem, measure: Yardstick, at: Score, rows: Sequence[Row]) -> list[Row]:
     """All arms that are not left out, the highest marginal return first; ranks over the draws say
     how sure that is."""
     kept = [a for a, arm in enumerate(problem.arms) if not arm.excluded]
-    rows = [rows[a] for a in kept]
     slopes, returns = (None if x is None else x[:, kept] for x in _draws_of(measure, at))
-    least, most = _rank_ranges(slopes)
+    ranges = None if slopes is None else _rank_ranges(slopes)
+    rows = [rows[a] for a in kept]
     # An infinitely steep curve (a power of nothing spent) comes first and has no number.
     steep = [np.inf if r["marginal_return"] is None else r["marginal_return"] for r in rows]
     order = sorted(range(len(rows)), key=lambda a: -steep[a])
     average = [-np.inf if r["average_return"] is None else r["average_return"] for r in rows]
     by_average = sorted(range(len(rows)), key=lambda a: -average[a])
-    whole = at.total
+
+    def likely(draws: Floats | None, a: int, name: str) -> list[float] | None:
+        return None if draws is None or rows[a][name] is None else interval(draws[:, a])
+
+    told = ("channel", "campaign", "spend", "outcome", "marginal_return", "average_return")
     return [
         {
-            "rank": rank + 1,
-            "rank_interval": None if least is None or most is None else [least[a], most[a]],
+            "rank": rank,
+            "rank_interval": None if ranges is None else ranges[a],
             "average_rank": None if rows[a]["average_return"] is None else by_average.index(a) + 1,
-            "channel": rows[a]["channel"],
-            "campaign": rows[a]["campaign"],
-            "spend": rows[a]["spend"],
-            "outcome": rows[a]["outcome"],
-            "outcome_share": quotient(rows[a]["outcome"], whole),
-            "marginal_return": rows[a]["marginal_return"],
-            "marginal_interval": None
-            if slopes is None or rows[a]["marginal_return"] is None
-            else interval(slopes[:, a]),
-            "average_return": rows[a]["average_return"],
-            "average_interval": None
-            if returns is None or rows[a]["average_return"] is None
-            else interval(returns[:, a]),
+            **{k: rows[a][k] for k in told},
+            "outcome_share": quotient(rows[a]["outcome"], at.total),
+            "marginal_interval": likely(slopes, a, "marginal_return"),
+            "average_interval": likely(returns, a, "average_return"),
         }
-        for rank, a in enumerate(order)
+        for rank, a in enumerate(order, start=1)
     ]
 
 
@@ -180,10 +157,8 @@ def _draws_of(measure: Yardstick, at: Score) -> tuple[Floats | None, Floats | No
     before = at.draws.sum(axis=2)
     slopes = np.empty_like(before)
     # Arms do not touch one another but for interactions: then each is moved alone.
-    groups = (
-        [np.arange(len(sums))] if at.alone is None else [np.array([a]) for a in range(len(sums))]
-    )
-    for group in groups:
+    every = np.arange(len(sums))
+    for group in [every] if at.alone is None else every[:, None]:
         moved = spend.copy()
         moved[group] += (step[:, None] * share)[group]
         after = measure.score(moved).draws
@@ -196,13 +171,11 @@ def _draws_of(measure: Yardstick, at: Score) -> tuple[Floats | None, Floats | No
     return slopes, np.asarray(returns)
 
 
-def _rank_ranges(slopes: Floats | None) -> tuple[list[int] | None, list[int] | None]:
+def _rank_ranges(slopes: Floats) -> list[list[int]]:
     """The 90 % interval of each arm's rank by marginal return over the draws (S, A)."""
-    if slopes is None:
-        return None, None
     ranks = (-slopes).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") + 1
-    low, high = np.quantile(ranks, (0.05, 0.95), axis=0, method="inverted_cdf")
-    return low.astype(int).tolist(), high.astype(int).tolist()
+    ends = np.quantile(ranks, (0.05, 0.95), axis=0, method="inverted_cdf")
+    return [[int(low), int(high)] for low, high in np.transpose(ends)]
 
 
 def _notes(problem: Problem, known: bool, below: Sequence[_Split]) -> list[tuple[str, str]]:
