@@ -72,11 +72,6 @@ class Plan:
         return self.problem.goal.goal == "minimize_spend"
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The channels, in the order of the rows."""
-        return tuple(channel.name for channel in self.problem.channels)
-
-    @property
     def status(self) -> str:
         """How answers call it: ``"optimal"`` or ``"feasible"``."""
         return "optimal" if self.optimal else "feasible"

@@ -25,14 +25,16 @@ from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.plan import Plan
 from shared.plan.rows import allocation, by_arm, infeasible, warned
-from shared.plan.score import Score, finite, quotient, totals
+from shared.plan.score import finite, quotient, totals
 from shared.plan.sweep import Allowance, sweep
 from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
+from shared.problem.lower import lower
 from shared.problem.model import Goal, Problem, Risk, Weights
 
 __all__ = ["KINDS", "Variant", "compare", "frontier"]
 
 Floats = NDArray[np.float64]
+Row = dict[str, Any]
 T = TypeVar("T")
 
 LEAST = 1e-6
@@ -56,7 +58,7 @@ def compare(
     variants: Sequence[Variant],
     budgets: Sequence[float] = (),
     between: tuple[str, int] | None = None,
-) -> dict[str, Any]:
+) -> Row:
     """The answer to ``POST /scenarios``: base, scenarios, budget sweep and frontier.
 
     A scenario (or a budget) that no plan can satisfy does not spoil the others: its ``status`` is
@@ -70,11 +72,11 @@ def compare(
         A problem contradicts itself; pointers begin with ``/base`` or ``/scenarios/{number}``.
     """
     reference = _told_at("/base", lambda: make_plan(base))
-    allowed = Allowance(len(variants))
+    allowed, short = Allowance(len(variants)), _short(reference)
     return {
-        "base": {"name": "base", **_short(reference)},
+        "base": {"name": "base", **short},
         "scenarios": [
-            _told_at(f"/scenarios/{i}", partial(_scenario, reference, variant, allowed))
+            _told_at(f"/scenarios/{i}", partial(_scenario, reference, short, variant, allowed))
             for i, variant in enumerate(variants)
         ],
         "sweep": sweep(reference, budgets),
@@ -97,11 +99,11 @@ SHORT = ("channel", "spend", "current_spend", "outcome", "outcome_interval", "ma
 """Fields of a row in a scenario's short result, beside what binds."""
 
 
-def _short(plan: Plan) -> dict[str, Any]:
+def _short(plan: Plan) -> Row:
     return summary(plan, _shortened(rows_of(plan)))
 
 
-def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     short = []
     for row in rows:
         told = {key: row[key] for key in (*SHORT, "binding")}
@@ -113,7 +115,7 @@ def _shortened(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return short
 
 
-def _scenario(reference: Plan, variant: Variant, allowed: Allowance) -> dict[str, Any]:
+def _scenario(reference: Plan, base: Row, variant: Variant, allowed: Allowance) -> Row:
     variant = replace(variant, problem=allowed.next(variant.problem))
     try:
         if variant.plan is None:
@@ -122,13 +124,13 @@ def _scenario(reference: Plan, variant: Variant, allowed: Allowance) -> dict[str
             result = _own_mix(reference, variant.problem, variant.plan)
     except Infeasible as error:
         return {"name": variant.name, **infeasible(error)}
-    result["difference"] = _difference(reference, result)
+    result["difference"] = _difference(base, result)
     known = reference.problem.warnings
     result["warnings"] = warned(said for said in variant.problem.warnings if said not in known)
     return {"name": variant.name, **result}
 
 
-def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
+def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> Row:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     spend = spend_of(problem, plan)
     measure = yardstick(problem)
@@ -148,54 +150,39 @@ def _best(reference: Plan, problem: Problem) -> Plan:
     """The best plan: the base's own where nothing differs, else found from there."""
     if problem == reference.problem:
         return reference
-    return make_plan(problem, _start(reference, problem))
+    names, its = ([c.name for c in of.channels] for of in (problem, reference.problem))
+    return make_plan(problem, reference.best.spend if names == its else None)
 
 
-def _start(reference: Plan, problem: Problem) -> Floats | None:
-    """The base's spend as a start where the scenario has the same channels in the same order."""
-    names = tuple(channel.name for channel in problem.channels)
-    return reference.best.spend if names == reference.names else None
-
-
-def _by_channel(plan: Plan, score: Score) -> dict[str, tuple[float, float]]:
-    """Spend and outcome of each channel over the horizon."""
-    rows = allocation(plan.problem, score, None, plan.held)
-    return {row["channel"]: (row["spend"], row["outcome"]) for row in rows}
-
-
-def _difference(reference: Plan, result: Mapping[str, Any]) -> dict[str, Any]:
+def _difference(base: Row, other: Row) -> Row:
     """Scenario minus base, in total and by channel; a channel only one of them has counts 0."""
-    base = _by_channel(reference, reference.best)
-    rows = {row["channel"]: (row["spend"], row["outcome"]) for row in result["allocation"]}
-    nothing = (0.0, 0.0)
-    channels = [
-        {
-            "channel": name,
-            "spend": rows.get(name, nothing)[0] - base.get(name, nothing)[0],
-            "outcome": rows.get(name, nothing)[1] - base.get(name, nothing)[1],
-        }
-        for name in dict.fromkeys((*base, *rows))
-    ]
-    gained = result["totals"]["outcome"] - reference.best.total
+    mine, its = ({row["channel"]: row for row in of["allocation"]} for of in (other, base))
+
+    def apart(one: Row, two: Row) -> Row:
+        return {k: one.get(k, 0.0) - two.get(k, 0.0) for k in ("spend", "outcome")}
+
+    gained = apart(other["totals"], base["totals"])
     return {
-        "spend": result["totals"]["spend"] - reference.best.money,
-        "outcome": gained,
-        "outcome_share": quotient(gained, reference.best.total),
-        "channels": channels,
+        **gained,
+        "outcome_share": quotient(gained["outcome"], base["totals"]["outcome"]),
+        "channels": [
+            {"channel": name, **apart(mine.get(name, {}), its.get(name, {}))}
+            for name in dict.fromkeys((*its, *mine))
+        ],
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Between:
-    """Names of both goals, what a mix of them asks for, and what a plan is worth in each."""
+    """The goal beside the outcome: its name, what a plan is worth in it, and what a mix of both
+    asks for at ``a`` of an outcome, ``b`` of the other and ``t`` of the way."""
 
-    first: str
     second: str
-    mixed: Callable[[Problem, float, float, float], Problem]
-    worth: Callable[[Problem, Plan], tuple[float, float]]
+    worth: Callable[[Problem, Plan], float]
+    mixed: Callable[[float, float, float], Weights | Risk]
 
 
-def frontier(problem: Problem, between: str, points: int) -> dict[str, Any]:
+def frontier(problem: Problem, between: str, points: int) -> Row:
     """Both ends and the points between them, from the first goal to the second.
 
     Parameters
@@ -214,62 +201,53 @@ def frontier(problem: Problem, between: str, points: int) -> dict[str, Any]:
     """
     kind = KINDS[between]
     _check(problem, between)
-    ends = [_solved(problem, kind, (1.0, 1.0, t), None) for t in (0.0, 1.0)]
-    worths = [kind.worth(problem, plan) for plan in ends]
-    spans = [abs(worths[0][k] - worths[1][k]) for k in (0, 1)]
-    sizes = [max(abs(worths[0][k]), abs(worths[1][k])) for k in (0, 1)]
-    notes: list[dict[str, str]] = []
-    plans = {0.0: ends[0], 1.0: ends[1]}
-    if any(span <= SAME * max(size, 1e-300) for span, size in zip(spans, sizes, strict=True)):
+
+    def solved(t: float, spans: Sequence[float] = (1.0, 1.0), start: Floats | None = None) -> Plan:
+        asked = kind.mixed((1.0 - t) / spans[0], t / spans[1], t)
+        return make_plan(_mixed(problem, asked), start)
+
+    def worth(plan: Plan) -> tuple[float, float]:
+        return plan.best.total, kind.worth(problem, plan)
+
+    plans = {t: solved(t) for t in (0.0, 1.0)}
+    ends = np.array([worth(plan) for plan in plans.values()])
+    spans, sizes = np.abs(ends[0] - ends[1]), np.abs(ends).max(axis=0)
+    notes: list[tuple[str, str]] = []
+    if np.any(spans <= SAME * np.maximum(sizes, 1e-300)):
+        other = kind.second.replace("_", " ")
         text = (
-            f"The plan with the most {_words(kind.first)} and the one with the most "
-            f"{_words(kind.second)} are worth the same: there is nothing to trade."
+            f"The plan with the most outcome and the one with the most {other} are worth the "
+            "same: there is nothing to trade."
         )
-        notes.append({"code": "frontier_is_a_point", "message": text})
+        notes.append(("frontier_is_a_point", text))
     else:
-        start = ends[0].best.spend
+        start = plans[0.0].best.spend
         for t in np.linspace(0.0, 1.0, points)[1:-1].tolist():
-            plans[t] = _solved(problem, kind, (spans[0], spans[1], t), start)
+            plans[t] = solved(t, spans.tolist(), start)
             start = plans[t].best.spend
-    ordered = [plans[t] for t in sorted(plans)]
-    values = [kind.worth(problem, plan) for plan in ordered]
+    order = sorted(plans)
+    values = np.array([worth(plans[t]) for t in order])
     return {
         "between": between,
-        "first": kind.first,
+        "first": "outcome",
         "second": kind.second,
         "points": [
-            _point(problem, t, plan, value, values)
-            for t, plan, value in zip(sorted(plans), ordered, values, strict=True)
+            _point(problem, t, plans[t], value, values)
+            for t, value in zip(order, values, strict=True)
         ],
-        "warnings": notes,
+        "warnings": warned(notes),
     }
 
 
-def _solved(
-    problem: Problem, kind: _Between, mix: tuple[float, float, float], start: Floats | None
-) -> Plan:
-    first, second, t = mix
-    return make_plan(kind.mixed(problem, (1.0 - t) / first, t / second, t), start)
-
-
-def _point(
-    problem: Problem,
-    t: float,
-    plan: Plan,
-    value: tuple[float, float],
-    others: Sequence[tuple[float, float]],
-) -> dict[str, Any]:
-    slack = [1e-9 * max(abs(v), 1e-300) for v in value]
-    beaten = any(
-        all(o[k] >= value[k] - slack[k] for k in (0, 1))
-        and any(o[k] > value[k] + slack[k] for k in (0, 1))
-        for o in others
-    )
+def _point(problem: Problem, t: float, plan: Plan, value: Floats, others: Floats) -> Row:
+    """``value`` (2,) of a plan in both goals, and those of all points (P, 2)."""
+    slack = 1e-9 * np.maximum(np.abs(value), 1e-300)
+    beats = np.all(others >= value - slack, axis=1) & np.any(others > value + slack, axis=1)
     return {
         "position": t,
-        "first": value[0],
-        "second": value[1],
-        "dominated": beaten,
+        "first": float(value[0]),
+        "second": float(value[1]),
+        "dominated": bool(beats.any()),
         "status": plan.status,
         "relative_gap": finite(plan.certificate.relative_gap),
         "spend": plan.best.money,
@@ -278,71 +256,48 @@ def _point(
     }
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-# -- what each kind asks for ----------------------------------------------------------------------
-
-
-def _weighed(problem: Problem, weights: Weights) -> Problem:
-    """The base with a weighted sum as its goal, and no targets of its own left out."""
-    goal = replace(problem.goal, goal="weighted_sum", weights=weights, long_term_weight=0.0)
+def _mixed(problem: Problem, asked: Weights | Risk) -> Problem:
+    """The base for a weighted sum (no targets of its own left out), or with a measure of risk."""
+    if isinstance(asked, Risk):
+        return replace(problem, risk=asked)
+    goal = replace(problem.goal, goal="weighted_sum", weights=asked, long_term_weight=0.0)
     return replace(problem, goal=goal)
 
 
-def _outcome_and_profit(problem: Problem, a: float, b: float, t: float) -> Problem:
-    del t
-    return _weighed(problem, Weights(outcome=a, profit=b))
+def _profit_of(problem: Problem, plan: Plan) -> float:
+    return (problem.goal.value_per_outcome or 0.0) * plan.best.total - plan.best.money
 
 
-def _outcome_and_spend(problem: Problem, a: float, b: float, t: float) -> Problem:
-    del t  # a sum of nothing but money wants no plan: what is left of the outcome breaks ties
-    return _weighed(problem, Weights(outcome=max(a, LEAST * b), spend=b))
-
-
-def _short_and_long(problem: Problem, a: float, b: float, t: float) -> Problem:
-    del t
-    return _weighed(problem, Weights(outcome=max(a, LEAST * b), long_term=b))
-
-
-def _mean_and_worst(problem: Problem, a: float, b: float, t: float) -> Problem:
-    del a, b
-    if t == 0.0:
-        return replace(problem, risk=Risk())
-    return replace(problem, risk=Risk("worst_case") if t == 1.0 else Risk("cvar", level=1.0 - t))
-
-
-def _profit_of(problem: Problem, plan: Plan) -> tuple[float, float]:
-    value = problem.goal.value_per_outcome or 0.0
-    return plan.best.total, value * plan.best.total - plan.best.money
-
-
-def _saving_of(problem: Problem, plan: Plan) -> tuple[float, float]:
-    del problem
-    return plan.best.total, -plan.best.money
-
-
-def _later_of(problem: Problem, plan: Plan) -> tuple[float, float]:
-    from shared.problem.lower import lower
-
+def _later_of(problem: Problem, plan: Plan) -> float:
     horizon = replace(problem.horizon, mode="time_varying")
     whole = lower(replace(problem, goal=Goal(long_term_weight=1.0), horizon=horizon, risk=Risk()))
-    return plan.best.total, whole.outcome(plan.best.spend) - plan.best.total
+    return whole.outcome(plan.best.spend) - plan.best.total
 
 
-def _worst_of(problem: Problem, plan: Plan) -> tuple[float, float]:
-    del problem
+def _worst_of(_: Problem, plan: Plan) -> float:
     draws = plan.best.total_draws()
     assert draws is not None
-    return plan.best.total, float(draws.min())
+    return float(draws.min())
 
 
+def _tail(_: float, __: float, t: float) -> Risk:
+    if t == 0.0:
+        return Risk()
+    return Risk("worst_case") if t == 1.0 else Risk("cvar", level=1.0 - t)
+
+
+# A sum of nothing but money wants no plan: what is left of the outcome breaks ties.
 KINDS: dict[str, _Between] = {
-    "outcome_profit": _Between("outcome", "profit", _outcome_and_profit, _profit_of),
-    "outcome_spend": _Between("outcome", "money_kept", _outcome_and_spend, _saving_of),
-    "short_long_term": _Between("outcome", "outcome_later", _short_and_long, _later_of),
-    "expected_worst_case": _Between("outcome", "worst_outcome", _mean_and_worst, _worst_of),
+    "outcome_profit": _Between("profit", _profit_of, lambda a, b, _: Weights(a, profit=b)),
+    "outcome_spend": _Between(
+        "money_kept",
+        lambda _, plan: -plan.best.money,
+        lambda a, b, _: Weights(max(a, LEAST * b), spend=b),
+    ),
+    "short_long_term": _Between(
+        "outcome_later", _later_of, lambda a, b, _: Weights(max(a, LEAST * b), long_term=b)
+    ),
+    "expected_worst_case": _Between("worst_outcome", _worst_of, _tail),
 }
 
 
