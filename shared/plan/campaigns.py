@@ -22,7 +22,7 @@ from shared.errors import MarginalError
 from shared.plan.caution import THIN_EVIDENCE
 from shared.plan.optimize import certificate_of, make_plan
 from shared.plan.rows import allocation, by_channel, warned
-from shared.plan.score import MIN_DRAWS, Floats, Score, interval, quotient, share_better, totals
+from shared.plan.score import MIN_DRAWS, Floats, Score, gained, interval, quotient, totals
 from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
 from shared.problem.arms import freed
 from shared.problem.model import Channel, Goal, Problem, Risk
@@ -234,18 +234,18 @@ class _Bench:
             return _Split(arms, today, {}, [("no_split", f"{name}: {refused}")])
         best, proof, until = plan.best.spend, plan.certificate, work.now() + seconds
         gap = float(proof.relative_gap) if proof.proven else None
-        gained = self._gained(arms, best)
+        more = self._gained(arms, best)
         moves, left_out = self._moves(channel, arms, best, until)
         # Never worse than today: interactions, set aside in the split, may speak against it, or
         # time ran out before a better one was found.
-        if gained["gain"] < 0.0:
-            best, gap, gained = today, None, self._gained(arms, today)
+        if more["gain"] < 0.0:
+            best, gap, more = today, None, self._gained(arms, today)
         periods = self.problem.horizon.periods
         spent = [periods * (c.current_spend or 0.0) for c in channel.campaigns]
         told = {
             "channel": name,
             "spend": float(sum(spent)),
-            **gained,
+            **more,
             "relative_gap": gap,
             "campaigns": [
                 {"campaign": c.name, "current_spend": now, "spend": then, "change": then - now}
@@ -262,14 +262,8 @@ class _Bench:
         """What other spend (len(arms), T) of some arms brings over today's."""
         moved = self.now.spend.copy()
         moved[arms] = spend
-        then = self.measure.score(moved)
-        mine, before = then.total_draws(), self.now.total_draws()
-        draws = None if mine is None or before is None else mine - before
-        return {
-            "gain": then.total - self.now.total,
-            "gain_interval": interval(draws),
-            "probability_better": share_better(draws),
-        }
+        gain, likely, better = gained(self.measure.score(moved), self.now)
+        return {"gain": gain, "gain_interval": likely, "probability_better": better}
 
     def _moves(
         self, channel: Channel, arms: list[int], best: Floats, until: float
@@ -293,12 +287,12 @@ class _Bench:
             except MarginalError:  # the two cannot share what they spend today; others may
                 continue
             given = float((today[0] - spend[0]).sum())
-            gained = self._gained(both, spend)
-            if gained["gain"] <= 0.0 or abs(given) <= _LEAST * whole:
+            more = self._gained(both, spend)
+            if more["gain"] <= 0.0 or abs(given) <= _LEAST * whole:
                 continue
             giver, taker = (names[i] for i in (pair if given > 0.0 else pair[::-1]))
             move = {"from_campaign": giver, "to_campaign": taker, "amount": abs(given)}
-            found.append({**move, **gained})
+            found.append({**move, **more})
         found.sort(key=lambda move: -move["gain"])
         return found, len(pairs) - looked
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.plan.optimize import make_plan, rows_of, summary
-from shared.plan.rows import allocation, warned
-from shared.plan.score import quotient, totals
+from shared.plan.rows import warned
+from shared.plan.score import quotient
 from shared.plan.words import gained, money
-from shared.plan.yardstick import Amounts, Yardstick, spend_of, violations, yardstick
+from shared.plan.yardstick import Amounts, Yardstick, spend_of, yardstick
 from shared.problem.model import Problem
 from shared.problem.program import Program
 
@@ -88,22 +88,13 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     """
     spend = spend_of(problem, plan)
     measure = yardstick(problem)
-    mine = measure.score(spend)
     best = make_plan(problem)
     current = best.current
     reached = measure.objective(best.best.spend)
     lost = reached - measure.objective(spend)
     return {
-        "allocation": allocation(problem, mine, current, measure.held(spend)),
-        "totals": totals(problem, mine, current),
-        "violations": violations(measure, spend),
-        "current": None
-        if current is None
-        else {
-            "allocation": allocation(problem, current, current, measure.held(current.spend)),
-            "totals": totals(problem, current, current),
-            "violations": violations(measure, current.spend),
-        },
+        **measure.told(spend, current),
+        "current": None if current is None else measure.told(current.spend, current),
         "best": summary(best, rows_of(best)),
         "regret": max(lost, 0.0),
         "regret_share": quotient(max(lost, 0.0), abs(reached)),

@@ -147,7 +147,7 @@ def planned(
     if program.risk is not None:  # the draws weighed as the measure weighs them
         slopes = replace(program, risk=None, draw_weights=found.weights)
     kept = 1.0 - problem.test_reserve
-    worth = priced(slopes, u if ahead is None else ahead, goal=problem.goal.goal, kept=kept)
+    prices, notes = priced(slopes, u if ahead is None else ahead, goal=problem.goal.goal, kept=kept)
     best = score(money, program.spend(u))
     current = None if money.current is None else score(money, money.current)
     short = "time" if work.out_of_time() else "work"
@@ -161,8 +161,8 @@ def planned(
         search=found,
         stopped_by="gap" if found.finished else short,
         held=bindings(program, u),
-        prices=_told_prices(program, worth.prices, certificate.objective),
+        prices=_told_prices(program, prices, certificate.objective),
         moves=moves,
         ties=() if ahead is not None else ties(program, u),
-        notes=worth.notes,
+        notes=notes,
     )

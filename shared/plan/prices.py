@@ -60,15 +60,11 @@ FAR = 1e12
 """In place of an infinite price, times the steepest slope; a value beyond its root is no plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ShadowPrices:
-    """The answer's ``shadow_prices``, and what should be known of them: (code, message)."""
-
-    prices: list[dict[str, Any]]
-    notes: tuple[tuple[str, str], ...]
+Told = tuple[list[dict[str, Any]], tuple[tuple[str, str], ...]]
+"""The answer's ``shadow_prices``, and what should be known of them: (code, message)."""
 
 
-def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> _ShadowPrices:
+def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Told:
     """Gain in the objective per unit of relaxing the budget and each limit that binds, by name.
 
     A limit that holds several periods is relaxed in all of them by one unit of money; a share, by
@@ -112,7 +108,7 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> _Sha
     if "budget" in program.rows.names and "budget" not in found:
         out.insert(0, _price("budget", _NOTHING, (0.0, 0.0), f"{unit} per unit of money"))
     out.sort(key=lambda price: price["name"] != "budget")
-    return _ShadowPrices(out, _notes(prices))
+    return out, _notes(prices)
 
 
 def _relaxed(move: _Moved, sides: tuple[float, float]) -> float:

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.plan import Plan
-from shared.plan.rows import allocation, by_arm, infeasible, warned
-from shared.plan.score import finite, quotient, totals
+from shared.plan.rows import by_arm, infeasible, warned
+from shared.plan.score import finite, quotient
 from shared.plan.sweep import Allowance, sweep
-from shared.plan.yardstick import Amounts, spend_of, violations, yardstick
+from shared.plan.yardstick import Amounts, spend_of, yardstick
 from shared.problem.lower import lower
 from shared.problem.model import Goal, Problem, Risk, Weights
 
@@ -134,14 +134,14 @@ def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> 
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     spend = spend_of(problem, plan)
     measure = yardstick(problem)
-    mine, best = measure.score(spend), _best(reference, problem)
+    best = _best(reference, problem)
+    told = measure.told(spend, best.current)
     lost = measure.objective(best.best.spend) - measure.objective(spend)
     return {
         "status": "scored",
-        "allocation": _shortened(allocation(problem, mine, best.current, measure.held(spend))),
-        "totals": totals(problem, mine, best.current),
+        **told,
+        "allocation": _shortened(told["allocation"]),
         "certificate": None,
-        "violations": violations(measure, spend),
         "regret": max(0.0, lost),
     }
 

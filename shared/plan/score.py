@@ -22,10 +22,10 @@ __all__ = [
     "Floats",
     "Score",
     "finite",
+    "gained",
     "interval",
     "quotient",
     "score",
-    "share_better",
     "today_scaled",
     "totals",
 ]
@@ -183,26 +183,33 @@ def today_scaled(by_period: Program, plan: Score, current: Score | None) -> dict
     if abs(factor - 1.0) <= SAME_MONEY:
         return None
     scaled = score(by_period, factor * current.spend)
-    mine, other = plan.total_draws(), scaled.total_draws()
-    gain = None if mine is None or other is None else mine - other
+    uplift, likely, better = gained(plan, scaled)
     return {
         "spend": scaled.money,
         "outcome": scaled.total,
-        "outcome_interval": interval(other),
-        "uplift": plan.total - scaled.total,
-        "uplift_interval": interval(gain),
-        "probability_better": share_better(gain),
+        "outcome_interval": interval(scaled.total_draws()),
+        "uplift": uplift,
+        "uplift_interval": likely,
+        "probability_better": better,
     }
 
 
-def share_better(gain: Floats | None) -> float | None:
-    """Share of draws in which a plan is better than another; None with too few to say.
+def gained(
+    plan: Score, other: Score | None
+) -> tuple[float | None, list[float] | None, float | None]:
+    """What a plan brings more than another: expected, its 90 % interval, and the share of draws in
+    which it is more; None each where the other is unknown or draws are too few.
 
     A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
     """
-    if gain is None or gain.size < MIN_DRAWS:
-        return None
-    return float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+    if other is None:
+        return None, None, None
+    mine, its = plan.total_draws(), other.total_draws()
+    gain = None if mine is None or its is None else mine - its
+    better = None
+    if gain is not None and gain.size >= MIN_DRAWS:
+        better = float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
+    return plan.total - other.total, interval(gain), better
 
 
 def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float | None:
@@ -229,22 +236,20 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
     efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
     value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
     now = None if current is None else current.total
-    uplift = None if now is None else plan.total - now
-    mine, todays = plan.total_draws(), None if current is None else current.total_draws()
-    gain = None if mine is None or todays is None else mine - todays
+    uplift, likely, better = gained(plan, current)
     return {
         "spend": plan.money,
         "outcome": plan.total,
-        "outcome_interval": interval(mine),
+        "outcome_interval": interval(plan.total_draws()),
         "current_spend": None if current is None else current.money,
         "current_outcome": now,
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
-        "uplift_interval": interval(gain),
+        "uplift_interval": likely,
         "outcome_from_past_spend": past,
         "value": value,
         "profit": None if value is None else value - plan.counted,
         "roas": quotient(efficient if valued is None else valued, plan.counted),
         "cpa": quotient(plan.counted, efficient),
-        "probability_better": share_better(gain),
+        "probability_better": better,
     }

@@ -231,7 +231,7 @@ def _prices(programs: Sequence[Program], spend: Floats, slopes: Floats) -> list[
             priced(program, own[:, None], goal="maximize_outcome")
             for program, own in zip(programs, spend, strict=True)
         ]
-        return [own.prices[0]["value"] for own in found]
+        return [prices[0]["value"] for prices, _ in found]
     upper = np.array([program.upper[:, 0] for program in programs])
     capped = np.array([[by == "budget" for by in program.upper_by] for program in programs])
     budgets = np.array([program.rows.upper[0] for program in programs])

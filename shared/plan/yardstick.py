@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
 from shared.plan.prices import bindings
-from shared.plan.score import Score, score
+from shared.plan.rows import allocation
+from shared.plan.score import Score, score, totals
 from shared.problem.arms import arms_of, own_bounds
 from shared.problem.incumbent import ALLOWED
 from shared.problem.lower import by_period, lower
@@ -48,6 +49,15 @@ class Yardstick:
     def held(self, spend: Floats) -> list[list[str]]:
         """Names of what holds each arm where it is."""
         return bindings(self.by_period, self.by_period.widened(spend))
+
+    def told(self, spend: Floats, current: Score | None) -> dict[str, Any]:
+        """A plan that was not solved for, as answers tell it."""
+        mine = self.score(spend)
+        return {
+            "allocation": allocation(self.problem, mine, current, self.held(spend)),
+            "totals": totals(self.problem, mine, current),
+            "violations": violations(self, spend),
+        }
 
     def broken(self, spend: Floats) -> Iterator[Broken]:
         """Every limit that the plan breaks: its name, by how much money, a sentence."""
