@@ -77,6 +77,13 @@ class CurveStack:
         """(n,) largest outcomes; ``inf`` where a curve grows without limit."""
         return self._parameters(lambda curve: curve.supremum())
 
+    def inflections(self) -> Array:
+        """(1, n) the same as of one draw."""
+        return self.inflection()[None]
+
+    mean_value, mean_slope, mean_supremum = value, slope, supremum
+    """What is known is its own mean, so that curves answer as their draws do."""
+
     def value_error(self, x: ArrayLike) -> Array:
         """A bound on the relative error of each channel's value at ``x``."""
         return self.gather(lambda curve, part: curve.value_error(part), x)

@@ -66,30 +66,19 @@ def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
     return said + _loss(plan, program, rows)
 
 
-class _Curves:
-    """Expected responses and slopes in money per period, by arm."""
+def _slopes(program: Program, spend: Floats) -> Floats:
+    """Expected slopes in money per period (..., A)."""
+    carry = program.carry[:, 0, 0]
+    return np.asarray(program.known.mean_slope(spend * carry) * carry)
 
-    def __init__(self, program: Program) -> None:
-        self._source: Any = program.curves if program.draws is None else program.draws
-        self._drawn = program.draws is not None
-        self._carry = program.carry[:, 0, 0]
-        stack = program.curves
-        inflections = stack.inflection()[None]
-        if program.draws is not None:
-            inflections = program.draws.inflections()
-        self.bends = np.asarray(np.any(inflections > 0.0, axis=0))
 
-    def value(self, spend: Floats) -> Floats:
-        of = self._source.mean_value if self._drawn else self._source.value
-        return np.asarray(of(spend * self._carry))
-
-    def slope(self, spend: Floats) -> Floats:
-        of = self._source.mean_slope if self._drawn else self._source.slope
-        return np.asarray(of(spend * self._carry) * self._carry)
+def _bends(program: Program) -> NDArray[np.bool_]:
+    """(A,) whether a curve (or a draw of it) is not concave."""
+    return np.asarray(np.any(program.known.inflections() > 0.0, axis=0))
 
 
 def _entries(plan: Plan, program: Program, price: float) -> Sentences:
-    problem, curves = plan.problem, _Curves(program)
+    problem, bends = plan.problem, _bends(program)
     x = plan.best.spend[:, 0]
     floor = program.lower[:, 0]
     near = NEAR * max(plan.best.money, 1e-12)
@@ -98,16 +87,17 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
     if not at.size:
         return []
     width = CHORDS[:, None] * np.maximum(ends - x, near)
-    chords = (curves.value(x + width) - curves.value(x)) / width
-    first = curves.slope(x)
-    steep = np.where(curves.bends, np.maximum(chords.max(axis=0), first), first)
+    value, carry = program.known.mean_value, program.carry[:, 0, 0]
+    chords = (value((x + width) * carry) - value(x * carry)) / width
+    first = _slopes(program, x)
+    steep = np.where(bends, np.maximum(chords.max(axis=0), first), first)
     ranked = []
     for i in at.tolist():
         best = float(steep[i])
         if not np.isfinite(best) or best <= 0.0 or price / best <= 1.0 + 1e-6:
             continue
         factor, name = price / best, problem.channels[i].name
-        exact = not bool(curves.bends[i])
+        exact = not bool(bends[i])
         gets = "nothing" if x[i] <= near else f"no more than {money(problem, float(x[i]))}"
         least = "" if exact else "at least "
         text = (
@@ -130,13 +120,13 @@ def _ceilings(plan: Plan, program: Program) -> Floats:
 
 
 def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
-    problem, curves = plan.problem, _Curves(program)
+    problem, bends = plan.problem, _bends(program)
     x, slopes = plan.best.spend[:, 0], plan.best.marginal[:, 0]
     ranked = []
     for i, names in enumerate(plan.held):
         roofs = [n for n in names if n == program.upper_by[i] and n != "locked"]
         factor = price / slopes[i] if np.isfinite(slopes[i]) and slopes[i] > 0.0 else np.inf
-        if not roofs or not factor < 1.0 - 1e-6 or curves.bends[i]:
+        if not roofs or not factor < 1.0 - 1e-6 or bends[i]:
             continue
         name, bound = problem.channels[i].name, roofs[0]
         text = (
@@ -156,17 +146,17 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
     today = None if not gains else rows[best]["current_spend"]
     if today is None or gains[best] <= NEAR * max(plan.best.money, 1e-12):
         return []
-    curves, x = _Curves(program), plan.best.spend[:, 0]
-    if np.any(curves.bends) or not program.lower[best, 0] <= today:
+    x = plan.best.spend[:, 0]
+    if np.any(_bends(program)) or not program.lower[best, 0] <= today:
         return []
     at = x.copy()
     at[best] = today
-    slope = float(curves.slope(at)[best])
+    slope = float(_slopes(program, at)[best])
     price = price_of_money(plan)
     if problem.goal.goal == "maximize_outcome" and problem.budget is not None:
         if not problem.spend_all and plan.best.money < problem.budget * (1 - NEAR):
             return []
-        price = _price_without(plan, curves, best, today)
+        price = _price_without(plan, best, today)
     elif problem.goal.goal != "maximize_profit" or problem.budget is not None:
         return []
     if price is None or not np.isfinite(slope) or slope <= 0.0 or not price < slope:
@@ -180,7 +170,7 @@ def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
     return [say("loss", text, **data, marginal_return_now=slope)]
 
 
-def _price_without(plan: Plan, curves: _Curves, fixed: int, spend: float) -> float | None:
+def _price_without(plan: Plan, fixed: int, spend: float) -> float | None:
     """The others' price of money where arm ``fixed`` spends so much; None where none is common."""
     program, options = plan.program, plan.problem.options
     lower, upper = program.lower.copy(), program.upper.copy()
@@ -191,7 +181,8 @@ def _price_without(plan: Plan, curves: _Curves, fixed: int, spend: float) -> flo
     except Infeasible:
         return None
     near = NEAR * max(plan.best.money, 1e-12)
-    return _common(curves.slope(x)[(x > lower[:, 0] + near) & (x < upper[:, 0] - near)])
+    free = (x > lower[:, 0] + near) & (x < upper[:, 0] - near)
+    return _common(_slopes(program, x)[free])
 
 
 def _common(slopes: Floats) -> float | None:

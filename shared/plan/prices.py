@@ -292,8 +292,7 @@ def _tight(program: Program, u: Floats, tolerance: float) -> _Tight:
 
 def _tables(program: Program) -> list[int]:
     """Arms whose curves have corners."""
-    source = program.curves if program.draws is None else program.draws
-    return [table[0] for table in source.tables]
+    return [table[0] for table in program.known.tables]
 
 
 def _order(program: Program, u: Floats, tolerance: float) -> tuple[list[tuple[int, float]], Flags]:

@@ -226,7 +226,7 @@ def _no_worse_than_now(programs: Sequence[Program], task: OneBudget, spend: Floa
 
 def _prices(programs: Sequence[Program], spend: Floats, slopes: Floats) -> list[float | None]:
     """Outcome gained per further unit of each budget; in one pass where no curve has corners."""
-    if (programs[0].draws or programs[0].curves).tables:
+    if programs[0].known.tables:
         found = [
             priced(program, own[:, None], goal="maximize_outcome")
             for program, own in zip(programs, spend, strict=True)

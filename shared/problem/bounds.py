@@ -401,20 +401,13 @@ def _most(curves: Curves, z: Array, most: Array) -> Array:
     """(A, H) outcomes, each at most concave in z: S-shaped curves at their ceilings, and what is
     convex without one at the ``most`` that can be reached."""
     points = np.ascontiguousarray(z.T)
-    if isinstance(curves, CurveStack):
-        value, top, bend = curves.value, curves.supremum(), curves.inflection()
-    else:
-        value, top, bend = (
-            curves.mean_value,
-            curves.mean_supremum(),
-            curves.inflections().max(axis=0),
-        )
-    tops = np.broadcast_to(top[:, None], z.shape)
-    endless = ~np.isfinite(tops) & (bend > 0.0)[:, None] & np.isfinite(most)
+    value, bends = curves.mean_value, (curves.inflections().max(axis=0) > 0.0)[:, None]
+    tops = np.broadcast_to(curves.mean_supremum()[:, None], z.shape)
+    endless = ~np.isfinite(tops) & bends & np.isfinite(most)
     if np.any(endless):
         ends = value(np.ascontiguousarray(np.where(endless, most, 0.0).T)).T
         tops = np.where(endless, ends, tops)
-    return np.asarray(np.where((bend > 0.0)[:, None], tops, value(points).T))
+    return np.asarray(np.where(bends, tops, value(points).T))
 
 
 def _own_limits(
@@ -430,7 +423,7 @@ def _own_limits(
         return out
     if rows.names or problem.interactions:
         return out
-    top = curves.supremum() if isinstance(curves, CurveStack) else curves.mean_supremum()
+    top = curves.mean_supremum()
     later = (flow.carry > 0.0) * flow.weight[:, :, None]
     gain = value * np.where(np.isfinite(top), top, np.inf)[:, None] * later.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -456,10 +449,7 @@ def _enough(
             u = np.where(per_u > 0.0, np.minimum(spend, np.array(caps))[:, None] / per_u, 0.0)
         u = np.maximum(u, lower)
         z = np.einsum("ahk,ak->ah", flow.carry, u) + flow.carry_in
-        points = np.ascontiguousarray(z.T)
-        value = (
-            curves.value(points) if isinstance(curves, CurveStack) else curves.mean_value(points)
-        )
+        value = curves.mean_value(np.ascontiguousarray(z.T))
         total = float((flow.spread.sum(axis=1) * u).sum())
         if float((flow.weight * value.T).sum()) >= target or not np.isfinite(total):
             break

@@ -224,7 +224,7 @@ def _breaks_even_nowhere(
 
 def _steepest(program: Program) -> Array:
     """(A,) no less than the curve of an arm, or the mean of its draws, rises anywhere."""
-    known = program.draws or program.curves
+    known = program.known
     draws = [known.one(s) for s in range(known.draws)] if isinstance(known, DrawStack) else [known]
     total = np.zeros(program.arms)
     for curves in draws:

@@ -282,6 +282,11 @@ class Program:
         return float((self.costs() * u).sum()) if self.charges else 0.0
 
     @property
+    def known(self) -> CurveStack | DrawStack:
+        """What is known of the arms' curves: their draws, or else the curves."""
+        return self.draws or self.curves
+
+    @property
     def aim(self) -> Aim:
         """What outcome and money are worth, and the targets."""
         return Aim(value=self.value, cost=self.cost, floors=self.floors)
@@ -381,7 +386,7 @@ class Program:
 
     def supremum(self) -> Array:
         """(A,) the most that each arm can bring in a period; inf where its curve has no ceiling."""
-        return self.curves.supremum() if self.draws is None else self.draws.mean_supremum()
+        return self.known.mean_supremum()
 
     def full(self) -> Array:
         """(A,) the outcome that counts as a level of saturation of 1.
@@ -472,26 +477,22 @@ class Program:
 
     def mean(self, z: Array) -> Array:
         """(..., A, H) responses' mean over draws at adstocked spend, unweighted."""
-        points, draws = _by_curve(z), self.draws
-        if draws is None:
-            found = self.curves.value(points)
-        elif self.draw_weights is None:
-            found = draws.mean_value(points)
+        points = _by_curve(z)
+        if self.draws is None or self.draw_weights is None:
+            found = self.known.mean_value(points)
         else:
-            found = np.einsum("hsa,s->ha", draws.value(points), self.draw_weights)
+            found = np.einsum("hsa,s->ha", self.draws.value(points), self.draw_weights)
         return _by_period(found, z)
 
     def mean_slope(self, z: Array) -> Array:
         """(..., A, H) derivative of :meth:`mean`; inf where slopes without limit are weighed."""
-        points, draws = _by_curve(z), self.draws
-        if draws is None:
-            found = self.curves.slope(points)
-        elif self.draw_weights is None:
-            found = draws.mean_slope(points)
+        points = _by_curve(z)
+        if self.draws is None or self.draw_weights is None:
+            found = self.known.mean_slope(points)
         else:
             used = self.draw_weights != 0.0  # no weight of an infinite slope is no number
             with np.errstate(invalid="ignore"):  # nor are weights of either sign
-                each = draws.slope(points)[:, used]
+                each = self.draws.slope(points)[:, used]
                 found = np.einsum("hsa,s->ha", each, self.draw_weights[used])
             found = np.where(np.isnan(found), np.inf, found)
         return _by_period(found, z)

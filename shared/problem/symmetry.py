@@ -34,9 +34,8 @@ def alike(program: Program) -> Groups:
     counts += [f.pays_by(program.arms) for f in program.floors]
     money = (program.spread[:, :, 0], program.costs(), *(each[:, None] for each in counts))
     sides = np.hstack((*own, *money, program.rows.matrix.T))
-    source = program.curves if program.draws is None else program.draws
     found: list[NDArray[np.intp]] = []
-    for group in source.groups:
+    for group in program.known.groups:
         arms = np.arange(program.arms)[group.columns]
         keys: dict[bytes, list[int]] = {}
         for arm, key in zip(arms.tolist(), _keys(sides[arms], group), strict=True):
