@@ -60,15 +60,7 @@ def arm_bounds(arm: Arm, periods: int, cap: float | None, hair: float) -> tuple[
             low = (channel.min_total, "min_total")
         if channel.max_total is not None:
             high = min(high, (channel.max_total, "max_total"), key=_first)
-    if cap is not None:
-        high = min(high, (cap, "max_frequency"), key=_first)
-    if 0.0 < low[0] < channel.minimum_if_active and not channel.locked:
-        low = (channel.minimum_if_active, "minimum_if_active")
-    if low[0] > high[0]:
-        if low[0] - high[0] > max(hair, HAIR * max(abs(low[0]), abs(high[0]))):
-            raise _apart(arm.name, low, high)
-        low = (high[0], low[1])
-    return low, high
+    return _together(arm, low, high, cap, hair, booked=channel.locked)
 
 
 def bounds_by_period(
@@ -92,17 +84,26 @@ def bounds_by_period(
             low = low if entry.floor is None else (entry.floor, entry.floor_by)
             high = high if entry.roof is None else (entry.roof, entry.roof_by)
         booked = entry is not None and entry.booked
-        if cap is not None:
-            high = min(high, (cap, "max_frequency"), key=_first)
-        if 0.0 < low[0] < channel.minimum_if_active and not (channel.locked or booked):
-            low = (channel.minimum_if_active, "minimum_if_active")
-        if low[0] > high[0]:
-            if low[0] - high[0] > HAIR * max(abs(low[0]), abs(high[0])):
-                raise _apart(arm.name, low, high)
-            low = (high[0], low[1])
+        low, high = _together(arm, low, high, cap, booked=channel.locked or booked)
         lows.append(low)
         highs.append(high)
     return lows, highs, np.array([entry is not None and entry.booked for entry in entries])
+
+
+def _together(
+    arm: Arm, low: Bound, high: Bound, cap: float | None, hair: float = 0.0, *, booked: bool
+) -> tuple[Bound, Bound]:
+    """Both bounds of a spend, which is 0 or its minimum if active unless it is ``booked``."""
+    if cap is not None:
+        high = min(high, (cap, "max_frequency"), key=_first)
+    least = arm.channel.minimum_if_active
+    if 0.0 < low[0] < least and not booked:
+        low = (least, "minimum_if_active")
+    if low[0] > high[0]:
+        if low[0] - high[0] > max(hair, HAIR * max(abs(low[0]), abs(high[0]))):
+            raise _apart(arm.name, low, high)
+        low = (high[0], low[1])
+    return low, high
 
 
 def _apart(name: str, low: Bound, high: Bound) -> Infeasible:
@@ -113,7 +114,7 @@ def _apart(name: str, low: Bound, high: Bound) -> Infeasible:
     return Infeasible(
         f"{floor} and {ceiling} cannot hold together: they miss by {missed:,.2f}.",
         [
-            Conflict(floor, f"{floor} asks for at least {low[0]:,.2f}.", missed),
+            _asks(floor, f"at least {low[0]:,.2f}", missed),
             Conflict(ceiling, f"{ceiling} allows at most {high[0]:,.2f}.", missed),
         ],
     )
@@ -137,9 +138,9 @@ def in_decisions(
             f"{arm.name} cannot keep {low[0]:,.2f} to {high[0]:,.2f} as one share of budgets from "
             f"{least:,.2f} to {most:,.2f}.",
             [
-                *_conflict(f"{arm.name}.{low[1]}", f"at least {low[0]:,.2f}", missed),
-                *_conflict(f"{arm.name}.{high[1]}", f"at most {high[0]:,.2f}", missed),
-                *_conflict("horizon.fixed_shares", "one share for every period", missed),
+                _asks(f"{arm.name}.{low[1]}", f"at least {low[0]:,.2f}", missed),
+                _asks(f"{arm.name}.{high[1]}", f"at most {high[0]:,.2f}", missed),
+                _asks("horizon.fixed_shares", "one share for every period", missed),
             ],
         )
     return np.array([min(share_low, share_high)]), np.array([share_high])
@@ -191,15 +192,15 @@ def _of_nothing(arm: Arm, low: Bound, period: int, planned: bool) -> Infeasible:
         f"{floor} asks for {low[0]:,.2f} in every period, and period {period + 1} has no budget to "
         "take a share of.",
         [
-            *_conflict(floor, f"at least {low[0]:,.2f}", low[0]),
-            *_conflict(budget, "nothing to be spent", low[0]),
-            *_conflict("horizon.fixed_shares", "one share for every period", low[0]),
+            _asks(floor, f"at least {low[0]:,.2f}", low[0]),
+            _asks(budget, "nothing to be spent", low[0]),
+            _asks("horizon.fixed_shares", "one share for every period", low[0]),
         ],
     )
 
 
-def _conflict(name: str, asks: str, missed: float) -> list[Conflict]:
-    return [Conflict(name, f"{name} asks for {asks}.", missed)]
+def _asks(name: str, asks: str, missed: float) -> Conflict:
+    return Conflict(name, f"{name} asks for {asks}.", missed)
 
 
 def reach_cap(arm: Arm, cap: float) -> float | None:
@@ -288,12 +289,7 @@ def _too_much(
     asked = float(lower[chosen].sum())
     missed = asked - budget
     conflicts = [
-        Conflict(
-            f"{names[a]}.{lower_by[a]}",
-            f"{names[a]}.{lower_by[a]} asks for at least {lower[a]:,.2f}.",
-            missed,
-        )
-        for a in chosen
+        _asks(f"{names[a]}.{lower_by[a]}", f"at least {lower[a]:,.2f}", missed) for a in chosen
     ]
     few = " and ".join(conflict.name for conflict in conflicts[:3])
     few = few if count <= 3 else f"{few} and {count - 3} more"

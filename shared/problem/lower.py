@@ -22,7 +22,7 @@ those of the campaigns, and money and response stay theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -72,6 +72,9 @@ __all__ = ["by_period", "lower", "pairs_of"]
 
 Array = NDArray[np.float64]
 Curves = tuple[CurveStack, DrawStack | None]
+Over = tuple[int, ...] | None
+"""Periods (from 1) that a rule is about; None: all."""
+
 MOST_ENTRIES = 60_000_000  # of the rows' matrix: half a gigabyte
 
 
@@ -123,8 +126,9 @@ def _sustained(moved: Flow, curves: Curves) -> tuple[Flow, Curves]:
 def _assembled(
     problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box, curves: Curves
 ) -> Program:
+    places = _by_name(problem, arms)
     at_most = tuple(
-        AtMost(rule.name, _arms_named(problem, arms, rule.channels), rule.max_active)
+        AtMost(rule.name, _arms_named(places, rule.channels), rule.max_active)
         for rule in problem.constraints
         if rule.max_active is not None
     )
@@ -253,6 +257,7 @@ def _fees(arms: Sequence[Arm]) -> Array | None:
 
 def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
     """Floors of outcome, return and cost an outcome of some channels."""
+    places = _by_name(problem, arms)
     for i, rule in enumerate(problem.constraints):
         asked = {name: getattr(rule, name) for name in OF_GROUPS}
         for name, level in asked.items():
@@ -265,9 +270,9 @@ def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
                     "not_supported_yet",
                     f"{name} of some channels does not go with {other} yet.",
                 )
-            mask = np.zeros(len(arms))
-            mask[list(_arms_named(problem, arms, rule.channels))] = 1.0
-            yield group_target(f"{rule.name}.{name}", level, problem.goal, tuple(mask.tolist()))
+            own = _arms_named(places, rule.channels)
+            counted = tuple(float(a in own) for a in range(len(arms)))
+            yield group_target(f"{rule.name}.{name}", level, problem.goal, counted)
 
 
 def _once(population: float, arm: Arm) -> Saturation:
@@ -391,19 +396,26 @@ def _cheapest(
     return float((money * cheapest).sum()) * (1.0 + 1e-6)
 
 
-def _arms_named(problem: Problem, arms: Sequence[Arm], names: Sequence[str]) -> tuple[int, ...]:
-    places, own = {channel.name: i for i, channel in enumerate(problem.channels)}, members(arms)
+def _by_name(problem: Problem, arms: Sequence[Arm]) -> dict[str, list[int]]:
+    """Places of each channel's arms."""
+    names = (channel.name for channel in problem.channels)
+    return dict(zip(names, members(arms), strict=True))
+
+
+def _arms_named(
+    places: Mapping[str, Sequence[int]], names: Sequence[str], at: str = ""
+) -> tuple[int, ...]:
     for name in names:
         if name not in places:
-            raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
-    return tuple(a for name in names for a in own[places[name]])
+            raise InvalidInput.at(at, "unknown_channel", f"There is no channel {name!r}.")
+    return tuple(a for name in names for a in places[name])
 
 
 class _RowBuilder:
     """Collects rows; ``spread`` (T, K) is the same for all arms."""
 
-    def __init__(self, arms: Sequence[Arm], spread: Array) -> None:
-        self.arms, self.spread = arms, spread
+    def __init__(self, problem: Problem, arms: Sequence[Arm], spread: Array) -> None:
+        self.problem, self.arms, self.spread = problem, arms, spread
         self.matrix: list[Array] = []
         self.lower: list[float] = []
         self.upper: list[float] = []
@@ -413,9 +425,9 @@ class _RowBuilder:
         self.periods: list[int] = sorted(first.tolist())
 
     @cached_property
-    def members(self) -> list[list[int]]:
+    def places(self) -> dict[str, list[int]]:
         """By channel, the places of its arms."""
-        return members(self.arms)
+        return _by_name(self.problem, self.arms)
 
     def add(self, name: str, by_arm: Array, over: Array, low: float, high: float) -> None:
         """``low <= sum of by_arm[a] * (over @ u[a]) <= high``; left out where it says nothing."""
@@ -440,7 +452,7 @@ class _RowBuilder:
         self.upper.append(high)
         self.names.append(name)
 
-    def some(self, periods: tuple[int, ...] | None) -> list[int]:
+    def some(self, periods: Over) -> list[int]:
         """Places of periods (from 1; None: all), each rule there once."""
         if periods is None:
             return self.periods
@@ -449,25 +461,13 @@ class _RowBuilder:
         return sorted(places[first].tolist())
 
     def each_period(
-        self,
-        name: str,
-        by_arm: Array,
-        low: float,
-        high: float,
-        periods: tuple[int, ...] | None = None,
+        self, name: str, by_arm: Array, low: float, high: float, over: Over = None
     ) -> None:
-        for t in self.some(periods):
+        for t in self.some(over):
             self.add(name, by_arm, self.spread[t], low, high)
 
-    def whole(
-        self,
-        name: str,
-        by_arm: Array,
-        low: float,
-        high: float,
-        periods: tuple[int, ...] | None = None,
-    ) -> None:
-        places = slice(None) if periods is None else [t - 1 for t in periods]
+    def whole(self, name: str, by_arm: Array, low: float, high: float, over: Over = None) -> None:
+        places = slice(None) if over is None else [t - 1 for t in over]
         self.add(name, by_arm, self.spread[places].sum(axis=0), low, high)
 
     def rows(self) -> Rows:
@@ -487,14 +487,14 @@ class _RowBuilder:
 
 def _rows(problem: Problem, arms: Sequence[Arm], spread: Array) -> Rows:
     """Every linear rule over the decisions, under the caller's own names; ``spread`` is (T, K)."""
-    build = _RowBuilder(arms, spread)
+    build = _RowBuilder(problem, arms, spread)
     _budgets(problem, build)
     paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
-    for i, channel in enumerate(problem.channels):
+    for channel in problem.channels:
         totals = channel.min_total > 0.0 or channel.max_total is not None
         if not (channel.campaigns or paced or totals):
             continue  # nothing is said of its sum: no row as long as there are channels is made
-        own = build.pick(build.members[i])
+        own = build.pick(build.places[channel.name])
         if channel.campaigns:
             _channel_over_campaigns(build, channel, own)
         elif problem.horizon.periods > 1:
@@ -506,7 +506,7 @@ def _rows(problem: Problem, arms: Sequence[Arm], spread: Array) -> Rows:
             if problem.channels[arm.parent].campaigns:
                 _totals(build, arm.name, arm.channel, build.pick([a]))
     for i, constraint in enumerate(problem.constraints):
-        _constraint(build, problem, constraint, i)
+        _constraint(build, constraint, i)
     return build.rows()
 
 
@@ -597,16 +597,10 @@ def _pacing(build: _RowBuilder, problem: Problem, channel: Channel, own: Array) 
             build.add(name, own, down, 0.0, math.inf)
 
 
-def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int) -> None:
-    places = {channel.name: i for i, channel in enumerate(problem.channels)}
-    wanted = [*rule.channels, *(name for name, _ in rule.coefficients)]
-    for name in wanted:
-        if name not in places:
-            raise InvalidInput.at(
-                f"/constraints/{at}", "unknown_channel", f"{rule.name}: no channel {name!r}."
-            )
-    group = build.pick([a for name in rule.channels for a in build.members[places[name]]])
-    over = rule.periods
+def _constraint(build: _RowBuilder, rule: Constraint, at: int) -> None:
+    places, over, where = build.places, rule.periods, f"/constraints/{at}"
+    group = build.pick(_arms_named(places, rule.channels, where))
+    _arms_named(places, [name for name, _ in rule.coefficients], where)
     build.each_period(rule.name, group, *_sides(rule.min_spend, rule.max_spend), over)
     build.whole(rule.name, group, *_sides(rule.min_total, rule.max_total), over)
     # min_share <= group / everyone, multiplied out; with one column all periods say the same.
@@ -619,12 +613,12 @@ def _constraint(build: _RowBuilder, problem: Problem, rule: Constraint, at: int)
         if rule.max_share is not None:
             build.add(rule.name, group - rule.max_share, build.spread[t], -math.inf, 0.0)
     for name, share in list(zip(rule.channels, rule.split, strict=False))[:-1]:
-        own = build.pick(build.members[places[name]])
+        own = build.pick(places[name])
         for t in periods:  # the last share follows from the others
             build.add(rule.name, own - share * group, build.spread[t], 0.0, 0.0)
     weights = np.zeros(len(build.arms))
     for name, coefficient in rule.coefficients:
-        weights[build.members[places[name]]] += coefficient
+        weights[places[name]] += coefficient
     build.each_period(rule.name, weights, *_sides(rule.minimum, rule.maximum), over)
 
 
@@ -645,13 +639,10 @@ def pairs_of(problem: Problem, arms: Sequence[Arm]) -> tuple[Pair, ...]:
     if not problem.interactions:
         return ()
     places = {arm.name: [a] for a, arm in enumerate(arms)}
-    own = members(arms)
-    places |= {channel.name: own[i] for i, channel in enumerate(problem.channels)}
+    places |= _by_name(problem, arms)
     strengths: dict[tuple[int, int], float] = {}
     for i, link in enumerate(problem.interactions):
-        for name in link.channels:
-            if name not in places:
-                raise InvalidInput.at("", "unknown_channel", f"There is no channel {name!r}.")
+        _arms_named(places, link.channels)
         first, second = (places[name] for name in link.channels)
         for (a, part), (b, other) in (
             (one, two) for one in _parts(arms, first, i) for two in _parts(arms, second, i)
@@ -674,24 +665,15 @@ def _parts(arms: Sequence[Arm], own: Sequence[int], place: int) -> list[tuple[in
 def _ceiling(arm: Arm, place: int) -> float:
     """The most an arm can bring in a period, in the mean over its draws."""
     response = arm.channel.response
-    if any(_unlimited(c) for c in (response.saturation, *response.draws)):
-        raise _no_level(arm, place)
-    curves = response.draws or (response.saturation,)
-    return float(np.mean([float(curve.supremum()) for curve in curves]))
-
-
-def _no_level(arm: Arm, place: int) -> InvalidInput:
-    family = arm.channel.response.saturation.family
-    return InvalidInput.at(
-        f"/interactions/{place}",
-        "no_ceiling",
-        f"{arm.name}: an interaction needs levels of saturation, and a {family} curve has no "
-        "ceiling.",
-    )
-
-
-def _unlimited(curve: Saturation) -> bool:
-    return not np.all(np.isfinite(np.asarray(curve.supremum())))
+    tops = [float(curve.supremum()) for curve in (response.saturation, *response.draws)]
+    if not np.all(np.isfinite(tops)):
+        raise InvalidInput.at(
+            f"/interactions/{place}",
+            "no_ceiling",
+            f"{arm.name}: an interaction needs levels of saturation, and a "
+            f"{response.saturation.family} curve has no ceiling.",
+        )
+    return float(np.mean(tops[1:] or tops))
 
 
 def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Program:
@@ -713,8 +695,9 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     ]
     if not chosen:
         return program
-    by_channel = members(arms)
-    parts = [by_channel[i] for i in chosen]
+    above = [problem.channels[i] for i in chosen]
+    places = _by_name(problem, arms)
+    parts = [places[channel.name] for channel in above]
     a, k, n = program.arms, program.columns, len(chosen)
     matrix = np.zeros((n * k, a + n, k))
     for i, own in enumerate(parts):
@@ -723,45 +706,28 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
             matrix[i * k + column, a + i, column] = -1.0
     old = program.rows.matrix.reshape(-1, a, k)
     wide = np.concatenate((old, np.zeros((old.shape[0], n, k))), axis=1)
-    names = tuple(problem.channels[i].name for i in chosen)
-    place = {name: a + i for i, name in enumerate(names)}
+    names = tuple(channel.name for channel in above)
     zero = np.zeros(n * k)
     per_u = np.min(program.spread[0], axis=0, where=program.spread[0] > 0.0, initial=np.inf)
     per_u = np.where(np.isfinite(per_u), per_u, 1.0)
-    least = np.array(
-        [
-            0.0 if problem.channels[i].locked else problem.channels[i].minimum_if_active
-            for i in chosen
-        ]
-    )
     upper = np.array([program.upper[own].sum(axis=0) for own in parts])
+    least = np.array([0.0 if c.locked else c.minimum_if_active for c in above])
     minimum = np.array(np.broadcast_to(least[:, None] / per_u, (n, k)))
-    for row, i in enumerate(chosen):
+    for row, channel in enumerate(above):
         if k > 1:
-            entries = entries_of(problem.channels[i], k)
+            entries = entries_of(channel, k)
             minimum[row, [entry is not None and entry.booked for entry in entries]] = 0.0
-    lots = np.array(
-        [
-            0.0
-            if (c := problem.channels[i]).locked
-            else lot_of(Arm(c.name, c, i, f"/channels/{i}"), program.spread[0])
-            for i in chosen
-        ]
-    )
+    wholes = [Arm(c.name, c, i, f"/channels/{i}") for i, c in zip(chosen, above, strict=True)]
+    lots = [0.0 if w.channel.locked else lot_of(w, program.spread[0]) for w in wholes]
     draws = program.draws
 
     def more(array: Array) -> Array:
         return np.concatenate((array, np.zeros((n, *array.shape[1:]))))
 
-    numbers = {channel.name: i for i, channel in enumerate(problem.channels)}
-
-    def counts(names: Sequence[str]) -> tuple[int, ...]:
-        each = ((place[m],) if m in place else by_channel[numbers[m]] for m in names)
-        return tuple(dict.fromkeys(arm for own in each for arm in own))
-
+    counted_by = places | {name: [a + i] for i, name in enumerate(names)}
     rules = (rule for rule in problem.constraints if rule.max_active is not None)
     at_most = tuple(
-        replace(limit, arms=counts(rule.channels))
+        replace(limit, arms=tuple(dict.fromkeys(_arms_named(counted_by, rule.channels))))
         for limit, rule in zip(program.at_most, rules, strict=True)
     )
     return replace(
