@@ -43,7 +43,7 @@ def times(problem: Problem, name: str, factor: float) -> Problem:
 
 def spend_of(problem: Problem, name: str) -> float:
     plan = make_plan(problem)
-    return float(plan.best.spend[plan.names.index(name), 0])
+    return float(plan.best.spend[[c.name for c in problem.channels].index(name), 0])
 
 
 def poor_third(goal: Goal | None = None, budget: float | None = 60.0) -> Problem:
