@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.plan.rows import arm_rows
 from shared.plan.score import MIN_DRAWS
-from shared.plan.words import money, number, outcome_of, possessive, say
+from shared.plan.words import largest, money, number, outcome_of, possessive, say
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 
@@ -141,12 +142,14 @@ def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
             continue
         parts = zip(channel.campaigns, row.get("campaigns") or (), strict=False)
         for part, own in ((channel, row), *parts):
-            if part.max_change is not None and current_of(part) == 0.0:
-                instead = "a max_spend in place of max_change"
-                yield ("never_starts", text.format(own["channel"], "max_change", instead))
-            elif paced and part is channel and current_of(part) == 0.0:
-                instead = "the current_spend from which it is to be paced"
-                yield ("never_starts", text.format(own["channel"], "pacing", instead))
+            if current_of(part) != 0.0:
+                continue
+            if part.max_change is not None:
+                told = "max_change", "a max_spend in place of max_change"
+                yield "never_starts", text.format(own["channel"], *told)
+            elif paced and part is channel:
+                told = "pacing", "the current_spend from which it is to be paced"
+                yield "never_starts", text.format(own["channel"], *told)
 
 
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:
@@ -182,18 +185,10 @@ def _intervals(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
 
 def doubts(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Sentences about channels that the plan moves or rests on."""
-    found = []
-    for channel, row in zip(problem.channels, rows, strict=True):
-        for part, own in _with_campaigns(channel, row):
-            found += _unsure(problem, part, own)
-    found.sort(key=lambda item: -item[0])
-    return [sentence for _, sentence in found[:TOLD]] + _least_sure(problem, rows)
-
-
-def _with_campaigns(channel: Channel, row: Row) -> list[tuple[Channel, Row]]:
-    if not channel.campaigns:
-        return [(channel, row)]
-    return list(zip(channel.campaigns, row["campaigns"], strict=True))
+    found = list[tuple[float, dict[str, Any]]]()
+    for arm, row in zip(problem.arms, arm_rows(rows), strict=True):
+        found += _unsure(problem, arm, row)
+    return largest(found, TOLD) + _least_sure(problem, rows)
 
 
 def _unsure(problem: Problem, channel: Channel, row: Row) -> list[tuple[float, dict[str, Any]]]:
@@ -204,7 +199,7 @@ def _unsure(problem: Problem, channel: Channel, row: Row) -> list[tuple[float, d
         text = f"{possessive(name)} part rests on little: {meaning}."
         said.append((spend, say("unsure_curve", text, channel=name, verdict=channel.verdict)))
     if row["extrapolated"] and channel.observed_max is not None:
-        most = max((part["spend"] for part in row.get("periods") or ()), default=spend)
+        most = _most(row)
         text = (
             f"{name} would spend {money(problem, most)} in a period, and no more than "
             f"{money(problem, channel.observed_max)} was ever observed: beyond that its curve is "

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Infeasible
 from shared.plan.plan import Plan
-from shared.plan.words import bound_name, money, number, outcome_of, say
+from shared.plan.words import bound_name, largest, money, number, outcome_of, say
 from shared.problem.program import Program
 from shared.solve.solver import solve
 
@@ -107,9 +107,8 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
         )
         data = {"channel": name, "spend": float(x[i]), "factor": factor, "exact": exact}
         data |= {"best_return": best, "price": price}
-        ranked.append((factor, say("entry", text, **data)))
-    ranked.sort(key=lambda item: item[0])
-    return [sentence for _, sentence in ranked[:TOLD]]
+        ranked.append((-factor, say("entry", text, **data)))
+    return largest(ranked, TOLD)
 
 
 def _ceilings(plan: Plan, program: Program) -> Floats:
@@ -135,8 +134,7 @@ def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
         )
         data = {"channel": name, "bound": bound, "spend": float(x[i]), "factor": float(factor)}
         ranked.append((float(factor), say("slack", text, **data, price=price)))
-    ranked.sort(key=lambda item: -item[0])
-    return [sentence for _, sentence in ranked[:TOLD]]
+    return largest(ranked, TOLD)
 
 
 def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:

@@ -15,6 +15,7 @@ from shared.plan.score import quotient
 from shared.plan.words import (
     bound_name,
     gained,
+    largest,
     limits_data,
     limits_of,
     money,
@@ -350,8 +351,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
                 )
                 data = {"constraint": name, "channels": held, "gain": own["value"]}
                 ranked.append((own["value"], say("constraint", text, **data, direction=way)))
-    ranked.sort(key=lambda item: -item[0])
-    return [sentence for _, sentence in ranked[:MOVES_TOLD]]
+    return largest(ranked, MOVES_TOLD)
 
 
 def _way(price: Row, change: float | None) -> str:

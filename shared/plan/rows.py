@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from itertools import chain
@@ -13,12 +13,17 @@ from shared.plan.score import Floats, Score, finite, interval, quotient
 from shared.problem.arms import arms_of, current_of, members
 from shared.problem.model import Channel, Problem
 
-__all__ = ["allocation", "by_arm", "by_channel", "infeasible", "warned"]
+__all__ = ["allocation", "arm_rows", "by_arm", "by_channel", "infeasible", "warned"]
 
 
 def by_channel(problem: Problem) -> list[tuple[Channel, list[int]]]:
     """Each channel with the places of its arms: itself, or its campaigns in their order."""
     return list(zip(problem.channels, members(arms_of(problem)), strict=True))
+
+
+def arm_rows(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of an ``allocation`` by arm: campaigns in place of the channel above them."""
+    return [part for row in rows for part in row.get("campaigns") or (row,)]
 
 
 def by_arm(problem: Problem, spend: Floats) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import floor, log10
 from typing import Any
 
@@ -12,6 +12,7 @@ from shared.problem.model import Problem
 __all__ = [
     "bound_name",
     "gained",
+    "largest",
     "limits_data",
     "limits_of",
     "money",
@@ -131,6 +132,11 @@ def plural(count: int, noun: str) -> str:
     ('1 step', '3 steps')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def largest(ranked: Iterable[tuple[float, dict[str, Any]]], most: int) -> list[dict[str, Any]]:
+    """Sentences by their size, the largest first, and no more than ``most`` of them."""
+    return [said for _, said in sorted(ranked, key=lambda item: -item[0])[:most]]
 
 
 def say(code: str, text: str, **data: Any) -> dict[str, Any]:
