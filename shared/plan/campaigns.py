@@ -35,8 +35,7 @@ _STEP = 1e-5  # of the spend, for slopes in single draws
 _PLANS = ("current", "within", "recommended", "yours")
 _TOLD = ("spend", "outcome", "outcome_interval", "marginal_return", "average_return")
 
-_MOST_MOVES = 10
-"""Pairs of campaigns of one channel that are looked at."""
+_MOST_MOVES = 10  # pairs of campaigns of one channel that are looked at
 
 _LEAST = 1e-7  # of a channel's money: a smaller move is none
 _SECONDS = 2.0  # for one pair

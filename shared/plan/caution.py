@@ -23,14 +23,9 @@ THIN_EVIDENCE = 0.8
 SAME_BUDGET = 0.01
 """Plans whose totals differ by less than this share are two ways to spend the same money."""
 
-LARGE_SHIFT = 0.3
-"""Moving more than this share of today's spend at once is called a large shift."""
-
-WIDE_INTERVAL = 1.0
-"""An interval wider than this share of its own expectation is called wide."""
-
-WIDE = 0.75
-"""A 90 % interval wider than this share of what it is about is told."""
+LARGE_SHIFT = 0.3  # moving more than this share of today's spend at once is called a large shift
+WIDE_INTERVAL = 1.0  # an interval wider than this share of its own expectation is called wide
+WIDE = 0.75  # a 90 % interval wider than this share of what it is about is told
 
 TOLD = 4
 

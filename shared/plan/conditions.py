@@ -35,20 +35,14 @@ Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 Sentences = list[dict[str, Any]]
 
-ALIKE = 1e-3
-"""Slopes of channels that nothing holds agree to this share where money has one price."""
-
-TOLD = 4
-"""Channels told at most in each kind of sentence."""
-
-MOST_CHANNELS = 400
-"""Beyond it, nobody reads of single ones."""
+ALIKE = 1e-3  # slopes of channels that nothing holds agree to this share where money has one price
+TOLD = 4  # channels told at most in each kind of sentence
+MOST_CHANNELS = 400  # beyond it, nobody reads of single ones
 
 CHORDS = np.concatenate([np.geomspace(1e-6, 1e-2, 40), np.linspace(0.01, 1.0, 400)[1:]])
 """Shares of the way to the ceiling that chords are drawn to."""
 
-NEAR = 1e-7
-"""A spend is at its bound within this share of the plan's money."""
+NEAR = 1e-7  # a spend is at its bound within this share of the plan's money
 
 SOLVED = 1e-9
 

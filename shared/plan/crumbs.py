@@ -16,11 +16,8 @@ __all__ = ["swept"]
 
 Floats = NDArray[np.float64]
 
-SMALL = 1e-4
-"""Of the money at stake over the decisions that share it: what may be a crumb."""
-
-UNSEEN = 1e-6
-"""Of the objective: what no crumb costs more than, however large a gap is asked for."""
+SMALL = 1e-4  # of the money at stake over the decisions that share it: what may be a crumb
+UNSEEN = 1e-6  # of the objective: what no crumb costs more than, however large a gap is asked for
 
 
 def swept(program: Program, u: Floats, certificate: Certificate, gap: float) -> Floats | None:

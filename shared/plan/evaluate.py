@@ -37,23 +37,15 @@ ROUNDS = 8
 FINER = np.linspace(0.0, 1.0, 7)
 """Each round looks at so many points on either side of the best one: to 1e-6 of it and less."""
 
-KEPT = 16
-"""Shifts searched further."""
-
-CHECKED = 200
-"""Shifts held against every limit before the search is given up."""
-
-WORTH_TELLING = 1e-9
-"""A gain below this share of the objective is rounding."""
-
-AT_ONCE = 1 << 21
-"""Curve values formed at once."""
+KEPT = 16  # shifts searched further
+CHECKED = 200  # shifts held against every limit before the search is given up
+WORTH_TELLING = 1e-9  # a gain below this share of the objective is rounding
+AT_ONCE = 1 << 21  # curve values formed at once
 
 SCREENED = 1 << 23
 """Curve values formed for the first look; beyond it, a fair part of the draws is used there."""
 
-SLOW = 400
-"""Shifts measured where only the whole plan has a value (risk, interactions)."""
+SLOW = 400  # shifts measured where only the whole plan has a value (risk, interactions)
 Ints = NDArray[np.intp]
 
 MOST_SHIFTS = 4_000

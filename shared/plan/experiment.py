@@ -52,28 +52,16 @@ __all__ = ["AskedTest", "PrecisionOfTest", "contrast", "experiment"]
 
 Floats = NDArray[np.float64]
 
-SIZES = 40
-"""Changes of spend that are looked at, up to the channel's limit."""
-
-USUAL = 0.2
-"""Change of spend to test with where the plan recommends none worth testing."""
-
-MULTIPLE = 2.0
-"""Of today's or the recommended spend, whichever is more: the most that is tested."""
-
-SETTLED = 0.9
-"""Share of the carryover that must have arrived before a period counts."""
+SIZES = 40  # changes of spend that are looked at, up to the channel's limit
+USUAL = 0.2  # change of spend to test with where the plan recommends none worth testing
+MULTIPLE = 2.0  # of today's or the recommended spend, whichever is more: the most that is tested
+SETTLED = 0.9  # share of the carryover that must have arrived before a period counts
 
 LONGEST_WASH = 52
 
-MOST = 200
-"""Channels whose tests are designed."""
-
-TOLD = 5
-"""Designs in an answer where the caller names no channels."""
-
-_LEAST_PERIODS = 4
-"""A block shorter than this rests on luck, however large the effect."""
+MOST = 200  # channels whose tests are designed
+TOLD = 5  # designs in an answer where the caller names no channels
+_LEAST_PERIODS = 4  # a block shorter than this rests on luck, however large the effect
 
 _NORMAL = NormalDist()
 

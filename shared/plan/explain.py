@@ -33,20 +33,14 @@ __all__ = ["explain"]
 
 Row = Mapping[str, Any]
 
-SAME_SPEND = 1e-6
-"""A change below this share of the plan's total is not worth a sentence."""
+SAME_SPEND = 1e-6  # a change below this share of the plan's total is not worth a sentence
 
 OTHER_BUDGET = 0.005
 """Plans whose totals differ by more than this share are told with their difference in money."""
 
-PROVEN_BEST = 1e-9
-"""A relative gap below this is rounding: the plan is called the best."""
-
-ONE_PRICE = 1e-3
-"""Sides of a price that differ by less than this share are one."""
-
-MOVES_TOLD = 4
-"""Channels whose change is told one by one; the rest is in the table."""
+PROVEN_BEST = 1e-9  # a relative gap below this is rounding: the plan is called the best
+ONE_PRICE = 1e-3  # sides of a price that differ by less than this share are one
+MOVES_TOLD = 4  # channels whose change is told one by one; the rest is in the table
 
 
 def explain(

@@ -45,25 +45,17 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-STEPS = 400
-"""Steps that the free money is cut into."""
-
-MOST_CHANNELS = 200
-"""Beyond it the tables would take longer than the answer is worth."""
-
-TOTAL_DRAWS = 64
-"""Draws solved whole for the value of knowing everything."""
+STEPS = 400  # steps that the free money is cut into
+MOST_CHANNELS = 200  # beyond it the tables would take longer than the answer is worth
+TOTAL_DRAWS = 64  # draws solved whole for the value of knowing everything
 
 WITHOUT_DRAWS = 0.1
 """Relative uncertainty that is looked at where nothing is known of a parameter's."""
 
 _FIXED = ("family", "length", "normalised")  # of an adstock: not numbers that can move a little
 
-_POINTS = 41
-"""Spends at which a curve is told."""
-
-BEYOND = 1.5
-"""How far past the highest spend of interest a band goes."""
+_POINTS = 41  # spends at which a curve is told
+BEYOND = 1.5  # how far past the highest spend of interest a band goes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

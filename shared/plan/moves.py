@@ -22,20 +22,11 @@ __all__ = ["Moves", "known_draw", "over_draws", "shared_out"]
 
 Floats = NDArray[np.float64]
 
-DRAWS = 32
-"""Draws solved again: enough for a 90 % interval, few enough to stay quick."""
-
-GAP = 1e-3
-"""Gap of those solves: where a draw's optimum lies, not what it is worth to nine digits."""
-
-PLAN_SHARE = 0.7
-"""Of the time limit, for the plan itself where there are draws to solve after it."""
-
-WHOLE_SHARE = 0.95
-"""Of the time limit, for the plan and the draws together."""
-
-LEAST_S = 1e-3
-"""Less time than this is none."""
+DRAWS = 32  # draws solved again: enough for a 90 % interval, few enough to stay quick
+GAP = 1e-3  # gap of those solves: where a draw's optimum lies, not what it is worth to nine digits
+PLAN_SHARE = 0.7  # of the time limit, for the plan itself where there are draws to solve after it
+WHOLE_SHARE = 0.95  # of the time limit, for the plan and the draws together
+LEAST_S = 1e-3  # less time than this is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)

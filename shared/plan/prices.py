@@ -42,16 +42,12 @@ LOOSER = (1e-7, 1e-6, 1e-5, 1e-4)
 STATIONARY = 1e-4
 """Slopes accounted for to this share of the largest one make prices good to three digits."""
 
-DOUBTFUL = 2e-2
-"""Beyond this the plan is not yet stationary, and its prices are called approximate."""
+DOUBTFUL = 2e-2  # beyond this the plan is not yet stationary, and its prices are called approximate
 
 UNITS = {"minimize_spend": "money", "maximize_profit": "profit", "weighted_sum": "weighted sum"}
 
-ROUNDING = 1e-9
-"""Relative size of slopes below which one is taken for rounding."""
-
-INDEPENDENT = 1e-9
-"""Singular values below this share of the largest one count as zero."""
+ROUNDING = 1e-9  # relative size of slopes below which one is taken for rounding
+INDEPENDENT = 1e-9  # singular values below this share of the largest one count as zero
 
 MOST_WORK = 5_000_000
 """Entries of all linear programmes together, before prices are no longer told apart by sides."""

@@ -37,11 +37,8 @@ Floats = NDArray[np.float64]
 Row = dict[str, Any]
 T = TypeVar("T")
 
-LEAST = 1e-6
-"""Weight of the first goal, relative to the second's, at the second's own end."""
-
-SAME = 1e-9
-"""Relative distance below which the ends of a frontier are one point."""
+LEAST = 1e-6  # weight of the first goal, relative to the second's, at the second's own end
+SAME = 1e-9  # relative distance below which the ends of a frontier are one point
 
 
 @dataclass(frozen=True, slots=True)

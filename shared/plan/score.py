@@ -32,14 +32,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-INTERVAL = (0.05, 0.95)
-"""Quantiles of every interval in an answer: 90 %, equal tails."""
-
-SAME_MONEY = 1e-3
-"""Totals that differ by less than this share are the same money."""
-
-MIN_DRAWS = 20
-"""Fewer draws than this say nothing of a 5 % tail: no interval, no probability."""
+INTERVAL = (0.05, 0.95)  # quantiles of every interval in an answer: 90 %, equal tails
+SAME_MONEY = 1e-3  # totals that differ by less than this share are the same money
+MIN_DRAWS = 20  # fewer draws than this say nothing of a 5 % tail: no interval, no probability
 
 
 @dataclass(frozen=True, slots=True, eq=False)

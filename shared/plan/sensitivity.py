@@ -51,20 +51,14 @@ __all__ = ["by_derivative", "by_solving", "sensitivity"]
 
 Floats = NDArray[np.float64]
 
-BUDGETS = tuple(0.5 + 0.1 * k for k in range(11))
-"""Budgets of the range, as shares of the base's."""
+BUDGETS = tuple(0.5 + 0.1 * k for k in range(11))  # budgets of the range, as shares of the base's
 
 CAUTIOUS = Risk("cvar", level=0.1)
 """What "best under uncertainty" means: the mean of the worst tenth of the draws."""
 
-PART = 0.25
-"""Of the time limit, for each further solve."""
-
-STEP = 1e-4
-"""Relative step of differences at a fixed plan."""
-
-RESOLVED_STEP = 0.01
-"""Relative step where the problem is solved again: well above the gap's noise."""
+PART = 0.25  # of the time limit, for each further solve
+STEP = 1e-4  # relative step of differences at a fixed plan
+RESOLVED_STEP = 0.01  # relative step where the problem is solved again: well above the gap's noise
 
 RESOLVED_GAP = 1e-8
 

@@ -38,14 +38,12 @@ GAP = 1e-4
 """Relative gap of a sweep's rows, where the request does not allow a larger one: what a curve of
 outcomes over budgets is read for. A row states its own."""
 
-FEWEST = 3
-"""So many budgets are worth being solved together."""
+FEWEST = 3  # so many budgets are worth being solved together
 
 TOTAL_S = 150.0
 """Seconds for all problems of a request: a caller's connection is held no longer than 230."""
 
-LEAST_S = 0.05
-"""What a problem gets at least: enough for a plan and a bound, however far apart."""
+LEAST_S = 0.05  # what a problem gets at least: enough for a plan and a bound, however far apart
 
 EXACT = ("auto", "lagrangian", "branch_and_bound")
 

@@ -31,17 +31,10 @@ __all__ = ["transition"]
 
 Floats = NDArray[np.float64]
 
-THERE = 0.99
-"""Share of the gain from which on it counts as reached."""
-
-STILL = 1e-9
-"""A step that moves less than this share of the money is none."""
-
-MEMORY = 520
-"""Most periods before the plan whose spend is looked back to."""
-
-CARRIED = 1e-9
-"""Of an arm's carryover, what may be left out."""
+THERE = 0.99  # share of the gain from which on it counts as reached
+STILL = 1e-9  # a step that moves less than this share of the money is none
+MEMORY = 520  # most periods before the plan whose spend is looked back to
+CARRIED = 1e-9  # of an arm's carryover, what may be left out
 
 
 def transition(problem: Problem, max_change: float, periods: int) -> dict[str, Any]:

@@ -12,8 +12,7 @@ __all__ = ["ALLOWED", "allowed", "decisions", "incumbent", "known_plan"]
 
 Array = NDArray[np.float64]
 
-ALLOWED = 1e-6
-"""Violation, relative to the money at stake, up to which a plan counts as feasible."""
+ALLOWED = 1e-6  # violation, relative to the money at stake, up to which a plan counts as feasible
 
 
 def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
