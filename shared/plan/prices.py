@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared import highs
 from shared.plan.score import finite
 from shared.problem.aim import Floor, is_target
 from shared.problem.program import Program
@@ -206,9 +207,9 @@ def _tight_rows(program: Program, u: Floats, tolerance: float) -> tuple[Flags, F
     """(m,) rows that hold at their lower and at their upper side."""
     slack = tolerance * max(program.scale, 1e-12)
     product = program.rows.matrix @ u.ravel()
-    return np.abs(product - program.rows.lower) <= slack, np.abs(
-        program.rows.upper - product
-    ) <= slack
+    ends = (program.rows.lower, program.rows.upper)
+    low, high = (np.abs(end - product) <= slack for end in ends)
+    return low, high
 
 
 def _of_budget(name: str) -> bool:
@@ -258,8 +259,7 @@ def _tight(program: Program, u: Floats, tolerance: float) -> _Tight:
     rise, brings = _gradients(program, u, tolerance)
     fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
     order, equal = _order(program, u, tolerance)
-    matrix = program.rows.matrix
-    n, money = program.arms, program.counted()
+    n, money, matrix = program.arms, program.counted(), program.rows.matrix
     targets = [
         (t.per_money * t.pays_by(n)[:, None] * money - _of_share(t, brings)).reshape(1, -1)
         for t, _ in _holding(program, u)
@@ -399,33 +399,17 @@ def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tupl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tight:
-    """What holds a plan of n decisions.
+    """What holds a plan of n decisions."""
 
-    Attributes
-    ----------
-    rise, fall
-        (n,) slopes of the objective: of what a rise gains, and of what a fall loses.
-    size
-        The steepest slope of outcome or cost alone: what slopes are small against.
-    rows
-        (m, n): ``rows @ du <= 0`` keeps to the tight rows; with ``equal`` (m,) it is ``== 0``.
-    floor, roof
-        (n,) whether a decision is at its lower or upper bound.
-    free
-        (n,) False for decisions that stay where they are: lots, what is switched off.
-    trust
-        (n,) in [0, 1]: how much a slope counts; little where a bound is near but not touched.
-    """
-
-    rise: Floats
-    fall: Floats
-    size: float
-    rows: Floats
-    equal: Flags
-    floor: Flags
-    roof: Flags
-    free: Flags
-    trust: Floats
+    rise: Floats  # (n,) slopes of the objective: of what a rise gains
+    fall: Floats  # (n,) and of what a fall loses
+    size: float  # the steepest slope of outcome or cost alone: what slopes are small against
+    rows: Floats  # (m, n): ``rows @ du <= 0`` keeps to the tight rows
+    equal: Flags  # (m,) where that is ``== 0``
+    floor: Flags  # (n,) whether a decision is at its lower bound
+    roof: Flags  # (n,) and at its upper one
+    free: Flags  # (n,) not those that stay where they are: lots, what is switched off
+    trust: Floats  # (n,) in [0, 1]: how much a slope counts; little with a bound near, not touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,7 +549,6 @@ class _Prices:
 
     def _by_linear_programme(self) -> Floats:
         """Multipliers (m,) with the least sum of slopes that nothing accounts for."""
-        from scipy.optimize import linprog
         from scipy.sparse import csr_matrix, eye, hstack, vstack
 
         equal, cells, size = self.tight.equal, self._cells.size, self.tight.size
@@ -577,13 +560,11 @@ class _Prices:
         stacked: Any = vstack(
             [hstack([-matrix[up], -slack[up]]), hstack([matrix[down], -slack[down]])]
         )
-        solver: Any = linprog
-        found = solver(
+        found = highs.linprog(
             np.concatenate((np.zeros(equal.size), np.maximum(self._trust, 1e-6))),
             A_ub=stacked.tocsr(),
             b_ub=np.concatenate((-self._rise[up], self._fall[down])) / size,
             bounds=[(None, None) if e else (0.0, None) for e in equal] + [(0.0, None)] * cells,
-            method="highs",
         )
         if found.x is None:
             return self._by_least_squares()[0]
@@ -591,15 +572,11 @@ class _Prices:
 
     def _directional(self, move: _Moved, sign: float) -> float | None:
         """The linear programme of the module; slopes that nothing accounts for are charged."""
-        from scipy.optimize import linprog
         from scipy.sparse import csr_matrix, hstack
 
         count, equal, size = self._cells.size, self.tight.equal, self.tight.size
         low, high = np.where(self._floor, 0.0, -np.inf), np.where(self._roof, 0.0, np.inf)
-        for moves, ends, held in (
-            (move.floors, low, self._floor),
-            (move.roofs, high, self._roof),
-        ):
+        for moves, ends, held in ((move.floors, low, self._floor), (move.roofs, high, self._roof)):
             for cell, by in moves.items():
                 i = self._place.get(cell)
                 if i is not None and held[i]:
@@ -615,20 +592,14 @@ class _Prices:
         charge = 1.0001 * self._missed + ROUNDING * size
         matrix = csr_matrix(self._rows)
         both = hstack([matrix, -matrix]).tocsr()
-        solver: Any = linprog
-        args: dict[str, Any] = {"A_ub": both[~equal], "b_ub": limits[~equal]}
-        if np.any(equal):
-            args |= {"A_eq": both[equal], "b_eq": limits[equal]}
-        found = solver(
+        low, high = np.concatenate((low, -high)), np.concatenate((high, -low))
+        found = highs.linprog(
             np.concatenate((charge - self._rise, self._fall + charge)) / size,
-            bounds=np.column_stack(
-                (
-                    np.maximum(np.concatenate((low, -high)), 0.0),
-                    np.maximum(np.concatenate((high, -low)), 0.0),
-                )
-            ),
-            method="highs",
-            **args,
+            A_ub=both[~equal],
+            b_ub=limits[~equal],
+            A_eq=both[equal],
+            b_eq=limits[equal],
+            bounds=np.maximum(np.column_stack((low, high)), 0.0),
         )
         if found.status == 2:
             return -np.inf
