@@ -12,20 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared import work
+from shared.curves.family import EPS
 from shared.errors import Infeasible
 from shared.plan.caution import doubts, warn
 from shared.plan.conditions import conditions
+from shared.plan.crumbs import swept
 from shared.plan.explain import explain
 from shared.plan.moves import Moves, known_draw, over_draws, shared_out
-from shared.plan.plan import Plan, planned
+from shared.plan.plan import Plan
+from shared.plan.prices import bindings, priced, ties
 from shared.plan.rows import allocation, warned
-from shared.plan.score import finite, totals
+from shared.plan.score import finite, score, today_scaled, totals
 from shared.plan.sequential import draw_in_turn, in_turn
 from shared.plan.words import number
 from shared.problem.incumbent import ALLOWED, decisions
 from shared.problem.lower import by_period, lower
 from shared.problem.model import Problem, SolverOptions
 from shared.problem.program import Program
+from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.one_budget.form import one_budget
 from shared.solve.solver import solve
 
@@ -74,6 +78,7 @@ def _kept(problem: Problem, start: Floats | None) -> Plan:
 
 
 def _made(problem: Problem, start: Floats | None) -> Plan:
+    """The plan of any problem: solved, swept of crumbs, certified, scored and priced."""
     options, deadline = shared_out(problem)
     program = lower(problem)
     money = by_period(problem, program)
@@ -85,11 +90,64 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
     else:
         found = solve(program, options, first)
         together = _all_draws(program, float(found.prices[0]) if found.prices.size else 0.0)
-    one = _one_draw(problem, program)
-    moves = partial(over_draws, problem, deadline, one, together)
-    plan = planned(problem, program, found, money, ahead=ahead, moves=moves)
-    more = levels_in_draws(money, plan.best.spend)
-    return replace(plan, notes=(*notes, *plan.notes, *more))
+    u, certificate = found.plan, certify(program, found.plan, found.proof)
+    clean = swept(program, u, certificate, problem.options.gap)
+    if clean is not None:
+        u, certificate = clean, certify(program, clean, found.proof)
+    slopes = program
+    if program.risk is not None:  # the draws weighed as the measure weighs them
+        slopes = replace(program, risk=None, draw_weights=found.weights)
+    # Nothing that is decided in turn is stationary: prices are of what sees the whole horizon.
+    priced_at, kept = u if ahead is None else ahead, 1.0 - problem.test_reserve
+    prices, more = priced(slopes, priced_at, goal=problem.goal.goal, kept=kept)
+    best = score(money, program.spend(u))
+    current = None if money.current is None else score(money, money.current)
+    short = "time" if work.out_of_time() else "work"
+    return Plan(
+        problem=problem,
+        program=program,
+        best=best,
+        current=current,
+        scaled=partial(today_scaled, money, best, current),
+        certificate=_told_in(program, certificate).told(),
+        search=found,
+        stopped_by="gap" if found.finished else short,
+        held=bindings(program, u),
+        prices=_told_prices(program, prices, certificate.objective),
+        moves=partial(over_draws, problem, deadline, _one_draw(problem, program), together),
+        ties=() if ahead is not None else ties(program, u),
+        notes=(*notes, *more, *levels_in_draws(money, best.spend)),
+    )
+
+
+def _told_in(program: Program, proof: Certificate) -> Certificate:
+    """A certificate in the unit of the answer; of people counted once, in people."""
+    if program.population is None:
+        return proof
+    reached = float(program.people(proof.objective))
+    most = float(program.people(proof.upper_bound)) * (1.0 + 8.0 * EPS)
+    gap = max(most - reached, 0.0)
+    return replace(
+        proof,
+        objective=reached,
+        upper_bound=most,
+        gap=gap,
+        relative_gap=gap / most if most > 0.0 else 0.0,
+    )
+
+
+def _told_prices(
+    program: Program, prices: list[dict[str, Any]], objective: float
+) -> list[dict[str, Any]]:
+    """Shadow prices in the unit of the answer: of the logs of who is missed, times who is."""
+    if program.population is None:
+        return prices
+    missed = program.population * float(np.exp(-objective))
+    numbers = ("value", "value_more", "value_less")
+    return [
+        {**p, **{k: None if p[k] is None else missed * p[k] for k in numbers if k in p}}
+        for p in prices
+    ]
 
 
 def _in_turn(problem: Problem) -> bool:
