@@ -10,7 +10,7 @@ and closer grids around its best points, so that curves of any shape are searche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from sys import maxsize
 from typing import Any
@@ -109,35 +109,25 @@ def best_move(measure: Yardstick, spend: Floats) -> dict[str, Any] | None:
     """
     problem, program = measure.problem, measure.by_period
     shifts = _all_shifts(problem, program, spend)
-    if shifts.count == 0:
+    found = _ShiftSearch(program, measure, spend).best(shifts) if shifts.count else None
+    if found is None:
         return None
-    search = _ShiftSearch(program, measure, spend)
-    for gain, at, amount in search.ranked(shifts):
-        return _told(problem, program, shifts, at, amount, gain)
-    return None
-
-
-def _told(
-    problem: Problem, program: Program, shifts: _Shifts, at: int, amount: float, gain: float
-) -> dict[str, Any]:
-    names = (*program.names[: shifts.arms], "budget")
-    source, target = names[shifts.source[at]], names[shifts.target[at]]
-    period = int(shifts.period[at])
-    when = f" in period {period + 1}" if period >= 0 else ""
-    sum_of = money(problem, amount)
-    if source == "budget" and shifts.source[at] == shifts.arms:
-        text = f"Spending {sum_of} more on {target}{when}"
-    elif shifts.target[at] == shifts.arms:
-        text = f"Taking {sum_of} out of {source}{when}"
-    else:
-        text = f"Moving {sum_of} from {source} to {target}{when}"
+    gain, at, amount = found
+    names, period = (*program.names[: shifts.arms], "budget"), int(shifts.period[at])
+    source, target = (int(ends[at]) for ends in (shifts.source, shifts.target))
+    some, when = money(problem, amount), f" in period {period + 1}" if period >= 0 else ""
+    text = f"Moving {some} from {names[source]} to {names[target]}"
+    if source == shifts.arms:
+        text = f"Spending {some} more on {names[target]}"
+    elif target == shifts.arms:
+        text = f"Taking {some} out of {names[source]}"
     return {
-        "from": source,
-        "to": target,
+        "from": names[source],
+        "to": names[target],
         "amount": amount,
         "period": period + 1 if period >= 0 else None,
         "gain": gain,
-        "text": f"{text} would {gained(problem, gain)}.",
+        "text": f"{text}{when} would {gained(problem, gain)}.",
     }
 
 
@@ -147,8 +137,8 @@ class _ShiftSearch:
     measure: Yardstick
     spend: Floats
 
-    def ranked(self, shifts: _Shifts) -> Iterator[tuple[float, int, float]]:
-        """(gain, shift, amount) that keep every limit, the best first."""
+    def best(self, shifts: _Shifts) -> tuple[float, int, float] | None:
+        """(gain, shift, amount) of the shift that gains most and keeps every limit."""
         base = self.measure.objective(self.spend)
         enough = WORTH_TELLING * max(abs(base), 1e-12)
         before = {name: amount for name, amount, _ in self.measure.broken(self.spend)}
@@ -174,12 +164,13 @@ class _ShiftSearch:
         candidates.sort(key=lambda item: -item[0])
         for guess, shift, amount in candidates[: 10 * CHECKED]:
             if not guess > enough:
-                return
+                break
             moved = shifts.applied(self.spend, shift, amount)
             if self._allowed(moved, before):
                 gain = self.measure.objective(moved) - base
                 if gain > enough:
-                    yield gain, shift, amount
+                    return gain, shift, amount
+        return None
 
     @property
     def _whole(self) -> bool:
@@ -248,9 +239,8 @@ class _ShiftSearch:
                 points = z[arm] + amounts[rows][:, :, None] * step[:, None, :]
                 gain = value(np.maximum(points, 0.0)) - value(z[arm][None, None, :])
                 brought[rows] += (gain * program.weight[arm]).sum(axis=2)
-        spent = np.zeros(amounts.shape)
-        spent += np.where(shifts.source[picked] == shifts.arms, 1.0, 0.0)[:, None] * amounts
-        spent -= np.where(shifts.target[picked] == shifts.arms, 1.0, 0.0)[:, None] * amounts
+        into, out_of = (ends[picked] == shifts.arms for ends in (shifts.target, shifts.source))
+        spent = (out_of.astype(float) - into)[:, None] * amounts
         gains = program.value * brought - program.cost * spent
         if program.floors:
             brings, costs = program.outcome(u), float(self.spend.sum())
