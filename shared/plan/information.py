@@ -79,10 +79,7 @@ def value_of_information(task: OneBudget) -> _Information | None:
     each = np.stack([draws.value(row) for row in np.minimum(spend, task.upper)], axis=1)
     each = np.where(allowed, each, -np.inf)  # (S, G + 1, n)
     mean = each.mean(axis=0)
-    before, after = [_nothing()], [_nothing()]
-    for i in range(n - 1):
-        before.append(_best_split(before[-1], mean[:, i]))
-        after.append(_best_split(after[-1], mean[:, n - 1 - i]))
+    before, after = _stages(mean), _stages(mean[:, ::-1])
     gains = np.zeros(n)
     for i in range(n):
         rest = _best_split(before[i], after[n - 1 - i])[::-1]  # with what i leaves of the money
@@ -91,15 +88,18 @@ def value_of_information(task: OneBudget) -> _Information | None:
     picked = np.unique(
         np.linspace(0, each.shape[0] - 1, min(each.shape[0], TOTAL_DRAWS)).astype(int)
     )
-    best = np.array([_whole(each[s]) for s in picked])
+    best = np.array([_stages(each[s])[-1][-1] for s in picked])
     chosen = _plan(mean)
     as_planned = each[picked][:, chosen, np.arange(n)].sum(axis=1)
     return _Information(gains, max(float((best - as_planned).mean()), 0.0))
 
 
-def _nothing() -> Floats:
-    """The best of no channel at all: zero, however much money there is."""
-    return np.zeros(STEPS + 1)
+def _stages(table: Floats) -> list[Floats]:
+    """The best of no channel of a table (G + 1, n), of the first, of the first two and so on."""
+    out = [np.zeros(STEPS + 1)]
+    for column in table.T:
+        out.append(_best_split(out[-1], column))
+    return out
 
 
 def _best_split(one: Floats, other: Floats) -> Floats:
@@ -110,22 +110,11 @@ def _best_split(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.maximum.accumulate((window + one).max(axis=1)))
 
 
-def _whole(table: Floats) -> float:
-    """The best of one draw's tables (G + 1, n)."""
-    best = _nothing()
-    for i in range(table.shape[1]):
-        best = _best_split(best, table[:, i])
-    return float(best[-1])
-
-
 def _plan(table: Floats) -> NDArray[np.intp]:
     """(n,) grid steps of the best plan of tables (G + 1, n)."""
-    n = table.shape[1]
-    stages = [_nothing()]
-    for i in range(n):
-        stages.append(_best_split(stages[-1], table[:, i]))
+    stages, n = _stages(table), table.shape[1]
     left, steps = table.shape[0] - 1, np.zeros(n, dtype=np.intp)
-    for i in range(n - 1, -1, -1):
+    for i in reversed(range(n)):
         options = stages[i][left::-1] + table[: left + 1, i]
         steps[i] = int(np.argmax(options))
         left -= int(steps[i])

@@ -76,13 +76,17 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     warnings = list(problem.warnings)
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]
+    sustained = plan.best.spend.sum(axis=1) / plan.best.spend.shape[1]
     return {
         "base": summary(plan, by_arm(problem, plan.best.spend)),
         "parameters": rows,
         "assumptions": _assumptions(problem, rows),
         "limits": plan.prices,
         "budgets": _budgets(plan),
-        "bands": _bands(plan),
+        "bands": [
+            curve_band(arm.name, arm.channel, float(spend))
+            for arm, spend in zip(arms_of(problem), sustained, strict=True)
+        ],
         "information": _information(plan, warnings),
         "cautious": _cautious(plan, warnings),
         "warnings": warned(warnings),
@@ -114,10 +118,12 @@ def _elasticities(
 
 def _parameter(plan: Plan, item: _Elasticity) -> dict[str, Any]:
     relative, basis = spread_of(plan.problem, item.parameter)
-    swing = None
+    swing, each = None, None
     if item.outcome is not None:
         swing = abs(item.outcome) * relative * plan.best.total
-    spends = item.spend
+    if item.spend is not None:
+        named = zip(_names(plan.problem), item.spend.tolist(), strict=True)
+        each = [{"channel": name, "elasticity": finite(value)} for name, value in named]
     return {
         "channel": item.parameter.arm,
         "part": item.parameter.part,
@@ -127,12 +133,7 @@ def _parameter(plan: Plan, item: _Elasticity) -> dict[str, Any]:
         "relative_sd_basis": basis,
         "outcome_elasticity": item.outcome,
         "outcome_swing": swing,
-        "spend_elasticities": None
-        if spends is None
-        else [
-            {"channel": name, "elasticity": finite(float(value))}
-            for name, value in zip(_names(plan.problem), spends, strict=True)
-        ],
+        "spend_elasticities": each,
         "how": item.how,
     }
 
@@ -172,15 +173,6 @@ def _brief(problem: Problem) -> Problem:
     return replace(problem, options=replace(problem.options, time_limit_s=limit))
 
 
-def _bands(plan: Plan) -> list[dict[str, Any]]:
-    periods = plan.best.spend.shape[1]
-    spends = plan.best.spend.sum(axis=1) / periods
-    return [
-        curve_band(arm.name, arm.channel, float(spend))
-        for arm, spend in zip(arms_of(plan.problem), spends, strict=True)
-    ]
-
-
 def _information(plan: Plan, warnings: list[tuple[str, str]]) -> dict[str, Any] | None:
     problem = plan.problem
     found = None
@@ -217,19 +209,15 @@ def _cautious(plan: Plan, warnings: list[tuple[str, str]]) -> dict[str, Any] | N
         warnings.append(("no_cautious_plan", str(error)))
         return None
     mean, careful = (plan, second) if other is CAUTIOUS else (second, plan)
+    spends = (of.best.spend.sum(axis=1).tolist() for of in (mean, careful))
     return {
         "measure": careful.problem.risk.measure,
         "level": careful.problem.risk.level,
         "average": _told(mean.best),
         "careful": _told(careful.best),
         "channels": [
-            {"channel": name, "average_spend": float(a), "careful_spend": float(c)}
-            for name, a, c in zip(
-                _names(problem),
-                mean.best.spend.sum(axis=1),
-                careful.best.spend.sum(axis=1),
-                strict=True,
-            )
+            {"channel": name, "average_spend": a, "careful_spend": c}
+            for name, a, c in zip(_names(problem), *spends, strict=True)
         ],
     }
 
