@@ -27,14 +27,12 @@ from shared.problem.risk_program import (
     relaxed,
 )
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.engines.exact import solve_program
-from shared.solve.engines.targets import solve_targets
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import relax
 from shared.solve.one_budget.form import one_budget
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.risk_ascent import climb
-from shared.solve.search import MISS, Solution, nearest_that_meets
+from shared.solve.search import MISS, Solution, Solver, nearest_that_meets
 
 __all__ = ["solve_measure", "tidy"]
 
@@ -236,8 +234,9 @@ class RiskSearch:
     ``read`` is that program, ``program`` the same without its measure and its targets.
     """
 
-    def __init__(self, read: Program, options: SolverOptions) -> None:
+    def __init__(self, read: Program, options: SolverOptions, solver: Solver) -> None:
         assert read.risk is not None
+        self.solver = solver
         self.read, self.aim, self.risk, self.options = read, read.aim, read.risk, options
         self.program = replace(read, floors=(), risk=None)
         draws = check_program_risk(read, read.risk)
@@ -322,7 +321,7 @@ class RiskSearch:
             time_limit_s=max(min(limit, self.left()), 0.05),
             gap=0.25 * self.options.gap,
         )
-        found = solve_program(task, options, self.u)
+        found = self.solver(task, options, self.u)
         self.nodes += found.nodes
         self.iterations += found.iterations
         if not self.named:  # a plan that a method by name did not find is not its answer
@@ -373,7 +372,7 @@ def _search_plain(search: RiskSearch) -> None:
     plan = search.prove(search.even, (), 1.6 * limit)
     if search.risk.measure == "quantile":
         mean = replace(search.options, method="auto", time_limit_s=limit)
-        search.offer(solve_program(search.program, mean).plan)
+        search.offer(search.solver(search.program, mean, None).plan)
         _quantile(search, plan)
         _exchange(search, 0.3)
         _alone(search)
@@ -520,7 +519,9 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     short = replace(options, time_limit_s=0.2 * options.time_limit_s)
     if any(kinds):
         own = aim.floors[kinds.index(True)]
-        rich = RiskSearch(replace(program, value=1.0, cost=0.0, fee=None, risk=search.risk), short)
+        rich = RiskSearch(
+            replace(program, value=1.0, cost=0.0, fee=None, risk=search.risk), short, search.solver
+        )
         _search_plain(rich)
         search.nodes, search.iterations = rich.nodes, rich.iterations
         assert rich.certificate is not None
@@ -532,7 +533,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
         search.offer(rich.u)
         if len(aim.floors) == 1:
             return (0.0,)
-    found = solve_targets(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
+    found = search.solver(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
     search.nodes += found.nodes
     search.offer(found.plan)
     return (0.0,) * len(aim.floors)
@@ -628,13 +629,17 @@ def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[flo
     return (*theta[:floor], high, *theta[floor + 1 :])
 
 
-def solve_measure(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+def solve_measure(
+    program: Program, options: SolverOptions, start: Array | None, solver: Solver
+) -> Solution:
     """Solve a program with a measure over draws, to ``options.gap`` where curves are concave.
 
     Parameters
     ----------
     start
         A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
+    solver
+        Of programs of expected outcome, with targets or without.
 
     Raises
     ------
@@ -644,7 +649,7 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         No draws to weigh, or a level or aversion out of range.
     """
     assert program.risk is not None
-    search = RiskSearch(program, options)
+    search = RiskSearch(program, options, solver)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)

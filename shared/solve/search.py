@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.incumbent import allowed
+from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof, Split, SplitActive
 
@@ -19,7 +20,9 @@ __all__ = [
     "MISS",
     "Incumbent",
     "Solution",
+    "Solver",
     "Tree",
+    "Unmet",
     "best_first",
     "nearest_that_meets",
     "seconds_per_node",
@@ -77,6 +80,18 @@ class Solution:
         """(A, K) decisions of a search that found some."""
         assert self.u is not None
         return self.u
+
+
+Solver = Callable[[Program, SolverOptions, Array | None], Solution]
+"""Solves a program from a plan (A, K) known already, or from none."""
+
+
+class Unmet(Exception):
+    """No plan that meets the targets was found; ``exhausted``: there is none."""
+
+    def __init__(self, *, exhausted: bool) -> None:
+        super().__init__("No plan that meets the targets was found.")
+        self.exhausted = exhausted
 
 
 class _Searching(Protocol):

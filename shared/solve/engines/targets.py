@@ -25,9 +25,8 @@ from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted, with_targets
 from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound, certify
-from shared.solve.engines.exact import Unmet, solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.search import MISS, Solution, best_first, nearest_that_meets
+from shared.solve.search import MISS, Solution, Solver, Unmet, best_first, nearest_that_meets
 
 __all__ = ["solve_targets"]
 
@@ -82,6 +81,8 @@ class TargetSearch:
 
     Attributes
     ----------
+    solver
+        Of the programs that multipliers make.
     counts
         Which floors may bind: the others hold wherever these do.
     """
@@ -90,6 +91,7 @@ class TargetSearch:
     aim: Aim
     options: SolverOptions
     deadline: float
+    solver: Solver
     counts: tuple[int, ...] = ()
     best: Line | None = None
     nodes: int = 0
@@ -157,7 +159,7 @@ class TargetSearch:
             gap=0.05 * self.options.gap,
             time_limit_s=min(left, 0.4 * left + 0.05),
         )
-        found = solve_program(task, options, start)
+        found = self.solver(task, options, start)
         self.nodes += found.nodes
         self.iterations += found.iterations
         return found
@@ -549,8 +551,12 @@ class _OpenPart:
     found: Descended
 
 
-def solve_targets(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+def solve_targets(
+    program: Program, options: SolverOptions, start: Array | None, solver: Solver
+) -> Solution:
     """Solve a program with targets, to ``options.gap`` within the limit of work.
+
+    ``solver`` is the one of programs whose targets, if any, are limits like others.
 
     Raises
     ------
@@ -560,13 +566,13 @@ def solve_targets(program: Program, options: SolverOptions, start: Array | None 
     exhausted = False
     if not program.pairs:
         try:
-            found = solve_program(program, options, start)
+            found = solver(program, options, start)
             if not _idle(program, found.plan):
                 return found
         except Unmet as error:
             exhausted = error.exhausted
     deadline = work.now() + 0.8 * options.time_limit_s
-    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline)
+    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline, solver)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
