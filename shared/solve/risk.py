@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -38,9 +37,6 @@ __all__ = ["solve_measure", "tidy"]
 
 Array = NDArray[np.float64]
 _TURNS = 300
-_STEPS = (*np.geomspace(0.5, 1e-3, 16).tolist(), 1e-4, 1e-5, 1e-6)  # of the money at stake
-_PASSES = 6
-_PAIRS = 400  # directions a round, drawn anew where there are more
 _ROUNDS = 12
 _FLOOR_ROUNDS = 24
 _LOCAL = 0.15  # of the limit of work
@@ -140,84 +136,6 @@ def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
     if spread <= 1e-14 * max(float(np.abs(now).max()), 1e-300):
         return None
     return _in_ball(risk, (1.0 - risk.aversion * (now - now.mean()) / spread) / now.size)
-
-
-# A plan made better by moving money between pairs of decisions: for measures with many corners.
-#
-# A pattern search (Hooke and Jeeves 1961) whose directions take one unit of money from one
-# decision and give it to another, or spend it, or save it. Slopes are not asked for, so a
-# quantile, whose slope jumps where draws change places, is no harder than a mean.
-
-
-def _pattern_search(
-    program: Program,
-    u: Array,
-    value: Callable[[Array], float],
-    *,
-    deadline: float,
-    seed: int = 0,
-) -> Array:
-    """The plan (A, K) that no exchange tried improves; lots move by whole lots."""
-    rng = np.random.default_rng(seed)
-    money = program.spread.sum(axis=1)
-    cells = [
-        (a, k) for a, k in np.argwhere((program.upper > program.lower) & (money > 0.0)).tolist()
-    ]
-    reach = value(u)
-    for _ in range(_PASSES):
-        # Small steps may open the way to large ones, so all of them are gone through again.
-        before = reach
-        for step in _STEPS:
-            size = step * max(program.scale, 1e-300)
-            for _ in range(20):
-                if work.now() >= deadline:
-                    return u
-                better = False
-                for one, other in _pairs(rng, cells):
-                    trial, much = u.copy(), size
-                    # What one has not, or the other cannot take, is not moved.
-                    if one is not None and program.lot[one[0]] == 0.0:
-                        much = min(much, float(u[one] - program.lower[one]) * money[one])
-                    if other is not None and program.lot[other[0]] == 0.0:
-                        much = min(much, float(program.upper[other] - u[other]) * money[other])
-                    for cell, sign in ((one, -1.0), (other, 1.0)):
-                        if cell is not None:
-                            _move(program, trial, cell, sign * much / money[cell])
-                    if np.array_equal(trial, u) or not allowed(program, trial, 1e-12):
-                        continue
-                    there = value(trial)
-                    if there > reach * (1.0 + 1e-15 * np.sign(reach)):
-                        u, reach, better = trial, there, True
-                if not better:
-                    break
-        if reach - before <= 1e-6 * abs(reach):
-            break
-    return u
-
-
-def _pairs(
-    rng: np.random.Generator, cells: list[tuple[int, int]]
-) -> list[tuple[tuple[int, int] | None, tuple[int, int] | None]]:
-    """Ordered pairs of decisions; None is money that is not spent."""
-    ends = [None, *cells]
-    count = len(ends)
-    if count * (count - 1) <= _PAIRS:
-        return [(a, b) for a in ends for b in ends if a != b]
-    drawn = rng.integers(0, count, (_PAIRS, 2)).tolist()
-    return [(ends[i], ends[j]) for i, j in drawn if i != j]
-
-
-def _move(program: Program, u: Array, cell: tuple[int, int], by: float) -> None:
-    """Move one decision, stopping at its bounds; by lots where it comes in lots."""
-    lot = float(program.lot[cell[0]])
-    if lot > 0.0:
-        by = float(np.sign(by)) * max(round(abs(by) / lot), 1) * lot
-    now = float(u[cell])
-    to = min(max(now + by, float(program.lower[cell])), float(program.upper[cell]))
-    least = float(program.least_active[cell])
-    if 0.0 < to < least:
-        to = 0.0 if by < 0.0 else least
-    u[cell] = to
 
 
 # What is known of a program under a measure while it is searched: plans, weights and bounds.
@@ -374,7 +292,6 @@ def _search_plain(search: RiskSearch) -> None:
         mean = replace(search.options, method="auto", time_limit_s=limit)
         search.offer(search.solver(search.program, mean, None).plan)
         _quantile(search, plan)
-        _exchange(search, 0.3)
         _alone(search)
         return
     weights = search.own_weights(plan)
@@ -392,18 +309,10 @@ def _search_plain(search: RiskSearch) -> None:
     search.prove_here(weights)
     if search.done():
         return
-    if search.bent:  # there may be many local peaks
-        _exchange(search, 0.5)
-    # And other weights lead to other plans, which leave time to be exchanged at the end.
-    whole = search.deadline
-    search.deadline -= 0.2 * search.options.time_limit_s if search.bent else 0.0
     search.prove(weights, (), limit)
     if not search.done() and np.any(weights < 0.0):
         search.prove(_nonnegative(search.risk, weights), (), limit)
     _weigh(search, limit)
-    search.deadline = whole
-    if search.bent and not search.done():
-        _exchange(search, 0.2)
 
 
 def _weigh(search: RiskSearch, limit: float) -> None:
@@ -454,20 +363,6 @@ def _bound_named(search: RiskSearch) -> None:
     if not search.program.pairs and search.risk.measure != "quantile":
         weights = tidy(search.risk, search.own_weights(search.u))
         search.prove(weights, (), search.left())
-
-
-def _exchange(search: RiskSearch, share: float) -> None:
-    """Move money between pairs of decisions for a share of the time."""
-    assert search.u is not None
-    until = min(search.deadline, work.now() + share * search.options.time_limit_s)
-    found = _pattern_search(
-        search.program,
-        search.u,
-        lambda u: search.reads(u, ()),
-        deadline=until,
-        seed=search.options.seed,
-    )
-    search.offer(found)
 
 
 def _quantile(search: RiskSearch, plan: Array) -> None:
