@@ -263,7 +263,9 @@ def _first_guess(search: TargetSearch) -> Array:
 
 def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
     """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
-    m, unit = size.size, max(max(abs(line.worth) for line in lines), 1e-300)
+    m = size.size
+    reach = [max(abs(line.worth), float(np.abs(line.surplus * size).max())) for line in lines]
+    unit = max(*reach, 1e-300)
     slopes = np.array([line.surplus * size / unit for line in lines])
     scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
     matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
