@@ -171,7 +171,6 @@ class RiskSearch:
         self.short: Array | None = None
         self.weights: Array | None = None
         self.named = options.method in BY_NAME
-        # Where all curves are concave, to hold what is not spent on would only be in the way.
         self.bent = bool(np.any(draws.inflections() > 0.0)) or read.discrete
 
     def late(self) -> bool:
@@ -200,18 +199,9 @@ class RiskSearch:
         """Where the measure leads from a plan, choices kept; with the weights there."""
         best, weights = start, self.own_weights(start)
         goal, share = self.lifted(theta), caution(self.aim, theta)
-        for held in (False, True) if self.bent else (False,):
-            if self.late():
-                break
-            found = climb(
-                self.program,
-                self.risk,
-                start,
-                goal=goal,
-                share=share,
-                held=held,
-                deadline=min(self.deadline, work.now() + 0.3 * self.options.time_limit_s),
-            )
+        if not self.late():
+            until = min(self.deadline, work.now() + 0.3 * self.options.time_limit_s)
+            found = climb(self.program, self.risk, start, goal=goal, share=share, deadline=until)
             self.iterations += 1
             if found is not None and self.reads(found.u, theta) > self.reads(best, theta):
                 best, weights = found.u, (found.weights - (1.0 - share) * self.even) / share
@@ -291,8 +281,9 @@ def _search_plain(search: RiskSearch) -> None:
     if search.risk.measure == "quantile":
         mean = replace(search.options, method="auto", time_limit_s=limit)
         search.offer(search.solver(search.program, mean, None).plan)
-        _quantile(search, plan)
+        # First: what bounds each draw alone is closer than the mean, and quickly found.
         _alone(search)
+        _quantile(search, plan)
         return
     weights = search.own_weights(plan)
     for first in [plan] if search.u is None or search.u is plan else [plan, search.u]:

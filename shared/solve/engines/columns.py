@@ -895,46 +895,7 @@ def _reduce(search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed) -> tu
         at = 0.5 * float(domain.low[arm])
         slot = search.tree.split(slot, SplitDecision(arm, 0, at, 0, 0))[0]
         out = out.below(arm, at)
-    out, slot = _count(search, slot, out, mixed, room)
     return _narrow(search, slot, out, mixed, room, ~limited & ~both)
-
-
-def _count(
-    search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed, room: float
-) -> tuple[Domain, int]:
-    """Decide arms under a limit on their number: what putting one on or off costs at least."""
-    limits, gains = search.program.at_most, mixed.gains
-    if len(limits) != 1:
-        return domain, slot
-    arms = np.array(limits[0].arms, dtype=np.intp)
-    must = domain.counted[arms] | ~domain.zero[arms]
-    count = limits[0].count - int(must.sum())
-    may = arms[~must & domain.active[arms]]
-    extra = gains.active[may] - gains.zero[may]
-    order = np.argsort(-extra, kind="stable")
-    ranked = np.maximum(np.concatenate((extra[order], np.zeros(count + 2))), 0.0)
-    out = domain
-    for rank, k in enumerate(order.tolist()):
-        arm = int(may[k])
-        if rank < count and extra[k] - ranked[count] > room:
-            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[1], out.on(arm)
-        elif rank >= count > 0 and ranked[count - 1] - extra[k] > room:
-            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[0], out.off(arm)
-    if out is not domain:
-        out = _full(search.program, out)
-    return out, slot
-
-
-def _full(program: Program, domain: Domain) -> Domain:
-    """Arms beyond a limit that is used up are off."""
-    out = domain
-    for limit in program.at_most:
-        must = domain.counted | ~domain.zero
-        if sum(bool(must[a]) for a in limit.arms) >= limit.count:
-            for arm in limit.arms:
-                if not must[arm]:
-                    out = out.off(arm)
-    return out
 
 
 def _narrow(
