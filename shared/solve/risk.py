@@ -107,11 +107,8 @@ def _in_ball(risk: Risk, weights: Array) -> Array:
 
 
 def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
-    """Least over the ball of the most that any plan (P, S) reaches.
-
-    By the ball's symmetry it is ``max over mixes of plans of mean - aversion * sd``: a concave
-    problem over the simplex, by Frank-Wolfe steps with exact line searches on a grid.
-    """
+    """Least over the ball of the most that any plan (P, S) reaches: ``max over mixes of plans of
+    mean - aversion * sd``, by Frank-Wolfe steps with exact line searches on a grid."""
     mix = np.full(len(rows), 1.0 / len(rows))
 
     def worth(outcomes: Array) -> Array:
@@ -147,10 +144,8 @@ def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
 
 
 class RiskSearch:
-    """Plans and proofs for one program that says its measure; keeps the best of both.
-
-    ``read`` is that program, ``program`` the same without its measure and its targets.
-    """
+    """Plans and proofs for one program that says its measure; keeps the best of both. ``read`` is
+    that program, ``program`` the same without its measure and its targets."""
 
     def __init__(self, read: Program, options: SolverOptions, solver: Solver) -> None:
         assert read.risk is not None
@@ -246,10 +241,8 @@ class RiskSearch:
             self.proof, self.certificate, self.prices = proof, checked, prices
 
     def prove_here(self, weights: Array) -> None:
-        """Bound every plan by the best one's own slopes under weights, where one row ties arms.
-
-        At a saddle point of plans and weights that is all there is to prove; nothing is solved.
-        """
+        """Bound every plan by the best one's own slopes under weights, where one row ties arms: at
+        a saddle point of plans and weights that is all there is to prove."""
         rows, plan = self.program.rows, self.u
         if plan is None or len(rows.names) > 1 or self.program.pairs or self.program.discrete:
             return
@@ -324,10 +317,8 @@ def _weigh(search: RiskSearch, limit: float) -> None:
 
 
 def _alone(search: RiskSearch) -> None:
-    """A price of money for every draw by itself, where one budget is all that ties arms together.
-
-    A quantile is at most that of what each draw could reach alone: closer than the mean's bound.
-    """
+    """A price of money for every draw by itself, where one budget is all that ties arms together: a
+    quantile is at most that of what each draw could reach alone."""
     plain = replace(search.program, draws=None, risk=None, floors=(), value=1.0, cost=0.0)
     draws = search.program.draws
     if one_budget(plain) is None or search.proof is None or draws is None:
@@ -383,13 +374,8 @@ def _quantile(search: RiskSearch, plan: Array) -> None:
 
 
 def _meet_floors(search: RiskSearch) -> None:
-    """Find plans that meet the floors, and multipliers that bound all of them.
-
-    Raises
-    ------
-    Infeasible
-        Naming a floor that no plan meets.
-    """
+    """Find plans that meet the floors, and multipliers that bound all of them; raises
+    ``Infeasible``, naming a floor that no plan meets."""
     theta = _begin(search)
     for _ in range(1 if len(theta) == 1 else 2):
         for floor in range(len(theta)):
@@ -479,10 +465,8 @@ def _between(search: RiskSearch) -> None:
 
 
 def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[float, ...]:
-    """The least multiplier of one floor with a surplus: doubling, then halving by false position.
-
-    See ``shared.solve.engines.targets`` for the same without a measure.
-    """
+    """The least multiplier of one floor with a surplus: doubling, then halving by false
+    position."""
 
     def at(t: float) -> float:
         return _at(search, (*theta[:floor], t, *theta[floor + 1 :]), floor)
@@ -520,12 +504,7 @@ def solve_measure(
 ) -> Solution:
     """Solve a program with a measure over draws, to ``options.gap`` where curves are concave.
 
-    Parameters
-    ----------
-    start
-        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
-    solver
-        Of programs of expected outcome, with targets or without.
+    ``start`` is a plan (A, K) known already; ``solver`` is of programs of expected outcome.
 
     Raises
     ------
@@ -570,8 +549,7 @@ def _exactly(search: RiskSearch) -> str:
 
 
 def _look_around(search: RiskSearch) -> None:
-    """Local searches of the measure itself from many starts, where the bound leaves a gap: weighed
-    draws lead to one plan, and choices, targets and quantiles have many that are locally best."""
+    """Local searches of the measure itself from many starts, where the bound leaves a gap."""
     if not (search.bent or search.risk.measure == "quantile"):
         return  # a concave measure of concave curves has one
     if search.proof is not None and search.u is not None:

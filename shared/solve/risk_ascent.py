@@ -1,8 +1,7 @@
 """A locally best plan of a program by a measure over draws: Newton on a smoothed measure.
 
-The slack of rows and bounds carries a logarithmic barrier whose weight falls with the
-measure's smoothing, and rows without slack are kept exactly. Choices (off, on, lots) stay as the
-start has them.
+The slack of rows and bounds carries a barrier whose weight falls with the smoothing; rows without
+slack are kept exactly. Choices (off, on, lots) stay as the start has them.
 """
 
 from __future__ import annotations

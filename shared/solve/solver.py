@@ -38,13 +38,8 @@ _METHODS = ("auto", "lagrangian", "branch_and_bound", *BY_NAME)
 def solve(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
     """Solve to ``options.gap`` within ``options.time_limit_s`` of work; the same on any machine.
 
-    Measures of risk and targets search over weights and multipliers, and come back here for the
-    programs that these make; what is left is for the first engine that takes it.
-
-    Parameters
-    ----------
-    start
-        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
+    ``start`` is a plan (A, K) known already; like today's, where it is allowed the answer is never
+    worse.
 
     Raises
     ------
@@ -147,11 +142,8 @@ def _by_name(
 
 
 def _budget_price(task: OneBudget, spend: Array) -> float:
-    """The steepest slope among the arms that can take more money when the budget grows.
-
-    At a stationary plan all free arms have it in common, and it is the multiplier. Where all money
-    is in one arm the multiplier is not unique; this is still the value's derivative.
-    """
+    """The steepest slope among the arms that can take more money when the budget grows: the
+    multiplier, or where all money is in one arm the value's derivative."""
     tiny = 1e-9 * task.budget
     if not task.spend_all and float(spend.sum()) < task.budget - tiny:
         return 0.0

@@ -45,12 +45,8 @@ _S_SHAPED = (
 
 
 def solve_program(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
-    """Solve to ``options.gap`` within ``options.time_limit_s``; deterministic but for that limit.
-
-    Parameters
-    ----------
-    start
-        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
+    """Solve to ``options.gap`` within ``options.time_limit_s``, no worse than the plan ``start``
+    (A, K).
 
     Raises
     ------

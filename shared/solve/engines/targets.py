@@ -75,15 +75,8 @@ class Part:
 
 @dataclass(slots=True)
 class TargetSearch:
-    """The best plan so far and how to look for better ones.
-
-    Attributes
-    ----------
-    solver
-        Of the programs that multipliers make.
-    counts
-        Which floors may bind: the others hold wherever these do.
-    """
+    """The best plan so far and how to look for better ones; ``counts`` are the floors that may bind
+    (the others hold wherever these do), ``solver`` is of the programs that multipliers make."""
 
     program: Program
     aim: Aim
@@ -182,10 +175,8 @@ def _implies(one: Floor, other: Floor) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descended:
-    """The lowest bound met, its multipliers, and the lines that say why it is no lower.
-
-    ``theta`` are of the floors that may bind, ``thetas`` of all of them; ``proof`` is of the part.
-    """
+    """The lowest bound met, its multipliers, and the lines that say why it is no lower: ``theta``
+    of the floors that may bind, ``thetas`` of all; ``proof`` is of the part."""
 
     bound: float
     theta: Array
@@ -282,13 +273,8 @@ def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
 
 
 def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
-    """Lines of the plans with the largest surplus of each floor, and of mixes of floors.
-
-    Raises
-    ------
-    Infeasible
-        Where it is shown that no plan meets the floors.
-    """
+    """Lines of the plans with the largest surplus of each floor, and of mixes of floors; raises
+    ``Infeasible`` where it is shown that no plan meets the floors."""
     program, count = search.program, len(search.counts)
     lines: list[Line] = []
     missed: list[int] = []
@@ -333,11 +319,8 @@ def _mixed(search: TargetSearch, one: Line, other: Line) -> None:
 
 
 def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
-    """Plans that come ever nearer to all floors; raises where the nearest miss them.
-
-    The least over shares of the most of ``share . surplus`` is approached from both sides by
-    cutting planes; below zero it shows that no plan meets all floors.
-    """
+    """Plans that come ever nearer to all floors, by cutting planes on the least over shares of the
+    most of ``share . surplus``; raises where that is below 0."""
     lines = list(known)
     size = np.maximum(np.abs(np.stack([line.surplus for line in lines])).max(axis=0), 1e-300)
     for _ in range(_REACH_ROUNDS):
@@ -462,9 +445,8 @@ class _OpenPart:
 def solve_targets(
     program: Program, options: SolverOptions, start: Array | None, solver: Solver
 ) -> Solution:
-    """Solve a program with targets, to ``options.gap`` within the limit of work.
-
-    ``solver`` is the one of programs whose targets, if any, are limits like others.
+    """Solve a program with targets, to ``options.gap`` within the limit of work; ``solver`` is of
+    programs whose targets, if any, are limits like others.
 
     Raises
     ------
@@ -500,10 +482,7 @@ def solve_targets(
 
 
 def _idle(program: Program, u: Array) -> bool:
-    """Whether a plan meets an efficiency only by spending nothing at all.
-
-    Some channels may: that is what a target of theirs is for.
-    """
+    """Whether a plan meets an efficiency only by spending nothing at all (some channels may)."""
     nothing = float(program.spend(u).sum()) <= 1e-9 * program.scale
     return nothing and any(f.per_money > 0.0 and f.pays is None for f in program.floors)
 
@@ -548,10 +527,8 @@ def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why
 
 
 def _branch(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended]:
-    """Best-first search for the best plan that meets the floors; a tree that bounds them all.
-
-    Also what is known of the part that holds the best plan.
-    """
+    """Best-first search for the best plan that meets the floors: a tree that bounds them all, and
+    what is known of the part that holds the best plan."""
     whole = Part(search.program.lower, search.program.upper)
     root = _descend(search, whole, _first_guess(search), lines)
     nodes: list[Node] = [root.proof.nodes[0]]
