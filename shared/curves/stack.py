@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shared import work
-from shared.curves.family import Single
-from shared.curves.saturation import Array, Saturation, Tabulated
-from shared.curves.tabulated import mean_table
+from shared.curves.family import Array, Saturation, Single
+from shared.curves.tabulated import Tabulated, mean_table
 
 __all__ = ["CurveStack", "DrawStack", "Group", "stack", "stack_draws"]
 
@@ -203,6 +202,22 @@ class DrawStack:
             moved = tuple(table.scaled(float(by[column])) for table in each)
             tables.append((column, moved, mean_table(moved)))
         return DrawStack(self.draws, self.n, groups, tuple(tables))
+
+    def weighed(self, weights: Array) -> DrawStack:
+        """Draws whose plain mean is ``sum of weights * draw``; weights (S,) >= 0, those of 0 are
+        left out."""
+        kept = np.flatnonzero(weights > 0.0)
+        scale = weights[kept] * kept.size
+        groups = tuple(
+            Group(g.columns, g.curve.each(lambda p: p[kept]).times(scale[:, None]))
+            for g in self.groups
+        )
+        tables = []
+        for column, curves, _ in self.tables:
+            each = zip(kept.tolist(), scale.tolist(), strict=True)
+            picked = tuple(curves[s].times(by) for s, by in each)
+            tables.append((column, picked, mean_table(picked)))
+        return DrawStack(kept.size, self.n, groups, tuple(tables))
 
     def one(self, draw: int) -> CurveStack:
         """Draw number ``draw`` of every channel, as curves that are known."""

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Conflict, InvalidInput
-from shared.problem.model import Channel, Goal
 
 __all__ = [
     "GOALS",
@@ -29,6 +28,8 @@ __all__ = [
     "TARGETS",
     "Aim",
     "Floor",
+    "Goal",
+    "Weights",
     "aim_of",
     "group_target",
     "is_target",
@@ -56,6 +57,37 @@ OF_GROUPS = ("min_outcome", "min_roas", "max_cpa")
 def is_target(name: str) -> bool:
     """Whether a limit of this name is a target of outcome, not of money."""
     return name in TARGETS or name.rpartition(".")[2] in OF_GROUPS
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What several objectives count in a weighted sum, each per unit of its own; none negative.
+
+    ``spend`` counts against the sum; ``long_term`` is of an outcome after the horizon.
+    """
+
+    outcome: float = 0.0
+    profit: float = 0.0
+    spend: float = 0.0
+    reach: float = 0.0
+    long_term: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be best, and targets that must be met (API.md's objective)."""
+
+    goal: str = "maximize_outcome"
+    value_per_outcome: float | None = None
+    target_outcome: float | None = None
+    max_frequency: float | None = None
+    population: float | None = None
+    target_roas: float | None = None
+    target_cpa: float | None = None
+    target_marginal_return: float | None = None
+    efficiency_of: str = "plan"
+    long_term_weight: float = 0.0
+    weights: Weights = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +204,8 @@ def aim_of(goal: Goal) -> Aim:
     return Aim(goal.goal, value, cost, tuple(floors))
 
 
-def value_ratios(goal: Goal, channels: Sequence[Channel]) -> Array | None:
-    """(A,) what an outcome of each arm is worth of the goal's ``value_per_outcome``."""
-    own = [channel.value_per_outcome for channel in channels]
+def value_ratios(goal: Goal, own: Sequence[float | None]) -> Array | None:
+    """(A,) what an outcome of each arm, some worth their ``own``, is of ``value_per_outcome``."""
     if all(value is None for value in own):
         return None
     usual = goal.value_per_outcome or 1.0

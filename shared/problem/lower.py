@@ -132,7 +132,10 @@ def _assembled(
         for rule in problem.constraints
         if rule.max_active is not None
     )
-    aim, ratios = aim_of(problem.goal), value_ratios(problem.goal, [arm.channel for arm in arms])
+    aim, ratios = (
+        aim_of(problem.goal),
+        value_ratios(problem.goal, [arm.channel.value_per_outcome for arm in arms]),
+    )
     targets = (*aim.floors, *_group_targets(problem, arms))
     if ratios is not None and problem.interactions:
         text = "Interactions beside values per outcome that differ are not supported yet."

@@ -5,10 +5,12 @@ Names live here and at the edges; ``shared.problem.feasibility`` turns a ``Probl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from shared.curves.curveset import Response
+from shared.problem.aim import Goal, Weights
+from shared.problem.risk import Risk
 
 __all__ = [
     "Channel",
@@ -159,37 +161,6 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """What several objectives count in a weighted sum, each per unit of its own; none negative.
-
-    ``spend`` counts against the sum; ``long_term`` is of an outcome after the horizon.
-    """
-
-    outcome: float = 0.0
-    profit: float = 0.0
-    spend: float = 0.0
-    reach: float = 0.0
-    long_term: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What is to be best, and targets that must be met (API.md's objective)."""
-
-    goal: str = "maximize_outcome"
-    value_per_outcome: float | None = None
-    target_outcome: float | None = None
-    max_frequency: float | None = None
-    population: float | None = None
-    target_roas: float | None = None
-    target_cpa: float | None = None
-    target_marginal_return: float | None = None
-    efficiency_of: str = "plan"
-    long_term_weight: float = 0.0
-    weights: Weights = Weights()
-
-
-@dataclass(frozen=True, slots=True)
 class Horizon:
     """How many periods are planned and how; ``max_change`` paces spend between periods.
 
@@ -201,15 +172,6 @@ class Horizon:
     max_change: float | None = None
     discount_rate: float = 0.0
     days: tuple[date, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """How draws are weighed; ``level`` is for quantile and cvar, ``aversion`` for mean_minus_sd."""
-
-    measure: str = "expected"
-    aversion: float = 1.0
-    level: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +204,11 @@ class Problem:
     currency: str | None = None
     frequency: str | None = None
     warnings: tuple[tuple[str, str], ...] = ()
-    goal: Goal = Goal()
+    goal: Goal = field(default_factory=Goal)
     constraints: tuple[Constraint, ...] = ()
     interactions: tuple[Interaction, ...] = ()
     horizon: Horizon = Horizon()
-    risk: Risk = Risk()
+    risk: Risk = field(default_factory=Risk)
     period_budgets: tuple[float, ...] = ()
     windows: tuple[Window, ...] = ()
     budget_min: float | None = None

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.aim import Aim, Floor
-from shared.problem.model import Risk
+from shared.problem.risk import Risk
 
 __all__ = ["AtMost", "Lift", "Names", "Pair", "Program", "Rows"]
 

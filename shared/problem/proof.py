@@ -2,8 +2,8 @@
 
 A proof is a tree over all feasible plans. Every region ends in a ``Leaf`` with multipliers: ``mu``
 for the rows, ``nu`` for the links from decisions to adstocked spend, ``theta`` for the targets.
-Whatever they are, weak duality gives, for every plan of the region that meets the targets
-``F >= constant + per_money S``,
+Weak duality gives, for every plan of the region that meets the targets ``F >= constant + per_money
+S``,
 
     value F - cost S <= lambda * sum over a, h of max over z of (w f(z) - nu z)
                       + sum over a, k of max over u of (lambda nu carry - kappa spread - rows' mu) u
@@ -12,25 +12,23 @@ Whatever they are, weak duality gives, for every plan of the region that meets t
 
 with ``lambda = value + sum of theta``, ``kappa = cost + sum of theta per_money``, and z and u in
 the region's box. Where one decision per arm has one response, u and z are one variable, and ``nu``
-is not needed. An interaction is at most one of two planes in the two levels of saturation
-(McCormick, 1976, "Computability of global solutions to factorable nonconvex programs"), or any
-convex mix of them, so it only changes the weights w; or, around any levels p and q,
+is not needed. An interaction is at most any convex mix of two planes in the two levels of
+saturation (McCormick, Mathematical Programming 10, 1976), which only changes the weights w; or,
+around any levels p and q,
 
     s r <= p r + q s - p q + (t (s - p)^2 + (r - q)^2 / t) / 2,
 
 which adds a square of the level to each arm's term, and is exact where the levels are p and q.
 
-A region may be limited in how many arms decide for more than a threshold of theirs (``Count``).
-That is one more constraint with a multiplier ``q`` of its own: what an arm earns above its
-threshold is lowered by ``q``, and ``q`` times the count allowed is added (the largest count where
-``q`` is positive, the smallest where it is negative).
+A count of arms that decide for more than a threshold of theirs (``Count``) has a multiplier ``q``:
+what an arm earns above its threshold is lowered by ``q``, and ``q`` times the count allowed is
+added.
 
-A region may also end in ``PerArm``: with the rows priced by ``mu``, what is left of the sum above
-is one problem for each arm, so every arm may have a tree of its own, and the bound adds up the
-largest leaf of each. A few leaves per arm then say what the product of all of them would have to
-say in one tree (Geoffrion, Mathematical Programming Study 2, 1974, "Lagrangean relaxation for
-integer programming"). It holds where neither pairs nor counts tie the arms together. Where a
-region limits what an arm spends in all (``SplitSpend``), each of its leaves may price that too.
+A region may also end in ``PerArm``: with the rows priced by ``mu``, what is left is one problem for
+each arm, so every arm may have a tree of its own, and the bound adds up the largest leaf of each
+(Geoffrion, Mathematical Programming Study 2, 1974). It holds where neither pairs nor counts tie the
+arms together. Where a region limits what an arm spends in all (``SplitSpend``), leaves may price
+that.
 
 Nobody has to believe the boxes: :mod:`shared.problem.region` derives them on the way down.
 """
@@ -141,11 +139,9 @@ class SplitActive:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Count:
-    """At most ``most`` arms decide for more than ``at`` (A,) in ``below``, more in ``above``.
-
-    For programs with one decision per arm. ``inf`` in ``at`` leaves an arm out of the count. A
-    count inside another with the same thresholds narrows it; with others it takes its place.
-    """
+    """At most ``most`` arms decide for more than ``at`` (A,) in ``below``, more in ``above``; of
+    one decision per arm. ``inf`` leaves an arm out. A count inside another with the same thresholds
+    narrows it; with others it takes its place."""
 
     at: Array
     most: int
@@ -155,11 +151,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """Decisions of some arms are narrowed to ``lower .. upper`` (c,) in ``child``.
-
-    For programs with one decision per arm whose arms only rows (and a count of the region) tie
-    together. What is cut away is bounded by ``leaf``: one slab for each side of each arm.
-    """
+    """Decisions of some arms are narrowed to ``lower .. upper`` (c,) in ``child``; what is cut away
+    is bounded by ``leaf``, one slab for each side of each arm. For programs with one decision per
+    arm whose arms only rows (and a count of the region) tie together."""
 
     leaf: Leaf
     arms: NDArray[np.intp]
@@ -170,11 +164,8 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArmLeaf:
-    """One arm's region ends here: ``nu`` (H,) prices its adstocked spend, in outcome.
-
-    ``money`` is a price of all that the arm spends, beside that of the rows: positive where the
-    region's most binds, negative where its least does.
-    """
+    """One arm's region ends here: ``nu`` (H,) prices its adstocked spend, in outcome, ``money`` all
+    that the arm spends (positive where the region's most binds, negative where its least does)."""
 
     nu: Array
     money: float = 0.0
@@ -185,17 +176,8 @@ ArmNode = ArmLeaf | SplitDecision | SplitArgument
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerArm:
-    """The region ends in one tree for each arm.
-
-    Attributes
-    ----------
-    mu
-        (m,) price of each row, as in :class:`Leaf`.
-    trees
-        One for each arm; number 0 is its root. Splits speak of that arm alone and call it 0.
-    theta
-        As in :class:`Leaf`.
-    """
+    """The region ends in one tree for each arm, number 0 its root; splits speak of that arm alone
+    and call it 0. ``mu`` (m,) and ``theta`` as in :class:`Leaf`."""
 
     mu: Array
     trees: tuple[tuple[ArmNode, ...], ...]

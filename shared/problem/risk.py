@@ -23,30 +23,37 @@ problem like the expected one.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.stack import DrawStack, Group
-from shared.curves.tabulated import mean_table
 from shared.errors import InvalidInput
-from shared.problem.model import Risk
 
 __all__ = [
     "MEASURES",
+    "Risk",
     "admissible",
     "check_figures",
     "markov",
     "measure",
     "measures",
     "most_weight",
-    "scaled_draws",
     "slope_weights",
     "weights_at",
 ]
 
 Array = NDArray[np.float64]
 MEASURES = ("expected", "mean_minus_sd", "quantile", "cvar", "worst_case")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """How draws are weighed; ``level`` is for quantile and cvar, ``aversion`` for mean_minus_sd."""
+
+    measure: str = "expected"
+    aversion: float = 1.0
+    level: float = 0.1
 
 
 def check_figures(risk: Risk) -> None:
@@ -142,26 +149,6 @@ def admissible(risk: Risk, weights: Array, count: int) -> bool:
         return bool(np.all(np.abs(count * weights - 1.0) <= 1e-12))
     top = most_weight(risk, count) * (1.0 + 1e-12)
     return bool(np.all(weights >= 0.0) and np.all(weights <= top))
-
-
-def scaled_draws(draws: DrawStack, weights: Array) -> DrawStack:
-    """Draws whose plain mean is ``sum of weights * draw``; weights (S,) >= 0.
-
-    Draws of weight 0 are left out; the others keep their shape and are scaled.
-    """
-    kept = np.flatnonzero(weights > 0.0)
-    scale = weights[kept] * kept.size
-    groups = tuple(
-        Group(g.columns, g.curve.each(lambda p: p[kept]).times(scale[:, None]))
-        for g in draws.groups
-    )
-    tables = []
-    for column, curves, _ in draws.tables:
-        picked = tuple(
-            curves[s].times(by) for s, by in zip(kept.tolist(), scale.tolist(), strict=True)
-        )
-        tables.append((column, picked, mean_table(picked)))
-    return DrawStack(kept.size, draws.n, groups, tuple(tables))
 
 
 def markov(risk: Risk, count: int) -> float:

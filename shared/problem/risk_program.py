@@ -31,9 +31,8 @@ from numpy.typing import NDArray
 from shared.curves.stack import DrawStack
 from shared.errors import InvalidInput
 from shared.problem.aim import Aim
-from shared.problem.model import Risk
 from shared.problem.program import Program
-from shared.problem.risk import check_figures, markov, measure, scaled_draws
+from shared.problem.risk import Risk, check_figures, markov, measure
 
 __all__ = [
     "brings_by",
@@ -150,5 +149,5 @@ def weighed(program: Program, weights: Array) -> Program:
         raise ValueError("Interactions work at the levels of the plain mean.")
     if np.all(weights >= 0.0):
         # Draws without weight are left out, and the others scaled: less to average.
-        return replace(program, draws=scaled_draws(draws, weights), draw_weights=None)
+        return replace(program, draws=draws.weighed(weights), draw_weights=None)
     return replace(program, draw_weights=np.asarray(weights, dtype=np.float64))

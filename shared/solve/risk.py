@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -27,22 +26,17 @@ from shared.problem.risk_program import (
     relaxed,
 )
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.engines.exact import solve_program
-from shared.solve.engines.targets import solve_targets
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import relax
 from shared.solve.one_budget.form import one_budget
 from shared.solve.one_budget.relaxation import Relaxation
 from shared.solve.risk_ascent import climb
-from shared.solve.search import MISS, Solution, nearest_that_meets
+from shared.solve.search import MISS, Solution, Solver, nearest_that_meets
 
 __all__ = ["solve_measure", "tidy"]
 
 Array = NDArray[np.float64]
 _TURNS = 300
-_STEPS = (*np.geomspace(0.5, 1e-3, 16).tolist(), 1e-4, 1e-5, 1e-6)  # of the money at stake
-_PASSES = 6
-_PAIRS = 400  # directions a round, drawn anew where there are more
 _ROUNDS = 12
 _FLOOR_ROUNDS = 24
 _LOCAL = 0.15  # of the limit of work
@@ -113,11 +107,8 @@ def _in_ball(risk: Risk, weights: Array) -> Array:
 
 
 def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
-    """Least over the ball of the most that any plan (P, S) reaches.
-
-    By the ball's symmetry it is ``max over mixes of plans of mean - aversion * sd``: a concave
-    problem over the simplex, by Frank-Wolfe steps with exact line searches on a grid.
-    """
+    """Least over the ball of the most that any plan (P, S) reaches: ``max over mixes of plans of
+    mean - aversion * sd``, by Frank-Wolfe steps with exact line searches on a grid."""
     mix = np.full(len(rows), 1.0 / len(rows))
 
     def worth(outcomes: Array) -> Array:
@@ -144,84 +135,6 @@ def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
     return _in_ball(risk, (1.0 - risk.aversion * (now - now.mean()) / spread) / now.size)
 
 
-# A plan made better by moving money between pairs of decisions: for measures with many corners.
-#
-# A pattern search (Hooke and Jeeves 1961) whose directions take one unit of money from one
-# decision and give it to another, or spend it, or save it. Slopes are not asked for, so a
-# quantile, whose slope jumps where draws change places, is no harder than a mean.
-
-
-def _pattern_search(
-    program: Program,
-    u: Array,
-    value: Callable[[Array], float],
-    *,
-    deadline: float,
-    seed: int = 0,
-) -> Array:
-    """The plan (A, K) that no exchange tried improves; lots move by whole lots."""
-    rng = np.random.default_rng(seed)
-    money = program.spread.sum(axis=1)
-    cells = [
-        (a, k) for a, k in np.argwhere((program.upper > program.lower) & (money > 0.0)).tolist()
-    ]
-    reach = value(u)
-    for _ in range(_PASSES):
-        # Small steps may open the way to large ones, so all of them are gone through again.
-        before = reach
-        for step in _STEPS:
-            size = step * max(program.scale, 1e-300)
-            for _ in range(20):
-                if work.now() >= deadline:
-                    return u
-                better = False
-                for one, other in _pairs(rng, cells):
-                    trial, much = u.copy(), size
-                    # What one has not, or the other cannot take, is not moved.
-                    if one is not None and program.lot[one[0]] == 0.0:
-                        much = min(much, float(u[one] - program.lower[one]) * money[one])
-                    if other is not None and program.lot[other[0]] == 0.0:
-                        much = min(much, float(program.upper[other] - u[other]) * money[other])
-                    for cell, sign in ((one, -1.0), (other, 1.0)):
-                        if cell is not None:
-                            _move(program, trial, cell, sign * much / money[cell])
-                    if np.array_equal(trial, u) or not allowed(program, trial, 1e-12):
-                        continue
-                    there = value(trial)
-                    if there > reach * (1.0 + 1e-15 * np.sign(reach)):
-                        u, reach, better = trial, there, True
-                if not better:
-                    break
-        if reach - before <= 1e-6 * abs(reach):
-            break
-    return u
-
-
-def _pairs(
-    rng: np.random.Generator, cells: list[tuple[int, int]]
-) -> list[tuple[tuple[int, int] | None, tuple[int, int] | None]]:
-    """Ordered pairs of decisions; None is money that is not spent."""
-    ends = [None, *cells]
-    count = len(ends)
-    if count * (count - 1) <= _PAIRS:
-        return [(a, b) for a in ends for b in ends if a != b]
-    drawn = rng.integers(0, count, (_PAIRS, 2)).tolist()
-    return [(ends[i], ends[j]) for i, j in drawn if i != j]
-
-
-def _move(program: Program, u: Array, cell: tuple[int, int], by: float) -> None:
-    """Move one decision, stopping at its bounds; by lots where it comes in lots."""
-    lot = float(program.lot[cell[0]])
-    if lot > 0.0:
-        by = float(np.sign(by)) * max(round(abs(by) / lot), 1) * lot
-    now = float(u[cell])
-    to = min(max(now + by, float(program.lower[cell])), float(program.upper[cell]))
-    least = float(program.least_active[cell])
-    if 0.0 < to < least:
-        to = 0.0 if by < 0.0 else least
-    u[cell] = to
-
-
 # What is known of a program under a measure while it is searched: plans, weights and bounds.
 #
 # Plans come from local ascents on the measure (choices kept) and from programs of weighed draws;
@@ -231,13 +144,12 @@ def _move(program: Program, u: Array, cell: tuple[int, int], by: float) -> None:
 
 
 class RiskSearch:
-    """Plans and proofs for one program that says its measure; keeps the best of both.
+    """Plans and proofs for one program that says its measure; keeps the best of both. ``read`` is
+    that program, ``program`` the same without its measure and its targets."""
 
-    ``read`` is that program, ``program`` the same without its measure and its targets.
-    """
-
-    def __init__(self, read: Program, options: SolverOptions) -> None:
+    def __init__(self, read: Program, options: SolverOptions, solver: Solver) -> None:
         assert read.risk is not None
+        self.solver = solver
         self.read, self.aim, self.risk, self.options = read, read.aim, read.risk, options
         self.program = replace(read, floors=(), risk=None)
         draws = check_program_risk(read, read.risk)
@@ -254,7 +166,6 @@ class RiskSearch:
         self.short: Array | None = None
         self.weights: Array | None = None
         self.named = options.method in BY_NAME
-        # Where all curves are concave, to hold what is not spent on would only be in the way.
         self.bent = bool(np.any(draws.inflections() > 0.0)) or read.discrete
 
     def late(self) -> bool:
@@ -283,18 +194,9 @@ class RiskSearch:
         """Where the measure leads from a plan, choices kept; with the weights there."""
         best, weights = start, self.own_weights(start)
         goal, share = self.lifted(theta), caution(self.aim, theta)
-        for held in (False, True) if self.bent else (False,):
-            if self.late():
-                break
-            found = climb(
-                self.program,
-                self.risk,
-                start,
-                goal=goal,
-                share=share,
-                held=held,
-                deadline=min(self.deadline, work.now() + 0.3 * self.options.time_limit_s),
-            )
+        if not self.late():
+            until = min(self.deadline, work.now() + 0.3 * self.options.time_limit_s)
+            found = climb(self.program, self.risk, start, goal=goal, share=share, deadline=until)
             self.iterations += 1
             if found is not None and self.reads(found.u, theta) > self.reads(best, theta):
                 best, weights = found.u, (found.weights - (1.0 - share) * self.even) / share
@@ -322,7 +224,7 @@ class RiskSearch:
             time_limit_s=max(min(limit, self.left()), 0.05),
             gap=0.25 * self.options.gap,
         )
-        found = solve_program(task, options, self.u)
+        found = self.solver(task, options, self.u)
         self.nodes += found.nodes
         self.iterations += found.iterations
         if not self.named:  # a plan that a method by name did not find is not its answer
@@ -339,10 +241,8 @@ class RiskSearch:
             self.proof, self.certificate, self.prices = proof, checked, prices
 
     def prove_here(self, weights: Array) -> None:
-        """Bound every plan by the best one's own slopes under weights, where one row ties arms.
-
-        At a saddle point of plans and weights that is all there is to prove; nothing is solved.
-        """
+        """Bound every plan by the best one's own slopes under weights, where one row ties arms: at
+        a saddle point of plans and weights that is all there is to prove."""
         rows, plan = self.program.rows, self.u
         if plan is None or len(rows.names) > 1 or self.program.pairs or self.program.discrete:
             return
@@ -373,10 +273,10 @@ def _search_plain(search: RiskSearch) -> None:
     plan = search.prove(search.even, (), 1.6 * limit)
     if search.risk.measure == "quantile":
         mean = replace(search.options, method="auto", time_limit_s=limit)
-        search.offer(solve_program(search.program, mean).plan)
-        _quantile(search, plan)
-        _exchange(search, 0.3)
+        search.offer(search.solver(search.program, mean, None).plan)
+        # First: what bounds each draw alone is closer than the mean, and quickly found.
         _alone(search)
+        _quantile(search, plan)
         return
     weights = search.own_weights(plan)
     for first in [plan] if search.u is None or search.u is plan else [plan, search.u]:
@@ -393,18 +293,10 @@ def _search_plain(search: RiskSearch) -> None:
     search.prove_here(weights)
     if search.done():
         return
-    if search.bent:  # there may be many local peaks
-        _exchange(search, 0.5)
-    # And other weights lead to other plans, which leave time to be exchanged at the end.
-    whole = search.deadline
-    search.deadline -= 0.2 * search.options.time_limit_s if search.bent else 0.0
     search.prove(weights, (), limit)
     if not search.done() and np.any(weights < 0.0):
         search.prove(_nonnegative(search.risk, weights), (), limit)
     _weigh(search, limit)
-    search.deadline = whole
-    if search.bent and not search.done():
-        _exchange(search, 0.2)
 
 
 def _weigh(search: RiskSearch, limit: float) -> None:
@@ -425,10 +317,8 @@ def _weigh(search: RiskSearch, limit: float) -> None:
 
 
 def _alone(search: RiskSearch) -> None:
-    """A price of money for every draw by itself, where one budget is all that ties arms together.
-
-    A quantile is at most that of what each draw could reach alone: closer than the mean's bound.
-    """
+    """A price of money for every draw by itself, where one budget is all that ties arms together: a
+    quantile is at most that of what each draw could reach alone."""
     plain = replace(search.program, draws=None, risk=None, floors=(), value=1.0, cost=0.0)
     draws = search.program.draws
     if one_budget(plain) is None or search.proof is None or draws is None:
@@ -455,20 +345,6 @@ def _bound_named(search: RiskSearch) -> None:
     if not search.program.pairs and search.risk.measure != "quantile":
         weights = tidy(search.risk, search.own_weights(search.u))
         search.prove(weights, (), search.left())
-
-
-def _exchange(search: RiskSearch, share: float) -> None:
-    """Move money between pairs of decisions for a share of the time."""
-    assert search.u is not None
-    until = min(search.deadline, work.now() + share * search.options.time_limit_s)
-    found = _pattern_search(
-        search.program,
-        search.u,
-        lambda u: search.reads(u, ()),
-        deadline=until,
-        seed=search.options.seed,
-    )
-    search.offer(found)
 
 
 def _quantile(search: RiskSearch, plan: Array) -> None:
@@ -498,13 +374,8 @@ def _quantile(search: RiskSearch, plan: Array) -> None:
 
 
 def _meet_floors(search: RiskSearch) -> None:
-    """Find plans that meet the floors, and multipliers that bound all of them.
-
-    Raises
-    ------
-    Infeasible
-        Naming a floor that no plan meets.
-    """
+    """Find plans that meet the floors, and multipliers that bound all of them; raises
+    ``Infeasible``, naming a floor that no plan meets."""
     theta = _begin(search)
     for _ in range(1 if len(theta) == 1 else 2):
         for floor in range(len(theta)):
@@ -520,7 +391,9 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     short = replace(options, time_limit_s=0.2 * options.time_limit_s)
     if any(kinds):
         own = aim.floors[kinds.index(True)]
-        rich = RiskSearch(replace(program, value=1.0, cost=0.0, fee=None, risk=search.risk), short)
+        rich = RiskSearch(
+            replace(program, value=1.0, cost=0.0, fee=None, risk=search.risk), short, search.solver
+        )
         _search_plain(rich)
         search.nodes, search.iterations = rich.nodes, rich.iterations
         assert rich.certificate is not None
@@ -532,7 +405,7 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
         search.offer(rich.u)
         if len(aim.floors) == 1:
             return (0.0,)
-    found = solve_targets(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
+    found = search.solver(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
     search.nodes += found.nodes
     search.offer(found.plan)
     return (0.0,) * len(aim.floors)
@@ -592,10 +465,8 @@ def _between(search: RiskSearch) -> None:
 
 
 def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[float, ...]:
-    """The least multiplier of one floor with a surplus: doubling, then halving by false position.
-
-    See ``shared.solve.engines.targets`` for the same without a measure.
-    """
+    """The least multiplier of one floor with a surplus: doubling, then halving by false
+    position."""
 
     def at(t: float) -> float:
         return _at(search, (*theta[:floor], t, *theta[floor + 1 :]), floor)
@@ -628,13 +499,12 @@ def _root(search: RiskSearch, theta: tuple[float, ...], floor: int) -> tuple[flo
     return (*theta[:floor], high, *theta[floor + 1 :])
 
 
-def solve_measure(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
+def solve_measure(
+    program: Program, options: SolverOptions, start: Array | None, solver: Solver
+) -> Solution:
     """Solve a program with a measure over draws, to ``options.gap`` where curves are concave.
 
-    Parameters
-    ----------
-    start
-        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
+    ``start`` is a plan (A, K) known already; ``solver`` is of programs of expected outcome.
 
     Raises
     ------
@@ -644,7 +514,7 @@ def solve_measure(program: Program, options: SolverOptions, start: Array | None 
         No draws to weigh, or a level or aversion out of range.
     """
     assert program.risk is not None
-    search = RiskSearch(program, options)
+    search = RiskSearch(program, options, solver)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(plan)
@@ -679,8 +549,7 @@ def _exactly(search: RiskSearch) -> str:
 
 
 def _look_around(search: RiskSearch) -> None:
-    """Local searches of the measure itself from many starts, where the bound leaves a gap: weighed
-    draws lead to one plan, and choices, targets and quantiles have many that are locally best."""
+    """Local searches of the measure itself from many starts, where the bound leaves a gap."""
     if not (search.bent or search.risk.measure == "quantile"):
         return  # a concave measure of concave curves has one
     if search.proof is not None and search.u is not None:

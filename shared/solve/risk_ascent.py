@@ -1,8 +1,7 @@
 """A locally best plan of a program by a measure over draws: Newton on a smoothed measure.
 
-The slack of rows and bounds carries a logarithmic barrier whose weight falls with the
-measure's smoothing, and rows without slack are kept exactly. Choices (off, on, lots) stay as the
-start has them.
+The slack of rows and bounds carries a barrier whose weight falls with the smoothing; rows without
+slack are kept exactly. Choices (off, on, lots) stay as the start has them.
 """
 
 from __future__ import annotations
@@ -202,7 +201,6 @@ def climb(
     *,
     goal: Program | None = None,
     share: float = 1.0,
-    held: bool = False,
     deadline: float = math.inf,
 ) -> ProgramAscent | None:
     """From an allowed plan (A, K) to a locally best one; None where nothing can move.
@@ -213,11 +211,9 @@ def climb(
         The program whose value of an outcome and costs count; its floors do not.
     share
         Of the measure in what is read of the outcome; the rest is its mean.
-    held
-        Whether decisions at their lower bound stay there.
     """
     goal = goal or program
-    low, high = _choices(program, start, held)
+    low, high = _choices(program, start)
     free = np.flatnonzero(high - low > 1e-12 * max(program.scale, 1e-300))
     if not 0 < free.size <= _LARGEST:
         return None
@@ -235,7 +231,7 @@ def climb(
     drawn = DrawnProgram(program)
     costs = goal.costs().ravel()[free]
     found = _ascend(
-        drawn, risk, goal.value, costs, base, free, start, inner, walls, share, held, deadline
+        drawn, risk, goal.value, costs, base, free, start, inner, walls, share, deadline
     )
     plan = base.copy()
     plan[free] = np.clip(found[0], low[free], high[free])
@@ -243,7 +239,7 @@ def climb(
     return None if repaired is None else ProgramAscent(repaired, found[1])
 
 
-def _choices(program: Program, start: Array, held: bool) -> tuple[Array, Array]:
+def _choices(program: Program, start: Array) -> tuple[Array, Array]:
     """The box (A K,) that remains once every choice is made as ``start`` has it."""
     low, high = program.lower.copy(), program.upper.copy()
     tiny = 1e-9 * max(program.scale, 1e-300)
@@ -253,8 +249,6 @@ def _choices(program: Program, start: Array, held: bool) -> tuple[Array, Array]:
     high = np.where(off, low, high)
     lots = np.broadcast_to((program.lot > 0.0)[:, None], low.shape)
     low, high = np.where(lots, start, low), np.where(lots, start, high)
-    if held:
-        high = np.where(start <= low + 1e-6 * (high - low), low, high)
     return low.ravel(), np.maximum(high, low).ravel()
 
 
@@ -290,12 +284,10 @@ def _ascend(
     inner: Array,
     walls: _Walls,
     share: float,
-    held: bool,
     deadline: float,
 ) -> tuple[Array, Array]:
     """Free decisions, and the weights of the draws there."""
-    mix = 1e-3 if held else 0.1
-    x = (1.0 - mix) * start.ravel()[free] + mix * inner
+    x = 0.9 * start.ravel()[free] + 0.1 * inner
     if np.any(walls.limit - walls.matrix @ x <= 0.0):
         x = inner.copy()
     whole = base.copy()
@@ -308,7 +300,6 @@ def _ascend(
     spent = float(costs @ x)
     size = max(abs(value * float(each.mean())) + spent, 1e-300) / max(value, 1e-300)
     mu = 1e-2 * size * (most_weight(risk, each.size) if risk.measure in TAILS else 1e-2)
-    mu *= 1e-2 if held else 1.0
     last = 1e-9 * size / (each.size + len(walls.limit))
     cost = costs / max(value, 1e-300)
     while True:

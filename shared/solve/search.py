@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared import work
 from shared.problem.incumbent import allowed
+from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof, Split, SplitActive
 
@@ -19,7 +20,9 @@ __all__ = [
     "MISS",
     "Incumbent",
     "Solution",
+    "Solver",
     "Tree",
+    "Unmet",
     "best_first",
     "nearest_that_meets",
     "seconds_per_node",
@@ -79,6 +82,18 @@ class Solution:
         return self.u
 
 
+Solver = Callable[[Program, SolverOptions, Array | None], Solution]
+"""Solves a program from a plan (A, K) known already, or from none."""
+
+
+class Unmet(Exception):
+    """No plan that meets the targets was found; ``exhausted``: there is none."""
+
+    def __init__(self, *, exhausted: bool) -> None:
+        super().__init__("No plan that meets the targets was found.")
+        self.exhausted = exhausted
+
+
 class _Searching(Protocol):
     """What a search says of its state between nodes."""
 
@@ -101,15 +116,9 @@ def best_first(
 ) -> tuple[float | None, int]:
     """Split the region that promises most until none is worth a look, or time or nodes run out.
 
-    Parameters
-    ----------
-    split
-        The parts that are left of a region; None where it cannot be split further.
-
-    Returns
-    -------
-    tuple
-        The bound of the best region that is left open (None: there is none), and nodes in all.
+    ``split`` answers the parts that are left of a region, None where it cannot be split further.
+    The answer is the bound of the best region that is left open (None: there is none), and nodes in
+    all.
     """
     heap: list[tuple[float, int, Region]] = []
     if first is not None:
@@ -193,10 +202,8 @@ class Incumbent:
     def offer(
         self, u: Array, prices: Array | None = None, thetas: Sequence[float] | Array = ()
     ) -> bool:
-        """Take a plan (A, K) that is better than the best, if it is allowed and meets the targets.
-
-        Prices are kept where it brings none.
-        """
+        """Take a plan (A, K) that is better than the best, if it is allowed and meets the targets;
+        prices are kept where it brings none."""
         inside = np.clip(u, self.program.lower, self.program.upper)
         value = self.program.objective(inside)
         if value <= self.value or not allowed(self.program, inside):

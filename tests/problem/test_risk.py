@@ -16,7 +16,6 @@ from shared.problem.model import Risk
 from shared.problem.risk import (
     admissible,
     measure,
-    scaled_draws,
     weights_at,
 )
 from shared.problem.risk_program import check_program_risk
@@ -92,7 +91,7 @@ def test_a_reweighted_mean_is_the_weighted_sum() -> None:
     given_draws = task().draws
     assert given_draws is not None
     each = given_draws.value(spend)
-    draws = scaled_draws(given_draws, weights)
+    draws = given_draws.weighed(weights)
     assert draws.draws == 2
     np.testing.assert_allclose(draws.mean_value(spend), weights @ each, rtol=1e-14)
     np.testing.assert_allclose(given_draws.one(2).value(spend), each[2], rtol=1e-14)

@@ -230,7 +230,7 @@ def test_the_least_spend_beside_an_interaction_is_proven(seed: int, size: float)
         cost=1.0,
         floors=(Floor("target_outcome", target, 0.0, target),),
     )
-    solved = solve_targets(program, SolverOptions(gap=1e-4, time_limit_s=6.0))
+    solved = solve_targets(program, SolverOptions(gap=1e-4, time_limit_s=6.0), None, solve_program)
     certificate = certify(program, solved.plan, solved.proof)
     steps = np.linspace(0.0, 60.0, 121)
     plans = [np.array([[a], [b]]) for a in steps for b in steps if a + b <= 60.0]

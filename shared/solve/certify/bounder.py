@@ -1,9 +1,8 @@
 """The bound that weak duality gives for one region of a program; for the certificate only.
 
-See :mod:`shared.problem.proof` for the formula. What is better here than the formula: where one
-decision per arm is all there is, u and z are one variable and their maximum is taken jointly, over
-exactly the spends that are allowed; and where a count limits how many arms may be active, only the
-arms that gain most by it are.
+See :mod:`shared.problem.proof` for the formula. Better than it: where one decision per arm is all
+there is, u and z are one variable, maximised over exactly the spends that are allowed; and where a
+count limits how many arms may be active, only those that gain most by it are.
 """
 
 from __future__ import annotations
@@ -72,19 +71,9 @@ class Squares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """What takes the interactions' place.
-
-    Attributes
-    ----------
-    weight
-        (A, H) of the responses, of any sign.
-    constant
-        (n,) numbers to be added; their sizes sum to ``size``.
-    squares
-        None where only planes are used.
-    extra
-        To be added outright for rounding.
-    """
+    """What takes the interactions' place: ``weight`` (A, H) of the responses, of any sign;
+    ``constant`` (n,) to be added, of sizes that sum to ``size``; ``squares``, None where only
+    planes are used; ``extra`` to be added outright for rounding."""
 
     weight: Array
     constant: Array
@@ -94,13 +83,8 @@ class Terms:
 
 
 def _linearise(program: Program, maxima: ArmMaxima, leaf: Leaf, region: Region) -> Terms:
-    """The leaf's bound on every interaction over the region (``value`` is not multiplied in).
-
-    Raises
-    ------
-    ValueError
-        Where a leaf is not one of this program's, or levels have no meaning.
-    """
+    """The leaf's bound on every interaction over the region (``value`` is not multiplied in);
+    ``ValueError`` where a leaf is not one of this program's, or levels have no meaning."""
     weight = program.weight
     if not program.pairs:
         return Terms(weight, np.zeros(0), 0.0, 0.0, None)
@@ -284,18 +268,12 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeafTask:
-    """What is to be bounded: a region by checked multipliers, or what a cut takes of it.
+    """What is to be bounded: a region by checked multipliers ``mu`` (m,) and ``nu`` (A, H), or what
+    a cut takes of it.
 
-    Attributes
-    ----------
-    mu, nu
-        (m,) and (A, H).
-    value, cost, less
-        (A,) of an outcome and of money at the targets' multipliers, and what is to be taken off.
-    inner
-        The box (2, A) of the decisions that a cut leaves; None for a leaf.
-    money
-        (A,) prices of what each arm spends in all, beside those of the rows; None: nothing.
+    ``value``, ``cost`` (A,) are of an outcome and of money at the targets' multipliers, ``less`` is
+    to be taken off. ``inner`` is the box (2, A) that a cut leaves (None for a leaf), ``money`` (A,)
+    prices what each arm spends in all, beside the rows.
     """
 
     leaf: Leaf
@@ -314,7 +292,7 @@ class Bounder:
     """Bounds of regions whose plans bring about ``size``: what is much smaller hardly matters.
 
     ``accuracy``, of that size: how far above the truth bounds on means over draws may lie in all.
-    ``near`` (A, H): adstocked spends to look at first; only speed depends on them.
+    ``near`` (A, H): adstocked spends to look at first.
     """
 
     def __init__(
@@ -336,10 +314,8 @@ class Bounder:
         self.together = 1 if program.pairs else max(_CELLS // max(cells, 1), 1)
 
     def bound(self, leaf: Leaf, region: Region, enough: float = NONE) -> float:
-        """No plan of the region has more; ``inf`` where the multipliers prove nothing.
-
-        It is bounded roughly first; that will do where it is at most ``enough``.
-        """
+        """No plan of the region has more, ``inf`` where the multipliers prove nothing; bounded
+        roughly first, which will do where it is at most ``enough``."""
         task = self.task(leaf, region)
         if enough > NONE:
             rough = float(self.bounds([task], loose=True)[0])
@@ -350,13 +326,8 @@ class Bounder:
     def task(
         self, leaf: Leaf, region: Region, inner: Region | None = None, sides: Sides | None = None
     ) -> LeafTask:
-        """What is to be bounded; with ``inner``, what is cut away around it.
-
-        Raises
-        ------
-        ValueError
-            Where the multipliers are another program's, or no numbers.
-        """
+        """What is to be bounded; with ``inner``, what is cut away around it. ``ValueError`` where
+        the multipliers are another program's, or no numbers."""
         program = self.program
         sides = self.sides if sides is None else sides
         lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
@@ -371,11 +342,8 @@ class Bounder:
         return LeafTask(leaf, region, mu, nu, lift.value, lift.cost, lift.less, sides, box)
 
     def largest(self, tasks: Sequence[LeafTask], enough: float = NONE) -> float:
-        """The largest bound of all tasks; no care is taken with those that are below ``enough``.
-
-        All are bounded loosely first; only those whose loose bound exceeds the largest close one
-        are looked at closely.
-        """
+        """The largest bound of all tasks, those below ``enough`` without care: all are bounded
+        loosely first, and closely while the loose bound exceeds the largest close one."""
         count, step = len(tasks), self.together
         if not count:
             return NONE
@@ -468,11 +436,9 @@ class Bounder:
         return np.maximum(below, above), total + np.abs(charge[:, 0])
 
     def apart(self, tasks: Sequence[LeafTask]) -> float:
-        """The bound where each arm may be in any of the tasks' regions, whatever the others are.
-
-        The tasks share their ``mu`` and the targets' multipliers; nothing but the rows may tie the
-        arms to one another.
-        """
+        """The bound where each arm may be in any of the tasks' regions, whatever the others are;
+        the tasks share ``mu`` and the targets' multipliers, and nothing but the rows may tie the
+        arms."""
         program, step = self.program, self.together
         if program.pairs or program.at_most or not tasks:
             raise ValueError("The arms cannot be told apart.")
@@ -563,10 +529,8 @@ class Bounder:
         known: NDArray[np.bool_],
         loose: bool,
     ) -> tuple[Array, Array]:
-        """By arm (L, A) the maxima over u and over z, each on its own, joined by ``nu``.
-
-        Arms that are ``known`` are left out (inf); and (L, A) the size of what was added up.
-        """
+        """By arm (L, A) the maxima over u and over z, each on its own, joined by ``nu``; ``known``
+        arms are left out (inf). And (L, A) the size of what was added up."""
         program, nu, value = self.program, stack.nu, stack.value[:, :, None]
         if known.all():  # their own rounding is in their bounds
             return np.full(known.shape, np.inf), np.zeros(known.shape)
@@ -739,12 +703,9 @@ class _Boxes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stack:
-    """Tasks side by side.
-
-    ``at``, ``count_price`` and ``count_cost`` are of counts (L, A), (L,), (L,); ``at`` is None
-    where nothing is counted. ``inner`` (C, 2, A) is there where all tasks are cuts. ``money``
-    (L, A) prices what arms spend, from and to ``spent`` (L, 2, A).
-    """
+    """Tasks side by side: ``at``, ``count_price``, ``count_cost`` of counts (L, A), (L,), (L,),
+    ``at`` None where nothing is counted; ``inner`` (C, 2, A) where all are cuts; ``money`` (L, A)
+    prices what arms spend, from and to ``spent`` (L, 2, A)."""
 
     boxes: _Boxes
     mu: Array
@@ -820,10 +781,8 @@ class _Stack:
 
 @dataclass(frozen=True, slots=True)
 class _Best:
-    """(L, A) the most an arm adds while it spends something, and while it spends nothing.
-
-    ``size`` (L, A) is that of all terms that were added up for it.
-    """
+    """(L, A) the most an arm adds while it spends something, and while it spends nothing; ``size``
+    is that of all terms that were added up for it."""
 
     on: Array
     off: Array

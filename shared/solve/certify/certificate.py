@@ -1,9 +1,8 @@
 """What a plan is worth and how far from the best it can be, rechecked from the program alone.
 
 No solver is imported and nothing it says is believed: of a :class:`~shared.problem.proof.Proof`
-only multipliers and the tree's splits are read, regions are derived from the program's own box on
-the way down, so that the leaves cover every feasible plan by construction, and for each of them
-weak duality gives a bound from one-dimensional maxima. Everything is rounded outward.
+only multipliers and splits are read, regions are derived from the program's own box, and weak
+duality bounds each from one-dimensional maxima. Everything is rounded outward.
 """
 
 from __future__ import annotations
@@ -41,13 +40,8 @@ _NO_PROOF = (ValueError, IndexError, TypeError, AttributeError)
 
 
 def _weighed_as(program: Program, proof: Proof) -> tuple[Program, float]:
-    """The program of expected outcome that a proof is of, and what to take off its bound.
-
-    Raises
-    ------
-    ValueError
-        Weights that are not of the measure's set, or multipliers that are none.
-    """
+    """The program of expected outcome that a proof is of, and what to take off its bound;
+    ``ValueError`` for weights that are not of the measure's set, or multipliers that are none."""
     risk, draws = program.risk, program.draws
     if risk is None or draws is None:
         raise ValueError("A risk measure needs draws.")
@@ -77,16 +71,9 @@ def _most_of(program: Program, proof: Proof) -> float:
 
 
 def _quantile_alone(program: Program, u: Array, prices: Array) -> float:
-    """The quantile of what each draw could be worth with a plan of its own, at most.
-
-    A quantile is monotone, so it is at most that of bounds of the draws, each by ``prices`` (S, m)
-    of its own. For programs with one decision and one response an arm that only rows tie together.
-
-    Raises
-    ------
-    ValueError
-        For other programs, with targets, or prices of another shape.
-    """
+    """The quantile of what each draw could be worth with a plan of its own, at most, each by
+    ``prices`` (S, m) of its own; ``ValueError`` for programs with more than one decision and one
+    response an arm, or other prices."""
     draws, rows, risk = program.draws, program.rows, program.risk
     assert draws is not None
     assert risk is not None
@@ -163,8 +150,7 @@ class Certificate:
     Attributes
     ----------
     objective
-        What the plan is worth in the program's own objective (for the least spend minus the money,
-        so that minus the bound is a lower bound on it).
+        In the program's own unit (of the least spend minus the money).
     upper_bound
         No feasible plan has more; ``inf`` (like both gaps) where the proof proves nothing.
     gap, relative_gap
@@ -251,18 +237,11 @@ def _ceiling(program: Program) -> float:
 def certify_all(
     programs: Sequence[Program], plans: Sequence[Array], proofs: Sequence[Proof], accuracy: float
 ) -> list[Certificate]:
-    """Certificates of one program's plans at many budgets, rechecked together.
+    """Certificates of one program's plans at many budgets, rechecked together: what an arm is worth
+    at a price does not depend on the budget.
 
-    What an arm is worth at a price does not depend on the budget, so the regions of all trees are
-    bounded in one pass, and what is learnt of means over draws serves them all.
-
-    Parameters
-    ----------
-    programs
-        One program with other sides of its rows, and other upper ends of its box.
-    accuracy
-        Relative; bounds on means over draws are refined until they are that close. Closed forms
-        are bounded to rounding.
+    ``programs`` are one program with other sides of its rows and other upper ends of its box;
+    bounds on means over draws are refined until they are within ``accuracy`` (relative).
     """
     largest = max(programs, key=lambda program: float(program.upper.sum()))
     objectives = [p.objective(np.maximum(u, 0.0)) for p, u in zip(programs, plans, strict=True)]
@@ -310,11 +289,9 @@ def certify_all(
 
 
 def bound(program: Program, u: Array, proof: Proof, enough: float) -> float:
-    """A bound alone, in the objective's own unit: no plan is worth more.
-
-    ``-inf`` where no plan is left, ``inf`` where nothing is proved; ``u`` (A, K) tells what sizes
-    matter, and no care is taken with what is at most ``enough``.
-    """
+    """A bound alone, in the objective's own unit: ``-inf`` where no plan is left, ``inf`` where
+    nothing is proved. ``u`` (A, K) tells what sizes matter; no care is taken with what is at most
+    ``enough``."""
     held = replace(program, rows=lattice_rows(program))
     best, _ = _bound(held, np.maximum(u, 0.0), proof, enough)
     return math.inf if best is None else best
@@ -325,9 +302,9 @@ def stated(
 ) -> Certificate:
     """A plan's value beside its bound; infinite, and proving nothing, where either is no number.
 
-    The bound that is stated is one that the plan itself does not exceed: a plan that is feasible to
-    the tolerance only may gain by what it misses, and no bound is wrong by being larger. ``stake``
-    is what a gap of rounding is relative to where the best is to do nothing.
+    The bound stated is one that the plan does not exceed: one that is feasible to the tolerance
+    only may gain by what it misses. ``stake`` is what a gap of rounding is relative to where to do
+    nothing is best.
     """
     if bound is None or not math.isfinite(bound) or not math.isfinite(objective):
         return Certificate(objective, math.inf, math.inf, math.inf, False, violation, residual)
@@ -358,15 +335,9 @@ def violation(program: Program, u: Array) -> float:
 def _leaves(
     program: Program, root: Region, proof: Proof, twins: Groups | None = None
 ) -> Iterator[tuple[Leaf | PerArm | Cut, Region, Region | None]]:
-    """What a tree ends in, with its region; of a cut also the region that it leaves.
-
-    ``twins`` are groups of identical arms, where they are known already.
-
-    Raises
-    ------
-    ValueError, IndexError, TypeError, AttributeError
-        Where the tree is none.
-    """
+    """What a tree ends in, with its region; of a cut also the region that it leaves. ``twins`` are
+    groups of identical arms, where known. ``ValueError``, ``IndexError``, ``TypeError`` or
+    ``AttributeError`` where the tree is none."""
     nodes = proof.nodes
     # Only plans sorted within groups of identical arms are looked at; see symmetry.py.
     if twins is None:
@@ -447,12 +418,10 @@ def _stake(program: Program, u: Array) -> float:
 def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> float:
     """How far the plan is from stationary, relative to its steepest slope; 0 where it is.
 
-    At the rows' prices every decision inside its box gains nothing by moving, one at its lower end
-    nothing by rising, one at its upper end nothing by falling. Of what a move gains (relative to
-    the steepest slope) and how far it could go (relative to the largest decision) the smaller
-    counts. Decisions that may only take some values, or are zero by choice, are left aside. The
-    best prices count: those of the leaves around the plan, and where there is a single row the one
-    in the middle between the decision that would gain most by rising and the one that would lose
+    Of what a move gains at the rows' prices (relative to the steepest slope) and how far it could
+    go (relative to the largest decision) the smaller counts; decisions that may only take some
+    values, or are zero by choice, are left aside. The best prices count: those of the leaves around
+    the plan, and of a single row the one between what would gain most by rising and what would lose
     least by falling.
     """
     tiny = 1e-9 * max(float(np.max(u, initial=0.0)), 1e-300)
@@ -484,10 +453,8 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moves:
-    """(A, K) what a rise of each decision gains and a fall loses, and how far either can go.
-
-    ``gross`` is the steepest slope of outcome or cost alone.
-    """
+    """(A, K) what a rise of each decision gains and a fall loses, and how far either can go;
+    ``gross`` is the steepest slope of outcome or cost alone."""
 
     rise: Array
     fall: Array

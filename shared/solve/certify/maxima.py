@@ -55,10 +55,8 @@ class Repeats:
 
 
 def packed(questions: tuple[Array, ...], period: int) -> Repeats | None:
-    """What of (A, n) questions is to be asked, each compared with the one ``period`` places before.
-
-    None where most are new.
-    """
+    """What of (A, n) questions is to be asked, each compared with the one ``period`` places before;
+    None where most are new."""
     arms, count = questions[0].shape
     if period <= 0 or count < 2 * period or count % period:
         return None
@@ -96,12 +94,8 @@ def closed_form_maxima(
 ) -> Array:
     """Upper bounds (k, n) on the maxima over ``[lower, upper]`` (k, n) at ``price`` (k, 1).
 
-    Parameters
-    ----------
-    near
-        (n,) or (k, n) where to look first; only speed depends on it.
-    tolerance
-        (k, 1) or (k, n) how far above the maximum a bound may lie before it is improved.
+    ``near`` (n,) or (k, n) is where to look first; ``tolerance`` (k, 1) or (k, n) how far above the
+    maximum a bound may lie before it is improved.
     """
     k, n = lower.shape
     bend = np.broadcast_to(curves.inflection(), (k, n))
@@ -287,11 +281,9 @@ class Mixture:
         self.left_top, self.right_top = self._lines(self.marks[:-1], self.marks[1:])
 
     def maxima(self, lower: Array, upper: Array, price: Array, tolerance: float | Array) -> Array:
-        """Upper bounds (k,) on the maxima of ``F(x) - price x`` over ``[lower, upper]`` (k,).
-
-        Parts are refined until no bound exceeds a value that is reached by more than
-        ``tolerance`` (one, or (k,)), rounding is all of it, or there are as many as there may be.
-        """
+        """Upper bounds (k,) on the maxima of ``F(x) - price x`` over ``[lower, upper]`` (k,),
+        refined to within ``tolerance`` of a value that is reached, to rounding, or until there are
+        as many parts as may be."""
         out = np.empty(lower.size)
         slack = np.broadcast_to(np.asarray(tolerance, dtype=float), lower.shape)
         for begin in range(0, lower.size, _STEP):
@@ -425,9 +417,8 @@ class Mixture:
 class ArmMaxima:
     """One-dimensional maxima of a program's responses; keeps what it learns from leaf to leaf.
 
-    ``z_lower`` and ``z_upper`` (A, H) are the widest ranges that will ever be asked about, ``size``
-    is that of the outcome: bounds may be loose by a tiny part of it, those on means over draws by
-    ``accuracy`` of it in all.
+    ``z_lower``, ``z_upper`` (A, H) are the widest ranges that will be asked about; bounds may be
+    loose by a tiny part of ``size``, those on means over draws by ``accuracy`` of it in all.
     """
 
     def __init__(

@@ -25,14 +25,9 @@ _FREE = np.array([[0.0], [np.inf]])
 
 
 def bound_arms(bounder: Bounder, node: PerArm, region: Region) -> float:
-    """No plan of the region has more; ``inf`` where the prices prove nothing.
-
-    Raises
-    ------
-    ValueError, IndexError, TypeError
-        Where the trees are another program's, do not cover their arms, or pairs or counts tie the
-        arms together.
-    """
+    """No plan of the region has more, ``inf`` where the prices prove nothing; ``ValueError``,
+    ``IndexError`` or ``TypeError`` where the trees are another program's, or pairs or counts tie
+    the arms together."""
     program = bounder.program
     if len(node.trees) != program.arms:
         raise ValueError("Trees of another program.")

@@ -1,9 +1,9 @@
 """Branch and bound over the column relaxation: programs with one decision per arm.
 
-Best first. A region's relaxation is solved by columns; where an arm mixes values that its curve
-does not lie under (both sides of a minimum, two lots, the two ends of an S-curve's line) its range
-is split between them. Before a split, all choices whose other side cannot reach the best plan any
-more are taken out, which with many arms are nearly all.
+A region's relaxation is solved by columns; where an arm mixes values that its curve does not lie
+under (both sides of a minimum, two lots, the ends of an S-curve's line) its range is split between
+them. Before a split, all choices whose other side cannot reach the best plan any more are taken
+out.
 """
 
 from __future__ import annotations
@@ -43,11 +43,9 @@ _INTEGER_NODES = 500
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
-    """Values each arm may take in a region, all (A,).
-
-    ``low`` to ``high`` (on ``lot`` where that is above 0), where ``high >= low``; and 0 where
-    ``zero``. ``counted`` arms count as active whatever they spend.
-    """
+    """Values each arm may take in a region, all (A,): ``low`` to ``high`` (on ``lot`` where that is
+    above 0), where ``high >= low``; and 0 where ``zero``. ``counted`` arms count as active whatever
+    they spend."""
 
     low: Array
     high: Array
@@ -256,12 +254,9 @@ class ArmFunctions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixed:
-    """The relaxation's best mix and what it proves.
-
-    ``arm``, ``at``, ``share`` list the columns in use; ``u`` (A,) is their mix, ``value`` its
-    value on the hulls, ``bound`` what no plan of the region exceeds, shown by ``mu`` (m,) and the
-    targets' ``theta`` (f,).
-    """
+    """The relaxation's best mix and what it proves: ``arm``, ``at``, ``share`` are the columns in
+    use, ``u`` (A,) their mix, ``value`` its value on the hulls, ``bound`` what no plan of the
+    region exceeds, shown by ``mu`` (m,) and the targets' ``theta`` (f,)."""
 
     arm: NDArray[np.intp]
     at: Array
@@ -276,10 +271,8 @@ class Mixed:
 
 
 def _dual_value(program: Program, mu: Array, gains: Gains, domain: Domain) -> float:
-    """Weak duality: a bound from the arms' best answers, at most so many of them active.
-
-    Each arm is taken under the first ``at_most`` that names it.
-    """
+    """Weak duality: a bound from the arms' best answers, at most so many of them active; each arm
+    is taken under the first ``at_most`` that names it."""
     rows = program.rows
     up = np.where(mu > 0.0, mu, 0.0) * np.where(np.isfinite(rows.upper), rows.upper, 0.0)
     down = np.where(mu < 0.0, mu, 0.0) * np.where(np.isfinite(rows.lower), rows.lower, 0.0)
@@ -398,13 +391,9 @@ class Master:
         rounds: int = _MOST,
     ) -> Mixed | None:
         """Columns until the bound is within ``gap`` of the mix or at most ``cutoff``; ``known`` are
-        multipliers (mu, theta) to begin with.
-
-        A mix worth more than the cutoff cannot be cut off any more: then ``patience`` times the
-        excess is near enough.
-
-        None where the linear programme could not be solved.
-        """
+        multipliers (mu, theta) to begin with. Once a mix is worth more than the cutoff,
+        ``patience`` times the excess is near enough. None where the linear programme could not be
+        solved."""
         self._ends(domain)
         penalty = 100.0
         best_mu, best_theta = known or (
@@ -606,10 +595,8 @@ def _limited(program: Program, mixed: Mixed, pattern: Array) -> Array:
 
 
 def _fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Domain:
-    """The part of the domain on the pattern's side of every choice: concave, no choice left.
-
-    Arms on lots, and arms on the convex part of their curve, stay where they are.
-    """
+    """The part of the domain on the pattern's side of every choice, concave; arms on lots, and
+    those on the convex part of their curve, stay where they are."""
     low, high = domain.low.copy(), domain.high.copy()
     bend = functions.bend()
     off = (pattern <= 0.0) & domain.zero
@@ -633,10 +620,8 @@ def _fixed_sides(functions: ArmFunctions, domain: Domain, pattern: Array) -> Dom
 
 
 def _integer_mix(master: Master, mixed: Mixed, domain: Domain, *, deadline: float) -> Array | None:
-    """Values (A,) from the columns by an integer programme: whole lots, whole choices.
-
-    Some lots on either side of the mix are offered as columns. None where nothing was found.
-    """
+    """Values (A,) from the columns by an integer programme, some lots on either side of the mix
+    among them; None where nothing was found."""
     import scipy.sparse as sparse
     from scipy.optimize import Bounds, LinearConstraint
 
@@ -773,15 +758,8 @@ def search_columns(
     deadline: float,
     starts: tuple[Array, ...] = (),
 ) -> Solution:
-    """Solve a program with ``columns == 1`` and without interactions to a relative ``gap``.
-
-    Parameters
-    ----------
-    deadline
-        Of ``work.now``.
-    starts
-        Feasible plans (A, 1): the answer is never worse than any of them.
-    """
+    """Solve a program with ``columns == 1`` and without interactions to a relative ``gap``, or
+    until ``deadline`` (of ``work.now``), no worse than any of ``starts``, feasible plans (A, 1)."""
     functions = ArmFunctions(program)
     root = Domain.of(program)
     master = Master(program, functions, ColumnPool(functions, root))
@@ -895,46 +873,7 @@ def _reduce(search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed) -> tu
         at = 0.5 * float(domain.low[arm])
         slot = search.tree.split(slot, SplitDecision(arm, 0, at, 0, 0))[0]
         out = out.below(arm, at)
-    out, slot = _count(search, slot, out, mixed, room)
     return _narrow(search, slot, out, mixed, room, ~limited & ~both)
-
-
-def _count(
-    search: ColumnSearch, slot: int, domain: Domain, mixed: Mixed, room: float
-) -> tuple[Domain, int]:
-    """Decide arms under a limit on their number: what putting one on or off costs at least."""
-    limits, gains = search.program.at_most, mixed.gains
-    if len(limits) != 1:
-        return domain, slot
-    arms = np.array(limits[0].arms, dtype=np.intp)
-    must = domain.counted[arms] | ~domain.zero[arms]
-    count = limits[0].count - int(must.sum())
-    may = arms[~must & domain.active[arms]]
-    extra = gains.active[may] - gains.zero[may]
-    order = np.argsort(-extra, kind="stable")
-    ranked = np.maximum(np.concatenate((extra[order], np.zeros(count + 2))), 0.0)
-    out = domain
-    for rank, k in enumerate(order.tolist()):
-        arm = int(may[k])
-        if rank < count and extra[k] - ranked[count] > room:
-            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[1], out.on(arm)
-        elif rank >= count > 0 and ranked[count - 1] - extra[k] > room:
-            slot, out = search.tree.split(slot, SplitActive(arm, 0, 0))[0], out.off(arm)
-    if out is not domain:
-        out = _full(search.program, out)
-    return out, slot
-
-
-def _full(program: Program, domain: Domain) -> Domain:
-    """Arms beyond a limit that is used up are off."""
-    out = domain
-    for limit in program.at_most:
-        must = domain.counted | ~domain.zero
-        if sum(bool(must[a]) for a in limit.arms) >= limit.count:
-            for arm in limit.arms:
-                if not must[arm]:
-                    out = out.off(arm)
-    return out
 
 
 def _narrow(
@@ -975,8 +914,8 @@ def _narrow(
 
 
 def _open_still(search: ColumnSearch, node: _OpenDomain) -> bool:
-    """Whether a region in which no arm mixes promises more than the best plan, looked at closely:
-    near enough before that plan was known may not be now."""
+    """Whether a region in which no arm mixes promises more than the best plan, looked at
+    closely."""
     mixed = node.mixed
     mixed = (
         search.master.solve(

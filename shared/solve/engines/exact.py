@@ -20,9 +20,9 @@ from shared.solve.engines.interior import relax_program
 from shared.solve.engines.one_share import search_shares, shares_one_budget
 from shared.solve.engines.prices import falls_apart, search_prices
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.search import MISS, Solution
+from shared.solve.search import MISS, Solution, Unmet
 
-__all__ = ["Unmet", "solve_program"]
+__all__ = ["solve_program"]
 
 Array = NDArray[np.float64]
 
@@ -48,12 +48,8 @@ _S_SHAPED = (
 
 
 def solve_program(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
-    """Solve to ``options.gap`` within ``options.time_limit_s``; deterministic but for that limit.
-
-    Parameters
-    ----------
-    start
-        A plan (A, K) known already; like today's, where it is allowed the answer is never worse.
+    """Solve to ``options.gap`` within ``options.time_limit_s``, no worse than the plan ``start``
+    (A, K).
 
     Raises
     ------
@@ -85,14 +81,6 @@ def solve_program(program: Program, options: SolverOptions, start: Array | None 
     if not found.finished and method == "branch_and_bound":
         why += " The time limit came first, so a gap is left and stated."
     return replace(found, method=method, why=why)
-
-
-class Unmet(Exception):
-    """No plan that meets the targets was found; ``exhausted``: there is none."""
-
-    def __init__(self, *, exhausted: bool) -> None:
-        super().__init__("No plan that meets the targets was found.")
-        self.exhausted = exhausted
 
 
 def _by_name(

@@ -1,16 +1,14 @@
 """One budget with interactions, in levels of saturation: local ascent, bounds, branch and bound.
 
 One decision an arm, one period, at most one row, nothing whole. With levels x the objective is
-``own x + x' G x / 2 - cost u(x)``. A step of Newton's method on the free arms, within the budget's
-plane, climbs to a locally best plan in a handful of steps; where the Hessian is not negative, its
-eigenvalues are turned round, so that every step still goes up (Nocedal, Wright, "Numerical
-Optimization", 2006, section 3.4).
+``own x + x' G x / 2 - cost u(x)``. Newton's method on the free arms, within the budget's plane,
+climbs; where the Hessian is not negative its eigenvalues are turned round (Nocedal and Wright,
+"Numerical Optimization", 2006, section 3.4).
 
-Every way of taking an interaction's place in a region (squares around some plan, shared out in
-some way, or planes) leaves one term an arm and one row, so its bound is the least of a convex
-function of the row's price, on tables, which are finer where maxima are. Tables are for the search
-only: what its tree and multipliers prove is the certificate's to say, so every region that the
-tables would close is asked of the certificate's own bound, and split where that is not enough.
+Every way of taking an interaction's place in a region (squares around some plan, or planes) leaves
+one term an arm and one row: its bound is the least of a convex function of the row's price, on
+tables. They are for the search only: every region that they would close is asked of the
+certificate.
 """
 
 from __future__ import annotations
@@ -55,10 +53,10 @@ _STEP_S, _REGION_S, _PRICE_S, _POINT_S = 1.5e-4, 2e-3, 1.2e-5, 1.5e-9  # work of
 class Levels:
     """A program of one decision an arm, one period and at most one row, by levels of saturation.
 
-    ``own`` (A,) is what a full level brings, ``coupling`` (A, A) symmetric what two full levels
-    bring together, ``money`` and ``row`` (A,) what a unit of a decision costs in the objective and
-    in the row (which keeps ``floor`` to ``cap``; all zero without a row), ``carry`` and ``base``
-    (A,) make adstocked spend of a decision.
+    ``own`` (A,) is what a full level brings, ``coupling`` (A, A) what two full levels bring
+    together, ``money`` and ``row`` (A,) what a unit of a decision costs in the objective and in the
+    row (kept from ``floor`` to ``cap``; all zero without a row); ``carry`` and ``base`` (A,) make
+    adstocked spend.
     """
 
     program: Program
@@ -118,10 +116,8 @@ class Levels:
         return float(self.own @ x + 0.5 * x @ self.coupling @ x - self.money @ u)
 
     def slopes(self, u: Array) -> tuple[Array, Array]:
-        """Gradient (A,) and Hessian (A, A) at decisions; what is convex in a curve counts as flat.
-
-        Infinite slopes at zero are taken a little above it.
-        """
+        """Gradient (A,) and Hessian (A, A) at decisions; what is convex in a curve counts as flat,
+        and infinite slopes at zero are taken a little above it."""
         z = self.carry * u + self.base
         z = np.maximum(z, 1e-12 * (self.carry * self.program.upper[:, 0] + self.base))
         value, slope, bend = self.enveloper.curve(z[:, None], np.ones((z.size, 1)))
@@ -278,11 +274,9 @@ def relax_levels(
     price: float,
     enough: float = -np.inf,
 ) -> RelaxedLevels:
-    """The least bound over the region (A,) among squares around each of ``centres`` (a plan and
-    its row's price), planes, and some of either; no more is tried where it is ``enough``.
-
-    ``price`` is where the search for the row's price begins.
-    """
+    """The least bound over the region (A,) among squares around each of ``centres`` (a plan and its
+    row's price), planes, and some of either; no more is tried where it is ``enough``. ``price`` is
+    where the search for the row's price begins."""
     work.charge(_REGION_S)
     share = np.linspace(0.0, 1.0, _GRID) ** 1.5
     u = low[:, None] + share * (high - low)[:, None]
@@ -319,11 +313,8 @@ def relax_levels(
 
 
 def bearing(levels: Levels, u: Array, x: Array, plan: Array, price: float) -> Array:
-    """(A,) how much squares around a plan may bend an arm's term up.
-
-    It stays largest at ``plan`` while they bend up by less than twice the loss from there, over the
-    square of the way in levels, at every point of its range.
-    """
+    """(A,) how much squares around a plan may bend an arm's term up: less than twice the loss from
+    there, over the square of the way in levels, at every point of its range."""
     here = levels.at(plan[:, None])
     push = levels.own + levels.coupling @ here[:, 0]
     cost = levels.money + price * levels.row
@@ -400,9 +391,9 @@ def shared_out(first: Whole, second: Whole, size: Array, bear: Array) -> tuple[A
     """How squares of pairs of arms are best shared out, (P, H): of all pairs, and of as many as
     arms can bear, 0 for the others.
 
-    With what arms can bear C (A, H) and the sizes G (P, H) of the pairs, t = v_b / v_a of the
-    leading eigenvector v of C^-1 G leaves every arm with the same part (Perron and Frobenius). Of
-    the pairs that ask for more than can be borne the heaviest is left out, one after the other.
+    With what arms can bear C (A, H) and the sizes G (P, H), t = v_b / v_a of the leading
+    eigenvector v of C^-1 G leaves every arm with the same part (Perron and Frobenius). Of the pairs
+    that ask for more than can be borne the heaviest is left out, one after the other.
     """
     some = np.ones(size.shape, dtype=bool)
     every, asked = _leading(first, second, size, bear)

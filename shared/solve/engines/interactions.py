@@ -1,12 +1,11 @@
 """Programs with interactions: synergy and cannibalisation between pairs of arms.
 
-In levels of saturation the objective is linear plus products of two levels. Around a plan the
-products are linearised, which only changes the weights of the responses, and the concave relaxation
-does the rest; repeated with a line search on the true objective this climbs to a locally best plan.
-Around that plan each product is at most a sum of squares
-(:mod:`shared.solve.certify.bounder`): where
-the curves bend down more than the squares bend up, one leaf proves the plan the best of all.
-Otherwise regions are split at the adstocked spend whose term errs most, best first.
+In levels of saturation the objective is linear plus products of two levels. Linearised around a
+plan the products only change the weights of the responses; the concave relaxation with a line
+search then climbs to a locally best plan. Around it each product is at most a sum of squares
+(:mod:`shared.solve.certify.bounder`): where the curves bend down more than the squares bend up, one
+leaf proves the plan the best of all, else regions are split at the adstocked spend whose term errs
+most.
 """
 
 from __future__ import annotations
@@ -58,15 +57,8 @@ def search_interactions(
     deadline: float,
     starts: tuple[Array, ...] = (),
 ) -> Solution:
-    """Solve a program with interactions to ``options.gap``, or until ``deadline``.
-
-    Parameters
-    ----------
-    deadline
-        Of ``work.now``.
-    starts
-        Feasible plans (A, K): the answer is never worse than any of them.
-    """
+    """Solve a program with interactions to ``options.gap``, or until ``deadline`` (of
+    ``work.now``), no worse than any of ``starts``, feasible plans (A, K)."""
     root = root_region(program)
     if root is None:
         return Solution(None, np.zeros(len(program.rows.names)), Proof(()), 0, 0, False)
@@ -286,10 +278,8 @@ class InteractionSearch(Incumbent):
         thetas: Sequence[float] | Array = (),
         nu: Array | None = None,
     ) -> bool:
-        """Take a plan (A, K) that is better than the best, if it is allowed or nearly so.
-
-        ``nu`` are prices of adstocked spend around it, where known.
-        """
+        """Take a plan (A, K) that is better than the best, if it is allowed or nearly so; ``nu``
+        are prices of adstocked spend around it, where known."""
         if not Incumbent.offer(self, u, prices, thetas):
             inside = np.clip(u, self.program.lower, self.program.upper)
             if self.program.objective(inside) <= self.value:
@@ -388,10 +378,8 @@ def _bent(search: InteractionSearch, box: ProgramBox) -> bool:
 
 
 def arm_prices(program: Program, mu: Array, nu: Array) -> Array:
-    """(A, H) what a unit of adstocked spend costs, in outcome.
-
-    Where one decision is one adstocked spend that is the money and the rows' prices, else ``nu``.
-    """
+    """(A, H) what a unit of adstocked spend costs, in outcome: ``nu``, but where one decision is
+    one adstocked spend the money and the rows' prices."""
     if program.columns > 1 or program.weight.shape[1] > 1:
         return nu
     money = program.costs()
@@ -404,18 +392,11 @@ def arm_prices(program: Program, mu: Array, nu: Array) -> Array:
 def shares_at(
     program: Program, enveloper: Enveloper, region: Region, z: Array, price: Array
 ) -> Array:
-    """(P, H) how the squares of each interaction are best shared out around ``z``.
+    """(P, H) how the squares of each interaction are best shared out around ``z``; 0 where that is
+    more than terms can bear, which leaves it to planes.
 
-    A term stays largest at ``z`` while its squares bend up by less than twice the loss from there
-    over the square of the way in levels, at every point of its range. Interactions for which that
-    is too little have 0, which leaves them to planes.
-
-    Parameters
-    ----------
-    enveloper
-        Has the weights linearised at ``z``.
-    price
-        (A, H) of adstocked spend, in outcome.
+    ``enveloper`` has the weights linearised at ``z``, ``price`` (A, H) is of adstocked spend, in
+    outcome.
     """
     weight = enveloper.weight
     top = program.full()[:, None]
@@ -460,11 +441,8 @@ def widest_cell(
     high: Array,
     z: Array,
 ) -> tuple[int, int, float] | None:
-    """(arm, period, adstocked spend) to split at: where a term's bound is furthest from the plan.
-
-    ``enveloper`` has the weights linearised at the plan's adstocked spend ``z``; None where every
-    range has closed.
-    """
+    """(arm, period, adstocked spend) to split at: where a term's bound is furthest from the plan at
+    ``z``, at which ``enveloper`` has its weights; None where every range has closed."""
     weight = enveloper.weight
     arms, periods = weight.shape
     share = np.linspace(0.0, 1.0, _GRID) ** 2

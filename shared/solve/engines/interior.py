@@ -1,15 +1,13 @@
 """The concave relaxation of a program, by a primal-dual interior point.
 
-Every weighted response is replaced by its concave envelope on the box (``envelopes``), the
-pieces of which are variables. With ``L`` the Lagrangian of
+Every weighted response is replaced by its concave envelope on the box, the pieces of which are
+variables. With ``L`` the Lagrangian of
 
     maximise  value * sum E(z) - cost * spend(u),   carry u + carry_in = z,   R u = v,
 
-``u``, pieces and row values ``v`` in their boxes, the steps are Newton's on the perturbed
-optimality conditions, with Mehrotra's predictor and corrector (Mehrotra, SIAM J. Optimization 2,
-1992) and a backtracking that keeps the residuals falling (Boyd and Vandenberghe, Convex
-Optimization, 11.7). What it returns are multipliers: the bound that they prove is theirs whatever
-happened here.
+the steps are Newton's on the perturbed optimality conditions, with Mehrotra's predictor and
+corrector (SIAM J. Optimization 2, 1992) and a backtracking that keeps the residuals falling (Boyd
+and Vandenberghe, Convex Optimization, 11.7).
 """
 
 from __future__ import annotations
@@ -66,17 +64,8 @@ _WILD = 1e4  # scaled prices beyond this come from a region without an interior
 
 
 class Blocks:
-    """Factored blocks and Schur complement of one iteration.
-
-    Parameters
-    ----------
-    carry
-        (A, H, K), scaled.
-    rows
-        (m, A K), scaled; an array or a sparse one.
-    equal
-        (m,) which rows are equations.
-    """
+    """Factored blocks and Schur complement of one iteration: ``carry`` (A, H, K) and ``rows`` (m, A
+    K), an array or a sparse one, are scaled; ``equal`` (m,) says which rows are equations."""
 
     def __init__(self, carry: Array, rows: Any, equal: NDArray[np.bool_]) -> None:
         self.arms, self.periods, self.columns = carry.shape
@@ -163,10 +152,7 @@ class Blocks:
         return du, dmu
 
     def _stacked(self, theta: Array, weights: Array, schur: Array) -> bool:
-        """Numpy's stacked routines: a loop over arms would cost more than the arithmetic.
-
-        False where rounding has eaten some block's diagonal.
-        """
+        """Numpy's stacked routines; False where rounding has eaten some block's diagonal."""
         block = np.matmul(self.links_across * weights[:, None, :], self.links)
         at = np.arange(self.columns)
         block[:, at, at] += theta
@@ -317,11 +303,7 @@ class State:
         self.look()
 
     def measure(self) -> None:
-        """Distances to both ends; 1 where there is none.
-
-        From here on they are iterates of their own: near an end their difference to ``x`` would be
-        rounding.
-        """
+        """Distances to both ends, 1 where there is none; from here on iterates of their own."""
         with np.errstate(invalid="ignore"):
             self.to_low = np.where(self.has_low, self.x - self.low, 1.0)
             self.to_high = np.where(self.has_high, self.high - self.x, 1.0)
@@ -333,11 +315,9 @@ class State:
         return u, s, flat[self.n_u + self.n_s :]
 
     def look(self) -> None:
-        """Evaluate the curves, residuals and complementarity at the iterate.
-
-        ``dual`` is the gradient of the Lagrangian in ``x`` (0 for what does not move), ``link``
-        (A, H) and ``row`` (m,) are what is missing for the equations to hold.
-        """
+        """Evaluate the curves, residuals and complementarity: ``dual`` is the gradient of the
+        Lagrangian in ``x``, ``link`` (A, H) and ``row`` (m,) are what is missing for the equations
+        to hold."""
         scaled = self.scaled
         u, pieces, v = self.parts(self.x)
         self.rise, self.slope, self.bend = scaled.evaluate(pieces)
@@ -529,9 +509,9 @@ def relax_program(
     Parameters
     ----------
     box
-        ``program_box(program)``, or a part of it that is not empty.
+        ``program_box(program)``, or a part of it that is not empty (else ``ValueError``).
     enveloper
-        Kept from call to call by a search (it holds what does not depend on the box).
+        Kept from call to call by a search.
     touching
         Adstocked spends (A, H) at which tangents take the place of convex parts: what is found is
         no bound then, but a plan that is worth at least what the relaxation says.
@@ -540,15 +520,9 @@ def relax_program(
     cutoff
         Stop as soon as the bound is at or below this objective.
     patient
-        Whether to go on with linear programs where the interior point gets nowhere: they can take a
-        hundred times as long.
+        Whether to go on with linear programs where the interior point gets nowhere.
     deadline
         Of ``work.now``: past it the answer is what there is ("stopped").
-
-    Raises
-    ------
-    ValueError
-        If the box is empty.
     """
     tight = box.tightened(program)
     if box.empty:
@@ -593,10 +567,8 @@ def relax_program(
 def _unreachable(
     program: Program, box: ProgramBox, source: Enveloper, scaled: Scaled, cutoff: float
 ) -> RelaxedProgram | None:
-    """Proof that no plan in the box meets some target, or None where none was found.
-
-    A target's largest surplus is below 0: at a multiplier large enough the bound is below anything.
-    """
+    """Proof that no plan in the box meets some target: its largest surplus is below 0, and at a
+    multiplier large enough the bound is below anything. None where none was found."""
     whole = np.zeros(len(program.floors))
     most = program.value * float(np.maximum(source.envelope(box).at(box.z_upper), 0.0).sum())
     least = min(least_possible(scaled), cutoff)
@@ -623,10 +595,7 @@ def _unreachable(
 
 
 def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedProgram:
-    """The same answer by a linear program's multipliers where an interior point's have run away.
-
-    Without an interior the multipliers have no end, and large ones lose the bound's digits.
-    """
+    """The same answer by a linear program's multipliers where an interior point's have run away."""
     if work.now() > deadline:
         return found
     other = relax_by_lines(scaled, deadline=deadline)
@@ -640,11 +609,8 @@ def _calmed(scaled: Scaled, found: RelaxedProgram, deadline: float) -> RelaxedPr
 
 
 def _sharpened(scaled: Scaled, found: RelaxedProgram, state: State) -> RelaxedProgram:
-    """The same multipliers' bound, by tangents nearer to where it is attained.
-
-    On curves that start infinitely steep the best reply may be 1e-12 of the range, and a tangent
-    at half of it still off by much at the far end.
-    """
+    """The same multipliers' bound, by tangents nearer to where it is attained: on curves that start
+    infinitely steep the best reply may be 1e-12 of the range."""
     unit, pieces, _ = state.parts(state.x)
     nu = state.nu / np.maximum(state.lift, 1e-300)
     pieces = scaled.best_reply(pieces, nu, state.slope, state.bend)

@@ -1,9 +1,8 @@
 """One decision per arm, many periods, one budget: every arm is a curve of its share alone.
 
-With fixed shares (or one spend for all periods) an arm's outcome is a sum over periods of its
-response to carryover times the one decision. Where nothing but the budget ties the arms, that is
-the problem of one budget over curves: tables of the sums, and branch and bound on their envelopes.
-What comes out is a tree of the program's own, rechecked like any other.
+Where nothing but the budget ties the arms, that is the problem of one budget over curves: tables of
+the sums over periods, and branch and bound on their envelopes; its tree is rewritten as the
+program's own.
 """
 
 from __future__ import annotations
@@ -54,17 +53,9 @@ def shares_one_budget(program: Program) -> bool:
 def search_shares(
     program: Program, *, gap: float, deadline: float, starts: tuple[Array, ...] = ()
 ) -> Solution | None:
-    """Solve a program that :func:`shares_one_budget` to a relative ``gap``, or until ``deadline``.
-
-    None where its budget leaves no room: others find the one plan there is, or say why.
-
-    Parameters
-    ----------
-    deadline
-        Of ``work.now``.
-    starts
-        Feasible plans (A, 1): the answer is never worse than any of them.
-    """
+    """Solve a program that :func:`shares_one_budget` to a relative ``gap``, or until
+    ``deadline`` (of ``work.now``), no worse than any of ``starts`` (A, 1). None where its budget
+    leaves no room."""
     unit = float(program.rows.matrix[0, 0])
     budget = float(program.rows.upper[0]) / unit
     spend_all = bool(program.rows.lower[0] == program.rows.upper[0])

@@ -1,14 +1,11 @@
 """Plans over time with S-shaped curves: price the rows, plan each arm on its own, mix, branch.
 
-At the rows' best prices the arms fall apart, and what their plans cannot say together is small: at
-most one plan for each row is torn (Shapley and Folkman; Starr, Econometrica 37, 1969). So each arm
-has a tree of its own. The dual in the rows' prices is a sum over arms of convex functions, and
-every plan that an arm may follow is a line below its own: lines seen so far make a linear
-programme, the lowest point of which is where to price next, and the dual of that mixes plans so
-that the rows hold (Dantzig and Wolfe, Operations Research 8, 1960; the step is kept short as in
-a box step method, Marsten, Hogan and Blankenship, Operations Research 23, 1975). Only where that
-leaves a gap is the program itself split, at what an arm spends in all: its mixed plans disagree
-most about that.
+At the rows' best prices the arms fall apart, and at most one plan for each row is torn (Shapley and
+Folkman; Starr, Econometrica 37, 1969). So each arm has a tree of its own. The dual in the rows'
+prices is a sum over arms, and every plan that an arm may follow is a line below its own: the lowest
+point of the lines is where to price next, and the dual of that mixes plans so that the rows hold
+(Dantzig and Wolfe, Operations Research 8, 1960; short steps as in Marsten, Hogan and Blankenship,
+ibid. 23, 1975). Only where that leaves a gap is the program split, at what an arm spends in all.
 """
 
 from __future__ import annotations
@@ -66,19 +63,8 @@ _LINES = 25  # of each arm that are asked, the highest at today's prices
 def ascend(
     program: Program, u: Array, mu: Array, *, deadline: float = np.inf
 ) -> tuple[Array, Array] | None:
-    """A plan (A, K) that keeps all rules, uphill from ``u``, and the rows' prices (m,) there.
-
-    None where no plan is near.
-
-    Parameters
-    ----------
-    u
-        Where to begin; it need not keep the rows.
-    mu
-        (m,) prices of the rows to begin with.
-    deadline
-        Of ``work.now``.
-    """
+    """A plan (A, K) that keeps all rules, uphill from ``u`` (which need not keep the rows), and the
+    rows' prices (m,) there, from ``mu``; None where no plan is near."""
     from scipy.optimize import Bounds, minimize
 
     rows, unit = program.rows, max(program.scale, 1e-300)
@@ -146,10 +132,10 @@ def ascend(
 class OpenLeaf:
     """A leaf of one arm's tree: its region, its prices (H,), what they prove, and where it is torn.
 
-    ``money`` prices what the arm spends in all, where the region limits it. ``bound`` is of value
-    less the rows' prices; ``u`` (K,) is the relaxation's plan, ``worth`` what that is really worth,
-    ``torn`` by how much the relaxation overstates its worst response. ``lines`` are plans of the
-    relaxation with what it makes them worth at no price of the rows.
+    ``money`` prices what the arm spends in all. ``bound`` is of value less the rows' prices; ``u``
+    (K,) is the relaxation's plan, ``worth`` what that is really worth, ``torn`` by how much the
+    relaxation overstates its worst response. ``lines`` are plans with what the relaxation makes
+    them worth at no price of the rows.
     """
 
     arm: int
@@ -176,11 +162,8 @@ class OpenLeaf:
 
 @dataclass(slots=True, eq=False)
 class ArmTrees:
-    """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``.
-
-    After ``deadline`` (``work.now``) no leaf is relaxed any more: all keep valid prices. What is
-    less than ``fine`` does not matter.
-    """
+    """All arms' trees at one ``mu`` (m,); ``plans`` (A, K) are the best met, worth ``worth``. After
+    ``deadline`` no leaf is relaxed any more; what is less than ``fine`` does not matter."""
 
     program: Program
     mu: Array
@@ -233,8 +216,8 @@ class ArmTrees:
         self.worth = np.where(better, worth, self.worth)
 
     def moved(self, mu: Array, slack: float, plans: Array | None = None) -> ArmTrees:
-        """The same trees at other prices; ``plans`` (A, K) are known to be good there. Leaves that
-        come within ``slack`` of the top are relaxed anew, the rest keep their own prices."""
+        """The same trees at other prices; ``plans`` (A, K) are known to be good there. Leaves
+        within ``slack`` of the top are relaxed anew, the rest keep their own prices."""
         other = ArmTrees(
             self.program,
             mu,
@@ -256,11 +239,8 @@ class ArmTrees:
         return other
 
     def within(self, arm: int, region: Region, slack: float) -> ArmTrees:
-        """The same trees where one arm keeps to a part of its region.
-
-        Regions are derived again from the top, in the order of whoever checks the proof: narrowed
-        in another order they can come out smaller than what the proof shows.
-        """
+        """The same trees where one arm keeps to a part of its region; regions are derived again
+        from the top, in the order of whoever checks the proof."""
         plans, row = self.plans.copy(), region.alone(arm)
         leaves = [[replace(leaf, lines=list(leaf.lines)) for leaf in own] for own in self.leaves]
         nodes = [list(own) for own in self.nodes]
@@ -472,11 +452,8 @@ class ArmTrees:
     def _keep(
         self, leaves: Sequence[OpenLeaf], nu: Sequence[Array], money: Sequence[float]
     ) -> None:
-        """Give leaves these prices of adstocked spend and money where they prove more.
-
-        A decision may be as large as the budget: where it gains by ever so little, so does the
-        bound by much. Prices a hair lower gain nothing anywhere, so those are tried too.
-        """
+        """Give leaves these prices of adstocked spend and money where they prove more. Prices a
+        hair lower gain nothing anywhere, so those are tried too."""
         program = self.program
         at = np.array([leaf.arm for leaf in leaves], dtype=np.intp)
         spent = np.array(
@@ -554,11 +531,9 @@ def _worth(program: Program, u: Array, push: Array) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Advice:
-    """Where to price next (m,), what the lines promise there, and the mix of plans behind it.
-
-    ``mix`` has for each arm (share, plan (K,)), largest share first; ``leaves`` are those among
-    whose plans only the relaxation believes in: split, they may give way to better prices.
-    """
+    """Where to price next (m,), what the lines promise there, and the mix of plans behind it: for
+    each arm (share, plan (K,)), largest first; ``leaves`` are those whose plans only the relaxation
+    believes in."""
 
     mu: Array
     value: float
@@ -756,17 +731,8 @@ def search_prices(
     deadline: float,
     starts: tuple[Array, ...] = (),
 ) -> Solution | None:
-    """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline``.
-
-    None where its relaxation has no plan: others say why.
-
-    Parameters
-    ----------
-    deadline
-        Of ``work.now``.
-    starts
-        Feasible plans (A, K): the answer is never worse than any of them.
-    """
+    """Solve a program that :func:`falls_apart` to a relative ``gap``, or until ``deadline`` (of
+    ``work.now``), no worse than any of ``starts`` (A, K). None where its relaxation has no plan."""
     search = PriceSearch(program, gap, deadline, pool=_PlanPool(program))
     region = root_region(program)
     if region is None:
@@ -843,11 +809,8 @@ def _slack(search: PriceSearch) -> float:
 
 
 def _grow(search: PriceSearch, trees: ArmTrees, known: float) -> None:
-    """Split leaves until the arms are settled, or the region is out of the running.
-
-    Far from the best prices a rough bound will do: the larger the gap, the sooner it stops; and
-    prices that cannot do better than a bound that is ``known`` are given up.
-    """
+    """Split leaves until the arms are settled, or the region is out of the running; prices that
+    cannot do better than a bound that is ``known`` are given up."""
     for _ in range(8 if known == np.inf else 60):
         excess = float(np.maximum(trees.bounds() - trees.worth, 0.0).sum())
         left = trees.bound() - search.cutoff()
@@ -907,11 +870,7 @@ def _split(search: PriceSearch, node: _OpenPrices) -> list[_OpenPrices] | None:
 
 
 def _disagreement(program: Program, node: _OpenPrices) -> SplitSpend | SplitArgument | None:
-    """Where an arm's mixed plans are furthest apart: in what they spend, else in some period.
-
-    Two plans that a price cannot choose between differ in how much they spend. Kept to either side
-    of the mean, an arm is worth less than the mix, whatever it does in which period.
-    """
+    """Where an arm's mixed plans are furthest apart: in what they spend, else in some period."""
     assert node.advice is not None
     worst, out = 0.0, None
     for a, each in enumerate(node.advice.mix):

@@ -1,8 +1,7 @@
 """A program's concave relaxation in units of its own, what answers it, and linear programs for it.
 
-Decisions are in [0, 1], adstocked spends and rows about 1: spends, responses and budgets of one
-program can differ by nine orders of magnitude. An interior point does not mind in exact arithmetic;
-its start, its stopping rule and its factorisations do.
+Decisions are in [0, 1], adstocked spends and rows about 1: sizes of one program can differ by nine
+orders of magnitude.
 """
 
 from __future__ import annotations
@@ -137,12 +136,8 @@ class Scaled:
     def gap(
         self, u: Array, pieces: Array, rise: Array, slope: Array, nu: Array, mu: Array, theta: Array
     ) -> float:
-        """Bound of the multipliers less the objective at the iterate, scaled; never negative
-        where links and rows hold.
-
-        The envelopes' maxima are bounded by their tangents at the pieces: exact at the optimum,
-        and above it everywhere, since the envelopes are concave.
-        """
+        """Bound of the multipliers less the objective, scaled; the envelopes' maxima are bounded by
+        their tangents at the pieces."""
         excess = self.pull(nu) - self.cost - self.row_pull(mu)
         if theta.size:
             excess = excess - np.tensordot(theta, self.per_money, axes=1)
@@ -175,10 +170,7 @@ class Scaled:
         return out
 
     def first_guess(self) -> Array:
-        """(A, K): all decisions at one share of their ranges, as large as the rows nearly allow.
-
-        Not the best itself: equations that hold at 0 would have it next to the corner.
-        """
+        """(A, K): all decisions at one share of their ranges, as large as the rows nearly allow."""
         shares = np.geomspace(1e-9, 0.5, 60)
         total = self.rows @ np.ones(self.free.size)
         at = shares[:, None] * total[None, :]
@@ -188,10 +180,8 @@ class Scaled:
         return np.full(self.u_shape, float(shares[good[-1]]))
 
     def best_reply(self, pieces: Array, nu: Array, slope: Array, bend: Array) -> Array:
-        """Pieces where the curves' slopes are about ``nu``: where a bound by tangents is tight.
-
-        Secants in the logarithms of size and slope, which is exact for a power.
-        """
+        """Pieces where the curves' slopes are about ``nu``, by secants in the logarithms of size
+        and slope."""
         at, low, high = pieces[-1].copy(), 0.0, self.length[-1]
         slope, bend = slope[-1], bend[-1]
         for _ in range(4):
@@ -393,10 +383,8 @@ def answer(
 
 
 def least_possible(scaled: Scaled) -> float:
-    """An objective that no plan in the box falls short of: a bound below it proves there is none.
-
-    Envelopes are concave, so least at an end of their range; the whole box is paid for.
-    """
+    """An objective that no plan in the box falls short of: a bound below it proves there is
+    none."""
     whole = np.where(scaled.linked, scaled.envelope.evaluate(scaled.envelope.length)[0], 0.0)
     fall = float(np.minimum(whole, 0.0).sum())
     none = scaled.objective(np.zeros(scaled.u_shape), np.zeros(scaled.linked.shape))
@@ -440,11 +428,8 @@ def impossible_row(scaled: Scaled) -> RelaxedProgram | None:
 
 
 def impossible(scaled: Scaled) -> RelaxedProgram | None:
-    """Proof that no plan in the box meets the rows, or None where one does.
-
-    The least sum of violations, by a linear program; its multipliers, scaled up until their bound
-    is below every objective there could be, are the proof.
-    """
+    """Proof that no plan in the box meets the rows, or None: the multipliers of the least sum of
+    violations, scaled up until their bound is below every objective there could be."""
     from scipy.sparse import csr_array, hstack
 
     lp = _Linear(scaled)
@@ -486,10 +471,7 @@ def impossible(scaled: Scaled) -> RelaxedProgram | None:
 
 
 def relax_by_lines(scaled: Scaled, deadline: float = np.inf) -> RelaxedProgram:
-    """The relaxation by linear programs with tangents, to a relative gap, or as near as it gets.
-
-    Multipliers are the last program's: their bound is the program's optimum, tangents and all.
-    """
+    """The relaxation by linear programs with tangents, to a relative gap, or as near as it gets."""
     from scipy.sparse import csr_array, hstack, vstack
 
     lp = _Linear(scaled)

@@ -1,9 +1,8 @@
 """Targets on programs: multipliers for every floor, and branch and bound where plans jump.
 
-A target joins the objective at a price. Where the best plan moves smoothly with the price, the root
-leaves no gap; where it jumps from one that misses a target to one that meets it (S-curves, whole
-choices), the decision in which the two differ most is split halfway between them, so that each half
-holds one of the two.
+Where the best plan moves smoothly with the multipliers, the root leaves no gap; where it jumps from
+one that misses a target to one that meets it, the decision in which the two differ most is split
+halfway between them.
 """
 
 from __future__ import annotations
@@ -25,15 +24,13 @@ from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted, with_targets
 from shared.problem.risk_program import relaxed
 from shared.solve.certify.certificate import bound, certify
-from shared.solve.engines.exact import Unmet, solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
-from shared.solve.search import MISS, Solution, best_first, nearest_that_meets
+from shared.solve.search import MISS, Solution, Solver, Unmet, best_first, nearest_that_meets
 
 __all__ = ["solve_targets"]
 
 Array = NDArray[np.float64]
-_ROUNDS = 30
-_STEPS = 60
+_ROUNDS = 90
 _LARGEST = 1e12
 _FLAT = 0.2  # of the gap asked for: lines that promise no more than this below the bound
 _REACH_ROUNDS = 12
@@ -78,18 +75,14 @@ class Part:
 
 @dataclass(slots=True)
 class TargetSearch:
-    """The best plan so far and how to look for better ones.
-
-    Attributes
-    ----------
-    counts
-        Which floors may bind: the others hold wherever these do.
-    """
+    """The best plan so far and how to look for better ones; ``counts`` are the floors that may bind
+    (the others hold wherever these do), ``solver`` is of the programs that multipliers make."""
 
     program: Program
     aim: Aim
     options: SolverOptions
     deadline: float
+    solver: Solver
     counts: tuple[int, ...] = ()
     best: Line | None = None
     nodes: int = 0
@@ -157,7 +150,7 @@ class TargetSearch:
             gap=0.05 * self.options.gap,
             time_limit_s=min(left, 0.4 * left + 0.05),
         )
-        found = solve_program(task, options, start)
+        found = self.solver(task, options, start)
         self.nodes += found.nodes
         self.iterations += found.iterations
         return found
@@ -175,21 +168,15 @@ def _implies(one: Floor, other: Floor) -> bool:
     return alike and one.constant >= other.constant and one.per_money >= other.per_money
 
 
-# The multipliers of targets at which the bound of a part of the plans is lowest.
-#
-# ``d(theta)`` is convex, and every plan gives a line below it. One multiplier is bracketed:
-# between a plan that misses the floor and one that meets it, by turns where the two lines cross
-# (Kelley, J. SIAM 8, 1960), which is the minimum where the best plan jumps, and where the secant
-# of the surplus vanishes (Illinois: Dowell and Jarratt, BIT 11, 1971), which is quick where it
-# moves smoothly. For several, the lowest point of all lines together is a small linear programme.
+# The multipliers of targets at which the bound of a part of the plans is lowest: ``d(theta)`` is
+# convex, and every plan gives a line below it. The lowest point of all lines is a small linear
+# programme (Kelley, J. SIAM 8, 1960).
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descended:
-    """The lowest bound met, its multipliers, and the lines that say why it is no lower.
-
-    ``theta`` are of the floors that may bind, ``thetas`` of all of them; ``proof`` is of the part.
-    """
+    """The lowest bound met, its multipliers, and the lines that say why it is no lower: ``theta``
+    of the floors that may bind, ``thetas`` of all; ``proof`` is of the part."""
 
     bound: float
     theta: Array
@@ -206,7 +193,7 @@ class _Descent:
     lines: list[Line]
     lowest: Descended | None = None
 
-    def at(self, theta: Array) -> Line:
+    def at(self, theta: Array) -> None:
         search = self.search
         line, solved, bound = search.solve(self.part, theta)
         best = search.best
@@ -217,7 +204,6 @@ class _Descent:
             each = search.theta(theta)
             proof = with_targets(solved.proof, each)
             self.lowest = Descended(bound, theta, each, proof, (), solved)
-        return line
 
     def done(self) -> bool:
         """Whether nothing is left to look for here, or no time to."""
@@ -232,84 +218,23 @@ class _Descent:
 
 
 def _descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, ...]) -> Descended:
-    """Lower the bound of a part of the box, from ``theta`` and with ``known`` plans' lines."""
-    own = [line for line in known if part.holds(line.u)]
-    descent = _Descent(search, part, own)
-    if not _alone(descent, theta):
-        _several(descent, theta)
+    """Lower the bound of a part, from ``theta`` and with lines of ``known`` plans: Kelley's method
+    in a box that grows while the lowest point is on its wall."""
+    descent = _Descent(search, part, [line for line in known if part.holds(line.u)])
+    size = np.maximum(2.0 * theta, 2.0 * _first(search))
+    for _ in range(_ROUNDS):
+        descent.at(theta)
+        found = None if descent.done() else _lowest(descent.lines, size)
+        if found is None:
+            break
+        theta, promised = found
+        on_wall = theta >= size * (1.0 - 1e-9)
+        if np.any(on_wall) and np.all(size < _LARGEST):
+            size = np.where(on_wall, 4.0 * size, size)
+        elif descent.flat(promised):
+            break
     assert descent.lowest is not None
     return replace(descent.lowest, lines=tuple(descent.lines))
-
-
-def _alone(descent: _Descent, theta: Array) -> bool:
-    """Whether one floor decides: the others hold at its multiplier, and need none."""
-    for k in np.argsort(-theta, kind="stable").tolist():
-        ends = _one(descent, k, float(theta[k]))
-        others = [np.delete(end.surplus, k) for end in ends]
-        if descent.done() or all(bool(np.all(other >= 0.0)) for other in others):
-            return True
-    return theta.size == 1
-
-
-def _one(descent: _Descent, k: int, guess: float) -> tuple[Line, ...]:
-    """Bracket the multiplier of floor ``k``, the others at 0; the plans at both ends."""
-    low, high = _bracket(descent, k, guess)
-    if low is None or high is None:
-        return tuple(end[1] for end in (low, high) if end is not None)
-    (a, short), (b, good) = low, high
-    missed, held, side = float(short.surplus[k]), float(good.surplus[k]), 0
-    for round_ in range(_ROUNDS):
-        if descent.done() or b - a <= 1e-13 * b:
-            break
-        cross = _crossing(short, good, k)
-        if cross is not None and descent.flat(short.at(_only(descent, k, cross))):
-            break
-        if cross is not None and round_ % 2 == 0:
-            theta = min(max(cross, a), b)
-        else:
-            share = -missed / (held - missed) if held > missed else 0.5
-            theta = a + min(max(share, 0.01), 0.99) * (b - a)
-        line = descent.at(_only(descent, k, theta))
-        surplus = float(line.surplus[k])
-        if surplus < 0.0:
-            a, short, missed, held = theta, line, surplus, 0.5 * held if side < 0 else held
-            side = -1
-        else:
-            b, good, held, missed = theta, line, surplus, 0.5 * missed if side > 0 else missed
-            side = 1
-    return short, good
-
-
-def _only(descent: _Descent, k: int, theta: float) -> Array:
-    out = np.zeros(len(descent.search.counts))
-    out[k] = theta
-    return out
-
-
-def _bracket(
-    descent: _Descent, k: int, guess: float
-) -> tuple[tuple[float, Line] | None, tuple[float, Line] | None]:
-    """Multipliers of floor ``k`` at which the best plan misses it, and meets it."""
-    low: tuple[float, Line] | None = None
-    high: tuple[float, Line] | None = None
-    theta, down, up = guess, 0.5, 2.0
-    for _ in range(_STEPS):
-        line = descent.at(_only(descent, k, theta))
-        if line.surplus[k] >= 0.0:
-            high = (theta, line)
-        else:
-            low = (theta, line)
-        if descent.done() or (low is not None and high is not None) or theta > _LARGEST:
-            break
-        if high is None:
-            theta = max(theta, 1e-300 + _first(descent.search)) * up
-            up = min(up * up, 1e4)
-        elif theta == 0.0:
-            break
-        else:
-            theta, down = theta * down, down * down
-            theta = 0.0 if theta < 1e-9 * guess else theta
-    return low, high
 
 
 def _first(search: TargetSearch) -> float:
@@ -327,35 +252,11 @@ def _first_guess(search: TargetSearch) -> Array:
     return np.full(len(search.counts), first)
 
 
-def _crossing(short: Line, good: Line, k: int) -> float | None:
-    """Where two plans are worth the same, only floor ``k`` counting."""
-    rise = float(good.surplus[k] - short.surplus[k])
-    return (short.worth - good.worth) / rise if rise > 0.0 else None
-
-
-def _several(descent: _Descent, guess: Array) -> None:
-    """Kelley's method in a box that grows while the lowest point is on its wall."""
-    size = np.maximum(2.0 * guess, 2.0 * _first(descent.search))
-    theta = guess
-    for _ in range(3 * _ROUNDS):
-        descent.at(theta)
-        if descent.done():
-            return
-        found = _lowest(descent.lines, size)
-        if found is None:
-            return
-        theta, promised = found
-        on_wall = theta >= size * (1.0 - 1e-9)
-        if np.any(on_wall) and np.all(size < _LARGEST):
-            size = np.where(on_wall, 4.0 * size, size)
-            continue
-        if descent.flat(promised):
-            return
-
-
 def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
     """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
-    m, unit = size.size, max(max(abs(line.worth) for line in lines), 1e-300)
+    m = size.size
+    reach = [max(abs(line.worth), float(np.abs(line.surplus * size).max())) for line in lines]
+    unit = max(*reach, 1e-300)
     slopes = np.array([line.surplus * size / unit for line in lines])
     scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
     matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
@@ -372,13 +273,8 @@ def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
 
 
 def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
-    """Lines of the plans with the largest surplus of each floor, and of mixes of floors.
-
-    Raises
-    ------
-    Infeasible
-        Where it is shown that no plan meets the floors.
-    """
+    """Lines of the plans with the largest surplus of each floor, and of mixes of floors; raises
+    ``Infeasible`` where it is shown that no plan meets the floors."""
     program, count = search.program, len(search.counts)
     lines: list[Line] = []
     missed: list[int] = []
@@ -423,11 +319,8 @@ def _mixed(search: TargetSearch, one: Line, other: Line) -> None:
 
 
 def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
-    """Plans that come ever nearer to all floors; raises where the nearest miss them.
-
-    The least over shares of the most of ``share . surplus`` is approached from both sides by
-    cutting planes; below zero it shows that no plan meets all floors.
-    """
+    """Plans that come ever nearer to all floors, by cutting planes on the least over shares of the
+    most of ``share . surplus``; raises where that is below 0."""
     lines = list(known)
     size = np.maximum(np.abs(np.stack([line.surplus for line in lines])).max(axis=0), 1e-300)
     for _ in range(_REACH_ROUNDS):
@@ -549,8 +442,11 @@ class _OpenPart:
     found: Descended
 
 
-def solve_targets(program: Program, options: SolverOptions, start: Array | None = None) -> Solution:
-    """Solve a program with targets, to ``options.gap`` within the limit of work.
+def solve_targets(
+    program: Program, options: SolverOptions, start: Array | None, solver: Solver
+) -> Solution:
+    """Solve a program with targets, to ``options.gap`` within the limit of work; ``solver`` is of
+    programs whose targets, if any, are limits like others.
 
     Raises
     ------
@@ -560,13 +456,13 @@ def solve_targets(program: Program, options: SolverOptions, start: Array | None 
     exhausted = False
     if not program.pairs:
         try:
-            found = solve_program(program, options, start)
+            found = solver(program, options, start)
             if not _idle(program, found.plan):
                 return found
         except Unmet as error:
             exhausted = error.exhausted
     deadline = work.now() + 0.8 * options.time_limit_s
-    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline)
+    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline, solver)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
@@ -586,10 +482,7 @@ def solve_targets(program: Program, options: SolverOptions, start: Array | None 
 
 
 def _idle(program: Program, u: Array) -> bool:
-    """Whether a plan meets an efficiency only by spending nothing at all.
-
-    Some channels may: that is what a target of theirs is for.
-    """
+    """Whether a plan meets an efficiency only by spending nothing at all (some channels may)."""
     nothing = float(program.spend(u).sum()) <= 1e-9 * program.scale
     return nothing and any(f.per_money > 0.0 and f.pays is None for f in program.floors)
 
@@ -634,10 +527,8 @@ def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why
 
 
 def _branch(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended]:
-    """Best-first search for the best plan that meets the floors; a tree that bounds them all.
-
-    Also what is known of the part that holds the best plan.
-    """
+    """Best-first search for the best plan that meets the floors: a tree that bounds them all, and
+    what is known of the part that holds the best plan."""
     whole = Part(search.program.lower, search.program.upper)
     root = _descend(search, whole, _first_guess(search), lines)
     nodes: list[Node] = [root.proof.nodes[0]]

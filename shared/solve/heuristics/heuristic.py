@@ -1,8 +1,7 @@
 """The one door to the methods that callers ask for by name: searches that prove nothing themselves.
 
-None of them is ever chosen by ``auto``. Each looks for a good point in the program's space; what it
-comes back with is repaired to rounding (lots included), held against every plan that was known
-before, and only then answered. How good it is is for a proof to say that they have no part in.
+Each looks for a good point in the program's space; what it comes back with is repaired to rounding,
+held against every plan that was known before, and only then answered.
 """
 
 from __future__ import annotations
@@ -139,8 +138,8 @@ def _climb(space: SearchSpace, starts: Array) -> tuple[Array, Array, bool]:
 
 
 def _metric(curvature: Array, slope: Array, width: Array, x: Array) -> Array:
-    """How stiff each coordinate is: its curvature's size, never so small that a step at the
-    average slope of what is spent would cross the range."""
+    """How stiff each coordinate is: its curvature's size, never so small that a step at the average
+    slope of what is spent would cross the range."""
     size = np.abs(x) + 1e-6 * width
     average = (np.abs(slope) * size).sum(axis=1, keepdims=True) / size.sum(axis=1, keepdims=True)
     metric = np.maximum(np.abs(curvature), _FLAT * average / width)
@@ -178,10 +177,7 @@ class _Late(Exception):
 
 
 def _quadratic_programming(space: SearchSpace, seed: int) -> Searched:
-    """The best of many SLSQP ends, each repaired and rescored.
-
-    Many unknowns leave time for few starts: their number falls with the cube of the unknowns.
-    """
+    """The best of many SLSQP ends, each repaired and rescored; of many unknowns fewer starts."""
     most = int(np.clip(_WORK / (20.0 * float(space.n) ** 3), 2, _STARTS))
     starts = _starting_points(space, seed, most)[:most]
     values = space.value(starts)
@@ -205,8 +201,8 @@ def _quadratic_programming(space: SearchSpace, seed: int) -> Searched:
 
 
 def _run(space: SearchSpace, start: Array) -> tuple[Array, bool, bool]:
-    """One run in units of the range and of the start's slopes: its last point, whether it says
-    that it converged, and whether the clock cut it short."""
+    """One run in units of the range and of the start's slopes: its last point, whether it says that
+    it converged, and whether the clock cut it short."""
     # Here, for a process that solves otherwise never needs scipy.
     from scipy import optimize
 
@@ -282,11 +278,8 @@ def _scipy_rows(space: SearchSpace, width: Array) -> list[Any]:
 
 
 def _evolve(space: SearchSpace, seed: int) -> Searched:
-    """The fittest of a genetic algorithm on real numbers: tournaments, blend crossover, elitism.
-
-    Blend crossover (BLX-alpha) is that of Eshelman and Schaffer, "Real-coded genetic algorithms and
-    interval-schemata", Foundations of Genetic Algorithms 2 (1993).
-    """
+    """The fittest of a genetic algorithm on real numbers: tournaments, elitism, and blend crossover
+    (Eshelman and Schaffer, Foundations of Genetic Algorithms 2, 1993)."""
     rng = np.random.default_rng(seed)
     people, most = _first(space, rng, _PEOPLE), _rounds(space, _PEOPLE, _GENERATIONS)
     fitness = space.value(people)
@@ -314,10 +307,9 @@ def _evolve(space: SearchSpace, seed: int) -> Searched:
 def _swarm(space: SearchSpace, seed: int) -> Searched:
     """The best place of a particle swarm: each is drawn to its own best and its neighbours'.
 
-    Kennedy and Eberhart, "Particle swarm optimization" (1995), with the constriction of Clerc and
-    Kennedy, "The particle swarm: explosion, stability, and convergence", IEEE Trans. Evol. Comput.
-    6 (2002). Neighbours sit on a ring first, which keeps the swarm from falling into the first good
-    place it sees; in the last part everyone follows the best of all.
+    Kennedy and Eberhart (1995), with the constriction of Clerc and Kennedy (IEEE Trans. Evol.
+    Comput. 6, 2002). Neighbours sit on a ring first; in the last part everyone follows the best of
+    all.
     """
     rng = np.random.default_rng(seed)
     points, most = _first(space, rng, _PARTICLES), _rounds(space, _PARTICLES, _SWARM_ROUNDS)
@@ -354,10 +346,8 @@ def _rounds(space: SearchSpace, count: int, most: int) -> int:
 
 
 def _mutation(rng: np.random.Generator, count: int, width: Array) -> Array:
-    """Steps that add up to nothing over a few coordinates, for some of the children.
-
-    Money is moved rather than made, since most of what is made would be taken from all the others.
-    """
+    """Steps that add up to nothing over a few coordinates, for some of the children: money is moved
+    rather than made."""
     n = width.size
     touched = (rng.random((count, n)) < min(1.0, 3.0 / n)) & (rng.random((count, 1)) < _MUTATED)
     step = np.where(touched, rng.standard_normal((count, n)) * width, 0.0)
@@ -446,10 +436,8 @@ BY_NAME = (*SEARCHES, "piecewise")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heuristic:
-    """The best plan (A, K) known after a search, with what was done.
-
-    ``why`` is a sentence or two; ``finished`` says whether the clock let the search end.
-    """
+    """The best plan (A, K) known after a search; ``why`` is a sentence or two, ``finished`` whether
+    the clock let the search end."""
 
     u: Array
     why: str
@@ -510,9 +498,8 @@ def _searched(
 ) -> tuple[Searched, int]:
     """What the method finds, and rounds of its own beside the space's evaluations.
 
-    The integer programme over pieces knows sums only, so targets join its objective at their
-    multipliers, draws are weighed as the measure weighs them at the best plan known, and an ascent
-    from its plan makes up for what it leaves out.
+    The integer programme over pieces knows sums only: targets join its objective, draws are weighed
+    as the measure weighs them at the best plan, and an ascent makes up for what that leaves out.
     """
     if not np.any(space.range > 0.0):
         return Searched(space.lower, "Only one plan is allowed.", True), 0

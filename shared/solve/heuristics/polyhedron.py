@@ -1,11 +1,9 @@
 """The way back into a box and linear rows, for many points at once.
 
 One row that is a plain sum has an exact projection. Otherwise nearest points come by Newton's
-method on the dual of the projection, one price per row: the dual is concave and piecewise
-quadratic, so that the right active set is met after a few steps (Li, Sun and Toh, "A highly
-efficient semismooth Newton augmented Lagrangian method for solving Lasso problems", SIAM J. Optim.
-28, 2018, damp the steps by what is still wrong, as here). What does not settle is drawn straight
-towards a point known to be allowed, up to the first wall.
+method on the dual of the projection, one price per row (damped by what is still wrong: Li, Sun and
+Toh, SIAM J. Optim. 28, 2018). What does not settle is drawn straight towards a point known to be
+allowed.
 """
 
 from __future__ import annotations
@@ -129,10 +127,9 @@ class Polyhedron:
     ) -> Array:
         """Maximise the dual of the projection of ``y = (x, v)`` with ``matrix x - v = 0``.
 
-        The slack v of a row lies between the row's limits, and moves so much more easily than a
-        coordinate: all rows are equalities, and the dual is smooth. Its small resistance draws the
-        answer a little off the nearest point; each further ease starts from the prices before and
-        takes most of that away.
+        The slack v of a row moves so much more easily than a coordinate that all rows are
+        equalities and the dual is smooth; each further ease takes away most of what that draws the
+        answer off.
         """
         n, out = points.shape[1], np.clip(points, low, high)
         stiff = np.maximum(give @ (self.matrix * self.matrix).T, 1e-300)
@@ -152,10 +149,8 @@ class Polyhedron:
         return out
 
     def _climbed(self, task: Array, price: Array, stiff: Array) -> Array:
-        """Prices (k, m) at which the dual is largest, or as near as the rounds allow.
-
-        ``task`` (4, k, n + m) are points, how readily they move, and both ends of their boxes.
-        """
+        """Prices (k, m) at which the dual is largest; ``task`` (4, k, n + m) are points, how
+        readily they move, and both ends of their boxes."""
         n, diagonal = self.matrix.shape[1], np.arange(price.shape[1])
         price, open_ = price.copy(), np.arange(len(price))
         for _ in range(_ROUNDS):
@@ -209,13 +204,9 @@ class Polyhedron:
 def project_budget(
     points: Array, lower: Array, upper: Array, budget: float | Array, give: Array | None = None
 ) -> Array:
-    """The points of the box that sum to ``budget`` and are nearest to ``points`` (k, n).
-
-    Nearest in ``sum((x - point)**2 / give)``: that is ``clip(point - price * give)`` at the price
-    where the sum is right. Coordinates that are certain to end at a bound are fixed there, round by
-    round; each round fixes some or is the last (variable fixing: Kiwiel, "Variable fixing
-    algorithms for the continuous quadratic knapsack problem", J. Optim. Theory Appl. 136, 2008).
-    """
+    """The points of the box that sum to ``budget`` and are nearest to ``points`` (k, n) in ``sum((x
+    - point)**2 / give)``: ``clip(point - price * give)``, coordinates that are certain to end at a
+    bound fixed there round by round (Kiwiel, J. Optim. Theory Appl. 136, 2008)."""
     weight = np.ones(points.shape) if give is None else give
     fixed = np.broadcast_to(lower == upper, points.shape).copy()
     out = np.where(fixed, lower, points)
@@ -239,10 +230,8 @@ def project_budget(
 def centre(
     lower: Array, upper: Array, matrix: Array, row_lower: Array, row_upper: Array
 ) -> Array | None:
-    """A point (n,) as far from all walls as can be, in parts of each coordinate's range.
-
-    None where box and rows allow no point at all.
-    """
+    """A point (n,) as far from all walls as can be, in parts of each range; None where none is
+    allowed."""
     # Here, for a process that solves otherwise never needs scipy.
     width, n = np.maximum(upper - lower, 0.0), lower.size
     scaled = matrix * width

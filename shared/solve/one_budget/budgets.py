@@ -1,17 +1,11 @@
 """The best plans of one problem at many budgets, for little more than one costs.
 
-Tables of means over draws, envelopes, and each channel's answer to a grid of prices are made once;
-one branch and bound grows the trees of all budgets side by side; all plans are made stationary
-together. Each budget's proof is checked apart from this, like any other.
-
-At a price a channel is worth ``f(x) - price x`` at its best spend. Budgets, bounds and boxes differ
-from one question to the next; these columns do not. A channel is ``on`` where it spends in the last
-part in which its curve is concave, and ``off`` below that. A mean over draws of which some are
-concave may be concave at first, then convex, then concave again: off, it has a best spend too.
-
-A node says of each channel in which of its pieces it may spend, so its dual function over all
-prices is a sum of columns. A pattern (which channels are on) that is good at one budget is tried at
-all. Nothing in the trees evaluates a curve.
+Tables, envelopes, and each channel's answer to a grid of prices are made once; one branch and bound
+grows the trees of all budgets side by side; all plans are made stationary together. A channel is
+``on`` where it spends in the last part in which its curve is concave, and ``off`` below that (a
+mean over draws may be concave there at first). A node says of each channel in which of its pieces
+it may spend, so its dual function over all prices is a sum of columns: nothing in the trees
+evaluates a curve. A pattern that is good at one budget is tried at all.
 """
 
 from __future__ import annotations
@@ -51,8 +45,8 @@ def solve_budgets(task: OneBudget, budgets: Array, gap: float, deadline: float) 
     Parameters
     ----------
     task
-        The problem at the largest of the ``budgets`` (K,). Each budget must lie between the sums of
-        its bounds, with room on both sides.
+        The problem at the largest of the ``budgets`` (K,), each of which must lie between the sums
+        of its bounds, with room on both sides.
     gap
         Relative; a budget whose tree grows too large stops before it.
     deadline
@@ -139,10 +133,8 @@ NODES = 60
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Grown:
-    """For each of K budgets: the best pattern (K, n), its price (K,), and the tree that shows it.
-
-    ``found`` (K,) tells where a pattern met the budget, ``nodes`` (K,) how large the trees are.
-    """
+    """For each of K budgets: the best pattern (K, n), its price (K,), whether one met the budget,
+    the tree that shows it and its size."""
 
     pattern: Mask
     price: Array
@@ -455,10 +447,8 @@ class _PriceGrid:
 
 
 def _priced(model: Relaxation, smallest: float, largest: float) -> _PriceGrid | None:
-    """The columns for all budgets from ``smallest`` to ``largest``.
-
-    None where the prices of those budgets are too far apart, or where there is none.
-    """
+    """The columns for all budgets from ``smallest`` to ``largest``; None where their prices are too
+    far apart, or there is none."""
     lower, upper = model.task.lower, model.task.upper
     box = model.box(lower, upper)
     ends = [relax(model, box, budget) for budget in (largest, smallest)]

@@ -1,10 +1,9 @@
 """One budget in many draws at once: the best plan of each, where curves are known to be its own.
 
-All draws stand side by side as the columns of one stack, priced on a grid. A curve is convex up to
-its inflection and concave beyond, so a channel is off (at an end of its convex part) or on (in its
-concave part), and a pattern of those is worth the least of its dual over prices. Channels that the
-gap at the best price leaves no choice are fixed, all patterns of the others are tried: the best is
-the plan, and the largest bound tells how good it is.
+All draws stand side by side as the columns of one stack, priced on a grid. A channel is off (at an
+end of its convex part) or on (in its concave part), and a pattern of those is worth the least of
+its dual over prices. Channels that the gap at the best price leaves no choice are fixed, all
+patterns of the others are tried; the largest bound tells how good the best is.
 """
 
 from __future__ import annotations
@@ -32,12 +31,7 @@ def best_in_draws(
     task: OneBudget, draws: list[int], gap: float, price: float
 ) -> list[Array | None]:
     """For each draw a plan (n,) proven to a relative ``gap``; None where that takes a search.
-
-    Parameters
-    ----------
-    price
-        Of the budget in the mean: where prices are looked for first.
-    """
+    Prices are looked for around ``price``, that of the budget in the mean."""
     stacked = task.draws
     lower, upper, budget = task.lower, task.upper, task.budget
     nothing: list[Array | None] = [None] * len(draws)
@@ -183,10 +177,10 @@ def _pattern(
     gap: float,
 ) -> tuple[NDArray[np.bool_], float, int]:
     """Which channels (n,) are best on, a bound for all plans, and the place of the price (-1 where
-    no pattern is better than the plan that is known).
+    no pattern beats ``least``, what some plan is known to bring).
 
-    ``on`` (G, n) and ``marks`` (M, G, n) are what channels are worth on, and at marks below that;
-    ``least`` is what some plan is known to bring.
+    ``on`` (G, n) and ``marks`` (M, G, n) are what channels are worth on, and at marks below
+    that.
     """
     off = np.maximum(marks[0], marks[-1])
     lead = on - off

@@ -1,14 +1,14 @@
 """One budget, concave envelopes: the price of money at which the best spends add up to the budget.
 
-The sum of the best spends falls as the price rises; it jumps at the slopes of straight parts. The
-root is found in the logarithm of the price by Newton inside a bracket; where straight parts lie in
-the bracket, the nearest one is tried, so that a price that sits exactly on one is hit exactly.
+The root is found in the logarithm of the price by Newton inside a bracket; where straight parts
+lie in the bracket, the nearest one is tried, so that a price that sits exactly on one is hit
+exactly.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,12 @@ __all__ = ["RelaxedBudget", "fill", "relax", "settle"]
 
 Array = NDArray[np.float64]
 _LOWEST, _HIGHEST = -700.0, 700.0  # ln of the prices that doubles can hold with room to spare
-_MANY, _SAMPLE = 20_000, 3_000  # channels, and how many of them are sampled
 
 
 @dataclass(frozen=True, slots=True)
 class RelaxedBudget:
-    """Solution of the relaxation: a price, its least best spends, and spends that fit the budget.
-
-    ``bound`` is the Lagrangian bound that ``price`` gives for the box.
-    """
+    """Solution of the relaxation: a price, its least best spends, spends that fit the budget, and
+    the Lagrangian bound of the price."""
 
     price: float
     least: Array
@@ -39,11 +36,7 @@ class RelaxedBudget:
 def relax(
     model: Relaxation, box: Box, budget: float, *, guess: float | None = None
 ) -> RelaxedBudget | None:
-    """Maximise the envelopes over the box and the budget; None where the box cannot meet it.
-
-    With a cap instead of an equality nothing changes but that less may be spent: curves do not
-    fall, so a price of 0 is only reached where the box holds no more than the budget.
-    """
+    """Maximise the envelopes over the box and the budget; None where the box cannot meet it."""
     spend_all = model.task.spend_all
     hair = 1e-12 * max(budget, 1e-300)
     low, high = float(box.lower.sum()), float(box.upper.sum())
@@ -80,10 +73,8 @@ def fill(least: Array, most: Array, budget: float) -> Array:
 
 
 def settle(spend: Array, lower: Array, upper: Array, budget: float, give: Array) -> Array:
-    """Spread a small difference to the budget over the channels that ``give``, then over any.
-
-    The sum is exact to a few units in the last place; bounds are kept.
-    """
+    """Spread a small difference to the budget over the channels that ``give``, then over any; exact
+    to a few units in the last place, bounds kept."""
     for weight in (give, spend - lower, np.ones_like(spend)):
         for _ in range(4):
             left = budget - _sum(spend)
@@ -186,14 +177,7 @@ def _steepest(model: Relaxation, box: Box) -> float:
 
 
 def _start(model: Relaxation, box: Box, budget: float) -> float:
-    """The slope in the middle, at a point between the bounds that spends the budget.
-
-    Of very many channels a sample says more: the price at which its share of the budget is spent.
-    """
-    if model.n > _MANY and not model.tables:
-        sampled = _sampled(model, box, budget)
-        if sampled is not None:
-            return sampled
+    """The log of the slope in the middle, at a point between the bounds that spends the budget."""
     low, high = float(box.lower.sum()), float(box.upper.sum())
     share = (budget - low) / (high - low)
     x = box.lower + share * (box.upper - box.lower)
@@ -201,26 +185,3 @@ def _start(model: Relaxation, box: Box, budget: float) -> float:
     slopes = model.marginal(x)
     usable = slopes[np.isfinite(slopes) & (slopes > 0.0) & (box.upper > box.lower)]
     return math.log(float(np.median(usable))) if usable.size else 0.0
-
-
-def _sampled(model: Relaxation, box: Box, budget: float) -> float | None:
-    """The log of the price for a sample of the channels; None where their bounds forbid that."""
-    at = np.unique(np.random.default_rng(0).integers(0, model.n, _SAMPLE))
-    lower, upper = box.lower[at], box.upper[at]
-    part = budget * at.size / model.n
-    if not float(lower.sum()) < part < float(upper.sum()):
-        return None
-    task = replace(
-        model.task,
-        names=tuple(map(str, at.tolist())),
-        curves=model.curves.take(at),
-        current=model.task.current[at],
-        lower=lower,
-        upper=upper,
-        lower_by=("",) * at.size,
-        upper_by=("",) * at.size,
-        budget=part,
-    )
-    few = Relaxation(task, model.deadline)
-    price = _root(few, Box(lower, upper, box.end[at], box.slope[at], ()), part, None)[0]
-    return math.log(price) if price > 0.0 else None

@@ -1,48 +1,33 @@
 """The engine of one budget over boxes: the dual where curves are concave, else branch and bound.
 
-The relaxation is solved by the dual on the concave envelopes; at its optimum generically a single
-channel is torn between both ends of its line. Best-first search splits that channel's range at the
-relaxed spend: on either side the envelope is lower there. What is done is written down as a
-:class:`~shared.problem.proof.Proof` on the way.
-
-Plans come from a relaxed one by taking sides on the torn channels: with every channel either fixed
-or restricted to the concave part of its curve, what is left is concave, and the dual solves it.
+The relaxation is solved by the dual on the concave envelopes; best-first search splits the channel
+that is torn between both ends of its line. Plans come from taking sides on the torn channels: what
+is left is concave, and the dual solves it.
 
 Before a split, Lagrangian domain reduction cuts off spends that cannot belong to a plan worth
-finding; with many channels it decides the side of nearly all of them. At a price with bound D,
-moving one channel from its best spend to ``x`` lowers the bound by ``g(best) - g(x)`` with
-``g(x) = f(x) - price x``. Wherever that brings the bound under the cutoff, ``x`` can go. Only
-channels that are not yet concave on their range are looked at: narrowing the others changes no
-envelope.
+finding: at a price with bound D, moving one channel from its best spend to ``x`` lowers the bound
+by ``g(best) - g(x)`` with ``g(x) = f(x) - price x``.
 
-Where several channels stay undecided, their curves are alike, and their envelopes all have lines of
-nearly one slope, so a budget that is not a multiple of what the lines' ends cost leaves a gap that
-no channel's own bounds can close: put one channel to a side, and the next takes its place. What
-does close it is to count. With at most (or at least) so many channels beyond their thresholds, the
-best choice at a price of money is to rank the channels by what crossing earns them, and weak
-duality in the price gives the bound. The multiplier of the count lies between the last channel
-chosen and the first one left out.
+Where several alike channels stay undecided, what closes the gap is to count: with at most (or at
+least) so many channels beyond their thresholds, the best choice at a price is to rank them by what
+crossing earns, and weak duality gives the bound; the count's multiplier lies between the last
+channel chosen and the first left out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared import work
 from shared.curves.family import Single
-from shared.problem.incumbent import incumbent, known_plan
-from shared.problem.model import SolverOptions
-from shared.problem.program import Program
 from shared.problem.proof import Count, Cut, Leaf, Node, Proof, SplitDecision
 from shared.problem.symmetry import in_order
-from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import RelaxedBudget, relax, settle
-from shared.solve.one_budget.form import OneBudget, at_price
+from shared.solve.one_budget.form import at_price
 from shared.solve.one_budget.relaxation import Box, Relaxation
 from shared.solve.search import Solution, best_first
 
@@ -52,123 +37,14 @@ __all__ = [
     "branch_and_bound",
     "reduce_box",
     "relax_counted",
-    "solve_budget",
     "thresholds",
 ]
 
 Array = NDArray[np.float64]
 
-_S_SHAPED = (
-    "Some curves are S-shaped, so many plans look locally best: concave envelopes bound them all "
-    "and branch and bound closes the gap."
-)
-_COARSE = 3e-7
-"""Tables of means may start coarser where a search refines them wherever it matters."""
-_PROOF_NODES = 64
-"""Nodes spent on the bound of a plan that was found by a method without one."""
 _MANY = 4  # from so many undecided channels on they are counted
 _FEW = 24  # so many channels are reduced faster one by one
 _LOWEST, _HIGHEST = -700.0, 700.0  # ln of the prices that doubles can hold with room to spare
-
-
-def solve_budget(
-    program: Program, task: OneBudget, options: SolverOptions, start: Array | None = None
-) -> Solution:
-    """Solve a program whose arrays are ``task`` to ``options.gap`` within its limit of work.
-
-    Parameters
-    ----------
-    start
-        A plan (A, 1) known already: moved to the nearest bounds and the budget, it counts as known
-        like today's, where that is allowed; the answer is never worse.
-    """
-    method = options.method
-    began = work.now()
-    # A tenth is kept for the last node and for whoever rechecks the proof.
-    deadline = began + 0.9 * options.time_limit_s
-    if method in BY_NAME:
-        return _by_name(program, task, options, start, began)
-    model = Relaxation(task, deadline, close=_COARSE)
-    chosen, why = _choose(model, method)
-    known = (known_plan(program), _moved(program, task, start))
-    found = branch_and_bound(
-        model,
-        gap=options.gap,
-        starts=tuple(plan[:, 0] for plan in known if plan is not None),
-        node_limit=1 if method == "lagrangian" else 1_000_000,
-    )
-    if chosen == "lagrangian" and found.nodes > 1:  # a mean over draws, convex by a hair somewhere
-        chosen, why = "branch_and_bound", _S_SHAPED
-    if not found.finished and chosen == "branch_and_bound":
-        why += " The time limit came first, so a gap is left and stated."
-    prices = np.array([_budget_price(task, found.spend)])
-    return replace(found, method=chosen, why=why, prices=prices)
-
-
-def _choose(model: Relaxation, method: str) -> tuple[str, str]:
-    concave = model.concave()
-    if method == "auto":
-        if concave:
-            return "lagrangian", (
-                "Every curve has diminishing returns throughout, so the budget's price alone "
-                "determines the best plan."
-            )
-        return "branch_and_bound", _S_SHAPED
-    if method == "lagrangian" and not concave:
-        return method, (
-            "Asked for by name. Some curves are S-shaped, where the dual alone may leave a gap."
-        )
-    return method, "Asked for by name."
-
-
-def _by_name(
-    program: Program, task: OneBudget, options: SolverOptions, start: Array | None, began: float
-) -> Solution:
-    """The plan that a search found, and beside it the proof of the exact solver's first nodes."""
-    # The larger part of the time is the search's, a fifth is kept for the bound.
-    found = heuristic(program, options, start, deadline=began + 0.7 * options.time_limit_s)
-    plan = _moved(program, task, found.u)
-    assert plan is not None
-    shown = branch_and_bound(
-        Relaxation(task, began + 0.9 * options.time_limit_s),
-        gap=options.gap,
-        starts=(plan[:, 0],),
-        node_limit=_PROOF_NODES,
-    )
-    return replace(
-        shown,
-        u=plan,
-        method=options.method,
-        why=f"{found.why} The bound is the exact solver's.",
-        iterations=found.evaluations,
-        prices=np.array([_budget_price(task, plan[:, 0])]),
-        finished=found.finished,
-    )
-
-
-def _budget_price(task: OneBudget, spend: Array) -> float:
-    """The steepest slope among the arms that can take more money when the budget grows.
-
-    At a stationary plan all free arms have it in common, and it is the multiplier. Where all money
-    is in one arm the multiplier is not unique; this is still the value's derivative.
-    """
-    tiny = 1e-9 * task.budget
-    if not task.spend_all and float(spend.sum()) < task.budget - tiny:
-        return 0.0
-    widens = np.array([by == "budget" for by in task.upper_by], dtype=bool)
-    slopes = task.marginal(spend)
-    takes = ((spend < task.upper - tiny) | widens) & np.isfinite(slopes)
-    return float(slopes[takes].max()) if np.any(takes) else 0.0
-
-
-def _moved(program: Program, task: OneBudget, plan: Array | None) -> Array | None:
-    """A plan (A, 1) at the nearest bounds and the budget; None where they are out of its reach."""
-    if plan is None or plan.shape != program.lower.shape or not np.all(np.isfinite(plan)):
-        return None
-    inside = np.clip(plan[:, 0], task.lower, task.upper)
-    if task.spend_all or float(inside.sum()) > task.budget:
-        inside = settle(inside, task.lower, task.upper, task.budget, inside)
-    return incumbent(program, inside[:, None])
 
 
 @dataclass(slots=True)
@@ -209,7 +85,7 @@ class _BudgetSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenBox:
+class _OpenBudget:
     """A region still to be split, its relaxation (the envelopes', or that of a count)."""
 
     slot: int
@@ -222,19 +98,12 @@ def branch_and_bound(
     model: Relaxation,
     *,
     gap: float,
-    deadline: float | None = None,
     starts: tuple[Array, ...] = (),
     node_limit: int = 1_000_000,
 ) -> Solution:
-    """Solve to a relative ``gap``, or until the deadline (the model's own where none is given).
-
-    Parameters
-    ----------
-    starts
-        Feasible plans (n,) to begin with; the answer is never worse than any of them.
-    """
+    """Solve to a relative ``gap``, or until the model's deadline; the answer is never worse than
+    any of ``starts``, feasible plans (n,)."""
     task = model.task
-    model.deadline = model.deadline if deadline is None else deadline
     search = _BudgetSearch(model, gap)
     for start in starts:
         search.offer(start, 0.0)
@@ -285,7 +154,7 @@ def _known_price(model: Relaxation, starts: tuple[Array, ...]) -> float | None:
 
 def _solve(
     search: _BudgetSearch, slot: int, box: Box, guess: float | None, *, root: bool = False
-) -> _OpenBox | None:
+) -> _OpenBudget | None:
     """Relax, look for plans, cut; the proof's ``slot`` is filled. None where nothing is left."""
     model, budget = search.model, search.model.task.budget
     for round_ in range(12 if root else 3):
@@ -303,12 +172,12 @@ def _solve(
             # Nothing torn: the relaxed plan itself was offered, and the bound is its value.
             return _refined(search, slot, box, relaxed, root=root and round_ < 4)
         if model.late():
-            return _OpenBox(slot, box, relaxed)
+            return _OpenBudget(slot, box, relaxed)
         narrower = reduce_box(model, box, relaxed, search.cutoff())
         if model.tables and round_ < 3:
             refine(model, box, relaxed.spend, torn)
         elif narrower is None:
-            return _OpenBox(slot, box, relaxed)
+            return _OpenBudget(slot, box, relaxed)
         lower, upper = narrower or (box.lower, box.upper)
         slot = cut_down(search.proof, slot, at_price(relaxed.price), box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
@@ -320,12 +189,12 @@ def _solve(
     if relaxed is None:
         return None
     search.proof[slot] = at_price(relaxed.price)
-    return _OpenBox(slot, box, relaxed)
+    return _OpenBudget(slot, box, relaxed)
 
 
 def _refined(
     search: _BudgetSearch, slot: int, box: Box, relaxed: RelaxedBudget, *, root: bool
-) -> _OpenBox | None:
+) -> _OpenBudget | None:
     """A bound that the tables state too high is taken again with more knots around the plan."""
     model = search.model
     if not root or not model.tables or relaxed.bound <= search.cutoff():
@@ -337,7 +206,7 @@ def _refined(
         return None
     search.proof[slot] = at_price(again.price)
     _look(search, box, again, model.torn(box, again.spend))
-    return None if again.bound <= search.cutoff() else _OpenBox(slot, box, again)
+    return None if again.bound <= search.cutoff() else _OpenBudget(slot, box, again)
 
 
 def _look(search: _BudgetSearch, box: Box, relaxed: RelaxedBudget, torn: list[int]) -> None:
@@ -349,7 +218,7 @@ def _look(search: _BudgetSearch, box: Box, relaxed: RelaxedBudget, torn: list[in
         search.offer_pattern(spend, relaxed.price)
 
 
-def _split(search: _BudgetSearch, node: _OpenBox) -> list[_OpenBox]:
+def _split(search: _BudgetSearch, node: _OpenBudget) -> list[_OpenBudget]:
     """Two children: a count of what is beyond the relaxed spend, or a single channel's range."""
     model, box, relaxed = search.model, node.box, node.relaxed
     if isinstance(relaxed, CountedBudget):
@@ -374,8 +243,8 @@ def _split(search: _BudgetSearch, node: _OpenBox) -> list[_OpenBox]:
 
 
 def _count(
-    search: _BudgetSearch, node: _OpenBox, relaxed: RelaxedBudget, channel: int, at: Array
-) -> list[_OpenBox]:
+    search: _BudgetSearch, node: _OpenBudget, relaxed: RelaxedBudget, channel: int, at: Array
+) -> list[_OpenBudget]:
     """Few channels beyond their thresholds ``at`` (n,), or many."""
     most = int(np.count_nonzero(relaxed.spend > at))
     most -= bool(relaxed.spend[channel] > at[channel])
@@ -390,7 +259,9 @@ def _count(
     return [child for child in children if child is not None]
 
 
-def _split_counted(search: _BudgetSearch, node: _OpenBox, relaxed: CountedBudget) -> list[_OpenBox]:
+def _split_counted(
+    search: _BudgetSearch, node: _OpenBudget, relaxed: CountedBudget
+) -> list[_OpenBudget]:
     """The channel for which the two plans around the budget promise more than the curve holds."""
     model, box, limit = search.model, node.box, node.limit
     assert limit is not None
@@ -409,8 +280,8 @@ def _split_counted(search: _BudgetSearch, node: _OpenBox, relaxed: CountedBudget
 
 
 def _halves(
-    search: _BudgetSearch, node: _OpenBox, i: int, at: float, price: float
-) -> list[_OpenBox]:
+    search: _BudgetSearch, node: _OpenBudget, i: int, at: float, price: float
+) -> list[_OpenBudget]:
     """One channel below and above a spend."""
     model, box = search.model, node.box
     if not box.lower[i] < at < box.upper[i]:
@@ -439,7 +310,7 @@ def _limited(
     upper: Array,
     limit: CountLimit | None,
     price: float,
-) -> _OpenBox | None:
+) -> _OpenBudget | None:
     """Relax a box under a limit, which may turn out to say no more than the bounds."""
     model, budget = search.model, search.model.task.budget
     idle = True
@@ -460,7 +331,7 @@ def _limited(
     search.offer(settle(relaxed.mixed(), lower, upper, budget, upper - lower), relaxed.price)
     for plan in (relaxed.over, relaxed.under):
         search.offer_pattern(plan, relaxed.price)
-    return None if relaxed.bound <= search.cutoff() else _OpenBox(slot, box, relaxed, limit)
+    return None if relaxed.bound <= search.cutoff() else _OpenBudget(slot, box, relaxed, limit)
 
 
 def refine(model: Relaxation, box: Box, spend: Array, torn: list[int]) -> None:
@@ -494,10 +365,8 @@ def cut_down(proof: list[Node], slot: int, leaf: Leaf, box: Box, lower: Array, u
 def halves(
     box: Box, i: int, at: float, twins: tuple[NDArray[np.intp], ...]
 ) -> Iterator[tuple[Array, Array] | None]:
-    """Bounds (n,) with channel ``i`` below and above a spend, alike channels in order.
-
-    None for a part that holds no plan.
-    """
+    """Bounds (n,) with channel ``i`` below and above a spend, alike channels in order; None for a
+    part that holds no plan."""
     for below in (True, False):
         lower, upper = box.lower, box.upper
         if below:
@@ -534,11 +403,9 @@ class CountLimit:
 
 @dataclass(frozen=True, slots=True)
 class CountedBudget:
-    """The lowest bound found, its multipliers, and the best plans at prices on either side.
-
-    ``over`` spends the budget or more, ``under`` the budget or less; they are the same plan where
-    it is met. ``share`` of ``over`` and the rest of ``under`` meet it together.
-    """
+    """The lowest bound found, its multipliers, and the best plans at prices on either side:
+    ``over`` spends the budget or more, ``under`` that or less; ``share`` of ``over`` and the rest
+    of ``under`` meet it together."""
 
     price: float
     count_price: float
@@ -578,9 +445,8 @@ def relax_counted(
 ) -> CountedBudget:
     """Minimise the bound over the price, until it falls to ``cutoff`` or ``accuracy`` is reached.
 
-    The bound is convex in the price, its slope is what the best plan leaves of the budget. Newton
-    on the budget inside a bracket, or where both tangents meet; with a jump at the minimum, two
-    plans remain.
+    It is convex in the price, its slope is what the best plan leaves of the budget: Newton on that
+    inside a bracket, or where both tangents meet; with a jump at the minimum, two plans remain.
     """
     choose = _Chooser(model, box, limit)
     budget = model.task.budget
@@ -701,11 +567,8 @@ def sides(model: Relaxation, box: Box, relaxed: RelaxedBudget, torn: list[int]) 
 def best_on_pattern(
     model: Relaxation, pattern: Array, guess: float | None
 ) -> tuple[Array, float] | None:
-    """The best plan (and its price) in which channels keep the side of the bend they are on.
-
-    Channels beyond their bend are free on the concave part of their curve; all others stay at
-    ``pattern`` (n,). None where the budget cannot be met that way.
-    """
+    """The best plan and its price where channels beyond their bend are free on the concave part and
+    all others stay at ``pattern`` (n,). None where the budget cannot be met that way."""
     task = model.task
     free = (pattern >= model.bend) | ~np.isfinite(model.bend)
     concave = np.where(np.isfinite(model.bend), np.maximum(model.bend, task.lower), 0.0)
@@ -723,11 +586,9 @@ def best_on_pattern(
 
 
 def polish(model: Relaxation, spend: Array, lower: Array, upper: Array) -> Array:
-    """Newton on the true slopes of the free channels: equal slopes, and the budget kept.
-
-    For means over draws, whose tables are close but not exact, and for plans with a channel on
-    the convex part of its curve. Only ever improves.
-    """
+    """Newton on the true slopes of the free channels, the budget kept; only ever improves. For
+    means over draws, whose tables are not exact, and for plans with a channel on its convex
+    part."""
     budget = model.task.budget
     best, best_value = spend, float(model.value(spend).sum())
     target = float(spend.sum()) if not model.task.spend_all else budget
@@ -759,10 +620,8 @@ def polish(model: Relaxation, spend: Array, lower: Array, upper: Array) -> Array
 def reduce_box(
     model: Relaxation, box: Box, relaxed: RelaxedBudget, cutoff: float
 ) -> tuple[Array, Array] | None:
-    """Narrower bounds (n,), (n,); None where nothing was gained.
-
-    Everything cut away is bounded by ``cutoff`` at the relaxation's own price, up to rounding.
-    """
+    """Narrower bounds (n,), (n,), or None; what is cut away is bounded by ``cutoff`` at the
+    relaxation's own price, up to rounding."""
     slack = relaxed.bound - cutoff
     price, best = relaxed.price, relaxed.least
     lower, upper = box.lower.copy(), box.upper.copy()

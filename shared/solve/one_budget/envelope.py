@@ -1,13 +1,8 @@
 """Concave envelopes of curves that are first convex, then concave.
 
-On ``[l, u]`` the smallest concave function above such a curve is a straight line from ``l`` to the
-tangent point ``w``, then the curve itself. Beyond the inflection ``w`` solves
-
-    f(w) - f(l) = f'(w) (w - l),
-
-and where the curve never gets there before ``u``, the line is the chord to ``u``. The line's slope
-is the chord's, not ``f'(w)``: the two differ where ``w = u``, and the chord's is the largest at
-``w``, so an error in ``w`` enters only in second order.
+On ``[l, u]`` that is a straight line from ``l`` to the tangent point ``w``, where ``f(w) - f(l) =
+f'(w) (w - l)`` (or the chord to ``u``), then the curve itself. The line's slope is the chord's, so
+that an error in ``w`` enters only in second order.
 """
 
 from __future__ import annotations

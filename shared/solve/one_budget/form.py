@@ -18,25 +18,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OneBudget:
-    """Maximise ``sum(outcome(spend))`` over ``lower <= spend <= upper`` and one budget.
-
-    Attributes
-    ----------
-    names
-        Of the arms, in the order of all arrays.
-    curves
-        Point curves over spend.
-    draws
-        The same for S draws, or None. Where there are draws, their mean is the objective.
-    current
-        Current spend (n,), nan where unknown.
-    lower, upper
-        Bounds (n,), finite.
-    lower_by, upper_by
-        What set each bound, as in :class:`~shared.problem.program.Program`.
-    budget, spend_all
-        The total; an equality where ``spend_all``, otherwise a cap.
-    """
+    """Maximise ``sum(outcome(spend))`` over ``lower <= spend <= upper`` (n,) and one ``budget``, an
+    equality where ``spend_all``. ``draws``, where there are some, count by their mean; ``current``
+    (n,) is nan where unknown; ``lower_by`` and ``upper_by`` are those of the program."""
 
     names: tuple[str, ...]
     curves: CurveStack
@@ -55,10 +39,7 @@ class OneBudget:
         return len(self.names)
 
     def outcome(self, spend: Array) -> Array:
-        """Expected outcome per arm: the mean over draws where there are draws.
-
-        ``spend`` is (n,) or (k, n); so is the answer.
-        """
+        """Expected outcome per arm, (n,) or (k, n) like ``spend``."""
         source = self.draws
         return self.curves.value(spend) if source is None else source.mean_value(spend)
 

@@ -1,8 +1,6 @@
 """The separable relaxation: every curve replaced by its concave envelope on the current box.
 
-Closed-form curves are handled all at once; tabulated curves and means over draws one by one, as
-tables. To the search above, both are the same: a box, its straight parts, and the best spends at a
-price of money.
+Closed-form curves are handled all at once; tabulated curves and means over draws as tables.
 """
 
 from __future__ import annotations
@@ -56,11 +54,8 @@ class BestSpends:
 
 
 class Relaxation:
-    """Envelopes and best responses of one problem.
-
-    After ``deadline`` (``work.now``) whatever refines an answer stops where it is. Where
-    it is not ``exact``, tables of smooth curves are only ``close`` to what they stand for.
-    """
+    """Envelopes and best responses of one problem. After ``deadline`` (``work.now``) nothing is
+    refined any more. Where it is not ``exact``, tables of smooth curves are only ``close``."""
 
     def __init__(
         self, task: OneBudget, deadline: float = math.inf, *, close: float = CLOSE
@@ -222,10 +217,8 @@ class Relaxation:
         return out
 
     def torn(self, box: Box, x: Array) -> list[int]:
-        """Channels whose relaxed spend lies strictly inside a straight part that is not the curve.
-
-        Straight parts that are the curve itself (a straight curve) tear nothing.
-        """
+        """Channels whose relaxed spend lies strictly inside a straight part that is not the
+        curve."""
         inside = (x > box.lower) & (x < box.end) & np.isfinite(self.bend)
         out = np.flatnonzero(inside).tolist()
         for (i, table), hull in zip(self.tables, box.hulls, strict=True):
@@ -256,8 +249,8 @@ class Relaxation:
         return float(box.lower[channel]), float(box.end[channel])
 
     def knot_near(self, channel: int, x: float, start: float, stop: float) -> float:
-        """A knot of a table near ``x``, strictly between ``start`` and ``stop``; a new one where
-        the curve is smooth."""
+        """A knot of a table near ``x`` inside ``start`` to ``stop``; a new one where the curve is
+        smooth."""
         table = self.pairs[channel]
         if table.slope is not None:
             table.add(np.array([x]))

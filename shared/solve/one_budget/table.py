@@ -1,8 +1,8 @@
 """Any one-dimensional curve as knots: tabulated curves exactly, a mean over draws closely.
 
-The solver may be slightly wrong here: it only proposes prices and boxes, and the certificate
-recomputes every bound from the curves themselves. Knots carry the curve's true value and slope;
-between them the slope is taken for linear, an error of third order in their distance.
+The solver may be slightly wrong here: the certificate recomputes every bound from the curves.
+Knots carry the true value and slope; between them the slope is taken for linear, an error of
+third order.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ Both = Callable[[Array], tuple[Array, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Hull:
-    """A concave envelope as the falling polyline of its slope.
-
-    ``spend`` (k,) does not fall, ``slope`` (k,) does not rise. A stretch with one slope is a
-    straight part of the envelope, a jump at one spend a corner.
-    """
+    """A concave envelope as the falling polyline of its slope: ``spend`` (k,) does not fall,
+    ``slope`` (k,) does not rise. A stretch with one slope is a straight part, a jump at one spend a
+    corner."""
 
     spend: Array
     slope: Array
@@ -66,10 +64,8 @@ class Hull:
 
 @dataclass(slots=True)
 class CurveTable:
-    """Knots of one curve: ``spend``, ``value`` (k,), ``slope`` (k,) or None for straight pieces.
-
-    ``evaluate`` gives the true value and slope anywhere, to add knots where they matter.
-    """
+    """Knots of one curve: ``spend``, ``value`` (k,), ``slope`` (k,) or None for straight pieces;
+    ``evaluate`` gives the true value and slope anywhere."""
 
     spend: Array
     value: Array
@@ -173,11 +169,9 @@ def table_of_function(
     *,
     close: float = CLOSE,
 ) -> CurveTable:
-    """A smooth curve on ``[lower, upper]``, knots where the slope is not yet linear between them.
-
-    The trapezium rule on the slopes against the true difference of the values is the error
-    estimate: it needs no evaluation of its own. ``close`` is what it may be, relative to the rise.
-    """
+    """A smooth curve on ``[lower, upper]``, knots where the slope is not yet linear between them:
+    the trapezium rule on the slopes against the true rise is the error, at most ``close`` of the
+    rise."""
     if lower >= upper:
         x = np.array([lower])
         return CurveTable(x, *both(x), both)
