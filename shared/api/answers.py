@@ -207,6 +207,32 @@ class _ConflictAnswer(Answer):
 Status = Literal["optimal", "feasible"]
 
 
+class TrustPart(Answer):
+    """One thing that trust in a fit rests on; ``score`` from 0 to 1, null where not known."""
+
+    part: Literal["data", "identification", "calibration", "stability", "experiments"]
+    score: float | None
+    text: str
+    data: dict[str, Any]
+
+
+class TrustStep(Answer):
+    """By how much to move at once."""
+
+    advice: Literal["move", "half", "hold_or_test"]
+    max_change: float = Field(description="To be asked for as the channels' max_change.")
+    text: str
+
+
+class TrustAnswer(Answer):
+    """How far stored curves are to be trusted; the score is a rule, no probability."""
+
+    score: float
+    text: str
+    parts: list[TrustPart]
+    step: TrustStep | None = Field(description="Null where today's spend is unknown.")
+
+
 class OptimizeAnswer(Answer):
     """The best allocation with its proof."""
 
@@ -221,6 +247,7 @@ class OptimizeAnswer(Answer):
     )
     certificate: CertificateAnswer
     shadow_prices: list[_ShadowPrice]
+    trust: TrustAnswer | None = Field(description="Null for curves that were not fitted here.")
     explanation: list[Sentence]
     warnings: list[Caution]
     curves_version: str | None

@@ -150,6 +150,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         test_reserve=message.test_reserve or 0.0,
         warnings=tuple(warnings),
         current_over=None if past is None else past.today,
+        trust=None if curves is None else curves.diagnostics.get("trust"),
     )
     if problem.options.method == "lagrangian" and not problem.separable:
         faults.append(_not_lagrangian())

@@ -32,6 +32,7 @@ from shared.fit.judge.calibration import (
     told,
 )
 from shared.fit.judge.gate import Judgement, judge, jumped, returns_of, stability
+from shared.fit.judge.trust import trust_of
 from shared.fit.judge.validate import Fold, blocked, cross_validation, rival_of, score, validate
 from shared.fit.media.asked import settled
 from shared.fit.models.registry import fit_window
@@ -190,6 +191,18 @@ def fit_history(
         "lift_tests": read,
         "challengers": rivals,
     }
+    diagnostics["trust"] = trust_of(
+        frequency=history.frequency,
+        rows=observed,
+        names=arms,
+        money=fitted.design.mean_spend.tolist(),
+        channels=[names[arm.channel] for arm in fitted.design.arms],
+        evidence=evidence,
+        groups=groups,
+        error_ratio=ratio if folds else None,
+        stability=diagnostics["stability"],
+        tests=read,
+    )
     curve_set = CurveSet(
         dataset="",
         version="",

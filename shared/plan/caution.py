@@ -12,7 +12,7 @@ from shared.plan.words import largest, money, number, outcome_of, possessive, sa
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 
-__all__ = ["THIN_EVIDENCE", "doubts", "warn"]
+__all__ = ["THIN_EVIDENCE", "doubts", "low_trust", "trust", "warn"]
 
 Row = Mapping[str, Any]
 Said = tuple[str, str]
@@ -26,6 +26,11 @@ SAME_BUDGET = 0.01
 LARGE_SHIFT = 0.3  # moving more than this share of today's spend at once is called a large shift
 WIDE_INTERVAL = 1.0  # an interval wider than this share of its own expectation is called wide
 WIDE = 0.75  # a 90 % interval wider than this share of what it is about is told
+SURE = 0.95  # under this probability_better, or trust that is not good, half is proposed
+GOOD = 0.8
+# The most that max_change is proposed to be: plans were measured within half of what was spent, and
+# half of a move brought 60 % of its gain.
+FAR, NEAR = 0.5, 0.25
 
 TOLD = 4
 
@@ -41,7 +46,7 @@ def warn(problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row) -
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
     found += [*_weightless(problem, rows), *_never_starts(problem, rows)]
-    found += _intervals(rows, totals)
+    found += [*_beyond_step(rows, trust(problem, totals)), *_intervals(rows, totals)]
     if not certificate["proven"]:
         text = "The bound was not proven: treat the gap as unknown."
         found.append(("bound_not_proven", text))
@@ -56,15 +61,72 @@ def _evidence(problem: Problem, totals: Row) -> Iterator[Said]:
             f"{MIN_DRAWS} and are left out."
         )
         yield "few_draws", text
-    better, now = totals["probability_better"], totals["current_spend"]
-    if better is None or better >= THIN_EVIDENCE:
-        return
-    if abs(totals["spend"] - now) <= SAME_BUDGET * max(now, totals["spend"]):
+    better = totals["probability_better"]
+    if _too_thin(totals):
         text = (
             f"The recommended plan beats today's in only {100 * better:.0f} % of draws: "
-            "the evidence does not support a move yet."
+            "the evidence does not support a move yet. Hold, or test (POST /experiment)."
         )
         yield "evidence_too_thin_to_move", text
+
+
+def _too_thin(totals: Row) -> bool:
+    better, now = totals["probability_better"], totals["current_spend"]
+    if better is None or better >= THIN_EVIDENCE:
+        return False
+    return bool(abs(totals["spend"] - now) <= SAME_BUDGET * max(now, totals["spend"]))
+
+
+def trust(problem: Problem, totals: Row) -> dict[str, Any] | None:
+    """How far the curves are to be trusted, and by how much to move on them at once.
+
+    None for curves that were not fitted here; ``step`` is None where today's spend is not known.
+    """
+    if problem.trust is None:
+        return None
+    found = {key: problem.trust[key] for key in ("score", "text", "parts")}
+    better = totals["probability_better"]
+    if totals["current_spend"] is None:
+        return {**found, "step": None}
+    if _too_thin(totals):
+        step: tuple[str, float] = "hold_or_test", 0.0
+        text = (
+            f"Hold, or test: the plan beats today's in {100 * better:.0f} % of draws, and under "
+            f"{THIN_EVIDENCE:.0%} the evidence does not support a move."
+        )
+    elif problem.trust["score"] >= GOOD and (better is None or better >= SURE):
+        step = "move", FAR
+        text = f"Move, each channel by no more than {FAR:.0%} of today's spend before the next fit."
+    else:
+        step = "half", NEAR
+        text = (
+            f"Go half of the way: each channel by no more than {NEAR:.0%} of today's spend, then "
+            "fit again and go on."
+        )
+    return {**found, "step": {"advice": step[0], "max_change": step[1], "text": text}}
+
+
+def low_trust(problem: Problem) -> list[dict[str, Any]]:
+    """The sentence that comes first where the curves are hardly to be trusted."""
+    if problem.trust is None or not problem.trust["low"]:
+        return []
+    return [say("low_trust", problem.trust["text"], **problem.trust["data"])]
+
+
+def _beyond_step(rows: Sequence[Row], found: Row | None) -> Iterator[Said]:
+    step = None if found is None else found["step"]
+    if not step or step["max_change"] == 0.0:
+        return
+    most = step["max_change"]
+    far = [row for row in rows if abs(row["change_share"] or 0.0) > most + 1e-9]
+    if far:
+        named = ", ".join(f"{row['channel']} ({row['change_share']:+.0%})" for row in far[:TOLD])
+        rest = f" and {len(far) - TOLD} more" if len(far) > TOLD else ""
+        text = (
+            f"{named}{rest} would move by more than {most:.0%} of today's spend, which trust.step "
+            f"proposes at most: max_change {most:g} keeps to it."
+        )
+        yield "beyond_trusted_step", text
 
 
 def _shift(rows: Sequence[Row], totals: Row) -> Iterator[Said]:

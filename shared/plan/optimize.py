@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared import work
 from shared.curves.family import EPS
 from shared.errors import Infeasible
-from shared.plan.caution import doubts, warn
+from shared.plan.caution import doubts, low_trust, trust, warn
 from shared.plan.conditions import conditions
 from shared.plan.crumbs import swept
 from shared.plan.explain import explain
@@ -274,7 +274,9 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "today_scaled": mix,
         "current_over": _current_over(problem),
         "shadow_prices": plan.prices,
+        "trust": trust(problem, sums),
         "explanation": [
+            *low_trust(problem),
             *explain(plan, rows, sums, proof, mix, _slopes_now(plan)),
             *conditions(plan, rows),
             *doubts(problem, rows),

@@ -5,8 +5,10 @@ Names live here and at the edges; ``shared.problem.feasibility`` turns a ``Probl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from shared.curves.curveset import Response
 from shared.problem.aim import Goal, Weights
@@ -192,7 +194,8 @@ class Problem:
     each of ``period_budgets``) an equality, otherwise a cap. ``windows`` are budgets of stretches
     of periods: caps beside ``budget``. ``budget_min`` is the least to be spent of the budget.
     ``test_reserve`` is the share of all budgets held back for tests. ``current_over`` are the days
-    that stand for today, first and last, and how many periods they are.
+    that stand for today, first and last, and how many periods they are. ``trust`` is what the fit
+    says of how far its curves are to be trusted; None of curves that were not fitted here.
     """
 
     channels: tuple[Channel, ...]
@@ -214,6 +217,7 @@ class Problem:
     budget_min: float | None = None
     test_reserve: float = 0.0
     current_over: tuple[date, date, int] | None = None
+    trust: Mapping[str, Any] | None = None
 
     @property
     def one_budget(self) -> float:

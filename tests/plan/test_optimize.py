@@ -254,3 +254,44 @@ def test_no_plan_that_breaks_a_limit_leaves(monkeypatch: pytest.MonkeyPatch) -> 
     start = np.array([[60.0], [40.0]])
     assert make_plan(problem, start).certificate.max_constraint_violation <= 1e-6
     assert [one is None for one in asked] == [True, False, True]
+
+
+def trusted(score: float, **changes: object) -> Problem:
+    told = {"score": score, "low": score < 0.5, "text": f"Trust: {score}.", "parts": []}
+    told["data"] = {"score": score}
+    return replace(s_shaped_with_draws(), trust=told, **changes)
+
+
+def test_low_trust_is_the_first_sentence() -> None:
+    assert answer(make_plan(trusted(0.3)))["explanation"][0]["code"] == "low_trust"
+    assert answer(make_plan(trusted(0.6)))["explanation"][0]["code"] == "headline"
+    assert answer(make_plan(s_shaped_with_draws()))["trust"] is None
+
+
+def test_a_step_follows_from_trust_and_from_the_plans_own_probability() -> None:
+    sure = answer(make_plan(trusted(0.9)))
+    better = sure["totals"]["probability_better"]
+    step = sure["trust"]["step"]
+    assert step["advice"] == (
+        "hold_or_test" if better < 0.8 else "move" if better >= 0.95 else "half"
+    )
+    doubted = answer(make_plan(trusted(0.6)))["trust"]["step"]
+    assert doubted["advice"] == ("hold_or_test" if better < 0.8 else "half")
+
+
+@pytest.mark.parametrize(("score", "most"), [(0.6, 0.25), (0.9, 0.5)])
+def test_a_plan_beyond_the_step_is_warned_of_and_its_own_max_change_heals_it(
+    score: float, most: float
+) -> None:
+    def asked(max_change: float | None) -> dict[str, object]:
+        sure = [
+            replace(c, current_spend=x, max_change=max_change)
+            for c, x in zip(s_shaped_with_draws().channels, (10.0, 80.0, 10.0), strict=True)
+        ]
+        return answer(make_plan(trusted(score, channels=tuple(sure))))
+
+    free = asked(None)
+    assert free["totals"]["probability_better"] >= 0.95
+    assert free["trust"]["step"]["max_change"] == most
+    assert "beyond_trusted_step" in {w["code"] for w in free["warnings"]}
+    assert "beyond_trusted_step" not in {w["code"] for w in asked(most)["warnings"]}
