@@ -146,6 +146,8 @@ class LiftTestAnswer(Answer):
     spend_change: float = Field(description="In all; negative where less is spent.")
     outcome_change: float | None = Field(description="Null: it is to be measured.")
     standard_error: float = Field(description="Of outcome_change, as the noise makes it.")
+    measured_until: str | None = Field(description="Null: until the changed spend ends.")
+    bursts: list[dict[str, str]] | None = Field(description="Null: one stretch.")
     in_history: bool
 
 

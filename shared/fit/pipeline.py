@@ -497,7 +497,7 @@ def read_back(
             told = {
                 "fitted": float(draws.mean()),
                 "fitted_interval": np.quantile(draws, [0.05, 0.95]).tolist(),
-                "arrives_later": _later(adstocks[int(lift.tested[0])], test.periods),
+                "arrives_later": _later(adstocks[int(lift.tested[0])], test),
             }
             doubts = (*test.doubts, *_contradiction(test, draws), *_unexplained(test, error))
             test = replace(test, doubts=doubts)
@@ -521,12 +521,12 @@ def _contradiction(test: LiftTest, draws: Floats) -> list[str]:
 
 def _unexplained(test: LiftTest, error: Floats) -> list[str]:
     """Whether rows that hold a test miss by what the test says more than what they show."""
-    length = test.periods
+    length = test.length
     sums = np.convolve(np.nan_to_num(error), np.ones(length), mode="valid")
     if not test.in_history or test.first < 0 or sums.size < 4 * length:
         return []
     others = np.ones(sums.size, dtype=bool)
-    others[max(test.first - length + 1, 0) : test.last + 1] = False
+    others[max(test.first - length + 1, 0) : test.measured + 1] = False
     size, missed = float(np.std(sums[others])), float(sums[test.first])
     if abs(missed) <= _OFF * size:
         return []
@@ -540,12 +540,12 @@ def _unexplained(test: LiftTest, error: Floats) -> list[str]:
     ]
 
 
-def _later(adstock: Adstock | None, periods: int) -> float:
-    """Share of what a steady change of spend works on that comes after its last period."""
+def _later(adstock: Adstock | None, test: LiftTest) -> float:
+    """Share of what its change of spend works on that comes after the last period measured."""
     if adstock is None:
         return 0.0
-    arrived = np.cumsum(adstock.weights(periods)) / max(adstock.total_weight(), 1e-300)
-    return float(1.0 - arrived.mean())
+    arrived = np.cumsum(adstock.weights(test.length)) / max(adstock.total_weight(), 1e-300)
+    return float(1.0 - arrived[test.measured - np.array(test.changed)].mean())
 
 
 class Advise(Protocol):

@@ -65,6 +65,32 @@ def check_lift_tests(
         start, end = (_day(test, key, at, faults) for key in ("start", "end"))
         if start is not None and end is not None and end < start:
             faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")
+        if test.get("measured_until") is not None:
+            measured = _day(test, "measured_until", at, faults)
+            if measured is not None and end is not None and measured < end:
+                text = "The outcome is measured until the changed spend ends, or longer."
+                faults.add(f"{at}/measured_until", "ends_before_start", text)
+        _check_bursts(f"{at}/bursts", test, start, end, faults)
+
+
+def _check_bursts(
+    where: str, test: Mapping[str, Any], start: date | None, end: date | None, faults: FaultLog
+) -> None:
+    """They lie within the test, one after the other."""
+    before: date | None = None
+    for k, burst in objects(test.get("bursts")):
+        at = f"{where}/{k}"
+        first, last = (_day(burst, key, at, faults) for key in ("start", "end"))
+        if first is None or last is None or start is None or end is None:
+            continue
+        if last < first:
+            faults.add(f"{at}/end", "ends_before_start", "The burst ends before it starts.")
+        elif first < start or last > end:
+            text = "Bursts lie within the test's start and end."
+            faults.add(at, "outside_the_test", text)
+        elif before is not None and first <= before:
+            faults.add(f"{at}/start", "out_of_order", "Bursts follow each other in time.")
+        before = last
 
 
 def _check_channel(where: str, name: Any, channels: Collection[str], faults: FaultLog) -> None:

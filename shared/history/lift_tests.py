@@ -53,6 +53,10 @@ class LiftTest:
         False as well where the test ended before the history begins.
     first, last
         Rows of the history that are the test's first and last period; negative ones come before it.
+    measured
+        Row of the last period whose outcome counts.
+    changed
+        Rows of changed spend: all from first to last, or those of its bursts.
     usual
         Spend per period when there was no test; None where there was none.
     unused
@@ -73,6 +77,8 @@ class LiftTest:
     in_history: bool
     first: int
     last: int
+    measured: int
+    changed: tuple[int, ...]
     frequency: str
     usual: float | None = None
     unused: str | None = None
@@ -80,7 +86,13 @@ class LiftTest:
 
     @property
     def periods(self) -> int:
-        return self.last - self.first + 1
+        """Those of changed spend."""
+        return len(self.changed)
+
+    @property
+    def length(self) -> int:
+        """Periods whose outcome counts."""
+        return self.measured - self.first + 1
 
     @property
     def name(self) -> str:
@@ -114,12 +126,13 @@ class LiftTest:
             "start": self.start.isoformat(),
             "end": self.end.isoformat(),
             "periods": periods,
+            "measured_periods": self.length,
             "in_history": self.in_history,
             "spend_change": change,
             "spend_change_per_period": change / periods,
             "share_of_usual_spend": share,
             "outcome_change": self.outcome_change,
-            "outcome_change_per_period": self.outcome_change / periods,
+            "outcome_change_per_period": self.outcome_change / self.length,
             "standard_error": self.standard_error,
             "return": self.outcome_change / change if change else None,
             "return_interval": ends or None,
@@ -139,8 +152,15 @@ class LiftTest:
             f"{self.name}, {self.start} to {self.end}: in {self.periods} "
             f"{unit}{'s' if self.periods > 1 else ''} {money} in all than would have been "
             f"({amount(abs(change) / self.periods)} a {unit}{of_usual}) "
-            f"and {came} came in, give or take {amount(self.standard_error)}{returned}."
+            f"and {came} came in{self._over()}, give or take "
+            f"{amount(self.standard_error)}{returned}."
         )
+
+    def _over(self) -> str:
+        """Over which periods, where they are others than those of the changed spend."""
+        if self.length == self.periods:
+            return ""
+        return f" over {self.length} {self.frequency}s"
 
 
 def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...]:
@@ -164,7 +184,7 @@ def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...
     for test in tests:
         rows = busy.setdefault(test.channel, np.zeros(len(history.dates), dtype=bool))
         if test.in_history:
-            rows[max(test.first, 0) : test.last + 1] = True
+            rows[[row for row in test.changed if 0 <= row < rows.size]] = True
     usual = _PLAUSIBLE * (yardstick_return(history) or np.inf)
     highest = dict.fromkeys(busy, usual)
     for _, prior in objects(spec.get("priors")):
@@ -176,11 +196,13 @@ def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...
 
 
 def _placed(index: int, test: Mapping[str, Any], history: History) -> LiftTest:
-    start, end = (date.fromisoformat(str(test[key])) for key in ("start", "end"))
-    first, begun = _row(start, history)
-    last, _ = _row(end, history)
-    # Periods that begin within the dates; of a test shorter than a period, the one that holds it.
-    first = min(first if begun else first + 1, last)
+    start, end = _dates(test)
+    whole = _rows(start, end, history)
+    first, last = whole[0], whole[-1]
+    until = test.get("measured_until")
+    measured = last if until is None else _row(date.fromisoformat(str(until)), history)[0]
+    bursts = [_rows(*_dates(burst), history) for _, burst in objects(test.get("bursts"))]
+    changed = sorted({row for rows in bursts for row in rows}) or range(first, last + 1)
     return LiftTest(
         place=index,
         channel=str(test["channel"]),
@@ -194,8 +216,21 @@ def _placed(index: int, test: Mapping[str, Any], history: History) -> LiftTest:
         in_history=test.get("in_history") is not False and last >= 0,
         first=first,
         last=last,
+        measured=max(measured, last),
+        changed=tuple(changed),
         frequency=history.frequency,
     )
+
+
+def _dates(given: Mapping[str, Any]) -> tuple[date, date]:
+    return date.fromisoformat(str(given["start"])), date.fromisoformat(str(given["end"]))
+
+
+def _rows(start: date, end: date, history: History) -> range:
+    """Periods that begin within the dates; of dates shorter than one, that which holds them."""
+    first, begun = _row(start, history)
+    last, _ = _row(end, history)
+    return range(min(first if begun else first + 1, last), last + 1)
 
 
 def _row(day: date, history: History) -> tuple[int, bool]:
@@ -220,9 +255,11 @@ def _judged(test: LiftTest, busy: NDArray[np.bool_], highest: float, history: Hi
         return replace(test, unused="there is no spend in the history that it could speak of")
     usual = float(spend[~busy].mean()) if not busy.all() else 0.0
     test = replace(test, usual=usual or None)
+    after = f"after the history does ({max(history.dates)})"
     if test.last >= spend.size:
-        after = f"after the history does ({max(history.dates)})"
         return replace(test, unused=f"it ends on {test.end}, {after}")
+    if test.measured >= spend.size:
+        return replace(test, unused=f"its outcome is measured until {after}")
     unused = _tells_nothing(test, highest) or _against_history(test, spend, busy)
     if unused:
         return replace(test, unused=unused)
@@ -253,7 +290,7 @@ def _tells_nothing(test: LiftTest, highest: float) -> str | None:
 def _against_history(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> str | None:
     """Why what was spent on its dates cannot be what the test says, and what may have happened."""
     change, periods, unit = test.spend_change, test.periods, test.frequency
-    rows = spend[max(test.first, 0) : test.last + 1]
+    rows = spend[[row for row in test.changed if row >= 0]]
     recorded = float(rows.sum()) + (periods - rows.size) * (test.usual or 0.0)
     less = change if test.in_history else -change
     if less > _OVER * recorded:
@@ -313,7 +350,7 @@ def _seen(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> tuple[Float
     )
     beside = [spend[rows][~busy[rows]] for rows in near]
     usual = [test.usual, *(float(rows.mean()) for rows in beside if rows.size)]
-    return float(spend[test.first : test.last + 1].mean()) - np.array(usual), wave
+    return float(spend[list(test.changed)].mean()) - np.array(usual), wave
 
 
 def _doubts(test: LiftTest, spend: Floats, busy: NDArray[np.bool_], outcome: Floats) -> list[str]:
@@ -329,7 +366,7 @@ def _doubts(test: LiftTest, spend: Floats, busy: NDArray[np.bool_], outcome: Flo
                 f"it says {_signed(each)} a {unit}, but spend on its dates was "
                 f"{amount(abs(float(by[0])))} a {unit} {went} the usual."
             )
-    came_in = float(np.nanmean(outcome)) * test.periods if np.isfinite(outcome).any() else 0.0
+    came_in = float(np.nanmean(outcome)) * test.length if np.isfinite(outcome).any() else 0.0
     if (
         test.usual is not None
         and abs(each) < _MILD * test.usual

@@ -106,6 +106,13 @@ class Prior(SpecPart):
     roi_sd_log: Spread
 
 
+class Burst(SpecPart):
+    """One stretch of changed spend."""
+
+    start: Day
+    end: Day
+
+
 class LiftTest(SpecPart):
     """The result of an experiment: what was done on its dates less what would have been done.
 
@@ -127,6 +134,17 @@ class LiftTest(SpecPart):
     )
     standard_error: Spread = Field(description="Of outcome_change, in all.")
     geo: Name | None = Field(None, description="Where it was run; everywhere by default.")
+    measured_until: Day | None = Field(
+        None,
+        description="Last day whose outcome counts, where a cool-down follows the changed spend; "
+        "end by default.",
+    )
+    bursts: list[Burst] | None = Field(
+        None,
+        max_length=100,
+        description="The stretches of changed spend within start and end, where it was as usual "
+        "between them; all of start to end by default.",
+    )
     in_history: bool | None = Field(
         None,
         description="Whether the history's rows hold the changed spend, as they do by default; "

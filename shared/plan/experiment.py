@@ -235,6 +235,8 @@ class _Bench:
             "spend_change": change * changed,
             "outcome_change": None,
             "standard_error": precision.error_in_all(periods),
+            "measured_until": None,
+            "bursts": None,
             "in_history": True,
         }
 

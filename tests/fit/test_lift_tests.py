@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shared.errors import InvalidInput
 from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import read_back
+from shared.history.lift_tests import lift_tests
 from shared.history.table import History, Panel
 from tests.fit.histories import table
 
@@ -180,3 +182,33 @@ def test_a_test_that_is_not_used_narrows_nothing() -> None:
     one = world(0.0)
     vague = one.test | {"standard_error": 100.0 * abs(one.test["outcome_change"])}
     assert returned(one, "bayesian", vague) == returned(one, "bayesian")
+
+
+def test_a_cool_down_counts_what_arrives_later_and_is_read_back() -> None:
+    found = world(1.5)
+    plain, longer = dict(found.test), dict(found.test)
+    end = found.history.dates[ROW + WEEKS + 3] + timedelta(6)
+    longer["measured_until"] = end.isoformat()
+    told = []
+    for test in (plain, longer):
+        spec = {"model": {"saturation": "michaelis_menten"}, "lift_tests": [test]}
+        fitted = fit_window(found.history, spec, seed=0, draws=40)
+        told.append(read_back(found.history, spec, fitted)[0][0])
+    assert [row["measured_periods"] for row in told] == [WEEKS, WEEKS + 4]
+    assert told[1]["spend_change_per_period"] == told[0]["spend_change_per_period"]
+    assert told[0]["arrives_later"] > 10.0 * told[1]["arrives_later"] > 0.0
+    assert f"over {WEEKS + 4} weeks" in told[1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"measured_until": "2022-01-01"}, "/lift_tests/0/measured_until"),
+        ({"bursts": [{"start": "2000-01-03", "end": "2000-01-09"}]}, "/lift_tests/0/bursts/0"),
+    ],
+)
+def test_windows_that_cannot_be_are_named(changes: dict[str, Any], pointer: str) -> None:
+    found = world(1.5)
+    with pytest.raises(InvalidInput) as caught:
+        lift_tests({"lift_tests": [found.test | changes]}, found.history)
+    assert [fault.pointer for fault in caught.value.faults] == [pointer]

@@ -1,10 +1,11 @@
 """Lift tests as part of the likelihood, whatever the kind of model: what each says of the media.
 
 What a test measured is normal around the model's own answer: the media of its periods as they were
-done less as they would have been, each at the carryover that the history then had. Where the
+done less as they would have been, each at the carryover that the history then had; periods after
+the changed spend count where the outcome was measured in them. Where the
 history holds the test its rows are what was done, and what would have been is those less the
 change; else the other way round. The change is spread over the arms tested by their mean spend, and
-evenly over the periods, as far as there is spend to take away.
+evenly over the periods that it was made in, as far as there is spend to take away.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class LiftTerm:
 
     @property
     def last(self) -> int:
-        """Row of its last period, or the first row where it ended before."""
-        return max(self.test.last, 0)
+        """Row of the last period measured, or the first row where it ended before."""
+        return max(self.test.measured, 0)
 
     @property
     def sign(self) -> Floats:
@@ -105,7 +106,7 @@ def read_lifts(spec: Mapping[str, Any], history: History, design: Design) -> tup
     out: list[LiftTerm] = []
     for test in lift_tests(spec, history):
         # What is to be forecast must not be known.
-        if test.unused or test.channel not in names or test.last >= design.train:
+        if test.unused or test.channel not in names or test.measured >= design.train:
             continue
         place = names.index(test.channel)
         tested = [
@@ -123,15 +124,15 @@ def read_lifts(spec: Mapping[str, Any], history: History, design: Design) -> tup
 def _lift(design: Design, tested: Ints, test: LiftTest) -> LiftTerm:
     # Before the first row spend is taken to have been that of the first rows, as everywhere.
     padding = design.lags[:, 0, -1]
-    before = max(min(test.last + 1, 0) - test.first, 0)
-    rows = design.lags[:, : max(test.last + 1, 0), 0]
+    before = max(min(test.measured + 1, 0) - test.first, 0)
+    rows = design.lags[:, : max(test.measured + 1, 0), 0]
     held = np.concatenate([np.repeat(padding[:, None], before, axis=1), rows], axis=1)
-    window = slice(held.shape[1] - test.periods, None)
+    window = slice(held.shape[1] - test.length, None)
+    places = np.ix_(tested, held.shape[1] - 1 - test.measured + np.array(test.changed))
     other = held.copy()
     scale = design.spend_scale[tested, None]
     by = -test.spend_change if test.in_history else test.spend_change
-    changed = _moved(held[tested, window] * scale, by, design.mean_spend[tested])
-    other[tested, window] = changed / scale
+    other[places] = _moved(held[places] * scale, by, design.mean_spend[tested]) / scale
     done, otherwise = (held, other) if test.in_history else (other, held)
     lags = [lagged(s.T, design.lags.shape[2], padding)[:, window] for s in (done, otherwise)]
     return LiftTerm(test, tested, np.arange(len(design.arms)), np.concatenate(lags, axis=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,13 @@ def test_no_more_can_go_than_there_is() -> None:
 def worlds(history: History, **said: Any) -> tuple[dict[str, Any], History, History]:
     """A test, and the history as it was done and as it would have been: spend by hand."""
     panel = history.panel()
-    rows = slice(ROW, ROW + WEEKS)
+    weeks = said.pop("bursts", range(WEEKS))
+    rows = [ROW + k for k in weeks]
+    if len(rows) < WEEKS:
+        ends = [(history.dates[row], history.dates[row] + timedelta(6)) for row in rows]
+        said["bursts"] = [{"start": a.isoformat(), "end": b.isoformat()} for a, b in ends]
+    until = history.dates[ROW + WEEKS - 1 + said.pop("cool_down", 0)] + timedelta(6)
+    said["measured_until"] = until.isoformat()
     chosen = [
         (g, m)
         for g, geo in enumerate(panel.geos)
@@ -58,10 +65,10 @@ def worlds(history: History, **said: Any) -> tuple[dict[str, Any], History, Hist
     ]
     # Small enough that no cell is emptied: then every arm's part is even.
     whole = sum(panel.spend[g, :, m].mean() for g, m in chosen)
-    change = 0.2 * min(panel.spend[g, rows, m].min() for g, m in chosen) * WEEKS
+    change = 0.2 * min(panel.spend[g, rows, m].min() for g, m in chosen) * len(rows)
     other = panel.spend.copy()
     for g, m in chosen:
-        each = change * panel.spend[g, :, m].mean() / whole / WEEKS
+        each = change * panel.spend[g, :, m].mean() / whole / len(rows)
         other[g, rows, m] += -each if said["in_history"] else each
     moved = replace(history, detail=replace(panel, spend=other, exposure=other))
     test = lift(history, ROW, WEEKS, spend_change=change, **said)
@@ -78,6 +85,9 @@ def exposures(history: History, of: History) -> Floats:
 
 
 CASES = [
+    {"in_history": True, "cool_down": 3},
+    {"in_history": False, "bursts": (0, 1, 4)},
+    {"in_history": True, "bursts": (0, 3), "cool_down": 2},
     {"in_history": True},
     {"in_history": False},
     {"in_history": True, "geo": "g1"},
@@ -106,7 +116,7 @@ def test_the_bayesian_models_difference_is_that_of_two_worlds(said: dict[str, An
             for i, j in model.pairs[0]
         ]
         outcome = money.sum(axis=0) + np.sum(joint, axis=0)
-        totals.append(outcome[ROW : ROW + WEEKS].sum())
+        totals.append(outcome[ROW : ROW + WEEKS + said.get("cool_down", 0)].sum())
     assert abs(totals[0] - totals[1]) > 1.0
     assert found[1][0] == pytest.approx(totals[0] - totals[1], rel=1e-6)
 
@@ -130,7 +140,7 @@ def test_the_regressions_rows_are_the_difference_of_two_worlds(said: dict[str, A
         outcome = (levels * (scale * coefficients[: len(scale)])[:, None]).sum(axis=1)
         for i, j in pairs[0]:
             outcome += coefficients[-1] * scale[i] * levels[:, i] * levels[:, j]
-        totals.append(outcome[:, ROW : ROW + WEEKS].sum(axis=1))
+        totals.append(outcome[:, ROW : ROW + WEEKS + said.get("cool_down", 0)].sum(axis=1))
     np.testing.assert_allclose(row @ coefficients, totals[0] - totals[1], rtol=1e-6)
 
 
