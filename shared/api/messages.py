@@ -419,6 +419,11 @@ class Risk(Message):
     level: Annotated[float, Field(gt=0, lt=1), NOT_TINY] | None = Field(
         None, description="For quantile and cvar (the mean of this share of worst draws): 0.1."
     )
+    of: Literal["outcome", "uplift"] = Field(
+        "outcome",
+        description="What is weighed: the outcome, or what the plan brings beyond today's under "
+        "the same draws (not for quantile).",
+    )
 
 
 class Solver(Message):

@@ -502,6 +502,13 @@ def _risk_faults(raw: Json) -> Iterator[Fault]:
         if risk.get(field) is not None and measure not in measures:
             message = f"{field} is for {' and '.join(measures)}; the measure here is {measure}."
             yield Fault(pointer_to("risk", field), "not_used", message)
+    if risk.get("of") == "uplift":
+        if measure in ("expected", "quantile"):
+            message = f"An uplift is not weighed by {measure}: use mean_minus_sd, cvar, worst_case."
+            yield Fault(pointer_to("risk", "of"), "not_used", message)
+        elif part(raw, "horizon").get("mode") == "sequential":
+            message = "Decided period by period there is no one uplift to weigh."
+            yield Fault(pointer_to("risk", "of"), "conflict", message)
     if measure != "expected" and raw.get("dataset") is None and not _any_draws(raw.get("channels")):
         yield no_draws(measure)
 

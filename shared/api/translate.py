@@ -320,6 +320,7 @@ def _risk(message: OptimizeRequest) -> Risk:
         measure=risk.measure,
         aversion=usual.aversion if risk.aversion is None else risk.aversion,
         level=usual.level if risk.level is None else risk.level,
+        of=risk.of,
     )
 
 

@@ -198,12 +198,15 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
 def _as_read(problem: Problem) -> str:
     """Which reading of an uncertain outcome the certificate's figures are; "" for the expected."""
     risk = problem.risk
-    return {
-        "mean_minus_sd": f" (the mean less {number(risk.aversion)} standard deviations)",
-        "quantile": f" (in the {100 * risk.level:g} % quantile of the draws)",
-        "cvar": f" (in the mean of the worst {100 * risk.level:g} % of draws)",
-        "worst_case": " (in the worst draw)",
-    }.get(risk.measure, "")
+    read = {
+        "mean_minus_sd": f"the mean less {number(risk.aversion)} standard deviations",
+        "quantile": f"in the {100 * risk.level:g} % quantile of the draws",
+        "cvar": f"in the mean of the worst {100 * risk.level:g} % of draws",
+        "worst_case": "in the worst draw",
+    }.get(risk.measure)
+    if read is None:
+        return ""
+    return f" ({read}{' of the uplift over today' if risk.of == 'uplift' else ''})"
 
 
 def _moves(

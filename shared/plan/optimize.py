@@ -24,10 +24,10 @@ from shared.plan.prices import bindings, priced, ties
 from shared.plan.rows import allocation, warned
 from shared.plan.score import finite, score, today_scaled, totals
 from shared.plan.sequential import draw_in_turn, in_turn
-from shared.plan.words import number
+from shared.plan.words import number, outcome_of, percent, say
 from shared.problem.incumbent import ALLOWED, decisions
 from shared.problem.lower import by_period, lower
-from shared.problem.model import Problem, SolverOptions
+from shared.problem.model import Problem, Risk, SolverOptions
 from shared.problem.program import Program
 from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.one_budget.form import one_budget
@@ -37,6 +37,7 @@ __all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of"
 
 Floats = NDArray[np.float64]
 
+_PART = 0.2  # of the time limit, for what caution costs
 SMALL = 1e-4
 """A difference that interactions of means make, below this share of the outcome, goes unsaid."""
 
@@ -278,12 +279,33 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         "explanation": [
             *low_trust(problem),
             *explain(plan, rows, sums, proof, mix, _slopes_now(plan)),
+            *_cost_of_caution(plan),
             *conditions(plan, rows),
             *doubts(problem, rows),
         ],
         "warnings": warned(warn(problem, rows, sums, proof), plan.notes, moves.notes),
         "curves_version": problem.curves_version,
     }
+
+
+def _cost_of_caution(plan: Plan) -> list[dict[str, Any]]:
+    """What the best plan in expectation would bring beyond a plan of a careful uplift."""
+    problem = plan.problem
+    if problem.risk.of != "uplift":
+        return []
+    options = replace(problem.options, time_limit_s=_PART * problem.options.time_limit_s)
+    other = make_plan(replace(problem, risk=Risk(), options=options), plan.best.spend)
+    cost = max(other.best.total - plan.best.total, 0.0)
+    text = (
+        f"Caution costs {outcome_of(problem, cost)}: the best plan in expectation would bring "
+        f"{outcome_of(problem, other.best.total)}"
+    )
+    data = {"cost": cost, "outcome_in_expectation": other.best.total}
+    if plan.current is not None and other.best.total > plan.current.total:
+        share = cost / (other.best.total - plan.current.total)
+        text += f", so that {percent(share).removeprefix('+')} of its uplift is given up"
+        data["share_of_uplift"] = share
+    return [say("cost_of_caution", text + ".", **data)]
 
 
 def _current_over(problem: Problem) -> dict[str, Any] | None:

@@ -65,8 +65,9 @@ from shared.problem.bounds import (
 )
 from shared.problem.carryover import Flow, flow
 from shared.problem.linear_model import solve_linear
-from shared.problem.model import Channel, Constraint, Problem, span_name
+from shared.problem.model import Channel, Constraint, Problem, Risk, span_name
 from shared.problem.program import AtMost, Names, Pair, Program, Rows
+from shared.problem.risk_program import outcomes
 
 __all__ = ["by_period", "lower", "pairs_of"]
 
@@ -102,7 +103,24 @@ def lower(problem: Problem) -> Program:
         moved, curves = _sustained(moved, curves)
     rows = _rows(problem, arms, moved.spread[0])
     box = _box(problem, arms, moved, rows, curves)
-    return _with_sums(problem, arms, _assembled(problem, arms, moved, rows, box, curves))
+    program = _with_sums(problem, arms, _assembled(problem, arms, moved, rows, box, curves))
+    return program if problem.risk.of == "outcome" else replace(program, shift=_shift(problem))
+
+
+def _shift(problem: Problem) -> Array | None:
+    """(S,) what today's plan brings in the mean less what it brings in each draw.
+
+    Raises
+    ------
+    InvalidInput
+        Today's spend is not known, or the curves have no draws.
+    """
+    program = by_period(replace(problem, risk=Risk()))
+    if program.draws is None or program.current is None:
+        text = "An uplift over today's plan needs draws, and the current_spend of every channel."
+        raise InvalidInput.at("/risk/of", "required", text)
+    each = outcomes(program, program.widened(program.current[: program.arms - len(program.sums)]))
+    return np.asarray(each.mean() - each)
 
 
 def by_period(problem: Problem, program: Program | None = None) -> Program:

@@ -120,6 +120,9 @@ class Program:
         Targets that every plan has to meet, of its outcome and its money.
     risk
         How the outcome is read over the draws; None: their mean.
+    shift
+        (S,) added to each draw's outcome before it is read so, of mean 0: what today's plan brings
+        in the mean less what it brings in the draw makes an uplift of an outcome. None: nothing.
     sums
         The last arms spend nothing: each stands for the sum of these arms (``problem.lower``).
     current
@@ -153,6 +156,7 @@ class Program:
     ratios: Array | None = None
     floors: tuple[Floor, ...] = ()
     risk: Risk | None = None
+    shift: Array | None = None
     population: float | None = None
     current: Array | None = None
     scale: float = 1.0

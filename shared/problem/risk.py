@@ -49,11 +49,15 @@ MEASURES = ("expected", "mean_minus_sd", "quantile", "cvar", "worst_case")
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """How draws are weighed; ``level`` is for quantile and cvar, ``aversion`` for mean_minus_sd."""
+    """How draws are weighed; ``level`` is for quantile and cvar, ``aversion`` for mean_minus_sd.
+
+    ``of`` "uplift" weighs what a plan brings beyond today's under the same draws.
+    """
 
     measure: str = "expected"
     aversion: float = 1.0
     level: float = 0.1
+    of: str = "outcome"
 
 
 def check_figures(risk: Risk) -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "objective",
     "outcomes",
     "relaxed",
+    "shifted",
     "weighed",
 ]
 
@@ -104,12 +105,17 @@ def caution(aim: Aim, theta: tuple[float, ...]) -> float:
 
 
 def outcomes(program: Program, u: Array) -> Array:
-    """(S,) outcome over the horizon in each draw, interactions included."""
+    """(S,) outcome over the horizon in each draw, interactions and the shift included."""
     z = program.adstocked(np.maximum(u, 0.0))
     draws = program.response_draws(z)
     if draws is None:
         raise ValueError("A risk measure needs draws.")
-    return np.asarray(draws.sum(axis=(1, 2)) + program.between(z))
+    return shifted(program, draws.sum(axis=(1, 2)) + program.between(z))
+
+
+def shifted(program: Program, each: Array) -> Array:
+    """Outcomes (..., S) as the measure reads them."""
+    return np.asarray(each if program.shift is None else each + program.shift)
 
 
 def relaxed(
@@ -131,7 +137,10 @@ def relaxed(
     count = weights.size
     even = np.full(count, 1.0 / count)
     own = markov(risk, count) * even if risk.measure == "quantile" else weights
-    return weighed(task, share * own + (1.0 - share) * even if task.value > 0.0 else even), less
+    own = share * own + (1.0 - share) * even if task.value > 0.0 else even
+    if program.shift is not None:
+        less -= task.value * float(own @ program.shift)
+    return weighed(task, own), less
 
 
 def weighed(program: Program, weights: Array) -> Program:

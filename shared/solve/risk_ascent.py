@@ -17,6 +17,7 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import most_weight
+from shared.problem.risk_program import shifted
 from shared.solve.heuristics.polyhedron import centre
 
 __all__ = ["climb"]
@@ -141,7 +142,7 @@ class DrawnProgram:
             weight = self.program.weight[:, h]
             if np.any(weight != 0.0):
                 each += self.draws.value(row) @ weight
-        return each + self.program.between(z)
+        return shifted(self.program, each + self.program.between(z))
 
     def slopes(self, u: Array) -> Array:
         """(S, A K) derivative of each draw's outcome, interactions included."""

@@ -127,6 +127,8 @@ def test_a_design_is_a_lift_test_of_all_its_changed_periods() -> None:
         "spend_change": pytest.approx(6 * design["spend_change_per_period"]),
         "outcome_change": None,
         "standard_error": pytest.approx(20.0 * np.sqrt(6 + 6 * 6 / 4)),
+        "measured_until": None,
+        "bursts": None,
         "in_history": True,
     }
     (told,) = (s for s in design["explanation"] if s["code"] == "lift_test")

@@ -67,7 +67,9 @@ def _most_of(program: Program, proof: Proof) -> float:
     pairs = sum(
         abs(p.strength) * float(np.abs(program.pair_weight(p)).sum()) for p in program.pairs
     )
-    return float((each.sum(axis=(1, 2)) * share).mean()) + pairs + draws.draws * 1e-300
+    brings = each.sum(axis=(1, 2))
+    brings = brings if program.shift is None else brings + np.abs(program.shift)
+    return float((brings * share).mean()) + pairs + draws.draws * 1e-300
 
 
 def _quantile_alone(program: Program, u: Array, prices: Array) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shared import work
 from shared.problem.program import Program
 from shared.problem.risk import measures, slope_weights
-from shared.problem.risk_program import in_measure
+from shared.problem.risk_program import in_measure, shifted
 from shared.solve.heuristics.polyhedron import Polyhedron
 
 __all__ = ["SearchSpace", "Searched"]
@@ -209,7 +209,7 @@ class SearchSpace:
             for h, weight in enumerate(program.weight.T):
                 if np.any(weight != 0.0):
                     each[part] += program.draws.value(z[part, :, h]) @ weight
-        each += program.between(z)[:, None]
+        each = shifted(program, each + program.between(z)[:, None])
         return measures(program.risk, each), each.mean(axis=1), each
 
     def _weighed(self, z: Array, weights: Array) -> Array:
