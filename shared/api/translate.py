@@ -411,7 +411,7 @@ def _doubts(curves: CurveSet, channels: Sequence[ProblemChannel]) -> Iterator[tu
         reasons = " ".join(curves.diagnostics.get("reasons") or ())
         yield "weak_fit", f"These curves did not pass the checks of a refit. {reasons}".rstrip()
     for item in curves.diagnostics.get("warnings") or ():
-        if item.get("settled_by"):
+        if item.get("settled_by") or item["code"] == "forecast_doubtful":
             yield item["code"], item["message"]
     used = {channel.name for channel in channels}
     verdicts = {

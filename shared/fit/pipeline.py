@@ -369,7 +369,10 @@ def diagnose(
         "findings": [
             {"code": finding.code, "message": finding.message} for finding in history.findings
         ],
-        "warnings": _warnings(history, fitted, evidence, groups, names, dates),
+        "warnings": [
+            *_warnings(history, fitted, evidence, groups, names, dates),
+            *({"code": "forecast_doubtful", "message": text} for text in judgement.remarks),
+        ],
     }
 
 

@@ -268,6 +268,10 @@ def _fit_section(curves: CurveSet) -> str:
     else:
         verdict = '<p class="verdict bad">The fit did not pass the gate.</p>'
     body = verdict + _bullets([str(reason) for reason in told.get("reasons") or ()])
+    trust = told.get("trust")
+    if trust:
+        body += f"<h3>Trust</h3><p>{escape(trust['text'])}</p>"
+        body += _bullets([part["text"] for part in trust["parts"]])
     body += _scores(told, curves.outcome)
     body += _collinear(told)
     return _anchored("checks", "Checks of the fit", body)

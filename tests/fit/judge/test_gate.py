@@ -64,18 +64,19 @@ def test_all_well(posterior: BayesianFit) -> None:
     assert found.rolling.coverage == 1.0
 
 
-def test_each_fault_has_its_sentence(posterior: BayesianFit) -> None:
+def test_forecasts_refuse_nothing_and_each_doubt_has_its_sentence(posterior: BayesianFit) -> None:
     cases = [
         (fold(naive=0.5), "worse than a seasonal naive forecast: typical error 1 against 0.5"),
         (fold(constant=0.5), "worse than always forecasting the mean"),
         (fold(width=0.5), "held the outcome in only 0% of the last 12 weeks"),
-        (replace(fold(), converged=False), "did not converge"),
+        (replace(fold(), converged=False), "A fit of earlier rows alone"),
     ]
     for faulty, sentence in cases:
         found = judge(posterior, [faulty], NAMES, [])
-        assert not found.promote
-        assert len(found.reasons) == 1
-        assert sentence in found.reasons[0]
+        assert found.promote
+        (remark,) = found.remarks
+        assert sentence in remark
+        assert found.reasons[1:] == found.remarks
 
 
 def test_large_errors_are_written_out(posterior: BayesianFit) -> None:
@@ -122,18 +123,18 @@ def test_rows_needed() -> None:
 
 def test_the_curves_in_use_are_a_rival(posterior: BayesianFit) -> None:
     close = Rival(unseen=False, folds=((12, 1.0, 1.05),))
-    assert judge(posterior, [fold()], NAMES, [], rival=close).promote
+    assert judge(posterior, [fold()], NAMES, [], rival=close).remarks == ()
     worse = judge(posterior, [fold()], NAMES, [], rival=Rival(False, ((12, 1.0, 4.0),)))
-    assert not worse.promote
-    (why,) = worse.reasons
+    assert worse.promote
+    (why,) = worse.remarks
     assert "weeks are worse than those of the curves in use: typical error 2 against 1." in why
     after = judge(posterior, [fold()], NAMES, [], rival=Rival(True, ((12, 1.0, 4.0),)))
-    assert "the 12 weeks that came after them" in after.reasons[0]
+    assert "the 12 weeks that came after them" in after.remarks[0]
 
 
-def test_a_jump_keeps_yesterdays_curves(posterior: BayesianFit) -> None:
+def test_a_jump_is_remarked_on(posterior: BayesianFit) -> None:
     found = judge(posterior, [fold()], NAMES, [], jumps=("The return of a jumped.",))
-    assert (found.promote, found.reasons) == (False, ("The return of a jumped.",))
+    assert (found.promote, found.remarks) == (True, ("The return of a jumped.",))
 
 
 def test_the_range_of_a_coverage_narrows_with_the_rows() -> None:
@@ -158,9 +159,8 @@ def test_intervals_that_are_far_too_wide_are_no_calibration(posterior: BayesianF
         inner={key: (np.tile(a, 20), np.tile(b, 20)) for key, (a, b) in wide.inner.items()},
     )
     found = judge(posterior, [long], NAMES, [])
-    assert not found.promote
     assert (
-        "far too wide: those of 50 % held the outcome in 100% of the last 240" in found.reasons[0]
+        "far too wide: those of 50 % held the outcome in 100% of the last 240" in found.remarks[0]
     )
-    # Twelve rows cannot tell: they are let through.
-    assert judge(posterior, [wide], NAMES, []).promote
+    # Twelve rows cannot tell.
+    assert judge(posterior, [wide], NAMES, []).remarks == ()
