@@ -74,12 +74,13 @@ def trust_of(
     known = max(score["identification"], score["experiments"])
     held = [score["data"], known, score["calibration"]]
     held += [] if score["stability"] is None else [score["stability"]]
-    overall = min(held) * (UNTESTED + (1.0 - UNTESTED) * score["experiments"])
+    tested = UNTESTED + (1.0 - UNTESTED) * score["experiments"]
+    overall = min(held) * tested
     weakest = min(
         (part for part in parts if part["part"] != "experiments"),
         key=lambda part: 1.0 if part["score"] is None else part["score"],
     )
-    if weakest["part"] == "identification" and known > score["identification"]:
+    if tested < min(held) or (weakest["part"] == "identification" and known > weakest["score"]):
         weakest = parts[-1]
     word = "low" if overall < LOW else "limited" if overall < UNTESTED else "good"
     text = f"Trust in these curves is {word} ({overall:.2f} of 1). {weakest['text']}"
@@ -93,7 +94,7 @@ def _part(name: str, score: float | None, text: str, **data: Any) -> dict[str, A
 
 def _data(rows: int, needed: int, frequency: str) -> dict[str, Any]:
     text = f"The history has {rows} {frequency}s with an outcome; a check needs {needed}"
-    text += ", twice as many leave no doubt of it." if rows < 2 * needed else "."
+    text += f", and {2 * needed} count whole." if rows < 2 * needed else "."
     return _part("data", min(rows / (2.0 * needed), 1.0), text, rows=rows, needed=needed)
 
 

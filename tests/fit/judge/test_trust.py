@@ -84,6 +84,11 @@ def test_the_least_part_holds_the_whole_and_is_named_first() -> None:
     assert found["text"].endswith("4.00 times what their intervals allow.")
 
 
+def test_where_all_else_is_well_the_missing_test_is_named() -> None:
+    assert trust()["text"].endswith("rests on the history alone.")
+    assert "a moved most" in trust(stability=moved(1.0))["text"]
+
+
 def test_a_test_stands_in_for_what_the_history_cannot_tell() -> None:
     assert trust("prior prior")["score"] == 0.0
     assert trust("prior prior", tests=[lifted("a")])["score"] == pytest.approx(0.75 * 0.95)
