@@ -14,7 +14,7 @@ Everything that was ever scored is kept; the front is what nothing scored beats 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -270,25 +270,13 @@ class Scored:
 
     def take(self, rows: NDArray[np.int64]) -> Scored:
         """Some of the points."""
-        return Scored(
-            self.cube[rows],
-            self.error[rows],
-            self.distance[rows],
-            self.base[rows],
-            self.media[rows],
-            self.returns[rows],
-            self.missed[rows],
-        )
+        return Scored(*(getattr(self, part.name)[rows] for part in fields(self)))
 
     @staticmethod
     def joined(parts: list[Scored]) -> Scored:
         """All points of several sets."""
-        return Scored(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("cube", "error", "distance", "base", "media", "returns", "missed")
-            )
-        )
+        columns = ([getattr(some, part.name) for some in parts] for part in fields(Scored))
+        return Scored(*(np.concatenate(column) for column in columns))
 
 
 #: Weight of the distance beside the error, each over its spread among the better half.

@@ -35,7 +35,7 @@ segment j.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -761,15 +761,8 @@ class Sums:
     xy: Floats  # (P, A)
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.bb + other.bb,
-            self.by + other.by,
-            self.yy + other.yy,
-            self.rows + other.rows,
-            self.bx + other.bx,
-            self.xx + other.xx,
-            self.xy + other.xy,
-        )
+        names = (part.name for part in fields(self))
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in names))
 
     def squared_error(self, base: Floats, media: Floats) -> Floats:
         """(P,) sum of squared errors of coefficients (P, p) and (P, A)."""

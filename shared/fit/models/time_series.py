@@ -19,7 +19,7 @@ filtering forward and sampling backward (Carter and Kohn 1994).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -266,16 +266,8 @@ class _Walk:
         """Log marginal likelihood of the baseline alone, averaged over the noise's range."""
         noise = 10.0 ** np.linspace(*_EXTRAS[0], 41)
         empty = np.zeros((noise.size, self.order.size, 0))
-        bare = Observations(
-            month=self.rows.month,
-            base=self.rows.base,
-            outcome=self.rows.outcome,
-            ease=self.rows.ease,
-            own=self.rows.own,
-            start=np.zeros(0),
-            belief=np.zeros((0, 0)),
-            step=np.zeros((0, 0)),
-        )
+        none = np.zeros((0, 0))
+        bare = replace(self.rows, start=np.zeros(0), belief=none, step=none)
         heights, _, _ = filtered(bare, empty, noise, np.zeros(noise.size))
         return _mean_of_logs(heights)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lgamma
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +159,7 @@ class Marginal:
     All with an axis (K, ...) before where every point has its own noise.
     """
 
+    _ARRAYS: ClassVar = ("rotated", "square", "right", "target")
     whitener: Whitener
     rotated: Floats
     square: Floats
@@ -185,25 +187,14 @@ class Marginal:
     @classmethod
     def together(cls, whitener: Whitener, parts: Sequence[Marginal]) -> Marginal:
         """One of each of K points from theirs, each with a first axis of one."""
-        return cls(
-            whitener,
-            np.concatenate([part.rotated for part in parts]),
-            np.concatenate([part.square for part in parts]),
-            np.concatenate([part.right for part in parts]),
-            np.concatenate([part.target for part in parts]),
-        )
+        arrays = ([getattr(part, name) for part in parts] for name in cls._ARRAYS)
+        return cls(whitener, *(np.concatenate(array) for array in arrays))
 
     def some(self, at: slice) -> Marginal:
         """The noises of some points; all of it where one noise serves all."""
         if self.rotated.ndim == 2:
             return self
-        return Marginal(
-            self.whitener.some(at),
-            self.rotated[at],
-            self.square[at],
-            self.right[at],
-            self.target[at],
-        )
+        return Marginal(self.whitener.some(at), *(getattr(self, x)[at] for x in self._ARRAYS))
 
     def residual(self, media: Floats) -> Floats:
         """Whitened outcome less media (K, n) of the observed rows."""
