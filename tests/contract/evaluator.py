@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -466,7 +466,11 @@ def counted(raw: Raw, plans: np.ndarray, *, careful: bool, whole: bool = True) -
     Not ``whole``: each outcome by what it is worth of the usual one.
     """
     risk = (raw.get("risk") or {}) if careful else {}
-    return _measured(risk, _by_draw(raw, plans, whole=whole))
+    each = _by_draw(raw, plans, whole=whole)
+    if risk.get("of") == "uplift":
+        now = _by_draw(raw, cast("np.ndarray", today(raw)), whole=whole)
+        each = each - now + now.mean(axis=0)
+    return _measured(risk, each)
 
 
 def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:

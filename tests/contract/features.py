@@ -417,7 +417,7 @@ def _interactions(raw: Raw, rng: Rng) -> None:
     ]
 
 
-def _risk(measure: str, **fields: float) -> Change:
+def _risk(measure: str, **fields: float | str) -> Change:
     def change(raw: Raw, rng: Rng) -> None:
         _draws(raw, rng)
         raw["risk"] = {"measure": measure, **fields}
@@ -534,6 +534,7 @@ FEATURES: dict[str, Change] = {
     "quantile": _risk("quantile", level=0.3),
     "cvar": _risk("cvar", level=0.4),
     "worst_case": _risk("worst_case"),
+    "uplift": _risk("mean_minus_sd", aversion=0.8, of="uplift"),
     "marginal_return": _marginal,
     "maximize_profit": _profit,
     "margins": _margins,
@@ -560,7 +561,7 @@ OVER_TIME = {
 
 ONE_OF: tuple[tuple[str, ...], ...] = (
     ("time_varying", "constant", "fixed_shares", "sequential"),
-    ("mean_minus_sd", "quantile", "cvar", "worst_case"),
+    ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift"),
     (
         *("maximize_profit", "margins", "weighted_sum", "maximize_reach"),
         *("minimize_spend", "marginal_return"),
@@ -614,6 +615,8 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("group_targets", "quantile"): "/constraints/0/min_outcome",
     ("group_targets", "cvar"): "/constraints/0/min_outcome",
     ("group_targets", "worst_case"): "/constraints/0/min_outcome",
+    ("group_targets", "uplift"): "/constraints/0/min_outcome",
+    ("sequential", "uplift"): "/risk/of",
     ("maximize_reach", "convex"): "/channels/4/response/saturation",
     ("maximize_reach", "rising_price"): "/channels/1/response/saturation",
     ("s_curves", "rising_price"): "/channels/1/price_elasticity",
