@@ -168,10 +168,11 @@ class _Bench:
     asked: AskedTest
 
     def design(self, arm: Arm, a: int, worth: float | None) -> dict[str, Any]:
-        today = float(arm.channel.current_spend or 0.0)
+        today, asked = float(arm.channel.current_spend or 0.0), self.asked
         recommended = float(self.plan.best.spend[a, 0])
-        precision = self._precision(arm)
-        most = (self.asked.periods - precision.wash) // 2
+        wash = periods_until(arm.channel.response.adstock, SETTLED, LONGEST_WASH)
+        precision = PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+        most = (asked.periods - wash) // 2
         sizes = self._sizes(arm, today, recommended)
         lifts = self._lifts(a, today, sizes)
         pick, periods = _pick(precision, sizes, lifts.mean(axis=0), most)
@@ -235,11 +236,6 @@ class _Bench:
             "standard_error": precision.error_in_all(periods),
             "in_history": True,
         }
-
-    def _precision(self, arm: Arm) -> PrecisionOfTest:
-        wash = periods_until(arm.channel.response.adstock, SETTLED, LONGEST_WASH)
-        asked = self.asked
-        return PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
 
     def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
         """(G,) changes of spend to choose from, the recommended one first."""
