@@ -55,9 +55,7 @@ def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
     price = price_of_money(plan)
     if price is None:
         return []
-    program = plan.program
-    said = _entries(plan, program, price) + _slacks(plan, program, price)
-    return said + _loss(plan, program, rows)
+    return _entries(plan, price) + _slacks(plan, price) + _loss(plan, rows)
 
 
 def _slopes(program: Program, spend: Floats) -> Floats:
@@ -71,12 +69,16 @@ def _bends(program: Program) -> NDArray[np.bool_]:
     return np.asarray(np.any(program.known.inflections() > 0.0, axis=0))
 
 
-def _entries(plan: Plan, program: Program, price: float) -> Sentences:
-    problem, bends = plan.problem, _bends(program)
+def _entries(plan: Plan, price: float) -> Sentences:
+    problem, program = plan.problem, plan.program
+    bends = _bends(program)
     x = plan.best.spend[:, 0]
     floor = program.lower[:, 0]
     near = NEAR * max(plan.best.money, 1e-12)
-    ends = _ceilings(plan, program)
+    # A ceiling that is only the budget's is the budget.
+    own = np.array([by not in ("", "budget") for by in program.upper_by])
+    whole = max(float(program.upper.max()), plan.best.money)
+    ends = np.where(own, program.upper[:, 0], whole)
     at = np.flatnonzero((x <= floor + near) & (ends > x + near))
     if not at.size:
         return []
@@ -105,15 +107,9 @@ def _entries(plan: Plan, program: Program, price: float) -> Sentences:
     return largest(ranked, TOLD)
 
 
-def _ceilings(plan: Plan, program: Program) -> Floats:
-    """(A,) what each arm may spend; a ceiling that is only the budget's is the budget."""
-    own = np.array([by not in ("", "budget") for by in program.upper_by])
-    whole = max(float(program.upper.max()), plan.best.money)
-    return np.asarray(np.where(own, program.upper[:, 0], whole))
-
-
-def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
-    problem, bends = plan.problem, _bends(program)
+def _slacks(plan: Plan, price: float) -> Sentences:
+    problem, program = plan.problem, plan.program
+    bends = _bends(program)
     x, slopes = plan.best.spend[:, 0], plan.best.marginal[:, 0]
     ranked = []
     for i, names in enumerate(plan.held):
@@ -131,8 +127,8 @@ def _slacks(plan: Plan, program: Program, price: float) -> Sentences:
     return largest(ranked, TOLD)
 
 
-def _loss(plan: Plan, program: Program, rows: Sequence[Row]) -> Sentences:
-    problem = plan.problem
+def _loss(plan: Plan, rows: Sequence[Row]) -> Sentences:
+    problem, program = plan.problem, plan.program
     gains = [row["change"] or 0.0 for row in rows]
     best = int(np.argmax(gains)) if gains else 0
     today = None if not gains else rows[best]["current_spend"]

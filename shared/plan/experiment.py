@@ -40,7 +40,7 @@ from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.rows import warned
 from shared.plan.score import interval
-from shared.plan.words import money, number, plural, unit_of
+from shared.plan.words import money, number, plural, say, unit_of
 from shared.plan.yardstick import today_of
 from shared.problem.arms import Arm, arms_of, own_bounds
 from shared.problem.carryover import periods_until
@@ -98,20 +98,19 @@ def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
         "A test changes today's spend, which is not known of",
     )
     arms, plan = arms_of(problem), make_plan(problem)
-    program = plan.program
-    gains, why_not = _information(problem, program)
+    gains, why_not = _information(problem, plan.program)
     named = [a for a, arm in enumerate(arms) if not asked.channels or arm.name in asked.channels]
     change = np.abs(plan.best.spend[:, 0] - today)
     worth = change if gains is None else gains
     order = sorted(named, key=lambda a: (-worth[a], -change[a]))[:MOST]
-    bench = _Bench(problem, plan, program, asked)
+    bench = _Bench(problem, plan, asked)
     designs = [bench.design(arms[a], a, None if gains is None else float(gains[a])) for a in order]
     # First what can settle something, however much it would pay to know what no test can tell.
     designs.sort(key=_of_no_use)
     designs = designs if asked.channels else designs[:TOLD]
-    warnings = warned(problem.warnings)
+    warnings = list(problem.warnings)
     if why_not:
-        warnings.append({"code": "no_value_of_information", "message": why_not})
+        warnings.append(("no_value_of_information", why_not))
     first = designs[0] if designs and _of_no_use(designs[0]) < 2 else None
     if designs and _of_no_use(designs[0]):
         message = (
@@ -120,7 +119,7 @@ def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
         )
         if first is not None:
             message += f" That of {first['channel']} can at least tell whether it works at all."
-        warnings.append({"code": "no_test_settles", "message": message})
+        warnings.append(("no_test_settles", message))
     return {
         "first": None if first is None else first["channel"],
         "ranked_by": "recommended_change" if gains is None else "value_of_information",
@@ -130,7 +129,7 @@ def experiment(problem: Problem, asked: AskedTest) -> dict[str, Any]:
         "power": asked.power,
         "alpha": asked.alpha,
         "max_periods": asked.periods,
-        "warnings": warnings,
+        "warnings": warned(warnings),
         "curves_version": problem.curves_version,
     }
 
@@ -166,23 +165,25 @@ class _Bench:
 
     problem: Problem
     plan: Plan
-    program: Program
     asked: AskedTest
 
     def design(self, arm: Arm, a: int, worth: float | None) -> dict[str, Any]:
-        today = float(arm.channel.current_spend or 0.0)
+        today, asked = float(arm.channel.current_spend or 0.0), self.asked
         recommended = float(self.plan.best.spend[a, 0])
-        precision = self._precision(arm)
-        most = (self.asked.periods - precision.wash) // 2
+        wash = periods_until(arm.channel.response.adstock, SETTLED, LONGEST_WASH)
+        precision = PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
+        most = (asked.periods - wash) // 2
         sizes = self._sizes(arm, today, recommended)
         lifts = self._lifts(a, today, sizes)
         pick, periods = _pick(precision, sizes, lifts.mean(axis=0), most)
         change, lift, draws = float(sizes[pick]), float(lifts[:, pick].mean()), lifts[:, pick]
         length = max(most, 1) if periods is None else periods
-        price = price_of_money(self.plan)
-        even = None if price is None else price * change
-        settle = None if even is None else precision.periods_for(lift - even, max(most, 0))
-        error = precision.error(length)
+        price, even, settle, lost = price_of_money(self.plan), None, None, None
+        changed, drawn = length + precision.wash, draws.size > 1
+        if price is not None:
+            even = price * change
+            settle = precision.periods_for(lift - even, max(most, 0))
+            lost = max(even - lift, 0.0) * changed
         row = {
             "channel": arm.name,
             "value_of_information": worth,
@@ -195,19 +196,17 @@ class _Bench:
             "wash_in_periods": precision.wash,
             "total_periods": 2 * length + precision.wash,
             "expected_lift": lift,
-            "expected_lift_interval": interval(draws) if draws.size > 1 else None,
+            "expected_lift_interval": interval(draws) if drawn else None,
             "minimum_detectable_lift": precision.detectable(length),
-            "standard_error": error,
+            "standard_error": precision.error(length),
             "power": float(precision.finds(lift, length)),
-            "assurance": float(precision.finds(draws, length).mean()) if draws.size > 1 else None,
+            "assurance": float(precision.finds(draws, length).mean()) if drawn else None,
             "break_even_lift": even,
             "periods_to_settle": settle,
             "detects": periods is not None,
             "settles": None if even is None else settle is not None,
-            "extra_spend": change * (length + precision.wash),
-            "outcome_lost": None
-            if even is None
-            else max(even - lift, 0.0) * (length + precision.wash),
+            "extra_spend": change * changed,
+            "outcome_lost": lost,
             "lift_test": self._as_lift_test(arm, change, length, precision),
         }
         return {**row, "explanation": self._told(row)}
@@ -240,11 +239,6 @@ class _Bench:
             "in_history": True,
         }
 
-    def _precision(self, arm: Arm) -> PrecisionOfTest:
-        wash = periods_until(arm.channel.response.adstock, SETTLED, LONGEST_WASH)
-        asked = self.asked
-        return PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
-
     def _sizes(self, arm: Arm, today: float, recommended: float) -> Floats:
         """(G,) changes of spend to choose from, the recommended one first."""
         (low, _), (high, _) = own_bounds(arm.channel)
@@ -262,13 +256,12 @@ class _Bench:
 
     def _lifts(self, a: int, today: float, sizes: Floats) -> Floats:
         """(S, G) outcome gained per period by each change in each draw; S is 1 without draws."""
-        program = self.program
+        program = self.plan.program
         carry, weight = float(program.carry[a, 0, 0]), float(program.weight[a, 0])
         points = (carry * np.concatenate([[today], today + sizes]))[:, None]
-        if program.draws is None:
-            values = np.asarray(program.curves.take([a]).value(points))
-        else:
-            values = np.asarray(program.draws.column(a).value(points))
+        draws = program.draws
+        own = program.curves.take([a]) if draws is None else draws.column(a)
+        values = np.asarray(own.value(points))
         return np.asarray(weight * (values[1:] - values[0]).T)
 
     def _told(self, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -331,16 +324,9 @@ class _Bench:
         return _say("cannot_settle", text, row, _EVEN, max_periods=self.asked.periods)
 
 
-_TEST = (
-    "channel",
-    "current_spend",
-    "test_spend",
-    "spend_change_per_period",
-    "periods",
-    "wash_in_periods",
-    "expected_lift",
-    "expected_lift_interval",
-)
+_SPENDS = ("current_spend", "test_spend", "spend_change_per_period")
+_LIFT = ("wash_in_periods", "expected_lift", "expected_lift_interval")
+_TEST = ("channel", *_SPENDS, "periods", *_LIFT)
 _FOUND = ("channel", "minimum_detectable_lift", "periods", "power")
 _COUNTED = ("channel", "periods", "wash_in_periods")
 _EVEN = ("channel", "break_even_lift")
@@ -349,7 +335,7 @@ _EVEN = ("channel", "break_even_lift")
 def _say(
     code: str, text: str, row: dict[str, Any], fields: Sequence[str], **more: Any
 ) -> dict[str, Any]:
-    return {"code": code, "text": text, "data": {**{k: row[k] for k in fields}, **more}}
+    return say(code, text, **{k: row[k] for k in fields}, **more)
 
 
 def _pick(

@@ -11,6 +11,7 @@ from math import floor, log10
 from typing import Any
 
 from shared.plan.plan import Plan
+from shared.plan.rows import allocation
 from shared.plan.score import quotient
 from shared.plan.words import (
     bound_name,
@@ -43,28 +44,16 @@ ONE_PRICE = 1e-3  # sides of a price that differ by less than this share are one
 MOVES_TOLD = 4  # channels whose change is told one by one; the rest is in the table
 
 
-def explain(
-    plan: Plan,
-    rows: Sequence[Row],
-    totals: Row,
-    certificate: Row,
-    mix: Row | None,
-    slopes_now: Sequence[float | None],
-) -> list[dict[str, Any]]:
+def explain(plan: Plan, told: Row) -> list[dict[str, Any]]:
     """Sentences for an optimize answer, most important first.
 
-    Parameters
-    ----------
-    rows, totals, certificate, mix
-        The answer's own ``allocation``, ``totals``, ``certificate`` and ``today_scaled``.
-    slopes_now
-        Each channel's marginal return at today's spend, where it is known.
+    ``told`` has the answer's own ``allocation``, ``totals``, ``certificate``, ``today_scaled``.
     """
-    problem, prices = plan.problem, plan.prices
-    sentences = [_headline(plan, totals, certificate), _proof(plan, certificate)]
-    sentences += _mix(problem, mix)
+    problem, prices, rows, totals = plan.problem, plan.prices, told["allocation"], told["totals"]
+    sentences = [_headline(plan, totals, told["certificate"]), _proof(plan, told["certificate"])]
+    sentences += _mix(problem, told["today_scaled"])
     sentences += _not_allowed(plan, totals)
-    sentences += _moves(plan, rows, totals, slopes_now)
+    sentences += _moves(plan, rows, totals)
     sentences += _ties(plan)
     sentences += _bounds(problem, rows, prices)
     sentences += _budget(problem, rows, prices)
@@ -209,17 +198,18 @@ def _as_read(problem: Problem) -> str:
     return f" ({read}{' of the uplift over today' if risk.of == 'uplift' else ''})"
 
 
-def _moves(
-    plan: Plan, rows: Sequence[Row], totals: Row, slopes_now: Sequence[float | None]
-) -> list[dict[str, Any]]:
+def _moves(plan: Plan, rows: Sequence[Row], totals: Row) -> list[dict[str, Any]]:
     problem, told = plan.problem, list[tuple[float, str, dict[str, Any]]]()
     still = SAME_SPEND * max(totals["spend"], 1e-12)
-    for row, slope in zip(rows, slopes_now, strict=True):
+    today: Sequence[Row] = [{"marginal_return": None}] * len(rows)
+    if plan.current is not None:
+        today = allocation(problem, plan.current, None, [[]] * len(plan.held))
+    for row, now in zip(rows, today, strict=True):
         change = row["change"]
         if change is None:
             continue
         if abs(change) > still:
-            told.append((abs(change), row["channel"], _moved(problem, row, slope)))
+            told.append((abs(change), row["channel"], _moved(problem, row, now["marginal_return"])))
         else:
             told += [(size, row["channel"], said) for size, said in _inside(problem, row, still)]
     told.sort(key=lambda item: -item[0])
@@ -374,7 +364,9 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
         text = f"More budget would add nothing{_used_up(problem, rows, prices)}"
     if less is not None and less - price > ONE_PRICE * abs(less) and less > 0.0:
         # The value bends here: a price has two sides.
-        text += f"; one unit less would cost {_lost(problem, less)}"
+        costs = {"maximize_profit": money(problem, less), "weighted_sum": number(less)}
+        text += "; one unit less would cost "
+        text += costs.get(problem.goal.goal, outcome_of(problem, less))
         data["value_less"] = less
     return [say("budget", text + ".", **data)]
 
@@ -395,12 +387,6 @@ def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> st
         rest = "what the channels can bring is used up"
     held = [row["channel"] for row in rows if row["binding"]]
     return f": {rest}" + (f" where no limit holds ({', '.join(held[:5])})" if held else "")
-
-
-def _lost(problem: Problem, value: float) -> str:
-    if problem.goal.goal == "maximize_profit":
-        return money(problem, value)
-    return number(value) if problem.goal.goal == "weighted_sum" else outcome_of(problem, value)
 
 
 def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:

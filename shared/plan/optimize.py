@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -268,21 +269,24 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     """
     problem = plan.problem
     moves = plan.moves() if spend_interval else Moves()
-    told, mix = summary(plan, rows_of(plan, moves.optima)), plan.scaled()
+    told, over = summary(plan, rows_of(plan, moves.optima)), None
     rows, sums, proof = told["allocation"], told["totals"], told["certificate"]
+    if problem.current_over is not None:
+        first, last, count = problem.current_over
+        over = {"from": first.isoformat(), "to": last.isoformat(), "periods": count}
+    told |= {"today_scaled": plan.scaled(), "current_over": over}
+    said = (
+        low_trust(problem),
+        explain(plan, told),
+        _cost_of_caution(plan),
+        conditions(plan, rows),
+        doubts(problem, rows),
+    )
     return {
         **told,
-        "today_scaled": mix,
-        "current_over": _current_over(problem),
         "shadow_prices": plan.prices,
         "trust": trust(problem, sums),
-        "explanation": [
-            *low_trust(problem),
-            *explain(plan, rows, sums, proof, mix, _slopes_now(plan)),
-            *_cost_of_caution(plan),
-            *conditions(plan, rows),
-            *doubts(problem, rows),
-        ],
+        "explanation": list(chain(*said)),
         "warnings": warned(warn(problem, rows, sums, proof), plan.notes, moves.notes),
         "curves_version": problem.curves_version,
     }
@@ -306,19 +310,3 @@ def _cost_of_caution(plan: Plan) -> list[dict[str, Any]]:
         text += f", so that {percent(share).removeprefix('+')} of its uplift is given up"
         data["share_of_uplift"] = share
     return [say("cost_of_caution", text + ".", **data)]
-
-
-def _current_over(problem: Problem) -> dict[str, Any] | None:
-    """Which days of a stored history stand for today."""
-    if problem.current_over is None:
-        return None
-    first, last, count = problem.current_over
-    return {"from": first.isoformat(), "to": last.isoformat(), "periods": count}
-
-
-def _slopes_now(plan: Plan) -> list[float | None]:
-    """Marginal return of each channel at today's spend; None where today's spend is unknown."""
-    if plan.current is None:
-        return [None] * len(plan.problem.channels)
-    rows = allocation(plan.problem, plan.current, plan.current, [[]] * len(plan.held))
-    return [row["marginal_return"] for row in rows]

@@ -260,10 +260,11 @@ def _tight(program: Program, u: Floats, tolerance: float) -> _Tight:
     fall = _gradients(program, u, -tolerance)[0] if _tables(program) else rise
     order, equal = _order(program, u, tolerance)
     n, money, matrix = program.arms, program.counted(), program.rows.matrix
-    targets = [
-        (t.per_money * t.pays_by(n)[:, None] * money - _of_share(t, brings)).reshape(1, -1)
-        for t, _ in _holding(program, u)
-    ]
+    targets = []
+    for target, _ in _holding(program, u):
+        share, pays = target.shares(n)[:, None], target.pays_by(n)[:, None]
+        counts = np.multiply(share, brings, out=np.zeros_like(brings), where=share > 0.0)
+        targets.append((target.per_money * pays * money - counts).reshape(1, -1))
     stacked = np.concatenate((*(sign * matrix[[row]] for row, sign in order), *targets, matrix[:0]))
     room = np.minimum(u - program.lower, program.upper - u) * program.money_per_unit()
     trust = np.clip(room / (1e-4 * max(program.scale, 1e-12)), 0.0, 1.0)
@@ -320,12 +321,6 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     return value - program.costs(), brings
 
 
-def _of_share(target: Floor, brings: Floats) -> Floats:
-    """(A, K) slopes of the outcome that a target counts, some of which may be infinite."""
-    share = target.shares(len(brings))[:, None]
-    return np.where(share > 0.0, share * np.where(share > 0.0, brings, 0.0), 0.0)
-
-
 def _holding(program: Program, u: Floats) -> list[tuple[Floor, float]]:
     """Targets that the plan only just meets, with the money that each counts."""
     each = zip(program.floors, program.brought(u), program.asked_of(u), strict=True)
@@ -372,8 +367,7 @@ def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tupl
     # One unit of money in each period is so much of a share: by the smallest budget for floors.
     least = np.min(spread, axis=1, where=spends, initial=np.inf)
     most = np.max(spread, axis=1, where=spends, initial=0.0)
-    down = np.where(np.isfinite(least), 1.0 / np.where(np.isfinite(least), least, 1.0), 0.0)
-    up = np.where(most > 0.0, 1.0 / np.where(most > 0.0, most, 1.0), 0.0)
+    down, up = 1.0 / least, np.divide(1.0, most, out=np.zeros_like(most), where=most > 0.0)
     minimum = program.least_active > 0.0
     for a in np.flatnonzero(np.any(floor | roof, axis=1)).tolist():
         none = np.zeros(program.columns, dtype=bool)

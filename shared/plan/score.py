@@ -67,11 +67,11 @@ class Score:
     ceiling: Floats
     idle: Floats
     draws: Floats | None
-    alone: Floats | None = None
-    later: float = 0.0
-    past: Floats | None = None
-    counted: float = 0.0
-    population: float | None = None
+    alone: Floats | None
+    later: float
+    past: Floats
+    counted: float
+    population: float | None
 
     @property
     def total(self) -> float:
@@ -220,14 +220,14 @@ def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float
     if len(known) < len(own):
         return None
     brings = plan.outcome.sum(axis=1)
-    if efficient and plan.past is not None and problem.goal.efficiency_of == "plan":
+    if efficient and problem.goal.efficiency_of == "plan":
         brings = brings - plan.past
     return float(np.array(known) @ brings)
 
 
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
     """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
-    past = 0.0 if plan.past is None else float(plan.past.sum())
+    past = float(plan.past.sum())
     efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
     value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
     now = None if current is None else current.total

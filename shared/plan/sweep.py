@@ -154,7 +154,7 @@ def _together(problem: Problem, budgets: Sequence[float]) -> list[dict[str, Any]
     _no_worse_than_now(programs, largest, spend)
     proven = certify_all(programs, list(spend[:, :, None]), proofs, 0.05 * gap)
     prices = _prices(programs, spend, largest.marginal(spend))
-    intervals = _intervals(_total_draws(largest, spend), which.size)
+    intervals = _intervals(largest, spend)
     for place, k in enumerate(which.tolist()):
         proof = proven[place]
         # What has crumbs is solved on its own, where they are swept.
@@ -253,17 +253,11 @@ def _prices(programs: Sequence[Program], spend: Floats, slopes: Floats) -> list[
     return prices
 
 
-def _total_draws(task: OneBudget, spend: Floats) -> Floats | None:
-    """(S, K) outcome of each plan in each draw."""
-    if task.draws is None:
-        return None
+def _intervals(task: OneBudget, spend: Floats) -> list[list[float]] | list[None]:
+    """90 % intervals of the outcomes of plans (K, A); None each without enough draws."""
     draws = task.draws
-    return np.stack([draws.value(x).sum(axis=1) for x in spend], axis=1)
-
-
-def _intervals(draws: Floats | None, count: int) -> list[list[float] | None]:
-    """90 % intervals of (S, K) totals; None each without enough draws."""
-    if draws is None or draws.shape[0] < MIN_DRAWS:
-        return [None] * count
-    ends: list[list[float] | None] = np.quantile(draws, INTERVAL, axis=0).T.tolist()
+    if draws is None or draws.draws < MIN_DRAWS:
+        return [None] * len(spend)
+    totals = np.stack([draws.value(x).sum(axis=1) for x in spend], axis=1)  # (S, K)
+    ends: list[list[float]] = np.quantile(totals, INTERVAL, axis=0).T.tolist()
     return ends

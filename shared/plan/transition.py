@@ -82,6 +82,10 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     first = max(unmet.values(), default=0) + 1
     arrives = next((p for p in range(first, periods + 1) if reached[p - 1] >= near), None)
     brought = measure.score(start[:, None]).total
+    # The first period that brings what the recommended plan will, carryover included.
+    more, whole = over.outcome.sum(axis=0) - brought, plan.best.total
+    there = np.flatnonzero(more >= THERE * (whole - brought))
+    comes = whole - brought > STILL * max(abs(whole), 1e-12) and there.size > 0
     held = _held_by_lots(problem, stepped[-1], goal, max_change)
     return {
         "path": way,
@@ -92,8 +96,8 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "gain": max(best - base, 0.0),
         "reached_share": shares[-1],
         "arrives_in": arrives,
-        "outcome_arrives_in": _outcome_arrives(over, brought, plan.best.total),
-        "outcome_gained": float((over.outcome.sum(axis=0) - brought).sum()),
+        "outcome_arrives_in": int(there[0]) + 1 if comes else None,
+        "outcome_gained": float(more.sum()),
         "explanation": [_told(problem, shares, arrives, best - base, broken)],
         "warnings": warned(problem.warnings, _warnings(kept, held, unmet), plan.notes),
         "curves_version": problem.curves_version,
@@ -231,14 +235,6 @@ def _over_time(problem: Problem, start: Floats, steps: list[Floats]) -> Score:
 
 def _sustained(measure: Yardstick, spend: Floats) -> float:
     return measure.objective(spend[:, None])
-
-
-def _outcome_arrives(over: Score, now: float, then: float) -> int | None:
-    """The first period that brings what the recommended plan will, carryover included."""
-    if not then - now > STILL * max(abs(then), 1e-12):
-        return None
-    there = np.flatnonzero(over.outcome.sum(axis=0) - now >= THERE * (then - now))
-    return int(there[0]) + 1 if there.size else None
 
 
 def _steps(

@@ -20,7 +20,7 @@ from shared.curves.adstock import Adstock, Geometric
 from shared.errors import InvalidInput, NotSupportedYet
 from shared.problem.aim import later_of
 from shared.problem.arms import Arm
-from shared.problem.model import Channel, Problem
+from shared.problem.model import Problem
 
 __all__ = ["Flow", "flow", "periods_until"]
 
@@ -174,15 +174,11 @@ def _prior(problem: Problem, arms: Sequence[Arm], arm: Arm) -> Array:
     parent = problem.channels[arm.parent]
     if parent is arm.channel or not parent.prior_spend:
         return np.zeros(0)
-    siblings = [other.channel for other in arms if other.parent == arm.parent]
-    return np.array(parent.prior_spend, dtype=float) * _share(arm.channel, siblings)
-
-
-def _share(campaign: Channel, siblings: Sequence[Channel]) -> float:
-    today = [other.current_spend or 0.0 for other in siblings]
-    if sum(today) <= 0.0:
-        return 1.0 / len(siblings)
-    return (campaign.current_spend or 0.0) / sum(today)
+    today = [o.channel.current_spend or 0.0 for o in arms if o.parent == arm.parent]
+    share = 1.0 / len(today)
+    if sum(today) > 0.0:
+        share = (arm.channel.current_spend or 0.0) / sum(today)
+    return np.array(parent.prior_spend, dtype=float) * share
 
 
 def _check(problem: Problem, arms: Sequence[Arm]) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.derived import counted_once
-from shared.curves.saturation import Exponential, Saturation
+from shared.curves.saturation import Exponential
 from shared.curves.stack import CurveStack, DrawStack, Group, stack
 from shared.errors import Conflict, Infeasible, InputTooLarge, InvalidInput, NotSupportedYet
 from shared.problem.aim import (
@@ -97,8 +97,9 @@ def lower(problem: Problem) -> Program:
     """
     arms = arms_of(problem)
     moved, curves = flow(problem, arms), arm_curves(arms)
-    if problem.goal.population is not None:
-        curves = stack([_once(problem.goal.population, arm) for arm in arms]), None
+    people = problem.goal.population
+    if people is not None:  # what is added up of people counted once: the logs of who is missed
+        curves = stack([counted_once(a.channel.response.saturation, people) for a in arms]), None
     if problem.horizon.periods == 1:
         moved, curves = _sustained(moved, curves)
     rows = _rows(problem, arms, moved.spread[0])
@@ -294,11 +295,6 @@ def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
             own = _arms_named(places, rule.channels)
             counted = tuple(float(a in own) for a in range(len(arms)))
             yield group_target(f"{rule.name}.{name}", level, problem.goal, counted)
-
-
-def _once(population: float, arm: Arm) -> Saturation:
-    """What is added up of people who count once: the logs of who is missed."""
-    return counted_once(arm.channel.response.saturation, population)
 
 
 class _Box:
@@ -699,20 +695,13 @@ def _ceiling(arm: Arm, place: int) -> float:
 
 def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Program:
     """The program with an arm for each channel above campaigns that choices are made about."""
-    counted = {
-        name
-        for rule in problem.constraints
-        if rule.max_active is not None
-        for name in rule.channels
-    }
+    rules = [rule for rule in problem.constraints if rule.max_active is not None]
+    counted = {name for rule in rules for name in rule.channels}
     chosen = [
         i
-        for i, channel in enumerate(problem.channels)
-        if channel.campaigns
-        and (
-            channel.name in counted
-            or (not channel.locked and (channel.minimum_if_active or channel.increment))
-        )
+        for i, c in enumerate(problem.channels)
+        if c.campaigns
+        and (c.name in counted or (not c.locked and (c.minimum_if_active or c.increment)))
     ]
     if not chosen:
         return program
@@ -720,13 +709,13 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     places = _by_name(problem, arms)
     parts = [places[channel.name] for channel in above]
     a, k, n = program.arms, program.columns, len(chosen)
-    matrix = np.zeros((n * k, a + n, k))
+    tied = np.zeros((n, k, a + n, k))
+    every = np.arange(k)
     for i, own in enumerate(parts):
-        for column in range(k):
-            matrix[i * k + column, own, column] = 1.0
-            matrix[i * k + column, a + i, column] = -1.0
-    old = program.rows.matrix.reshape(-1, a, k)
-    wide = np.concatenate((old, np.zeros((old.shape[0], n, k))), axis=1)
+        for arm, sign in (*((arm, 1.0) for arm in own), (a + i, -1.0)):
+            tied[i, every, arm, every] = sign
+    wide = np.zeros((len(program.rows.names), a + n, k))
+    wide[:, :a] = program.rows.matrix.reshape(-1, a, k)
     names = tuple(channel.name for channel in above)
     zero = np.zeros(n * k)
     per_u = np.min(program.spread[0], axis=0, where=program.spread[0] > 0.0, initial=np.inf)
@@ -742,11 +731,11 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     lots = [0.0 if w.channel.locked else lot_of(w, program.spread[0]) for w in wholes]
     draws = program.draws
 
-    def more(array: Array) -> Array:
-        return np.concatenate((array, np.zeros((n, *array.shape[1:]))))
+    def more(array: Array, new: Array | float = 0.0) -> Array:
+        shape = (n, *array.shape[1:])
+        return np.concatenate((array, np.broadcast_to(new, shape)))
 
     counted_by = places | {name: [a + i] for i, name in enumerate(names)}
-    rules = (rule for rule in problem.constraints if rule.max_active is not None)
     at_most = tuple(
         replace(limit, arms=tuple(dict.fromkeys(_arms_named(counted_by, rule.channels))))
         for limit, rule in zip(program.at_most, rules, strict=True)
@@ -755,16 +744,16 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         program,
         names=(*program.names, *names),
         fee=None if program.fee is None else more(program.fee),
-        ratios=None if program.ratios is None else np.append(program.ratios, np.ones(n)),
+        ratios=None if program.ratios is None else more(program.ratios, 1.0),
         floors=tuple(floor.with_more(n) for floor in program.floors),
         lower=more(program.lower),
-        upper=np.concatenate((program.upper, upper)),
-        least_active=np.concatenate((program.least_active, minimum)),
+        upper=more(program.upper, upper),
+        least_active=more(program.least_active, minimum),
         lower_by=(*program.lower_by, *[""] * n),
         upper_by=(*program.upper_by, *[""] * n),
-        lot=np.concatenate((program.lot, lots)),
+        lot=more(program.lot, np.array(lots)),
         rows=Rows(
-            matrix=np.concatenate((wide, matrix)).reshape(-1, (a + n) * k),
+            matrix=np.concatenate((wide, tied.reshape(n * k, a + n, k))).reshape(-1, (a + n) * k),
             lower=np.concatenate((program.rows.lower, zero)),
             upper=np.concatenate((program.rows.upper, zero)),
             names=(*program.rows.names, *(f"{name}.campaigns" for name in names for _ in range(k))),
