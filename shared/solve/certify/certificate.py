@@ -329,9 +329,7 @@ def violation(program: Program, u: Array) -> float:
     worst = program.violation(u)
     if not program.floors or not math.isfinite(worst):
         return worst
-    plan = np.maximum(u, 0.0)
-    short = program.missed(plan) if program.risk is None else missed(program, plan)
-    return max(worst, short)
+    return max(worst, missed(program, np.maximum(u, 0.0)))
 
 
 def _leaves(
@@ -509,15 +507,8 @@ def _gradient(program: Program, u: Array) -> Array:
     """(A, K) derivative of the outcome, interactions included; inf at 0 on some curves."""
     with np.errstate(invalid="ignore", over="ignore"):
         out = replace(program, value=1.0, cost=0.0).gradient(u)
-        if not program.pairs:
-            return out
-        z = program.adstocked(u)
-        level = program.saturation(z)
-        slope = np.where(program.weight > 0.0, program.slopes(u), 0.0)
-        safe = np.where(program.weight > 0.0, program.weight, 1.0)
-        rate = slope / safe / program.full()[:, None]
-        for pair in program.pairs:
-            size = pair.strength * program.pair_weight(pair)
-            for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
-                out[one] += (size * rate[one] * level[other]) @ program.carry[one]
+        if program.pairs:
+            between = program.between_slopes(program.adstocked(u))
+            between = np.where(program.weight > 0.0, between, 0.0)
+            out = out + np.einsum("ah,ahk->ak", between, program.carry)
     return out
