@@ -30,9 +30,8 @@ from shared.problem.proof import (
     SplitDecision,
     SplitSpend,
 )
-from shared.problem.region import Region, halves, root_region
+from shared.problem.region import Region, alone, halves, root_region
 from shared.problem.repair import repair
-from shared.solve.certify.per_arm import alone
 from shared.solve.engines.envelopes import Enveloper, ProgramBox, program_box
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import INFEASIBLE
