@@ -14,6 +14,7 @@ from shared.problem.lattice_rows import lattice_rows
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Proof
+from shared.problem.risk_program import missed
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.one_budget.dual import settle
 from shared.solve.one_budget.engine import branch_and_bound
@@ -224,7 +225,7 @@ def _program_by_name(
     deadline = began + 0.85 * options.time_limit_s
     thetas = tuple(root.theta.tolist())
     found = heuristic(program, options, start, deadline=deadline, multipliers=thetas)
-    if program.missed(found.u) > MISS:
+    if missed(program, found.u) > MISS:
         raise Unmet(exhausted=False)
     return Solution(
         u=found.u,
