@@ -27,7 +27,7 @@ from shared.errors import Infeasible
 from shared.plan.plan import Plan
 from shared.plan.words import bound_name, largest, money, number, outcome_of, say
 from shared.problem.program import Program
-from shared.solve.solver import solve
+from shared.solve.search import Solver
 
 __all__ = ["conditions", "price_of_money"]
 
@@ -47,7 +47,7 @@ NEAR = 1e-7  # a spend is at its bound within this share of the plan's money
 SOLVED = 1e-9
 
 
-def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
+def conditions(plan: Plan, rows: Sequence[Row], solver: Solver) -> Sentences:
     """Sentences with their figures; none where money has no one price, or limits tie channels."""
     problem = plan.problem
     if not problem.boxed or len(problem.channels) > MOST_CHANNELS:
@@ -55,7 +55,7 @@ def conditions(plan: Plan, rows: Sequence[Row]) -> Sentences:
     price = price_of_money(plan)
     if price is None:
         return []
-    return _entries(plan, price) + _slacks(plan, price) + _loss(plan, rows)
+    return _entries(plan, price) + _slacks(plan, price) + _loss(plan, rows, solver)
 
 
 def _slopes(program: Program, spend: Floats) -> Floats:
@@ -127,7 +127,7 @@ def _slacks(plan: Plan, price: float) -> Sentences:
     return largest(ranked, TOLD)
 
 
-def _loss(plan: Plan, rows: Sequence[Row]) -> Sentences:
+def _loss(plan: Plan, rows: Sequence[Row], solver: Solver) -> Sentences:
     problem, program = plan.problem, plan.program
     gains = [row["change"] or 0.0 for row in rows]
     best = int(np.argmax(gains)) if gains else 0
@@ -144,7 +144,7 @@ def _loss(plan: Plan, rows: Sequence[Row]) -> Sentences:
     if problem.goal.goal == "maximize_outcome" and problem.budget is not None:
         if not problem.spend_all and plan.best.money < problem.budget * (1 - NEAR):
             return []
-        price = _price_without(plan, best, today)
+        price = _price_without(plan, best, today, solver)
     elif problem.goal.goal != "maximize_profit" or problem.budget is not None:
         return []
     if price is None or not np.isfinite(slope) or slope <= 0.0 or not price < slope:
@@ -158,14 +158,14 @@ def _loss(plan: Plan, rows: Sequence[Row]) -> Sentences:
     return [say("loss", text, **data, marginal_return_now=slope)]
 
 
-def _price_without(plan: Plan, fixed: int, spend: float) -> float | None:
+def _price_without(plan: Plan, fixed: int, spend: float, solver: Solver) -> float | None:
     """The others' price of money where arm ``fixed`` spends so much; None where none is common."""
     program, options = plan.program, plan.problem.options
     lower, upper = program.lower.copy(), program.upper.copy()
     lower[fixed] = upper[fixed] = spend
     task = replace(program, lower=lower, upper=upper, current=None)
     try:
-        x = solve(task, replace(options, method="auto", gap=SOLVED)).spend
+        x = solver(task, replace(options, method="auto", gap=SOLVED), None).spend
     except Infeasible:
         return None
     near = NEAR * max(plan.best.money, 1e-12)

@@ -87,7 +87,7 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
     first = None if start is None else decisions(program, start)
     ahead, together, notes = None, None, list[tuple[str, str]]()
     if _in_turn(problem):
-        found, ahead, note = in_turn(program, options, first)
+        found, ahead, note = in_turn(program, options, first, solve)
         notes.append(note)
     else:
         found = solve(program, options, first)
@@ -185,7 +185,7 @@ def _one_draw(problem: Problem, program: Program) -> Callable[[int, SolverOption
         # Not from today's plan, nor from anybody's: see shared.plan.moves.
         task = replace(task, current=None)
         if _in_turn(problem):
-            return draw_in_turn(task, options)
+            return draw_in_turn(task, options, solve)
         found = solve(task, options)
         return np.asarray(task.spend(found.plan).sum(axis=1)) if found.finished else None
 
@@ -279,7 +279,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
         low_trust(problem),
         explain(plan, told),
         _cost_of_caution(plan),
-        conditions(plan, rows),
+        conditions(plan, rows, solve),
         doubts(problem, rows),
     )
     return {

@@ -20,8 +20,7 @@ from shared.problem.incumbent import ALLOWED, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
 from shared.problem.risk_program import brings_by, missed, objective
-from shared.solve.search import Solution
-from shared.solve.solver import solve
+from shared.solve.search import Solution, Solver
 
 __all__ = ["decide_in_turn", "draw_in_turn", "foresight", "in_turn", "step"]
 
@@ -56,7 +55,7 @@ def _asked(program: Program, period: int, spent: Floats) -> tuple[Floor, ...]:
 
 
 def in_turn(
-    program: Program, options: SolverOptions, start: Floats | None
+    program: Program, options: SolverOptions, start: Floats | None, solver: Solver
 ) -> tuple[Solution, Floats, tuple[str, str]]:
     """The plan decided from the first period to the last, with the proof of the whole horizon's;
     the whole's plan; and what foresight is worth, as a warning.
@@ -70,9 +69,9 @@ def in_turn(
         Naming targets that cannot be met, or not period by period.
     """
     half = replace(options, time_limit_s=0.5 * options.time_limit_s)
-    whole = solve(program, half, start)
+    whole = solver(program, half, start)
     each = replace(half, time_limit_s=half.time_limit_s / program.periods)
-    u = decide_in_turn(program, lambda task: _nearest(task, each))
+    u = decide_in_turn(program, lambda task: _nearest(task, each, solver))
     today = known_plan(program)
     if today is not None and missed(program, today) <= ALLOWED:
         worse = objective(program, today) > objective(program, u)
@@ -84,19 +83,19 @@ def in_turn(
     return replace(whole, u=u), whole.plan, note
 
 
-def draw_in_turn(program: Program, options: SolverOptions) -> Floats | None:
+def draw_in_turn(program: Program, options: SolverOptions, solver: Solver) -> Floats | None:
     """The spend (A,) over the horizon decided in turn where the curves are known; None: no time.
 
     Without targets nothing but the steps is solved: nobody asks for a bound.
     """
     if program.floors:
-        found, _, _ = in_turn(program, options, None)
+        found, _, _ = in_turn(program, options, None, solver)
         return np.asarray(program.spend(found.plan).sum(axis=1)) if found.finished else None
     each = replace(options, time_limit_s=options.time_limit_s / program.periods)
     steps = list[Solution]()
 
     def decide(task: Program) -> Floats:
-        steps.append(solve(task, each))
+        steps.append(solver(task, each, None))
         return steps[-1].plan
 
     u = decide_in_turn(program, decide)
@@ -119,14 +118,14 @@ def decide_in_turn(program: Program, decide: Callable[[Program], Floats]) -> Flo
     return spent
 
 
-def _nearest(program: Program, options: SolverOptions) -> Floats:
+def _nearest(program: Program, options: SolverOptions, solver: Solver) -> Floats:
     """A plan that meets all targets; else efficiency with the most outcome; else what is next.
 
     A period that cannot bring its part of a target brings as much of it as it can: later ones,
     with its carryover, may make up for it.
     """
     try:
-        return solve(program, options).plan
+        return solver(program, options, None).plan
     except Infeasible:
         floors = program.floors
         if not floors:
@@ -134,9 +133,9 @@ def _nearest(program: Program, options: SolverOptions) -> Floats:
     efficient = tuple(floor for floor in floors if floor.per_money > 0.0)
     if efficient and len(efficient) < len(floors):
         plain = replace(program, value=1.0, cost=0.0, fee=None, floors=efficient)
-        return _nearest(plain, options)
+        return _nearest(plain, options, solver)
     dear = max(range(len(floors)), key=lambda i: floors[i].per_money)
-    return solve(program.alone(dear), options).plan
+    return solver(program.alone(dear), options, None).plan
 
 
 def _out_of_reach(program: Program, u: Floats) -> Infeasible:

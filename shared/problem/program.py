@@ -228,13 +228,6 @@ class Program:
         ]
         return replace(self, floors=tuple(floors))
 
-    def missed(self, u: Array) -> float:
-        """The largest relative miss of a target; 0 where all are met."""
-        if not self.floors:
-            return 0.0
-        each = zip(self.floors, self.brought(u), self.asked_of(u), strict=True)
-        return max(floor.missed(brings, costs) for floor, brings, costs in each)
-
     def brought(self, u: Array) -> tuple[float, ...]:
         """The expected outcome that each target counts."""
         if all(floor.share is None for floor in self.floors):

@@ -9,7 +9,7 @@ used up switches the others off. All ends are rounded outward, so nothing feasib
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,17 @@ from shared.problem.program import Program
 from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision, SplitSpend
 from shared.problem.symmetry import in_order
 
-__all__ = ["HAIR", "Counted", "Region", "halves", "holds", "inner", "root_region", "sorted_within"]
+__all__ = [
+    "HAIR",
+    "Counted",
+    "Region",
+    "alone",
+    "halves",
+    "holds",
+    "inner",
+    "root_region",
+    "sorted_within",
+]
 
 Array = NDArray[np.float64]
 EPS = 2.220446049250313e-16
@@ -85,6 +95,23 @@ class Region:
             self.active[own],
             spent=None if self.spent is None else self.spent[:, own],
         )
+
+
+def alone(program: Program, a: int) -> Program:
+    """What a region of one arm depends on; nothing else of the arms may be read from it."""
+    own = slice(a, a + 1)
+    return replace(
+        program,
+        names=program.names[own],
+        lower=program.lower[own],
+        upper=program.upper[own],
+        least_active=program.least_active[own],
+        lot=program.lot[own],
+        spread=program.spread[own],
+        carry=program.carry[own],
+        carry_in=program.carry_in[own],
+        weight=program.weight[own],
+    )
 
 
 def holds(region: Region, u: Array) -> bool:

@@ -135,12 +135,9 @@ def _least_in_ball(risk: Risk, rows: Array) -> Array | None:
     return _in_ball(risk, (1.0 - risk.aversion * (now - now.mean()) / spread) / now.size)
 
 
-# What is known of a program under a measure while it is searched: plans, weights and bounds.
-#
-# Plans come from local ascents on the measure (choices kept) and from programs of weighed draws;
-# each such program bounds the measure. The weights are those of the best plan, then the least
-# over the measure's set of what the plans known so far reach (a cutting-plane model), halfway to
-# the former.
+# What is known of a program under a measure: plans from local ascents and from programs of weighed
+# draws, each of which bounds the measure. Weights are those of the best plan, then the least over
+# the measure's set of what known plans reach (a cutting-plane model), halfway to the former.
 
 
 class RiskSearch:
@@ -365,12 +362,8 @@ def _quantile(search: RiskSearch, plan: Array) -> None:
                         search.offer(mixed)
 
 
-# Floors under a measure of risk: for each the least multiplier at which the best plan meets it.
-#
-# The target of the least spend holds in the measure itself; efficiency targets hold in
-# expectation (:mod:`shared.problem.risk_program`). As the outcome is concave in the mix of two
-# plans where curves are, the mix of a plan that misses a floor and one that meets it is offered
-# where the floor just holds.
+# Floors under a measure of risk: for each the least multiplier at which the best plan meets it. The
+# target of the least spend holds in the measure itself, efficiency targets in expectation.
 
 
 def _meet_floors(search: RiskSearch) -> None:

@@ -17,7 +17,7 @@ from shared.problem.model import Risk
 from shared.problem.program import Program
 from shared.problem.repair import repair
 from shared.problem.risk import most_weight
-from shared.problem.risk_program import shifted
+from shared.problem.risk_program import outcomes
 from shared.solve.heuristics.polyhedron import centre
 
 __all__ = ["climb"]
@@ -136,13 +136,7 @@ class DrawnProgram:
 
     def outcomes(self, u: Array) -> Array:
         """(S,) with interactions."""
-        z = self.program.adstocked(u.reshape(self.shape))
-        each = np.zeros(self.draws.draws)
-        for h, row in enumerate(z.T):
-            weight = self.program.weight[:, h]
-            if np.any(weight != 0.0):
-                each += self.draws.value(row) @ weight
-        return shifted(self.program, each + self.program.between(z))
+        return outcomes(self.program, u.reshape(self.shape))
 
     def slopes(self, u: Array) -> Array:
         """(S, A K) derivative of each draw's outcome, interactions included."""

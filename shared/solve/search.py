@@ -15,6 +15,7 @@ from shared.problem.incumbent import allowed
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Leaf, Node, Proof, Split, SplitActive
+from shared.problem.risk_program import missed
 
 __all__ = [
     "MISS",
@@ -208,7 +209,7 @@ class Incumbent:
         value = self.program.objective(inside)
         if value <= self.value or not allowed(self.program, inside):
             return False
-        if self.program.missed(inside) > MISS:
+        if missed(self.program, inside) > MISS:
             return False
         self.best, self.value = inside, value
         if prices is not None:

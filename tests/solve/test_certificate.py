@@ -396,7 +396,7 @@ def test_nearly_discontinuous_curves_do_not_fool_the_bound() -> None:
 def test_the_certificate_imports_no_solver() -> None:
     files = sorted(Path(certificate.__file__).parent.glob("*.py"))
     own = {file.stem for file in files}
-    assert {"certificate", "bounder", "maxima", "per_arm"} <= own
+    assert {"certificate", "bounder", "maxima"} <= own
     for file in files:
         tree = ast.parse(file.read_text())
         for node in ast.walk(tree):

@@ -14,7 +14,7 @@ from shared.errors import Infeasible
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Problem, SolverOptions
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.engines.exact import solve_program
+from shared.solve.solver import solve_program
 
 RULES = ("cap", "floor", "share", "change", "minimum", "count", "lots", "linear")
 

@@ -22,9 +22,8 @@ from shared.problem.model import (
     SolverOptions,
 )
 from shared.solve.certify.certificate import certify
-from shared.solve.engines.exact import solve_program
 from shared.solve.one_budget.form import one_budget
-from shared.solve.solver import solve
+from shared.solve.solver import solve, solve_program
 
 CURVE = Response(Hill(100.0, 20.0, 2.0), Geometric(0.4), draws=(Hill(90.0, 20.0, 2.0),) * 2)
 TV, RADIO = Channel("tv", CURVE), Channel("radio", Response(Exponential(50.0, 0.05)))

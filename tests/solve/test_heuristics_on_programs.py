@@ -17,9 +17,9 @@ from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import AtMost, Pair, Program, Rows
 from shared.problem.risk_program import objective
 from shared.solve.certify.certificate import certify
-from shared.solve.engines.exact import solve_program
 from shared.solve.heuristics.heuristic import BY_NAME, Heuristic, heuristic
 from shared.solve.heuristics.space import SearchSpace
+from shared.solve.solver import solve_program
 
 QUICK = ("gradient", "slsqp", "piecewise")
 TOLERANCE = {

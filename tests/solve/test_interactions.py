@@ -16,8 +16,8 @@ from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program, Rows
 from shared.problem.proof import Leaf, Proof, with_targets
 from shared.solve.certify.certificate import bound, certify
-from shared.solve.engines.exact import solve_program
 from shared.solve.engines.targets import solve_targets
+from shared.solve.solver import solve_program
 
 
 def paired(program: Program, seed: int, count: int, size: float) -> Program:

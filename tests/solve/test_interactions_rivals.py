@@ -14,7 +14,7 @@ from test_interactions import paired
 from shared.problem.model import SolverOptions
 from shared.problem.program import Pair, Program
 from shared.solve.certify.certificate import certify
-from shared.solve.engines.exact import solve_program
+from shared.solve.solver import solve_program
 
 
 def evolved(program: Program, seed: int) -> float:

@@ -16,7 +16,7 @@ from shared.curves.saturation import Exponential, Hill, Logarithmic, Saturation,
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Interaction, Problem, SolverOptions
 from shared.solve.certify.certificate import certify
-from shared.solve.engines.exact import solve_program
+from shared.solve.solver import solve_program
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "visible_synth"
 pytestmark = pytest.mark.skipif(

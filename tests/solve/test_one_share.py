@@ -15,8 +15,8 @@ from shared.problem.program import Program
 from shared.problem.proof import Leaf
 from shared.solve.certify.certificate import certify
 from shared.solve.engines.boxes import search_boxes
-from shared.solve.engines.exact import solve_program
 from shared.solve.engines.one_share import search_shares, shares_one_budget
+from shared.solve.solver import solve_program
 
 
 def drawn(rng: np.random.Generator, n: int, periods: int, *, exact: bool = True) -> Program:

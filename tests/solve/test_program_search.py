@@ -14,9 +14,9 @@ from shared.problem.incumbent import allowed, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program, Rows
 from shared.solve.certify.certificate import certify
-from shared.solve.engines.exact import solve_program
 from shared.solve.engines.piecewise import solve_piecewise
 from shared.solve.search import Solution
+from shared.solve.solver import solve_program
 
 FEATURES = {
     "plain": {},

@@ -17,7 +17,7 @@ from shared.errors import Infeasible
 from shared.problem.aim import Aim, Floor
 from shared.problem.model import Risk, SolverOptions
 from shared.solve.certify.certificate import Certificate, certify
-from shared.solve.engines.exact import solve_program
+from shared.solve.solver import solve_program
 
 Check = Callable[[Any], Certificate]
 QUICK = SolverOptions(gap=1e-4, time_limit_s=0.2)

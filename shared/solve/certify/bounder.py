@@ -32,22 +32,15 @@ NONE = -math.inf  # no plan at all
 _CELLS = 60_000  # leaves times decisions and periods bounded together
 
 
-# Interactions as terms of single arms, for the bound of one region; for the certificate only.
-#
-# The product of two levels of saturation is bounded in one of two ways, whatever its sign:
-#
-# - on the region's levels by a mix of its two McCormick planes (Mathematical Programming 10,
-# 1976); - everywhere, around any two levels p and q and for any t > 0, by
+# Interactions as terms of single arms, for the bound of one region. The product of two levels of
+# saturation is bounded, whatever its sign, by a mix of its two McCormick planes on the region's
+# levels, or around any two levels p and q and for any t > 0 by
 #
 #       s r <= p r + q s - p q + (t (s - p)^2 + (r - q)^2 / t) / 2,
 #
-# since 2 |x y| <= t x^2 + y^2 / t. It is exact at the point itself, so a locally best plan is
-# proven the best of all by one leaf wherever curves bend down more than the squares bend up: the
-# separable form of "lambda diag(c'') - Gamma is positive semidefinite".
-#
-# Planes only change the weights of the responses; squares add ``curve (s - centre)^2 / 2`` to an
-# arm's term, whose maximum over an interval is bounded piece by piece: on levels [l, h] a square
-# is at most its chord, which is linear in the response again, and pieces are cut until that is
+# since 2 |x y| <= t x^2 + y^2 / t: exact at the point itself. Planes only change the weights of the
+# responses; squares add ``curve (s - centre)^2 / 2`` to an arm's term, whose maximum is bounded
+# piece by piece: on levels [l, h] a square is at most its chord, and pieces are cut until that is
 # close.
 
 

@@ -19,19 +19,38 @@ from shared.curves.stack import CurveStack, Group
 from shared.problem.incumbent import ALLOWED
 from shared.problem.lattice_rows import lattice_rows
 from shared.problem.program import Program
-from shared.problem.proof import Cut, Leaf, PerArm, Proof, SplitActive
-from shared.problem.region import HAIR, Region, halves, holds, inner, root_region, sorted_within
+from shared.problem.proof import (
+    ArmLeaf,
+    ArmNode,
+    Cut,
+    Leaf,
+    PerArm,
+    Proof,
+    SplitActive,
+    SplitArgument,
+    SplitDecision,
+)
+from shared.problem.region import (
+    HAIR,
+    Region,
+    alone,
+    halves,
+    holds,
+    inner,
+    root_region,
+    sorted_within,
+)
 from shared.problem.risk import admissible, measure
 from shared.problem.risk_program import missed, outcomes, relaxed
 from shared.problem.symmetry import alike
 from shared.solve.certify.bounder import Bounder, LeafTask, Sides
 from shared.solve.certify.maxima import ArmMaxima
-from shared.solve.certify.per_arm import bound_arms
 
 __all__ = ["Certificate", "bound", "certify", "certify_all", "stated", "violation"]
 
 Array = NDArray[np.float64]
 Groups = tuple[NDArray[np.intp], ...]
+_FREE = np.array([[0.0], [np.inf]])
 _CELLS = 2_000_000  # leaves times arms and periods that are kept until they are bounded together
 _NO_PROOF = (ValueError, IndexError, TypeError, AttributeError)
 
@@ -329,9 +348,7 @@ def violation(program: Program, u: Array) -> float:
     worst = program.violation(u)
     if not program.floors or not math.isfinite(worst):
         return worst
-    plan = np.maximum(u, 0.0)
-    short = program.missed(plan) if program.risk is None else missed(program, plan)
-    return max(worst, short)
+    return max(worst, missed(program, np.maximum(u, 0.0)))
 
 
 def _leaves(
@@ -391,7 +408,7 @@ def _bound(
         best, tasks = -math.inf, list[LeafTask]()
         for node, region, rest in _leaves(program, root, proof):
             if isinstance(node, PerArm):
-                best = max(best, bound_arms(bounder, node, region))
+                best = max(best, _bound_arms(bounder, node, region))
             else:
                 leaf = node.leaf if isinstance(node, Cut) else node
                 tasks.append(bounder.task(leaf, region, rest))
@@ -403,6 +420,70 @@ def _bound(
     except _NO_PROOF:
         return None, around
     return (None if math.isnan(best) else best), around
+
+
+# The bound of a region whose rows are priced: a tree for each arm, the worst leaves added up.
+# Regions are derived on the way down each tree, by the arm's own carryover alone.
+
+
+def _bound_arms(bounder: Bounder, node: PerArm, region: Region) -> float:
+    """No plan of the region has more, ``inf`` where the prices prove nothing; ``ValueError``,
+    ``IndexError`` or ``TypeError`` where the trees are another program's, or pairs or counts tie
+    the arms together."""
+    program = bounder.program
+    if len(node.trees) != program.arms:
+        raise ValueError("Trees of another program.")
+    ends = [_ends(alone(program, a), node.trees[a], region.alone(a)) for a in range(program.arms)]
+    if any(not leaves for leaves in ends):
+        return -math.inf  # one arm has nothing that it may do: no plan is here
+    return bounder.apart(_side_by_side(bounder, node, ends))
+
+
+def _ends(own: Program, tree: tuple[ArmNode, ...], root: Region) -> list[tuple[ArmLeaf, Region]]:
+    """The leaves and regions of one arm that its tree ends in."""
+    out: list[tuple[ArmLeaf, Region]] = []
+    seen: set[int] = set()
+    walk: list[tuple[int, Region]] = [(0, root)]
+
+    while walk:
+        at, region = walk.pop()
+        if not 0 <= at < len(tree) or at in seen:
+            raise IndexError("A node that is not there, or has two parents.")
+        seen.add(at)
+        node = tree[at]
+        if isinstance(node, ArmLeaf):
+            if np.shape(node.nu) != own.carry_in.shape[1:]:
+                raise ValueError("Prices of another program.")
+            out.append((node, region))
+            continue
+        if not isinstance(node, SplitDecision | SplitArgument) or node.arm != 0:
+            raise TypeError("A split that an arm's tree may not have.")
+        for child, part in zip((node.below, node.above), halves(own, region, node), strict=True):
+            if part is not None:
+                walk.append((child, part))
+    return out
+
+
+def _side_by_side(
+    bounder: Bounder, node: PerArm, ends: list[list[tuple[ArmLeaf, Region]]]
+) -> list[LeafTask]:
+    """As many whole regions as the longest tree has leaves: all arms are bounded at once."""
+    out = []
+    for j in range(max(map(len, ends))):
+        each = [leaves[min(j, len(leaves) - 1)] for leaves in ends]
+        parts = [part for _, part in each]
+        whole = Region(
+            np.concatenate([part.u_lower for part in parts]),
+            np.concatenate([part.u_upper for part in parts]),
+            np.concatenate([part.z_lower for part in parts]),
+            np.concatenate([part.z_upper for part in parts]),
+            np.concatenate([part.active for part in parts]),
+            spent=np.concatenate([_FREE if p.spent is None else p.spent for p in parts], axis=1),
+        )
+        leaf = Leaf(node.mu, np.stack([own.nu for own, _ in each]), node.theta)
+        money = np.array([own.money for own, _ in each], dtype=float)
+        out.append(replace(bounder.task(leaf, whole), money=money))
+    return out
 
 
 def _reachable(program: Program) -> float:
@@ -509,15 +590,8 @@ def _gradient(program: Program, u: Array) -> Array:
     """(A, K) derivative of the outcome, interactions included; inf at 0 on some curves."""
     with np.errstate(invalid="ignore", over="ignore"):
         out = replace(program, value=1.0, cost=0.0).gradient(u)
-        if not program.pairs:
-            return out
-        z = program.adstocked(u)
-        level = program.saturation(z)
-        slope = np.where(program.weight > 0.0, program.slopes(u), 0.0)
-        safe = np.where(program.weight > 0.0, program.weight, 1.0)
-        rate = slope / safe / program.full()[:, None]
-        for pair in program.pairs:
-            size = pair.strength * program.pair_weight(pair)
-            for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
-                out[one] += (size * rate[one] * level[other]) @ program.carry[one]
+        if program.pairs:
+            between = program.between_slopes(program.adstocked(u))
+            between = np.where(program.weight > 0.0, between, 0.0)
+            out = out + np.einsum("ah,ahk->ak", between, program.carry)
     return out

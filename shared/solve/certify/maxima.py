@@ -31,10 +31,8 @@ _CHUNK = 1 << 20  # of them times questions, at once
 _LOOSE = 1e3
 
 
-# Questions asked again and again are answered once; for the certificate only.
-#
-# The leaves that a cut leaves behind differ from their neighbours in one arm, so what is asked
-# about every other arm is what was asked just before.
+# Questions asked again and again are answered once: the leaves that a cut leaves behind differ from
+# their neighbours in one arm.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,16 +75,14 @@ def packed(questions: tuple[Array, ...], period: int) -> Repeats | None:
     return Repeats(np.take_along_axis(rank, last, axis=1), at)
 
 
-# Largest values of ``f(x) - price x`` over intervals, never too small; for the certificate only.
-#
-# A curve is convex up to its inflection, where the maximum is at an end, and concave from there,
-# where any tangent lies above: for every ``z`` in a bracket ``[a, e]`` of the maximiser
+# Largest values of ``f(x) - price x`` over intervals, never too small. A curve is convex up to its
+# inflection, where the maximum is at an end, and concave from there, where any tangent lies above:
+# for every ``z`` in a bracket ``[a, e]`` of the maximiser
 #
 #     max g <= g(z) + max(g'(z), 0) (e - z) + max(-g'(z), 0) (z - a).
 #
-# So no maximiser has to be found exactly, or even well: a poor one only costs tightness. Signs of
-# slopes count only where they exceed their rounding error, and every value is rounded up by its
-# own.
+# So no maximiser has to be found exactly. Signs of slopes count only where they exceed their
+# rounding error, and every value is rounded up by its own.
 
 
 def closed_form_maxima(
@@ -240,18 +236,16 @@ def _value_over(curve: Saturation, x: Array) -> Array:
     return np.asarray(value + curve.value_error(x, value) * value)
 
 
-# Upper bounds on weighted sums of curves along one variable; for the certificate only.
+# Upper bounds on weighted sums of curves along one variable,
 #
-#     F(x) = sum over c of weight_c f_c(carry_c x + offset_c),     weights of any sign.
+#     F(x) = sum over c of weight_c f_c(carry_c x + offset_c),     weights of any sign:
 #
-# Draws of a curve, the periods that one decision works in, a response that an interaction has
-# turned over: all are such sums, and none has a closed-form maximum. On an interval every term
-# with a positive weight lies under a straight line (its tangent in the middle where it is concave
-# there, its chord where it is convex, its steepest slope from the left end or the constant at the
-# right end where it bends), and over one where the weight is negative (chord, tangent, and the
-# constant at the left end). The sum of straight lines is one, whose largest value is at an end;
-# halving what still matters converges fast. Where rounding is all that is left, it stops: no
-# curve makes a partition grow beyond a stated size.
+# draws of a curve, periods of one decision, a response that an interaction has turned over. On an
+# interval every term with a positive weight lies under a straight line (its tangent in the middle
+# where it is concave, its chord where it is convex, its steepest slope from the left end or the
+# constant at the right end where it bends), and over one where the weight is negative. The sum of
+# lines is largest at an end; halving what still matters converges fast, until rounding is all that
+# is left.
 
 
 class Mixture:

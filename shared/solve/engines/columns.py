@@ -33,12 +33,9 @@ _LOTS_NEAR = 2  # of the mix, on either side, that the integer programme may cho
 _INTEGER_NODES = 500
 
 
-# Programs with one decision per arm: each arm's value is a function of one variable.
-#
-# ``g_a(u) = value * sum over h of weight[a, h] f_a(carry[a, h] u + carry_in[a, h]) - cost *
-# spend``: one period, a constant plan, or fixed shares of the periods' budgets. What a price of
-# ``u`` makes of an arm is then found exactly over its own domain (0 or at least a minimum, on its
-# lots), which no relaxation of the domain has to know.
+# Programs with one decision per arm: each arm's value is a function of one variable, ``g_a(u) =
+# value * sum over h of weight[a, h] f_a(carry[a, h] u + carry_in[a, h]) - cost * spend``. What a
+# price of ``u`` makes of it is found exactly over its own domain.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,12 +241,10 @@ class ArmFunctions:
         return np.where(on, np.clip(np.round(points / lot) * lot, domain.low, high), points)
 
 
-# The tightest separable relaxation: every arm on the concave hull of its own domain.
-#
-# Dantzig-Wolfe: each arm is a mix of values it may take (columns), the rows hold for the mix. The
-# linear programme over the columns known so far gives multipliers of the rows; the best answer of
-# every arm to them gives both a bound on every plan (weak duality) and new columns. Rows are
-# elastic at a high price, so that a region without any plan shows itself by its bound.
+# The tightest separable relaxation: every arm on the concave hull of its own domain
+# (Dantzig-Wolfe). Each arm is a mix of values it may take (columns), the rows hold for the mix; the
+# best answer of every arm to the rows' multipliers gives a bound and new columns. Rows are elastic
+# at a high price, so that a region without any plan shows itself by its bound.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -557,11 +552,8 @@ class Master:
         return row, float(count - int((must & named).sum()))
 
 
-# Plans of programs with one decision per arm, from the mix of values the relaxation likes.
-#
-# First which side each arm is on (nothing, which lot, the concave part of its curve), by rounding
-# or by a small integer programme over the columns at hand; then, with the sides fixed, what is
-# left is concave and the same relaxation solves it exactly.
+# Plans from the mix of values the relaxation likes: first which side each arm is on, by rounding or
+# by a small integer programme; with the sides fixed, what is left is concave.
 
 
 def _patterns(program: Program, mixed: Mixed, domain: Domain) -> list[Array]:

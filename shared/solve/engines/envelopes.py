@@ -28,7 +28,7 @@ from shared.curves.saturation import Tabulated
 from shared.curves.stack import CurveStack
 from shared.problem.program import Program
 from shared.solve.one_budget.envelope import lines
-from shared.solve.one_budget.table import CurveTable, table_of_function
+from shared.solve.one_budget.table import CurveTable, table_of_function, upper_hull
 
 __all__ = [
     "Enveloper",
@@ -279,17 +279,8 @@ class Means:
 
 
 def hull_lines(x: Array, y: Array) -> tuple[Array, Array]:
-    """Lengths and falling slopes of the upper hull of points with rising ``x`` (Andrew's chain)."""
-    xs, ys = x.tolist(), y.tolist()
-    kept: list[int] = []
-    for i in range(len(xs)):
-        while len(kept) >= 2:
-            a, b = kept[-2], kept[-1]
-            if (ys[b] - ys[a]) * (xs[i] - xs[b]) > (ys[i] - ys[b]) * (xs[b] - xs[a]):
-                break
-            kept.pop()
-        kept.append(i)
-    corners = np.array(kept, dtype=np.intp)
+    """Lengths and falling slopes of the upper hull of points with rising ``x``."""
+    corners = upper_hull(x, y)
     run = np.diff(x[corners])
     return run, np.diff(y[corners]) / run
 

@@ -30,9 +30,8 @@ from shared.problem.proof import (
     SplitDecision,
     SplitSpend,
 )
-from shared.problem.region import Region, halves, root_region
+from shared.problem.region import Region, alone, halves, root_region
 from shared.problem.repair import repair
-from shared.solve.certify.per_arm import alone
 from shared.solve.engines.envelopes import Enveloper, ProgramBox, program_box
 from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import INFEASIBLE
@@ -53,11 +52,9 @@ _KEPT = 400  # plans of one arm
 _LINES = 25  # of each arm that are asked, the highest at today's prices
 
 
-# The nearest local best of a program without whole choices: augmented Lagrangian over L-BFGS-B.
-#
-# S-shaped plans have many local bests; which one is the searches' business. From a pattern of
-# quiet and loud periods this finds the spends that suit it best (Conn, Gould and Toint, SIAM J.
-# Numerical Analysis 28, 1991; Byrd, Lu, Nocedal and Zhu, SIAM J. Scientific Computing 16, 1995).
+# The nearest local best of a program without whole choices: augmented Lagrangian over L-BFGS-B
+# (Conn, Gould and Toint, SIAM J. Numerical Analysis 28, 1991; Byrd, Lu, Nocedal and Zhu, SIAM J.
+# Scientific Computing 16, 1995).
 
 
 def ascend(
@@ -119,13 +116,9 @@ def ascend(
     return None if plan is None else (plan, price / size / unit * money)
 
 
-# Programs with their rows priced: one search tree for each arm, all arms in one relaxation.
-#
-# With prices ``mu`` for the rows, what is left of a program falls apart into its arms, each of
-# which buys its plan on its own. An S-curve with carryover is torn only where it changes from
-# quiet to loud, so a few leaves settle one arm; one tree for all arms at once would need the
-# product of them. Leaves of every arm stand side by side as the arms of one larger program
-# without rows, so that one run of the interior point relaxes them all.
+# Programs with their rows priced: one search tree for each arm, all arms in one relaxation. An
+# S-curve with carryover is torn only where it changes from quiet to loud, so a few leaves settle
+# one arm. Leaves of every arm stand side by side as the arms of one larger program without rows.
 
 
 @dataclass(slots=True, eq=False)

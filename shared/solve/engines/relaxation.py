@@ -393,11 +393,8 @@ def least_possible(scaled: Scaled) -> float:
 
 
 # The concave relaxation as linear programs: for regions without an interior, and to tell whether
-# there is a plan at all.
-#
-# The curves' pieces are bounded from above by tangents, added where the linear program went past
-# the curve (Kelley, The cutting-plane method, 1960). Each curve has one argument, so its tangents
-# home in fast.
+# there is a plan at all. The curves' pieces are bounded by tangents, added where the linear program
+# went past the curve (Kelley, The cutting-plane method, 1960).
 
 
 def impossible_row(scaled: Scaled) -> RelaxedProgram | None:

@@ -22,7 +22,7 @@ from shared.problem.linear_model import floor_names
 from shared.problem.model import SolverOptions
 from shared.problem.program import Program
 from shared.problem.proof import Node, Proof, SplitDecision, grafted, with_targets
-from shared.problem.risk_program import relaxed
+from shared.problem.risk_program import missed, relaxed
 from shared.solve.certify.certificate import bound, certify
 from shared.solve.heuristics.heuristic import BY_NAME, heuristic
 from shared.solve.search import MISS, Solution, Solver, Unmet, best_first, nearest_that_meets
@@ -122,7 +122,7 @@ class TargetSearch:
         """Keep an allowed plan where it meets the floors and is the best."""
         if self.best is not None and line.worth <= self.best.worth:
             return line
-        if self.program.aimed(self.aim).missed(line.u) <= MISS:
+        if missed(self.program.aimed(self.aim), line.u) <= MISS:
             self.best = line
         return line
 

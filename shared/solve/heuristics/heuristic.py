@@ -65,13 +65,10 @@ _RAISES = 3
 _NEARLY = 1e-3  # of a target: a miss that mixing with a plan that meets it mends
 
 
-# Projected gradient ascent with a line search, from many starts at once.
-#
-# Steps are scaled coordinate by coordinate with the curves' own curvature (a diagonal metric, in
-# which the projection is exact as well) and by the spectral step length along the last move:
-# Bertsekas, "Projected Newton methods for optimization problems with simple constraints", SIAM J.
-# Control Optim. 20 (1982); Birgin, Martínez and Raydan, "Nonmonotone spectral projected gradient
-# methods on convex sets", SIAM J. Optim. 10 (2000). Here values only ever rise.
+# Projected gradient ascent with a line search, from many starts at once: steps scaled by the
+# curves' own curvature and by the spectral length along the last move (Bertsekas, SIAM J. Control
+# Optim. 20, 1982; Birgin, Martínez and Raydan, SIAM J. Optim. 10, 2000). Here values only ever
+# rise.
 
 
 def _starting_points(space: SearchSpace, seed: int, most: int) -> Array:
@@ -166,10 +163,8 @@ def _search(
     return best, best_value
 
 
-# Sequential quadratic programming (scipy's SLSQP) from many seeded starts.
-#
-# The field's usual method. What it says of itself is counted, never believed: every end is put
-# back inside the constraints and scored again.
+# Sequential quadratic programming (scipy's SLSQP) from many seeded starts; every end is put back
+# inside the constraints and scored again.
 
 
 class _Late(Exception):
@@ -356,10 +351,8 @@ def _mutation(rng: np.random.Generator, count: int, width: Array) -> Array:
     return np.asarray(np.where(touched & (number > 1), step - mean, step))
 
 
-# Bayesian optimisation: few evaluations, each where a Gaussian process expects to gain most.
-#
-# Meant for responses that are expensive to ask, such as real experiments: it evaluates a plan
-# some dozens of times where the other searches do so thousands of times.
+# Bayesian optimisation: few evaluations, each where a Gaussian process expects to gain most, for
+# responses that are expensive to ask.
 
 
 def _explore(space: SearchSpace, seed: int) -> Searched:

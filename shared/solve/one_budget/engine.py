@@ -24,15 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.family import Single
-from shared.problem.proof import Count, Cut, Leaf, Node, Proof, SplitDecision
+from shared.problem.proof import Count, Cut, Leaf, Node, SplitDecision
+from shared.problem.region import Counted
 from shared.problem.symmetry import in_order
 from shared.solve.one_budget.dual import RelaxedBudget, relax, settle
 from shared.solve.one_budget.form import at_price
 from shared.solve.one_budget.relaxation import Box, Relaxation
-from shared.solve.search import Solution, best_first
+from shared.solve.search import Solution, Tree, best_first
 
 __all__ = [
-    "CountLimit",
     "CountedBudget",
     "branch_and_bound",
     "reduce_box",
@@ -55,7 +55,7 @@ class _BudgetSearch:
     value: float = -np.inf
     price: float = 0.0
     iterations: int = 0
-    proof: list[Node] = field(default_factory=list)
+    tree: Tree = field(default_factory=lambda: Tree([at_price(0.0)]))
     tried: set[bytes] = field(default_factory=set)
     twins: tuple[NDArray[np.intp], ...] = ()
     whole: Box | None = None
@@ -91,7 +91,7 @@ class _OpenBudget:
     slot: int
     box: Box
     relaxed: RelaxedBudget | CountedBudget
-    limit: CountLimit | None = None
+    limit: Counted | None = None
 
 
 def branch_and_bound(
@@ -107,7 +107,6 @@ def branch_and_bound(
     search = _BudgetSearch(model, gap)
     for start in starts:
         search.offer(start, 0.0)
-    search.proof.append(at_price(0.0))
     search.whole = model.box(task.lower, task.upper)
     root = _solve(search, 0, search.whole, _known_price(model, starts), root=True)
     for start in starts:
@@ -134,7 +133,7 @@ def branch_and_bound(
     return Solution(
         u=search.best[:, None],
         prices=np.array([search.price]),
-        proof=Proof(tuple(search.proof)),
+        proof=search.tree.proof(),
         nodes=nodes,
         iterations=search.iterations,
         finished=finished,
@@ -160,10 +159,10 @@ def _solve(
     for round_ in range(12 if root else 3):
         relaxed = relax(model, box, budget, guess=guess)
         if relaxed is None:
-            search.proof[slot] = at_price(guess or 0.0)
+            search.tree.set(slot, at_price(guess or 0.0))
             return None
         search.iterations += relaxed.iterations
-        search.proof[slot] = at_price(relaxed.price)
+        search.tree.set(slot, at_price(relaxed.price))
         if relaxed.bound <= search.cutoff():
             return None
         torn = model.torn(box, relaxed.spend)
@@ -179,7 +178,7 @@ def _solve(
         elif narrower is None:
             return _OpenBudget(slot, box, relaxed)
         lower, upper = narrower or (box.lower, box.upper)
-        slot = cut_down(search.proof, slot, at_price(relaxed.price), box, lower, upper)
+        slot = cut_down(search.tree.nodes, slot, at_price(relaxed.price), box, lower, upper)
         shrunk = float(((upper - lower) / np.maximum(box.upper - box.lower, 1e-300)).min())
         box = model.box(lower, upper) if model.tables else model.narrowed(box, lower, upper)
         guess = relaxed.price
@@ -188,7 +187,7 @@ def _solve(
     relaxed = relax(model, box, budget, guess=guess)
     if relaxed is None:
         return None
-    search.proof[slot] = at_price(relaxed.price)
+    search.tree.set(slot, at_price(relaxed.price))
     return _OpenBudget(slot, box, relaxed)
 
 
@@ -204,7 +203,7 @@ def _refined(
     again = relax(model, box, model.task.budget, guess=relaxed.price)
     if again is None:
         return None
-    search.proof[slot] = at_price(again.price)
+    search.tree.set(slot, at_price(again.price))
     _look(search, box, again, model.torn(box, again.spend))
     return None if again.bound <= search.cutoff() else _OpenBudget(slot, box, again)
 
@@ -248,10 +247,8 @@ def _count(
     """Few channels beyond their thresholds ``at`` (n,), or many."""
     most = int(np.count_nonzero(relaxed.spend > at))
     most -= bool(relaxed.spend[channel] > at[channel])
-    slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [at_price(relaxed.price)] * 2
-    search.proof[node.slot] = Count(at, most, *slots)
-    limits = (CountLimit(at, 0, most), CountLimit(at, most + 1, at.size))
+    slots = search.tree.split(node.slot, Count(at, most, 0, 0))
+    limits = (Counted(at, 0, most), Counted(at, most + 1, at.size))
     children = [
         _limited(search, slot, node.box, node.box.lower, node.box.upper, limit, relaxed.price)
         for slot, limit in zip(slots, limits, strict=True)
@@ -286,9 +283,7 @@ def _halves(
     model, box = search.model, node.box
     if not box.lower[i] < at < box.upper[i]:
         return []
-    slots = (len(search.proof), len(search.proof) + 1)
-    search.proof += [at_price(price)] * 2
-    search.proof[node.slot] = SplitDecision(i, 0, at, *slots)
+    slots = search.tree.split(node.slot, SplitDecision(i, 0, at, 0, 0))
     out = []
     for slot, part in zip(slots, halves(box, i, at, search.twins), strict=True):
         if part is None:
@@ -308,7 +303,7 @@ def _limited(
     parent: Box,
     lower: Array,
     upper: Array,
-    limit: CountLimit | None,
+    limit: Counted | None,
     price: float,
 ) -> _OpenBudget | None:
     """Relax a box under a limit, which may turn out to say no more than the bounds."""
@@ -318,14 +313,17 @@ def _limited(
         inside = limit.inside(lower, upper)
         if inside is None:
             return None
-        lower, upper, idle = inside
+        must, can = int((lower > limit.at).sum()), int((upper > limit.at).sum())
+        idle = must == limit.most or can == limit.least
+        idle |= must >= limit.least and can <= limit.most
+        lower, upper = inside
     box = model.narrowed(parent, lower, upper)
     if limit is None or idle:
         return _solve(search, slot, box, price)
     accuracy = 0.01 * search.gap * abs(search.value)
     relaxed = relax_counted(model, box, limit, price, search.cutoff(), accuracy)
     search.iterations += relaxed.iterations
-    search.proof[slot] = at_price(relaxed.price, relaxed.count_price)
+    search.tree.set(slot, at_price(relaxed.price, relaxed.count_price))
     if relaxed.bound <= search.cutoff():
         return None
     search.offer(settle(relaxed.mixed(), lower, upper, budget, upper - lower), relaxed.price)
@@ -380,28 +378,6 @@ def halves(
 
 
 @dataclass(frozen=True, slots=True)
-class CountLimit:
-    """From ``least`` to ``most`` channels spend more than ``at`` (n,); ``inf`` is not counted."""
-
-    at: Array
-    least: int
-    most: int
-
-    def inside(self, lower: Array, upper: Array) -> tuple[Array, Array, bool] | None:
-        """Bounds that the count implies, and whether it says nothing beyond them; None if empty."""
-        must, can = lower > self.at, upper > self.at
-        fewest, largest = int(must.sum()), int(can.sum())
-        if fewest > self.most or largest < self.least:
-            return None
-        if fewest == self.most:
-            upper = np.where(must, upper, np.minimum(upper, self.at))
-        if largest == self.least:
-            lower = np.where(can, np.maximum(lower, self.at), lower)
-        idle = fewest >= self.least and largest <= self.most
-        return lower, upper, idle or fewest == self.most or largest == self.least
-
-
-@dataclass(frozen=True, slots=True)
 class CountedBudget:
     """The lowest bound found, its multipliers, and the best plans at prices on either side:
     ``over`` spends the budget or more, ``under`` that or less; ``share`` of ``over`` and the rest
@@ -441,7 +417,7 @@ def thresholds(model: Relaxation, box: Box, channel: int, x: float) -> Array:
 
 
 def relax_counted(
-    model: Relaxation, box: Box, limit: CountLimit, guess: float, cutoff: float, accuracy: float
+    model: Relaxation, box: Box, limit: Counted, guess: float, cutoff: float, accuracy: float
 ) -> CountedBudget:
     """Minimise the bound over the price, until it falls to ``cutoff`` or ``accuracy`` is reached.
 
@@ -506,7 +482,7 @@ def relax_counted(
 class _Chooser:
     """Best plans under a limit, price after price; what does not depend on it is kept."""
 
-    def __init__(self, model: Relaxation, box: Box, limit: CountLimit) -> None:
+    def __init__(self, model: Relaxation, box: Box, limit: Counted) -> None:
         self.curves, self.budget = model.task.curves, model.task.budget
         self.lower, self.upper, self.limit = box.lower, box.upper, limit
         self.at = np.clip(limit.at, box.lower, box.upper)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Tabulated
 
-__all__ = ["CLOSE", "CurveTable", "Hull", "table_of_function", "table_of_points"]
+__all__ = ["CLOSE", "CurveTable", "Hull", "table_of_function", "table_of_points", "upper_hull"]
 
 Array = NDArray[np.float64]
 
@@ -118,7 +118,7 @@ class CurveTable:
         x, y, p = self.knots(lower, upper)
         if len(x) == 1:
             return Hull(np.array([x[0]]), np.array([0.0]))
-        corners = _upper_hull(x, y)
+        corners = upper_hull(x, y)
         cx, cy = x[corners], y[corners]
         chord = np.diff(cy) / np.diff(cx)
         left, right = chord.copy(), chord.copy()
@@ -204,7 +204,7 @@ def table_of_function(
     return table
 
 
-def _upper_hull(x: Array, y: Array) -> NDArray[np.intp]:
+def upper_hull(x: Array, y: Array) -> NDArray[np.intp]:
     """Indices of the corners of the upper convex hull (Andrew's monotone chain)."""
     xs, ys = x.tolist(), y.tolist()
     out: list[int] = []
