@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import LinearConstraint, minimize
 
 from benchmarks.fit_plans import LOW_HIGH, plan_over
 from samples.worlds.world import Test, World
@@ -99,7 +99,7 @@ def best_of(world: World, low: Floats, high: Floats, also: Floats | None = None)
         values = world.values(np.stack([x, *(x + step * np.eye(x.size))]) * mean)
         return -100.0 * (values[0] / kept - 1.0), -100.0 * (values[1:] - values[0]) / step / kept
 
-    rule = {"type": "eq", "fun": lambda x: x @ mean / money - 1.0}
+    rule = LinearConstraint(mean / money, 1.0, 1.0)
     bounds = list(zip(low / mean, high / mean, strict=True))
     plans = [mean] if also is None else [mean, also]
     for start in starts:
@@ -109,13 +109,13 @@ def best_of(world: World, low: Floats, high: Floats, also: Floats | None = None)
             jac=True,
             method="SLSQP",
             bounds=bounds,
-            constraints=[rule],
+            constraints=rule,
             options={"maxiter": 60, "ftol": 1e-7},
         )
         plan = np.clip(found.x, low / mean, high / mean) * mean
         if abs(plan.sum() / money - 1.0) < 1e-6:
             plans.append(plan)
-    return plans[int(np.argmax(world.values(np.stack(plans))))]
+    return np.asarray(plans[int(np.argmax(world.values(np.stack(plans))))])
 
 
 def run(kind: str, seed: int, case: str, fit: Callable[..., Any] = fit_history) -> Run:
