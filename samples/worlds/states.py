@@ -32,6 +32,7 @@ class States:
     ) -> None:
         count = len(channels)
         self.weather = weather
+        self.hidden = np.exp(rng.uniform(0.03, 0.10) * weather.hidden)
         self.captures = np.array([channel.captures for channel in channels])
         self.reach = rng.uniform(0.3, 1.6, count)  # -log of the share that a dose of one misses
         self.aware = rng.uniform(0.02, 0.12, count)  # of those reached who become aware
@@ -45,11 +46,15 @@ class States:
     def begin(self, count: int) -> State:
         return {"people": np.tile([0.5, 0.25, 0.15, 0.1], (count, 1))}
 
+    def appetite(self, t: int) -> float:
+        """How much of the market is open in a week, with what nobody recorded."""
+        return self.weather.appetite(t) * float(self.hidden[t])
+
     def demand(self, state: State, t: int) -> Floats:
         return np.asarray(self._queries(state["people"], t) / 0.25)
 
     def _queries(self, people: Floats, t: int) -> Floats:
-        return np.asarray(self.weather.appetite(t) * (people[:, :3] @ _QUERIES))
+        return np.asarray(self.appetite(t) * (people[:, :3] @ _QUERIES))
 
     def step(self, state: State, t: int, dose: Floats) -> tuple[State, Floats]:
         people = state["people"].copy()
@@ -70,7 +75,7 @@ class States:
         grip = np.where(self.captures, self.grip, 0.0) * dose
         caught = -np.expm1(-grip.sum(axis=1) * 0.25 / queries)
         chance = self.buys + self.click * caught[:, None] * _QUERIES
-        bought = np.minimum(self.weather.appetite(t) * chance, 0.95)
+        bought = np.minimum(self.appetite(t) * chance, 0.95)
         sold = (people[:, :3] * bought).sum(axis=1)
         for place in range(3):
             move(place, 3, bought[:, place])

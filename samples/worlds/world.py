@@ -189,7 +189,8 @@ class World:
             u = rng.random(4)
             own = drivers.autoregressive(total, 0.2 + 0.6 * u[0], rng)
             wander = np.sqrt(together) * common + np.sqrt(1.0 - together) * own
-            dose = np.exp((0.15 + 0.35 * u[1]) * wander)
+            least, more = (0.05, 0.2) if channel.captures else (0.12, 0.33)
+            dose = np.exp((least + more * u[1]) * wander)
             if not channel.captures:
                 dose *= 1.0 + 0.5 * u[2] * self.weather.season
                 if u[3] < 0.35:
@@ -243,18 +244,23 @@ class World:
 
 
 def _channels(kind: str, count: int, rng: np.random.Generator) -> tuple[Channel, ...]:
-    """One to two that capture demand (none to one where people are reached), the rest create it."""
+    """One to two that capture demand (none to one where people are reached), the rest create it.
+
+    Returns differ more than is comfortable: some channels are idle, some very good.
+    """
     capturing = int(rng.integers(0, 2) if kind == "reach" else rng.integers(1, min(count, 3)))
     names = [*_CAPTURE[:capturing], *rng.permutation(_CREATE)[: count - capturing].tolist()]
+    most = 1.5 if kind == "latent" else 0.8
     out = []
     for place, name in enumerate(names):
-        captures = place < capturing
+        captures, luck = place < capturing, rng.random()
+        level = (-0.4 if captures else 0.2) - 2.0 * (luck < 0.12) + 1.0 * (luck > 0.9)
         out.append(
             Channel(
                 name=name,
                 captures=captures,
-                follows=float(rng.uniform(0.6, 1.3) if captures else rng.uniform(0.0, 0.6)),
-                price=float(np.exp(rng.normal(-0.3 if captures else 0.2, 0.8))),
+                follows=float(rng.uniform(0.8, 0.8 + most) if captures else rng.uniform(0.0, most)),
+                price=float(np.exp(rng.normal(level, 0.7))),
             )
         )
     return tuple(out)
