@@ -39,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
         "--peer-python", metavar="EXE", help="interpreter that has PyMC-Marketing (default: this)"
     )
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep the peer's slow fits there and reuse them"
+        "--keep", type=Path, metavar="DIR", help="keep slow fits there and reuse them"
+    )
+    parser.add_argument(
+        "--worlds", type=int, default=0, metavar="N", help="histories of each kind of world"
     )
     return parser
 
@@ -72,6 +75,7 @@ def main(words: list[str]) -> int:
         return 0
     EFFORT.quick, EFFORT.peer_seconds = asked.quick, asked.peer_seconds
     EFFORT.peer_python, EFFORT.keep = asked.peer_python, asked.keep
+    EFFORT.worlds = asked.worlds
     sheet = Sheet(asked.output)
     EFFORT.rows = lambda: sheet.rows
     for item in chosen:

@@ -17,14 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.fit_sets import SHARED, Known, generated, shared_set
-from benchmarks.fit_truth import Truth, best_plan, regret_ratio, shares
+from benchmarks.fit_truth import Spent, Truth, best_plan, regret_ratio, shares
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.curves.curveset import CurveSet
 from shared.fit.pipeline import fit_history
 from shared.plan.optimize import answer, make_plan
 
-__all__ = ["LOW_HIGH", "Decision", "decide", "known", "ours", "true_best", "without_a_fit"]
+__all__ = [
+    "LOW_HIGH",
+    "Decision",
+    "decide",
+    "known",
+    "ours",
+    "plan_over",
+    "true_best",
+    "without_a_fit",
+]
 
 Floats = NDArray[np.float64]
 LOW_HIGH = (0.5, 1.5)
@@ -71,6 +80,26 @@ def true_best(kind: str, seed: int = 0) -> Floats:
     return best_plan(truth, low, high)
 
 
+def plan_over(spent: Spent, curves: CurveSet) -> tuple[Floats, dict[str, Any]]:
+    """The plan (A,) that our optimiser makes of ``curves``, and its answer."""
+    names = list(dict.fromkeys(arm.partition("/")[0] for arm in spent.arms))
+    spread = shares(names, spent)
+    mean = {name: float(m) for name, m in zip(names, spent.mean @ (spread > 0), strict=True)}
+    stored = [curve.channel for curve in curves.channels]
+    by_arm = dict(zip(spent.arms, spent.mean, strict=True))
+    request: dict[str, Any] = {"dataset": "known", "budget": sum(mean.values()), "channels": []}
+    for name in names:
+        row = _limits(name, mean[name])
+        split = [arm for arm in stored if arm.startswith(f"{name}/")]
+        if split:
+            row["campaigns"] = [_limits(arm.partition("/")[2], by_arm[arm]) for arm in split]
+        request["channels"].append(row)
+    message = read_optimize(request)
+    told = answer(make_plan(problem_of(message, curves)))
+    plan = _over_arms(spent, names, spread, told["allocation"])
+    return plan, told
+
+
 def decide(
     truth: Truth,
     best: Floats,
@@ -81,21 +110,7 @@ def decide(
     why: str = "",
 ) -> Decision:
     """The plan that our optimiser makes of ``curves``, judged by ``truth``."""
-    names = list(dict.fromkeys(arm.partition("/")[0] for arm in truth.arms))
-    spread = shares(names, truth)
-    mean = {name: float(m) for name, m in zip(names, truth.mean @ (spread > 0), strict=True)}
-    stored = [curve.channel for curve in curves.channels]
-    by_arm = dict(zip(truth.arms, truth.mean, strict=True))
-    request: dict[str, Any] = {"dataset": "known", "budget": sum(mean.values()), "channels": []}
-    for name in names:
-        row = _limits(name, mean[name])
-        split = [arm for arm in stored if arm.startswith(f"{name}/")]
-        if split:
-            row["campaigns"] = [_limits(arm.partition("/")[2], by_arm[arm]) for arm in split]
-        request["channels"].append(row)
-    message = read_optimize(request)
-    told = answer(make_plan(problem_of(message, curves)))
-    plan = _over_arms(truth, names, spread, told["allocation"])
+    plan, told = plan_over(truth, curves)
     totals = told["totals"]
     return Decision(
         ratio=regret_ratio(truth, plan, best),
@@ -119,14 +134,14 @@ def _limits(name: str, mean: float) -> dict[str, Any]:
 
 
 def _over_arms(
-    truth: Truth, names: list[str], spread: Floats, rows: list[Mapping[str, Any]]
+    spent: Spent, names: list[str], spread: Floats, rows: list[Mapping[str, Any]]
 ) -> Floats:
     """Spend by arm; a channel without campaigns in the answer is spread as the history was."""
-    plan = np.zeros(len(truth.arms))
+    plan = np.zeros(len(spent.arms))
     for row in rows:
         below = row.get("campaigns") or ()
         for campaign in below:
-            plan[truth.arms.index(f"{row['channel']}/{campaign['channel']}")] = campaign["spend"]
+            plan[spent.arms.index(f"{row['channel']}/{campaign['channel']}")] = campaign["spend"]
         if not below:
             plan += spread[:, names.index(row["channel"])] * row["spend"]
     return plan

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Truth", "best_plan", "regret_ratio"]
+__all__ = ["Spent", "Truth", "best_plan", "regret_ratio", "shares"]
 
 Floats = NDArray[np.float64]
 Level = Callable[[Floats], Floats]
+
+
+class Spent(Protocol):
+    """Whose plan is asked for: arms by name, and the history's mean spend (A,) of each."""
+
+    @property
+    def arms(self) -> tuple[str, ...]: ...
+    @property
+    def mean(self) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,9 +161,9 @@ def regret_ratio(truth: Truth, plan: Floats, best: Floats) -> float:
     return (most - truth.value(plan)) / (most - kept)
 
 
-def shares(names: Sequence[str], truth: Truth) -> Floats:
+def shares(names: Sequence[str], spent: Spent) -> Floats:
     """How each channel's money is spread over the arms by the history, shape (A, C)."""
-    out = np.zeros((len(truth.arms), len(names)))
-    for a, arm in enumerate(truth.arms):
-        out[a, names.index(arm.partition("/")[0])] = truth.mean[a]
+    out = np.zeros((len(spent.arms), len(names)))
+    for a, arm in enumerate(spent.arms):
+        out[a, names.index(arm.partition("/")[0])] = spent.mean[a]
     return np.asarray(out / out.sum(axis=0))

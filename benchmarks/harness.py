@@ -53,6 +53,8 @@ class Effort:
         Interpreter of an environment that has the peers of ``fit``; None for this one.
     keep
         Folder where slow fits of a peer are kept and found again; None for nowhere.
+    worlds
+        Histories of each kind of world; 0 for all there are.
     rows
         The rows known so far, those read from the output among them: a summary is made of them.
     """
@@ -61,6 +63,7 @@ class Effort:
     peer_seconds: float = 12.0
     peer_python: str | None = None
     keep: Path | None = None
+    worlds: int = 0
     rows: Callable[[], Sequence[Row]] = tuple
 
     def instances(self, full: int) -> int:

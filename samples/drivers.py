@@ -7,7 +7,16 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EVENTS", "FULL_PROMOTION", "autoregressive", "event", "price", "promotions", "season"]
+__all__ = [
+    "EVENTS",
+    "FULL_PROMOTION",
+    "autoregressive",
+    "event",
+    "on_air",
+    "price",
+    "promotions",
+    "season",
+]
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +34,21 @@ def autoregressive(count: int, correlation: float, rng: np.random.Generator) -> 
     for t in range(1, count):
         shocks[t] += correlation * shocks[t - 1]
     return shocks
+
+
+def on_air(share: float, burst: float, count: int, rng: np.random.Generator) -> Floats:
+    """1 on air, 0 off: two-state Markov chain with the asked share and mean length of a burst."""
+    draws = rng.random(count)
+    if share >= 1.0:
+        return np.ones(count)
+    leave = 1.0 / burst
+    enter = leave * share / (1.0 - share)
+    state = np.empty(count)
+    on = draws[0] < share
+    for t in range(count):
+        on = (draws[t] >= leave) if on else (draws[t] < enter)
+        state[t] = float(on)
+    return state
 
 
 def season(dates: list[date], daily: bool) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from samples import drivers
 from samples.options import Channel, Options
 from samples.truth import METHOD, best_allocation, saturation_level, steady_state, upper_bound
 
-__all__ = ["Simulated", "simulate"]
+__all__ = ["Simulated", "simulate", "spec_of", "table"]
 
 Floats = NDArray[np.float64]
 
@@ -111,12 +111,13 @@ def simulate(options: Options | None = None, *, optimum: bool = True, **changes:
     noise = _noise(rows, options, rng) * float(np.mean(signal))
     outcome = np.round(np.maximum(signal + noise, 0.0), 2)
 
-    spec = _spec(options, names)
-    table = _table(options, spec, dates[options.warm_up :], outcome, spend, promo, price, labels)
+    spec = spec_of(names, options.outcome, options.frequency, options.currency)
+    rows_of = (outcome, spend, promo[shown], price[shown])
+    text = table(spec, dates[shown], *rows_of, labels[shown])
     truth = _truth(options, described, spend, removal, base, signal, noise)
     if optimum:
         truth["optimum"] = _optima(truth, spend)
-    return Simulated(table, spec, truth, spend, removal, base, outcome)
+    return Simulated(text, spec, truth, spend, removal, base, outcome)
 
 
 def _random_channel(index: int, options: Options, rng: np.random.Generator) -> Channel:
@@ -160,7 +161,7 @@ def _spend(
         money = channel.mean_spend * np.exp(channel.volatility * (mix - channel.volatility / 2))
         money *= np.maximum(1.0 + channel.season_lift * season * 0.5, 0.1)
         money *= np.maximum(1.0 + channel.promo_lift * pushed, 0.1)
-        money *= _on_air(channel, count, rng)
+        money *= drivers.on_air(channel.on_share, channel.burst, count, rng)
         start = options.warm_up + channel.starts_at
         if channel.starts_at:
             money[:start] = 0.0
@@ -168,21 +169,6 @@ def _spend(
             money[options.warm_up + low : options.warm_up + high] = 0.0
         columns.append(money)
     return np.column_stack(columns)
-
-
-def _on_air(channel: Channel, count: int, rng: np.random.Generator) -> Floats:
-    """1 on air, 0 off: two-state Markov chain with the asked share and mean length of a burst."""
-    draws = rng.random(count)
-    if channel.on_share >= 1.0:
-        return np.ones(count)
-    leave = 1.0 / channel.burst
-    enter = leave * channel.on_share / (1.0 - channel.on_share)
-    state = np.empty(count)
-    on = draws[0] < channel.on_share
-    for t in range(count):
-        on = (draws[t] >= leave) if on else (draws[t] < enter)
-        state[t] = float(on)
-    return state
 
 
 def _response(channel: Channel, count: int) -> tuple[dict[str, Any], dict[str, Any], Floats]:
@@ -238,37 +224,38 @@ def _noise(count: int, options: Options, rng: np.random.Generator) -> Floats:
     return noise
 
 
-def _spec(options: Options, names: list[str]) -> dict[str, Any]:
+def spec_of(
+    names: Sequence[str], outcome: str = "revenue", frequency: str = "week", currency: str = "EUR"
+) -> dict[str, Any]:
+    """The roles of the columns of ``table``."""
     return {
         "date": "date",
-        "outcome": options.outcome,
-        "frequency": options.frequency,
-        "currency": options.currency,
+        "outcome": outcome,
+        "frequency": frequency,
+        "currency": currency,
         "channels": [{"channel": name, "spend": f"spend_{name}"} for name in names],
         "controls": ["promo", "price_index"],
         "events": "holiday",
     }
 
 
-def _table(
-    options: Options,
+def table(
     spec: Mapping[str, Any],
-    dates: list[date],
+    dates: Sequence[date],
     outcome: Floats,
     spend: Floats,
     promo: Floats,
     price: Floats,
-    labels: list[str],
+    labels: Sequence[str],
 ) -> str:
-    """The wide table as CSV; promotions, price and labels still carry the warm-up."""
+    """The wide table as CSV, one row for each of the dates."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     money = [channel["spend"] for channel in spec["channels"]]
     writer.writerow([spec["date"], spec["outcome"], *money, *spec["controls"], spec["events"]])
     for t, day in enumerate(dates):
-        u = t + options.warm_up
         cells = [f"{value:.2f}" for value in (outcome[t], *spend[t])]
-        writer.writerow([day.isoformat(), *cells, f"{promo[u]:.2f}", f"{price[u]:.4f}", labels[u]])
+        writer.writerow([day.isoformat(), *cells, f"{promo[t]:.2f}", f"{price[t]:.4f}", labels[t]])
     return text.getvalue()
 
 
