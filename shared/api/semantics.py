@@ -26,7 +26,7 @@ from shared.api.rule_faults import (
 )
 from shared.errors import Fault
 
-__all__ = ["evaluate_faults", "no_draws", "optimize_faults", "plan_faults"]
+__all__ = ["no_draws", "optimize_faults", "plan_faults"]
 
 Path = tuple[str | int, ...]
 
@@ -80,15 +80,6 @@ def _source_faults(raw: Json, stored: bool) -> Iterator[Fault]:
     if raw.get("curves_version") is not None and not stored:
         message = "curves_version needs a dataset to take the version from."
         yield Fault("/curves_version", "needs_dataset", message)
-
-
-def evaluate_faults(raw: Any) -> Iterator[Fault]:
-    """Faults of an evaluate request beyond those of its problem."""
-    if not isinstance(raw, dict):
-        return
-    for fault in optimize_faults(raw.get("problem")):
-        yield Fault(f"/problem{fault.pointer}", fault.code, fault.message)
-    yield from plan_faults(raw.get("plan"), "plan")
 
 
 def plan_faults(plan: Any, *path: str | int) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from shared.plan.words import largest, money, number, outcome_of, possessive, sa
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 
-__all__ = ["THIN_EVIDENCE", "doubts", "low_trust", "trust", "warn"]
+__all__ = ["THIN_EVIDENCE", "VERDICTS", "doubts", "low_trust", "trust", "warn"]
 
 Row = Mapping[str, Any]
 Said = tuple[str, str]

@@ -33,7 +33,7 @@ from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.one_budget.form import one_budget
 from shared.solve.solver import solve
 
-__all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of", "summary"]
+__all__ = ["answer", "certificate_of", "current_over", "levels_in_draws", "make_plan", "rows_of", "summary"]
 
 Floats = NDArray[np.float64]
 
@@ -273,7 +273,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     return {
         **told,
         "today_scaled": mix,
-        "current_over": _current_over(problem),
+        "current_over": current_over(problem),
         "shadow_prices": plan.prices,
         "trust": trust(problem, sums),
         "explanation": [
@@ -308,7 +308,7 @@ def _cost_of_caution(plan: Plan) -> list[dict[str, Any]]:
     return [say("cost_of_caution", text + ".", **data)]
 
 
-def _current_over(problem: Problem) -> dict[str, Any] | None:
+def current_over(problem: Problem) -> dict[str, Any] | None:
     """Which days of a stored history stand for today."""
     if problem.current_over is None:
         return None

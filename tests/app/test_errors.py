@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.api.features import EXAMPLES
 from tests.api.samples import optimize_request
 from tests.app.client import Answer, Client
 
@@ -104,16 +103,6 @@ def test_an_impossible_request_names_its_smallest_conflict(api: Client) -> None:
     assert names == {"tv.locked", "budget"}
     assert all(conflict["missed_by"] == pytest.approx(29000) for conflict in problem["conflicts"])
     assert all(conflict["message"] for conflict in problem["conflicts"])
-
-
-def test_what_is_not_built_yet_says_so(api: Client) -> None:
-    for example in EXAMPLES.values():
-        if not example.shut:
-            continue
-        answer = api.post("optimize", example.raw)
-        assert assert_problem(answer, 422)["type"].endswith("not_supported_yet")
-        for pointer in example.shut.values():
-            assert answer.errors()[pointer][0] == "not_supported_yet"
 
 
 @pytest.mark.parametrize(
