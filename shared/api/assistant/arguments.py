@@ -27,7 +27,6 @@ __all__ = [
     "RunArguments",
     "SpreadArguments",
     "TestArguments",
-    "UndoArguments",
 ]
 
 Rule = Literal[
@@ -159,12 +158,6 @@ class ChangeArguments(OfDataset):
     """Something that changes what is stored."""
 
     confirm: bool = Field(description="true only if the user agreed")
-
-
-class UndoArguments(ChangeArguments):
-    """Back to older curves."""
-
-    version: str | None = None
 
 
 class RunArguments(OfDataset):

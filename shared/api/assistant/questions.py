@@ -319,21 +319,23 @@ def spread_change(call: Call, asked: args.SpreadArguments) -> Told:
     if answer["steps"] and not answer["explanation"]:
         said.append(_arrival(answer, each))
     said += [{"code": w["code"], "text": w["message"]} for w in answer["warnings"]]
-    steps = [
-        {
-            "step": step["period"],
-            "outcome": step["outcome"],
-            "spends": {c["channel"]: c["spend"] for c in step["channels"]},
-        }
-        for step in answer["steps"]
-    ]
+    steps = answer["steps"][:STEPS_TOLD]
+    names = [row["channel"] for row in steps[0]["channels"]]
     figures = {
         "max_change_percent": change,
         "arrives_in": answer["arrives_in"],
         "gained": answer["outcome_gained"],
-        "steps": steps,
+        "outcome": [step["outcome"] for step in steps],
+        "steps": [
+            {"channel": name, "spends": [step["channels"][i]["spend"] for step in steps]}
+            for i, name in enumerate(names)
+        ],
     }
-    return Told(sentences(said), rows_told(figures, "steps", by="step"))
+    return Told(sentences(said), rows_told(figures, "steps", by="change"))
+
+
+STEPS_TOLD = 8
+"""Steps whose spends are told one by one."""
 
 
 def _arrival(answer: Answer, each: str) -> str:
@@ -467,11 +469,11 @@ def get_run(call: Call, asked: args.RunArguments) -> Told:
     return Told(sentences(text), {key: run[key] for key in keys})
 
 
-def undo(call: Call, asked: args.UndoArguments) -> Told:
-    """Back to the curves that were current before (or to a version), where the user agreed."""
+def undo(call: Call, asked: args.ChangeArguments) -> Told:
+    """Back to the curves that were current before, where the user agreed."""
     versions = call.service.versions(asked.dataset)
     current = next((v["version"] for v in versions if v["current"]), None)
-    back = asked.version or next((v["version"] for v in versions if _before(v, current)), None)
+    back = next((v["version"] for v in versions if _before(v, current)), None)
     if back is None:
         raise NotFound(f"{asked.dataset} has no older curves that were ever in use.")
     if not asked.confirm:

@@ -106,7 +106,7 @@ TOOLS = (
     Tool(
         "undo",
         "Roll back to older curves.",
-        args.UndoArguments,
+        args.ChangeArguments,
         questions.undo,
         changes=True,
         undoable=False,
