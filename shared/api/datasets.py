@@ -12,11 +12,8 @@ from shared.api.endpoints import IDEMPOTENCY_KEY, JSON
 from shared.api.faults import validated
 from shared.api.http import Call, Reply
 from shared.api.pointers import did_you_mean
-from shared.api.reading import accepted, read_optimize
-from shared.api.translate import problem_of
+from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
-from shared.plan.optimize import current_over
-from shared.problem.arms import current_of
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
@@ -112,6 +109,12 @@ def dataset_detail(service: Service, dataset: str) -> dict[str, Any]:
     curves = found.pop("curves")
     if curves is None:
         return found
+    # A listing or an upload does not pay for the planner.
+    from shared.api.reading import read_optimize
+    from shared.api.translate import problem_of
+    from shared.plan.optimize import current_over
+    from shared.problem.arms import current_of
+
     problem = problem_of(read_optimize({"dataset": dataset, "budget": 0.0}), curves)
     rows = curves.diagnostics.get("rows") or {}
     trust = curves.diagnostics.get("trust")

@@ -38,6 +38,7 @@ from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import CODE, first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
+from shared.api.unusual import unusual
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.curves.derived import counted_once
 from shared.errors import Fault
@@ -128,10 +129,12 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     warnings += [] if curves is None else list(_doubts(curves, channels))
     if curves is not None:
         warnings += _carried_in(reading, channels)
+    budget = _budget(message, channels, horizon.periods, faults)
+    warnings += unusual(message, channels, budget, horizon.periods)
     capped = _cap(message, warnings)
     problem = Problem(
         channels=channels,
-        budget=_budget(message, channels, horizon.periods, faults),
+        budget=budget,
         spend_all=message.spend_all and not capped,
         options=options,
         curves_version=None if curves is None else curves.version,

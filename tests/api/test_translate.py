@@ -196,7 +196,7 @@ def test_a_stored_set_with_other_units_says_so() -> None:
 
 def test_doubts_of_the_fit_become_warnings() -> None:
     curves = stored_curves()
-    assert problem_of(read_optimize({"dataset": "brand", "budget": 1}), curves).warnings == ()
+    assert problem_of(read_optimize({"dataset": "brand", "budget": 30}), curves).warnings == ()
     tv, search = curves.channels
     doubtful = replace(
         curves,
