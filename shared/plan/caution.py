@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 Said = tuple[str, str]
 
 THIN_EVIDENCE = 0.8
-"""Under this ``probability_better`` the evidence is called too thin to move (API.md)."""
+"""Under this ``probability_better`` the evidence is called too thin to move (docs/contract.md)."""
 
 SAME_BUDGET = 0.01
 """Plans whose totals differ by less than this share are two ways to spend the same money."""

@@ -82,7 +82,7 @@ def _scenario(problem: Problem, base: Row, scenario: Row) -> Iterator[Sentence]:
         names = [violation["name"] for violation in broken[:TOLD]]
         yield say("breaks", f"{name} breaks {', '.join(names)}.", scenario=name, names=names)
     if (regret := scenario.get("regret") or 0.0) > STILL * size and problem.goal.goal in OUTCOMES:
-        text = f"The best plan in its place would bring {outcome_of(problem, regret)} more."
+        text = f"A better plan in its place would bring {outcome_of(problem, regret)} more."
         yield say("regret", text, scenario=name, regret=regret)
 
 
@@ -162,7 +162,9 @@ def of_evaluation(problem: Problem, answer: Row) -> list[Sentence]:
         said.append(say("breaks", text, names=[v["name"] for v in answer["violations"]]))
     lost, share = answer["regret"], answer["regret_share"]
     if share is not None and share <= STILL:
-        text = "No plan within the limits is worth more."
+        text = "The best plan found within the limits is worth no more."
+        if answer["best"]["status"] == "optimal":
+            text = "No plan within the limits is worth more."
         if answer["beats_best_by"] > 0.0 and broken:
             text = "It is worth more than the best plan, by breaking limits that that plan keeps."
         said.append(say("as_good", text, beats_best_by=answer["beats_best_by"]))

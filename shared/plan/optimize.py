@@ -229,7 +229,7 @@ def rows_of(plan: Plan, optima: Floats | None = None) -> list[dict[str, Any]]:
 
 
 def certificate_of(plan: Plan) -> dict[str, Any]:
-    """The certificate's fields in API.md's names."""
+    """The certificate's fields in the names of docs/contract.md."""
     proof, search = plan.certificate, plan.search
     sign = -1.0 if plan.least else 1.0
     bound = finite(sign * proof.upper_bound)

@@ -230,7 +230,7 @@ def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float
 
 
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
-    """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
+    """The ``totals`` of an answer for ``plan`` against ``current`` (None: today's is unknown)."""
     past = 0.0 if plan.past is None else float(plan.past.sum())
     efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
     value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
