@@ -31,6 +31,8 @@ def url() -> Iterator[str]:
         history = (ROOT / "samples/brand.csv").read_text("utf-8")
         curves = Service(lambda: connections).fit(spec, history)
         datasets = Datasets(connections.blobs)
+        if datasets.find("brand") is not None:  # of another test of this process
+            datasets.delete("brand")
         datasets.add_curves("brand", curves, promote=True)
         yield f"{host.url}/mcp"
         datasets.delete("brand")

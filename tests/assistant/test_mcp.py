@@ -23,7 +23,7 @@ def test_every_way_in_leads_to_the_same_tools(way: str, through: Callable[..., A
         tools = (await client.list_tools()).tools
         answer = await client.call_tool("list_datasets", {})
         assert not answer.is_error
-        assert answer.structured_content["datasets"][0]["dataset"] == "brand"
+        assert "brand" in [row["dataset"] for row in answer.structured_content["datasets"]]
         return client.protocol_version, [tool.name for tool in tools]
 
     version, names = through(ask, way)
@@ -87,9 +87,8 @@ def test_there_is_no_other_style() -> None:
 
 def test_resources(through: Callable[..., Any]) -> None:
     async def ask(client: Any) -> None:
-        assert [str(r.uri) for r in (await client.list_resources()).resources] == [
-            "marginal://datasets/brand"
-        ]
+        there = [str(r.uri) for r in (await client.list_resources()).resources]
+        assert "marginal://datasets/brand" in there
         templates = (await client.list_resource_templates()).resource_templates
         assert len(templates) == 4
         detail = await client.read_resource("marginal://datasets/brand")
