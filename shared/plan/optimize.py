@@ -33,7 +33,15 @@ from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.one_budget.form import one_budget
 from shared.solve.solver import solve
 
-__all__ = ["answer", "certificate_of", "current_over", "levels_in_draws", "make_plan", "rows_of", "summary"]
+__all__ = [
+    "answer",
+    "certificate_of",
+    "current_over",
+    "levels_in_draws",
+    "make_plan",
+    "rows_of",
+    "summary",
+]
 
 Floats = NDArray[np.float64]
 

@@ -137,9 +137,7 @@ def _scenario(reference: Plan, base: Row, variant: Variant, allowed: Allowance) 
     return {"name": variant.name, **result}
 
 
-def _own_mix(
-    reference: Plan, problem: Problem, plan: Mapping[str, Amounts]
-) -> tuple[Row, Score]:
+def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> tuple[Row, Score]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     spend = spend_of(problem, plan)
     measure = yardstick(problem)

@@ -89,7 +89,7 @@ def test_all_faults_at_once_with_pointers(api: Client) -> None:
         "/channels/1/max_spent",
     }
     assert errors["/channels/0/max_spend"][1] == (
-        "max_spend of tv (60000) is below its min_spend (70000)."
+        "max_spend of tv (60,000) is below its min_spend (70,000)."
     )
     assert "Did you mean 'max_spend'" in errors["/channels/1/max_spent"][1]
 
