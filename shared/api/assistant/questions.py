@@ -150,6 +150,7 @@ def _short(answer: Answer) -> Iterator[Any]:
     by_code: dict[str, list[Answer]] = {}
     for sentence in answer["explanation"]:
         by_code.setdefault(sentence["code"], []).append(sentence)
+    yield from by_code.get("low_trust", ())
     yield from by_code.get("headline", ())
     yield from by_code.get("today_scaled", ())
     gone = [
@@ -438,7 +439,7 @@ def check_data(call: Call, asked: args.OfDataset) -> Told:
     said += [str(help_) for help_ in (report.get("would_help") or ())[:1]]
     figures = {
         "verdict": report.get("verdict"),
-        "trust": found["trust"],
+        "trust": (found["trust"] or {}).get("score"),
         "history": [found["first"], found["last"]],
         "verdicts": {c.channel: c.verdict for c in have.curves.channels},
         "to_settle": [f["code"] for f in found["to_settle"]],
