@@ -19,7 +19,6 @@ import numpy as np
 from benchmarks.harness import Asked, Timing, benchmark, cost, register, timing
 from benchmarks.table import OURS, Row, duration
 from shared.api.http import respond
-from shared.api.planning import optimize
 from shared.plan import optimize as planning
 from shared.solve.search import Solution
 from shared.solve.solver import solve
@@ -31,11 +30,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = "import numpy, pydantic, azure.functions"
 FIRST_ANSWER = """\
 import function_app, azure.functions as func
-from shared.api.planning import optimize
 from shared.api.http import respond
 request = func.HttpRequest("POST", "http://localhost/api/v1/optimize",
                            headers={{"content-type": "application/json"}}, body={body!r})
-assert respond(request, optimize, ("application/json",)).status_code == 200
+assert respond(request, "optimize").status_code == 200
 """
 
 
@@ -102,7 +100,7 @@ def _beyond_the_solve(request: func.HttpRequest, repeats: int) -> tuple[Timing, 
     for i in range(repeats + 2):
         with _solves_timed() as solves:
             began = time.process_time()
-            response = respond(request, optimize, ("application/json",))
+            response = respond(request, "optimize")
             whole = time.process_time() - began
         if response.status_code != 200:
             raise RuntimeError(f"the request was refused: {response.get_body()[:200]!r}")

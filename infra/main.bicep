@@ -43,6 +43,9 @@ param alwaysReadyHttpInstances int = 0
 @description('When the nightly refit is queued: NCRONTAB, six fields, UTC.')
 param refitSchedule string = '0 0 3 * * *'
 
+@description('Origins of web pages that may call the app, separated by commas; empty for none.')
+param corsOrigins string = ''
+
 @description('Days that logs stay searchable.')
 @minValue(30)
 @maxValue(730)
@@ -172,6 +175,7 @@ module function 'modules/function.bicep' = {
     httpConcurrency: httpConcurrency
     alwaysReadyHttpInstances: alwaysReadyHttpInstances
     refitSchedule: refitSchedule
+    corsOrigins: corsOrigins
     workspaceId: monitoring.outputs.workspaceId
   }
   // An app that starts before its identity may read storage fails until the next restart.

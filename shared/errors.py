@@ -32,6 +32,7 @@ __all__ = [
     "MarginalError",
     "NotFound",
     "NotSupportedYet",
+    "PreconditionFailed",
     "StorageUnavailable",
     "UnsupportedContent",
     "WriteConflict",
@@ -117,6 +118,10 @@ class NotFound(MarginalError):
 
 class WriteConflict(MarginalError):
     """The stored object changed since it was read (or exists already); nothing was written."""
+
+
+class PreconditionFailed(WriteConflict):
+    """What is stored is not what the writer said it rests on (If-Match); nothing was written."""
 
 
 class StorageUnavailable(MarginalError):

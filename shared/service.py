@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -134,9 +134,16 @@ class Service:
         parsed = parse(spec or None, history_csv.encode(), outcomes)
         return fit_history(parsed.history, parsed.spec, seed=seed, advise=advise).curve_set
 
-    def refit(self, dataset: str, *, force: bool = False) -> dict[str, Any]:
-        """Queue a refit of one dataset; its run. ``force``: though nothing changed."""
-        return self._refits.queue_refit(dataset, force=force).to_dict()
+    def refit(self, dataset: str, *, force: bool = False, key: str | None = None) -> dict[str, Any]:
+        """Queue a refit of one dataset; its run. ``force``: though nothing changed.
+
+        ``key``: a refit that was queued with it before is the answer, and none is queued again.
+        """
+        return self._refits.queue_refit(dataset, force=force, key=key).to_dict()
+
+    def runs(self, dataset: str) -> list[dict[str, Any]]:
+        """All refits of a dataset that are still known, newest first."""
+        return [run.to_dict() for run in self._datasets.runs(dataset)]
 
     def run(self, dataset: str, run: str) -> dict[str, Any]:
         """The state of a refit."""
@@ -251,20 +258,38 @@ class Service:
         """The outcomes as they were put."""
         return self._datasets.get_outcomes(dataset)
 
-    def datasets(self) -> list[dict[str, Any]]:
-        """All datasets by name, each with what it has."""
-        return [
-            {
-                "dataset": manifest.dataset,
-                "created_at": manifest.created_at,
-                "updated_at": manifest.updated_at,
-                "has_spec": manifest.inputs.spec is not None,
-                "has_history": manifest.inputs.history is not None,
-                "has_outcomes": manifest.inputs.outcomes is not None,
-                "curves_version": manifest.curves,
-            }
-            for manifest in self._datasets.list()
-        ]
+    def datasets(self, after: str = "") -> Iterator[dict[str, Any]]:
+        """All datasets by name (behind ``after``), each with what it has."""
+        return map(_has, self._datasets.manifests(after))
+
+    def dataset(self, dataset: str) -> dict[str, Any]:
+        """One dataset: what it has, its last run, its current ``curves`` (a CurveSet, or None).
+
+        Without curves its history tells channels, dates and findings, where there is one.
+        """
+        manifest = self._datasets.manifest(dataset)
+        runs = self._datasets.runs(dataset)
+        found: dict[str, Any] = {
+            **_has(manifest),
+            **dict.fromkeys(("currency", "outcome", "frequency", "first", "last", "trust")),
+            "today": None,
+            "channels": [],
+            "last_run": runs[0].to_dict() if runs else None,
+            "to_settle": [],
+            "curves": None if manifest.curves is None else self._datasets.curves(dataset),
+        }
+        history = self._stored(manifest, "history")
+        if found["curves"] is None and history is not None:
+            told = _checked(
+                self._spec(manifest), history, self._stored(manifest, "outcomes")
+            ).to_dict()
+            spend = (told.get("read") or {}).get("spend") or {}
+            found |= {key: told.get(key) for key in ("frequency", "first", "last")}
+            found["channels"] = [
+                {"channel": name, "current_spend": None, "campaigns": []} for name in spend
+            ]
+            found["to_settle"] = [f for f in told["findings"] if f.get("settled_by")]
+        return found
 
     def delete_dataset(self, dataset: str) -> None:
         """Delete a dataset's history, curves and runs."""
@@ -280,9 +305,12 @@ class Service:
         """All stored versions, newest first."""
         return [entry.to_dict() for entry in self._datasets.versions(dataset)]
 
-    def promote(self, dataset: str, version: str) -> dict[str, Any]:
-        """Make a stored version the current one (a roll-back, or overruling the gate)."""
-        manifest = self._datasets.promote(dataset, version)
+    def promote(self, dataset: str, version: str, *, key: str | None = None) -> dict[str, Any]:
+        """Make a stored version the current one (a roll-back, or overruling the gate).
+
+        ``key``: where that was done with it before, nothing is done again.
+        """
+        manifest = self._datasets.promote(dataset, version, key)
         return {"dataset": dataset, "curves_version": manifest.curves}
 
     def import_curves(self, asked: Mapping[str, Any]) -> CurveSet:
@@ -305,6 +333,14 @@ class Service:
             "draws": curves.diagnostics["imported"]["draws"],
             "notes": curves.diagnostics["imported"]["notes"],
         }
+
+    def keep_plan(self, dataset: str, name: str, told: Mapping[str, Any]) -> str:
+        """Keep a question with its answer for 30 days, under the id that is answered."""
+        return self._datasets.keep_plan(dataset, name, told)
+
+    def plan(self, dataset: str, plan: str) -> dict[str, Any] | None:
+        """A plan that is kept; None where there is none."""
+        return self._datasets.plan(dataset, plan)
 
     # -- reports ------------------------------------------------------------------------------
 
@@ -398,6 +434,19 @@ def _fit(
         advise=advise,
         challengers=True,
     )
+
+
+def _has(manifest: Manifest) -> dict[str, Any]:
+    """A dataset's line in the list of all."""
+    return {
+        "dataset": manifest.dataset,
+        "created_at": manifest.created_at,
+        "updated_at": manifest.updated_at,
+        "has_spec": manifest.inputs.spec is not None,
+        "has_history": manifest.inputs.history is not None,
+        "has_outcomes": manifest.inputs.outcomes is not None,
+        "curves_version": manifest.curves,
+    }
 
 
 def _checked(

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "errors": 0,
     "work": 0,
+    "figures": 0,
     "highs": 1,
     "curves": 1,
     "problem": 2,

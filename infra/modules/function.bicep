@@ -15,6 +15,7 @@ param maximumInstanceCount int
 param httpConcurrency int
 param alwaysReadyHttpInstances int
 param refitSchedule string
+param corsOrigins string
 param workspaceId string
 
 // "http" is the scale group of all HTTP functions; the timer and the queues scale apart.
@@ -125,6 +126,11 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         {
           name: 'REFIT_SCHEDULE'
           value: refitSchedule
+        }
+        {
+          // Pages that may read answers; the app answers their browsers itself.
+          name: 'CORS_ORIGINS'
+          value: corsOrigins
         }
       ]
     }

@@ -11,6 +11,7 @@ __all__ = [
     "Caution",
     "CertificateAnswer",
     "ChannelSpendAnswer",
+    "CurrentDays",
     "EvaluateAnswer",
     "Interval",
     "OptimizeAnswer",
@@ -306,6 +307,7 @@ class EvaluateAnswer(Answer):
         description="What the plan gains by breaking limits that the best plan keeps."
     )
     best_move: BestMove | None = Field(description="Null where no single move helps.")
+    explanation: list[Sentence]
     warnings: list[Caution]
     curves_version: str | None
     request_id: str
@@ -325,6 +327,10 @@ class Difference(Answer):
     spend: float
     outcome: float
     outcome_share: float | None
+    outcome_interval: Interval | None
+    probability_better: float | None = Field(
+        description="Share of draws in which the scenario brings more than the base."
+    )
     channels: list[ChannelDifference]
 
 
@@ -399,6 +405,7 @@ class ScenariosAnswer(Answer):
     scenarios: list[ScenarioAnswer]
     sweep: list[SweepAnswer]
     frontier: FrontierAnswer | None
+    explanation: list[Sentence]
     warnings: list[Caution]
     curves_version: str | None
     request_id: str
@@ -554,6 +561,7 @@ class SensitivityAnswer(Answer):
     bands: list[CurveBand]
     information: InformationAnswer | None
     cautious: CautiousAnswer | None
+    explanation: list[Sentence]
     warnings: list[Caution]
     curves_version: str | None
     request_id: str

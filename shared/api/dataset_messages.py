@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from shared.api.answers import Answer, Interval
+from shared.api.answers import Answer, CurrentDays, Interval
 from shared.api.curve_messages import WHOLE, Message, Money, Name, Positive
 from shared.history.spec import Spec
 
 __all__ = [
+    "Anything",
     "CurveSetAnswer",
+    "DatasetDetail",
     "DatasetsAnswer",
     "FitRequest",
     "HealthAnswer",
@@ -22,14 +24,22 @@ __all__ = [
     "ImportedAnswer",
     "PromotedAnswer",
     "RunAnswer",
+    "RunsAnswer",
     "StoreCurvesRequest",
     "StoredAnswer",
     "VersionsAnswer",
 ]
 
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Csv = Annotated[str, Field(min_length=1)]
 Document = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": {}})]
 Count = Annotated[int, Field(ge=1, le=100_000), WHOLE]
+
+
+class Anything(BaseModel):
+    """A document of its own."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class FitRequest(Message):
@@ -80,7 +90,7 @@ class CurveSetAnswer(Answer):
 
     dataset: str
     version: str
-    created_at: str
+    created_at: Time
     spec: dict[str, Any]
     frequency: str
     currency: str | None
@@ -91,17 +101,23 @@ class CurveSetAnswer(Answer):
     diagnostics: dict[str, Any]
 
 
+class Page(Answer):
+    """Part of a list."""
+
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
+
+
 class VersionAnswer(Answer):
     """One stored version of the curves."""
 
     version: str
-    created_at: str
+    created_at: Time
     run: str
     current: bool
     promoted: bool
 
 
-class VersionsAnswer(Answer):
+class VersionsAnswer(Page):
     """All stored versions, newest first."""
 
     versions: list[VersionAnswer]
@@ -120,9 +136,9 @@ class RunAnswer(Answer):
     dataset: str
     run: str
     state: Literal["queued", "running", "promoted", "kept_previous", "failed"]
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
     attempt: int
     progress: Progress
     reasons: list[str]
@@ -131,6 +147,12 @@ class RunAnswer(Answer):
     unchanged: bool = Field(
         False, description="Nothing had changed since the last fit, so none was made."
     )
+
+
+class RunsAnswer(Page):
+    """All refits that are still known, newest first."""
+
+    runs: list[RunAnswer]
 
 
 class FindingAnswer(Answer):
@@ -184,18 +206,46 @@ class DatasetAnswer(Answer):
     """One stored dataset, and what it has."""
 
     dataset: str
-    created_at: str
-    updated_at: str
+    created_at: Time
+    updated_at: Time
     has_spec: bool
     has_history: bool
     has_outcomes: bool
     curves_version: str | None
 
 
-class DatasetsAnswer(Answer):
+class DatasetsAnswer(Page):
     """All stored datasets."""
 
     datasets: list[DatasetAnswer]
+
+
+class DatasetArm(Answer):
+    """A channel or campaign of a dataset; today's spend is known once there are curves."""
+
+    channel: str
+    current_spend: float | None
+
+
+class DatasetChannel(DatasetArm):
+    """A channel of a dataset, with its campaigns."""
+
+    campaigns: list[DatasetArm]
+
+
+class DatasetDetail(DatasetAnswer):
+    """One dataset as its current curves (without any, its history) tell of it."""
+
+    currency: str | None
+    outcome: str | None
+    frequency: str | None
+    first: str | None = Field(description="First day of the history.")
+    last: str | None = Field(description="First day of its last period.")
+    trust: Any = Field(description="How far the fit is to be trusted, where that is told.")
+    today: CurrentDays | None = Field(description="The days whose mean is today's spend.")
+    channels: list[DatasetChannel]
+    last_run: RunAnswer | None
+    to_settle: list[FindingAnswer] = Field(description="What only a person can judge.")
 
 
 class PromotedAnswer(Answer):

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Any
 
 from shared.api.dataset_messages import ImportRequest, StoreCurvesRequest
+from shared.api.endpoints import IDEMPOTENCY_KEY, JSON
 from shared.api.faults import validated
-from shared.api.http import JSON, Call, Reply
+from shared.api.http import Call, Reply
+from shared.api.pointers import did_you_mean
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
-    from shared.service import Table
+    from shared.service import Service, Table
     from shared.store.records import Document
 
 
 __all__ = [
+    "dataset_detail",
     "delete_dataset",
     "get_curve_version",
     "get_curves",
+    "get_dataset",
     "get_history",
     "get_outcomes",
     "get_run",
@@ -29,7 +35,7 @@ __all__ = [
     "import_curves",
     "list_curve_versions",
     "list_datasets",
-    "openapi",
+    "list_runs",
     "patch_history",
     "promote_curves",
     "put_history",
@@ -37,7 +43,6 @@ __all__ = [
     "put_spec",
     "refit",
     "store_curves",
-    "tools",
 ]
 
 
@@ -89,7 +94,56 @@ def get_outcomes(call: Call) -> Reply:
 
 def list_datasets(call: Call) -> Reply:
     """``GET /datasets``"""
-    return Reply({"datasets": call.service.datasets()})
+    found = call.service.datasets(call.query.get("cursor", ""))
+    return _page(call, "datasets", found, lambda entry: entry["dataset"])
+
+
+def get_dataset(call: Call) -> Reply:
+    """``GET /datasets/{dataset}``"""
+    return Reply(dataset_detail(call.service, _dataset(call)))
+
+
+def dataset_detail(service: Service, dataset: str) -> dict[str, Any]:
+    """What a dataset has, by its current curves where it has them, else by its history."""
+    found = service.dataset(dataset)
+    curves = found.pop("curves")
+    if curves is None:
+        return found
+    # A listing or an upload does not pay for the planner.
+    from shared.api.reading import read_optimize
+    from shared.api.translate import problem_of
+    from shared.plan.optimize import current_over
+    from shared.problem.arms import current_of
+
+    problem = problem_of(read_optimize({"dataset": dataset, "budget": 0.0}), curves)
+    rows = curves.diagnostics.get("rows") or {}
+    trust = curves.diagnostics.get("trust")
+    return {
+        **found,
+        "currency": curves.currency,
+        "outcome": curves.outcome,
+        "frequency": curves.frequency,
+        "first": rows.get("first"),
+        "last": rows.get("last"),
+        "trust": trust,
+        "today": current_over(problem),
+        "channels": [
+            {
+                "channel": channel.name,
+                "current_spend": current_of(channel),
+                "campaigns": [
+                    {"channel": below.name, "current_spend": current_of(below)}
+                    for below in channel.campaigns
+                ],
+            }
+            for channel in problem.channels
+        ],
+        "to_settle": [
+            {"data": {}, **warning}
+            for warning in curves.diagnostics.get("warnings") or ()
+            if warning.get("settled_by")
+        ],
+    }
 
 
 def delete_dataset(call: Call) -> Reply:
@@ -100,9 +154,16 @@ def delete_dataset(call: Call) -> Reply:
 
 def refit(call: Call) -> Reply:
     """``POST /datasets/{dataset}/refit``; ``?force=true`` fits though nothing changed."""
-    run = call.service.refit(_dataset(call), force=_flag(call, "force"))
+    dataset, force, key = _dataset(call), call.flag("force"), _idempotency_key(call)
+    run = call.service.refit(dataset, force=force, key=key)
     location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
-    return Reply(run, status=202, headers={"Location": location})
+    return Reply(run, status=202, headers={"Location": location, "Retry-After": "5"})
+
+
+def list_runs(call: Call) -> Reply:
+    """``GET /datasets/{dataset}/runs``"""
+    runs = call.service.runs(_dataset(call))
+    return _page(call, "runs", runs, lambda run: run["run"])
 
 
 def get_run(call: Call) -> Reply:
@@ -125,30 +186,17 @@ def get_curve_version(call: Call) -> Reply:
 
 def list_curve_versions(call: Call) -> Reply:
     """``GET /datasets/{dataset}/curves/versions``"""
-    return Reply({"versions": call.service.versions(_dataset(call))})
+    versions = call.service.versions(_dataset(call))
+    return _page(call, "versions", versions, lambda entry: entry["version"])
 
 
 def promote_curves(call: Call) -> Reply:
     """``POST /datasets/{dataset}/curves/{version}/promote``"""
-    return Reply(call.service.promote(_dataset(call), _version(call)))
+    key = _idempotency_key(call)
+    return Reply(call.service.promote(_dataset(call), _version(call), key=key))
 
 
 # -- the service itself -----------------------------------------------------------------------
-
-
-def openapi(call: Call) -> Reply:
-    """``GET /openapi.json``"""
-    from shared.api.contract import openapi_document
-
-    base = call.base_url + call.path.removesuffix("/").removesuffix("/openapi.json")
-    return Reply(openapi_document(base))
-
-
-def tools(call: Call) -> Reply:
-    """``GET /tools.json``"""
-    from shared.api.tools import tool_document
-
-    return Reply(tool_document(call.query.get("style", "chat")))
 
 
 def health(call: Call) -> Reply:
@@ -164,11 +212,32 @@ def _dataset(call: Call) -> str:
     return check_dataset_name(call.route["dataset"])
 
 
-def _flag(call: Call, name: str) -> bool:
-    given = call.query.get(name, "false").lower()
-    if given not in ("true", "false"):
-        raise InvalidInput.at(f"/{name}", "unknown_value", f"{name} is true or false.")
-    return given == "true"
+def _page(
+    call: Call, name: str, entries: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], str]
+) -> Reply:
+    """The entries from the cursor on, as many as asked for; the cursor is the last one's key.
+
+    Names come in order, so that one deleted meanwhile does no harm; what comes newest first is
+    never deleted alone.
+    """
+    given, cursor = call.query.get("limit"), call.query.get("cursor")
+    if given is not None and not (re.fullmatch("[0-9]{1,4}", given) and 1 <= int(given) <= 1000):
+        raise InvalidInput.at("/limit", "out_of_range", "limit is a whole number from 1 to 1000.")
+    limit = None if given is None else int(given)
+    if cursor is not None and name != "datasets":
+        entries = islice(dropwhile(lambda entry: key(entry) != cursor, entries), 1, None)
+    found = list(islice(entries, None if limit is None else limit + 1))
+    more = limit is not None and len(found) > limit
+    kept = found[:limit]
+    return Reply({name: kept, "next_cursor": key(kept[-1]) if more else None})
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key = call.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,200}", key):
+        text = f"{IDEMPOTENCY_KEY} is 1 to 200 visible ASCII characters."
+        raise InvalidInput.at("", "invalid_idempotency_key", text)
+    return key
 
 
 def _version(call: Call) -> str:
@@ -179,13 +248,20 @@ def _version(call: Call) -> str:
 
 
 def _curve_set(call: Call, version: str) -> Reply:
+    with_draws, wanted = call.flag("draws", usual=True), call.query.get("fields")
     curves = call.service.curves(_dataset(call), version)
-    etag = f'"{curves.version}"'
-    known = call.headers.get("if-none-match", "")
-    # A version never changes, so a weak tag is as good as a strong one.
-    if known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
-        return Reply(None, status=304, headers={"ETag": etag})
-    return Reply(curves.to_dict(), headers={"ETag": etag})
+    body = curves.to_dict()
+    if not with_draws:
+        for channel in body["channels"]:
+            channel["response"].pop("draws", None)
+    if wanted is not None:
+        fields = [field.strip() for field in wanted.split(",")]
+        for field in fields:
+            if field not in body:
+                text = f"{field[:60]!r} is no field of a curve set.{did_you_mean(field, body)}"
+                raise InvalidInput.at("/fields", "unknown_field", text)
+        body = {field: body[field] for field in body if field in fields}
+    return Reply(body, headers={"ETag": f'"{curves.version}"'})
 
 
 def _table(call: Call) -> tuple[Table, str]:

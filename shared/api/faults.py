@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.errors import Fault
+from shared.figures import number
 
 __all__ = ["faults_of", "validated"]
 
@@ -106,7 +107,14 @@ def _article(family: str) -> str:
     return f"{'an' if family[:1] in 'aeiou' else 'a'} {_short(family)}"
 
 
+MOST_FRACTION = 10.0
+"""Fields with such a limit, or a lower one, are shares."""
+
+
 def _short(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        whole = abs(value) >= 1000.0 and value == int(value)
+        return f"{value:,.0f}" if whole else repr(value).removesuffix(".0")
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -145,8 +153,11 @@ Phrase = Callable[[ErrorDetails], str]
 def _limit(words: str, key: str) -> Phrase:
     def phrase(details: ErrorDetails) -> str:
         limit, given = details["ctx"][key], details["input"]
-        told = str(limit) if isinstance(limit, int) else f"{limit:g}"
-        return f"must be {words} {told}; it is {_short(given)}"
+        text = f"must be {words} {_short(limit)}; it is {_short(given)}"
+        # Who writes per cent is told how a share is written.
+        if key in ("lt", "le") and limit <= MOST_FRACTION and limit < given <= 100.0:
+            text += f" (a fraction: {number(given / 100.0)} for {number(given)} %)"
+        return text
 
     return phrase
 

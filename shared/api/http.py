@@ -2,18 +2,14 @@
 
 The table from exception to status is here and nowhere else. What is unexpected is logged with the
 request's id and answered as 500 without a word of its inside.
-
-A request's JSON is read strictly: no duplicate keys, no NaN, bounded depth and text.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -24,7 +20,9 @@ from uuid import uuid4
 import azure.functions as func
 
 from shared import work
-from shared.api.pointers import MAX_FAULTS, pointer_to
+from shared.api.endpoints import BY_NAME, JSON, Endpoint, methods_at, resolved
+from shared.api.json_body import dump_json, parse_json
+from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.errors import (
     Fault,
     Infeasible,
@@ -34,6 +32,7 @@ from shared.errors import (
     MarginalError,
     NotFound,
     NotSupportedYet,
+    PreconditionFailed,
     StorageUnavailable,
     UnsupportedContent,
     WriteConflict,
@@ -43,27 +42,8 @@ if TYPE_CHECKING:
     from shared.service import Service
 
 
-__all__ = [
-    "JSON",
-    "MAX_DEPTH",
-    "MAX_TEXT",
-    "TABLES",
-    "Call",
-    "Reply",
-    "dump_json",
-    "parse_json",
-    "respond",
-    "service",
-]
+__all__ = ["PROBLEM", "Call", "Reply", "answered", "nothing_there", "respond", "service"]
 
-JSON = "application/json"
-TABLES = (
-    *("text/csv", JSON, "text/plain", "text/tab-separated-values", "application/csv"),
-    *("application/vnd.ms-excel", "application/x-ndjson", "application/gzip"),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    *("application/vnd.apache.parquet", "application/octet-stream"),
-)
-"""What browsers, spreadsheets and programs send tables as: what one is, its content decides."""
 PROBLEM = "application/problem+json"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -81,32 +61,13 @@ _PROBLEMS: tuple[tuple[type[MarginalError], int, str, str], ...] = (
     (InputTooLarge, 413, "too_large", "The request is too large"),
     (UnsupportedContent, 415, "unsupported_content", "Unsupported content type"),
     (NotFound, 404, "not_found", "Not found"),
+    (PreconditionFailed, 412, "precondition_failed", "Not what If-Match names"),
     (WriteConflict, 409, "write_conflict", "Somebody else wrote first"),
     (StorageUnavailable, 503, "storage_unavailable", "Storage does not answer"),
 )
 
 _MAX_BYTES = 5_000_000
 """Largest request body."""
-
-MAX_DEPTH = 32
-"""Deepest nesting of objects and lists; the contract itself needs eight."""
-
-MAX_TEXT = 10_000
-"""Longest text, but for a history that travels inside JSON."""
-
-CSV_FIELDS = frozenset(
-    {
-        "history_csv",
-        "outcomes_csv",
-        "spend_csv",
-        "table_csv",
-        "posterior_csv",
-        "summary_csv",
-        "response_curves_csv",
-        "hyperparameters_csv",
-        "aggregated_csv",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +87,13 @@ class Call:
     content_type: str
     json: Any = None
 
+    def flag(self, name: str, usual: bool = False) -> bool:
+        """A query parameter that is true or false."""
+        given = self.query.get(name, "true" if usual else "false").lower()
+        if given not in ("true", "false"):
+            raise InvalidInput.at(f"/{name}", "unknown_value", f"{name} is true or false.")
+        return given == "true"
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -141,7 +109,7 @@ class Reply:
     content_type: str = JSON
 
 
-Endpoint = Callable[[Call], Reply]
+Handler = Callable[[Call], Reply]
 
 
 @cache
@@ -167,27 +135,121 @@ def _minutes(setting: str) -> timedelta:
 _CLOCK_S = 210.0  # real seconds for searches: a caller's connection is held no longer than 230
 
 
-def respond(
-    req: func.HttpRequest, endpoint: Endpoint, reads: tuple[str, ...] = ()
-) -> func.HttpResponse:
-    """Answer ``req`` by ``endpoint``.
+_KEYS = frozenset({"code", "clientId"})
+"""Query parameters of the platform: a function key may come in the address."""
 
-    Parameters
-    ----------
-    reads
-        Content types that the endpoint reads; none means that a body is ignored.
-    """
+_WORTH_PACKING = 1400
+"""Bytes of an answer below which packing saves no packet."""
+
+
+def respond(req: func.HttpRequest, name: str) -> func.HttpResponse:
+    """Answer ``req`` by the endpoint of that name."""
+    return answered(req, BY_NAME[name])
+
+
+def answered(req: func.HttpRequest, endpoint: Endpoint) -> func.HttpResponse:
+    """Answer ``req`` by ``endpoint``, or say in problem+json why not."""
     request_id = _request_id(req)
     try:
+        _check_query(req.params, endpoint)
+        handler: Handler = resolved(endpoint.handler)
         with work.limited(_CLOCK_S):
-            reply = endpoint(_call(req, reads))
-        return _response(reply, request_id)
+            reply = handler(_call(req, endpoint.reads))
+        response = _response(_unless_known(req, reply), request_id)
     except MarginalError as error:
-        return _problem(error, request_id)
+        response = _problem(error, request_id)
     except Exception:
         _log.exception("unexpected error; request %s", request_id)
         detail = "Something went wrong on our side; the request id helps to find it."
-        return _problem_response(500, "internal", "Internal error", detail, {}, request_id)
+        response = _problem_response(500, "internal", "Internal error", detail, {}, request_id)
+    return _for(req, response)
+
+
+def nothing_there(req: func.HttpRequest) -> func.HttpResponse:
+    """Whatever no endpoint answers: 404, 405 with Allow, or what a browser asks beforehand."""
+    request_id = _request_id(req)
+    allowed = methods_at(req.route_params.get("path") or "")
+    allow = {"Allow": ", ".join((*allowed, "OPTIONS"))} if allowed else {}
+    if allowed and req.method == "OPTIONS":
+        asked = req.headers.get("access-control-request-headers", "")
+        early = {"Access-Control-Allow-Methods": allow["Allow"], "Access-Control-Max-Age": "3600"}
+        early |= {"Access-Control-Allow-Headers": asked} if _HEADER_NAMES.fullmatch(asked) else {}
+        headers = {**allow, **(early if _origin(req) else {}), "x-request-id": request_id}
+        return _for(req, func.HttpResponse(status_code=204, headers=headers))
+    if allowed:
+        detail = f"This path answers {' and '.join(allowed)}."
+        problem = (405, "method_not_allowed", "Method not allowed", detail)
+    else:
+        problem = (404, "not_found", "Not found", "There is no such path; openapi.json has all.")
+    return _for(req, _problem_response(*problem, {}, request_id, allow))
+
+
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9-]+(, *[A-Za-z0-9-]+){0,30}")
+
+
+def _check_query(query: Mapping[str, str], endpoint: Endpoint) -> None:
+    faults = []
+    for name in query:
+        if name not in endpoint.query and name not in _KEYS:
+            text = f"{name[:60]!r} is no query parameter here.{did_you_mean(name, endpoint.query)}"
+            faults.append(Fault(pointer_to(name[:60]), "unknown_parameter", text))
+    if faults:
+        raise InvalidInput(faults)
+
+
+def _unless_known(req: func.HttpRequest, reply: Reply) -> Reply:
+    """304 where the caller has what the ETag names."""
+    etag = reply.headers.get("ETag")
+    known = req.headers.get("if-none-match", "")
+    if req.method not in ("GET", "HEAD") or etag is None or not known:
+        return reply
+    # What a tag names never changes here, so a weak one is as good as a strong one.
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return Reply(None, status=304, headers={"ETag": etag}) if tags & {"*", etag} else reply
+
+
+def _origin(req: func.HttpRequest) -> str:
+    """The origin that a browser's page may read answers from, by the setting; "" for none."""
+    allowed = {part.strip() for part in os.environ.get("CORS_ORIGINS", "").split(",")} - {""}
+    origin: str = req.headers.get("origin", "")
+    return "*" if "*" in allowed else origin if origin in allowed else ""
+
+
+def _for(req: func.HttpRequest, response: func.HttpResponse) -> func.HttpResponse:
+    """The answer as this caller can take it: packed, without a body, for a page elsewhere."""
+    body = response.get_body()
+    if len(body) >= _WORTH_PACKING and _takes_gzip(req.headers.get("accept-encoding", "")):
+        import gzip
+
+        body = gzip.compress(body, 5, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+    vary = ["Accept-Encoding"] if len(response.get_body()) >= _WORTH_PACKING else []
+    if os.environ.get("CORS_ORIGINS"):
+        vary.append("Origin")
+        if origin := _origin(req):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = (
+                "ETag, Location, Retry-After, x-request-id"
+            )
+    if vary:
+        response.headers["Vary"] = ", ".join(vary)
+    content = b"" if req.method == "HEAD" else body
+    return func.HttpResponse(
+        body=content,
+        status_code=response.status_code,
+        headers=dict(response.headers),
+        mimetype=response.mimetype,
+        charset=response.charset,
+    )
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header takes gzip (with a weight above 0)."""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.strip().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def _request_id(req: func.HttpRequest) -> str:
@@ -197,7 +259,11 @@ def _request_id(req: func.HttpRequest) -> str:
 
 
 def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
-    url = urlsplit(req.url)
+    try:
+        url = urlsplit(req.url)
+    except ValueError:
+        text = "The Host header names no host."
+        raise MalformedInput.at("", "malformed", text) from None
     content_type, body = "", b""
     if reads:
         content_type = _content_type(req, reads)
@@ -326,132 +392,3 @@ def _problem_response(
         mimetype=PROBLEM,
         charset="utf-8",
     )
-
-
-class _DuplicateKeyError(ValueError):
-    pass
-
-
-def parse_json(body: bytes) -> Any:
-    """The value that ``body`` writes down.
-
-    Raises
-    ------
-    MalformedInput
-        Empty, not UTF-8, not JSON, a key given twice, or NaN and Infinity, which are not JSON.
-    InvalidInput
-        A number beyond the range of floating point.
-    InputTooLarge
-        Nested too deep, or a text too long.
-    """
-    if not body.strip():
-        raise MalformedInput.at("", "malformed", "The request has no body; it must be JSON.")
-    not_json: list[str] = []
-
-    def constant(token: str) -> float:
-        not_json.append(token)
-        return math.nan
-
-    try:
-        value = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=constant
-        )
-    except UnicodeDecodeError as error:
-        raise MalformedInput.at(
-            "", "malformed", f"The body is not UTF-8: byte {error.start + 1} cannot be read."
-        ) from None
-    except json.JSONDecodeError as error:
-        raise MalformedInput.at(
-            "",
-            "malformed",
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-        ) from None
-    except _DuplicateKeyError as error:
-        raise MalformedInput.at("", "duplicate_key", str(error)) from None
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError:  # a whole number of thousands of digits
-        raise MalformedInput.at(
-            "", "malformed", "The body holds a number of too many digits."
-        ) from None
-    faults = list(_check(value, "NaN and Infinity" if not_json else ""))
-    if faults:
-        faults.reverse()  # the walk goes from the end
-        raise MalformedInput(faults) if not_json else InvalidInput(faults)
-    return value
-
-
-def dump_json(value: Any) -> bytes:
-    """Canonical bytes: keys in the order given, no spaces, never NaN.
-
-    >>> dump_json({"spend": 1.5, "name": "é"}).decode()
-    '{"spend":1.5,"name":"é"}'
-    """
-    return json.dumps(
-        value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
-    ).encode()
-
-
-def _plain(value: Any) -> Any:
-    """numpy's scalars and arrays as Python's own."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _DuplicateKeyError(f"The key {key[:60]!r} is given twice in one object.")
-            seen.add(key)
-    return found
-
-
-def _too_deep() -> InputTooLarge:
-    return InputTooLarge(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
-
-
-def _check(root: Any, not_json: str) -> Iterator[Fault]:
-    """Bounds that the parser does not know; iterative, so that depth cannot hurt."""
-    stack: list[tuple[Any, tuple[str | int, ...]]] = [(root, ())]
-    while stack:
-        value, path = stack.pop()
-        if isinstance(value, dict):
-            children: Any = value.items()
-        elif isinstance(value, list):
-            children = enumerate(value)
-        else:
-            if isinstance(value, str):
-                _check_text(value, path)
-            elif isinstance(value, float) and not math.isfinite(value):
-                yield _not_finite(path, not_json)
-            elif isinstance(value, int) and value.bit_length() > 1000:
-                yield _not_finite(path, "")
-            continue
-        if len(path) >= MAX_DEPTH:
-            raise _too_deep()
-        for key, child in children:
-            # Numbers are most of a large body: they are looked at here, without a stack entry.
-            if type(child) is float and math.isfinite(child):
-                continue
-            if isinstance(key, str):
-                _check_text(key, path)
-            stack.append((child, (*path, key)))
-
-
-def _check_text(text: str, path: tuple[str | int, ...]) -> None:
-    if len(text) > MAX_TEXT and not (path and path[-1] in CSV_FIELDS):
-        raise InputTooLarge(f"A text at {pointer_to(*path)[:200] or '/'} is over {MAX_TEXT} long.")
-    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise MalformedInput.at(
-            pointer_to(*path), "malformed", "The body holds half a surrogate pair: no valid text."
-        )
-
-
-def _not_finite(path: tuple[str | int, ...], not_json: str) -> Fault:
-    reason = f"{not_json} are not JSON" if not_json else "the number is too large"
-    field = path[-1] if path and isinstance(path[-1], str) else "Each number"
-    return Fault(pointer_to(*path), "not_finite", f"{field} must be a finite number: {reason}.")

@@ -18,6 +18,7 @@ from shared.api.messages import (
 from shared.api.pointers import pointer_to
 from shared.curves.curveset import QUARTER, CurveSet
 from shared.errors import Fault
+from shared.figures import number as figure
 from shared.problem.model import PeriodLimits as Limits
 from shared.problem.model import Window
 
@@ -299,7 +300,7 @@ def _entry_faults(
         yield ("spend",), "conflict", said
     least, most = entry.min_spend, entry.max_spend
     if least is not None and most is not None and least > most:
-        said = f"max_spend of {name} ({most:g}) is below its min_spend ({least:g})."
+        said = f"max_spend of {name} ({figure(most)}) is below its min_spend ({figure(least)})."
         yield ("max_spend",), "contradiction", said
     if given and calendar.periods > 1 and calendar.mode not in ("time_varying", "sequential"):
         said = (
@@ -311,7 +312,10 @@ def _entry_faults(
     if lot and entry.spend is not None:
         off = abs(entry.spend / lot - round(entry.spend / lot)) * lot
         if off > 1e-6 * max(lot, entry.spend):
-            said = f"spend of {name} ({entry.spend:g}) is no multiple of its increment ({lot:g})."
+            said = (
+                f"spend of {name} ({figure(entry.spend)}) is no multiple of its "
+                f"increment ({figure(lot)})."
+            )
             yield ("spend",), "contradiction", said
 
 
@@ -338,7 +342,10 @@ def budget_windows(message: OptimizeRequest, calendar: Calendar) -> tuple[Window
         path = ("budget_windows", i)
         span = calendar.span(window, path)
         if window.min is not None and window.min > window.budget:
-            said = f"min ({window.min:g}) is above the window's budget ({window.budget:g})."
+            said = (
+                f"min ({figure(window.min)}) is above the window's budget "
+                f"({figure(window.budget)})."
+            )
             calendar.faults.append(Fault(pointer_to(*path, "min"), "contradiction", said))
         if span is not None:
             out.append(Window(*span, window.budget, window.min))

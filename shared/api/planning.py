@@ -20,7 +20,6 @@ from shared.api.dataset_messages import FitRequest
 from shared.api.faults import validated
 from shared.api.http import Call, Reply
 from shared.api.messages import (
-    MAX_CHANNELS,
     MAX_COMPARED,
     Campaign,
     CampaignSpend,
@@ -32,10 +31,18 @@ from shared.api.messages import (
 )
 from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
-from shared.api.reading import accepted, first, read_evaluate, read_optimize, refuse, under
-from shared.api.semantics import optimize_faults, plan_faults
+from shared.api.reading import (
+    CODE,
+    accepted,
+    first,
+    read,
+    read_evaluate,
+    read_optimize,
+    refuse,
+    under,
+)
+from shared.api.semantics import plan_faults
 from shared.api.translate import problem_of
-from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
 from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound, NotSupportedYet
 from shared.plan.scenarios import Variant
 from shared.plan.yardstick import Amounts
@@ -45,11 +52,6 @@ from shared.store.keys import check_dataset_name, is_curves_version
 
 if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
-    from shared.problem.model import Problem
-
-if TYPE_CHECKING:
-    from shared.curves.curveset import CurveSet
-    from shared.problem.model import Problem
 
 
 __all__ = [
@@ -70,85 +72,63 @@ T = TypeVar("T")
 
 def optimize(call: Call) -> Reply:
     """``POST /optimize``"""
-    _limit_channels(call.json)
     message = read_optimize(call.json)
     problem = problem_of(message, _curves(call, message))
     moves = message.include is None or "spend_interval" in message.include
-    return _stamped(
-        _asked_of(
-            "", message, problem, lambda: call.service.optimize(problem, spend_interval=moves)
-        )
+    return _answered(
+        "", message, problem, lambda: call.service.optimize(problem, spend_interval=moves)
     )
 
 
 def evaluate(call: Call) -> Reply:
     """``POST /evaluate``"""
-    _limit_channels(_part(call.json, "problem"))
     message = read_evaluate(call.json)
-    problem = _at("/problem", lambda: _added_up(message.problem, _curves(call, message.problem)))
+    problem = _posed(call, "/problem", message.problem)
     plan = plan_of(message.plan, problem)
-    answer = _asked_of(
+    return _answered(
         "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
     )
-    return _stamped(answer)
 
 
 def scenarios(call: Call) -> Reply:
     """``POST /scenarios``"""
-    raw_base = _part(call.json, "base")
-    _limit_channels(raw_base)
-    message, faults = validated(ScenariosRequest, call.json)
-    faults += under("/base", first(optimize_faults(raw_base)))
-    if message is not None:
-        faults += under("/base", unbuilt_in_request(message.base))
-        faults += _scenario_name_faults(message)
-        faults += _sweep_faults(message)
-        for i, scenario in enumerate(message.scenarios or ()):
-            rows = _part(call.json, "scenarios")[i].get("plan")
-            faults += plan_faults(rows, "scenarios", i, "plan")
-            faults += under(f"/scenarios/{i}/plan", unbuilt_in_plan(scenario.plan or []))
-    message = accepted(message, faults)
-    base = _at("/base", lambda: _added_up(message.base, _curves(call, message.base)))
+    message = read(ScenariosRequest, call.json, problem="base", more=_scenario_faults)
+    raw_base = call.json["base"]
+    base = _posed(call, "/base", message.base)
     _limit_scenarios(base, len(message.scenarios or ()))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
     asked = message.frontier
     wanted = None if asked is None else (asked.between, asked.points)
     try:
-        return _stamped(call.service.scenarios(base, variants, budgets, wanted))
+        answer = call.service.scenarios(base, variants, budgets, wanted)
     except InvalidInput as error:
         told = [_told(fault, message, base, variants, raw_base) for fault in error.faults]
         raise type(error)(told) from None
+    return Reply(answer, stamped=True)
 
 
 def sensitivity(call: Call) -> Reply:
     """``POST /sensitivity``"""
-    raw = _part(call.json, "base")
-    _limit_channels(raw)
-    message, faults = validated(SensitivityRequest, call.json)
-    faults += under("/base", first(optimize_faults(raw)))
-    if message is not None:
-        faults += under("/base", unbuilt_in_request(message.base))
-    base = accepted(message, faults).base
-    problem = _at("/base", lambda: _added_up(base, _curves(call, base)))
-    return _stamped(_asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
+    base = read(SensitivityRequest, call.json, problem="base").base
+    problem = _posed(call, "/base", base)
+    return _answered("/base", base, problem, lambda: call.service.sensitivity(problem))
 
 
 def campaigns(call: Call) -> Reply:
     """``POST /campaigns``"""
-    raw = _part(call.json, "base")
-    _limit_channels(raw)
-    message, faults = validated(CampaignsRequest, call.json)
-    faults += under("/base", first(optimize_faults(raw)))
-    faults += plan_faults(_part(call.json, "plan"), "plan")
-    if message is not None:
-        faults += under("/base", unbuilt_in_request(message.base))
-        faults += under("/plan", unbuilt_in_plan(message.plan or []))
-    asked = accepted(message, faults)
-    problem = _at("/base", lambda: _added_up(asked.base, _curves(call, asked.base)))
+    asked = read(CampaignsRequest, call.json, problem="base", plan="plan")
+    problem = _posed(call, "/base", asked.base)
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
-    answer = _asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
-    return _stamped(answer)
+    return _answered("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
+
+
+def _scenario_faults(message: ScenariosRequest) -> Iterator[Fault]:
+    yield from _scenario_name_faults(message)
+    yield from _sweep_faults(message)
+    for i, scenario in enumerate(message.scenarios or ()):
+        rows = [row.model_dump(exclude_none=True) for row in scenario.plan or ()]
+        yield from plan_faults(rows, "scenarios", i, "plan")
 
 
 def _scenario_name_faults(message: ScenariosRequest) -> list[Fault]:
@@ -231,7 +211,6 @@ def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int
     patched, faults = apply_changes(raw_base, changes)
     where = pointer_to("scenarios", i, "changes")
     refuse(under(where, faults))
-    _limit_channels(patched)
     try:
         message = read_optimize(patched)
         problem = _added_up(message, _curves(call, message))
@@ -252,10 +231,9 @@ def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int
 
 def fit(call: Call) -> Reply:
     """``POST /fit``"""
-    message, faults = validated(FitRequest, call.json)
-    request = accepted(message, faults)
+    request = accepted(*validated(FitRequest, call.json))
     # The spec goes on as it was sent: in it, null (no such column) differs from left out (look).
-    spec = _part(call.json, "spec") or {}
+    spec = call.json.get("spec") or {}
     try:
         curves = call.service.fit(spec, request.history_csv, request.outcomes_csv, request.seed)
     except InvalidInput as error:
@@ -272,23 +250,6 @@ def _in_fit_request(fault: Fault) -> Fault:
     return Fault(f"/spec{fault.pointer}", fault.code, fault.message)
 
 
-def _stamped(answer: dict[str, Any]) -> Reply:
-    return Reply(answer, stamped=True)
-
-
-def _part(raw: Any, key: str) -> Any:
-    return raw.get(key) if isinstance(raw, dict) else None
-
-
-def _limit_channels(raw: Any) -> None:
-    """Refuse a crowd of channels before anything looks at each of them."""
-    channels = _part(raw, "channels")
-    if isinstance(channels, list | dict) and len(channels) > MAX_CHANNELS:
-        raise InputTooLarge(
-            f"The request has {len(channels)} channels; at most {MAX_CHANNELS} are taken."
-        )
-
-
 def _at(prefix: str, make: Callable[[], T]) -> T:
     """Tell the faults of a part of the request from the whole of it."""
     try:
@@ -297,20 +258,21 @@ def _at(prefix: str, make: Callable[[], T]) -> T:
         raise type(error)(under(prefix, error.faults)) from None
 
 
-def _asked_of(prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], T]) -> T:
-    """Tell what the domain finds wrong with ``problem`` where it stands in the request."""
+def _answered(
+    prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], dict[str, Any]]
+) -> Reply:
+    """The domain's answer; what it finds wrong with ``problem`` is told where it stands."""
     try:
-        return ask()
+        return Reply(ask(), stamped=True)
     except InvalidInput as error:
         told = (relocated(fault, message, problem) for fault in error.faults)
         raise type(error)(under(prefix, told)) from None
 
 
-def _posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, CurveSet | None]:
-    """The problem of a request's part at ``prefix``, and the stored curves that it names."""
-    _limit_channels(_part(call.json, prefix.removeprefix("/")))
+def _posed(call: Call, prefix: str, base: OptimizeRequest) -> Problem:
+    """The problem of a request's part at ``prefix``."""
     curves = _curves(call, base)
-    return _at(prefix, lambda: _added_up(base, curves)), curves
+    return _at(prefix, lambda: _added_up(base, curves))
 
 
 def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
@@ -337,28 +299,21 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
 
 def transition(call: Call) -> Reply:
     """``POST /transition``"""
-    message, faults = validated(TransitionRequest, call.json)
-    request = accepted(
-        message, [*faults, *_base_faults(call, None if message is None else message.base)]
-    )
-    problem, _ = _posed(call, "/base", request.base)
-    answer = _asked_of(
+    request = read(TransitionRequest, call.json, problem="base", more=_dearer)
+    problem = _posed(call, "/base", request.base)
+    return _answered(
         "/base",
         request.base,
         problem,
         lambda: call.service.transition(problem, request.max_change, request.periods),
     )
-    return Reply(answer, stamped=True)
 
 
 def experiment(call: Call) -> Reply:
     """``POST /experiment``"""
-    message, faults = validated(ExperimentRequest, call.json)
-    request = accepted(
-        message, [*faults, *_base_faults(call, None if message is None else message.base)]
-    )
-    problem, curves = _posed(call, "/base", request.base)
-    noise, correlation = _noise(request, curves)
+    request = read(ExperimentRequest, call.json, problem="base", more=_dearer)
+    problem = _posed(call, "/base", request.base)
+    noise, correlation = _noise(request, _curves(call, request.base))
     wanted = tuple(request.channels or ())
     _refuse_unknown(wanted, problem)
     options = {
@@ -370,27 +325,19 @@ def experiment(call: Call) -> Reply:
         "channels": wanted,
         "start": _start(request, problem),
     }
-    answer = _asked_of(
+    return _answered(
         "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
     )
-    return Reply(answer, stamped=True)
 
 
-def _base_faults(call: Call, base: OptimizeRequest | None) -> list[Fault]:
-    raw: Any = call.json.get("base") if isinstance(call.json, dict) else None
-    faults = under("/base", first(optimize_faults(raw)))
-    if base is not None:
-        faults += under("/base", [*unbuilt_in_request(base), *_dearer(base)])
-    return faults
-
-
-def _dearer(base: OptimizeRequest) -> Iterator[Fault]:
+def _dearer(request: TransitionRequest | ExperimentRequest) -> Iterator[Fault]:
     """Steps and tests follow carryover from period to period, which has no room for a price that
     rises with spend."""
-    for i, channel in enumerate(base.channels or ()):
+    for i, channel in enumerate(request.base.channels or ()):
+        where = pointer_to("base", "channels", i)
         below = enumerate(channel.campaigns or ())
-        parts: list[tuple[Campaign, str]] = [(channel, pointer_to("channels", i))]
-        parts += [(part, pointer_to("channels", i, "campaigns", j)) for j, part in below]
+        parts: list[tuple[Campaign, str]] = [(channel, where)]
+        parts += [(part, f"{where}/campaigns/{j}") for j, part in below]
         for part, where in parts:
             short = part.adstock is not None
             full = part.response is not None and part.response.adstock is not None

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from shared.api.faults import validated
-from shared.api.messages import EvaluateRequest, OptimizeRequest
-from shared.api.pointers import MAX_FAULTS
-from shared.api.semantics import evaluate_faults, optimize_faults
-from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
-from shared.errors import Fault, InvalidInput, NotSupportedYet
+from shared.api.messages import MAX_CHANNELS, EvaluateRequest, OptimizeRequest
+from shared.api.pointers import MAX_FAULTS, pointer_to
+from shared.api.semantics import optimize_faults, plan_faults
+from shared.errors import Fault, InputTooLarge, InvalidInput, NotSupportedYet
 
-__all__ = ["accepted", "first", "read_evaluate", "read_optimize", "refuse", "under"]
+__all__ = ["CODE", "accepted", "first", "read", "read_evaluate", "read_optimize", "refuse", "under"]
+
+CODE = "not_supported_yet"
+"""Of a fault that is none of the caller's: the contract knows it, this version does not do it."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,18 +54,53 @@ def accepted(message: M | None, faults: Sequence[Fault]) -> M:
     return message
 
 
+def _nothing(_: BaseModel) -> Iterable[Fault]:
+    return ()
+
+
+def read(
+    model: type[M],
+    raw: Any,
+    problem: str = "",
+    plan: str = "",
+    more: Callable[[M], Iterable[Fault]] = _nothing,
+) -> M:
+    """``raw`` JSON as a planning request, every fault of shape and sense told at once.
+
+    Parameters
+    ----------
+    problem, plan
+        The fields that hold the problem ("": the request is one) and a plan of the caller's.
+    more
+        Further faults of a message that is well formed.
+
+    Raises
+    ------
+    InvalidInput, NotSupportedYet, InputTooLarge
+    """
+    inner = _part(raw, problem) if problem else raw
+    channels = _part(inner, "channels")
+    if isinstance(channels, list | dict) and len(channels) > MAX_CHANNELS:
+        # Refused before anything looks at each of them.
+        raise InputTooLarge(
+            f"The request has {len(channels)} channels; at most {MAX_CHANNELS} are taken."
+        )
+    message, faults = validated(model, raw)
+    faults += under(pointer_to(problem) if problem else "", first(optimize_faults(inner)))
+    faults += plan_faults(_part(raw, plan), plan) if plan else ()
+    faults += () if message is None else more(message)
+    return accepted(message, faults)
+
+
+def _part(raw: Any, key: str) -> Any:
+    return raw.get(key) if isinstance(raw, dict) else None
+
+
 def read_optimize(raw: Any) -> OptimizeRequest:
-    """``raw`` JSON as an optimize request, every fault of shape and sense told at once."""
-    message, faults = validated(OptimizeRequest, raw)
-    unbuilt = [] if message is None else unbuilt_in_request(message)
-    return accepted(message, [*faults, *first(optimize_faults(raw)), *unbuilt])
+    """``raw`` JSON as an optimize request."""
+    return read(OptimizeRequest, raw)
 
 
 def read_evaluate(raw: Any) -> EvaluateRequest:
-    """``raw`` JSON as an evaluate request, every fault of shape and sense told at once."""
-    message, faults = validated(EvaluateRequest, raw)
-    unbuilt: list[Fault] = []
-    if message is not None:
-        unbuilt += under("/problem", unbuilt_in_request(message.problem))
-        unbuilt += under("/plan", unbuilt_in_plan(message.plan))
-    return accepted(message, [*faults, *first(evaluate_faults(raw)), *unbuilt])
+    """``raw`` JSON as an evaluate request."""
+    return read(EvaluateRequest, raw, problem="problem", plan="plan")

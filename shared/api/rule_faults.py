@@ -25,6 +25,7 @@ from shared.api.pointers import (
 )
 from shared.curves import saturation as curves
 from shared.errors import Fault
+from shared.figures import number as figure
 
 __all__ = [
     "constraint_faults",
@@ -117,7 +118,8 @@ def constraint_faults(constraints: Any) -> Iterator[Fault]:
             least, most = number(rule, low), number(rule, high)
             if least is not None and most is not None and least > most:
                 message = (
-                    f"{high} of the constraint {name!r} ({most:g}) is below its {low} ({least:g})."
+                    f"{high} of the constraint {name!r} ({figure(most)}) is below "
+                    f"its {low} ({figure(least)})."
                 )
                 yield Fault(pointer_to("constraints", i, high), "contradiction", message)
 
@@ -191,7 +193,8 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
     most = number(rule, "max_active")
     if most is not None and isinstance(channels, list) and most > len(channels):
         message = (
-            f"max_active of the constraint {name!r} ({most:g}) is more than the channels that it "
+            f"max_active of the constraint {name!r} ({figure(most)}) is "
+            f"more than the channels that it "
             f"is about ({len(channels)})."
         )
         yield Fault(pointer_to("constraints", i, "max_active"), "contradiction", message)

@@ -25,8 +25,9 @@ from shared.api.rule_faults import (
     unknown_names,
 )
 from shared.errors import Fault
+from shared.figures import number as figure
 
-__all__ = ["evaluate_faults", "no_draws", "optimize_faults", "plan_faults"]
+__all__ = ["no_draws", "optimize_faults", "plan_faults"]
 
 Path = tuple[str | int, ...]
 
@@ -82,15 +83,6 @@ def _source_faults(raw: Json, stored: bool) -> Iterator[Fault]:
         yield Fault("/curves_version", "needs_dataset", message)
 
 
-def evaluate_faults(raw: Any) -> Iterator[Fault]:
-    """Faults of an evaluate request beyond those of its problem."""
-    if not isinstance(raw, dict):
-        return
-    for fault in optimize_faults(raw.get("problem")):
-        yield Fault(f"/problem{fault.pointer}", fault.code, fault.message)
-    yield from plan_faults(raw.get("plan"), "plan")
-
-
 def plan_faults(plan: Any, *path: str | int) -> Iterator[Fault]:
     """A plan says what every channel spends: per period, in each period, or by campaign."""
     yield from _duplicate_names(plan, *path)
@@ -144,7 +136,7 @@ def _bound_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
     for low, high in (("min_spend", "max_spend"), ("min_total", "max_total")):
         least, most = number(channel, low), number(channel, high)
         if least is not None and most is not None and least > most:
-            message = f"{high} of {name} ({most:g}) is below its {low} ({least:g})."
+            message = f"{high} of {name} ({figure(most)}) is below its {low} ({figure(least)})."
             yield Fault(pointer_to(*path, high), "contradiction", message)
 
 
@@ -155,15 +147,22 @@ def _lot_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
     lot, least = number(channel, "increment"), number(channel, "minimum_if_active")
     for field, amount in (("increment", lot), ("minimum_if_active", least)):
         if amount is not None and most is not None and amount > most:
-            message = f"{field} of {name} ({amount:g}) is above its max_spend ({most:g})."
+            message = (
+                f"{field} of {name} ({figure(amount)}) is above its max_spend ({figure(most)})."
+            )
             yield Fault(pointer_to(*path, field), "contradiction", message)
     if not locked or now is None:
         return
     if lot and lot > 0 and abs(math.remainder(now, lot)) > _SAME_MONEY * max(lot, now):
-        message = f"{name} is locked at {now:g}, which is no multiple of its increment ({lot:g})."
+        message = (
+            f"{name} is locked at {figure(now)}, which is no multiple of "
+            f"its increment ({figure(lot)})."
+        )
         yield Fault(pointer_to(*path, "increment"), "contradiction", message)
     if least is not None and 0 < now < least * (1 - _SAME_MONEY):
-        message = f"{name} is locked at {now:g}, below its minimum_if_active ({least:g})."
+        message = (
+            f"{name} is locked at {figure(now)}, below its minimum_if_active ({figure(least)})."
+        )
         yield Fault(pointer_to(*path, "minimum_if_active"), "contradiction", message)
 
 
@@ -176,7 +175,8 @@ def _current_faults(channel: Json, name: str, path: Path, stored: bool) -> Itera
         total = sum(known)
         if whole is not None and abs(whole - total) > _SAME_MONEY * max(whole, total):
             message = (
-                f"current_spend of {name} ({whole:g}) is not the sum of its campaigns' ({total:g})."
+                f"current_spend of {name} ({figure(whole)}) is not the sum of "
+                f"its campaigns' ({figure(total)})."
             )
             yield Fault(pointer_to(*path, "current_spend"), "contradiction", message)
     elif channel.get("current_spend") is None and not stored:
@@ -319,7 +319,7 @@ def _least_faults(raw: Json) -> Iterator[Fault]:
         message = "budget_min is the least of a budget: give budget or budget_change beside it."
         yield Fault("/budget", "required", message)
     if least is not None and most is not None and least > most:
-        message = f"budget_min ({least:g}) is above the budget ({most:g})."
+        message = f"budget_min ({figure(least)}) is above the budget ({figure(most)})."
         yield Fault("/budget_min", "contradiction", message)
     if raw.get("spend_all") is True:
         message = "With budget_min the budget is a cap: leave spend_all out."
@@ -488,7 +488,10 @@ def _prior_faults(name: str, spend: Any) -> Iterator[Fault]:
             message = f"prior_spend of {name} must be an amount, or a list of amounts."
             yield Fault(where, "wrong_type", message)
         elif not 0 <= amount <= LARGEST:
-            message = f"prior_spend of {name} must be from 0 to {LARGEST:g}; it is {amount:g}."
+            message = (
+                f"prior_spend of {name} must be from 0 to {figure(LARGEST)}; it "
+                f"is {figure(amount)}."
+            )
             yield Fault(where, "out_of_range", message)
 
 

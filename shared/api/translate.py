@@ -1,7 +1,7 @@
 """From a validated message to the domain: names become channels, stored curves fill the gaps.
 
-Every field of the contract has its place in the problem; what no method can solve yet was refused
-before (``shared.api.unbuilt``), never silently left out of an answer.
+Every field of the contract has its place in the problem; what no method can solve yet is refused,
+never silently left out of an answer.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from shared.api.periods import (
     rule_periods,
 )
 from shared.api.pointers import did_you_mean, pointer_to
-from shared.api.reading import first, refuse
+from shared.api.reading import CODE, first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
-from shared.api.unbuilt import CODE
+from shared.api.unusual import unusual
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.curves.derived import counted_once
 from shared.errors import Fault
@@ -129,10 +129,12 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     warnings += [] if curves is None else list(_doubts(curves, channels))
     if curves is not None:
         warnings += _carried_in(reading, channels)
+    budget = _budget(message, channels, horizon.periods, faults)
+    warnings += unusual(message, channels, budget, horizon.periods)
     capped = _cap(message, warnings)
     problem = Problem(
         channels=channels,
-        budget=_budget(message, channels, horizon.periods, faults),
+        budget=budget,
         spend_all=message.spend_all and not capped,
         options=options,
         curves_version=None if curves is None else curves.version,

@@ -56,7 +56,7 @@ class Response:
     draws: tuple[Saturation, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form of API.md: ``{"saturation", "adstock"?, "draws"?}``."""
+        """The JSON form of docs/contract.md: ``{"saturation", "adstock"?, "draws"?}``."""
         out: dict[str, Any] = {"saturation": self.saturation.to_dict()}
         if self.adstock is not None:
             out["adstock"] = self.adstock.to_dict()
@@ -163,7 +163,7 @@ class CurveSet:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form of API.md, ready for ``json.dumps(..., allow_nan=False)``."""
+        """The JSON form of docs/contract.md, ready for ``json.dumps(..., allow_nan=False)``."""
         return {
             "dataset": self.dataset,
             "version": self.version,

@@ -94,7 +94,7 @@ def fit_history(
     history
         Channel-level, one row a period.
     spec
-        API.md's roles and model; read here: ``priors``, ``holidays_country``, ``model``.
+        The contract's roles and model; read here: ``priors``, ``holidays_country``, ``model``.
     seed
         The same history, spec and seed give the same curve set.
     previous

@@ -39,7 +39,7 @@ __all__ = ["Parsed", "Upload", "check_upload", "parse"]
 class Parsed:
     """A history ready to be fitted.
 
-    ``spec`` is in API.md's shape, completed with what was guessed; ``rows`` counts the rows of the
+    ``spec`` is completed with what was guessed; ``rows`` counts the rows of the
     spend table; ``layout`` is "wide" or "long".
     """
 
@@ -103,7 +103,7 @@ def parse(
     Parameters
     ----------
     spec
-        API.md's spec, or None: what it does not say is guessed and reported.
+        The contract's spec, or None: what it does not say is guessed and reported.
     history, outcomes
         CSV bytes or JSON records. ``outcomes`` belongs to a long history.
 

@@ -12,13 +12,13 @@ from shared.plan.words import largest, money, number, outcome_of, possessive, sa
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 
-__all__ = ["THIN_EVIDENCE", "doubts", "low_trust", "trust", "warn"]
+__all__ = ["THIN_EVIDENCE", "VERDICTS", "doubts", "low_trust", "trust", "warn"]
 
 Row = Mapping[str, Any]
 Said = tuple[str, str]
 
 THIN_EVIDENCE = 0.8
-"""Under this ``probability_better`` the evidence is called too thin to move (API.md)."""
+"""Under this ``probability_better`` the evidence is called too thin to move (docs/contract.md)."""
 
 SAME_BUDGET = 0.01
 """Plans whose totals differ by less than this share are two ways to spend the same money."""

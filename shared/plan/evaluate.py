@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.plan.narrate import of_evaluation
 from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.rows import warned
 from shared.plan.score import quotient
@@ -84,7 +85,7 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
     current = best.current
     reached = measure.objective(best.best.spend)
     lost = reached - measure.objective(spend)
-    return {
+    answer: dict[str, Any] = {
         **measure.told(spend, current),
         "current": None if current is None else measure.told(current.spend, current),
         "best": summary(best, rows_of(best)),
@@ -95,6 +96,7 @@ def evaluate(problem: Problem, plan: Mapping[str, Amounts]) -> dict[str, Any]:
         "warnings": warned(problem.warnings),
         "curves_version": problem.curves_version,
     }
+    return {**answer, "explanation": of_evaluation(problem, answer)}
 
 
 def best_move(measure: Yardstick, spend: Floats) -> dict[str, Any] | None:

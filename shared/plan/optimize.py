@@ -34,7 +34,15 @@ from shared.solve.certify.certificate import Certificate, certify
 from shared.solve.one_budget.form import one_budget
 from shared.solve.solver import solve
 
-__all__ = ["answer", "certificate_of", "levels_in_draws", "make_plan", "rows_of", "summary"]
+__all__ = [
+    "answer",
+    "certificate_of",
+    "current_over",
+    "levels_in_draws",
+    "make_plan",
+    "rows_of",
+    "summary",
+]
 
 Floats = NDArray[np.float64]
 
@@ -230,7 +238,7 @@ def rows_of(plan: Plan, optima: Floats | None = None) -> list[dict[str, Any]]:
 
 
 def certificate_of(plan: Plan) -> dict[str, Any]:
-    """The certificate's fields in API.md's names."""
+    """The certificate's fields in the names of docs/contract.md."""
     proof, search = plan.certificate, plan.search
     sign = -1.0 if plan.least else 1.0
     bound = finite(sign * proof.upper_bound)
@@ -269,12 +277,9 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     """
     problem = plan.problem
     moves = plan.moves() if spend_interval else Moves()
-    told, over = summary(plan, rows_of(plan, moves.optima)), None
+    told = summary(plan, rows_of(plan, moves.optima))
     rows, sums, proof = told["allocation"], told["totals"], told["certificate"]
-    if problem.current_over is not None:
-        first, last, count = problem.current_over
-        over = {"from": first.isoformat(), "to": last.isoformat(), "periods": count}
-    told |= {"today_scaled": plan.scaled(), "current_over": over}
+    told |= {"today_scaled": plan.scaled(), "current_over": current_over(problem)}
     said = (
         low_trust(problem),
         explain(plan, told),
@@ -310,3 +315,11 @@ def _cost_of_caution(plan: Plan) -> list[dict[str, Any]]:
         text += f", so that {percent(share).removeprefix('+')} of its uplift is given up"
         data["share_of_uplift"] = share
     return [say("cost_of_caution", text + ".", **data)]
+
+
+def current_over(problem: Problem) -> dict[str, Any] | None:
+    """Which days of a stored history stand for today."""
+    if problem.current_over is None:
+        return None
+    first, last, count = problem.current_over
+    return {"from": first.isoformat(), "to": last.isoformat(), "periods": count}

@@ -59,7 +59,7 @@ def allocation(
     held: Sequence[Sequence[str]],
     optima: Floats | None = None,
 ) -> list[dict[str, Any]]:
-    """One row a channel, as API.md names them; what is unknown is None.
+    """One row a channel, as docs/contract.md names them; what is unknown is None.
 
     Parameters
     ----------

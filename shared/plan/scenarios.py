@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
+from shared.plan.narrate import of_frontier, of_scenarios, of_sweep
 from shared.plan.optimize import make_plan, rows_of, summary
 from shared.plan.plan import Plan
 from shared.plan.rows import by_arm, infeasible, warned
-from shared.plan.score import finite, quotient
+from shared.plan.score import Gained, Score, finite, gained, quotient
 from shared.plan.sweep import Allowance, sweep
 from shared.plan.yardstick import Amounts, spend_of, yardstick
 from shared.problem.lower import lower
@@ -70,14 +71,22 @@ def compare(
     """
     reference = _told_at("/base", lambda: make_plan(base))
     allowed, short = Allowance(len(variants)), _short(reference)
+    scenarios = [
+        _told_at(f"/scenarios/{i}", partial(_scenario, reference, short, variant, allowed))
+        for i, variant in enumerate(variants)
+    ]
+    swept = sweep(reference, budgets)
+    traded = None if between is None else frontier(base, *between)
     return {
         "base": {"name": "base", **short},
-        "scenarios": [
-            _told_at(f"/scenarios/{i}", partial(_scenario, reference, short, variant, allowed))
-            for i, variant in enumerate(variants)
+        "scenarios": scenarios,
+        "sweep": swept,
+        "frontier": traded,
+        "explanation": [
+            *of_scenarios(base, short, scenarios),
+            *of_sweep(base, swept),
+            *(() if traded is None else of_frontier(traded)),
         ],
-        "sweep": sweep(reference, budgets),
-        "frontier": None if between is None else frontier(base, *between),
         "warnings": warned(base.warnings),
         "curves_version": base.curves_version,
     }
@@ -116,31 +125,33 @@ def _scenario(reference: Plan, base: Row, variant: Variant, allowed: Allowance) 
     variant = replace(variant, problem=allowed.next(variant.problem))
     try:
         if variant.plan is None:
-            result = _short(_best(reference, variant.problem))
+            best = _best(reference, variant.problem)
+            result, score = _short(best), best.best
         else:
-            result = _own_mix(reference, variant.problem, variant.plan)
+            result, score = _own_mix(reference, variant.problem, variant.plan)
     except Infeasible as error:
         return {"name": variant.name, **infeasible(error)}
-    result["difference"] = _difference(base, result)
+    result["difference"] = _difference(base, result, gained(score, reference.best))
     known = reference.problem.warnings
     result["warnings"] = warned(said for said in variant.problem.warnings if said not in known)
     return {"name": variant.name, **result}
 
 
-def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> Row:
+def _own_mix(reference: Plan, problem: Problem, plan: Mapping[str, Amounts]) -> tuple[Row, Score]:
     """A caller's mix, scored but not solved: it has no certificate, but its violations."""
     spend = spend_of(problem, plan)
     measure = yardstick(problem)
     best = _best(reference, problem)
     told = measure.told(spend, best.current)
     lost = measure.objective(best.best.spend) - measure.objective(spend)
-    return {
+    result = {
         "status": "scored",
         **told,
         "allocation": _shortened(told["allocation"]),
         "certificate": None,
         "regret": max(0.0, lost),
     }
+    return result, measure.score(spend)
 
 
 def _best(reference: Plan, problem: Problem) -> Plan:
@@ -151,17 +162,22 @@ def _best(reference: Plan, problem: Problem) -> Plan:
     return make_plan(problem, reference.best.spend if names == its else None)
 
 
-def _difference(base: Row, other: Row) -> Row:
-    """Scenario minus base, in total and by channel; a channel only one of them has counts 0."""
+def _difference(base: Row, other: Row, more: Gained) -> Row:
+    """Scenario minus base, in total and by channel; a channel only one of them has counts 0.
+
+    Draw s of both belongs together, so the interval (of ``more``) is of the difference itself.
+    """
     mine, its = ({row["channel"]: row for row in of["allocation"]} for of in (other, base))
 
     def apart(one: Row, two: Row) -> Row:
         return {k: one.get(k, 0.0) - two.get(k, 0.0) for k in ("spend", "outcome")}
 
-    gained = apart(other["totals"], base["totals"])
+    whole = apart(other["totals"], base["totals"])
     return {
-        **gained,
-        "outcome_share": quotient(gained["outcome"], base["totals"]["outcome"]),
+        **whole,
+        "outcome_share": quotient(whole["outcome"], base["totals"]["outcome"]),
+        "outcome_interval": more[1],
+        "probability_better": more[2],
         "channels": [
             {"channel": name, **apart(mine.get(name, {}), its.get(name, {}))}
             for name in dict.fromkeys((*its, *mine))

@@ -20,6 +20,7 @@ __all__ = [
     "INTERVAL",
     "MIN_DRAWS",
     "Floats",
+    "Gained",
     "Score",
     "finite",
     "gained",
@@ -189,9 +190,10 @@ def today_scaled(by_period: Program, plan: Score, current: Score | None) -> dict
     }
 
 
-def gained(
-    plan: Score, other: Score | None
-) -> tuple[float | None, list[float] | None, float | None]:
+Gained = tuple[float | None, list[float] | None, float | None]
+
+
+def gained(plan: Score, other: Score | None) -> Gained:
     """What a plan brings more than another: expected, its 90 % interval, and the share of draws in
     which it is more; None each where the other is unknown or draws are too few.
 
@@ -200,7 +202,9 @@ def gained(
     if other is None:
         return None, None, None
     mine, its = plan.total_draws(), other.total_draws()
-    gain = None if mine is None or its is None else mine - its
+    gain = None
+    if mine is not None and its is not None and mine.size == its.size:
+        gain = mine - its
     better = None
     if gain is not None and gain.size >= MIN_DRAWS:
         better = float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
@@ -226,7 +230,7 @@ def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float
 
 
 def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, Any]:
-    """The ``totals`` of API.md for ``plan`` against ``current`` (None: today's spend unknown)."""
+    """The ``totals`` of an answer for ``plan`` against ``current`` (None: today's is unknown)."""
     past = float(plan.past.sum())
     efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
     value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)

@@ -35,6 +35,7 @@ from shared.plan.information import (
     spread_of,
     value_of_information,
 )
+from shared.plan.narrate import of_sensitivity
 from shared.plan.optimize import make_plan, summary
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
@@ -77,7 +78,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]
     sustained = plan.best.spend.sum(axis=1) / plan.best.spend.shape[1]
-    return {
+    answer: dict[str, Any] = {
         "base": summary(plan, by_arm(problem, plan.best.spend)),
         "parameters": rows,
         "assumptions": _assumptions(problem, rows),
@@ -92,6 +93,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
         "warnings": warned(warnings),
         "curves_version": problem.curves_version,
     }
+    return {**answer, "explanation": of_sensitivity(problem, answer)}
 
 
 def _names(problem: Problem) -> list[str]:

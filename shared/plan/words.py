@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import floor, log10
 from typing import Any
 
+from shared.figures import number
 from shared.problem.aim import is_target
 from shared.problem.model import Problem
 
@@ -25,23 +25,6 @@ __all__ = [
     "span",
     "unit_of",
 ]
-
-
-def number(value: float) -> str:
-    """A figure for reading: four significant digits, thousands separated.
-
-    >>> number(123456.7), number(1.23456), number(0.00012345), number(0.0)
-    ('123,457', '1.235', '0.0001234', '0')
-    """
-    if value == 0.0:
-        return "0"
-    digits = 3 - floor(log10(abs(value)))
-    if digits <= 0:
-        return f"{value:,.0f}"
-    if digits > 12:
-        return f"{value:.3e}"
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(share: float) -> str:

@@ -75,7 +75,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be best, and targets that must be met (API.md's objective)."""
+    """What is to be best, and targets that must be met (the contract's objective)."""
 
     goal: str = "maximize_outcome"
     value_per_outcome: float | None = None

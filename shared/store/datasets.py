@@ -17,15 +17,17 @@ from datetime import timedelta
 from typing import Any
 
 from shared.curves.curveset import CurveSet
-from shared.errors import NotFound, UnsupportedContent, WriteConflict
+from shared.errors import NotFound, PreconditionFailed, UnsupportedContent, WriteConflict
 from shared.store.base import BlobStore, each
 from shared.store.keys import (
     CURVES,
     DELETED,
     INPUTS,
+    PLANS,
     RUNS,
     blob_key,
     is_incarnation,
+    is_plan_id,
     is_run_id,
 )
 from shared.store.manifests import Clock, Manifests, utc_now
@@ -52,6 +54,8 @@ _SUFFIX = {
 }
 _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items()}
 
+
+_PLANS_KEPT = timedelta(days=30)
 
 # How long a writer may go on that began before its dataset was deleted: the app's functionTimeout,
 # doubled. Only then is an incarnation swept for the last time.
@@ -87,9 +91,13 @@ class Datasets:
         """Names of all datasets, page by page."""
         return self._manifests.names()
 
-    def manifests(self) -> Iterator[Manifest]:
-        """The manifests of all datasets, several read at once; those deleted meanwhile left out."""
-        return (found for found in each(self.find, self.names()) if found is not None)
+    def manifests(self, after: str = "") -> Iterator[Manifest]:
+        """The manifests of all datasets by name (behind ``after``), several read at once.
+
+        Those deleted meanwhile are left out.
+        """
+        names = (name for name in self.names() if name > after)
+        return (found for found in each(self.find, names) if found is not None)
 
     def list(self) -> tuple[Manifest, ...]:
         return tuple(self.manifests())
@@ -172,9 +180,11 @@ class Datasets:
 
         Raises
         ------
+        PreconditionFailed
+            Where the history no longer has ``if_match``.
         WriteConflict
-            Where the history no longer has ``if_match``, or any input of the dataset changed since
-            ``seen`` (or since this call began). Nothing is lost: the stored state is the winner's.
+            Where any input of the dataset changed since ``seen`` (or since this call began).
+            Nothing is lost: the stored state is the winner's.
         """
         return self._put(dataset, "history", data, content_type, if_match, seen)
 
@@ -279,16 +289,21 @@ class Datasets:
         """All stored versions, newest first."""
         return self._versions.entries(self.manifest(dataset))
 
-    def promote(self, dataset: str, version: str) -> Manifest:
-        """Make a stored version the current one, because a person said so."""
+    def promote(self, dataset: str, version: str, key: str | None = None) -> Manifest:
+        """Make a stored version the current one, because a person said so.
+
+        With a ``key`` that is in the log already nothing is done: it was asked for once.
+        """
         manifest = self.manifest(dataset)
+        if key is not None and any(entry.key == key for entry in manifest.promotions):
+            return manifest
         if self.stored_curves(manifest, version) is None:
             raise NotFound(f"The dataset {dataset!r} has no curves of that version.")
         if manifest.curves == version:
             return manifest
         now = stamp(self._clock())
         return self._manifests.flip(
-            manifest, lambda m: m.with_curves(version, now), still_holds=lambda _: True
+            manifest, lambda m: m.with_curves(version, now, key), still_holds=lambda _: True
         )
 
     def promote_over(self, run: Run, version: str, based_on: str | None) -> bool:
@@ -332,6 +347,15 @@ class Datasets:
             raise NotFound(f"The dataset {dataset!r} has no such run.")
         return found
 
+    def runs(self, dataset: str) -> tuple[Run, ...]:
+        """All runs of a dataset that are still kept, newest first."""
+        manifest = self.manifest(dataset)
+        prefix = f"{RUNS}/{dataset}/{manifest.incarnation}/"
+        names = (key[len(prefix) :].removesuffix(".json") for key in self._blobs.keys(prefix))
+        found = each(lambda name: self.find_run(dataset, manifest.incarnation, name), names)
+        runs = [run for run in found if run is not None]
+        return tuple(sorted(runs, key=lambda run: (run.created_at, run.run), reverse=True))
+
     def find_run(self, dataset: str, incarnation: str, run: str) -> Run | None:
         """The run as it stands; None where there is none, or where these can be no ids."""
         if not (is_incarnation(incarnation) and is_run_id(run)):
@@ -353,6 +377,30 @@ class Datasets:
     def delete_run(self, run: Run) -> None:
         """Take back a run that was never queued; ``WriteConflict`` where it changed since."""
         self._blobs.delete(_run_key(run), run.etag)
+
+    # -- plans --------------------------------------------------------------------------------
+
+    def keep_plan(self, dataset: str, name: str, told: Mapping[str, Any]) -> str:
+        """Keep a question with its answer for 30 days; answers its id, the same all day."""
+        manifest, now = self.manifest(dataset), self._clock()
+        plan = f"{name}{now:%m%d}"
+        key = blob_key(PLANS, dataset, manifest.incarnation, f"{plan}.json")
+        with suppress(WriteConflict):  # the same question was asked today
+            self._blobs.create(key, to_json({"created_at": stamp(now), **told}))
+        return plan
+
+    def plan(self, dataset: str, plan: str) -> dict[str, Any] | None:
+        """A plan that is kept; None where there is none of that id, or it is too old."""
+        if not is_plan_id(plan):
+            return None
+        manifest = self.manifest(dataset)
+        try:
+            blob = self._blobs.read(blob_key(PLANS, dataset, manifest.incarnation, f"{plan}.json"))
+        except NotFound:
+            return None
+        found: dict[str, Any] = json.loads(blob.data)
+        old = self._clock() - from_stamp(found["created_at"]) > _PLANS_KEPT
+        return None if old else found
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -380,7 +428,8 @@ class Datasets:
             raise UnsupportedContent(f"Only {', '.join(_SUFFIX)} are kept here.")
         held: str | None = getattr(manifest.inputs, part)
         if if_match is not None and (held is None or (if_match != "*" and if_match != _etag(held))):
-            raise WriteConflict(f"The {part} of {dataset!r} is not the one that If-Match names.")
+            text = f"The {part} of {dataset!r} is not the one that If-Match names."
+            raise PreconditionFailed(text)
         version = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
         if version == held and seen is None:
             return _etag(version)
@@ -406,7 +455,7 @@ class Datasets:
         return manifest
 
     def _sweep(self, dataset: str, incarnation: str) -> None:
-        for room in (CURVES, RUNS, INPUTS):
+        for room in (CURVES, RUNS, INPUTS, PLANS):
             keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
             for _ in each(self._blobs.delete, keys):
                 pass

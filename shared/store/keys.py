@@ -7,9 +7,11 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     inputs/<dataset>/<incarnation>/<part>/<hash>.<suffix>   spec, history, outcomes: by content
     curves/<dataset>/<incarnation>/<version>.json           immutable curve sets
     runs/<dataset>/<incarnation>/<run>.json                 one document a refit run
+    plans/<dataset>/<incarnation>/<plan>.json               questions and answers, for a while
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 
-``curves/`` and ``runs/`` come first in their paths so that a lifecycle rule can match by prefix.
+``curves/``, ``runs/`` and ``plans/`` come first in their paths so that a lifecycle rule can match
+by prefix.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = [
     "DATASETS",
     "DELETED",
     "INPUTS",
+    "PLANS",
     "RUNS",
     "blob_key",
     "check_dataset_name",
@@ -31,15 +34,18 @@ __all__ = [
     "is_curves_version",
     "is_dataset_name",
     "is_incarnation",
+    "is_plan_id",
     "is_run_id",
 ]
 
 DATASETS, INPUTS, CURVES, RUNS, DELETED = "datasets", "inputs", "curves", "runs", "deleted"
+PLANS = "plans"
 
 # \Z, not $: "$" also matches before a final line feed.
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _INCARNATION = re.compile(r"[0-9a-f]{12}\Z")
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,47}\Z")
+_PLAN = re.compile(r"[a-z0-9]{1,32}\Z")
 _VERSION = re.compile(r"v[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,47}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _LONGEST_KEY = 512
@@ -72,6 +78,10 @@ def is_incarnation(text: str) -> bool:
 
 def is_run_id(text: str) -> bool:
     return _RUN.match(text) is not None
+
+
+def is_plan_id(text: str) -> bool:
+    return _PLAN.match(text) is not None
 
 
 def is_curves_version(text: str) -> bool:

@@ -91,6 +91,7 @@ class Promotion:
 
     version: str
     at: str
+    key: str | None = None  # by which the same request is known when it is sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,9 @@ class Manifest:
     def was_promoted(self, version: str) -> bool:
         return any(entry.version == version for entry in self.promotions)
 
-    def with_curves(self, version: str, at: str) -> Manifest:
+    def with_curves(self, version: str, at: str, key: str | None = None) -> Manifest:
         """The manifest with ``version`` current, and so logged."""
-        log = (*self.promotions, Promotion(version, at))[-_PROMOTIONS_KEPT:]
+        log = (*self.promotions, Promotion(version, at, key))[-_PROMOTIONS_KEPT:]
         return replace(self, curves=version, promotions=log)
 
     def to_bytes(self) -> bytes:
@@ -124,7 +125,10 @@ class Manifest:
                 "updated_at": self.updated_at,
                 "inputs": self.inputs.to_dict(),
                 "curves": self.curves,
-                "promotions": [[entry.version, entry.at] for entry in self.promotions],
+                "promotions": [
+                    [entry.version, entry.at, *([entry.key] if entry.key else [])]
+                    for entry in self.promotions
+                ],
                 "write": self.write,
             }
         )

@@ -8,20 +8,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.api.features import Example
-
 __all__ = ["damaged"]
 
 
 @st.composite
 def damaged(
     draw: st.DrawFn,
-    examples: Mapping[str, Example],
+    examples: Mapping[str, dict[str, Any]],
     values: st.SearchStrategy[Any],
     of: Callable[[Any], bool] = lambda _: True,
 ) -> dict[str, Any]:
     """One of the examples, one to three of its values that are ``of`` a kind replaced."""
-    raw = deepcopy(examples[draw(st.sampled_from(sorted(examples)))].raw)
+    raw = deepcopy(examples[draw(st.sampled_from(sorted(examples)))])
     at = [path for path, value in _places(raw) if of(value)]
     for path in draw(st.lists(st.sampled_from(at), min_size=1, max_size=3)):
         here: Any = raw

@@ -1,28 +1,13 @@
-"""One sound request for each feature of the contract, and where it asks for what."""
+"""One sound request for each feature of the contract."""
 
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
-from shared.api.unbuilt import NOT_BUILT
 from tests.api.samples import optimize_request
 
-__all__ = ["EXAMPLES", "OPEN", "Example"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """A request, and the pointer at which each feature is asked for."""
-
-    raw: dict[str, Any]
-    asks: dict[str, str]
-
-    @property
-    def shut(self) -> dict[str, str]:
-        """What of it is not built, by pointer."""
-        return {feature: where for feature, where in self.asks.items() if feature in NOT_BUILT}
+__all__ = ["EXAMPLES"]
 
 
 def three(**changes: Any) -> dict[str, Any]:
@@ -114,259 +99,141 @@ def reach(most: float, rate: float) -> dict[str, Any]:
     return {"saturation": {"family": "exponential", "max_response": most, "rate": rate}}
 
 
-def horizon(mode: str) -> dict[str, str]:
-    return {mode: "/horizon/periods" if mode == "time_varying" else "/horizon/mode"}
-
-
-OVER = horizon("time_varying")
 LINKS = [
     {"channels": ["tv", "search"], "strength": 20000},
     {"channels": ["tv", "radio"], "strength": -15000},
 ]
-RULES = {"constraints": "/constraints"}
 
-EXAMPLES: dict[str, Example] = {
-    "plain": Example(three(), {}),
-    "minimum_if_active": Example(
-        three(tv={"minimum_if_active": 25000}),
-        {"minimum_if_active": "/channels/0/minimum_if_active"},
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "plain": three(),
+    "minimum_if_active": three(tv={"minimum_if_active": 25000}),
+    "increment": three(
+        tv={"increment": 2500}, search={"increment": 1000}, radio={"increment": 500}
     ),
-    "increment": Example(
-        three(tv={"increment": 2500}, search={"increment": 1000}, radio={"increment": 500}),
-        {"increment": "/channels/0/increment"},
-    ),
-    "period_weights": Example(
-        over(3, tv={"period_weights": [1, 1.5, 0.5]}),
-        {**OVER, "period_weights": "/channels/0/period_weights"},
-    ),
-    "min_total": Example(
-        over(3, radio={"min_total": 40000}), {**OVER, "min_total": "/channels/2/min_total"}
-    ),
-    "max_total": Example(
-        over(3, tv={"max_total": 50000}), {**OVER, "max_total": "/channels/0/max_total"}
-    ),
-    "campaigns": Example(three(tv=CAMPAIGNS), {"campaigns": "/channels/0/campaigns"}),
-    "minimum_if_active above campaigns": Example(
-        three(tv={**CAMPAIGNS, "minimum_if_active": 45000}),
-        {
-            "campaigns": "/channels/0/campaigns",
-            "minimum_if_active": "/channels/0/minimum_if_active",
+    "period_weights": over(3, tv={"period_weights": [1, 1.5, 0.5]}),
+    "min_total": over(3, radio={"min_total": 40000}),
+    "max_total": over(3, tv={"max_total": 50000}),
+    "campaigns": three(tv=CAMPAIGNS),
+    "minimum_if_active above campaigns": three(tv={**CAMPAIGNS, "minimum_if_active": 45000}),
+    "increment above campaigns": over(2, tv={**CAMPAIGNS, "increment": 4000}),
+    "max_active over campaigns": three(
+        tv={
+            "response": None,
+            "campaigns": [campaign(n, current_spend=15000) for n in ("brand", "launch")],
         },
+        constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}],
     ),
-    "increment above campaigns": Example(
-        over(2, tv={**CAMPAIGNS, "increment": 4000}),
-        {**OVER, "campaigns": "/channels/0/campaigns", "increment": "/channels/0/increment"},
+    "campaigns over time": over(2, tv=CAMPAIGNS),
+    "period_budgets": over(3, budget=None, period_budgets=[50000, 70000, 60000]),
+    "min_spend of a group": rule(min_spend=45000),
+    "max_spend of a group": rule(max_spend=20000),
+    "min_share": rule(min_share=0.7),
+    "max_share": rule(max_share=0.3),
+    "max_total of a group": over(
+        3, constraints=[{"name": "rule", "channels": ["tv", "radio"], "max_total": 50000}]
     ),
-    "max_active over campaigns": Example(
-        three(
-            tv={
-                "response": None,
-                "campaigns": [campaign(n, current_spend=15000) for n in ("brand", "launch")],
-            },
-            constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}],
-        ),
-        {**RULES, "max_active": "/constraints/0/max_active"},
+    "coefficients": three(
+        constraints=[
+            {
+                "name": "rule",
+                "coefficients": [
+                    {"channel": "tv", "coefficient": 1},
+                    {"channel": "search", "coefficient": -2},
+                ],
+                "max": 0,
+            }
+        ]
     ),
-    "campaigns over time": Example(
-        over(2, tv=CAMPAIGNS), {**OVER, "campaigns": "/channels/0/campaigns"}
+    "max_active": three(
+        constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}]
     ),
-    "period_budgets": Example(
-        over(3, budget=None, period_budgets=[50000, 70000, 60000]),
-        {**OVER, "period_budgets": "/period_budgets"},
+    "test_reserve": three(test_reserve=0.1),
+    "synergy": three(interactions=[{"channels": ["tv", "search"], "strength": 20000}]),
+    "cannibalisation": three(interactions=[{"channels": ["tv", "radio"], "strength": -15000}]),
+    "interactions of campaigns": three(
+        tv=CAMPAIGNS, interactions=[{"channels": ["search", "tv"], "strength": 20000}]
     ),
-    "min_spend of a group": Example(rule(min_spend=45000), RULES),
-    "max_spend of a group": Example(rule(max_spend=20000), RULES),
-    "min_share": Example(rule(min_share=0.7), RULES),
-    "max_share": Example(rule(max_share=0.3), RULES),
-    "max_total of a group": Example(
-        over(3, constraints=[{"name": "rule", "channels": ["tv", "radio"], "max_total": 50000}]),
-        {**OVER, **RULES},
+    "interactions over time": over(3, interactions=LINKS),
+    "interactions with draws": drawn(interactions=LINKS),
+    "interactions for profit": goal("maximize_profit", value_per_outcome=0.6, interactions=LINKS),
+    "interactions for the least spend": goal(
+        "minimize_spend", target_outcome=90000, interactions=LINKS
+    )
+    | {"solver": {"gap": 1e-3, "time_limit_s": 1}},
+    "interactions and a rule": rule(max_spend=30000) | {"interactions": LINKS},
+    "maximize_profit": goal("maximize_profit", value_per_outcome=0.6),
+    "minimize_spend": goal("minimize_spend", target_outcome=90000),
+    "maximize_reach": three(
+        objective={"goal": "maximize_reach", "max_frequency": 2},
+        tv={"response": reach(90000, 2e-5)},
+        search={"response": reach(60000, 5e-5)},
+        radio={"response": reach(40000, 4e-5)},
     ),
-    "coefficients": Example(
-        three(
-            constraints=[
-                {
-                    "name": "rule",
-                    "coefficients": [
-                        {"channel": "tv", "coefficient": 1},
-                        {"channel": "search", "coefficient": -2},
-                    ],
-                    "max": 0,
-                }
-            ]
-        ),
-        RULES,
+    "target_roas": goal("maximize_outcome", target_roas=2.5),
+    "target_cpa": goal("maximize_outcome", target_cpa=0.5),
+    "two targets": goal("minimize_spend", target_outcome=90000, target_roas=1.9),
+    "two targets beside a rule": goal(
+        "maximize_profit", value_per_outcome=0.6, target_outcome=90000, target_cpa=0.6
+    )
+    | {"constraints": [{"name": "rule", "channels": ["tv", "radio"], "min_share": 0.6}]},
+    "a target by slsqp": goal("maximize_outcome", target_roas=2.5)
+    | {"solver": {"method": "slsqp", "gap": 1e-3, "time_limit_s": 3}},
+    "a target in turn": over(
+        3,
+        "sequential",
+        budget=None,
+        objective={"target_roas": 2.5, "target_outcome": 1.5e5},
+        # Time for every step to end by its gap: an answer cut short depends on the machine.
+        solver={"gap": 1e-2, "time_limit_s": 60},
     ),
-    "max_active": Example(
-        three(
-            constraints=[{"name": "rule", "channels": ["tv", "search", "radio"], "max_active": 2}]
-        ),
-        {**RULES, "max_active": "/constraints/0/max_active"},
+    "weighted_sum": goal(
+        "weighted_sum",
+        value_per_outcome=0.6,
+        weights={"outcome": 0.2, "profit": 1.0, "spend": 0.1},
     ),
-    "test_reserve": Example(three(test_reserve=0.1), {"test_reserve": "/test_reserve"}),
-    "synergy": Example(
-        three(interactions=[{"channels": ["tv", "search"], "strength": 20000}]),
-        {"interactions": "/interactions"},
+    "weighted_sum over time": over(
+        2,
+        objective={
+            "goal": "weighted_sum",
+            "weights": {"outcome": 1.0, "spend": 0.8, "long_term": 0.5},
+            "target_roas": 1.5,
+        },
+        spend_all=False,
+        solver={"gap": 1e-2},
     ),
-    "cannibalisation": Example(
-        three(interactions=[{"channels": ["tv", "radio"], "strength": -15000}]),
-        {"interactions": "/interactions"},
+    "long_term_weight": over(2, objective={"long_term_weight": 0.5}, solver={"gap": 1e-2}),
+    "time_varying": over(4),
+    "constant": over(4, "constant"),
+    "fixed_shares": over(3, "fixed_shares", budget=None, period_budgets=[50000, 70000, 60000]),
+    "lots of fixed shares": over(
+        3,
+        "fixed_shares",
+        budget=None,
+        period_budgets=[50000, 70000, 60000],
+        tv={"increment": 2500},
+        radio={"increment": 500},
+        search={"increment": 500},
     ),
-    "interactions of campaigns": Example(
-        three(tv=CAMPAIGNS, interactions=[{"channels": ["search", "tv"], "strength": 20000}]),
-        {"interactions": "/interactions", "campaigns": "/channels/0/campaigns"},
+    "sequential": over(4, "sequential"),
+    "prior_spend": over(3, horizon={"prior_spend": {"tv": [20000, 40000], "radio": 10000}}),
+    "pacing": over(3, horizon={"pacing": {"max_change": 0.1}}),
+    "mean_minus_sd": risk("mean_minus_sd", aversion=2),
+    "quantile": risk("quantile", level=0.2),
+    "cvar": risk("cvar", level=0.2),
+    "worst_case": risk("worst_case"),
+    "cvar beside a rule and lots": cautious(
+        rule(max_share=0.7) | {"spend_all": False}, "cvar", lots={"tv": 2500, "radio": 500}
     ),
-    "interactions over time": Example(
-        over(3, interactions=LINKS), {**OVER, "interactions": "/interactions"}
+    "worst_case over time": cautious(over(2), "worst_case"),
+    "mean_minus_sd of profit": cautious(
+        goal("maximize_profit", value_per_outcome=0.6), "mean_minus_sd"
     ),
-    "interactions with draws": Example(
-        drawn(interactions=LINKS), {"interactions": "/interactions"}
+    "cvar of a target": cautious(goal("maximize_outcome", target_roas=2.2), "cvar"),
+    "worst_case of the least spend": cautious(
+        goal("minimize_spend", target_outcome=70000), "worst_case"
     ),
-    "interactions for profit": Example(
-        goal("maximize_profit", value_per_outcome=0.6, interactions=LINKS),
-        {"interactions": "/interactions", "maximize_profit": "/objective/goal"},
-    ),
-    "interactions for the least spend": Example(
-        goal("minimize_spend", target_outcome=90000, interactions=LINKS)
-        | {"solver": {"gap": 1e-3, "time_limit_s": 1}},
-        {"interactions": "/interactions", "minimize_spend": "/objective/goal"},
-    ),
-    "interactions and a rule": Example(
-        rule(max_spend=30000) | {"interactions": LINKS},
-        {**RULES, "interactions": "/interactions"},
-    ),
-    "maximize_profit": Example(
-        goal("maximize_profit", value_per_outcome=0.6), {"maximize_profit": "/objective/goal"}
-    ),
-    "minimize_spend": Example(
-        goal("minimize_spend", target_outcome=90000), {"minimize_spend": "/objective/goal"}
-    ),
-    "maximize_reach": Example(
-        # Reach needs concave curves: the first impressions reach new people.
-        three(
-            objective={"goal": "maximize_reach", "max_frequency": 2},
-            tv={"response": reach(90000, 2e-5)},
-            search={"response": reach(60000, 5e-5)},
-            radio={"response": reach(40000, 4e-5)},
-        ),
-        {"maximize_reach": "/objective/goal"},
-    ),
-    "target_roas": Example(
-        goal("maximize_outcome", target_roas=2.5), {"target_roas": "/objective/target_roas"}
-    ),
-    "target_cpa": Example(
-        goal("maximize_outcome", target_cpa=0.5), {"target_cpa": "/objective/target_cpa"}
-    ),
-    "two targets": Example(
-        goal("minimize_spend", target_outcome=90000, target_roas=1.9),
-        {"minimize_spend": "/objective/goal", "target_roas": "/objective/target_roas"},
-    ),
-    "two targets beside a rule": Example(
-        goal("maximize_profit", value_per_outcome=0.6, target_outcome=90000, target_cpa=0.6)
-        | {"constraints": [{"name": "rule", "channels": ["tv", "radio"], "min_share": 0.6}]},
-        {"maximize_profit": "/objective/goal", "target_cpa": "/objective/target_cpa", **RULES},
-    ),
-    "a target by slsqp": Example(
-        goal("maximize_outcome", target_roas=2.5)
-        | {"solver": {"method": "slsqp", "gap": 1e-3, "time_limit_s": 3}},
-        {"target_roas": "/objective/target_roas"},
-    ),
-    "a target in turn": Example(
-        over(
-            3,
-            "sequential",
-            budget=None,
-            objective={"target_roas": 2.5, "target_outcome": 1.5e5},
-            # Time for every step to end by its gap: an answer cut short depends on the machine.
-            solver={"gap": 1e-2, "time_limit_s": 60},
-        ),
-        {**horizon("sequential"), "target_roas": "/objective/target_roas"},
-    ),
-    "weighted_sum": Example(
-        goal(
-            "weighted_sum",
-            value_per_outcome=0.6,
-            weights={"outcome": 0.2, "profit": 1.0, "spend": 0.1},
-        ),
-        {"weighted_sum": "/objective/goal"},
-    ),
-    "weighted_sum over time": Example(
-        over(
-            2,
-            objective={
-                "goal": "weighted_sum",
-                "weights": {"outcome": 1.0, "spend": 0.8, "long_term": 0.5},
-                "target_roas": 1.5,
-            },
-            spend_all=False,
-            solver={"gap": 1e-2},
-        ),
-        {**OVER, "weighted_sum": "/objective/goal", "target_roas": "/objective/target_roas"},
-    ),
-    "long_term_weight": Example(
-        over(2, objective={"long_term_weight": 0.5}, solver={"gap": 1e-2}),
-        {**OVER, "long_term_weight": "/objective/long_term_weight"},
-    ),
-    "time_varying": Example(over(4), OVER),
-    "constant": Example(over(4, "constant"), horizon("constant")),
-    "fixed_shares": Example(
-        over(3, "fixed_shares", budget=None, period_budgets=[50000, 70000, 60000]),
-        {**horizon("fixed_shares"), "period_budgets": "/period_budgets"},
-    ),
-    "lots of fixed shares": Example(
-        over(
-            3,
-            "fixed_shares",
-            budget=None,
-            period_budgets=[50000, 70000, 60000],
-            tv={"increment": 2500},
-            radio={"increment": 500},
-            search={"increment": 500},
-        ),
-        {**horizon("fixed_shares"), "increment": "/channels/0/increment"},
-    ),
-    "sequential": Example(over(4, "sequential"), horizon("sequential")),
-    "prior_spend": Example(
-        over(3, horizon={"prior_spend": {"tv": [20000, 40000], "radio": 10000}}),
-        {**OVER, "prior_spend": "/horizon/prior_spend"},
-    ),
-    "pacing": Example(
-        over(3, horizon={"pacing": {"max_change": 0.1}}), {**OVER, "pacing": "/horizon/pacing"}
-    ),
-    "mean_minus_sd": Example(risk("mean_minus_sd", aversion=2), {"mean_minus_sd": "/risk/measure"}),
-    "quantile": Example(risk("quantile", level=0.2), {"quantile": "/risk/measure"}),
-    "cvar": Example(risk("cvar", level=0.2), {"cvar": "/risk/measure"}),
-    "worst_case": Example(risk("worst_case"), {"worst_case": "/risk/measure"}),
-    "cvar beside a rule and lots": Example(
-        cautious(
-            rule(max_share=0.7) | {"spend_all": False}, "cvar", lots={"tv": 2500, "radio": 500}
-        ),
-        {"cvar": "/risk/measure", "increment": "/channels/0/increment", **RULES},
-    ),
-    "worst_case over time": Example(
-        cautious(over(2), "worst_case"), {**OVER, "worst_case": "/risk/measure"}
-    ),
-    "mean_minus_sd of profit": Example(
-        cautious(goal("maximize_profit", value_per_outcome=0.6), "mean_minus_sd"),
-        {"maximize_profit": "/objective/goal", "mean_minus_sd": "/risk/measure"},
-    ),
-    "cvar of a target": Example(
-        cautious(goal("maximize_outcome", target_roas=2.2), "cvar"),
-        {"target_roas": "/objective/target_roas", "cvar": "/risk/measure"},
-    ),
-    "worst_case of the least spend": Example(
-        cautious(goal("minimize_spend", target_outcome=70000), "worst_case"),
-        {"minimize_spend": "/objective/goal", "worst_case": "/risk/measure"},
-    ),
-    "quantile in turn": Example(
-        cautious(over(2, "sequential"), "quantile"),
-        {**horizon("sequential"), "quantile": "/risk/measure"},
-    ),
-    "cvar by slsqp": Example(
-        cautious(three(), "cvar", solver={"method": "slsqp", "gap": 1e-2, "time_limit_s": 3}),
-        {"cvar": "/risk/measure"},
+    "quantile in turn": cautious(over(2, "sequential"), "quantile"),
+    "cvar by slsqp": cautious(
+        three(), "cvar", solver={"method": "slsqp", "gap": 1e-2, "time_limit_s": 3}
     ),
 }
-
-OPEN = {name: example for name, example in EXAMPLES.items() if not example.shut}
-"""Examples that are to be solved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from typing import Any
@@ -10,7 +11,9 @@ import azure.functions as func
 import pytest
 
 from shared import errors
-from shared.api.http import Call, Reply, respond
+from shared.api import http
+from shared.api.endpoints import ENDPOINTS, Endpoint
+from shared.api.http import Call, Reply, nothing_there
 from shared.errors import Conflict, Fault, Infeasible, InvalidInput, MarginalError
 from shared.errors import StorageUnavailable as Unavailable
 
@@ -31,7 +34,13 @@ def asked(body: bytes = b"{}", reads: tuple[str, ...] = JSON, **headers: str) ->
 
 
 def answered(request: func.HttpRequest, endpoint: Any, reads: tuple[str, ...] = JSON) -> Any:
-    return respond(request, endpoint, reads)
+    return http.answered(request, of(endpoint, reads))
+
+
+def of(handler: Any, reads: tuple[str, ...] = JSON) -> Endpoint:
+    return Endpoint(
+        name="x", method="POST", route="x", summary="", handler=handler, reads=reads, query=("y",)
+    )
 
 
 def raising(error: Exception) -> Any:
@@ -80,6 +89,7 @@ STATUS: list[tuple[MarginalError, int]] = [
     (errors.UnsupportedContent("No."), 415),
     (errors.NotFound("No."), 404),
     (errors.WriteConflict("No."), 409),
+    (errors.PreconditionFailed("No."), 412),
     (Unavailable("No.", retry_after_s=7), 503),
 ]
 
@@ -201,3 +211,116 @@ def test_bytes_go_out_as_they_are() -> None:
     assert response.get_body() == b"a,b\n1,2\n"
     assert response.mimetype == "text/csv"
     assert response.headers["ETag"] == '"1"'
+
+
+# -- what clients of HTTP expect ------------------------------------------------------------------
+
+
+def got(handler: Any, method: str = "GET", query: str = "", **headers: str) -> Any:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = dict(part.split("=") for part in query.split("&")) if query else {}
+    request = func.HttpRequest(method, "http://host/x", headers=named, params=given, body=b"")
+    return http.answered(request, of(handler, ()))
+
+
+def tagged(_: Call) -> Reply:
+    return Reply({"a": "b" * 3000}, headers={"ETag": '"7"'})
+
+
+@pytest.mark.parametrize(
+    ("known", "status"),
+    [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ("*", 304), ('"6"', 200), ("7", 200)],
+)
+def test_what_the_caller_has_is_not_sent_again(known: str, status: int) -> None:
+    response = got(tagged, if_none_match=known)
+    assert response.status_code == status
+    assert response.headers["ETag"] == '"7"'
+    assert bool(response.get_body()) == (status == 200)
+    assert got(lambda _: Reply({}), if_none_match="*").status_code == 200  # it has no tag
+
+
+def test_head_is_the_answer_without_its_body() -> None:
+    full, head = got(tagged), got(tagged, "HEAD")
+    assert head.get_body() == b""
+    assert head.headers["ETag"] == full.headers["ETag"]
+    assert head.status_code == full.status_code
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True),
+        ("br;q=1.0, gzip;q=0.5", True),
+        ("*", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("", False),
+    ],
+)
+def test_an_answer_is_packed_for_who_can_unpack_it(accepted: str, packed: bool) -> None:
+    response = got(tagged, accept_encoding=accepted)
+    assert (response.headers.get("Content-Encoding") == "gzip") is packed
+    body = response.get_body()
+    assert json.loads(gzip.decompress(body) if packed else body) == {"a": "b" * 3000}
+    assert response.headers["Vary"] == "Accept-Encoding"
+    small = got(lambda _: Reply({"a": 1}), accept_encoding="gzip")
+    assert "Content-Encoding" not in small.headers
+
+
+def test_a_query_parameter_that_nobody_reads_is_refused() -> None:
+    response = got(tagged, query="z=1")
+    assert response.status_code == 422
+    (fault,) = body_of(response)["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/z", "unknown_parameter")
+    # A key may come in the address: the platform's own parameters are none of ours.
+    assert got(tagged, query="code=KEY&clientId=default&y=1").status_code == 200
+
+
+def test_a_host_that_is_none_is_the_callers_fault(caplog: pytest.LogCaptureFixture) -> None:
+    request = func.HttpRequest("POST", "http://[::1/x", headers={}, body=b"")
+    response = http.answered(request, of(echo, ()))
+    assert response.status_code == 400
+    assert not caplog.records
+
+
+def missed(path: str, method: str = "GET", **headers: str) -> func.HttpResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return nothing_there(
+        func.HttpRequest(
+            method, "http://host/y", headers=named, route_params={"path": path}, body=b""
+        )
+    )
+
+
+def test_a_path_that_is_none_is_a_problem() -> None:
+    response = missed("datasets/brand/specs")
+    assert (response.status_code, response.mimetype) == (404, "application/problem+json")
+    assert body_of(response)["request_id"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_a_method_that_a_path_has_not_names_those_that_it_has(endpoint: Endpoint) -> None:
+    path = endpoint.route.replace("{", "").replace("}", "")
+    response = missed(path.upper(), "TRACE")
+    assert response.status_code == 405
+    assert endpoint.method in response.headers["Allow"].split(", ")
+
+
+def test_pages_elsewhere_are_answered_by_the_setting_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page, other = "https://page.example", "https://other.example"
+    assert "Access-Control-Allow-Origin" not in got(tagged, origin=page).headers
+    monkeypatch.setenv("CORS_ORIGINS", f"{page}, https://second.example")
+    response = got(tagged, origin=page)
+    assert response.headers["Access-Control-Allow-Origin"] == page
+    assert response.headers["Vary"] == "Accept-Encoding, Origin"
+    assert "Access-Control-Allow-Origin" not in got(tagged, origin=other).headers
+    early = {"access_control_request_headers": "content-type, x-functions-key"}
+    preflight = missed("optimize", "OPTIONS", origin=page, **early)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert preflight.headers["Access-Control-Allow-Headers"] == "content-type, x-functions-key"
+    assert "Access-Control-Allow-Methods" not in missed("optimize", "OPTIONS", origin=other).headers
+    monkeypatch.setenv("CORS_ORIGINS", "*")
+    assert got(tagged, origin=other).headers["Access-Control-Allow-Origin"] == "*"

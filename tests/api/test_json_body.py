@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.http import MAX_DEPTH, MAX_TEXT, dump_json, parse_json
+from shared.api.json_body import MAX_DEPTH, MAX_TEXT, dump_json, parse_json
 from shared.errors import InputTooLarge, InvalidInput, MalformedInput
 
 

@@ -29,7 +29,7 @@ def stored(**fields: Any) -> Problem:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_a_problem(name: str) -> None:
-    problem = posed(EXAMPLES[name].raw)
+    problem = posed(EXAMPLES[name])
     # Only what asks for nothing of the general form has the fast path.
     assert problem.separable == (name == "plain")
 
@@ -87,7 +87,7 @@ def test_constraints() -> None:
     }
     (found,) = posed(rule(**fields)).constraints
     assert found == Constraint("rule", ("tv", "radio"), **fields)  # type: ignore[arg-type]
-    (linear,) = posed(EXAMPLES["coefficients"].raw).constraints
+    (linear,) = posed(EXAMPLES["coefficients"]).constraints
     assert linear == Constraint("rule", coefficients=(("tv", 1), ("search", -2)), maximum=0)
 
 

@@ -26,7 +26,7 @@ def message(raw: Any) -> str:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_sound_request_has_no_fault(name: str) -> None:
-    assert faults(EXAMPLES[name].raw) == {}
+    assert faults(EXAMPLES[name]) == {}
 
 
 @pytest.mark.parametrize(

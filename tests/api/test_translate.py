@@ -190,20 +190,20 @@ def test_a_plan_names_every_channel_and_no_other() -> None:
 
 def test_a_stored_set_with_other_units_says_so() -> None:
     curves = replace(stored_curves(), currency=None, outcome="leads")
-    problem = problem_of(read_optimize({"dataset": "brand", "budget": 1}), curves)
+    problem = problem_of(read_optimize({"dataset": "brand", "budget": 30}), curves)
     assert (problem.currency, problem.outcome_unit) == (None, "leads")
 
 
 def test_doubts_of_the_fit_become_warnings() -> None:
     curves = stored_curves()
-    assert problem_of(read_optimize({"dataset": "brand", "budget": 1}), curves).warnings == ()
+    assert problem_of(read_optimize({"dataset": "brand", "budget": 30}), curves).warnings == ()
     tv, search = curves.channels
     doubtful = replace(
         curves,
         channels=(replace(tv, verdict="prior"), search),
         diagnostics={"promote": False, "reasons": ["It has not converged."]},
     )
-    warnings = problem_of(read_optimize({"dataset": "brand", "budget": 1}), doubtful).warnings
+    warnings = problem_of(read_optimize({"dataset": "brand", "budget": 30}), doubtful).warnings
     assert warnings == (
         ("weak_fit", "These curves did not pass the checks of a refit. It has not converged."),
         (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.api.answers import Allocated, AllocatedArm, EvaluateAnswer, OptimizeAnswer
-from tests.api.features import OPEN
+from tests.api.features import EXAMPLES
 from tests.app.client import Client
 
 UNPROVEN: tuple[str, ...] = ()
@@ -49,14 +49,14 @@ def plan_rows(rows: Iterable[AllocatedArm]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def answers(api: Client) -> Callable[[str], OptimizeAnswer]:
     """The answer for a feature by name; each is asked for once."""
-    return cache(lambda name: solved(api, OPEN[name].raw))
+    return cache(lambda name: solved(api, EXAMPLES[name]))
 
 
-@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_open_feature_is_solved_and_its_limits_hold(
     answers: Callable[[str], OptimizeAnswer], name: str
 ) -> None:
-    raw = OPEN[name].raw
+    raw = EXAMPLES[name]
     found = answers(name)
     periods = raw.get("horizon", {}).get("periods", 1)
     assert found.certificate.proven
@@ -81,11 +81,11 @@ def test_an_open_feature_is_solved_and_its_limits_hold(
         assert found.totals.spend == pytest.approx(budget, abs=0.005)
 
 
-@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_answer_scores_itself(
     api: Client, answers: Callable[[str], OptimizeAnswer], name: str
 ) -> None:
-    raw = OPEN[name].raw
+    raw = EXAMPLES[name]
     found = answers(name)
     quick = {**raw, "solver": {**raw.get("solver", {}), "time_limit_s": 0.5}}
     answer = api.post("evaluate", {"problem": quick, "plan": plan_rows(found.allocation)})
@@ -366,7 +366,7 @@ def _(found: OptimizeAnswer) -> None:
     assert found.certificate.objective < found.totals.outcome
 
 
-@pytest.mark.parametrize("name", [name for name in OPEN if name in CHECKS] or ["plain"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name in CHECKS] or ["plain"])
 def test_an_open_feature_does_what_it_is_for(
     answers: Callable[[str], OptimizeAnswer], name: str
 ) -> None:

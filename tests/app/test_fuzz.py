@@ -24,7 +24,7 @@ from shared.api.messages import (
     ScenariosRequest,
 )
 from tests.api.damage import damaged
-from tests.api.features import OPEN
+from tests.api.features import EXAMPLES
 from tests.api.samples import optimize_request
 from tests.app.client import Client
 
@@ -169,7 +169,7 @@ def is_number(value: Any) -> bool:
 
 def odd(name: str, channel: str, **amounts: float) -> dict[str, Any]:
     """A feature's example with other amounts in a channel or its curve."""
-    raw = deepcopy(OPEN[name].raw)
+    raw = deepcopy(EXAMPLES[name])
     (found,) = [item for item in raw["channels"] if item["channel"] == channel]
     curve = found["response"]
     for part in (found, curve["saturation"], curve.get("adstock", {})):
@@ -177,7 +177,7 @@ def odd(name: str, channel: str, **amounts: float) -> dict[str, Any]:
     return raw
 
 
-@given(document=damaged(OPEN, AMOUNT, of=is_number))
+@given(document=damaged(EXAMPLES, AMOUNT, of=is_number))
 @example(odd("fixed_shares", "radio", decay=5e-324))
 @example(odd("interactions over time", "radio", decay=5e-324))
 @example(odd("interactions over time", "search", max_response=1e-300))

@@ -177,25 +177,21 @@ def test_unknown_channels_of_a_stored_dataset(api: Client, fitted: str) -> None:
 
 
 def test_a_strict_tool_call_is_answered(api: Client, fitted: str) -> None:
-    """What a model in strict mode sends (null for what it leaves out), by the tools' own map."""
+    """What a model in strict mode sends (null for what it leaves out), by the tools' own call."""
     document = api.get("tools.json").json
-    tool = next(
-        t["function"] for t in document["tools"] if t["function"]["name"] == "optimize_budget"
-    )
-    call = document["calls"]["optimize_budget"]
+    tool = next(t["function"] for t in document["tools"] if t["function"]["name"] == "plan_budget")
+    call = document["call"]
     arguments = dict.fromkeys(tool["parameters"]["required"])
     arguments |= {"dataset": fitted, "budget": 50000}
+    call["body"]["params"] = {"name": "plan_budget", "arguments": arguments}
     answer = api.send(
         call["method"],
         call["path"],
-        json.dumps(arguments).encode(),
+        json.dumps(call["body"]).encode(),
         {"content-type": "application/json"},
     )
     assert answer.status == 200, answer.body
-
-    call = document["calls"]["get_curves"]
-    path = call["path"].format(dataset=fitted, version="latest")
-    assert api.send(call["method"], path).status == 200
+    assert answer.json["result"]["structuredContent"]["spend"] == 50000
 
 
 def test_people_are_counted_once_by_optimize_alone(api: Client) -> None:

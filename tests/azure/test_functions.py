@@ -12,43 +12,20 @@ from local.config import load_host_config, load_settings
 from local.host import ROOT, app_functions
 from local.rules import faults
 from samples.simulate import simulate
+from shared.api.endpoints import ENDPOINTS
 from shared.store.connect import connect
 from tests.azure.worker import Response, Worker, WorkerError
 
 MEMORY = {"AzureWebJobsStorage": "memory", "REFIT_SCHEDULE": "0 0 2 * * *"}
 DATASET = "through-the-worker"
 HTTP = {
-    "optimize": ("optimize", {"POST"}),
-    "scenarios": ("scenarios", {"POST"}),
-    "evaluate": ("evaluate", {"POST"}),
-    "sensitivity": ("sensitivity", {"POST"}),
-    "campaigns": ("campaigns", {"POST"}),
-    "transition": ("transition", {"POST"}),
-    "experiment": ("experiment", {"POST"}),
-    "fit": ("fit", {"POST"}),
-    "list_datasets": ("datasets", {"GET"}),
-    "delete_dataset": ("datasets/{dataset}", {"DELETE"}),
-    "put_spec": ("datasets/{dataset}/spec", {"PUT"}),
-    "get_spec": ("datasets/{dataset}/spec", {"GET"}),
-    "put_history": ("datasets/{dataset}/history", {"PUT"}),
-    "patch_history": ("datasets/{dataset}/history", {"PATCH"}),
-    "get_history": ("datasets/{dataset}/history", {"GET"}),
-    "put_outcomes": ("datasets/{dataset}/outcomes", {"PUT"}),
-    "get_outcomes": ("datasets/{dataset}/outcomes", {"GET"}),
-    "refit": ("datasets/{dataset}/refit", {"POST"}),
-    "get_run": ("datasets/{dataset}/runs/{run}", {"GET"}),
-    "get_curves": ("datasets/{dataset}/curves", {"GET"}),
-    "list_curve_versions": ("datasets/{dataset}/curves/versions", {"GET"}),
-    "get_curve_version": ("datasets/{dataset}/curves/{version}", {"GET"}),
-    "store_curves": ("datasets/{dataset}/curves", {"POST"}),
-    "import_curves": ("curves/import", {"POST"}),
-    "report": ("datasets/{dataset}/report", {"GET"}),
-    "plot": ("datasets/{dataset}/plots/{plot}", {"GET"}),
-    "promote_curves": ("datasets/{dataset}/curves/{version}/promote", {"POST"}),
-    "openapi": ("openapi.json", {"GET"}),
-    "tools": ("tools.json", {"GET"}),
-    "health": ("health", {"GET"}),
+    endpoint.name: (
+        endpoint.route,
+        {endpoint.method, *(["HEAD"] if endpoint.method == "GET" else [])},
+    )
+    for endpoint in ENDPOINTS
 }
+HTTP["nothing"] = ("{*path}", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHERS = {"nightly_refit", "refit_dataset", "fail_poisoned_refit"}
 
 
@@ -76,8 +53,8 @@ def call(
     kind = "text/csv" if csv is not None else "application/json"
     return worker.http(
         name,
-        next(iter(methods)),
-        template.format(**route),
+        min(methods - {"HEAD"}),
+        template.replace("*", "").format(**route),
         body=sent,
         headers={"content-type": kind, "content-length": str(len(sent))},
         route=route,
@@ -98,8 +75,10 @@ def test_all_functions_are_indexed_with_their_routes(worker: Worker) -> None:
 
 def test_a_key_is_asked_for_everywhere_but_for_health(worker: Worker) -> None:
     levels = {name: worker.bindings(name)[0]["authLevel"] for name in HTTP}
-    assert {name for name, level in levels.items() if level != "FUNCTION"} == {"health"}
-    assert levels["health"] == "ANONYMOUS"
+    open_ones = {name for name, level in levels.items() if level != "FUNCTION"}
+    # What is nowhere tells nothing but that.
+    assert open_ones == {"health", "nothing"}
+    assert {levels[name] for name in open_ones} == {"ANONYMOUS"}
 
 
 def test_the_timer_and_the_queues_are_bound_as_the_host_file_expects(worker: Worker) -> None:
@@ -169,6 +148,18 @@ def test_a_bad_question_is_a_problem_not_a_failure(worker: Worker) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_what_is_nowhere_is_a_problem(worker: Worker) -> None:
+    answer = call(worker, "nothing", path="nowhere")
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_assistant_asks_for_the_tools(worker: Worker) -> None:
+    answer = call(worker, "mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert answer.status == 200, answer.body
+    assert answer.json()["result"]["tools"]
+
+
 @pytest.mark.parametrize("name", ["openapi", "tools", "health"])
 def test_a_question_about_the_service(worker: Worker, name: str) -> None:
     answer = call(worker, name)
@@ -214,6 +205,9 @@ def test_a_night_from_timer_to_promoted_curves(worker: Worker) -> None:
     state = call(worker, "get_run", **at, run=run).json()
     assert state["state"] in {"promoted", "kept_previous"}, state
     assert state["reasons"]
+
+    assert call(worker, "list_runs", **at).json()["runs"][0]["run"] == run
+    assert call(worker, "get_dataset", **at).json()["last_run"]["run"] == run
 
     versions = call(worker, "list_curve_versions", **at).json()["versions"]
     assert [v["version"] for v in versions] == [state["curves_version"]]

@@ -556,8 +556,11 @@ class Refits:
 
     # -- queueing -----------------------------------------------------------------------------
 
-    def queue_refit(self, dataset: str, *, force: bool = False) -> Run:
+    def queue_refit(self, dataset: str, *, force: bool = False, key: str | None = None) -> Run:
         """Queue a refit of what the dataset holds now; ``force``: though nothing changed.
+
+        A run's id follows from the ``key``, if there is one: asked for again, the run that there is
+        is answered.
 
         Raises
         ------
@@ -571,8 +574,20 @@ class Refits:
             raise InvalidInput.at(
                 "/dataset", "no_history", f"The dataset {dataset!r} has no history to fit yet."
             )
-        new = replace(self._new_run(manifest, f"r{secrets.token_hex(6)}"), force=force)
-        run = self._datasets.create_run(new)
+        name = secrets.token_hex(6)
+        if key is not None:
+            name = hashlib.sha256(key.encode()).hexdigest()[:16]
+            found = self._datasets.find_run(dataset, manifest.incarnation, f"r{name}")
+            if found is not None:
+                return found
+        new = replace(self._new_run(manifest, f"r{name}"), force=force)
+        try:
+            run = self._datasets.create_run(new)
+        except WriteConflict:
+            found = self._datasets.find_run(dataset, manifest.incarnation, new.run)
+            if key is None or found is None:
+                raise
+            return found  # the same request at the same time
         try:
             self._queue.send(message_of(run))
         except Exception:

@@ -1,0 +1,350 @@
+"""``POST /mcp``: the Model Context Protocol over streamable HTTP, without sessions.
+
+Every message is answered by itself as JSON. Both ways in are served: ``initialize`` (revisions up
+to 2025-11-25), and revision 2026-07-28, where each request carries its version and
+``server/discover`` replaces the handshake. https://modelcontextprotocol.io/specification
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared import __version__
+from shared.api.assistant.questions import kept_plan
+from shared.api.assistant.told import Told
+from shared.api.assistant.tools import BY_NAME, TOOLS, Tool, parameters
+from shared.api.datasets import dataset_detail
+from shared.api.faults import faults_of
+from shared.api.http import Call, Reply
+from shared.api.json_body import dump_json
+from shared.api.pointers import did_you_mean
+from shared.api.reading import read_optimize
+from shared.api.translate import problem_of
+from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound
+
+__all__ = ["mcp"]
+
+log = logging.getLogger("marginal.mcp")
+
+HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN = ("2026-07-28",)
+
+VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+SERVER_KEY = "io.modelcontextprotocol/serverInfo"
+
+INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32600, -32601, -32602
+HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
+NO_RESOURCE = -32002
+
+ME = {"name": "marginal", "title": "Marginal", "version": __version__}
+CAN: dict[str, Any] = {"tools": {}, "resources": {}, "prompts": {}}
+INSTRUCTIONS = (
+    "Answers where marketing money works best. Call list_datasets once, first. Money and outcomes "
+    "are per period unless the tool says in all; per cent are given as 20, not 0.2. A plan has a "
+    "plan_id: for a follow-up give it as base_plan and only what changes. Plans are advice and are "
+    "never applied. Pass on intervals and warnings; say that figures come from a fitted model."
+)
+KEPT_MS = 3_600_000
+"""For how long a client may keep lists that only a new version of the app changes."""
+
+Params = Mapping[str, Any]
+
+
+class _RpcError(Exception):
+    """An error of the protocol itself, with its code, HTTP status and data."""
+
+    def __init__(self, code: int, message: str, status: int = 400, data: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.status, self.data = code, status, data
+
+
+def mcp(call: Call) -> Reply:
+    """Answer one JSON-RPC message: a request by its result or error, anything else by 202."""
+    message = call.json
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return _error(None, _RpcError(INVALID_REQUEST, "Send one JSON-RPC 2.0 message."))
+    method, given = message.get("method"), message.get("id")
+    if "id" not in message or method is None:
+        return Reply(None, status=202)  # a notification, or an answer to a question never asked
+    try:
+        if not isinstance(method, str) or not isinstance(given, str | int):
+            raise _RpcError(INVALID_REQUEST, "A request has a method and an id.")
+        params = message.get("params") or {}
+        if not isinstance(params, dict):
+            raise _RpcError(INVALID_PARAMS, "params is an object.")
+        version = _version(call, method, params)
+        found = METHODS.get(method)
+        if found is None:
+            text = f"There is no method {method[:60]!r}."
+            raise _RpcError(NO_METHOD, text, 404 if version in MODERN else 200)
+        result = found(call, params)
+    except _RpcError as error:
+        return _error(given if isinstance(given, str | int) else None, error)
+    if version in MODERN:
+        result = {**result, "resultType": "complete", "_meta": {SERVER_KEY: ME}}
+        if method in LISTS:
+            result |= {"ttlMs": KEPT_MS if method in FIXED else 0, "cacheScope": "private"}
+    return Reply({"jsonrpc": "2.0", "id": given, "result": result})
+
+
+def _error(given: str | int | None, error: _RpcError) -> Reply:
+    told = {"code": error.code, "message": str(error)}
+    if error.data is not None:
+        told["data"] = error.data
+    return Reply({"jsonrpc": "2.0", "id": given, "error": told}, status=error.status)
+
+
+def _version(call: Call, method: str, params: Params) -> str:
+    """The revision that a request speaks: in itself (and its header) from 2026 on."""
+    header = call.headers.get("mcp-protocol-version", "")
+    meta = params.get("_meta")
+    said = meta.get(VERSION_KEY) if isinstance(meta, dict) else None
+    if said is None:
+        if header in MODERN:
+            raise _RpcError(INVALID_PARAMS, f"_meta must say the revision as {VERSION_KEY}.")
+        return header or HANDSHAKES[-1]
+    if header and header != said:
+        raise _RpcError(HEADER_MISMATCH, "Header and body name different revisions.")
+    if said not in MODERN:
+        data = {"supported": [*HANDSHAKES, *MODERN], "requested": said}
+        raise _RpcError(UNSUPPORTED_VERSION, "This revision is not spoken here.", data=data)
+    named = call.headers.get("mcp-method", method)
+    if named != method:
+        raise _RpcError(HEADER_MISMATCH, "Header and body name different methods.")
+    return str(said)
+
+
+# -- the methods ----------------------------------------------------------------------------------
+
+
+def _initialize(call: Call, params: Params) -> dict[str, Any]:
+    del call
+    asked = params.get("protocolVersion")
+    version = asked if asked in HANDSHAKES else HANDSHAKES[-1]
+    return {
+        "protocolVersion": version,
+        "capabilities": CAN,
+        "serverInfo": ME,
+        "instructions": INSTRUCTIONS,
+    }
+
+
+def _discover(call: Call, params: Params) -> dict[str, Any]:
+    del call, params
+    return {
+        "supportedVersions": [*HANDSHAKES, *MODERN],
+        "capabilities": CAN,
+        "instructions": INSTRUCTIONS,
+    }
+
+
+def _nothing(call: Call, params: Params) -> dict[str, Any]:
+    del call, params
+    return {}
+
+
+def _list_tools(call: Call, params: Params) -> dict[str, Any]:
+    del call, params
+    return {"tools": [_tool(tool) for tool in TOOLS]}
+
+
+FIGURES = {"type": "object", "additionalProperties": True}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "description": tool.says,
+        "inputSchema": parameters(tool.arguments),
+        "outputSchema": FIGURES,
+        "annotations": {
+            "readOnlyHint": not tool.changes,
+            "destructiveHint": tool.changes and not tool.undoable,
+            "idempotentHint": not tool.changes or not tool.undoable,
+            "openWorldHint": False,
+        },
+    }
+
+
+def _call_tool(call: Call, params: Params) -> dict[str, Any]:
+    name = params.get("name")
+    tool = BY_NAME.get(name) if isinstance(name, str) else None
+    if tool is None:
+        text = f"There is no tool {str(name)[:60]!r}.{did_you_mean(str(name), BY_NAME)}"
+        raise _RpcError(INVALID_PARAMS, text, 200)
+    raw = params.get("arguments") or {}
+    try:
+        told = tool.ask(call, tool.arguments.model_validate(raw))
+    except ValidationError as error:
+        return _refused(" ".join(f.message for f in faults_of(error, raw, tool.arguments)[:4]))
+    except MarginalError as error:
+        return _refused(_in_words(error))
+    except Exception:
+        log.exception("unexpected error in the tool %s", tool.name)
+        return _refused("Something went wrong on the server's side; it is logged.")
+    return {"content": list(_content(told)), "structuredContent": dict(told.figures)}
+
+
+def _content(told: Told) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": told.text}]
+    if told.picture is not None:
+        content.append({"type": "image", "data": told.picture, "mimeType": "image/png"})
+    return content
+
+
+def _refused(text: str) -> dict[str, Any]:
+    """What an assistant can mend is told to it, not to its machinery."""
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+def _in_words(error: MarginalError) -> str:
+    if isinstance(error, Infeasible):
+        return " ".join([str(error), *(conflict.message for conflict in error.conflicts[:4])])
+    if isinstance(error, InvalidInput):
+        return " ".join(dict.fromkeys(fault.message for fault in error.faults[:4]))
+    return str(error)
+
+
+# -- resources ------------------------------------------------------------------------------------
+
+
+JSON, HTML = "application/json", "text/html"
+TEMPLATES = {
+    "marginal://datasets/{dataset}": ("A dataset", JSON),
+    "marginal://datasets/{dataset}/curves/{version}": ("Its curves, without draws", JSON),
+    "marginal://datasets/{dataset}/report": ("Its report, a page for people", HTML),
+    "marginal://plans/{plan_id}": ("A plan: question and answer", JSON),
+}
+
+
+def _list_resources(call: Call, params: Params) -> dict[str, Any]:
+    del params
+    return {
+        "resources": [
+            {
+                "uri": f"marginal://datasets/{entry['dataset']}",
+                "name": entry["dataset"],
+                "mimeType": JSON,
+            }
+            for entry in call.service.datasets()
+        ]
+    }
+
+
+def _list_templates(call: Call, params: Params) -> dict[str, Any]:
+    del call, params
+    return {
+        "resourceTemplates": [
+            {"uriTemplate": uri, "name": name, "mimeType": media}
+            for uri, (name, media) in TEMPLATES.items()
+        ]
+    }
+
+
+def _read_resource(call: Call, params: Params) -> dict[str, Any]:
+    uri = str(params.get("uri", ""))
+    try:
+        text, media = _resource(call, uri)
+    except (NotFound, InvalidInput) as error:
+        raise _RpcError(NO_RESOURCE, str(error), 200, {"uri": uri[:200]}) from None
+    return {"contents": [{"uri": uri, "mimeType": media, "text": text}]}
+
+
+def _resource(call: Call, uri: str) -> tuple[str, str]:
+    room, *rest = uri.removeprefix("marginal://").split("/")
+    if not uri.startswith("marginal://") or not rest:
+        raise NotFound(f"There is no resource {uri[:80]!r}.")
+    found: Any = None
+    if room == "plans" and len(rest) == 1:
+        found = kept_plan(call, rest[0])
+    elif room == "datasets" and len(rest) == 1:
+        found = dataset_detail(call.service, rest[0])
+    elif room == "datasets" and rest[1:2] == ["curves"] and len(rest) == 3:
+        found = call.service.curves(rest[0], rest[2]).to_dict()
+        for channel in found["channels"]:
+            channel["response"].pop("draws", None)
+        found.pop("diagnostics")
+    elif room == "datasets" and rest[1:] == ["report"]:
+        curves = call.service.curves(rest[0])
+        budget = sum(curve.observed_spend.last for curve in curves.channels)
+        asked = read_optimize({"dataset": rest[0], "budget": budget})
+        page = call.service.report(rest[0], curves, problem_of(asked, curves))
+        return page, HTML
+    if found is None:
+        raise NotFound(f"There is no resource {uri[:80]!r}.")
+    return dump_json(found).decode(), JSON
+
+
+# -- prompts --------------------------------------------------------------------------------------
+
+
+PROMPTS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "weekly_review": (
+        "What to change this week, and how sure that is",
+        ("dataset",),
+        """Review {dataset}: call check_data and plan_budget for today's money.
+Say in five sentences what to move, what it should bring with its interval, what is uncertain.""",
+    ),
+    "budget_cut": (
+        "What to drop when there is less money",
+        ("dataset", "budget"),
+        """The budget of {dataset} is cut to {budget} a period.
+Call plan_budget, then spread_change with its plan_id.
+Say what to cut first, what that costs, and the steps.""",
+    ),
+    "quarter_plan": (
+        "A plan for the next 13 weeks",
+        ("dataset", "budget"),
+        """Plan the next quarter of {dataset} with {budget} in all: call plan_periods, design_test.
+Give spend by channel, the outcome with its interval, and one test to run.""",
+    ),
+}
+
+
+def _list_prompts(call: Call, params: Params) -> dict[str, Any]:
+    del call, params
+    return {
+        "prompts": [
+            {
+                "name": name,
+                "description": says,
+                "arguments": [{"name": argument, "required": True} for argument in needs],
+            }
+            for name, (says, needs, _) in PROMPTS.items()
+        ]
+    }
+
+
+def _get_prompt(call: Call, params: Params) -> dict[str, Any]:
+    del call
+    found = PROMPTS.get(str(params.get("name")))
+    given = params.get("arguments") or {}
+    if found is None or not isinstance(given, dict):
+        raise _RpcError(INVALID_PARAMS, f"There are the prompts {', '.join(PROMPTS)}.", 200)
+    says, needs, text = found
+    missing = [name for name in needs if not given.get(name)]
+    if missing:
+        raise _RpcError(INVALID_PARAMS, f"This prompt needs {', '.join(missing)}.", 200)
+    filled = text.format(**{name: str(given[name])[:100] for name in needs})
+    content = {"type": "text", "text": filled}
+    return {"description": says, "messages": [{"role": "user", "content": content}]}
+
+
+METHODS: Mapping[str, Callable[[Call, Params], dict[str, Any]]] = {
+    "initialize": _initialize,
+    "server/discover": _discover,
+    "ping": _nothing,
+    "tools/list": _list_tools,
+    "tools/call": _call_tool,
+    "resources/list": _list_resources,
+    "resources/templates/list": _list_templates,
+    "resources/read": _read_resource,
+    "prompts/list": _list_prompts,
+    "prompts/get": _get_prompt,
+}
+FIXED = ("server/discover", "tools/list", "resources/templates/list", "prompts/list")
+LISTS = (*FIXED, "resources/list", "resources/read")
