@@ -54,6 +54,7 @@ _UNSPEAKABLE = (
     *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate")),
     *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
     *("channels.value_per_outcome", "constraints.split"),
+    *("channels.flight", "constraints.per_period"),
     "channels.saturation.offset",
     "objective.population",
     *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),

@@ -2,8 +2,9 @@
 
 From the program's own box every split narrows one decision, one adstocked spend or the question
 whether an arm is active. What follows from that is worked out here: carryover links both boxes,
-spend of zero or at least a minimum and lots round the ends, and a count of active arms that is
-used up switches the others off. All ends are rounded outward, so nothing feasible is ever lost.
+spend of zero or at least a minimum and lots round the ends, a count of active arms that is used up
+switches the others off, and so do flights and counts of a period decision by decision. All ends
+are rounded outward, so nothing feasible is ever lost.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from shared.problem.program import Program
 from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision, SplitSpend
 from shared.problem.symmetry import in_order
 
-__all__ = ["HAIR", "Counted", "Region", "halves", "holds", "inner", "root_region", "sorted_within"]
+__all__ = [
+    "HAIR",
+    "Counted",
+    "Region",
+    "halves",
+    "holds",
+    "inner",
+    "narrowed",
+    "root_region",
+    "sorted_within",
+]
 
 Array = NDArray[np.float64]
 EPS = 2.220446049250313e-16
@@ -267,7 +278,7 @@ class _Draft:
     def settled(self, arms: Iterable[int]) -> Region | None:
         """What follows for ``arms`` and, by counts, for others; None if nothing is left."""
         todo = [int(arm) for arm in arms]
-        for _ in range(3 + len(self.program.at_most)):
+        for _ in range(3 + len(self.program.at_most) + len(self.program.switches)):
             if todo:
                 index = np.array(todo, dtype=np.intp)
                 if not self._spends(index):
@@ -282,10 +293,10 @@ class _Draft:
                 self._reach(index)
                 if self._crossed(index):
                     return None
-            counted, limited = self._counts(), self._limited()
-            if counted is None or limited is None:
+            counted, limited, switched = self._counts(), self._limited(), self._switched()
+            if counted is None or limited is None or switched is None:
                 return None
-            todo = counted + limited
+            todo = list(dict.fromkeys(counted + limited + switched))
             if not todo:
                 break
         return Region(
@@ -412,6 +423,17 @@ class _Draft:
                 changed += off.tolist()
         return changed
 
+    def _switched(self) -> list[int] | None:
+        """Arms with decisions that must be on or off now; None where no pattern is left."""
+        if not self.program.switches:
+            return []
+        found = narrowed(self.program, self.u_lower, self.u_upper)
+        if found is None:
+            return None
+        changed = (found[0] > self.u_lower) | (found[1] < self.u_upper)
+        self.u_lower, self.u_upper = found
+        return np.flatnonzero(changed.any(axis=1)).tolist()
+
     def _limited(self) -> list[int] | None:
         """Arms that a count narrows; None where it cannot be met."""
         if self.limit is None:
@@ -422,6 +444,20 @@ class _Draft:
         changed = (box[0] > self.u_lower[:, 0]) | (box[1] < self.u_upper[:, 0])
         self.u_lower[:, 0], self.u_upper[:, 0] = box
         return np.flatnonzero(changed).tolist()
+
+
+def narrowed(program: Program, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+    """The box (A, K) twice over, with what its patterns of on and off leave; None without any.
+
+    A decision that is not 0 is at least its ``least_active``.
+    """
+    on = lower > 0.0
+    known = program.switches.settled(on, upper <= 0.0)
+    if known is None:
+        return None
+    more = known[0] & ~on
+    lower = np.where(more, np.maximum(lower, program.least_active), lower)
+    return lower, np.where(known[1], np.minimum(upper, 0.0), upper)
 
 
 def _limit_by_rows(program: Program, draft: _Draft) -> None:

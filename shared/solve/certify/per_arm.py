@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared.problem.program import Program
 from shared.problem.proof import ArmLeaf, ArmNode, Leaf, PerArm, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves
+from shared.problem.switches import NONE
 from shared.solve.certify.bounder import Bounder, LeafTask
 
 __all__ = ["alone", "bound_arms"]
@@ -51,6 +52,7 @@ def alone(program: Program, a: int) -> Program:
         carry=program.carry[own],
         carry_in=program.carry_in[own],
         weight=program.weight[own],
+        switches=NONE,
     )
 
 
