@@ -26,6 +26,7 @@ from shared.problem.lower import lower
 from shared.problem.model import (
     Channel,
     Constraint,
+    Flight,
     Goal,
     Horizon,
     Interaction,
@@ -47,6 +48,7 @@ __all__ = [
     "aimed_over_time",
     "careful",
     "draw",
+    "flown",
     "goal_of",
     "monthly",
     "paired",
@@ -229,6 +231,26 @@ def monthly(n: int, periods: int, shape: str, *, gap: float, limit_s: float) -> 
             for t in range(0, periods, 4)
         )
         return replace(problem, channels=channels, budget=None, windows=windows)
+
+    return make
+
+
+def flown(n: int, periods: int, shape: str, *, gap: float, limit_s: float) -> Make:
+    """A plan over time in flights: two thirds of the channels spend a minimum for two to four
+    periods in a row or nothing, at most three times, and two thirds of all run at once."""
+    whole = planned(n, periods, shape, gap=gap, limit_s=limit_s)
+
+    def make(rng: np.random.Generator) -> Problem:
+        problem = whole(rng)
+        share = problem.one_budget / n / periods
+        least, runs = share * rng.uniform(0.7, 1.5, n), rng.integers(2, 5, (n, 2)).tolist()
+        channels = tuple(
+            replace(c, minimum_if_active=float(x), flight=Flight(on, off, 3)) if i % 3 else c
+            for i, (c, x, (on, off)) in enumerate(zip(problem.channels, least, runs, strict=True))
+        )
+        names = tuple(c.name for c in channels)
+        count = Constraint("at once", names, max_active=2 * n // 3, per_period=True)
+        return replace(problem, channels=channels, constraints=(count,))
 
     return make
 

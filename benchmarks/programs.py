@@ -19,6 +19,7 @@ from benchmarks.classes import (
     aimed,
     aimed_over_time,
     careful,
+    flown,
     monthly,
     paired,
     planned,
@@ -132,6 +133,18 @@ def _monthly() -> None:
         )
 
 
+def _flights() -> None:
+    for shape in ("concave", "S-shaped"):
+        _enter(
+            "plans",
+            f"flights, {shape}, 9 x 26",
+            flown(9, 26, shape, gap=1e-3, limit_s=5.0),
+            flown(3, 6, shape, gap=1e-3, limit_s=1.0),
+            1e-3,
+            5.0,
+        )
+
+
 def _interactions() -> None:
     for n, shape, gap, limit, allowed in (
         (9, "concave", 1e-8, 0.05, 2.0),
@@ -191,6 +204,7 @@ _rules(50, 1e-4, 5.0, 5.0)
 _rules(500, 1e-3, 20.0, 20.0)
 _plans()
 _monthly()
+_flights()
 _interactions()
 _targets()
 _careful()

@@ -18,8 +18,10 @@ from shared.curves.derived import at_rising_price
 from shared.curves.saturation import Saturation
 from shared.errors import Fault
 from shared.problem.model import Channel as ProblemChannel
+from shared.problem.model import Flight
 
 __all__ = [
+    "LONG_AGO",
     "Given",
     "Reading",
     "inline_channels",
@@ -30,6 +32,9 @@ __all__ = [
     "stored_names",
     "under_effects",
 ]
+
+LONG_AGO = 1_000_000
+"""Periods, in place of no end."""
 
 LONGEST = 1001  # periods that any carryover but a geometric one ends within
 
@@ -157,7 +162,28 @@ def _channel(
         current_spend=today,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
+        flight=_flight(channel, [reading.before(f"{name}/{campaign}") for campaign in names]),
     )
+
+
+def _flight(channel: Channel, priors: Sequence[Any]) -> Flight | None:
+    """How a channel's spend goes on and off, after what its arms spent before: each as for
+    :func:`past_spend`."""
+    asked = channel.flight
+    if asked is None:
+        return None
+    runs = (asked.min_on or 1, asked.min_off or 1, asked.max_flights)
+    if all(prior is None for prior in priors):
+        return Flight(*runs)
+    lists = [prior[::-1] for prior in priors if isinstance(prior, list)]
+    always = any(prior for prior in priors if isinstance(prior, int | float))
+    count = max(map(len, lists), default=0)
+    ran = [always or any(any(own[i : i + 1]) for own in lists) for i in range(count)]
+    last = ran[0] if ran else always
+    run = next((i for i, each in enumerate(ran) if each != last), count)
+    # What is not told of was spent never, or always.
+    endless = run == count and last == always
+    return Flight(*runs, (last, LONG_AGO if endless else run))
 
 
 def _arm(
@@ -217,6 +243,8 @@ def _arm(
     limits["periods"] = own_periods(channel, name, path, reading.calendar)
     if above is None:
         limits["keeps"] = _keeps(limits["current_spend"], name, path, reading)
+        if isinstance(channel, Channel):
+            limits["flight"] = _flight(channel, [prior])
         return limited(channel, **limits)
     made = limited(channel, **limits)
     return replace(

@@ -70,6 +70,8 @@ Weight = Annotated[float, Field(ge=0, le=1e9), OR_NOTHING]
 Amount = Annotated[float, Field(ge=-1e15, le=1e15), OR_NOTHING]
 Spends = Annotated[list[Money], Field(max_length=MAX_PERIODS)]
 
+Run = Annotated[int, Field(ge=1, le=MAX_PERIODS), WHOLE]
+
 Prior = Annotated[
     Any,
     WithJsonSchema(
@@ -205,8 +207,24 @@ class Campaign(Message):
     )
 
 
+class Flight(Message):
+    """How a channel's spend goes on and off over the periods."""
+
+    min_on: Run | None = Field(None, description="At least so many periods on in a row.")
+    min_off: Run | None = Field(None, description="At least so many periods off between flights.")
+    max_flights: Run | None = Field(
+        None, description="At most so many flights begin within the horizon."
+    )
+
+
 class Channel(Campaign):
     """One channel to spend on."""
+
+    flight: Flight | None = Field(
+        None,
+        description="Flights, in a plan over time: on for so long, off for so long, so many. On is "
+        "at least minimum_if_active, off is nothing.",
+    )
 
     campaigns: list[Campaign] | None = Field(
         None,
@@ -335,6 +353,9 @@ class Constraint(Message):
     max: Amount | None = Field(None, description="Largest value of the linear rule, per period.")
     max_active: Annotated[int, Field(ge=0, le=MAX_CHANNELS), WHOLE] | None = Field(
         None, description="At most so many of the channels spend anything at all."
+    )
+    per_period: bool = Field(
+        False, description="Beside max_active: at most so many in each period."
     )
     min_outcome: Positive | None = Field(
         None, description="Outcome of these channels over the horizon, at least."

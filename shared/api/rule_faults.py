@@ -132,8 +132,8 @@ def _linear_faults(rule: Json, i: int) -> Iterator[Fault]:
     if rule.get("coefficients") == []:
         message = f"The linear rule {name!r} needs at least one coefficient."
         yield Fault(pointer_to("constraints", i, "coefficients"), "required", message)
-    for field in ("channels", *LIMITS):
-        if rule.get(field) not in (None, []):
+    for field in ("channels", "per_period", *LIMITS):
+        if rule.get(field) not in (None, [], False):
             message = (
                 f"The constraint {name!r} is a linear rule, which takes min and max: make a "
                 f"constraint of its own for {field}."
@@ -186,9 +186,17 @@ def _group_faults(rule: Json, i: int) -> Iterator[Fault]:
         elif abs(sum(split) - 1.0) > 1e-6:
             message = f"The shares of the split {name!r} must add up to 1; they are {sum(split):g}."
             yield Fault(pointer_to("constraints", i, "split"), "contradiction", message)
+    by_period = rule.get("per_period") is True
+    if by_period and rule.get("max_active") is None:
+        message = f"per_period of the constraint {name!r} is for max_active, which it does not say."
+        yield Fault(pointer_to("constraints", i, "max_active"), "required", message)
     for field in WHOLE_HORIZON:
+        if field == "max_active" and by_period:
+            continue
         if rule.get("periods") is not None and rule.get(field) is not None:
             message = f"{field} of the constraint {name!r} is of the whole horizon: drop periods."
+            if field == "max_active":
+                message = message.removesuffix(".") + ", or say per_period."
             yield Fault(pointer_to("constraints", i, field), "conflict", message)
     most = number(rule, "max_active")
     if most is not None and isinstance(channels, list) and most > len(channels):

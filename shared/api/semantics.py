@@ -125,6 +125,9 @@ def _channel_faults(
     yield from _lot_faults(channel, name, path)
     yield from _current_faults(channel, name, path, stored)
     yield from _weight_faults(channel, name, path, periods)
+    if channel.get("flight") == {}:
+        message = f"The flight of {name} says nothing: give min_on, min_off or max_flights."
+        yield Fault(pointer_to(*path, "flight"), "required", message)
     if channel.get("campaigns"):
         yield from _campaign_faults(channel, name, path, stored=stored, periods=periods)
     else:
@@ -435,6 +438,14 @@ def _objective_weights(objective: Json, *, weighted: bool) -> Iterator[Fault]:
         yield Fault("/objective/long_term_weight", "not_used", message)
 
 
+NO_FLIGHTS = {
+    "constant": "it spends the same in every period",
+    "fixed_shares": "its share is the same in every period",
+    "sequential": "whoever does not look ahead cannot know how long one will last",
+}
+"""Why a mode has no flights."""
+
+
 def _horizon_faults(raw: Json) -> Iterator[Fault]:
     """Modes that do not go with the budgets, and spend before the plan that cannot be read."""
     horizon, periods = part(raw, "horizon"), periods_of(raw)
@@ -443,6 +454,13 @@ def _horizon_faults(raw: Json) -> Iterator[Fault]:
     if number(horizon, "discount_rate") and periods == 1:
         message = f"discount_rate needs a horizon of 2 periods or more: {ONE_PERIOD}."
         yield Fault("/horizon/discount_rate", "needs_periods", message)
+    for i, own, each in named(raw.get("channels")):
+        if each.get("flight") is not None and periods == 1:
+            message = f"The flight of {own} needs a horizon of 2 periods or more: {ONE_PERIOD}."
+            yield Fault(pointer_to("channels", i, "flight"), "needs_periods", message)
+        elif each.get("flight") is not None and mode in NO_FLIGHTS:
+            message = f"{own} cannot have flights in mode {mode}: {NO_FLIGHTS[mode]}."
+            yield Fault(pointer_to("channels", i, "flight"), "conflict", message)
     unequal = numbers(by_period) and len(set(by_period)) > 1
     if several and mode == "constant" and unequal and raw.get("spend_all") is not False:
         message = (

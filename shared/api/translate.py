@@ -361,6 +361,7 @@ def _rules(
             minimum=rule.min,
             maximum=rule.max,
             max_active=rule.max_active,
+            per_period=rule.per_period,
             min_outcome=rule.min_outcome,
             min_roas=rule.min_roas,
             max_cpa=rule.max_cpa,

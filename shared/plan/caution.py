@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.plan.rows import arm_rows
 from shared.plan.score import MIN_DRAWS
-from shared.plan.words import largest, money, number, outcome_of, possessive, say
+from shared.plan.words import largest, money, number, outcome_of, plural, possessive, say
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 
@@ -24,6 +24,7 @@ SAME_BUDGET = 0.01
 """Plans whose totals differ by less than this share are two ways to spend the same money."""
 
 LARGE_SHIFT = 0.3  # moving more than this share of today's spend at once is called a large shift
+FAINT = 1e-3  # of a channel's highest spend: what is next to nothing
 WIDE_INTERVAL = 1.0  # an interval wider than this share of its own expectation is called wide
 WIDE = 0.75  # a 90 % interval wider than this share of what it is about is told
 SURE = 0.95  # under this probability_better, or trust that is not good, half is proposed
@@ -45,7 +46,7 @@ def warn(problem: Problem, rows: Sequence[Row], totals: Row, certificate: Row) -
     """The warnings of an optimize answer, from its own figures."""
     found = [*problem.warnings, *_evidence(problem, totals), *_shift(rows, totals)]
     found += [*_extrapolation(problem, rows), *_ceilings(problem, rows), *_steep(rows)]
-    found += [*_weightless(problem, rows), *_never_starts(problem, rows)]
+    found += [*_weightless(problem, rows), *_never_starts(problem, rows), *_faint(problem, rows)]
     found += [*_beyond_step(rows, trust(problem, totals)), *_intervals(rows, totals)]
     if not certificate["proven"]:
         text = "The bound was not proven: treat the gap as unknown."
@@ -192,7 +193,16 @@ def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
 
 
 def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
-    paced = problem.horizon.max_change is not None and problem.horizon.periods > 1
+    periods = problem.horizon.periods
+    paced = problem.horizon.max_change is not None and periods > 1
+    for channel in problem.channels:
+        flight = channel.flight
+        if flight is not None and flight.min_on > periods and not (flight.before or (False,))[0]:
+            text = (
+                f"{channel.name} is to run for {flight.min_on} periods in a row at least, and the "
+                f"horizon has {periods}: it can never start."
+            )
+            yield "never_starts", text
     text = "{} spends nothing today, and {} is a share of that: it can never start. Give it {}."
     for channel, row in zip(problem.channels, rows, strict=True):
         if channel.locked or row["spend"] > 0.0 or channel.max_spend == 0.0:
@@ -207,6 +217,21 @@ def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
             elif paced and part is channel:
                 told = "pacing", "the current_spend from which it is to be paced"
                 yield "never_starts", text.format(own["channel"], *told)
+
+
+def _faint(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
+    """Channels that flights or counts are about, and that spend next to nothing in a period."""
+    counted = {name for rule in problem.constraints if rule.per_period for name in rule.channels}
+    for channel, row in zip(problem.channels, rows, strict=True):
+        spends = [period["spend"] for period in row.get("periods") or ()]
+        some = [x for x in spends if 0.0 < x <= FAINT * max(spends)]
+        if some and (channel.flight is not None or channel.name in counted):
+            where = plural(len(some), "period")
+            text = (
+                f"{channel.name} spends as little as {number(min(some))} in {where} of the plan, "
+                "which still counts as on: a minimum_if_active says what a period on must have."
+            )
+            yield "faint_period", text
 
 
 def _steep(rows: Sequence[Row]) -> Iterator[Said]:

@@ -17,6 +17,7 @@ __all__ = ["swept"]
 Floats = NDArray[np.float64]
 
 SMALL = 1e-4  # of the money at stake over the decisions that share it: what may be a crumb
+MISSED = 1e-8  # violation up to which a plan is one without its crumbs: what any search allows
 UNSEEN = 1e-6  # of the objective: what no crumb costs more than, however large a gap is asked for
 
 
@@ -40,7 +41,7 @@ def swept(program: Program, u: Floats, certificate: Certificate, gap: float) -> 
     left = min(UNSEEN * size, gap * size, left if left >= 0.0 else np.inf)
     cells = np.flatnonzero(some | between)
     cells = cells[np.argsort(money.ravel()[cells], kind="stable")]
-    missed = max(certificate.max_constraint_violation, 1e-9)
+    missed = max(certificate.max_constraint_violation, MISSED)
     while cells.size:
         gone = np.zeros(u.size, dtype=bool)
         gone[cells] = True

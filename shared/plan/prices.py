@@ -156,6 +156,7 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
     tight = np.flatnonzero((low | high) & ~_tied_rows(program))
     cells = program.rows.matrix[tight].reshape(-1, program.arms, program.columns)
     rows = [[program.rows.names[m] for m in tight[used].tolist()] for used in np.any(cells, 2).T]
+    patterns = _patterns(program, u, slack)
     at_least = program.least_active * per_unit
     at_floor = (money - program.lower * per_unit <= slack).tolist()
     at_roof = (program.upper * per_unit - money <= slack).tolist()
@@ -164,9 +165,10 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
         [
             *itertools.compress(program.floors_by(a), at_floor[a]),
             *itertools.compress(program.roofs_by(a), at_roof[a]),
-            "minimum_if_active" if np.any(at_minimum[a]) else "",
+            "minimum_if_active" if np.any(at_minimum[a]) and a not in program.silent else "",
             "increment" if program.lot[a] > 0.0 else "",
             *rows[a],
+            *patterns[a],
         ]
         for a in range(program.arms)
     ]
@@ -175,6 +177,26 @@ def bindings(program: Program, u: Floats) -> list[list[str]]:
         for part in parts:
             held[part] += [f"{program.names[arm]}.{name}" for name in held[arm]]
     return held[: program.arms - len(program.sums)]
+
+
+def _patterns(program: Program, u: Floats, slack: float) -> list[list[str]]:
+    """By arm, rules that break where one more period is on, or one at its least is off."""
+    out: list[list[str]] = [[] for _ in range(program.arms)]
+    if not program.switches:
+        return out
+    on = u > 0.0
+    rises = ~on & (program.upper > 0.0)
+    falls = on & ((u - program.least_active) * program.money_per_unit() <= slack)
+    moves = (rises | falls) & (program.lower <= 0.0)
+    for flight in program.switches.flights:
+        own = on[flight.arm] ^ np.eye(program.columns, dtype=bool)
+        if np.any(~flight.keeps(own) & moves[flight.arm]):
+            out[flight.arm].append("flight")
+    for count in program.switches.counts:
+        if int(on[count.cells].sum()) == count.count:
+            for a in dict.fromkeys(count.arms):
+                out[a] += [count.name] if rises[a, count.column] else []
+    return out
 
 
 def ties(program: Program, u: Floats) -> tuple[tuple[str, str, str], ...]:
@@ -371,7 +393,8 @@ def _bound_moves(program: Program, u: Floats, tolerance: float) -> Iterator[tupl
     minimum = program.least_active > 0.0
     for a in np.flatnonzero(np.any(floor | roof, axis=1)).tolist():
         none = np.zeros(program.columns, dtype=bool)
-        cells = {"minimum_if_active": (floor[a] & minimum[a] & used[a], none)}
+        asked = floor[a] & minimum[a] & used[a]
+        cells = {"minimum_if_active": (none if a in program.silent else asked, none)}
         for names, tight, side in (
             (program.floors_by(a), floor[a] & ~minimum[a], 0),
             (program.roofs_by(a), roof[a], 1),

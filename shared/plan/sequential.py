@@ -20,6 +20,7 @@ from shared.problem.incumbent import ALLOWED, known_plan
 from shared.problem.model import SolverOptions
 from shared.problem.program import AtMost, Program, Rows
 from shared.problem.risk_program import brings_by, missed, objective
+from shared.problem.switches import NONE
 from shared.solve.search import Solution, Solver
 
 __all__ = ["decide_in_turn", "draw_in_turn", "foresight", "in_turn", "step"]
@@ -171,7 +172,15 @@ def step(program: Program, period: int, spent: Floats) -> Program:
         upper=program.upper[:, now],
         least_active=program.least_active[:, now],
         rows=_rows(program, period, past),
-        at_most=tuple(_still_open(rule, past) for rule in program.at_most),
+        at_most=(
+            *(_still_open(rule, past) for rule in program.at_most),
+            *(
+                AtMost(rule.name, rule.arms, rule.count)
+                for rule in program.switches.counts
+                if rule.column == period
+            ),
+        ),
+        switches=NONE,
         spread=program.spread[:, now, now],
         carry=program.carry[:, now, now],
         carry_in=program.adstocked(past)[:, now],

@@ -19,6 +19,7 @@ from shared.problem.lower import by_period, lower
 from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.problem.risk_program import brings_by, objective
+from shared.problem.switches import Switches
 
 __all__ = ["Amounts", "Yardstick", "broken_by", "spend_of", "today_of", "violations", "yardstick"]
 
@@ -119,7 +120,7 @@ class Yardstick:
         for a, name in enumerate(program.names):
             some = spend[a] > slack
             short = np.where(some, program.least_active[a] - spend[a], 0.0)
-            if float(short.max()) > slack:
+            if a not in program.silent and float(short.max()) > slack:
                 text = f"{name} spends something, but less than its minimum if active."
                 yield f"{name}.minimum_if_active", float(short.max()), text
             lot = float(program.lot[a])
@@ -133,6 +134,10 @@ class Yardstick:
                 least = sorted(float(spend[a].sum()) for a in active)[: len(active) - rule.count]
                 text = f"{len(active)} channels are active where {rule.name} allows {rule.count}."
                 yield rule.name, sum(least), text
+        for switch in program.switches:
+            off = Switches([switch]).misplaced(spend, program.least_active)
+            if off > 0.0:
+                yield switch.name, off, f"{switch.name} {switch.asks}: the plan does not keep that."
 
 
 def yardstick(problem: Problem) -> Yardstick:

@@ -116,6 +116,9 @@ def _asks(program: Program, name: str) -> str:
     for rule in program.at_most:
         if rule.name == name:
             return f"{name} allows at most {rule.count} active."
+    for switch in program.switches:
+        if switch.name == name:
+            return f"{name} {switch.asks}."
     for i, found in enumerate(program.rows.names):
         if found == name:
             return _row_asks(name, float(program.rows.lower[i]), float(program.rows.upper[i]))

@@ -16,8 +16,8 @@ ALLOWED = 1e-6  # violation, relative to the money at stake, up to which a plan 
 
 
 def allowed(program: Program, u: Array, tolerance: float = 1e-8) -> bool:
-    """Whether a plan (A, K) keeps to everything to ``tolerance`` of the scale; counts exactly."""
-    if not program.violation(u) <= tolerance:
+    """Whether a plan (A, K) keeps to everything to ``tolerance`` of the scale; choices exactly."""
+    if not program.switches.keeps(u > 0.0) or not program.violation(u) <= tolerance:
         return False
     active = (u > 0.0).any(axis=1)
     return all(int(active[list(limit.arms)].sum()) <= limit.count for limit in program.at_most)

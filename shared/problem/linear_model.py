@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shared import highs, work
 from shared.errors import InputTooLarge
 from shared.problem.program import Program
+from shared.problem.switches import Switches
 
 __all__ = [
     "LinearAnswer",
@@ -60,12 +61,12 @@ def limit_names(program: Program) -> tuple[str, ...]:
     names: list[str] = []
     for arm, name in enumerate(program.names):
         names += [*floor_names(program, arm), *ceiling_names(program, arm)]
-        if np.any(program.least_active[arm] > 0.0):
+        if np.any(program.least_active[arm] > 0.0) and arm not in program.silent:
             names.append(f"{name}.minimum_if_active")
         if program.lot[arm] > 0.0:
             names.append(f"{name}.increment")
     names += program.rows.names
-    names += [rule.name for rule in program.at_most]
+    names += [rule.name for rule in (*program.at_most, *program.switches)]
     return tuple(name for name in dict.fromkeys(names) if name)
 
 
@@ -95,6 +96,7 @@ class _LinearModel:
         # No number is surely far enough where shares and paces multiply, and only choices need one.
         chosen = (program.least_active > 0.0) | (program.lot[:, None] > 0.0)
         chosen[[arm for rule in program.at_most for arm in rule.arms]] = True
+        chosen |= program.switched
         open_ended = (high >= far) & ~chosen
         self.columns = program.lower.size
         self.lower: list[float] = self.low.ravel().tolist()
@@ -138,19 +140,27 @@ class _LinearModel:
 
     def add_discrete(self) -> None:
         p = self.program
+        rules = Switches([rule for rule in p.switches if rule.name in self.kept])
+        switched = rules.about(p.lower.shape)
+        on = np.zeros(p.lower.shape, dtype=np.intp)
         for arm, name in enumerate(p.names):
+            kept = arm in p.silent or f"{name}.minimum_if_active" in self.kept
             for k in range(p.columns):
                 u, s = arm * p.columns + k, float(self.scale[arm, k])
                 least = float(p.least_active[arm, k])
-                if least > 0.0 and f"{name}.minimum_if_active" in self.kept:
-                    on = self.column(0.0, 1.0, whole=True)
-                    self.row([u, on], [1.0, -float(self.high[arm, k])], -np.inf, 0.0)
-                    self.row([u, on], [1.0, -least / s], 0.0, np.inf)
+                if (least > 0.0 and kept) or switched[arm, k]:
+                    must, high = float(self.low[arm, k] > 0.0), float(self.high[arm, k])
+                    on[arm, k] = self.column(must, float(high > 0.0), whole=True)
+                    self.row([u, int(on[arm, k])], [1.0, -high], -np.inf, 0.0)
+                    if kept:
+                        self.row([u, int(on[arm, k])], [1.0, -least / s], 0.0, np.inf)
                 if p.lot[arm] > 0.0 and f"{name}.increment" in self.kept:
                     lot = float(p.lot[arm]) / s
                     top = float(np.floor(self.high[arm, k] / lot + 1e-9))
                     count = self.column(0.0, max(top, 0.0), whole=True)
                     self.row([u, count], [1.0, -lot], 0.0, 0.0)
+        for switch in rules:
+            switch.write(on[switch.cells].tolist(), self.column, self.row)
         counted = [rule for rule in p.at_most if rule.name in self.kept]
         switches: dict[int, int] = {}
         for rule in counted:
@@ -214,7 +224,7 @@ def solve_linear(
     cost
         Minimise this (A, K) cost of the decisions instead.
     discrete
-        Whether minima, lots and counts are kept (if named).
+        Whether minima, lots, counts and switches are kept (if named).
     deadline
         Of ``work.now``.
 

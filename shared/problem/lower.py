@@ -68,6 +68,7 @@ from shared.problem.linear_model import solve_linear
 from shared.problem.model import Channel, Constraint, Problem, Risk, span_name
 from shared.problem.program import AtMost, Names, Pair, Program, Rows
 from shared.problem.risk_program import outcomes
+from shared.problem.switches import Flight, PerPeriod, Switch, Switches
 
 __all__ = ["by_period", "lower", "pairs_of"]
 
@@ -76,6 +77,8 @@ Curves = tuple[CurveStack, DrawStack | None]
 Over = tuple[int, ...] | None
 """Periods (from 1) that a rule is about; None: all."""
 
+FAINTEST = 1e-4
+"""Of a period's mean budget, or a channel's lowest ceiling: what is on where no minimum says so."""
 MOST_ENTRIES = 60_000_000  # of the rows' matrix: half a gigabyte
 
 
@@ -104,7 +107,7 @@ def lower(problem: Problem) -> Program:
         moved, curves = _sustained(moved, curves)
     rows = _rows(problem, arms, moved.spread[0])
     box = _box(problem, arms, moved, rows, curves)
-    program = _with_sums(problem, arms, _assembled(problem, arms, moved, rows, box, curves))
+    program = _finished(problem, arms, _assembled(problem, arms, moved, rows, box, curves))
     return program if problem.risk.of == "outcome" else replace(program, shift=_shift(problem))
 
 
@@ -147,9 +150,8 @@ def _assembled(
 ) -> Program:
     places = _by_name(problem, arms)
     at_most = tuple(
-        AtMost(rule.name, _arms_named(places, rule.channels), rule.max_active)
-        for rule in problem.constraints
-        if rule.max_active is not None
+        AtMost(rule.name, _arms_named(places, rule.channels), rule.max_active or 0)
+        for rule in _counts(problem, moved.spread)
     )
     aim, ratios = (
         aim_of(problem.goal),
@@ -198,6 +200,19 @@ def _assembled(
     if problem.goal.efficiency_of == "plan":
         program = replace(program, floors=_of_the_plan(program))
     return _without_the_hopeless(program)
+
+
+def _counts(problem: Problem, spread: Array) -> list[Constraint]:
+    """The counts of channels that spend anything at all, with ``spread`` (A, T, K) of decisions.
+
+    Where one decision is for all periods, who runs in one of them that has money runs in all.
+    """
+    rules = [rule for rule in problem.constraints if rule.max_active is not None]
+    one = spread.shape[2] == 1
+    paid = {t + 1 for t in np.flatnonzero(spread[0, :, 0] > 0.0).tolist()} if one else set[int]()
+    return [
+        rule for rule in rules if not rule.per_period or (one and paid & set(rule.periods or paid))
+    ]
 
 
 def _of_the_plan(program: Program) -> tuple[Floor, ...]:
@@ -407,7 +422,7 @@ def _cheapest(
     wide.upper = np.maximum(provisional_ceiling(moved, rows, box.upper), box.lower)
     wide.lower_by = wide.upper_by = ("",) * len(arms)
     wide.least = np.where(wide.least > wide.upper, 0.0, wide.least)
-    program = _with_sums(problem, arms, _assembled(problem, arms, moved, rows, wide, curves))
+    program = _finished(problem, arms, _assembled(problem, arms, moved, rows, wide, curves))
     found = solve_linear(program, cost=program.spread.sum(axis=1))
     cheapest = box.lower if found is None else found.u[: len(arms)]
     return float((money * cheapest).sum()) * (1.0 + 1e-6)
@@ -693,6 +708,67 @@ def _ceiling(arm: Arm, place: int) -> float:
     return float(np.mean(tops[1:] or tops))
 
 
+def _finished(problem: Problem, arms: Sequence[Arm], program: Program) -> Program:
+    """The program with its sums and with its rules on when decisions are on."""
+    program = _with_sums(problem, arms, program)
+    if program.columns == 1:
+        return program
+    place = {name: a for a, name in enumerate(program.names)}
+    switches: list[Switch] = []
+    for channel in problem.channels:
+        flight = channel.flight
+        if flight is not None and not channel.excluded:
+            runs = (flight.min_on, flight.min_off, flight.most, flight.before)
+            name = f"{channel.name}.flight"
+            switches.append(Flight(name, place[channel.name], program.columns, *runs))
+    for rule in problem.constraints:
+        if rule.per_period and rule.max_active is not None:
+            own = tuple(place[name] for name in rule.channels)
+            periods = rule.periods or range(1, program.columns + 1)
+            switches += [PerPeriod(rule.name, own, t - 1, rule.max_active) for t in periods]
+    if not switches:
+        return program
+    program = replace(program, switches=Switches(switches))
+    lower, upper = _ends_of_sums(program)
+    least = np.where(lower > 0.0, 0.0, program.least_active)
+    least = np.where(program.least_active > lower, program.least_active, least)
+    silent = program.switched & (lower <= 0.0) & (least <= 0.0) & (upper > 0.0)
+    asked = np.any(program.least_active > 0.0, axis=1)
+    least = np.where(silent, _faintest(problem, program)[:, None], least)
+    return replace(
+        program,
+        lower=lower,
+        upper=upper,
+        least_active=least,
+        silent=tuple(np.flatnonzero(silent.any(axis=1) & ~asked).tolist()),
+    )
+
+
+def _ends_of_sums(program: Program) -> tuple[Array, Array]:
+    """The box, sums of arms in what their parts and the rows over just these leave."""
+    lower, upper, rows = program.lower.copy(), program.upper.copy(), program.rows
+    cells = rows.matrix.reshape(-1, program.arms, program.columns)
+    for arm, parts in enumerate(program.sums, program.arms - len(program.sums)):
+        own = list(parts)
+        lower[arm] = program.lower[own].sum(axis=0)
+        alike = np.all(cells[:, own] == cells[:, own[:1]], axis=1)
+        alone = np.count_nonzero(cells, axis=(1, 2)) == len(own)
+        for m, k in np.argwhere(alike & alone[:, None] & (cells[:, own[0]] == 1.0)).tolist():
+            lower[arm, k] = max(lower[arm, k], rows.lower[m])
+            upper[arm, k] = min(upper[arm, k], rows.upper[m])
+    lower = np.where(program.switched, np.clip(lower, 0.0, upper), program.lower)
+    return lower, np.where(program.switched, np.maximum(upper, 0.0), program.upper)
+
+
+def _faintest(problem: Problem, program: Program) -> Array:
+    """(A,) what counts as on where no minimum says so: a small part of what a period has."""
+    periods = program.periods
+    budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
+    roof = np.min(program.upper, axis=1, where=program.upper > 0.0, initial=np.inf)
+    mean = budget / periods if budget > 0.0 else np.inf
+    return np.asarray(FAINTEST * np.minimum(roof, mean))
+
+
 def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Program:
     """The program with an arm for each channel above campaigns that choices are made about."""
     rules = [rule for rule in problem.constraints if rule.max_active is not None]
@@ -701,7 +777,11 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         i
         for i, c in enumerate(problem.channels)
         if c.campaigns
-        and (c.name in counted or (not c.locked and (c.minimum_if_active or c.increment)))
+        and (
+            c.name in counted
+            or (c.flight is not None and program.columns > 1)
+            or (not c.locked and (c.minimum_if_active or c.increment))
+        )
     ]
     if not chosen:
         return program
@@ -738,7 +818,7 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     counted_by = places | {name: [a + i] for i, name in enumerate(names)}
     at_most = tuple(
         replace(limit, arms=tuple(dict.fromkeys(_arms_named(counted_by, rule.channels))))
-        for limit, rule in zip(program.at_most, rules, strict=True)
+        for limit, rule in zip(program.at_most, _counts(problem, program.spread), strict=True)
     )
     return replace(
         program,

@@ -17,6 +17,7 @@ from shared.problem.risk import Risk
 __all__ = [
     "Channel",
     "Constraint",
+    "Flight",
     "Goal",
     "Horizon",
     "Interaction",
@@ -60,6 +61,19 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Flight:
+    """At least so many periods on in a row, at least so many off after it, at most so many flights.
+
+    ``before``: whether the channel ran just before the plan, and for how many periods in a row.
+    """
+
+    min_on: int = 1
+    min_off: int = 1
+    most: int | None = None
+    before: tuple[bool, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One channel. Money is per period, in the caller's currency; ``None`` means "not given".
 
@@ -97,6 +111,8 @@ class Channel:
         Of one outcome of this channel, in place of the goal's.
     penalty
         What a unit of money here costs in the objective, beside itself.
+    flight
+        How its spend goes on and off over the periods; None: as is best.
     """
 
     name: str
@@ -122,6 +138,7 @@ class Channel:
     keeps: bool = False
     penalty: float = 0.0
     value_per_outcome: float | None = None
+    flight: Flight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +147,9 @@ class Constraint:
 
     Shares are of the total spend (of the period, in a plan over time). ``coefficients`` with
     ``minimum`` and ``maximum`` make any linear rule. ``max_active``: at most so many of
-    ``channels`` spend anything at all. ``split``: shares of what the channels spend together.
-    ``min_outcome``, ``min_roas`` and ``max_cpa`` are of the channels' own outcome over the horizon.
+    ``channels`` spend anything at all, ``per_period``: in each of the periods. ``split``: shares of
+    what the channels spend together. ``min_outcome``, ``min_roas`` and ``max_cpa`` are of the
+    channels' own outcome over the horizon.
     ``periods`` (from 1): those that the rule is about; None: all.
     """
 
@@ -147,6 +165,7 @@ class Constraint:
     minimum: float | None = None
     maximum: float | None = None
     max_active: int | None = None
+    per_period: bool = False
     periods: tuple[int, ...] | None = None
     min_outcome: float | None = None
     min_roas: float | None = None

@@ -10,7 +10,7 @@ response:
     outcome(u) = sum over a, h of weight[a, h] * f_a(z[a, h]) + interactions
     z[a, h]    = sum over k of carry[a, h, k] * u[a, k] + carry_in[a, h]        (adstocked spend)
     subject to row_lower <= rows @ u <= row_upper, and u in its box, at 0 or above ``least_active``,
-               on its lots, at most so many arms active;
+               on its lots, at most so many arms active, on and off as ``switches`` allow;
                outcome >= constant + per_money * spend for each target.
 
 H >= T: periods after the plan's last count where the long term has a weight. With draws, f_a is
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from shared.curves.stack import CurveStack, DrawStack
 from shared.problem.aim import Aim, Floor
 from shared.problem.risk import Risk
+from shared.problem.switches import NONE, Switches
 
 __all__ = ["AtMost", "Lift", "Names", "Pair", "Program", "Rows"]
 
@@ -107,6 +108,9 @@ class Program:
         Saturation curves of the A arms over adstocked spend; draws of them, or None.
     draw_weights
         (S,) sum to one; None for the plain mean.
+    switches, silent
+        Rules on when decisions are on; arms whose ``least_active`` nobody asked for: only from
+        there on do they count as on.
     value, cost
         Of one outcome and of one unit of money in the objective: (1, 0) for the outcome, (v, 1) for
         profit, (0, 1) for the least spend.
@@ -147,6 +151,8 @@ class Program:
     draws: DrawStack | None = None
     draw_weights: Array | None = None
     at_most: tuple[AtMost, ...] = ()
+    switches: Switches = NONE
+    silent: tuple[int, ...] = ()
     pairs: tuple[Pair, ...] = ()
     sums: tuple[tuple[int, ...], ...] = ()
     value: float = 1.0
@@ -315,8 +321,32 @@ class Program:
 
     @property
     def discrete(self) -> bool:
-        """Whether anything but boxes and rows holds u: minimum if active, lots, at most so many."""
-        return bool(np.any(self.least_active > 0) or np.any(self.lot > 0) or self.at_most)
+        """Whether anything but boxes and rows holds u: minima, lots, at most so many, switches."""
+        some = np.any(self.least_active > 0) or np.any(self.lot > 0)
+        return bool(some or self.at_most or self.switches)
+
+    @property
+    def switched(self) -> NDArray[np.bool_]:
+        """(A, K) decisions that some rule on when they are on is about."""
+        return self.switches.about(self.lower.shape)
+
+    def pattern(
+        self,
+        u: Array,
+        lower: Array | None = None,
+        upper: Array | None = None,
+        gain: Array | None = None,
+    ) -> NDArray[np.bool_] | None:
+        """(A, K) which decisions are on in the nearest allowed pattern; None where none is found.
+
+        ``lower`` and ``upper`` (the program's own if not given) say what must and what cannot be,
+        ``gain`` what each decision is worth where it is on; its money if not given.
+        """
+        must = (self.lower if lower is None else lower) > 0.0
+        never = (self.upper if upper is None else upper) <= 0.0
+        if gain is None:
+            gain = (u - 0.5 * self.least_active) * self.money_per_unit()
+        return self.switches.nearest(gain, must, never)
 
     @property
     def limited(self) -> NDArray[np.bool_]:
@@ -349,6 +379,17 @@ class Program:
     def response(self, z: Array) -> Array:
         """(..., A, H) weighted expected outcome at adstocked spend, interactions left aside."""
         return self.weight * self.mean(z)
+
+    def kept(self, u: Array, price: Array, value: Array) -> Array:
+        """(A, K) what the plan gains by each decision beyond its price, all others as they are.
+
+        A decision below its ``least_active`` is taken there; ``value`` (A, 1) of an outcome.
+        """
+        v = np.maximum(u, self.least_active)
+        moves = self.carry.transpose(2, 0, 1)
+        z = np.maximum(self.adstocked(u) - moves * u.T[:, :, None], 0.0)
+        brings = self.response(z + moves * v.T[:, :, None]) - self.response(z)
+        return _array(value * brings.sum(axis=2).T - price * v)
 
     def response_draws(self, z: Array) -> Array | None:
         """(S, A, H) weighted outcome in each draw, interactions left aside; None without draws."""
@@ -470,6 +511,8 @@ class Program:
         for rule in self.at_most:
             money = np.sort((u * per_u).max(axis=1)[list(dict.fromkeys(rule.arms))])[::-1]
             worst = max(worst, float(np.max(money[rule.count :], initial=0.0)))
+        if self.switches:
+            worst = max(worst, self.switches.misplaced(u * per_u, self.least_active * per_u))
         return worst / max(self.scale, 1e-300)
 
     def mean(self, z: Array) -> Array:

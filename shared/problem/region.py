@@ -2,8 +2,9 @@
 
 From the program's own box every split narrows one decision, one adstocked spend or the question
 whether an arm is active. What follows from that is worked out here: carryover links both boxes,
-spend of zero or at least a minimum and lots round the ends, and a count of active arms that is
-used up switches the others off. All ends are rounded outward, so nothing feasible is ever lost.
+spend of zero or at least a minimum and lots round the ends, a count of active arms that is used up
+switches the others off, and so do flights and counts of a period decision by decision. All ends
+are rounded outward, so nothing feasible is ever lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from shared.problem.program import Program
 from shared.problem.proof import Count, Cut, Split, SplitActive, SplitDecision, SplitSpend
+from shared.problem.switches import NONE
 from shared.problem.symmetry import in_order
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "halves",
     "holds",
     "inner",
+    "narrowed",
     "root_region",
     "sorted_within",
 ]
@@ -111,6 +114,7 @@ def alone(program: Program, a: int) -> Program:
         carry=program.carry[own],
         carry_in=program.carry_in[own],
         weight=program.weight[own],
+        switches=NONE,
     )
 
 
@@ -294,7 +298,7 @@ class _Draft:
     def settled(self, arms: Iterable[int]) -> Region | None:
         """What follows for ``arms`` and, by counts, for others; None if nothing is left."""
         todo = [int(arm) for arm in arms]
-        for _ in range(3 + len(self.program.at_most)):
+        for _ in range(3 + len(self.program.at_most) + len(self.program.switches)):
             if todo:
                 index = np.array(todo, dtype=np.intp)
                 if not self._spends(index):
@@ -309,10 +313,10 @@ class _Draft:
                 self._reach(index)
                 if self._crossed(index):
                     return None
-            counted, limited = self._counts(), self._limited()
-            if counted is None or limited is None:
+            counted, limited, switched = self._counts(), self._limited(), self._switched()
+            if counted is None or limited is None or switched is None:
                 return None
-            todo = counted + limited
+            todo = list(dict.fromkeys(counted + limited + switched))
             if not todo:
                 break
         return Region(
@@ -439,6 +443,17 @@ class _Draft:
                 changed += off.tolist()
         return changed
 
+    def _switched(self) -> list[int] | None:
+        """Arms with decisions that must be on or off now; None where no pattern is left."""
+        if not self.program.switches:
+            return []
+        found = narrowed(self.program, self.u_lower, self.u_upper)
+        if found is None:
+            return None
+        changed = (found[0] > self.u_lower) | (found[1] < self.u_upper)
+        self.u_lower, self.u_upper = found
+        return np.flatnonzero(changed.any(axis=1)).tolist()
+
     def _limited(self) -> list[int] | None:
         """Arms that a count narrows; None where it cannot be met."""
         if self.limit is None:
@@ -449,6 +464,20 @@ class _Draft:
         changed = (box[0] > self.u_lower[:, 0]) | (box[1] < self.u_upper[:, 0])
         self.u_lower[:, 0], self.u_upper[:, 0] = box
         return np.flatnonzero(changed).tolist()
+
+
+def narrowed(program: Program, lower: Array, upper: Array) -> tuple[Array, Array] | None:
+    """The box (A, K) twice over, with what its patterns of on and off leave; None without any.
+
+    A decision that is not 0 is at least its ``least_active``.
+    """
+    on = lower > 0.0
+    known = program.switches.settled(on, upper <= 0.0)
+    if known is None:
+        return None
+    more = known[0] & ~on
+    lower = np.where(more, np.maximum(lower, program.least_active), lower)
+    return lower, np.where(known[1], np.minimum(upper, 0.0), upper)
 
 
 def _limit_by_rows(program: Program, draft: _Draft) -> None:

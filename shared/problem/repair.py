@@ -20,7 +20,7 @@ LARGEST = 4_000  # decisions up to which HiGHS is asked where shifting money doe
 
 
 def repair(program: Program, u: Array, deadline: float = np.inf) -> Array | None:
-    """The plan (A, K) on its boxes, minima, lots and counts, and on every row to 1e-9.
+    """The plan (A, K) on its boxes, minima, lots, counts and switches, and on every row to 1e-9.
 
     Money moves as little as possible and stays away from decisions at an end; where that does not
     do, a (mixed-integer) linear problem finds the nearest plan, until ``deadline`` (of
@@ -46,7 +46,8 @@ def rounded(program: Program, u: Array) -> Array | None:
 
 def _settled(program: Program, u: Array) -> Array | None:
     low, high, start = _pattern(program, u)
-    return _onto_rows(program, start, low, high)
+    plan = _onto_rows(program, start, low, high)
+    return plan if plan is None or program.switches.keeps(plan > 0.0) else None
 
 
 def _by_lots(program: Program, u: Array) -> Array | None:
@@ -120,12 +121,17 @@ def _pattern(program: Program, u: Array) -> tuple[Array, Array, Array]:
     plan = np.clip(u, low, high)
     least, lot = program.least_active, program.lot[:, None]
     idle = (least > 0.0) & (plan < 0.5 * least) & (low <= 0.0)
+    gone = np.zeros(program.arms, dtype=bool)
     for rule in program.at_most:
         arms = np.array(list(dict.fromkeys(rule.arms)), dtype=np.intp)
         spent = (plan * program.money_per_unit() * ~idle).sum(axis=1)[arms]
         order = np.argsort(-spent, kind="stable")
-        idle[arms[order[rule.count :]]] = True
-        idle[arms[spent <= 1e-9 * program.scale]] = True
+        gone[arms[order[rule.count :]]] = True
+        gone[arms[spent <= 1e-9 * program.scale]] = True
+    idle |= gone[:, None]
+    if program.switches:
+        on = program.pattern(plan, upper=np.where(gone[:, None], 0.0, high))
+        idle = idle if on is None else np.where(program.switched, ~on, idle)
     high = np.where(idle, 0.0, high)
     low = np.where(idle, 0.0, np.where(least > 0.0, np.maximum(low, least), low))
     plan = np.clip(plan, low, np.maximum(high, low))

@@ -34,6 +34,10 @@ _CHOICES = (
     "Minimum spends, lots or a limited number of active channels make some choices whole: each "
     "region is relaxed to mixes of allowed values, and branch and bound closes the gap."
 )
+_FLIGHTS = (
+    "Flights, or a limited number of channels in a period, say when each channel may spend: what "
+    "they leave open is worked out region by region, and branch and bound closes the gap."
+)
 _PAIRS = (
     "Interactions multiply levels of saturation: each product is bounded by squares around the "
     "best plan found, or by planes, and branch and bound closes what gap is left."
@@ -272,8 +276,10 @@ def _boxes(
     program: Program, options: SolverOptions, deadline: float, starts: tuple[Array, ...]
 ) -> Solution:
     proposals: tuple[Array, ...] = ()
-    if program.discrete and not (program.columns == 1 and program.weight.shape[1] == 1):
-        # The integer programme finds whole choices that the boxes alone find slowly.
+    simple = program.columns == 1 and program.weight.shape[1] == 1
+    if program.discrete and not (simple or program.switches):
+        # The integer programme finds whole choices that the boxes alone find slowly; patterns of
+        # flights it finds more slowly than they do.
         from shared.solve.engines.piecewise import solve_piecewise
 
         now = work.now()
@@ -316,7 +322,7 @@ def _why(program: Program) -> tuple[str, str]:
     if program.pairs and program.value > 0.0:
         return "branch_and_bound", _PAIRS
     if program.discrete:
-        return "branch_and_bound", _CHOICES
+        return "branch_and_bound", _FLIGHTS if program.switches else _CHOICES
     if _concave(program):
         return "lagrangian", _CONCAVE
     return "branch_and_bound", _S_SHAPED

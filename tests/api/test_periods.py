@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.api.channels import LONG_AGO
 from shared.api.periods import Calendar
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import Fault, InvalidInput
-from shared.problem.model import PeriodLimits, Problem, Window
+from shared.problem.model import Flight, PeriodLimits, Problem, Window
 
 
 def calendar(start: str | None, frequency: str | None, periods: int = 60) -> Calendar:
@@ -219,3 +220,29 @@ def test_only_extra_money_needs_to_know_what_is_spent_today() -> None:
 def test_limits_of_some_periods_go_with_modes_in_which_spend_may_differ() -> None:
     raw = request(horizon__mode="constant", channels__0__periods=[{"from": 2, "max_spend": 0}])
     assert "mode time_varying" in faults(raw)["/channels/0/periods/0"].message
+
+
+@pytest.mark.parametrize(
+    ("prior", "before"),
+    [
+        ({}, None),
+        ({"tv": [0, 3, 3]}, (True, 2)),
+        ({"tv": [3, 0]}, (False, 1)),
+        ({"tv": [3, 4]}, (True, 2)),
+        ({"tv": [0, 0]}, (False, LONG_AGO)),
+        ({"tv": 3}, (True, LONG_AGO)),
+        ({"tv": 0}, (False, LONG_AGO)),
+        ({"search": 3}, None),
+    ],
+)
+def test_a_flight_follows_on_what_ran(prior: dict[str, Any], before: Any) -> None:
+    flight = {"min_on": 2, "max_flights": 3}
+    raw = request(channels__0__flight=flight, horizon__prior_spend=prior or None)
+    assert posed(raw).channels[0].flight == Flight(2, 1, 3, before)
+    parts = [{**raw["channels"][0], "channel": name} for name in "xy"]
+    for part in parts:
+        del part["flight"]
+    raw["channels"][0] = {"channel": "tv", "campaigns": parts, "flight": flight}
+    told = {f"tv/{name}": prior["tv"] for name in "y" if "tv" in prior}
+    raw["horizon"]["prior_spend"] = told or None
+    assert posed(raw).channels[0].flight == Flight(2, 1, 3, before)

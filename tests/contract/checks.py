@@ -83,7 +83,9 @@ def _refusal(problem: Raw, best: Found) -> Faults:
     if not names:
         yield Fault("unnamed", problem["detail"])
     if best.plan is not None:
-        yield Fault("conflict", f"{names} are said to conflict; {best.plan[0].tolist()} keeps all")
+        # An answer may say that its time was too short to find a plan: that is no conflict.
+        kind = "unfound" if "it was not proven" in problem["detail"] else "conflict"
+        yield Fault(kind, f"{names} are said to conflict; {best.plan[0].tolist()} keeps all")
 
 
 def _kept(raw: Raw, found: Raw) -> Faults:

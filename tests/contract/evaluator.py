@@ -32,6 +32,7 @@ __all__ = [
     "counted",
     "discount",
     "every_plan",
+    "faintest",
     "frequency",
     "limits",
     "mode_of",
@@ -41,6 +42,8 @@ __all__ = [
     "outcomes",
     "periods_of",
     "plan_of",
+    "spanned",
+    "switched",
     "target_slacks",
     "today",
     "unit_plans",
@@ -124,7 +127,8 @@ def when(raw: Raw, at: Any) -> int:
     return (day - first).days // {"day": 1, "week": 7}[horizon["frequency"]]
 
 
-def _span(raw: Raw, item: Any) -> list[int]:
+def spanned(raw: Raw, item: Any) -> list[int]:
+    """The places (from 0) of the periods that a number, a date or a span of them names."""
     if not isinstance(item, dict):
         return [when(raw, item)]
     return list(range(when(raw, item["from"]), when(raw, item.get("to", item["from"])) + 1))
@@ -135,7 +139,7 @@ def _entries(raw: Raw, item: Raw) -> list[Raw | None]:
     out: list[Raw | None] = [None] * periods_of(raw)
     for entry in item.get("periods") or []:
         if {"min_spend", "max_spend", "spend"} & entry.keys():
-            for t in _span(raw, entry):
+            for t in spanned(raw, entry):
                 out[t] = {**(out[t] or {}), **entry} if "spend" not in entry else entry
                 if "spend" not in entry:
                     out[t].pop("spend", None)
@@ -149,7 +153,7 @@ def _prices(raw: Raw, place: int, arm: Raw) -> np.ndarray:
         own = np.ones(periods_of(raw))
         for entry in level.get("periods") or []:
             if "price" in entry:
-                own[_span(raw, entry)] = entry["price"]
+                own[spanned(raw, entry)] = entry["price"]
         out = out * own
     return out
 
@@ -543,9 +547,19 @@ def _rules(raw: Raw, plans: np.ndarray, slack: float) -> Iterator[tuple[str, np.
             off = np.abs(x / lot - np.round(x / lot)) * lot
             yield f"{name}.increment", np.all(off <= hair, axis=1)
     for count in raw.get("constraints") or []:
-        if "max_active" in count:
+        if count.get("per_period") and periods_of(raw) > 1:
+            running = sum(_of(raw, plans, [n]) > hair for n in count["channels"])
+            own = sorted({t for item in count.get("periods") or [] for t in spanned(raw, item)})
+            running = running[:, own or list(range(periods_of(raw)))]
+            yield count["name"], np.all(running <= count["max_active"], axis=1)
+        elif "max_active" in count:
             active = [np.any(_of(raw, plans, [n]) > hair, axis=1) for n in count["channels"]]
             yield count["name"], np.sum(active, axis=0) <= count["max_active"]
+    for channel, kept in switched(raw):
+        x, name = _of(raw, plans, [channel["channel"]]), f"{channel['channel']}.flight"
+        patterns, which = np.unique(x > hair, axis=0, return_inverse=True)
+        yield name, np.array([tuple(p) in kept for p in patterns.tolist()])[which.ravel()]
+        yield name, np.all((x <= hair) | (x >= faintest(raw, channel) - hair), axis=1)
     yield f"horizon.{mode_of(raw)}", _in_mode(raw, plans, hair)
     for name, size, more in target_slacks(raw, plans):
         yield name, more >= -slack * size
@@ -569,6 +583,59 @@ def _chosen(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, Raw, np.ndarray]
         if not item.get("locked"):
             booked = [e is not None and "spend" in e for e in _entries(raw, item)]
             yield name, item, np.where(booked, 0.0, x)
+
+
+def switched(raw: Raw) -> Iterator[tuple[Raw, set[tuple[bool, ...]]]]:
+    """Channels that have flights or are counted by period, with the patterns that flights allow."""
+    rules = [r for r in raw.get("constraints") or [] if r.get("per_period")]
+    named = {name for rule in rules for name in rule["channels"]}
+    for place, channel in channels_of(raw):
+        if periods_of(raw) > 1 and ("flight" in channel or channel["channel"] in named):
+            every = itertools.product((False, True), repeat=periods_of(raw))
+            ran = _ran(raw, place, channel)
+            yield channel, {p for p in every if _flies(channel.get("flight") or {}, p, ran)}
+
+
+def _ran(raw: Raw, place: int, channel: Raw) -> list[bool]:
+    """Whether a channel ran in the periods before the horizon, the last one first."""
+    arms = channel.get("campaigns") or [channel]
+    each = [_prior(raw, place, arm) > 0.0 for arm in arms]
+    longest = max(len(own) for own in each)
+    return [any(i < len(own) and own[i] for own in each) for i in range(longest)]
+
+
+def _flies(flight: Raw, pattern: tuple[bool, ...], ran: list[bool]) -> bool:
+    """Whether every flight is long enough, far enough from the one before, and not one too many.
+
+    One that ran before the horizon goes on; before what is told of nothing ran.
+    """
+    before = [False, *reversed(ran)]
+    whole = [*before, *pattern]
+    starts = [t for t in range(1, len(whole)) if whole[t] and not whole[t - 1]]
+    begun = 0
+    for i, start in enumerate(starts):
+        end = start
+        while end < len(whole) and whole[end]:
+            end += 1
+        ours = start >= len(before)
+        begun += ours
+        lasts = end < len(whole) or ours
+        if end >= len(before) and lasts and end - start < flight.get("min_on", 1):
+            return False
+        gap = start - max((t for t in range(start) if whole[t]), default=-LONG_AGO) - 1
+        if i and ours and gap < flight.get("min_off", 1):
+            return False
+    return begun <= flight.get("max_flights", len(pattern))
+
+
+def faintest(raw: Raw, channel: Raw) -> float:
+    """What a channel spends at least in a period in which it is on; 0 where that is not told."""
+    if channel.get("minimum_if_active"):
+        return 0.0
+    roofs = [e.get("max_spend", math.inf) for e in _entries(raw, channel) if e]
+    roofs += [channel.get("max_spend", math.inf)]
+    mean = _stake(raw) / periods_of(raw)
+    return 0.999 * 1e-4 * min(mean, *(roof for roof in roofs if roof > 0.0))
 
 
 def columns_of(raw: Raw) -> np.ndarray:
@@ -615,7 +682,7 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
         least = limit if exact else raw.get("budget_min", 0.0)
         yield Limit(("budget", "budget"), least, whole, limit)
     for window in raw.get("budget_windows") or []:
-        own = _span(raw, window)
+        own = spanned(raw, window)
         ends = dict.fromkeys((str(own[0] + 1), str(own[-1] + 1)))
         name = f"budget[{'-'.join(ends)}]"
         limit = kept * window["budget"]
@@ -687,7 +754,7 @@ def _paced(channel: Raw, x: np.ndarray, pace: float) -> Iterator[Limit]:
 def _ruled(raw: Raw, plans: np.ndarray, rule: Raw) -> Iterator[tuple[Any, np.ndarray, Any]]:
     everything = plans.sum(axis=1)
     if "periods" in rule:
-        own = sorted({t for item in rule["periods"] for t in _span(raw, item)})
+        own = sorted({t for item in rule["periods"] for t in spanned(raw, item)})
         plans, everything = plans[:, :, own], everything[:, own]
     x = _of(raw, plans, rule.get("channels", []))
     yield rule.get("min_spend", -math.inf), x, rule.get("max_spend", math.inf)

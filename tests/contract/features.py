@@ -256,6 +256,18 @@ def _max_active(raw: Raw, rng: Rng) -> None:
     _rule(raw, "count", channels=["a", "b", "c", "d"], max_active=int(rng.integers(2, 4)))
 
 
+def _per_period(raw: Raw, rng: Rng) -> None:
+    count = {"per_period": True, "max_active": int(rng.integers(2, 4))}
+    _rule(raw, "at once", channels=["a", "b", "c", "d"], **count)
+    _rule(raw, "second", channels=["b", "c"], per_period=True, max_active=1, periods=[2])
+
+
+def _flight(raw: Raw, rng: Rng) -> None:
+    """One channel that runs for two periods or not at all, one that starts once."""
+    raw["channels"][0]["flight"] = {"min_on": 2, "min_off": int(rng.integers(1, 3))}
+    raw["channels"][3]["flight"] = {"max_flights": 1}
+
+
 def _group_targets(raw: Raw, rng: Rng) -> None:
     """Of what two channels bring today: a little less, and a return that one of them keeps."""
     now = _now(raw)
@@ -509,6 +521,8 @@ FEATURES: dict[str, Change] = {
     "shares": _shares,
     "coefficients": _coefficients,
     "max_active": _max_active,
+    "per_period": _per_period,
+    "flight": _flight,
     "test_reserve": _reserve,
     "cap": _cap,
     "time_varying": _mode("time_varying"),
@@ -555,7 +569,7 @@ FEATURES: dict[str, Change] = {
 OVER_TIME = {
     *("time_varying", "constant", "fixed_shares", "sequential"),
     *("prior_spend", "period_weights", "pacing", "period_budgets", "totals", "long_term"),
-    *("windows", "by_period", "rule_periods", "discount"),
+    *("windows", "by_period", "rule_periods", "discount", "per_period", "flight"),
 }
 """Features of plans over several periods."""
 
@@ -609,6 +623,9 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("constant", "by_period"): "/channels/1/periods/0",
     ("fixed_shares", "by_period"): "/channels/0/periods/0",
     ("fixed_shares", "windows"): "/budget_windows",
+    ("constant", "flight"): "/channels/0/flight",
+    ("fixed_shares", "flight"): "/channels/3/flight",
+    ("sequential", "flight"): "/channels/0/flight",
     ("group_targets", "interactions"): "/constraints/0/min_outcome",
     ("margins", "interactions"): "/interactions",
     ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
@@ -684,6 +701,25 @@ REFUSED: dict[str, Refused] = {
             "adstock",
             value={"family": "geometric", "decay": 0.5},
         ),
+    ),
+    "flight of one period": Refused(("flight",), "/channels/0/flight", _one_period),
+    "flight of nothing": Refused(
+        ("flight",), "/channels/3/flight", _put("channels", 3, "flight", value={})
+    ),
+    "flight of a campaign": Refused(
+        ("flight", "campaigns"),
+        "/channels/3/campaigns/0/flight",
+        _put("channels", 3, "campaigns", 0, "flight", value={"min_on": 2}),
+    ),
+    "by period without a count": Refused(
+        ("group", "time_varying"),
+        "/constraints/0/max_active",
+        _put("constraints", 0, "per_period", value=True),
+    ),
+    "a count of some periods together": Refused(
+        ("max_active", "time_varying"),
+        "/constraints/0/max_active",
+        _put("constraints", 0, "periods", value=[1]),
     ),
     "prior spend of one period": Refused(("prior_spend",), "/horizon/prior_spend", _one_period),
     "long term of one period": Refused(("long_term",), "/objective/long_term_weight", _one_period),

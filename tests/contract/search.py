@@ -21,9 +21,12 @@ from tests.contract.evaluator import (
     budget_of,
     channels_of,
     columns_of,
+    faintest,
     objective,
     outcomes,
     periods_of,
+    spanned,
+    switched,
     target_slacks,
     today,
     unit_plans,
@@ -75,9 +78,13 @@ class _Space:
         """Decisions that keep every linear rule and choice, and the rows of their cell."""
         n = len(self.shape)
         counts = [c for c in self.raw.get("constraints") or [] if "max_active" in c]
+        weekly = [c for c in counts if c.get("per_period") and self.periods > 1]
+        counts = [c for c in counts if c not in weekly]
+        flown = [(channel, sorted(kept)) for channel, kept in switched(self.raw)]
         active = sorted({name for c in counts for name in c["channels"]})
         active = [x for x in active if x in {c["channel"] for _, c in channels_of(self.raw)}]
-        chosen = len(self.semi) + len(self.lots) + len(active)
+        options = sum(len(kept) for _, kept in flown)
+        chosen = len(self.semi) + len(self.lots) + len(active) + options
         extra = chosen + n  # the last n: how far each decision is from a random one
         rows: list[tuple[Array, float, float]] = [
             (np.concatenate((row, np.zeros(extra))), -np.inf, most)
@@ -107,6 +114,29 @@ class _Space:
         for name in active:
             add(self._of_channel(name), place, -4 * self.money, -np.inf, 0.0)
             place += 1
+        on: dict[tuple[str, int], list[int]] = {}
+        for channel, kept in flown:
+            name, x = channel["channel"], self._by_period(channel["channel"])
+            row = np.zeros(n + extra)
+            row[n + place : n + place + len(kept)] = 1.0
+            rows.append((row, 1.0, 1.0))
+            for t in range(self.periods):
+                on[name, t] = [place + i for i, pattern in enumerate(kept) if pattern[t]]
+                for factor, low, high in (
+                    (4 * self.money, -np.inf, 0.0),
+                    (1.001 * faintest(self.raw, channel), 0.0, np.inf),
+                ):
+                    row = np.concatenate((x[:, t], np.zeros(extra)))
+                    row[[n + each for each in on[name, t]]] = -factor
+                    rows.append((row, low, high))
+            place += len(kept)
+        for count in weekly:
+            own = {t for item in count.get("periods") or [] for t in spanned(self.raw, item)}
+            for t in own or range(self.periods):
+                row = np.zeros(n + extra)
+                names = [x for x in count["channels"] if (x, t) in on]
+                row[[n + each for name in names for each in on[name, t]]] = 1.0
+                rows.append((row, -np.inf, count["max_active"]))
         for count in counts:
             row = np.zeros(n + extra)
             row[[n + first + active.index(x) for x in count["channels"] if x in active]] = 1.0
@@ -150,14 +180,17 @@ class _Space:
         )
 
     def _of_channel(self, name: str) -> Array:
+        return np.asarray(self._by_period(name).sum(axis=1))
+
+    def _by_period(self, name: str) -> Array:
+        """(n, T) what each decision spends on a channel."""
         places = [
             a
             for a, (i, _) in enumerate(arms_of(self.raw))
             if self.raw["channels"][i]["channel"] == name
         ]
-        return np.asarray(
-            self.shape.reshape(-1, self.arms, self.periods)[:, places].sum(axis=(1, 2))
-        )
+        each = self.shape.reshape(-1, self.arms, self.periods)[:, places]
+        return np.asarray(each.sum(axis=1))
 
 
 def _enough(raw: Raw) -> float:

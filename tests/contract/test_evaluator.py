@@ -220,6 +220,21 @@ LIMITS: dict[str, tuple[Raw, list[list[float]], list[list[float]]]] = {
         [[4, 1], [0, 0]],
         [[4, 1], [0, 1]],
     ),
+    "at once": (
+        {"constraints": [{"channels": ["a", "b"], "max_active": 1, "per_period": True}]},
+        [[4, 0], [0, 3]],
+        [[4, 1], [0, 1]],
+    ),
+    "second": (
+        {
+            "constraints": [
+                {"channels": ["a", "b"], "max_active": 1, "per_period": True, "periods": [2]}
+            ]
+        },
+        [[4, 0], [1, 3]],
+        [[4, 1], [0, 1]],
+    ),
+    "a.flight": ({"a": {"flight": {"min_on": 2}}}, [[4, 1], [0, 1]], [[0, 1], [0, 1]]),
     "a.min_spend": ({"a": {"min_spend": 2}}, [[2], [0]], [[1], [0]]),
     "a.max_spend": ({"a": {"max_spend": 2}}, [[2, 2], [0, 0]], [[1, 3], [0, 0]]),
     "a.min_total": ({"a": {"min_total": 5}}, [[2, 3], [0, 0]], [[2, 2], [0, 0]]),
@@ -252,6 +267,20 @@ LIMITS: dict[str, tuple[Raw, list[list[float]], list[list[float]]]] = {
     "target_roas": ({"objective": {"target_roas": 1.5}}, [[3], [3]], [[3.1], [3]]),
     "target_cpa": ({"objective": {"target_cpa": 0.5}}, [[0], [3]], [[0.1], [3]]),
 }
+
+
+def test_flights_follow_on_what_ran_before_them() -> None:
+    raw = several(LINE) | {"horizon": {"periods": 4, "prior_spend": {"a": [3, 0]}}}
+    flight = raw["channels"][0]["flight"] = {"min_on": 2, "min_off": 2, "max_flights": 1}
+    assert broken(raw, plan([0, 2, 2, 0])) == []
+    for bad in ([2, 2, 2, 0], [0, 2, 0, 0], [0, 0, 0, 2], [0, 2, 0, 2]):
+        assert broken(raw, plan(bad)) == ["a.flight"]
+    raw["horizon"]["prior_spend"]["a"] = [0, 4]
+    assert broken(raw, plan([2, 0, 0, 0])) == []  # under way, so not one that begins
+    assert broken(raw, plan([0, 0, 2, 2])) == ["a.flight"]
+    flight["min_on"] = 9
+    assert broken(raw, plan([2, 2, 2, 2])) == []  # it goes on after the horizon
+    assert broken(raw, plan([2, 2, 2, 0])) == ["a.flight"]
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -370,6 +399,8 @@ def test_every_check_can_fail(answered: tuple[Raw, Raw]) -> None:
     assert kinds(worse, answer) >= {"beaten", "gap"}
     assert kinds(raw, {"detail": "", "conflicts": [{"name": "budget"}]}, 422) == {"conflict"}
     assert kinds(raw, {"detail": "", "errors": []}, 422) == {"unnamed", "conflict"}
+    short = {"detail": "No plan was found; it was not proven that there is none."}
+    assert kinds(raw, {**short, "conflicts": [{"name": "budget"}]}, 422) == {"unfound"}
     assert kinds(raw, {}, 500) == {"status"}
 
 

@@ -20,6 +20,8 @@ def over(periods: int, mode: str = "time_varying", **more: Any) -> Raw:
     return {"horizon": {"periods": periods, "mode": mode, **more}}
 
 
+BOOKED: Raw = {"from": 2, "spend": LOT}
+PAUSED: Raw = {"from": 4, "max_spend": 0}
 TERMS = [{"channel": "c0", "coefficient": 1.5}, {"channel": "c2", "coefficient": -2}]
 CASES: dict[str, tuple[int, int, Raw, Raw]] = {
     # name: channels, lots of budget, changes of the request, changes of the first channel
@@ -104,6 +106,68 @@ CASES: dict[str, tuple[int, int, Raw, Raw]] = {
             "constraints": [{"name": "r", "channels": ["c0", "c1", "c2"], "max_active": 1}],
         },
         {},
+    ),
+    "at most one a period": (3, 4, {**over(3), **rule(max_active=1, per_period=True)}, {}),
+    "at most one in some periods": (
+        2,
+        4,
+        {**over(4), **rule(max_active=1, per_period=True, periods=[2, {"from": 3, "to": 4}])},
+        {"period_weights": [0.5, 2.0, 1.0, 1.5]},
+    ),
+    "flights": (2, 4, over(4), {"flight": {"min_on": 2, "min_off": 2}}),
+    "one flight": (
+        2,
+        4,
+        over(4),
+        {"flight": {"min_on": 2, "max_flights": 1}, "period_weights": [2.0, 0.3, 0.2, 2.0]},
+    ),
+    "a flight under way": (
+        2,
+        4,
+        over(4, prior_spend={"c0": [0, 500]}),
+        {"flight": {"min_on": 3, "min_off": 2}, "period_weights": [0.2, 0.3, 0.2, 2.0]},
+    ),
+    "a pause under way": (
+        2,
+        4,
+        over(4, prior_spend={"c0": [900, 0]}),
+        {"flight": {"min_off": 3, "max_flights": 1}},
+    ),
+    "flights beside booked spend": (
+        2,
+        4,
+        over(4),
+        {"flight": {"min_on": 2, "min_off": 2}, "periods": [BOOKED, PAUSED]},
+    ),
+    "flights that cannot be": (
+        2,
+        4,
+        over(4),
+        {"flight": {"min_on": 3}, "periods": [BOOKED, PAUSED, {"from": 1, "max_spend": 0}]},
+    ),
+    "flights and a count": (
+        2,
+        4,
+        {**over(4), **rule(max_active=1, per_period=True)},
+        {"flight": {"min_on": 2, "min_off": 1}},
+    ),
+    "flights with a synergy": (
+        2,
+        5,
+        {**over(3), "interactions": [{"channels": ["c0", "c1"], "strength": 3000}]},
+        {"flight": {"min_on": 2, "min_off": 2}},
+    ),
+    "flights of an efficiency": (
+        2,
+        6,
+        {**over(3), "objective": {"target_cpa": 0.9}, "spend_all": False},
+        {"flight": {"min_on": 2, "max_flights": 1}},
+    ),
+    "least spend in flights": (
+        2,
+        6,
+        {**over(3), "objective": {"goal": "minimize_spend", "target_outcome": 3000}},
+        {"flight": {"min_on": 2, "max_flights": 1}},
     ),
     "minimum in periods": (2, 6, over(3), {"minimum_if_active": 1500}),
     "long term": (2, 6, {**over(3), "objective": {"long_term_weight": 0.6}}, {}),

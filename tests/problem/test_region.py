@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
 from shared.curves.saturation import Hill
 from shared.problem.lower import lower
-from shared.problem.model import Channel, Constraint, Horizon, Problem
+from shared.problem.model import Channel, Constraint, Flight, Horizon, Problem
 from shared.problem.program import Program
 from shared.problem.proof import SplitActive, SplitArgument, SplitDecision
 from shared.problem.region import Region, halves, holds, root_region
@@ -23,7 +24,10 @@ def channel(name: str, **rest: object) -> Channel:
 
 def random_case(rng: np.random.Generator) -> tuple[Program, np.ndarray]:
     """A program and a plan that keeps its minima, lots, counts and budget."""
-    periods = int(rng.choice([1, 3]))
+    periods = int(rng.choice([1, 3, 5]))
+    u = 2.0 * rng.integers(0, 15, (3, periods)) * (rng.random((3, 1)) < 0.7)
+    u = np.where((u < 6.0) | (rng.random(u.shape) < 0.3), 0.0, u)
+    flies = periods > 1 and rng.random() < 0.7
     channels = tuple(
         channel(
             name,
@@ -31,20 +35,31 @@ def random_case(rng: np.random.Generator) -> tuple[Program, np.ndarray]:
             increment=float(rng.choice([0.0, 2.0])),
             max_spend=30.0,
             prior_spend=(5.0, 3.0) if rng.random() < 0.5 else (),
+            flight=flown(row > 0.0) if flies and rng.random() < 0.7 else None,
         )
-        for name in "abc"
+        for name, row in zip("abc", u, strict=True)
     )
-    u = 2.0 * rng.integers(0, 15, (3, periods)) * (rng.random((3, 1)) < 0.7)
-    u = np.where(u < 6.0, 0.0, u)
     active = int(np.any(u > 0, axis=1).sum())
+    at_once = int((u > 0).sum(axis=0).max())
     problem = Problem(
         channels,
         budget=float(u.sum()) + 1e-9,
         spend_all=False,
         horizon=Horizon(periods),
-        constraints=(Constraint("few", ("a", "b", "c"), max_active=max(active, 1)),),
+        constraints=(
+            Constraint("few", ("a", "b", "c"), max_active=max(active, 1)),
+            Constraint("at once", ("a", "b", "c"), max_active=at_once, per_period=flies),
+        )[: 2 if flies else 1],
     )
     return lower(problem), u
+
+
+def flown(on: np.ndarray) -> Flight:
+    """The narrowest flight that a pattern keeps."""
+    runs = [(value, len(list(each))) for value, each in groupby(on.tolist())]
+    begun = [length for value, length in runs if value]
+    pauses = [length for value, length in runs[1:-1] if not value]
+    return Flight(min(begun, default=1), min(pauses, default=1), max(len(begun), 1))
 
 
 def inside(program: Program, region: Region, u: np.ndarray) -> bool:

@@ -2,8 +2,9 @@
 
 Best first over the interior point's relaxation (each response under its concave envelope). A region
 is split at the adstocked spend of the response whose envelope errs most, or at a decision that is
-on no lot or below its minimum. What a region's multipliers show cannot reach the best plan any more
-is cut off first, piece by piece: the multipliers take the problem apart into single responses.
+on no lot, below its minimum, or on (or off) where no pattern of flights has it so. What a region's
+multipliers show cannot reach the best plan any more is cut off first, piece by piece: the
+multipliers take the problem apart into single responses.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from shared.solve.engines.interior import relax_program
 from shared.solve.engines.relaxation import RelaxedProgram
 from shared.solve.search import MISS, Incumbent, Solution, Tree, best_first, seconds_per_node
 
-__all__ = ["search_boxes"]
+__all__ = ["out_of_place", "search_boxes"]
 
 Array = NDArray[np.float64]
 _PULSES = 24  # sizes of a spend that are tried
 _CLIMB = 12
+_LARGEST_GAINS = 2_000_000  # responses evaluated for what decisions are worth
 _LARGE = 20_000  # links up to which a relaxation may fall back on linear programmes
 
 
@@ -84,6 +86,36 @@ def _torn_decisions(
     score = np.where(wrong, worth * lack, score)
     at = np.where(wrong, 0.5 * least, at)
     return score, at
+
+
+def out_of_place(
+    program: Program, box: ProgramBox, u: Array, gain: Array | None = None
+) -> tuple[int, int] | None:
+    """The decision that is on or off against the nearest allowed pattern and counts for most."""
+    if not program.switches:
+        return None
+    least = program.least_active
+    open_ = program.switched & (box.u_lower <= 0.0) & (box.u_upper > 0.0)
+    nearby = program.pattern(u, box.u_lower, box.u_upper, gain)
+    if nearby is None:  # none was found: any decision that is open leads on
+        nearby = u <= 0.5 * least
+    wrong = open_ & (nearby != (u > 0.5 * least))
+    if not np.any(wrong):
+        return None
+    size = np.abs((u - 0.5 * least) * program.money_per_unit() if gain is None else gain)
+    a, k = np.unravel_index(int(np.argmax(np.where(wrong, size, -1.0))), size.shape)
+    return int(a), int(k)
+
+
+def _gains(program: Program, relaxed: RelaxedProgram) -> Array | None:
+    """(A, K) what decisions are worth at a relaxation's prices; None where nobody asks."""
+    if not program.switches or program.columns * program.weight.size > _LARGEST_GAINS:
+        return None
+    lift = program.lift(relaxed.theta)
+    price = lift.cost[:, None] * program.counted()
+    price = price + (relaxed.mu @ program.rows.matrix).reshape(price.shape)
+    work.charge(2.0 * work.cost(program.columns * program.weight.size))
+    return program.kept(relaxed.u, price, lift.value[:, None])
 
 
 def _count_choice(program: Program, relaxed: RelaxedProgram, on: frozenset[int]) -> int | None:
@@ -287,6 +319,13 @@ class BoxSearch(Incumbent):
         left = self.deadline - work.now() - self.per_node * len(self.tree.nodes)
         return int(max(0.25 * left / self.per_node, 0.0))
 
+    @property
+    def whole_only(self) -> bool:
+        """Whether a plan may be off its choices on any way uphill: flights alone can be kept to."""
+        program = self.program
+        fixed = bool(program.switches) and not (program.at_most or np.any(program.lot > 0.0))
+        return program.discrete and not fixed
+
     def worth(self, theta: Array) -> Array:
         """(A, 1) what an outcome counts for, targets included."""
         return self.program.lift(theta).value[:, None]
@@ -336,7 +375,7 @@ class BoxSearch(Incumbent):
         worth, rise = -np.inf, np.inf
         for _ in range(steps):
             key = np.round(u / max(program.scale, 1e-300), 4).tobytes()
-            if key in self.tried or program.discrete or self.late():
+            if key in self.tried or self.whole_only or self.late():
                 return
             self.tried.add(key)
             box = sides_of(program, self.enveloper, self.whole, u).tightened(program)
@@ -522,9 +561,11 @@ def _look(
     program, whole = search.program, search.whole
     search.offer(relaxed.u, relaxed.mu, relaxed.theta)
     if program.discrete:
-        near = snapped(program, relaxed.u)
+        near = snapped(program, relaxed.u, _gains(program, relaxed))
         search.offer(near, relaxed.mu, relaxed.theta)
         search.offer_sides(sides_of(program, search.enveloper, whole, near))
+        if root:
+            search.climb(near)
         return
     for share in (0.5, 0.2, 0.8) if root else (0.5,):
         if relaxed.bound <= search.cutoff():
@@ -560,6 +601,9 @@ def _split(search: BoxSearch, node: _OpenBox) -> list[_OpenBox] | None:
             off = off.with_decision(count, k, upper=0.0)
         kids = [(off, node.on), (box, node.on | {count})]
         split: Split = SplitActive(count, 0, 0)
+    elif (place := out_of_place(program, box, relaxed.u, _gains(program, relaxed))) is not None:
+        split, parts = _decision_split(program, box, *place, 0.5 * program.least_active[place])
+        kids = [(part, node.on) for part in parts]
     elif torn.max(initial=0.0) > max(0.0, float(excess.max(initial=0.0))):
         a, k = (int(i) for i in np.unravel_index(int(np.argmax(torn)), torn.shape))
         at = float(at_u[a, k])

@@ -27,6 +27,7 @@ from shared import work
 from shared.curves.saturation import Tabulated
 from shared.curves.stack import CurveStack
 from shared.problem.program import Program
+from shared.problem.region import narrowed
 from shared.solve.one_budget.envelope import lines
 from shared.solve.one_budget.table import CurveTable, table_of_function, upper_hull
 
@@ -85,11 +86,24 @@ class ProgramBox:
         return replace(self, z_lower=low, z_upper=high)
 
     def tightened(self, program: Program) -> ProgramBox:
-        """The same region, its ranges narrowed by the links between ``u`` and ``z``.
+        """The same region, its ranges narrowed by the links between ``u`` and ``z`` and by what
+        is on and off.
 
         Each round is exact interval arithmetic up to rounding; a range that crosses (the region is
         empty) is left crossed, for ``empty`` to tell.
         """
+        box = self._linked(program)
+        while program.switches:
+            found = narrowed(program, box.u_lower, box.u_upper)
+            if found is None:  # left crossed
+                return replace(box, u_lower=box.u_upper + program.scale)
+            if np.array_equal(found[0], box.u_lower) and np.array_equal(found[1], box.u_upper):
+                break
+            box = replace(box, u_lower=found[0], u_upper=found[1])._linked(program)
+        return box
+
+    def _linked(self, program: Program) -> ProgramBox:
+        """Narrowed by the links alone."""
         box = self
         for _ in range(2):
             least, most = _reach(program, box.u_lower, box.u_upper)
@@ -589,8 +603,11 @@ class Enveloper:
 # every choice, which is concave.
 
 
-def snapped(program: Program, u: Array) -> Array:
-    """The values the decisions may take nearest to ``u``; at most so many arms keep anything."""
+def snapped(program: Program, u: Array, gain: Array | None = None) -> Array:
+    """The values the decisions may take nearest to ``u``; at most so many arms keep anything.
+
+    ``gain`` is what decisions are worth where they are on, as for :meth:`Program.pattern`.
+    """
     out = np.clip(u, program.lower, program.upper)
     lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
     out = np.where((program.lot > 0.0)[:, None], np.round(out / lot) * lot, out)
@@ -603,6 +620,10 @@ def snapped(program: Program, u: Array) -> Array:
         arms = np.array(limit.arms, dtype=np.intp)
         order = np.argsort(-total[arms], kind="stable")
         out[arms[order[limit.count :]]] = 0.0
+    on = program.pattern(out, gain=gain) if program.switches else None
+    if on is not None:
+        out = np.where(program.switched & on, np.maximum(out, least), out)
+        out = np.where(program.switched & ~on, 0.0, out)
     return out
 
 

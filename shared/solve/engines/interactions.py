@@ -24,6 +24,7 @@ from shared.problem.proof import Leaf, Proof, Split, SplitActive, SplitArgument,
 from shared.problem.region import Region, halves, root_region
 from shared.problem.repair import repair
 from shared.solve.certify.bounder import Bounder
+from shared.solve.engines.boxes import out_of_place
 from shared.solve.engines.envelopes import Enveloper, ProgramBox, sides_of, snapped
 from shared.solve.engines.interaction_levels import Levels, Regions, borne, fits, shared_out
 from shared.solve.engines.interior import relax_program
@@ -516,6 +517,9 @@ def whole_split(program: Program, region: Region, relaxed: Array) -> Split | Non
             free = [a for a in arms if region.active[a] == 0]
             if free:
                 return SplitActive(max(free, key=lambda a: float(u[a].max())), 0, 0)
+    place = out_of_place(program, _box_of(region), u)
+    if place is not None:
+        return SplitDecision(*place, 0.5 * float(program.least_active[place]), 0, 0)
     lot = np.where(program.lot > 0.0, program.lot, 1.0)[:, None]
     off = np.where((program.lot > 0.0)[:, None], np.abs(u - np.round(u / lot) * lot), 0.0)
     arm, k = (int(i) for i in np.unravel_index(int(off.argmax()), off.shape))

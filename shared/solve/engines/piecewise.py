@@ -213,12 +213,16 @@ def _add_rows(program: Program, model: _MixedInteger, u: NDArray[np.intp], unit:
 
 
 def _add_choices(program: Program, model: _MixedInteger, u: NDArray[np.intp], unit: float) -> None:
-    """Zero or at least the minimum, whole lots, at most so many."""
-    for a, k in np.argwhere(program.least_active > 0.0).tolist():
-        on = model.variable(0.0, 1.0, whole=True)
+    """Zero or at least the minimum, whole lots, at most so many, on and off as switches allow."""
+    on = np.zeros(u.shape, dtype=np.intp)
+    for a, k in np.argwhere((program.least_active > 0.0) | program.switched).tolist():
         least, high = program.least_active[a, k] / unit, program.upper[a, k] / unit
-        model.row([int(u[a, k]), on], [1.0, -float(least)], 0.0, np.inf)
-        model.row([int(u[a, k]), on], [1.0, -float(high)], -np.inf, 0.0)
+        must, may = float(program.lower[a, k] > 0.0), float(high > 0.0)
+        on[a, k] = model.variable(must, may, whole=True)
+        model.row([int(u[a, k]), int(on[a, k])], [1.0, -float(least)], 0.0, np.inf)
+        model.row([int(u[a, k]), int(on[a, k])], [1.0, -float(high)], -np.inf, 0.0)
+    for rule in program.switches:
+        rule.write(on[rule.cells].tolist(), model.variable, model.row)
     for a in np.flatnonzero(program.lot > 0.0).tolist():
         lot = float(program.lot[a])
         for k in range(program.columns):

@@ -249,6 +249,9 @@ class SearchSpace:
             arms = np.array(list(dict.fromkeys(rule.arms)), dtype=np.intp)
             order = np.argsort(-money[:, arms], axis=1, kind="stable")
             np.put_along_axis(idle, arms[order[:, rule.count :], None], values=True, axis=1)
+        for i in np.flatnonzero(~self._in_pattern(~idle & (program.upper > 0.0))).tolist():
+            on = program.pattern(np.where(idle[i], 0.0, u[i]))
+            idle[i] = idle[i] if on is None else np.where(program.switched, ~on, idle[i])
         low = np.where(idle, program.lower, np.maximum(program.lower, least))
         high = np.maximum(np.where(idle, 0.0, program.upper), low)
         return low.reshape(points.shape), high.reshape(points.shape)
@@ -263,6 +266,15 @@ class SearchSpace:
             for rule in program.at_most:
                 active = np.any(some[:, list(dict.fromkeys(rule.arms))], axis=2)
                 kept &= active.sum(axis=1) <= rule.count
+            kept &= self._in_pattern(some)
+        return kept
+
+    def _in_pattern(self, on: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(k,) whether patterns (k, A, K) of what is on are allowed."""
+        kept = np.ones(len(on), dtype=bool)
+        for switch in self.program.switches:
+            arms, columns = switch.cells
+            kept &= switch.keeps(on[:, arms, columns])
         return kept
 
 
