@@ -130,7 +130,7 @@ def sensitivity(call: Call) -> Reply:
     if message is not None:
         faults += under("/base", unbuilt_in_request(message.base))
     base = accepted(message, faults).base
-    problem = _at("/base", lambda: _added_up(base, _curves(call, base)))
+    problem = _at("/base", lambda: _of_one(base, _curves(call, base)))
     return _stamped(_asked_of("/base", base, problem, lambda: call.service.sensitivity(problem)))
 
 
@@ -145,7 +145,7 @@ def campaigns(call: Call) -> Reply:
         faults += under("/base", unbuilt_in_request(message.base))
         faults += under("/plan", unbuilt_in_plan(message.plan or []))
     asked = accepted(message, faults)
-    problem = _at("/base", lambda: _added_up(asked.base, _curves(call, asked.base)))
+    problem = _at("/base", lambda: _of_one(asked.base, _curves(call, asked.base)))
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
     answer = _asked_of("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
     return _stamped(answer)
@@ -310,7 +310,7 @@ def _posed(call: Call, prefix: str, base: OptimizeRequest) -> tuple[Problem, Cur
     """The problem of a request's part at ``prefix``, and the stored curves that it names."""
     _limit_channels(_part(call.json, prefix.removeprefix("/")))
     curves = _curves(call, base)
-    return _at(prefix, lambda: _added_up(base, curves)), curves
+    return _at(prefix, lambda: _of_one(base, curves)), curves
 
 
 def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
@@ -322,6 +322,15 @@ def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
             CODE,
             "People are counted once only by optimize as yet; ask this without a population.",
         )
+    return problem
+
+
+def _of_one(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+    """The problem of a question that takes the curve of a channel apart."""
+    problem = _added_up(message, curves)
+    if problem.goal.outcomes:
+        text = "Several outcomes are for optimize, scenarios and evaluate as yet."
+        raise NotSupportedYet.at("/objective/outcomes", CODE, text)
     return problem
 
 
@@ -533,6 +542,14 @@ def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, Amounts
     plan: dict[str, Amounts] = {}
     for channel in problem.channels:
         for arm in channel.campaigns or (channel,):
+            if channel.several:  # of one spend
+                whole, parts = told[channel.name], len(channel.campaigns)
+                own = None if whole.periods is None else [x / parts for x in whole.periods]
+                part = CampaignSpend(
+                    channel=arm.name, spend=(whole.spend or 0) / parts, periods=own
+                )
+                plan[f"{channel.name}/{arm.name}"] = _spends(part, periods)
+                continue
             name = channel.name if arm is channel else f"{channel.name}/{arm.name}"
             spent = CampaignSpend(channel=arm.name) if arm.excluded else told[name]
             plan[name] = _spends(spent, periods)
@@ -564,7 +581,8 @@ def _plan_faults(
 
 
 def _campaign_faults(row: ChannelSpend, channel: Channel, periods: int, i: int) -> Iterator[Fault]:
-    known = dict.fromkeys(c.name for c in channel.campaigns if not c.excluded)
+    below = () if channel.several else channel.campaigns
+    known = dict.fromkeys(c.name for c in below if not c.excluded)
     if known and not row.campaigns:
         text = f"{row.channel} has campaigns: say what each of them gets, in campaigns."
         yield Fault(pointer_to("plan", i, "campaigns"), "required", text)

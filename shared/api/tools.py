@@ -55,6 +55,8 @@ _UNSPEAKABLE = (
     *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
     *("channels.value_per_outcome", "constraints.split"),
     "channels.saturation.offset",
+    *("channels.responses", "objective.outcomes"),
+    *(f"{owner}.max_outcome" for owner in ("channels", "constraints", "objective")),
     "objective.population",
     *(f"channels.{field}" for field in ("price_elasticity", "reference_spend")),
     # Said of a channel that is tried out: by the changes of a scenario.

@@ -66,7 +66,7 @@ def _expected(program: Program, options: SolverOptions, start: Array | None) -> 
     """Solve a program without a measure of risk by the engines of every form."""
     from shared.solve.engines.exact import solve_program
 
-    if not program.floors:
+    if not (program.floors or program.ceilings):
         return solve_program(program, options, start)
     from shared.solve.engines.targets import solve_targets
 
