@@ -51,7 +51,7 @@ _UNSPEAKABLE = (
     *(f"channels.adstock:{kind}" for kind in ("weibull_pdf", "weibull_cdf")),
     *(f"channels.{field}" for field in ("penalty_per_unit", "periods.note", "periods.price")),
     *(f"constraints.{field}" for field in ("periods", "min_outcome", "min_roas", "max_cpa")),
-    *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate")),
+    *(f"horizon.{field}" for field in ("start", "frequency", "discount_rate", "then")),
     *("budget_windows.min", "budget_min", "current", "objective.efficiency_of"),
     *("channels.value_per_outcome", "constraints.split"),
     "channels.saturation.offset",
