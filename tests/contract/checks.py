@@ -82,7 +82,8 @@ def _refusal(problem: Raw, best: Found) -> Faults:
     names = [conflict["name"] for conflict in problem.get("conflicts") or []]
     if not names:
         yield Fault("unnamed", problem["detail"])
-    if best.plan is not None:
+    # A plan that looks ahead shows nothing of one that is decided period by period.
+    if best.plan is not None and "horizon.sequential" not in names:
         yield Fault("conflict", f"{names} are said to conflict; {best.plan[0].tolist()} keeps all")
 
 
