@@ -661,14 +661,14 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("responses", "maximize_reach"): "/objective/outcomes",
     **{
         ("responses", measure): "/objective/outcomes/1/min"
-        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case")
+        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
     },
     ("ceilings", "minimize_spend"): "/channels/1/max_outcome",
     ("ceilings", "margins"): "/channels/1/max_outcome",
     ("ceilings", "sequential"): "/channels/1/max_outcome",
     **{
         ("ceilings", measure): "/channels/1/max_outcome"
-        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case")
+        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
     },
     ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
     ("group_targets", "quantile"): "/constraints/0/min_outcome",
