@@ -637,6 +637,8 @@ def _any_draws(channels: Any) -> bool:
     for _, _, channel in named(channels):
         if part(channel, "response").get("draws") or _any_draws(channel.get("campaigns")):
             return True
+        if any(own.get("draws") for _, own in objects(channel.get("responses"))):
+            return True
     return False
 
 
