@@ -45,6 +45,14 @@ class AllocatedPeriod(Answer):
     outcome_interval: Interval | None
 
 
+class ToldOutcome(Answer):
+    """One of several outcomes, each counted as one."""
+
+    outcome: str
+    value: float
+    interval: Interval | None
+
+
 class AllocatedArm(Answer):
     """One channel's (or campaign's) part of a plan; amounts are sums over the horizon."""
 
@@ -77,6 +85,9 @@ class Allocated(AllocatedArm):
     campaigns: list[AllocatedArm] | None = Field(
         None, description="Each campaign's part, where the channel has campaigns."
     )
+    outcomes: list[ToldOutcome] | None = Field(
+        None, description="Each of several outcomes; outcome is their weighted sum."
+    )
 
 
 class ShortArm(Answer):
@@ -106,9 +117,15 @@ class Totals(Answer):
     spend: float
     outcome: float
     outcome_interval: Interval | None
+    outcome_lost: float = Field(
+        description="Of the outcome, what comes beyond a max_outcome, and is worth nothing."
+    )
+    outcomes: list[ToldOutcome] | None = Field(
+        description="Each of several outcomes; outcome is their weighted sum."
+    )
     current_spend: float | None
     current_outcome: float | None
-    uplift: float | None
+    uplift: float | None = Field(description="Outcome that counts, less that of the current plan.")
     uplift_share: float | None
     uplift_interval: Interval | None
     outcome_from_past_spend: float = Field(
@@ -245,6 +262,9 @@ class OptimizeAnswer(Answer):
     )
     current_over: CurrentDays | None = Field(
         description="Which days of the stored history stand for today; null with inline curves."
+    )
+    then: Literal["continue", "stop"] | None = Field(
+        description="Whether spend goes on after the horizon; null for one period."
     )
     certificate: CertificateAnswer
     shadow_prices: list[_ShadowPrice]

@@ -51,7 +51,7 @@ class Reading:
 
     ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
     asked for by :meth:`before`, ``remembered`` those whose earlier spend a stored set knew.
-    ``keep``: nobody gets less than today.
+    ``keep``: nobody gets less than today. ``weights``: what several outcomes count.
     """
 
     prior: Mapping[str, Any]
@@ -59,6 +59,7 @@ class Reading:
     faults: list[Fault]
     keep: bool = False
     past: Past | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     remembered: set[str] = field(default_factory=set)
 
@@ -111,6 +112,8 @@ def _channel(
     stored: Mapping[str, ChannelCurve] | None = None,
 ) -> ProblemChannel | None:
     """A channel with what is below it; None where it cannot be used (a fault) or is left out."""
+    if channel.responses is not None:
+        return _of_outcomes(channel, name, path, reading)
     given = {campaign.channel: campaign for campaign in channel.campaigns or ()}
     # Without a curve of its own, a stored channel has the campaigns that the fit found for it.
     known = [
@@ -184,6 +187,59 @@ def _flight(channel: Channel, priors: Sequence[Any]) -> Flight | None:
     # What is not told of was spent never, or always.
     endless = run == count and last == always
     return Flight(*runs, (last, LONG_AGO if endless else run))
+
+
+def _of_outcomes(
+    channel: Channel, name: str, path: Path, reading: Reading
+) -> ProblemChannel | None:
+    """One spend with a curve for each of several outcomes: equal parts of it, one an outcome."""
+    own, prior = channel.responses or [], reading.before(name)
+    if channel.exclude and not prior:
+        return None
+    effect, price = _effects(channel), _price(channel) / len(own)
+    arms: list[ProblemChannel] = []
+    for j, item in enumerate(own):
+        data = item.model_dump(exclude_none=True, exclude={"outcome"})
+        try:
+            response = Response.from_dict(data)
+        except ValueError as error:
+            text = f"The curve of {name}/{item.outcome} cannot be used: {error}"
+            where = pointer_to(*path, "responses", j)
+            reading.faults.append(Fault(where, "invalid_curve", text))
+            return None
+        weight = reading.weights.get(item.outcome, 1.0)
+        before = past_spend(prior, response)
+        limits: dict[str, Any] = {
+            "name": item.outcome,
+            "response": _under_effects(response, effect * weight, price),
+            "period_weights": _weights(channel),
+            "period_prices": own_prices(channel, reading.calendar),
+            "prior_spend": tuple(amount / len(own) for amount in before),
+        }
+        made = stopped(ProblemChannel(**limits)) if channel.exclude else ProblemChannel(**limits)
+        if channel.current_spend is not None and not channel.exclude:
+            made = replace(made, current_spend=channel.current_spend / len(own))
+        arms.append(
+            replace(
+                made,
+                outcome=item.outcome,
+                weight=weight,
+                penalty=channel.penalty_per_unit or 0.0,
+                value_per_outcome=channel.value_per_outcome,
+            )
+        )
+    if channel.exclude:
+        return replace(arms[0], name=name, outcome=None, weight=1.0, campaigns=tuple(arms))
+    return limited(
+        channel,
+        name=name,
+        periods=own_periods(channel, name, path, reading.calendar),
+        keeps=_keeps(channel.current_spend, name, path, reading),
+        response=arms[0].response,
+        current_spend=channel.current_spend,
+        max_spend=channel.max_spend,
+        campaigns=tuple(arms),
+    )
 
 
 def _arm(
@@ -283,6 +339,7 @@ def limited(channel: Campaign, **made: Any) -> ProblemChannel:
         locked=channel.locked,
         minimum_if_active=channel.minimum_if_active or 0.0,
         penalty=channel.penalty_per_unit or 0.0,
+        max_outcome=channel.max_outcome if isinstance(channel, Channel) else None,
         value_per_outcome=channel.value_per_outcome,
         increment=channel.increment or 0.0,
         min_total=channel.min_total or 0.0,

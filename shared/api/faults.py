@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -28,7 +28,22 @@ def validated(model: type[M], data: Any) -> tuple[M | None, list[Fault]]:
 def faults_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Fault]:
     """pydantic's errors with pointers into ``data``, in words that use the caller's names."""
     told = error.errors(include_url=False)[: MAX_FAULTS + 1]
-    return list(dict.fromkeys(_fault(details, data, model) for details in told))
+    return list(_joined(_fault(details, data, model) for details in told))
+
+
+def _joined(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Each fault once; of a value that may be of several types, what it may be in one sentence."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        said = found.setdefault((fault.pointer, fault.code), [])
+        said += [] if fault.message in said else [fault.message]
+    for (pointer, code), said in found.items():
+        kinds = [message.partition("; it is ") for message in said]
+        if code == "wrong_type" and len(kinds) > 1 and len({rest for *_, rest in kinds}) == 1:
+            subject = kinds[0][0].partition(" must be ")[0]
+            either = " or ".join(head.partition(" must be ")[2] for head, *_ in kinds)
+            said = [f"{subject} must be {either}; it is {kinds[0][2]}"]
+        yield from (Fault(pointer, code, message) for message in said)
 
 
 def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:

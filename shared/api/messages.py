@@ -29,6 +29,7 @@ __all__ = [
     "MAX_CHANNELS",
     "MAX_COMPARED",
     "MAX_PERIODS",
+    "AskedOutcome",
     "BudgetWindow",
     "Campaign",
     "CampaignSpend",
@@ -42,6 +43,7 @@ __all__ = [
     "Interaction",
     "Objective",
     "OptimizeRequest",
+    "OutcomeResponse",
     "Pacing",
     "PeriodLimits",
     "Risk",
@@ -217,6 +219,12 @@ class Flight(Message):
     )
 
 
+class OutcomeResponse(Response):
+    """What a channel brings of one of several outcomes."""
+
+    outcome: Name = Field(description="One of objective.outcomes.")
+
+
 class Channel(Campaign):
     """One channel to spend on."""
 
@@ -226,10 +234,21 @@ class Channel(Campaign):
         "at least minimum_if_active, off is nothing.",
     )
 
+    responses: list[OutcomeResponse] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="In place of response: the curves of several outcomes (new and returning "
+        "customers) of one spend.",
+    )
     campaigns: list[Campaign] | None = Field(
         None,
         max_length=1000,
         description="Campaigns whose sum is the channel's spend, each with a response of its own.",
+    )
+    max_outcome: Positive | None = Field(
+        None,
+        description="Outcome of this channel over the horizon beyond which more is worth nothing.",
     )
     like: Name | None = Field(
         None,
@@ -277,8 +296,23 @@ class Weights(Message):
     )
 
 
+class AskedOutcome(Message):
+    """One of several outcomes."""
+
+    outcome: Name = Field(description="Its name, by which channels' responses tell theirs.")
+    weight: Weight = Field(1.0, description="What one of it counts.")
+    min: Positive | None = Field(None, description="At least so many over the horizon.")
+
+
 class Objective(Message):
     """What is to be best."""
+
+    outcomes: list[AskedOutcome] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Several outcomes of the same spend: the outcome is then their weighted sum.",
+    )
 
     goal: Literal[
         "maximize_outcome", "maximize_profit", "minimize_spend", "maximize_reach", "weighted_sum"
@@ -292,6 +326,9 @@ class Objective(Message):
         None,
         description="Outcome over the horizon to be reached: what minimize_spend is for, beside "
         "any other goal a further requirement.",
+    )
+    max_outcome: Positive | None = Field(
+        None, description="Outcome over the horizon beyond which more is worth nothing."
     )
     max_frequency: Positive | None = Field(
         None, description="Most often that a person is to be reached; for maximize_reach."
@@ -368,6 +405,11 @@ class Constraint(Message):
     max_cpa: Positive | None = Field(
         None, description="Money of these channels per outcome of theirs, at most."
     )
+    max_outcome: Positive | None = Field(
+        None,
+        description="Outcome of these channels over the horizon beyond which more is worth "
+        "nothing: stock, seats. No rule: a plan may bring more.",
+    )
     split: list[Share] | None = Field(
         None,
         max_length=MAX_CHANNELS,
@@ -421,6 +463,10 @@ class Horizon(Message):
     discount_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
         description="Per period: outcome and money of period t count 1/(1 + rate)^(t - 1).",
+    )
+    then: Literal["continue", "stop"] | None = Field(
+        None,
+        description="After the last period spend stops (if not given), or goes on as in that one.",
     )
     prior_spend: dict[str, Prior] | None = Field(
         None,

@@ -42,7 +42,6 @@ class Calendar:
     """The horizon's periods, and where the first of them begins, if that is known."""
 
     periods: int
-    mode: str
     faults: list[Fault]
     start: date | None = None
     frequency: str | None = None
@@ -222,7 +221,7 @@ def calendar_of(
     ``after`` is the first day of the period after the last one of its history.
     """
     horizon = message.horizon
-    periods, mode = (1, "time_varying") if horizon is None else (horizon.periods, horizon.mode)
+    periods = 1 if horizon is None else horizon.periods
     start = after
     if horizon is not None and horizon.start is not None:
         try:
@@ -245,12 +244,12 @@ def calendar_of(
         said = f"A month begins on its first day; start is {start}."
         faults.append(Fault("/horizon/start", "contradiction", said))
     try:
-        found = Calendar(periods, mode, faults, start, every)
+        found = Calendar(periods, faults, start, every)
         found.first_day(periods + 1)
     except (OverflowError, ValueError):
         said = f"{periods} periods from {start} end after the year 9999: give an earlier start."
         faults.append(Fault("/horizon/start", "out_of_range", said))
-        return Calendar(periods, mode, faults)
+        return Calendar(periods, faults)
     return found
 
 
@@ -302,12 +301,6 @@ def _entry_faults(
     if least is not None and most is not None and least > most:
         said = f"max_spend of {name} ({figure(most)}) is below its min_spend ({figure(least)})."
         yield ("max_spend",), "contradiction", said
-    if given and calendar.periods > 1 and calendar.mode not in ("time_varying", "sequential"):
-        said = (
-            f"Limits of some periods of {name} go with the mode time_varying or sequential: "
-            f"in the mode {calendar.mode} its spend cannot differ between periods."
-        )
-        yield (), "needs_mode", said
     lot = channel.increment
     if lot and entry.spend is not None:
         off = abs(entry.spend / lot - round(entry.spend / lot)) * lot

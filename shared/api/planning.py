@@ -111,14 +111,14 @@ def scenarios(call: Call) -> Reply:
 def sensitivity(call: Call) -> Reply:
     """``POST /sensitivity``"""
     base = read(SensitivityRequest, call.json, problem="base").base
-    problem = _posed(call, "/base", base)
+    problem = _posed(call, "/base", base, one=True)
     return _answered("/base", base, problem, lambda: call.service.sensitivity(problem))
 
 
 def campaigns(call: Call) -> Reply:
     """``POST /campaigns``"""
     asked = read(CampaignsRequest, call.json, problem="base", plan="plan")
-    problem = _posed(call, "/base", asked.base)
+    problem = _posed(call, "/base", asked.base, one=True)
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
     return _answered("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
 
@@ -269,10 +269,11 @@ def _answered(
         raise type(error)(under(prefix, told)) from None
 
 
-def _posed(call: Call, prefix: str, base: OptimizeRequest) -> Problem:
-    """The problem of a request's part at ``prefix``."""
+def _posed(call: Call, prefix: str, base: OptimizeRequest, *, one: bool = False) -> Problem:
+    """The problem of a request's part at ``prefix``; ``one``: of one outcome alone."""
     curves = _curves(call, base)
-    return _at(prefix, lambda: _added_up(base, curves))
+    pose = _of_one if one else _added_up
+    return _at(prefix, lambda: pose(base, curves))
 
 
 def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
@@ -284,6 +285,15 @@ def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
             CODE,
             "People are counted once only by optimize as yet; ask this without a population.",
         )
+    return problem
+
+
+def _of_one(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+    """The problem of a question that takes the curve of a channel apart."""
+    problem = _added_up(message, curves)
+    if problem.goal.outcomes:
+        text = "Several outcomes are for optimize, scenarios and evaluate as yet."
+        raise NotSupportedYet.at("/objective/outcomes", CODE, text)
     return problem
 
 
@@ -300,7 +310,7 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
 def transition(call: Call) -> Reply:
     """``POST /transition``"""
     request = read(TransitionRequest, call.json, problem="base", more=_dearer)
-    problem = _posed(call, "/base", request.base)
+    problem = _posed(call, "/base", request.base, one=True)
     return _answered(
         "/base",
         request.base,
@@ -312,7 +322,7 @@ def transition(call: Call) -> Reply:
 def experiment(call: Call) -> Reply:
     """``POST /experiment``"""
     request = read(ExperimentRequest, call.json, problem="base", more=_dearer)
-    problem = _posed(call, "/base", request.base)
+    problem = _posed(call, "/base", request.base, one=True)
     noise, correlation = _noise(request, _curves(call, request.base))
     wanted = tuple(request.channels or ())
     _refuse_unknown(wanted, problem)
@@ -480,6 +490,14 @@ def plan_of(rows: Sequence[ChannelSpend], problem: Problem) -> dict[str, Amounts
     plan: dict[str, Amounts] = {}
     for channel in problem.channels:
         for arm in channel.campaigns or (channel,):
+            if channel.several:  # of one spend
+                whole, parts = told[channel.name], len(channel.campaigns)
+                own = None if whole.periods is None else [x / parts for x in whole.periods]
+                part = CampaignSpend(
+                    channel=arm.name, spend=(whole.spend or 0) / parts, periods=own
+                )
+                plan[f"{channel.name}/{arm.name}"] = _spends(part, periods)
+                continue
             name = channel.name if arm is channel else f"{channel.name}/{arm.name}"
             spent = CampaignSpend(channel=arm.name) if arm.excluded else told[name]
             plan[name] = _spends(spent, periods)
@@ -511,7 +529,8 @@ def _plan_faults(
 
 
 def _campaign_faults(row: ChannelSpend, channel: Channel, periods: int, i: int) -> Iterator[Fault]:
-    known = dict.fromkeys(c.name for c in channel.campaigns if not c.excluded)
+    below = () if channel.several else channel.campaigns
+    known = dict.fromkeys(c.name for c in below if not c.excluded)
     if known and not row.campaigns:
         text = f"{row.channel} has campaigns: say what each of them gets, in campaigns."
         yield Fault(pointer_to("plan", i, "campaigns"), "required", text)

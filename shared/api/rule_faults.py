@@ -41,6 +41,7 @@ PAIRS = (
     ("min_spend", "max_spend"),
     ("min_total", "max_total"),
     ("min_share", "max_share"),
+    ("min_outcome", "max_outcome"),
     ("min", "max"),
 )
 
@@ -55,11 +56,12 @@ LIMITS = (
     "min_outcome",
     "min_roas",
     "max_cpa",
+    "max_outcome",
     "split",
 )
 """What a constraint may say of the sum (or the number) of its channels."""
 
-WHOLE_HORIZON = ("max_active", "min_outcome", "min_roas", "max_cpa")
+WHOLE_HORIZON = ("max_active", "min_outcome", "min_roas", "max_cpa", "max_outcome")
 """What it says of all periods together."""
 
 RESERVED = "budget"
@@ -272,6 +274,11 @@ def curve_faults(channel: Json, name: str, path: Path) -> Iterator[Fault]:
     if isinstance(curve, dict) and isinstance(curve.get("saturation"), dict):
         yield from _table_faults(curve["saturation"], (*path, "response", "saturation"), name)
         yield from _draw_faults(curve, (*path, "response", "draws"), name)
+    for j, own in objects(channel.get("responses")):
+        if isinstance(own.get("saturation"), dict):
+            where, whose = (*path, "responses", j), f"{name}/{own.get('outcome')}"
+            yield from _table_faults(own["saturation"], (*where, "saturation"), whose)
+            yield from _draw_faults(own, (*where, "draws"), whose)
     yield from _price_faults(channel, name, path)
 
 
@@ -348,7 +355,8 @@ def draw_counts(channels: Any) -> Iterator[Fault]:
                 f"All channels must carry equally many draws: {name} has {count}, "
                 f"{leader} has {most}."
             )
-            yield Fault(pointer_to(*path, "response", "draws"), "unequal_draws", message)
+            inner = () if "responses" in path else ("response",)
+            yield Fault(pointer_to(*path, *inner, "draws"), "unequal_draws", message)
 
 
 def _counts(items: Any, path: Path) -> Iterator[tuple[Path, str, int]]:
@@ -358,4 +366,8 @@ def _counts(items: Any, path: Path) -> Iterator[tuple[Path, str, int]]:
             yield (*path, i), name, len(draws) if isinstance(draws, list) else 0
         elif item.get("saturation") is not None:
             yield (*path, i), name, 0
+        for j, own in objects(item.get("responses")):
+            draws = own.get("draws")
+            count = len(draws) if isinstance(draws, list) else 0
+            yield (*path, i, "responses", j), f"{name}/{own.get('outcome')}", count
         yield from _counts(item.get("campaigns"), (*path, i, "campaigns"))

@@ -15,7 +15,17 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import category
 
-from shared.api.pointers import Json, named, number, numbers, part, periods_of, pointer_to
+from shared.api.pointers import (
+    Json,
+    did_you_mean,
+    named,
+    number,
+    numbers,
+    objects,
+    part,
+    periods_of,
+    pointer_to,
+)
 from shared.api.rule_faults import (
     constraint_faults,
     curve_faults,
@@ -46,6 +56,9 @@ EFFICIENCY = ("target_roas", "target_cpa")
 
 MARGINAL = "target_marginal_return"
 
+OF_PLAN = ("target_outcome", *EFFICIENCY, "max_outcome", "population")
+"""What is said of the outcome of the horizon alone."""
+
 LARGEST = 1e15
 MAX_PRIOR = 520
 
@@ -65,6 +78,7 @@ def optimize_faults(raw: Any) -> Iterator[Fault]:
     for i, name, channel in named(channels):
         yield from _channel_faults(channel, name, ("channels", i), stored=stored, periods=periods)
     yield from draw_counts(channels)
+    yield from _outcome_faults(raw)
     if not stored and isinstance(channels, list):
         yield from unknown_names(raw, [name for _, name, _ in named(channels)])
     yield from constraint_faults(raw.get("constraints"))
@@ -222,7 +236,60 @@ def _campaign_faults(
         )
 
 
+def _outcome_faults(raw: Json) -> Iterator[Fault]:
+    """Several outcomes that are not told of every channel, or that nobody asks for."""
+    asked = [item for _, item in objects(part(raw, "objective").get("outcomes"))]
+    names = [item["outcome"] for item in asked if isinstance(item.get("outcome"), str)]
+    brought: set[str] = set()
+    for i, name, channel in named(raw.get("channels")):
+        own = channel.get("responses")
+        if own is None:
+            if names:
+                message = f"Say which of the outcomes {name} brings: give it responses."
+                yield Fault(pointer_to("channels", i, "responses"), "required", message)
+            continue
+        for field in ("response", "saturation", "adstock", "campaigns", "like", "price_elasticity"):
+            if channel.get(field) not in (None, []):
+                message = f"{name} has responses of several outcomes: drop {field}."
+                yield Fault(pointer_to("channels", i, field), "conflict", message)
+        told: set[str] = set()
+        for j, item in objects(own):
+            outcome, where = (
+                item.get("outcome"),
+                pointer_to("channels", i, "responses", j, "outcome"),
+            )
+            if not isinstance(outcome, str):
+                continue
+            if outcome in told:
+                yield Fault(where, "duplicate", f"{name} has two responses of {outcome}.")
+            elif outcome not in names:
+                message = f"objective.outcomes has no {outcome!r}.{did_you_mean(outcome, names)}"
+                yield Fault(where, "unknown_outcome", message)
+            told.add(outcome)
+        brought |= told
+    for j, name in enumerate(names):
+        where = pointer_to("objective", "outcomes", j, "outcome")
+        if name in names[:j]:
+            yield Fault(where, "duplicate", f"The outcome {name!r} is there twice.")
+        elif name not in brought:
+            yield Fault(where, "not_used", f"No channel has a response of the outcome {name!r}.")
+    if asked and not any(item.get("weight", 1) for item in asked):
+        message = "At least one of the outcomes must have a weight above 0."
+        yield Fault("/objective/outcomes", "nothing_wanted", message)
+    if asked and raw.get("dataset") is not None:
+        message = "Stored curves are of one outcome: give those of several as responses."
+        yield Fault("/objective/outcomes", "conflict", message)
+    if asked and raw.get("interactions"):
+        message = "Interactions beside several outcomes are not supported yet."
+        yield Fault("/interactions", "not_supported_yet", message)
+    if asked and _goal(raw) == "maximize_reach":
+        message = "People are reached once: several outcomes are for the other goals."
+        yield Fault("/objective/outcomes", "not_used", message)
+
+
 def _missing_curve(channel: Json, name: str, path: Path, stored: bool) -> Iterator[Fault]:
+    if channel.get("responses") is not None:
+        return
     curve, short = channel.get("response"), channel.get("saturation")
     if channel.get("like") is not None:
         if has_curve(channel):
@@ -344,6 +411,7 @@ def _goal_faults(raw: Json) -> Iterator[Fault]:
     weighted = goal == "weighted_sum"
     returns = any(objective.get(key) is not None for key in (*EFFICIENCY, MARGINAL))
     yield from _marginal_faults(raw, objective, goal)
+    yield from _ceiling_faults(raw, objective, goal)
     yield from _value_faults(raw, goal)
     yield from _objective_weights(objective, weighted=weighted)
     for other, field in FIELD_OF_GOAL.items():
@@ -390,6 +458,27 @@ def _value_faults(raw: Json, goal: Any) -> Iterator[Fault]:
         i, name = valued[0]
         message = f"value_per_outcome of {name} is for the goal maximize_profit; here it is {goal}."
         yield Fault(pointer_to("channels", i, "value_per_outcome"), "not_used", message)
+
+
+def _ceiling_faults(raw: Json, objective: Json, goal: Any) -> Iterator[Fault]:
+    """A ceiling of outcome where outcome is worth nothing anyway, or below what is asked for."""
+    asked: list[Path] = []
+    if objective.get("max_outcome") is not None:
+        asked.append(("objective", "max_outcome"))
+    for kind in ("channels", "constraints"):
+        asked += [
+            (kind, i, "max_outcome")
+            for i, item in objects(raw.get(kind))
+            if item.get("max_outcome") is not None
+        ]
+    if goal == "minimize_spend":
+        for path in asked:
+            message = "max_outcome is what outcome is worth: for the least spend it is worth none."
+            yield Fault(pointer_to(*path), "not_used", message)
+    least, most = number(objective, "target_outcome"), number(objective, "max_outcome")
+    if goal != "minimize_spend" and least is not None and most is not None and least > most:
+        message = f"max_outcome ({most:g}) is below the target_outcome ({least:g})."
+        yield Fault("/objective/max_outcome", "contradiction", message)
 
 
 def _marginal_faults(raw: Json, objective: Json, goal: Any) -> Iterator[Fault]:
@@ -461,6 +550,7 @@ def _horizon_faults(raw: Json) -> Iterator[Fault]:
         elif each.get("flight") is not None and mode in NO_FLIGHTS:
             message = f"{own} cannot have flights in mode {mode}: {NO_FLIGHTS[mode]}."
             yield Fault(pointer_to("channels", i, "flight"), "conflict", message)
+    yield from _then_faults(raw, horizon, periods)
     unequal = numbers(by_period) and len(set(by_period)) > 1
     if several and mode == "constant" and unequal and raw.get("spend_all") is not False:
         message = (
@@ -491,6 +581,36 @@ def _horizon_faults(raw: Json) -> Iterator[Fault]:
         if slash and name not in campaigns and campaign not in campaigns.get(channel, (campaign,)):
             message = f"{channel} has no campaign {campaign!r}."
             yield Fault(pointer_to("horizon", "prior_spend", name), "unknown_channel", message)
+
+
+def _then_faults(raw: Json, horizon: Json, periods: int | None) -> Iterator[Fault]:
+    """Spend that goes on after the plan: of several periods decided together, without targets."""
+    if horizon.get("then") is None:
+        return
+    if periods == 1:
+        message = f"then needs a horizon of 2 periods or more: {ONE_PERIOD}."
+        yield Fault("/horizon/then", "needs_periods", message)
+    if horizon["then"] != "continue":
+        return
+    objective = part(raw, "objective")
+    weights = part(objective, "weights")
+    if number(objective, "long_term_weight") or number(weights, "long_term"):
+        message = "With then continue, all that comes after the horizon counts: drop its weight."
+        yield Fault("/horizon/then", "conflict", message)
+    asked = [pointer_to("objective", key) for key in OF_PLAN if objective.get(key) is not None]
+    for i, item in objects(objective.get("outcomes")):
+        if item.get("min") is not None:
+            asked.append(pointer_to("objective", "outcomes", i, "min"))
+    for kind in ("channels", "constraints"):
+        for i, item in objects(raw.get(kind)):
+            keys = ("min_outcome", "min_roas", "max_cpa", "max_outcome")
+            asked += [pointer_to(kind, i, key) for key in keys if item.get(key) is not None]
+    if horizon.get("mode") == "sequential":
+        message = "Who decides period by period does not look beyond the horizon: drop then."
+        yield Fault("/horizon/then", "conflict", message)
+    for pointer in asked:
+        message = "This is of the horizon alone, and does not go with then continue yet."
+        yield Fault(pointer, "not_supported_yet", message)
 
 
 def _prior_faults(name: str, spend: Any) -> Iterator[Fault]:
@@ -537,6 +657,8 @@ def _risk_faults(raw: Json) -> Iterator[Fault]:
 def _any_draws(channels: Any) -> bool:
     for _, _, channel in named(channels):
         if part(channel, "response").get("draws") or _any_draws(channel.get("campaigns")):
+            return True
+        if any(own.get("draws") for _, own in objects(channel.get("responses"))):
             return True
     return False
 

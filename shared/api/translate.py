@@ -22,7 +22,7 @@ from shared.api.channels import (
     stored_names,
     under_effects,
 )
-from shared.api.messages import Channel, Constraint, OptimizeRequest
+from shared.api.messages import AskedOutcome, Channel, Constraint, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
 from shared.api.messages import Weights as WeightsMessage
 from shared.api.periods import (
@@ -42,7 +42,7 @@ from shared.api.unusual import unusual
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.curves.derived import counted_once
 from shared.errors import Fault
-from shared.problem.aim import TARGETS
+from shared.problem.aim import TARGETS, Outcome
 from shared.problem.arms import arms_of, current_of
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Constraint as Rule
@@ -63,6 +63,9 @@ DOUBTFUL = {
     "unspent": "there is no spend in the history; nothing was learned of the curve.",
 }
 """Verdicts of a fit that a planner must hear of, in words."""
+
+FAINT = 1e-6
+"""What an outcome of no weight counts, of the largest weight."""
 
 USUAL = 2.0
 """How unsure a curve by analogy is, unless the caller says: a factor of two either way."""
@@ -104,7 +107,9 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         after=None if past is None else past.after,
         frequency=None if curves is None else curves.frequency,
     )
-    reading = Reading(horizon.prior_spend or {}, calendar, faults, message.keep_current, past)
+    goal, prior = _goal(message), horizon.prior_spend or {}
+    weights = {outcome.name: outcome.weight for outcome in goal.outcomes}
+    reading = Reading(prior, calendar, faults, message.keep_current, past, weights)
     names: list[str] = []
     if curves is None:
         made = inline_channels(given, reading)
@@ -141,7 +146,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         outcome_unit=None if curves is None else curves.outcome,
         currency=None if curves is None else curves.currency,
         frequency=None if curves is None else curves.frequency,
-        goal=_goal(message),
+        goal=goal,
         constraints=tuple(_rules(message, have, calendar)),
         interactions=_interactions_of(message, curves, have, faults, warnings),
         horizon=_horizon(message, calendar),
@@ -222,6 +227,7 @@ def _goal(message: OptimizeRequest) -> Goal:
         goal=objective.goal,
         value_per_outcome=objective.value_per_outcome,
         target_outcome=objective.target_outcome,
+        max_outcome=objective.max_outcome,
         max_frequency=objective.max_frequency,
         population=objective.population,
         target_roas=objective.target_roas,
@@ -230,7 +236,14 @@ def _goal(message: OptimizeRequest) -> Goal:
         efficiency_of=objective.efficiency_of,
         long_term_weight=objective.long_term_weight or 0.0,
         weights=_weights(objective.weights),
+        outcomes=_outcomes(objective.outcomes or ()),
     )
+
+
+def _outcomes(asked: Sequence[AskedOutcome]) -> tuple[Outcome, ...]:
+    """Several outcomes; one that counts nothing breaks ties, so that its own figure is there."""
+    least = FAINT * max((outcome.weight for outcome in asked), default=1.0)
+    return tuple(Outcome(o.outcome, max(o.weight, least), o.min) for o in asked)
 
 
 def _weights(message: WeightsMessage | None) -> Weights:
@@ -311,7 +324,8 @@ def _horizon(message: OptimizeRequest, calendar: Calendar) -> Horizon:
     pacing = None if horizon.pacing is None else horizon.pacing.max_change
     days = tuple(calendar.first_day(t + 1) for t in range(horizon.periods))
     known = tuple(day for day in days if day is not None)
-    return Horizon(horizon.periods, horizon.mode, pacing, horizon.discount_rate or 0.0, known)
+    rate, then = horizon.discount_rate or 0.0, horizon.then or "stop"
+    return Horizon(horizon.periods, horizon.mode, pacing, rate, then, known)
 
 
 def _risk(message: OptimizeRequest) -> Risk:
@@ -365,6 +379,7 @@ def _rules(
             min_outcome=rule.min_outcome,
             min_roas=rule.min_roas,
             max_cpa=rule.max_cpa,
+            max_outcome=rule.max_outcome,
             split=_split(rule, left),
             periods=rule_periods(rule, i, calendar),
         )

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shared.plan.rows import arm_rows
+from shared.plan.rows import by_part
 from shared.plan.score import MIN_DRAWS
 from shared.plan.words import largest, money, number, outcome_of, plural, possessive, say
 from shared.problem.arms import current_of
@@ -176,20 +176,26 @@ def _ceilings(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
 
 
 def _weightless(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
-    for channel, row in zip(problem.channels, rows, strict=True):
-        parts = zip(channel.campaigns or (channel,), row.get("campaigns") or (row,), strict=True)
-        for part, own in parts:
-            both = (channel.period_weights, part.period_weights)
-            pairs = itertools.zip_longest(*both, fillvalue=1.0)
-            periods = own.get("periods") or ({"period": 1, "spend": own["spend"]},)
-            for period, weights in zip(periods, pairs, strict=False):
-                if 0.0 in weights and period["spend"] > 0.0:
-                    text = (
-                        f"{own['channel']} would spend {money(problem, period['spend'])} in period "
-                        f"{period['period']}, where its weight is 0: it brings nothing then, but "
-                        "for what carries over to later periods."
-                    )
-                    yield "spend_without_weight", text
+    above = {id(part): channel for channel in problem.channels for part in channel.campaigns}
+    for part, own in by_part(problem, rows):
+        weighed = part.campaigns[0] if part.several else part
+        both = (weighed.period_weights, above.get(id(part), part).period_weights)
+        pairs = itertools.zip_longest(*both, fillvalue=1.0)
+        periods = own.get("periods") or ({"period": 1, "spend": own["spend"]},)
+        idle = [
+            (period["period"], period["spend"])
+            for period, weights in zip(periods, pairs, strict=False)
+            if 0.0 in weights and period["spend"] > 0.0
+        ]
+        if idle:
+            named = ", ".join(str(at) for at, _ in idle[:TOLD])
+            more = f" and {len(idle) - TOLD} more" if len(idle) > TOLD else ""
+            text = (
+                f"{own['channel']} would spend {money(problem, sum(x for _, x in idle))} in "
+                f"period{'s' if len(idle) > 1 else ''} {named}{more}, where its weight is 0: "
+                "it brings nothing then, but for what carries over to periods with a weight."
+            )
+            yield "spend_without_weight", text
 
 
 def _never_starts(problem: Problem, rows: Sequence[Row]) -> Iterator[Said]:
@@ -268,8 +274,8 @@ def _intervals(rows: Sequence[Row], totals: Row) -> Iterator[Said]:
 def doubts(problem: Problem, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Sentences about channels that the plan moves or rests on."""
     found = list[tuple[float, dict[str, Any]]]()
-    for arm, row in zip(problem.arms, arm_rows(rows), strict=True):
-        found += _unsure(problem, arm, row)
+    for arm, row in by_part(problem, rows):
+        found += [] if arm.several else _unsure(problem, arm, row)
     return largest(found, TOLD) + _least_sure(problem, rows)
 
 

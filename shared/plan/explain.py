@@ -20,6 +20,7 @@ from shared.plan.words import (
     limits_data,
     limits_of,
     money,
+    net,
     number,
     outcome_of,
     percent,
@@ -58,6 +59,7 @@ def explain(plan: Plan, told: Row) -> list[dict[str, Any]]:
     sentences += _bounds(problem, rows, prices)
     sentences += _budget(problem, rows, prices)
     sentences += _targets(problem, prices)
+    sentences += _ceilings(plan)
     return sentences
 
 
@@ -65,7 +67,10 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
     problem, current, later = plan.problem, plan.current, plan.best.later
     spend, now = totals["spend"], totals["current_spend"]
     whole, before = totals["outcome"] + later, totals["current_outcome"]
-    keys = ("spend", "outcome", "outcome_interval", "current_spend", "current_outcome")
+    keys = (
+        *("spend", "outcome", "outcome_interval", "outcome_lost"),
+        *("current_spend", "current_outcome"),
+    )
     data = {k: totals[k] for k in (*keys, "uplift", "uplift_share", "probability_better")}
     text = (
         f"Spending {money(problem, spend)} {span(problem)} this way should bring "
@@ -74,15 +79,22 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
     interval = totals["outcome_interval"]
     if interval is not None:
         text += f" (90 % interval {number(interval[0])} to {number(interval[1])})"
-    if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1:
+    lost = [0.0 if s is None else s.lost for s in (plan.best, current)]
+    if before is not None and any(lost):
+        text += f", of which {number(whole - lost[0])} count" if lost[0] else ""
+        before -= lost[1]
+    goes_on = problem.horizon.then == "continue"
+    if (later_of(problem.goal) > 0.0 or goes_on) and problem.horizon.periods > 1:
         # Headline and proof speak of the same: what counts, within the horizon and after it.
-        weight = later_of(problem.goal)
+        weight = 1.0 if goes_on else later_of(problem.goal)
         counted = "" if weight == 1.0 else f" (each counted {number(weight)} times)"
         text += f" and {number(later)} more after that{counted}, {number(whole)} in all"
+        if goes_on:
+            text += " where spend goes on as in the last one"
         data |= {"outcome_after": later, "outcome_in_all": whole, "long_term_weight": weight}
         if current is not None:
-            before = current.total + current.later
-            share = quotient(whole - before, before)
+            before = current.worth + current.later
+            share = quotient(whole - lost[0] - before, before)
             data |= {"current_in_all": before, "uplift_share": share}
     text += " in present value" if problem.horizon.discount_rate > 0.0 else ""
     worth = certificate["objective"]
@@ -90,7 +102,7 @@ def _headline(plan: Plan, totals: Row, certificate: Row) -> dict[str, Any]:
         profit = problem.goal.goal == "maximize_profit"
         text += f", {'a profit of' if profit else 'a weighted sum of'} "
         text += money(problem, worth) if profit else number(worth)
-        text += _net(problem) + _as_read(problem)
+        text += net(problem) + _as_read(problem)
         data["objective"] = worth
     elif problem.risk.measure != "expected" and not plan.least:
         text += f", {number(worth)} as it is weighed{_as_read(problem)}"
@@ -130,19 +142,6 @@ def _mix(problem: Problem, scaled: Row | None) -> list[dict[str, Any]]:
     return [say("today_scaled", text + ".", **scaled, uplift_share=share)]
 
 
-def _net(problem: Problem) -> str:
-    """What the objective counts beside its own unit, so that its figures are read right."""
-    words = []
-    if problem.goal.target_marginal_return is not None:
-        x = number(problem.goal.target_marginal_return)
-        words.append(f"less {x} for each unit of money")
-    if any(c.penalty > 0.0 for channel in problem.channels for c in (channel, *channel.campaigns)):
-        words.append("penalties counted")
-    if problem.horizon.discount_rate > 0.0:
-        words.append("in present value")
-    return f" ({', '.join(words)})" if words else ""
-
-
 def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
     problem = plan.problem
     key = "lower_bound" if plan.least else "upper_bound"
@@ -156,9 +155,11 @@ def _proof(plan: Plan, certificate: Row) -> dict[str, Any]:
         "weighted_sum": f"have a weighted sum above {number(bound)}",
     }
     claim = verb.get(problem.goal.goal, f"bring more than {outcome_of(problem, bound)}")
-    if later_of(problem.goal) > 0.0 and problem.horizon.periods > 1 and not plan.least:
+    claim += " that count" if plan.program.ceilings and claim.startswith("bring") else ""
+    after = later_of(problem.goal) > 0.0 or problem.horizon.then == "continue"
+    if after and problem.horizon.periods > 1 and not plan.least:
         claim += ", with what comes after the horizon"
-    text = f"No plan within the limits can {claim}{_net(problem)}{_as_read(problem)}"
+    text = f"No plan within the limits can {claim}{net(problem)}{_as_read(problem)}"
     if problem.risk.measure != "expected":
         data |= {"aversion": problem.risk.aversion, "level": problem.risk.level}
     if gap <= PROVEN_BEST:
@@ -174,7 +175,7 @@ def _not_allowed(plan: Plan, totals: Row) -> list[dict[str, Any]]:
     problem, current, aim = plan.problem, plan.current, aim_of(plan.problem.goal)
     if current is None:
         return []
-    then, now = (aim.worth(s.total + s.later, s.counted) for s in (plan.best, current))
+    then, now = (aim.worth(s.worth + s.later, s.counted) for s in (plan.best, current))
     if now <= then + SAME_SPEND * abs(then) and totals["uplift"] >= 0.0:
         return []
     broken = broken_by(yardstick(problem), current.spend)
@@ -317,8 +318,9 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
             if own and own["value"]:
                 gain = own["value"]
                 way = _way(own, row["change"])
+                which = f", {way}wards," if row["change"] else ""
                 slack = {
-                    "max_change": f"one unit of money more of change, {way}wards, would",
+                    "max_change": f"one unit of money more of change{which} would",
                     "exclude": "one unit of money there would",
                 }.get(name, f"one unit of money {'more' if way == 'up' else 'less'} there would")
                 text = (
@@ -344,7 +346,7 @@ def _bounds(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
 def _way(price: Row, change: float | None) -> str:
     """Which way slack in a limit would move what it holds."""
     if price["name"].endswith("max_change") and change is not None:
-        return "up" if change > 0.0 else "down"
+        return "up" if change >= 0.0 else "down"
     return "up" if price["value_more"] is not None and price["value_more"] > 0.0 else "down"
 
 
@@ -356,7 +358,9 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
         return []
     price, less = own["value"], own["value_less"]
     data = {"budget": problem.budget, "value": price}
-    if price > 0:
+    if price > 0 and problem.budget_min is not None and (own["value_more"] or 0.0) < 0.0:
+        text = f"One unit less of budget_min would {gained(problem, price)}"
+    elif price > 0:
         text = f"One more unit of budget would {gained(problem, price)}"
     elif price < 0:
         text = f"Spending one unit less of the budget would {gained(problem, -price)}"
@@ -374,6 +378,8 @@ def _budget(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> lis
 def _used_up(problem: Problem, rows: Sequence[Row], prices: Sequence[Row]) -> str:
     """Why money is left, or would bring nothing."""
     targets = [p["name"] for p in prices if is_target(p["name"]) and p["value"]]
+    if not targets and any(p["name"].endswith("max_outcome") for p in prices):
+        return ": what it would bring is beyond a max_outcome"
     if targets:
         verb = "holds" if len(targets) == 1 else "hold"
         return f": the {' and the '.join(targets)} {verb} the plan"
@@ -403,4 +409,29 @@ def _targets(problem: Problem, prices: Sequence[Row]) -> list[dict[str, Any]]:
             f"{gained(problem, gain)}."
         )
         said.append(say("target", text, target=name, asked=asked, eased=eased, gain=gain))
+    return said
+
+
+def _ceilings(plan: Plan) -> list[dict[str, Any]]:
+    """Which ceilings the plan reaches, and what it brings beyond them."""
+    problem, said = plan.problem, []
+    prices = {price["name"]: price["value"] for price in plan.prices}
+    for ceiling, brings in zip(plan.program.ceilings, plan.best.reached, strict=True):
+        most, price = ceiling.asked, prices.get(ceiling.name)
+        over = max(brings - most, 0.0)
+        if over > SAME_SPEND * most:
+            text = (
+                f"{number(over)} of {outcome_of(problem, brings)} come beyond the {ceiling.name} "
+                f"of {number(most)}, and are worth nothing"
+            )
+        elif price is not None:
+            text = f"The {ceiling.name} of {number(most)} is reached, and more is worth nothing"
+        else:
+            continue
+        if price is not None:
+            text += (
+                f": raised to {number(1.01 * most)} it would {gained(problem, 0.01 * most * price)}"
+            )
+        data = {"ceiling": ceiling.name, "max_outcome": most, "outcome": brings, "lost": over}
+        said.append(say("ceiling", f"{text}.", **data, value=price))
     return said

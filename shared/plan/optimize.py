@@ -21,7 +21,7 @@ from shared.plan.crumbs import swept
 from shared.plan.explain import explain
 from shared.plan.moves import Moves, known_draw, over_draws, shared_out
 from shared.plan.plan import Plan
-from shared.plan.prices import bindings, priced, ties
+from shared.plan.prices import bindings, of_ceilings, priced, ties
 from shared.plan.rows import allocation, warned
 from shared.plan.score import finite, score, today_scaled, totals
 from shared.plan.sequential import draw_in_turn, in_turn
@@ -107,9 +107,18 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
     slopes = program
     if program.risk is not None:  # the draws weighed as the measure weighs them
         slopes = replace(program, risk=None, draw_weights=found.weights)
+    ceilings = tuple[float, ...]()
+    if program.ceilings:
+        theta = np.array(found.thetas)
+        theta[: len(program.floors)] = 0.0
+        counts = program.lift(theta).value / (program.value or 1.0)
+        slopes = replace(slopes, ceilings=(), counts=counts)
+        ceilings = tuple(theta[len(program.floors) :].tolist())
     # Nothing that is decided in turn is stationary: prices are of what sees the whole horizon.
     priced_at, kept = u if ahead is None else ahead, 1.0 - problem.test_reserve
     prices, more = priced(slopes, priced_at, goal=problem.goal.goal, kept=kept)
+    prices = _told_prices(program, prices, certificate.objective)
+    prices += of_ceilings(program, ceilings, goal=problem.goal.goal)
     best = score(money, program.spend(u))
     current = None if money.current is None else score(money, money.current)
     short = "time" if work.out_of_time() else "work"
@@ -123,7 +132,7 @@ def _made(problem: Problem, start: Floats | None) -> Plan:
         search=found,
         stopped_by="gap" if found.finished else short,
         held=bindings(program, u),
-        prices=_told_prices(program, prices, certificate.objective),
+        prices=prices,
         moves=partial(over_draws, problem, deadline, _one_draw(problem, program), together),
         ties=() if ahead is not None else ties(program, u),
         notes=(*notes, *more, *levels_in_draws(money, best.spend)),
@@ -289,6 +298,7 @@ def answer(plan: Plan, *, spend_interval: bool = True) -> dict[str, Any]:
     )
     return {
         **told,
+        "then": problem.horizon.then if problem.horizon.periods > 1 else None,
         "shadow_prices": plan.prices,
         "trust": trust(problem, sums),
         "explanation": list(chain(*said)),

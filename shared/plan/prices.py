@@ -16,7 +16,7 @@ for a single row the least over an interval of prices.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from shared import highs
 from shared.plan.score import finite
 from shared.problem.aim import Floor, is_target
+from shared.problem.lower import THEN, TIED
 from shared.problem.program import Program
 from shared.problem.symmetry import alike
 
-__all__ = ["BINDING_TOLERANCE", "bindings", "priced", "ties"]
+__all__ = ["BINDING_TOLERANCE", "bindings", "of_ceilings", "priced", "ties"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -106,6 +107,19 @@ def priced(program: Program, u: Floats, *, goal: str, kept: float = 1.0) -> Told
         out.insert(0, _price("budget", _NOTHING, (0.0, 0.0), f"{unit} per unit of money"))
     out.sort(key=lambda price: price["name"] != "budget")
     return out, _notes(prices)
+
+
+def of_ceilings(
+    program: Program, multipliers: Sequence[float], *, goal: str
+) -> list[dict[str, Any]]:
+    """The prices of ceilings that hold the plan: gain in the objective per unit of each."""
+    unit = f"{UNITS.get(goal, 'outcome')} per unit of the ceiling"
+    each = zip(program.ceilings, multipliers, strict=bool(multipliers))
+    return [
+        _price(ceiling.name, _NOTHING, (price, price), unit)
+        for ceiling, price in each
+        if price > STATIONARY * program.value
+    ]
 
 
 def _relaxed(move: _Moved, sides: tuple[float, float]) -> float:
@@ -239,9 +253,10 @@ def _of_budget(name: str) -> bool:
 
 
 def _tied_rows(program: Program) -> Flags:
-    """(m,) rows that only say that an arm is the sum of others."""
+    """(m,) rows that only say that an arm is the sum of others, or spends what another does."""
     cells = program.rows.matrix.reshape(-1, program.arms, program.columns)
-    return np.asarray(np.any(cells[:, program.arms - len(program.sums) :] != 0.0, axis=(1, 2)))
+    sums = np.any(cells[:, program.arms - len(program.sums) :] != 0.0, axis=(1, 2))
+    return np.asarray(sums | np.array([name.endswith(TIED) for name in program.rows.names], bool))
 
 
 def _sides(program: Program, u: Floats, tolerance: float) -> tuple[Flags, Flags, Flags]:
@@ -339,7 +354,9 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     brings = np.einsum("ahk,ah->ak", program.carry, np.where(steep, 0.0, slopes))
     touched = np.einsum("ahk,ah->ak", program.carry, steep.astype(np.float64)) > 0.0
     brings = np.where(touched, np.inf, brings)
-    value = program.value * brings if program.value > 0.0 else np.zeros_like(brings)
+    worth = np.full((program.arms, 1), program.value)
+    worth = worth if program.counts is None else worth * program.counts[:, None]
+    value = np.multiply(worth, brings, out=np.zeros_like(brings), where=worth > 0.0)
     return value - program.costs(), brings
 
 
@@ -358,20 +375,34 @@ def _moves(program: Program, u: Floats, tolerance: float) -> Iterator[tuple[str,
     """Every limit that is tight, by name, with what moves when its number rises by one."""
     order, equal = _order(program, u, tolerance)
     tied = _tied_rows(program)
-    by_name: dict[str, list[int]] = {}
+    by_name: dict[str, dict[int, float]] = {}
     for i, (row, _) in enumerate(order):
         if not tied[row]:
-            by_name.setdefault(program.rows.names[row], []).append(i)
+            name, part = _part_of(program, program.rows.names[row])
+            by_name.setdefault(name, {})[i] = part
     for name, places in by_name.items():
         up = any(order[i][1] > 0.0 for i in places) or _widens(name)
         relaxes = 1 if up else -1
         if not _of_budget(name) and all(equal[i] for i in places):
             relaxes = 0
-        yield name, _Moved(relaxes, dict.fromkeys(places, 1.0 if up else -1.0), {}, {})
+        sides = {i: part if up else -part for i, part in places.items()}
+        yield name, _Moved(relaxes, sides, {}, {})
     yield from _bound_moves(program, u, tolerance)
     for i, (target, costs) in enumerate(_holding(program, u), len(order)):
         rises = target.per_unit(costs)
         yield target.name, _Moved(-1 if rises > 0.0 else 1, {i: -rises}, {}, {})
+
+
+def _part_of(program: Program, name: str) -> tuple[str, float]:
+    """The limit whose number a row moves with, and by how much of a unit."""
+    if not name.endswith(THEN):
+        return name, 1.0
+    ends = f"-{program.periods}]"
+    windows = [own for own in program.rows.names if own.startswith("budget[") and ends in own]
+    if not windows:
+        return "budget", 1.0 / program.periods
+    first = int(windows[0].removeprefix("budget[").partition("-")[0])
+    return windows[0], 1.0 / (program.periods - first + 1)
 
 
 def _widens(name: str) -> bool:

@@ -9,11 +9,11 @@ from itertools import chain
 from typing import Any
 
 from shared.errors import Infeasible
-from shared.plan.score import Floats, Score, finite, interval, quotient
+from shared.plan.score import Floats, Score, finite, interval, one_outcome, quotient
 from shared.problem.arms import arms_of, current_of, members
 from shared.problem.model import Channel, Problem
 
-__all__ = ["allocation", "arm_rows", "by_arm", "by_channel", "infeasible", "warned"]
+__all__ = ["allocation", "by_arm", "by_channel", "by_part", "infeasible", "warned"]
 
 
 def by_channel(problem: Problem) -> list[tuple[Channel, list[int]]]:
@@ -21,17 +21,31 @@ def by_channel(problem: Problem) -> list[tuple[Channel, list[int]]]:
     return list(zip(problem.channels, members(arms_of(problem)), strict=True))
 
 
-def arm_rows(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of an ``allocation`` by arm: campaigns in place of the channel above them."""
-    return [part for row in rows for part in row.get("campaigns") or (row,)]
+def by_part(
+    problem: Problem, rows: Iterable[Mapping[str, Any]]
+) -> list[tuple[Channel, Mapping[str, Any]]]:
+    """What money is given to, with its row of an ``allocation``: campaigns in place of the channel
+    above them, but not the several outcomes of one spend."""
+    return [
+        pair
+        for channel, row in zip(problem.channels, rows, strict=True)
+        for pair in (
+            zip(channel.campaigns, row["campaigns"], strict=True)
+            if channel.campaigns and not channel.several
+            else ((channel, row),)
+        )
+    ]
 
 
 def by_arm(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
     """What a plan (A, T) spends on each arm over its periods."""
-    sums = spend.sum(axis=1).tolist()
-    return [
-        {"channel": arm.name, "spend": x} for arm, x in zip(arms_of(problem), sums, strict=True)
-    ]
+    sums, told, arms = spend.sum(axis=1), list[dict[str, Any]](), arms_of(problem)
+    for channel, own in by_channel(problem):
+        if channel.several:
+            told.append({"channel": channel.name, "spend": float(sums[own].sum())})
+        else:
+            told += [{"channel": arms[a].name, "spend": float(sums[a])} for a in own]
+    return told
 
 
 def warned(*found: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -73,7 +87,12 @@ def allocation(
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
         days = problem.horizon.days
         row = _row(channel, arms, plan, current, names, optima, days)
-        if channel.campaigns:
+        if channel.several:
+            row["outcomes"] = [
+                one_outcome(arm.outcome, arm.weight, (place,), plan)
+                for arm, place in zip(channel.campaigns, arms, strict=True)
+            ]
+        elif channel.campaigns:
             row["campaigns"] = [
                 _row(campaign, [arm], plan, current, held[arm], optima, days)
                 for campaign, arm in zip(channel.campaigns, arms, strict=True)
@@ -113,7 +132,7 @@ def _row(
         if plan.draws is None
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
         "spend_interval": None if optima is None else interval(optima[:, at].sum(axis=1)),
-        "marginal_return": _marginal(at, plan),
+        "marginal_return": _marginal(at, plan, together=channel.several),
         "average_return": quotient(brings - idle, spend),
         "saturation": quotient(alone - idle, finite(float(plan.ceiling[at].sum()) - idle)),
         "binding": list(held),
@@ -124,9 +143,12 @@ def _row(
     return row if periods == 1 else {**row, "periods": _periods(at, plan, days)}
 
 
-def _marginal(at: list[int], plan: Score) -> float | None:
-    """Outcome from one more unit of money, spread over arms and periods as the plan's money is."""
+def _marginal(at: list[int], plan: Score, *, together: bool = False) -> float | None:
+    """Outcome from one more unit of money, spread over arms and periods as the plan's money is;
+    ``together``: of one spend of all arms."""
     spend, slopes = plan.spend[at], plan.marginal[at]
+    if together:
+        spend, slopes = spend.mean(axis=0), slopes.mean(axis=0)
     total = float(spend.sum())
     if total <= 0.0:
         # The first unit goes where it brings most.

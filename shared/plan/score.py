@@ -7,12 +7,14 @@ money in the caller's currency and outcomes in the caller's outcome unit, per pe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.problem.aim import Floor, beyond
 from shared.problem.model import Problem
 from shared.problem.program import Program
 
@@ -25,6 +27,7 @@ __all__ = [
     "finite",
     "gained",
     "interval",
+    "one_outcome",
     "quotient",
     "score",
     "today_scaled",
@@ -60,6 +63,9 @@ class Score:
         (A,) of the outcome, what spend before the plan still brings.
     counted
         Money as goal and targets count it: all of it, unless it is discounted.
+    ceilings, reached, lost
+        Outcome beyond them is worth nothing; the expected outcome that each counts, and how much
+        comes beyond them in all.
     """
 
     spend: Floats
@@ -73,11 +79,19 @@ class Score:
     past: Floats
     counted: float
     population: float | None
+    ceilings: tuple[Floor, ...] = ()
+    reached: tuple[float, ...] = ()
+    lost: float = 0.0
 
     @property
     def total(self) -> float:
         """Expected outcome of the whole plan over its periods."""
         return float(self.together(self.outcome, axis=None))
+
+    @property
+    def worth(self) -> float:
+        """Of the expected outcome, what counts: all but what comes beyond the ceilings."""
+        return self.total - self.lost
 
     def together(self, outcome: Floats, axis: int | None = None) -> Floats:
         """Several outcomes as one: their sum, or of people counted once those whom any reaches."""
@@ -94,6 +108,13 @@ class Score:
     def total_draws(self) -> Floats | None:
         """Outcome of the whole plan in each draw, shape (S,)."""
         return None if self.draws is None else np.asarray(self.draws.sum(axis=(1, 2)))
+
+    def worth_draws(self) -> Floats | None:
+        """(S,) the same without what comes beyond the ceilings in each draw."""
+        whole = self.total_draws()
+        if whole is None or self.draws is None or not self.ceilings:
+            return whole
+        return np.asarray(whole - beyond(self.draws.sum(axis=2), self.ceilings))
 
 
 def score(program: Program, spend: Floats) -> Score:
@@ -128,7 +149,12 @@ def score(program: Program, spend: Floats) -> Score:
         later=float((each * brings[:, ended:]).sum()),
         population=program.population,
         past=each[:, 0] * program.past()[:own, :ended].sum(axis=1),
-        counted=float((program.counted() * spend).sum()),
+        counted=float((program.due() * spend).sum()),
+        ceilings=tuple(replace(c, share=(c.share or ())[:own]) for c in program.ceilings),
+        reached=tuple(
+            -float(c.shares(program.arms) @ program.brings(spend)) for c in program.ceilings
+        ),
+        lost=program.lost(spend),
     )
 
 
@@ -194,21 +220,21 @@ Gained = tuple[float | None, list[float] | None, float | None]
 
 
 def gained(plan: Score, other: Score | None) -> Gained:
-    """What a plan brings more than another: expected, its 90 % interval, and the share of draws in
-    which it is more; None each where the other is unknown or draws are too few.
+    """What a plan brings more than another, of what counts: expected, its 90 % interval, and the
+    share of draws in which it is more; None each where the other is unknown or draws are too few.
 
     A draw that is indifferent (the same plan) is no evidence for moving, nor against it.
     """
     if other is None:
         return None, None, None
-    mine, its = plan.total_draws(), other.total_draws()
+    mine, its = plan.worth_draws(), other.worth_draws()
     gain = None
     if mine is not None and its is not None and mine.size == its.size:
         gain = mine - its
     better = None
     if gain is not None and gain.size >= MIN_DRAWS:
         better = float(np.mean(gain > 0) + 0.5 * np.mean(gain == 0))
-    return plan.total - other.total, interval(gain), better
+    return plan.worth - other.worth, interval(gain), better
 
 
 def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float | None:
@@ -224,6 +250,8 @@ def value_of(problem: Problem, plan: Score, *, efficient: bool = False) -> float
     if len(known) < len(own):
         return None
     brings = plan.outcome.sum(axis=1)
+    if not efficient and plan.lost > 0.0:  # beside ceilings all outcomes are worth the same
+        return known[0] * plan.worth
     if efficient and problem.goal.efficiency_of == "plan":
         brings = brings - plan.past
     return float(np.array(known) @ brings)
@@ -234,14 +262,16 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
     past = float(plan.past.sum())
     efficient = plan.total - (past if problem.goal.efficiency_of == "plan" else 0.0)
     value, valued = value_of(problem, plan), value_of(problem, plan, efficient=True)
-    now = None if current is None else current.total
+    now = None if current is None else current.worth
     uplift, likely, better = gained(plan, current)
     return {
         "spend": plan.money,
         "outcome": plan.total,
         "outcome_interval": interval(plan.total_draws()),
+        "outcome_lost": plan.lost,
+        "outcomes": _by_outcome(problem, plan),
         "current_spend": None if current is None else current.money,
-        "current_outcome": now,
+        "current_outcome": None if current is None else current.total,
         "uplift": uplift,
         "uplift_share": quotient(uplift, now),
         "uplift_interval": likely,
@@ -252,3 +282,22 @@ def totals(problem: Problem, plan: Score, current: Score | None) -> dict[str, An
         "cpa": quotient(plan.counted, efficient),
         "probability_better": better,
     }
+
+
+def one_outcome(
+    name: str | None, weight: float, arms: Sequence[int], plan: Score
+) -> dict[str, Any]:
+    """One of several outcomes, counted as one each."""
+    at = list(arms)
+    draws = None if plan.draws is None else plan.draws[:, at].sum(axis=(1, 2)) / weight
+    total = float(plan.outcome[at].sum()) / weight
+    return {"outcome": name, "value": total, "interval": interval(draws)}
+
+
+def _by_outcome(problem: Problem, plan: Score) -> list[dict[str, Any]] | None:
+    """Each of several outcomes over all channels; None where there is one."""
+    told = []
+    for outcome in problem.goal.outcomes:
+        own = [a for a, arm in enumerate(problem.arms) if arm.outcome == outcome.name]
+        told.append(one_outcome(outcome.name, outcome.weight, own, plan))
+    return told or None

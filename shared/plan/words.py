@@ -16,6 +16,7 @@ __all__ = [
     "limits_data",
     "limits_of",
     "money",
+    "net",
     "number",
     "outcome_of",
     "percent",
@@ -81,18 +82,31 @@ def bound_name(name: str) -> str:
     return {"locked": "lock", "exclude": "exclusion"}.get(name, name)
 
 
+def net(problem: Problem) -> str:
+    """What the objective counts beside its own unit, so that its figures are read right."""
+    words = []
+    if problem.goal.target_marginal_return is not None:
+        x = number(problem.goal.target_marginal_return / (problem.goal.value_per_outcome or 1.0))
+        words.append(f"less {x} for each unit of money")
+    if any(c.penalty > 0.0 for channel in problem.channels for c in (channel, *channel.campaigns)):
+        words.append("penalties counted")
+    if problem.horizon.discount_rate > 0.0:
+        words.append("in present value")
+    return f" ({', '.join(words)})" if words else ""
+
+
 def gained(problem: Problem, value: float) -> str:
     """What a gain of ``value`` in the objective does, after "would"."""
-    goal = problem.goal.goal
+    goal, also = problem.goal.goal, net(problem)
     if goal == "minimize_spend":
-        return f"save {money(problem, value)}"
+        return f"save {money(problem, value)}{also}"
     if goal == "maximize_profit":
-        return f"earn {money(problem, value)} more"
+        return f"earn {money(problem, value)} more{also}"
     if goal == "weighted_sum":
-        return f"add {number(value)} to the weighted sum"
+        return f"add {number(value)} to the weighted sum{also}"
     if goal == "maximize_reach" and problem.outcome_unit is None:
-        return f"reach {number(value)} more {'person' if number(value) == '1' else 'people'}"
-    return f"add {outcome_of(problem, value)}"
+        return f"reach {number(value)} more {'person' if number(value) == '1' else 'people'}{also}"
+    return f"add {outcome_of(problem, value)}{also}"
 
 
 def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:

@@ -31,6 +31,8 @@ __all__ = [
     "Goal",
     "Weights",
     "aim_of",
+    "beyond",
+    "ceiling",
     "group_target",
     "is_target",
     "later_of",
@@ -74,12 +76,22 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """One of several outcomes: what one of it counts, and the least of it that is asked for."""
+
+    name: str
+    weight: float
+    least: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """What is to be best, and targets that must be met (the contract's objective)."""
 
     goal: str = "maximize_outcome"
     value_per_outcome: float | None = None
     target_outcome: float | None = None
+    max_outcome: float | None = None
     max_frequency: float | None = None
     population: float | None = None
     target_roas: float | None = None
@@ -88,6 +100,7 @@ class Goal:
     efficiency_of: str = "plan"
     long_term_weight: float = 0.0
     weights: Weights = Weights()
+    outcomes: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,7 @@ class Floor:
         """By how much outcome the floor rises per unit of its own number."""
         if self.name.endswith("_cpa"):
             return -spend / self.asked**2
-        return 1.0 if self.per_money == 0.0 else spend / self.worth
+        return 1.0 / self.worth if self.per_money == 0.0 else spend / self.worth
 
     def surplus(self, outcome: Amount, spend: Amount) -> Amount:
         """By how much outcome a plan brings more than is asked; negative where it falls short."""
@@ -231,6 +244,25 @@ def group_target(name: str, level: float, goal: Goal, arms: tuple[float, ...]) -
         return Floor(name, 0.0, 1.0 / level, level, share=arms, pays=arms)
     worth = goal.value_per_outcome or 1.0
     return Floor(name, 0.0, level / worth, level, worth, arms, arms)
+
+
+def ceiling(name: str, most: float, arms: tuple[float, ...]) -> Floor:
+    """Outcome of some ``arms`` (1 for those it is about) beyond ``most``, as what a target misses.
+
+    ``most - F`` is its surplus: below nothing, by so much outcome the plan brings too much.
+    """
+    return Floor(name, -most, 0.0, most, share=tuple(-arm for arm in arms), pays=arms)
+
+
+def beyond(each: Array, ceilings: Sequence[Floor]) -> Array:
+    """(...) of the outcome (..., A) by arm, what no ceiling counts; each unit is lost once."""
+    left = each
+    for one in sorted(ceilings, key=lambda c: -sum(c.share or ())):  # those within others first
+        share = -one.shares(each.shape[-1])
+        own = left @ share
+        kept = np.divide(one.asked, own, out=np.ones_like(own), where=own > one.asked)
+        left = np.where(share > 0.0, left * kept[..., None], left)
+    return np.asarray(each.sum(axis=-1) - left.sum(axis=-1))
 
 
 def worth_of(goal: Goal) -> tuple[float, float]:

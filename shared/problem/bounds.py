@@ -34,6 +34,7 @@ __all__ = [
     "lot_of",
     "provisional_ceiling",
     "reach_cap",
+    "tightest",
     "within_budget",
 ]
 
@@ -104,6 +105,42 @@ def _together(
             raise _apart(arm.name, low, high)
         low = (high[0], low[1])
     return low, high
+
+
+def tightest(
+    arm: Arm, cap: float | None, budgets: Array, planned: bool
+) -> tuple[Bound, Bound, bool]:
+    """What limits of some periods leave of one decision for all, and whether spend is booked.
+
+    ``budgets`` (T,) is the money of each period for a unit of the decision: ones where it is one
+    spend for all periods, else what shares are taken of.
+
+    Raises
+    ------
+    Infeasible
+        Where the limits of two periods contradict each other.
+    """
+    lows, highs, booked = bounds_by_period(arm, cap, len(budgets))
+    for t in np.flatnonzero(budgets <= 0.0).tolist():
+        if lows[t][0] > 0.0:
+            raise _of_nothing(arm, lows[t], t, planned)
+    some = np.flatnonzero(budgets > 0.0).tolist()
+    if not some:
+        return (0.0, ""), (0.0, ""), False
+    first = max(some, key=lambda t: lows[t][0] / budgets[t])
+    last = min(some, key=lambda t: highs[t][0] / budgets[t])
+    low, high = lows[first][0] / budgets[first], highs[last][0] / budgets[last]
+    if low > high * (1.0 + HAIR):
+        missed = (low - high) * budgets[first]
+        raise Infeasible(
+            f"{arm.name}.{lows[first][1]} and {arm.name}.{highs[last][1]} cannot hold together "
+            "where no period is decided by itself.",
+            [
+                _asks(f"{arm.name}.{lows[first][1]}", f"at least {lows[first][0]:,.2f}", missed),
+                _asks(f"{arm.name}.{highs[last][1]}", f"at most {highs[last][0]:,.2f}", missed),
+            ],
+        )
+    return (min(low, high), lows[first][1]), (high, highs[last][1]), bool(np.any(booked))
 
 
 def _apart(name: str, low: Bound, high: Bound) -> Infeasible:

@@ -5,6 +5,9 @@ number, and what was spent before does not matter, for it would have been the sa
 periods carryover runs from period to period, ``prior_spend`` comes in, and where the long term has
 a weight the periods after the last one count, for as long as a finite carryover lasts or until
 :data:`TAIL` of a geometric one is left.
+
+Where spend goes on after the plan, the periods after it are copies of its last one, as many as the
+longest carryover lasts (until :data:`FAINT` of it is left), and count like those of the plan.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ __all__ = ["Flow", "flow", "periods_until"]
 Array = NDArray[np.float64]
 TAIL = 1e-9  # less than a gap that anybody asks for
 LONGEST_TAIL = 520
+FAINT = 1e-3
 _FADED = 1e-30  # of the largest weight
 
 
@@ -83,9 +87,12 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         shape = budgets.reshape(periods, 1)
     else:
         shape = np.eye(periods)
-    later = later_of(problem.goal)
+    goes_on = problem.horizon.then == "continue"
+    later = 1.0 if goes_on else later_of(problem.goal)
     _refuse_late_offsets(arms if later > 0.0 else ())
     tails = [_tail(_adstock(arm)) if later > 0 else 0 for arm in arms]
+    if goes_on:
+        tails = [max(map(_lasting, map(_adstock, arms)), default=0)] * count
     length = periods + max(tails, default=0)
     carry = np.zeros((count, length, shape.shape[1]))
     carry_in, weight = np.zeros((count, length)), np.zeros((count, length))
@@ -95,7 +102,9 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         w = _weights(_adstock(arm), length + before.size)
         prices = arm.channel.period_prices
         bought = shape / np.array(prices)[:, None] if prices else shape
-        carry[a, :end] = (_lagged(w, length, periods) @ bought)[:end]
+        if goes_on:
+            bought = np.concatenate((bought, np.repeat(shape[-1:], length - periods, axis=0)))
+        carry[a, :end] = (_lagged(w, length, len(bought)) @ bought)[:end]
         if before.size:
             # Spend j periods before the first still has weight w[h + j] in period h.
             ages = np.arange(length)[:, None] + np.arange(1, before.size + 1)
@@ -153,6 +162,14 @@ def _lagged(w: Array, length: int, periods: int) -> Array:
     """(length, periods): the weight in period h of spend in period t."""
     lag = np.arange(length)[:, None] - np.arange(periods)
     return np.where(lag >= 0, w[np.maximum(lag, 0)], 0.0)
+
+
+def _lasting(adstock: Adstock | None) -> int:
+    """Periods after which less than :data:`FAINT` of the largest weight is left."""
+    if adstock is None:
+        return 0
+    w = adstock.weights(LONGEST_TAIL + 1)
+    return int(np.flatnonzero(w > FAINT * w.max())[-1])
 
 
 def _tail(adstock: Adstock | None) -> int:

@@ -37,6 +37,7 @@ from shared.problem.aim import (
     OF_GROUPS,
     Floor,
     aim_of,
+    ceiling,
     group_target,
     of_volume,
     value_ratios,
@@ -61,6 +62,7 @@ from shared.problem.bounds import (
     lot_of,
     provisional_ceiling,
     reach_cap,
+    tightest,
     within_budget,
 )
 from shared.problem.carryover import Flow, flow
@@ -70,12 +72,17 @@ from shared.problem.program import AtMost, Names, Pair, Program, Rows
 from shared.problem.risk_program import outcomes
 from shared.problem.switches import Flight, PerPeriod, Switch, Switches
 
-__all__ = ["by_period", "lower", "pairs_of"]
+__all__ = ["THEN", "TIED", "by_period", "lower", "pairs_of"]
 
 Array = NDArray[np.float64]
 Curves = tuple[CurveStack, DrawStack | None]
 Over = tuple[int, ...] | None
 """Periods (from 1) that a rule is about; None: all."""
+TIED = ".responses"
+"""Ends the name of rows that only say that several outcomes are of one spend."""
+
+THEN = ".then"
+"""Ends the name of the row that gives the last period its even part of a budget."""
 
 FAINTEST = 1e-4
 """Of a period's mean budget, or a channel's lowest ceiling: what is on where no minimum says so."""
@@ -158,9 +165,6 @@ def _assembled(
         value_ratios(problem.goal, [arm.channel.value_per_outcome for arm in arms]),
     )
     targets = (*aim.floors, *_group_targets(problem, arms))
-    if ratios is not None and problem.interactions:
-        text = "Interactions beside values per outcome that differ are not supported yet."
-        raise NotSupportedYet.at("/interactions", "not_supported_yet", text)
     weight = moved.weight if ratios is None else moved.weight * ratios[:, None]
     today = [current_of(arm.channel) for arm in arms]
     known = [spend for spend in today if spend is not None]
@@ -185,12 +189,14 @@ def _assembled(
         ratios=ratios,
         population=problem.goal.population,
         at_most=at_most,
-        pairs=pairs_of(problem, arms),
+        pairs=_valued(pairs_of(problem, arms), ratios),
         value=aim.value,
         cost=aim.cost,
         discount=_discount(problem),
+        after=_after(problem, moved.weight.shape[1]),
         fee=_fees(arms),
         floors=targets if ratios is None else tuple(of_volume(f, ratios) for f in targets),
+        ceilings=_ceilings(problem, arms),
         risk=None if problem.risk.measure == "expected" else problem.risk,
         current=np.repeat(np.array(known)[:, None], periods, axis=1)
         if len(known) == len(arms)
@@ -286,6 +292,15 @@ def _discount(problem: Problem) -> Array | None:
     return None if rate == 0.0 else (1.0 + rate) ** -np.arange(periods, dtype=np.float64)
 
 
+def _after(problem: Problem, length: int) -> float:
+    """How many periods' money comes after the plan, discounted, where spend goes on."""
+    horizon = problem.horizon
+    if horizon.then != "continue":
+        return 0.0
+    late = np.arange(horizon.periods, length, dtype=np.float64)
+    return float(((1.0 + horizon.discount_rate) ** -late).sum())
+
+
 def _fees(arms: Sequence[Arm]) -> Array | None:
     """(A,) what a unit of each arm's money costs in the objective beside itself."""
     fees = np.array([arm.channel.penalty for arm in arms])
@@ -300,16 +315,75 @@ def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
         for name, level in asked.items():
             if level is None:
                 continue
-            if problem.interactions or problem.risk.measure != "expected":
-                other = "interactions" if problem.interactions else "a measure of risk"
-                raise NotSupportedYet.at(
-                    f"/constraints/{i}/{name}",
-                    "not_supported_yet",
-                    f"{name} of some channels does not go with {other} yet.",
-                )
-            own = _arms_named(places, rule.channels)
-            counted = tuple(float(a in own) for a in range(len(arms)))
-            yield group_target(f"{rule.name}.{name}", level, problem.goal, counted)
+            if problem.risk.measure != "expected":
+                text = f"{name} of some channels does not go with a measure of risk yet."
+                raise NotSupportedYet.at(f"/constraints/{i}/{name}", "not_supported_yet", text)
+            mask = _mask(places, rule.channels, len(arms))
+            yield group_target(f"{rule.name}.{name}", level, problem.goal, mask)
+    for i, asked_of in enumerate(problem.goal.outcomes):
+        if asked_of.least is None:
+            continue
+        if problem.risk.measure != "expected":
+            text = f"A least of {asked_of.name} does not go with a measure of risk yet."
+            raise NotSupportedYet.at(f"/objective/outcomes/{i}/min", "not_supported_yet", text)
+        own = tuple(float(arm.channel.outcome == asked_of.name) for arm in arms)
+        least, weight = asked_of.least, asked_of.weight
+        name = f"{asked_of.name}.min_outcome"
+        yield Floor(name, weight * least, 0.0, least, 1.0 / weight, own, own)
+
+
+def _mask(
+    places: Mapping[str, Sequence[int]], names: Sequence[str], arms: int
+) -> tuple[float, ...]:
+    """(A,) 1 for the arms of named channels."""
+    mask = np.zeros(arms)
+    mask[list(_arms_named(places, names))] = 1.0
+    return tuple(mask.tolist())
+
+
+def _valued(pairs: tuple[Pair, ...], ratios: Array | None) -> tuple[Pair, ...]:
+    """Interactions by what their outcome is worth: the mean of what their two arms' is."""
+    if ratios is None:
+        return pairs
+    both = [ratios[[pair.first, pair.second]] for pair in pairs]
+    each = [float(r.mean() / np.sqrt(r.prod())) for r in both]  # the weight has the geometric one
+    return tuple(replace(p, strength=p.strength * x) for p, x in zip(pairs, each, strict=True))
+
+
+def _ceilings(problem: Problem, arms: Sequence[Arm]) -> tuple[Floor, ...]:
+    """Outcome beyond which nothing counts, of channels, of groups and of the whole."""
+    names, places = tuple(channel.name for channel in problem.channels), _by_name(problem, arms)
+    asked: list[tuple[str, str, float | None, tuple[str, ...]]] = [
+        (f"/channels/{i}/max_outcome", f"{c.name}.max_outcome", c.max_outcome, (c.name,))
+        for i, c in enumerate(problem.channels)
+    ]
+    asked += [
+        (f"/constraints/{i}/max_outcome", f"{r.name}.max_outcome", r.max_outcome, r.channels)
+        for i, r in enumerate(problem.constraints)
+    ]
+    asked.append(("/objective/max_outcome", "max_outcome", problem.goal.max_outcome, names))
+    found: list[tuple[str, set[str], Floor]] = []
+    for pointer, name, most, own in asked:
+        if most is None:
+            continue
+        beside = {
+            "a measure of risk": problem.risk.measure != "expected",
+            "values per outcome that differ": any(
+                arm.channel.value_per_outcome is not None for arm in arms
+            ),
+            "the mode sequential": problem.horizon.mode == "sequential",
+            "people counted once": problem.goal.population is not None,
+        }
+        group = set(own)
+        for _, other, _ in found:
+            if group & other and not (group <= other or other <= group):
+                beside["a ceiling of some of its channels and others"] = True
+        for what, there in beside.items():
+            if there:
+                text = f"max_outcome does not go with {what} yet."
+                raise NotSupportedYet.at(pointer, "not_supported_yet", text)
+        found.append((pointer, group, ceiling(name, most, _mask(places, own, len(arms)))))
+    return tuple(floor for *_, floor in found)
 
 
 class _Box:
@@ -332,13 +406,14 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
     cap = problem.goal.max_frequency
     caps = [None if cap is None else reach_cap(arm, cap) for arm in arms]
     bounds = [
-        _FREE if arm.channel.periods and columns > 1 else arm_bounds(arm, periods, most, hair)
+        _FREE if arm.channel.periods else arm_bounds(arm, periods, most, hair)
         for arm, most in zip(arms, caps, strict=True)
     ]
     floors: list[Names] = [low[1] for low, _ in bounds]
     roofs: list[Names] = [high[1] for _, high in bounds]
     booked = np.zeros((count, columns), dtype=bool)
     money = columns > 1 or bool(np.all(moved.spread == 1.0))  # decisions are spends themselves
+    planned = bool(problem.period_budgets)
     if money:
         box.lower[:] = np.array([low[0] for low, _ in bounds])[:, None]
         box.upper[:] = np.array([high[0] for _, high in bounds])[:, None]
@@ -348,8 +423,10 @@ def _box(problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, curves:
             lows, highs, booked[a] = bounds_by_period(arm, caps[a], columns)
             box.lower[a], box.upper[a] = [x for x, _ in lows], [x for x, _ in highs]
             floors[a], roofs[a] = tuple(by for _, by in lows), tuple(by for _, by in highs)
-        if not money:
-            planned = bool(problem.period_budgets)
+        elif channel.periods:
+            low, high, booked[a] = tightest(arm, caps[a], moved.spread[a, :, 0], planned)
+            (box.lower[a], floors[a]), (box.upper[a], roofs[a]) = low, high
+        elif not money:
             box.lower[a], box.upper[a] = in_decisions(arm, moved.spread[a], *bounds[a], planned)
         if channel.locked:
             continue
@@ -569,10 +646,29 @@ def _budgets(problem: Problem, build: _RowBuilder) -> None:
         if window.least is None and exact and problem.budget is None:
             floor = cap
         build.whole(name, everyone, floor, cap, tuple(range(window.first, window.last + 1)))
+        if window.last == problem.horizon.periods:
+            _last_period(problem, build, floor, cap, window.last - window.first + 1)
+    if total is not None and not problem.period_budgets and not problem.windows:
+        floor = total if exact else -math.inf if problem.budget_min is None else problem.budget_min
+        _last_period(problem, build, floor, total, problem.horizon.periods)
+
+
+def _last_period(
+    problem: Problem, build: _RowBuilder, floor: float, most: float, periods: int
+) -> None:
+    """An even part of the budget for the last period, where it stands for those after the plan."""
+    last = problem.horizon.periods
+    if problem.horizon.then == "continue" and build.spread.shape[1] > 1 and periods > 1:
+        everyone, name = np.ones(len(build.arms)), f"budget[{last}]{THEN}"
+        build.add(name, everyone, build.spread[last - 1], floor / periods, most / periods)
 
 
 def _channel_over_campaigns(build: _RowBuilder, channel: Channel, own: Array) -> None:
     """A channel's own limits, which hold for the sum of its campaigns."""
+    first, *others = np.flatnonzero(own).tolist() if channel.several else (0,)
+    for other in others:  # one spend
+        same = build.pick([first]) - build.pick([other])
+        build.each_period(f"{channel.name}{TIED}", same, 0.0, 0.0)
     today = current_of(channel)
     ceiling = math.inf if channel.max_spend is None else channel.max_spend
     if channel.max_spend_is_default:
@@ -804,9 +900,9 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
     least = np.array([0.0 if c.locked else c.minimum_if_active for c in above])
     minimum = np.array(np.broadcast_to(least[:, None] / per_u, (n, k)))
     for row, channel in enumerate(above):
-        if k > 1:
-            entries = entries_of(channel, k)
-            minimum[row, [entry is not None and entry.booked for entry in entries]] = 0.0
+        entries = entries_of(channel, program.periods)
+        booked = np.array([entry is not None and entry.booked for entry in entries])
+        minimum[row, booked if k > 1 else np.array([booked.any()])] = 0.0
     wholes = [Arm(c.name, c, i, f"/channels/{i}") for i, c in zip(chosen, above, strict=True)]
     lots = [0.0 if w.channel.locked else lot_of(w, program.spread[0]) for w in wholes]
     draws = program.draws
@@ -826,6 +922,7 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         fee=None if program.fee is None else more(program.fee),
         ratios=None if program.ratios is None else more(program.ratios, 1.0),
         floors=tuple(floor.with_more(n) for floor in program.floors),
+        ceilings=tuple(floor.with_more(n) for floor in program.ceilings),
         lower=more(program.lower),
         upper=more(program.upper, upper),
         least_active=more(program.least_active, minimum),

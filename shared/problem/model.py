@@ -109,6 +109,11 @@ class Channel:
         No less than ``current_spend``: only extra money is placed.
     value_per_outcome
         Of one outcome of this channel, in place of the goal's.
+    max_outcome
+        Over the horizon; what comes beyond it is worth nothing.
+    outcome, weight
+        Of an arm that stands for one of several outcomes of the channel above it: which it is, and
+        what one of it counts. Each such arm has an equal part of the channel's spend.
     penalty
         What a unit of money here costs in the objective, beside itself.
     flight
@@ -139,6 +144,14 @@ class Channel:
     penalty: float = 0.0
     value_per_outcome: float | None = None
     flight: Flight | None = None
+    max_outcome: float | None = None
+    outcome: str | None = None
+    weight: float = 1.0
+
+    @property
+    def several(self) -> bool:
+        """Whether its arms are outcomes of one spend, not campaigns."""
+        return any(arm.outcome is not None for arm in self.campaigns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,7 @@ class Constraint:
     ``minimum`` and ``maximum`` make any linear rule. ``max_active``: at most so many of
     ``channels`` spend anything at all, ``per_period``: in each of the periods. ``split``: shares of
     what the channels spend together. ``min_outcome``, ``min_roas`` and ``max_cpa`` are of the
-    channels' own outcome over the horizon.
+    channels' own outcome over the horizon; what they bring beyond ``max_outcome`` is worth nothing.
     ``periods`` (from 1): those that the rule is about; None: all.
     """
 
@@ -170,6 +183,7 @@ class Constraint:
     min_outcome: float | None = None
     min_roas: float | None = None
     max_cpa: float | None = None
+    max_outcome: float | None = None
     split: tuple[float, ...] = ()
 
 
@@ -186,12 +200,14 @@ class Horizon:
     """How many periods are planned and how; ``max_change`` paces spend between periods.
 
     ``discount_rate`` is per period; ``days`` are the first days of the periods, where known.
+    ``then`` is "stop", or "continue": spend goes on as in the last period, and counts.
     """
 
     periods: int = 1
     mode: str = "time_varying"
     max_change: float | None = None
     discount_rate: float = 0.0
+    then: str = "stop"
     days: tuple[date, ...] = ()
 
 
@@ -261,6 +277,7 @@ class Problem:
         is plain."""
         plain = all(
             not (c.minimum_if_active or c.increment or c.campaigns or c.prior_spend or c.periods)
+            and c.max_outcome is None
             and c.min_total == 0.0
             and c.max_total is None
             and all(weight == 1.0 for weight in c.period_weights)
@@ -271,6 +288,7 @@ class Problem:
             and not (self.constraints or self.interactions or self.period_budgets)
             and not self.windows
             and self.budget_min is None
+            and self.goal.max_outcome is None
             and self.horizon == Horizon()
             and self.risk.measure == "expected"
             and self.test_reserve == 0.0

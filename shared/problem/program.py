@@ -13,6 +13,9 @@ response:
                on its lots, at most so many arms active, on and off as ``switches`` allow;
                outcome >= constant + per_money * spend for each target.
 
+What some arms bring beyond a ceiling M counts for nothing: min(F, M) is at most m F + (1 - m) M at
+any m from 0 to 1, and exactly that at the best of them (duality on x <= F, x <= M).
+
 H >= T: periods after the plan's last count where the long term has a weight. With draws, f_a is
 their mean, weighed by ``draw_weights`` where a risk measure asks for that.
 """
@@ -27,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.stack import CurveStack, DrawStack
-from shared.problem.aim import Aim, Floor
+from shared.problem.aim import Aim, Floor, beyond
 from shared.problem.risk import Risk
 from shared.problem.switches import NONE, Switches
 
@@ -63,20 +66,28 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Outcome per period when both arms are fully saturated, times the product of their levels."""
+    """Outcome per period when both arms are fully saturated, times the product of their levels.
+
+    ``weight`` (H,) is what it counts for in each period; None: its arms' weights' geometric mean.
+    """
 
     first: int
     second: int
     strength: float
+    weight: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lift:
-    """(A,) what an outcome and a unit of money of each arm count, and what to take off in all."""
+    """(A,) what an outcome and a unit of money of each arm count, and what to take off in all.
+
+    ``pairs`` (P,): what an outcome of each interaction counts.
+    """
 
     value: Array
     cost: Array
     less: float
+    pairs: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +128,19 @@ class Program:
     discount, fee
         (T,) what money of each period counts, in the objective and in targets; (A,) what a unit of
         an arm's money costs in the objective beside ``cost``. None: all of it, nothing.
+    after
+        How many periods after the plan its last one's money goes on in, in the objective.
     ratios
         (A,) what an outcome of each arm is worth of the usual one, which ``weight`` counts; None:
         all the same.
+    counts
+        (A,) what an outcome of each arm counts of ``value`` where slopes are read (beside ceilings,
+        at their multipliers); None: all of it.
     floors
         Targets that every plan has to meet, of its outcome and its money.
+    ceilings
+        Outcome beyond them is worth nothing (``problem.aim.ceiling``); one holds the arms of
+        another, or none of them.
     risk
         How the outcome is read over the draws; None: their mean.
     shift
@@ -159,8 +178,11 @@ class Program:
     cost: float = 0.0
     discount: Array | None = None
     fee: Array | None = None
+    after: float = 0.0
     ratios: Array | None = None
+    counts: Array | None = None
     floors: tuple[Floor, ...] = ()
+    ceilings: tuple[Floor, ...] = ()
     risk: Risk | None = None
     shift: Array | None = None
     population: float | None = None
@@ -180,7 +202,8 @@ class Program:
     def lift(self, theta: Array | Sequence[float]) -> Lift:
         """What outcome and money of each arm count where targets do at multipliers (f,).
 
-        For any theta >= 0 and every plan that meets the floors,
+        One a floor, then one a ceiling; none at all for zeros. For any theta >= 0 (those of an
+        arm's ceilings at most ``value`` together) and every plan that meets the floors,
 
             value F - cost S <= sum over a of (value_a F_a - cost_a S_a) - sum of theta constant
 
@@ -192,39 +215,49 @@ class Program:
         ValueError
             Multipliers that are negative, not finite, or not one a floor.
         """
-        theta = np.asarray(theta, dtype=np.float64)
-        floors = self.floors
-        if len(theta) != len(floors) or not np.all((theta >= 0.0) & np.isfinite(theta)):
-            raise ValueError("One multiplier a floor, none negative.")
+        every = (*self.floors, *self.ceilings)
+        theta = np.asarray(theta, dtype=np.float64) if len(theta) else np.zeros(len(every))
+        if len(theta) != len(every) or not np.all((theta >= 0.0) & np.isfinite(theta)):
+            raise ValueError("One multiplier a floor and a ceiling, none negative.")
         value, cost = np.full(self.arms, self.value), np.full(self.arms, self.cost)
         cost = cost if self.fee is None else cost + self.fee
-        for t, floor in zip(theta.tolist(), floors, strict=True):
+        for t, ceiling in zip(theta[len(self.floors) :].tolist(), self.ceilings, strict=True):
+            value = value + t * ceiling.shares(self.arms)
+        if float(value.min()) < -1e-12 * self.value:
+            raise ValueError("Ceilings take off more than an outcome is worth.")
+        value = np.maximum(value, 0.0)
+        for t, floor in zip(theta.tolist(), self.floors, strict=False):
             value = value + t * floor.shares(self.arms)
             cost = cost + t * floor.per_money * floor.pays_by(self.arms)
-        less = sum(t * f.constant for t, f in zip(theta.tolist(), floors, strict=True))
-        return Lift(value, cost, float(less))
+        less = sum(t * f.constant for t, f in zip(theta.tolist(), every, strict=True))
+        pairs = [sum(s * value[a] for a, s in self.sides(pair)) for pair in self.pairs]
+        return Lift(value, cost, float(less), np.array(pairs))
+
+    def sides(self, pair: Pair) -> tuple[tuple[int, float], tuple[int, float]]:
+        """Both arms of an interaction, each with its part of the outcome: half, or by its worth."""
+        first = 0.5
+        if self.ratios is not None:
+            both = self.ratios[[pair.first, pair.second]]
+            first = float(both[0] / both.sum())
+        return (pair.first, first), (pair.second, 1.0 - first)
 
     def lifted(self, theta: Array | Sequence[float]) -> tuple[Program, float]:
         """The program whose objective holds the targets at multipliers, and what to take off it."""
         lift = self.lift(theta)
         value, cost = float(lift.value.max()), float(lift.cost.min())
         fee = None if np.all(lift.cost == cost) else lift.cost - cost
-        weight = self.weight
+        weight, pairs = self.weight, self.pairs
         if value > 0.0 and np.any(lift.value != value):
             weight = weight * (lift.value / value)[:, None]
-        task = replace(self, weight=weight, value=value, cost=cost, fee=fee, floors=())
-        return task, lift.less
+            each = zip(pairs, (lift.pairs / value).tolist(), strict=True)
+            pairs = tuple(replace(p, weight=share * self.pair_weight(p)) for p, share in each)
+        task = replace(self, weight=weight, value=value, cost=cost, fee=fee, floors=(), ceilings=())
+        return replace(task, pairs=pairs), lift.less
 
     def alone(self, floor: int) -> Program:
         """The program whose objective is a target's surplus, its constant left aside."""
-        asked = self.floors[floor]
-        weight = self.weight
-        if asked.share is not None:
-            weight = weight * asked.shares(self.arms)[:, None]
-        fee = None
-        if asked.pays is not None:
-            fee = asked.per_money * (asked.pays_by(self.arms) - 1.0)
-        return replace(self, weight=weight, value=1.0, cost=asked.per_money, fee=fee, floors=())
+        nothing = replace(self, value=0.0, cost=0.0, fee=None, ceilings=())
+        return replace(nothing, floors=self.floors[floor : floor + 1]).lifted((1.0,))[0]
 
     def raised(self, by: float) -> Program:
         """The program with targets that are so much harder to meet, relative to themselves."""
@@ -238,8 +271,17 @@ class Program:
         """The expected outcome that each target counts."""
         if all(floor.share is None for floor in self.floors):
             return (self.outcome(u),) * len(self.floors)
-        each = self.response(self.adstocked(u)).sum(axis=1)
+        each = self.brings(u)
         return tuple(float(each @ floor.shares(self.arms)) for floor in self.floors)
+
+    def brings(self, u: Array) -> Array:
+        """(A,) expected outcome of each arm, its part of interactions included."""
+        z = self.adstocked(u)
+        return _array((self.response(z) + self.shared(z)).sum(axis=1))
+
+    def lost(self, u: Array) -> float:
+        """Expected outcome beyond the ceilings, which is worth nothing; each is lost once."""
+        return float(beyond(self.brings(u), self.ceilings)) if self.ceilings else 0.0
 
     def asked_of(self, u: Array) -> tuple[float, ...]:
         """The money that each target counts."""
@@ -259,12 +301,17 @@ class Program:
         level = self.saturation(z) if self.pairs else out
         for pair in self.pairs:
             both = level[pair.first] * level[pair.second] * self.pair_weight(pair)
-            out[pair.first] += 0.5 * pair.strength * both
-            out[pair.second] += 0.5 * pair.strength * both
+            for arm, part in self.sides(pair):
+                out[arm] += part * pair.strength * both
         return out
 
     def counted(self) -> Array:
         """(A, K) money, discounted, that goal and targets count per unit of a decision."""
+        money = self.due()
+        return money if self.after == 0.0 else _array(money + self.after * self.spread[:, -1])
+
+    def due(self) -> Array:
+        """(A, K) the same of the plan's periods alone."""
         if self.discount is None:
             return _array(self.spread.sum(axis=1))
         return _array(np.einsum("atk,t->ak", self.spread, self.discount))
@@ -402,6 +449,8 @@ class Program:
 
         So the order in which a pair names its channels does not matter.
         """
+        if pair.weight is not None:
+            return pair.weight
         first, second = self.weight[pair.first], self.weight[pair.second]
         return _array(np.where(first == second, first, np.sqrt(first * second)))
 
@@ -463,7 +512,7 @@ class Program:
 
     def objective(self, u: Array) -> float:
         """What is maximised."""
-        return self.value * self.outcome(u) - self.paid(u)
+        return self.value * (self.outcome(u) - self.lost(u)) - self.paid(u)
 
     def slopes(self, u: Array) -> Array:
         """(A, H) derivative of the weighted response in z; inf at 0 on some curves."""

@@ -212,13 +212,29 @@ class Proof:
     alone: Array | None = None
 
 
-def with_targets(proof: Proof, theta: tuple[float, ...]) -> Proof:
-    """The proof of a program whose objective holds targets at ``theta``, as one of the program."""
+def with_targets(proof: Proof, theta: tuple[float, ...], scale: Array) -> Proof:
+    """The proof of a program whose objective holds targets at ``theta``, as one of the program.
+
+    ``scale`` (A,) is by how much an outcome of each arm counts for less there than the most does.
+    """
+
+    def own(node: ArmNode, arm: int) -> ArmNode:
+        return replace(node, nu=node.nu * scale[arm]) if isinstance(node, ArmLeaf) else node
+
+    def leaf(node: Leaf) -> Leaf:
+        nu = None if node.nu is None else node.nu * scale[:, None]
+        return replace(node, theta=theta, nu=nu)
 
     def marked(node: Node) -> Node:
         if isinstance(node, Cut):
-            return replace(node, leaf=replace(node.leaf, theta=theta))
-        return replace(node, theta=theta) if isinstance(node, Leaf | PerArm) else node
+            return replace(node, leaf=leaf(node.leaf))
+        if isinstance(node, Leaf):
+            return leaf(node)
+        if isinstance(node, PerArm):
+            trees = enumerate(node.trees)
+            own_trees = tuple(tuple(own(part, a) for part in tree) for a, tree in trees)
+            return replace(node, theta=theta, trees=own_trees)
+        return node
 
     return Proof(tuple(marked(node) for node in proof.nodes))
 

@@ -85,7 +85,7 @@ def solve(program: Program, options: SolverOptions, start: Array | None = None) 
 
 def _expected(program: Program, options: SolverOptions, start: Array | None) -> Solution:
     """Solve a program without a measure of risk by the engines of every form."""
-    if not program.floors:
+    if not (program.floors or program.ceilings):
         return solve_program(program, options, start)
     from shared.solve.engines.targets import solve_targets
 

@@ -56,6 +56,12 @@ def test_the_example_of_the_contract_is_accepted() -> None:
             "max_spend of tv (3) is below its min_spend (5).",
         ),
         (
+            with_channel(periods=[{"from": 2.5, "max_spend": 0}]),
+            "/channels/0/periods/0/from",
+            "wrong_type",
+            "from of tv must be a whole number or text; it is 2.5.",
+        ),
+        (
             with_channel(max_spend=-1),
             "/channels/0/max_spend",
             "out_of_range",

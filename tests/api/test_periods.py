@@ -19,7 +19,7 @@ from shared.problem.model import Flight, PeriodLimits, Problem, Window
 
 def calendar(start: str | None, frequency: str | None, periods: int = 60) -> Calendar:
     first = None if start is None else date.fromisoformat(start)
-    return Calendar(periods, "time_varying", [], first, frequency)
+    return Calendar(periods, [], first, frequency)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_date_is_in_its_period(start: str, frequency: str, day: str, period: i
 )
 def test_every_day_of_the_horizon_is_in_one_period(start: date, frequency: str, ahead: int) -> None:
     start = start.replace(day=1) if frequency == "month" else start
-    found = Calendar(500, "time_varying", [], start, frequency)
+    found = Calendar(500, [], start, frequency)
     day = start + timedelta(days=ahead)
     period = found.period(day.isoformat(), ())
     assert period is not None
@@ -215,11 +215,6 @@ def test_only_extra_money_needs_to_know_what_is_spent_today() -> None:
     raw = request(keep_current=True)
     del raw["channels"][0]["current_spend"]
     assert "keep_current" in faults(raw)["/channels/0/current_spend"].message
-
-
-def test_limits_of_some_periods_go_with_modes_in_which_spend_may_differ() -> None:
-    raw = request(horizon__mode="constant", channels__0__periods=[{"from": 2, "max_spend": 0}])
-    assert "mode time_varying" in faults(raw)["/channels/0/periods/0"].message
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def _refusal(problem: Raw, best: Found) -> Faults:
     names = [conflict["name"] for conflict in problem.get("conflicts") or []]
     if not names:
         yield Fault("unnamed", problem["detail"])
-    if best.plan is not None:
+    # A plan that looks ahead shows nothing of one that is decided period by period.
+    if best.plan is not None and "horizon.sequential" not in names:
         # An answer may say that its time was too short to find a plan: that is no conflict.
         kind = "unfound" if "it was not proven" in problem["detail"] else "conflict"
         yield Fault(kind, f"{names} are said to conflict; {best.plan[0].tolist()} keeps all")

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -25,8 +25,10 @@ __all__ = [
     "affine_rows",
     "allowed",
     "arms_of",
+    "beyond",
     "broken",
     "budget_of",
+    "by_outcome",
     "channels_of",
     "columns_of",
     "counted",
@@ -264,8 +266,25 @@ def _all_weights(adstock: Raw | None) -> np.ndarray:
     return every / every.sum() if adstock.get("normalised") else every
 
 
+def by_outcome(raw: Raw) -> list[tuple[str, float, Raw]]:
+    """Of several outcomes the name, what one counts, and the request of it alone."""
+    found = []
+    for item in (raw.get("objective") or {}).get("outcomes") or []:
+        one = {**raw, "objective": {k: v for k, v in raw["objective"].items() if k != "outcomes"}}
+        none = {"saturation": {"family": "exponential", "max_response": 0.0, "rate": 1.0}}
+        one["channels"] = []
+        for channel in raw["channels"]:
+            own = [r for r in channel["responses"] if r["outcome"] == item["outcome"]]
+            rest = {k: v for k, v in channel.items() if k != "responses"}
+            one["channels"].append({**rest, "response": own[0] if own else none})
+        found.append((item["outcome"], item.get("weight", 1.0), one))
+    return found
+
+
 def _tail(raw: Raw) -> int:
     """Periods after the horizon in which anything of its spend still works."""
+    if several := by_outcome(raw):
+        return max(_tail(one) for *_, one in several)
     weights = [_all_weights(_adstock(raw, arm)) for _, arm in arms_of(raw)]
     return max(int(np.flatnonzero(each > FAINT)[-1]) for each in weights)
 
@@ -359,6 +378,16 @@ def _bought(arm: Raw, spend: np.ndarray) -> np.ndarray:
     return np.asarray(reference * (spend / reference) ** (1 - elasticity))
 
 
+def _goes_on(raw: Raw) -> int:
+    """How many copies of the last period follow: as long as a thousandth of any carryover lasts."""
+    if (raw.get("horizon") or {}).get("then") != "continue":
+        return 0
+    if several := by_outcome(raw):
+        return max(_goes_on(one) for *_, one in several)
+    weights = [_all_weights(_adstock(raw, arm)) for _, arm in arms_of(raw)]
+    return max(int(np.flatnonzero(each > 1e-3 * each.max())[-1]) for each in weights)
+
+
 def _adstocked(raw: Raw, plans: np.ndarray, tail: int) -> np.ndarray:
     """(N, A, T + tail) adstocked spend; of media bought, where their price rises with spend."""
     count, arms, periods = plans.shape
@@ -372,7 +401,9 @@ def _adstocked(raw: Raw, plans: np.ndarray, tail: int) -> np.ndarray:
         before = _bought(arm, _prior(raw, place, arm))
         weights = _carryover(_adstock(raw, arm), periods + tail + len(before))
         bought = plans[:, a] / _prices(raw, place, arm)
-        for t in range(periods):
+        if (raw.get("horizon") or {}).get("then") == "continue":
+            bought = np.concatenate((bought, np.repeat(plans[:, a, -1:], tail, axis=1)), axis=1)
+        for t in range(bought.shape[1]):
             out[:, a, t:] += bought[:, t, None] * weights[: periods + tail - t]
         for j, spend in enumerate(before, start=1):
             out[:, a] += weights[j : j + periods + tail] * spend
@@ -395,31 +426,48 @@ def _value(raw: Raw, place: int, arm: Raw) -> float:
     return 1.0 if own is None else float(own) / float(usual or 1.0)
 
 
-def outcomes(raw: Raw, plans: np.ndarray, tail: int = 0, *, whole: bool = True) -> np.ndarray:
+def outcomes(
+    raw: Raw,
+    plans: np.ndarray,
+    tail: int = 0,
+    *,
+    whole: bool = True,
+    of: Collection[str] | None = None,
+) -> np.ndarray:
     """(S, N, T + tail) of all arms together, in every draw; the mean season after the horizon.
 
-    ``whole``: each outcome counts as one, not by what it is worth.
+    ``whole``: each outcome counts as one, not by what it is worth. ``of``: of these channels alone,
+    to which half of what an interaction of theirs brings belongs.
     """
+    if several := by_outcome(raw):
+        each = [
+            weight * outcomes(one, plans, tail, whole=whole, of=of) for _, weight, one in several
+        ]
+        return np.asarray(sum(each))
     z = _adstocked(raw, plans, tail)
     total = np.zeros((1, z.shape[0], z.shape[2]))
     # By channel: (its part of the channel's ceiling, level of saturation, season) of each arm.
     parts: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
+    worth: dict[str, float] = {}
     for a, (place, arm) in enumerate(arms_of(raw)):
         season = _season(raw, place, arm, tail)
         curves = _curves(raw, place, arm)
         each = np.stack([curve.value(z[:, a]) for curve in curves])
-        total = total + (season * each if whole else season * _value(raw, place, arm) * each)
+        name, value = raw["channels"][place]["channel"], _value(raw, place, arm)
+        worth[name] = (1.0 if whole else value) * (of is None or name in of)
+        total = total + worth[name] * season * each
         top = float(np.mean([curve.ceiling for curve in curves]))
         if math.isfinite(top):
             level = each.mean(axis=0) / top if top else np.zeros(z[:, a].shape)
-            parts.setdefault(raw["channels"][place]["channel"], []).append((top, level, season))
+            parts.setdefault(name, []).append((top, level, season))
     for pair in raw.get("interactions") or []:
         one, other = (parts.get(name, []) for name in pair["channels"])
+        half = sum(0.5 * worth.get(name, 0.0) for name in pair["channels"])
         tops = sum(p[0] for p in one) * sum(p[0] for p in other)
         for (top, level, season), (top_, level_, season_) in itertools.product(one, other):
             if tops:
                 share = top * top_ / tops * np.sqrt(season * season_)
-                total = total + pair["strength"] * share * level * level_
+                total = total + half * pair["strength"] * share * level * level_
     return total
 
 
@@ -455,35 +503,73 @@ def money_of(raw: Raw, plans: np.ndarray) -> np.ndarray:
     return np.asarray((plans.sum(axis=1) * discount(raw, plans.shape[2])).sum(axis=1))
 
 
-def _by_draw(raw: Raw, plans: np.ndarray, *, whole: bool) -> np.ndarray:
+def _by_draw(
+    raw: Raw, plans: np.ndarray, *, whole: bool, of: Collection[str] | None = None
+) -> np.ndarray:
     """(S, N) outcome over the horizon, what comes later at its weight."""
-    later, periods = _worth(raw).later, plans.shape[2]
-    by_draw = outcomes(raw, plans, _tail(raw) if later else 0, whole=whole)
+    later, periods, copies = _worth(raw).later, plans.shape[2], _goes_on(raw)
+    tail = copies or (_tail(raw) if later else 0)
+    later = 1.0 if copies else later
+    by_draw = outcomes(raw, plans, tail, whole=whole, of=of)
     return np.asarray(
         by_draw[:, :, :periods].sum(axis=2) + later * by_draw[:, :, periods:].sum(axis=2)
     )
 
 
-def counted(raw: Raw, plans: np.ndarray, *, careful: bool, whole: bool = True) -> np.ndarray:
+def counted(
+    raw: Raw,
+    plans: np.ndarray,
+    *,
+    careful: bool,
+    whole: bool = True,
+    of: Collection[str] | None = None,
+) -> np.ndarray:
     """(N,) outcome that goals and targets count: expected, or as the measure of risk reads it.
 
-    Not ``whole``: each outcome by what it is worth of the usual one.
+    Not ``whole``: each outcome by what it is worth of the usual one. ``of``: of some channels.
     """
     risk = (raw.get("risk") or {}) if careful else {}
-    each = _by_draw(raw, plans, whole=whole)
+    each = _by_draw(raw, plans, whole=whole, of=of)
     if risk.get("of") == "uplift":
-        now = _by_draw(raw, cast("np.ndarray", today(raw)), whole=whole)
+        now = _by_draw(raw, cast("np.ndarray", today(raw)), whole=whole, of=of)
         each = each - now + now.mean(axis=0)
     return _measured(risk, each)
+
+
+def beyond(raw: Raw, plans: np.ndarray) -> np.ndarray:
+    """(N,) expected outcome beyond the ceilings, smaller groups first: it is worth nothing."""
+    names = [channel["channel"] for _, channel in channels_of(raw)]
+    ceilings = [
+        ([c["channel"]], c["max_outcome"]) for _, c in channels_of(raw) if "max_outcome" in c
+    ]
+    rules = [rule for rule in raw.get("constraints") or [] if "max_outcome" in rule]
+    ceilings += [(rule["channels"], rule["max_outcome"]) for rule in rules]
+    if "max_outcome" in (raw.get("objective") or {}):
+        ceilings.append((names, raw["objective"]["max_outcome"]))
+    if not ceilings:
+        return np.zeros(len(plans))
+    left = {name: counted(raw, plans, careful=False, of=[name]) for name in names}
+    whole = sum(left.values())
+    for own, most in sorted(ceilings, key=lambda ceiling: len(ceiling[0])):
+        kept = np.minimum(most / np.maximum(sum(left[n] for n in own if n in left), 1e-300), 1.0)
+        left |= {n: kept * left[n] for n in own if n in left}
+    return np.asarray(whole - sum(left.values()))
 
 
 def objective(raw: Raw, plans: np.ndarray) -> np.ndarray:
     """(N,) what is maximised (minus the money for the least spend)."""
     worth = _worth(raw)
-    paid = worth.spend * money_of(raw, plans) + _penalties(raw, plans)
+    copies, periods = _goes_on(raw), plans.shape[2]
+    after = float(discount(raw, periods + copies)[periods:].sum())
+    lasting = {**raw, "horizon": {**(raw.get("horizon") or {}), "discount_rate": 0.0}}
+    last = np.zeros_like(plans)
+    last[:, :, -1] = after * plans[:, :, -1]
+    paid = worth.spend * (money_of(raw, plans) + last.sum(axis=(1, 2)))
+    paid = paid + _penalties(raw, plans) + (_penalties(lasting, last) if copies else 0.0)
     if worth.outcome == 0.0:
         return -paid
-    return worth.outcome * counted(raw, plans, careful=True, whole=False) - paid
+    brings = counted(raw, plans, careful=True, whole=False) - beyond(raw, plans)
+    return worth.outcome * brings - paid
 
 
 def _penalties(raw: Raw, plans: np.ndarray) -> np.ndarray:
@@ -681,6 +767,8 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
         limit = kept * budget
         least = limit if exact else raw.get("budget_min", 0.0)
         yield Limit(("budget", "budget"), least, whole, limit)
+        if not {"budget_windows", "period_budgets"} & raw.keys():
+            yield from _last(raw, everything, least, limit, everything.shape[1])
     for window in raw.get("budget_windows") or []:
         own = spanned(raw, window)
         ends = dict.fromkeys((str(own[0] + 1), str(own[-1] + 1)))
@@ -689,6 +777,8 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
         free = budget is not None or not exact
         least = window.get("min", 0.0 if free else limit)
         yield Limit((name, name), least, everything[:, own].sum(axis=1, keepdims=True), limit)
+        if own[-1] == everything.shape[1] - 1:
+            yield from _last(raw, everything, least, limit, len(own))
     for t, given in enumerate(raw.get("period_budgets") or []):
         limit, name = kept * given, f"budget[{t + 1}]"
         yield Limit((name, name), limit if exact else 0.0, everything[:, t : t + 1], limit)
@@ -709,6 +799,15 @@ def limits(raw: Raw, plans: np.ndarray) -> Iterator[Limit]:
     for rule in raw.get("constraints") or []:
         for low, value, high in _ruled(raw, plans, rule):
             yield Limit((rule["name"], rule["name"]), low, value, high)
+
+
+def _last(
+    raw: Raw, everything: np.ndarray, least: float, most: float, periods: int
+) -> Iterator[Limit]:
+    """The last period has an even part of its budget, where it stands for those after the plan."""
+    if _goes_on(raw) and mode_of(raw) == "time_varying" and periods > 1:
+        name = f"budget[{everything.shape[1]}].then"
+        yield Limit((name, name), least / periods, everything[:, -1:], most / periods)
 
 
 def frequency(raw: Raw, place: int, arm: Raw, spend: float) -> float:
@@ -824,6 +923,11 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
     """
     goal = raw.get("objective") or {}
     yield from _group_slacks(raw, plans)
+    for item, (name, _, one) in zip(goal.get("outcomes") or [], by_outcome(raw), strict=True):
+        if "min" in item:
+            brings = counted(one, plans, careful=False)
+            size = np.maximum(item["min"], np.abs(brings))
+            yield f"{name}.min_outcome", size, brings - item["min"]
     if not {"target_outcome", "target_roas", "target_cpa"} & goal.keys():
         return
     spend, outcome = money_of(raw, plans), counted(raw, plans, careful=False)
@@ -844,11 +948,13 @@ def target_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
         yield "target_cpa", np.maximum(floor, np.abs(outcome)), outcome - floor
 
 
-def _left_over(raw: Raw, plans: np.ndarray, *, whole: bool = True) -> float:
+def _left_over(
+    raw: Raw, plans: np.ndarray, *, whole: bool = True, of: Collection[str] | None = None
+) -> float:
     """What earlier spend brings of all that comes without any more money."""
     nothing = np.zeros((1, *plans.shape[1:]))
     forgotten = {**raw, "horizon": {**(raw.get("horizon") or {}), "prior_spend": {}}}
-    both = (counted(r, nothing, careful=False, whole=whole)[0] for r in (raw, forgotten))
+    both = (counted(r, nothing, careful=False, whole=whole, of=of)[0] for r in (raw, forgotten))
     with_it, without = both
     return float(with_it - without)
 
@@ -865,9 +971,6 @@ def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
             for a, (i, _) in enumerate(arms_of(raw))
             if raw["channels"][i]["channel"] not in rule["channels"]
         ]
-        # What the channels bring: all of it, less what the others bring alone.
-        others = np.zeros_like(plans)
-        others[:, outside] = plans[:, outside]
         own = np.delete(plans, outside, axis=1).sum(axis=1)
         spend = (own * discount(raw, plans.shape[2])).sum(axis=1)
         efficient = (raw.get("objective") or {}).get("efficiency_of", "plan") == "all"
@@ -878,25 +981,11 @@ def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray
         }
         for kind in sorted(asked):
             whole = kind != "min_roas"  # a return is of what outcomes are worth
-            both = (counted(raw, p, careful=False, whole=whole) for p in (plans, others))
-            brings = next(both) - next(both)
-            if efficient or kind == "min_outcome":
-                brings = brings + _without_money(raw, rule["channels"], whole=whole)
+            brings = counted(raw, plans, careful=False, whole=whole, of=rule["channels"])
+            if not efficient and kind != "min_outcome":
+                brings = brings - _left_over(raw, plans, whole=whole, of=rule["channels"])
             size = np.maximum(np.abs(floors[kind]), np.abs(brings))
             yield f"{rule['name']}.{kind}", size, brings - floors[kind]
-
-
-def _without_money(raw: Raw, names: list[str], *, whole: bool) -> float:
-    """What some channels bring without any money: earlier spend that still works."""
-    inside = {"channels": [c for c in raw["channels"] if c["channel"] in names]}
-    rest = {key: value for key, value in raw.items() if key not in ("channels", "interactions")}
-    own = {**rest, **inside}
-    if "horizon" in own and own["horizon"].get("prior_spend"):
-        prior = own["horizon"]["prior_spend"]
-        kept = {key: x for key, x in prior.items() if key.partition("/")[0] in names}
-        own["horizon"] = {**own["horizon"], "prior_spend": kept}
-    nothing = np.zeros((1, len(arms_of(own)), periods_of(raw)))
-    return float(counted(own, nothing, careful=False, whole=whole)[0])
 
 
 # -- all there are ------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ import numpy as np
 from tests.contract.evaluator import (
     Raw,
     arms_of,
+    by_outcome,
     counted,
     frequency,
     money_of,
@@ -279,13 +280,16 @@ def _group_targets(raw: Raw, rng: Rng) -> None:
 
 
 def _brought(raw: Raw, plan: np.ndarray, names: list[str]) -> float:
-    """What channels bring: all there is, less what is there without them."""
-    without = plan.copy()
-    for a, (i, _) in enumerate(arms_of(raw)):
-        if raw["channels"][i]["channel"] in names:
-            without[:, a] = 0.0
-    more = counted(raw, plan, careful=False) - counted(raw, without, careful=False)
-    return float(more[0])
+    """What channels bring, half of their interactions included."""
+    return float(counted(raw, plan, careful=False, of=names)[0])
+
+
+def _ceilings(raw: Raw, rng: Rng) -> None:
+    """Of a channel less than it brings today, of it and another nearly what they bring together."""
+    now = _now(raw)
+    raw["channels"][1]["max_outcome"] = float(rng.uniform(0.7, 0.9)) * _brought(raw, now, ["b"])
+    both = float(rng.uniform(0.85, 1.0)) * _brought(raw, now, ["b", "c"])
+    _rule(raw, "stock", channels=["b", "c"], max_outcome=both)
 
 
 def _split(raw: Raw, rng: Rng) -> None:
@@ -394,6 +398,11 @@ def _discount(raw: Raw, rng: Rng) -> None:
     raw["horizon"]["discount_rate"] = float(rng.uniform(0.02, 0.2))
 
 
+def _goes_on(raw: Raw, rng: Rng) -> None:
+    del rng
+    raw["horizon"]["then"] = "continue"
+
+
 def _change(raw: Raw, rng: Rng) -> None:
     """The budget that is asked for, said by what is spent today."""
     del raw["budget"]
@@ -500,6 +509,31 @@ def _target_cpa(raw: Raw, rng: Rng) -> None:
     _goal(raw, target_cpa=float(rng.uniform(0.97, 1.03)) / _returned(raw))
 
 
+def _several(raw: Raw, rng: Rng) -> None:
+    """Two outcomes of every spend, which add up to about the one that it had."""
+    share, weight = float(rng.uniform(0.5, 0.7)), float(rng.uniform(0.3, 2.0))
+    for channel in raw["channels"]:
+        first = channel.pop("response", None)
+        if first is None:  # campaigns, or the curve of another
+            first = deepcopy(raw["channels"][0]["responses"][0])
+            first.pop("outcome")
+        other = deepcopy(first)
+        for response, part in ((first, share), (other, (1.0 - share) / weight)):
+            for curve in [response["saturation"], *response.get("draws", [])]:
+                for key in ("max_response", "coefficient", "offset"):
+                    if key in curve:
+                        curve[key] *= part
+                if "response" in curve:
+                    curve["response"] = (part * np.array(curve["response"])).tolist()
+        other.pop("adstock", None)
+        both = ({"outcome": "new", **first}, {"outcome": "returning", **other})
+        channel["responses"] = list(both)
+    _goal(raw, outcomes=[{"outcome": "new"}, {"outcome": "returning", "weight": weight}])
+    *_, one = by_outcome(raw)[1]
+    reached = float(counted(one, _now(raw), careful=False)[0])
+    raw["objective"]["outcomes"][1]["min"] = reached * float(rng.uniform(0.7, 0.9))
+
+
 def _method(raw: Raw, rng: Rng) -> None:
     raw["solver"]["method"] = str(rng.choice(["slsqp", "gradient", "piecewise"]))
 
@@ -538,6 +572,7 @@ FEATURES: dict[str, Change] = {
     "by_period": _by_period,
     "rule_periods": _rule_periods,
     "discount": _discount,
+    "then": _goes_on,
     "budget_change": _change,
     "budget_min": _least_budget,
     "keep_current": _keep,
@@ -560,16 +595,18 @@ FEATURES: dict[str, Change] = {
     "target_roas": _target_roas,
     "target_cpa": _target_cpa,
     "group_targets": _group_targets,
+    "ceilings": _ceilings,
     "penalty": _penalty,
     "split": _split,
     "method": _method,
+    "responses": _several,
 }
 """Changes by feature, in the order in which they are made."""
 
 OVER_TIME = {
     *("time_varying", "constant", "fixed_shares", "sequential"),
     *("prior_spend", "period_weights", "pacing", "period_budgets", "totals", "long_term"),
-    *("windows", "by_period", "rule_periods", "discount", "per_period", "flight"),
+    *("windows", "by_period", "rule_periods", "discount", "per_period", "flight", "then"),
 }
 """Features of plans over several periods."""
 
@@ -610,7 +647,7 @@ def build(names: Collection[str], seed: int = 0) -> Raw:
     for name, change in FEATURES.items():
         if name in names:
             change(raw, np.random.default_rng([seed, zlib.crc32(name.encode())]))
-    if "what_ifs" in names and "draws" not in raw["channels"][1]["response"]:
+    if "what_ifs" in names and "draws" not in raw["channels"][1].get("response", {"draws": []}):
         raw["channels"][1].update(raw["channels"][1].pop("response"))  # the short form
     return raw
 
@@ -620,14 +657,36 @@ def build(names: Collection[str], seed: int = 0) -> Raw:
 REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("maximize_reach", "s_curves"): "/channels/0/response/saturation",
     ("maximize_reach", "no_ceiling"): "/channels/3/response/saturation",
-    ("constant", "by_period"): "/channels/1/periods/0",
-    ("fixed_shares", "by_period"): "/channels/0/periods/0",
     ("fixed_shares", "windows"): "/budget_windows",
     ("constant", "flight"): "/channels/0/flight",
     ("fixed_shares", "flight"): "/channels/3/flight",
     ("sequential", "flight"): "/channels/0/flight",
-    ("group_targets", "interactions"): "/constraints/0/min_outcome",
-    ("margins", "interactions"): "/interactions",
+    ("then", "sequential"): "/horizon/then",
+    ("then", "long_term"): "/horizon/then",
+    ("then", "offset"): "/channels/3/response/saturation/offset",
+    ("then", "minimize_spend"): "/objective/target_outcome",
+    ("then", "target_outcome"): "/objective/target_outcome",
+    ("then", "target_roas"): "/objective/target_roas",
+    ("then", "target_cpa"): "/objective/target_cpa",
+    ("then", "group_targets"): "/constraints/0/min_outcome",
+    ("then", "ceilings"): "/channels/1/max_outcome",
+    ("then", "responses"): "/objective/outcomes/1/min",
+    ("responses", "campaigns"): "/channels/3/campaigns",
+    ("responses", "like"): "/channels/4/like",
+    ("responses", "interactions"): "/interactions",
+    ("responses", "rising_price"): "/channels/1/price_elasticity",
+    ("responses", "maximize_reach"): "/objective/outcomes",
+    **{
+        ("responses", measure): "/objective/outcomes/1/min"
+        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
+    },
+    ("ceilings", "minimize_spend"): "/channels/1/max_outcome",
+    ("ceilings", "margins"): "/channels/1/max_outcome",
+    ("ceilings", "sequential"): "/channels/1/max_outcome",
+    **{
+        ("ceilings", measure): "/channels/1/max_outcome"
+        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
+    },
     ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
     ("group_targets", "quantile"): "/constraints/0/min_outcome",
     ("group_targets", "cvar"): "/constraints/0/min_outcome",

@@ -60,13 +60,13 @@ def _curves(raw: Raw) -> Iterable[Raw]:
     """Every curve of a request with its family: those of draws are put back by the caller."""
     for channel in raw["channels"]:
         for arm in channel.get("campaigns") or [channel]:
-            response = arm.get("response") or arm
-            if curve := response.get("saturation"):
-                for draw in response.get("draws") or []:
-                    draw["family"] = curve["family"]
-                    yield draw
-                    del draw["family"]
-                yield curve
+            for response in arm.get("responses") or [arm.get("response") or arm]:
+                if curve := response.get("saturation"):
+                    for draw in response.get("draws") or []:
+                        draw["family"] = curve["family"]
+                        yield draw
+                        del draw["family"]
+                    yield curve
 
 
 def in_other_money(raw: Raw, by: float) -> tuple[Raw, float]:
@@ -121,7 +121,7 @@ def in_other_outcomes(raw: Raw, by: float) -> tuple[Raw, float]:
         pair["strength"] *= by
     goal = out.get("objective") or {}
     for rule in out.get("constraints") or []:
-        _times(rule, ("min_outcome",), by)
+        _times(rule, ("min_outcome", "max_outcome"), by)
         _times(rule, ("max_cpa",), 1 / by)
         if "value_per_outcome" not in goal:
             _times(rule, ("min_roas",), by)
@@ -129,10 +129,13 @@ def in_other_outcomes(raw: Raw, by: float) -> tuple[Raw, float]:
         for channel in out["channels"]:
             for item in [channel, *(channel.get("campaigns") or [])]:
                 _times(item, ("penalty_per_unit",), by)
-    _times(goal, ("target_outcome",), by)
+    _times(goal, ("target_outcome", "max_outcome"), by)
+    for item in goal.get("outcomes") or []:
+        _times(item, ("min",), by)
     _times(goal, ("value_per_outcome", "target_cpa"), 1 / by)
     for channel in out["channels"]:
         _times(channel, ("value_per_outcome",), 1 / by)
+        _times(channel, ("max_outcome",), by)
     if "value_per_outcome" not in goal:
         _times(goal, ("target_roas", "target_marginal_return"), by)
     _times(goal.get("weights") or {}, ("outcome", "reach", "long_term"), 1 / by)
@@ -148,7 +151,7 @@ def reordered(raw: Raw) -> Raw:
         if channel.get("campaigns"):
             channel["campaigns"].reverse()
     for rule in out.get("constraints") or []:
-        for field in ("channels", "coefficients"):
+        for field in ("channels", "coefficients", "split"):
             if field in rule:
                 rule[field].reverse()
     out.get("constraints", []).reverse()

@@ -190,3 +190,28 @@ def test_a_channel_of_which_no_unit_brings_what_is_asked_spends_nothing(
         make_plan(posed(raw))
     kind = next(iter(rule))
     assert {c.name for c in caught.value.conflicts} == {f"r.{kind}", "a.min_spend"}
+
+
+def test_where_no_period_is_decided_alone_the_tightest_limit_holds_throughout() -> None:
+    raw = request(horizon={"periods": 4, "mode": "constant"})
+    raw["channels"][0]["periods"] = [{"from": 2, "max_spend": 7}, {"from": 3, "max_spend": 4}]
+    found = spend(posed(raw))
+    assert found == pytest.approx(np.repeat([[4.0], [16.0]], 4, axis=1))
+    budgets = [10.0, 20.0, 30.0, 20.0]
+    raw = request(period_budgets=budgets, horizon={"periods": 4, "mode": "fixed_shares"})
+    del raw["budget"]
+    raw["channels"][0]["periods"] = [{"from": 2, "max_spend": 7}, {"from": 1, "max_spend": 2}]
+    assert spend(posed(raw))[0] == pytest.approx(0.2 * np.array(budgets))
+    raw["channels"][0]["periods"] = [{"from": 3, "spend": 9}]
+    assert spend(posed(raw))[0] == pytest.approx(0.3 * np.array(budgets))
+
+
+@pytest.mark.parametrize("mode", ["constant", "fixed_shares"])
+def test_limits_of_two_periods_that_one_decision_cannot_keep_are_named(mode: str) -> None:
+    raw = request(horizon={"periods": 4, "mode": mode})
+    raw["channels"][0]["periods"] = [{"from": 2, "spend": 7}, {"from": 3, "max_spend": 4}]
+    with pytest.raises(Infeasible) as caught:
+        spend(posed(raw))
+    names = [conflict.name for conflict in caught.value.conflicts]
+    assert names == ["a.spend[2]", "a.max_spend[3]"]
+    assert caught.value.conflicts[0].missed_by == pytest.approx(3.0)

@@ -131,3 +131,35 @@ def test_why_todays_plan_would_bring_more_is_told(limit: str) -> None:
         replace(problem, budget=120.0, channels=pair, constraints=(), goal=Goal()),
         "today_not_allowed",
     )
+
+
+def test_a_price_net_of_what_money_costs_says_so() -> None:
+    goal = Goal(target_marginal_return=0.5, value_per_outcome=2.0)
+    problem = Problem((channel("a", 100.0), channel("b", 90.0)), 30.0, spend_all=False, goal=goal)
+    (budget,) = told(problem, "budget")
+    assert budget["text"].endswith("units of outcome (less 0.25 for each unit of money).")
+    dear = channel("a", 100.0, penalty=0.3)
+    (budget,) = told(Problem((dear, channel("b", 90.0)), 30.0), "budget")
+    assert budget["text"].endswith("units of outcome (penalties counted).")
+
+
+def test_where_the_least_of_a_budget_holds_less_of_it_would_help() -> None:
+    goal = Goal(target_marginal_return=1.5)
+    pair = (channel("a", 100.0), channel("b", 90.0))
+    problem = Problem(pair, 90.0, spend_all=False, budget_min=80.0, goal=goal)
+    (budget,) = told(problem, "budget")
+    assert budget["text"].startswith("One unit less of budget_min would add")
+
+
+def test_a_change_of_nothing_has_no_direction() -> None:
+    problem = Problem((channel("a", 100.0, 0.0, max_change=0.2), channel("b", 90.0, 50.0)), 60.0)
+    (held,) = told(problem, "held")
+    assert "one unit of money more of change would" in held["text"]
+
+
+def test_money_of_many_periods_without_weight_is_one_warning() -> None:
+    tv = channel("tv", 100.0, min_spend=2.0, period_weights=(0.0,) * 6 + (1.0,) * 2)
+    plan = make_plan(Problem((tv, channel("b", 90.0)), 100.0, horizon=Horizon(8)))
+    said = [w for w in answer(plan)["warnings"] if w["code"] == "spend_without_weight"]
+    assert len(said) == 1
+    assert "in periods 1, 2, 3, 4 and 2 more," in said[0]["message"]

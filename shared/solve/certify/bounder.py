@@ -323,7 +323,7 @@ class Bounder:
         the multipliers are another program's, or no numbers."""
         program = self.program
         sides = self.sides if sides is None else sides
-        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
+        lift = program.lift(leaf.theta)
         if not math.isfinite(leaf.count_price):
             raise ValueError("The price of a count is no number.")
         mu, nu = self._multipliers(leaf, sides)

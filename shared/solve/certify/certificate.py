@@ -406,6 +406,8 @@ def _bound(
         size = size if size > 0.0 else 1e-3 * _reachable(program)
         bounder = Bounder(program, root, size, near=program.adstocked(u))
         best, tasks = -math.inf, list[LeafTask]()
+        if program.pairs and any(f.share is not None for f in (*program.floors, *program.ceilings)):
+            return _lifted(program, u, proof, root, size)
         for node, region, rest in _leaves(program, root, proof):
             if isinstance(node, PerArm):
                 best = max(best, _bound_arms(bounder, node, region))
@@ -486,6 +488,29 @@ def _side_by_side(
     return out
 
 
+def _lifted(
+    program: Program, u: Array, proof: Proof, root: Region, size: float
+) -> tuple[float | None, list[Leaf | PerArm]]:
+    """The same where interactions stand beside targets that count arms unlike: a tree whose leaves
+    are those of the program that their own multipliers make."""
+    around: list[Leaf | PerArm] = []
+    bounders: dict[tuple[float, ...], tuple[Bounder, float]] = {}
+    best = -math.inf
+    for node, region, _ in _leaves(program, root, proof, ()):
+        if not isinstance(node, Leaf):
+            raise TypeError("Arms with interactions are not told apart.")
+        if node.theta not in bounders:
+            task, less = program.lifted(node.theta)
+            own = Bounder(task, root, size, near=task.adstocked(u))
+            bounders[node.theta] = own, less
+        bounder, less = bounders[node.theta]
+        found = bounder.bound(replace(node, theta=()), region, best + less) - less
+        best = max(best, found + 4.0 * EPS * (abs(found) + abs(less)))
+        if holds(region, u):
+            around.append(node)
+    return (None if math.isnan(best) else best), around
+
+
 def _reachable(program: Program) -> float:
     """What the largest decisions would bring together, rules left aside."""
     return max(abs(program.outcome(program.upper)), 1e-300)
@@ -522,8 +547,12 @@ def _residual(program: Program, u: Array, around: Sequence[Leaf | PerArm]) -> fl
     falls = np.where(fixed | at_floor, 0.0, np.maximum(u - program.lower, 0.0) / span)
     best = math.inf
     for leaf in around:
-        lift = program.lift(leaf.theta or (0.0,) * len(program.floors))
+        lift = program.lift(leaf.theta)
         value, cost = lift.value[:, None], lift.cost[:, None] * program.counted()
+        if program.pairs:
+            task, _ = program.lifted(leaf.theta)
+            up, value = _gradient(task, u), np.full((program.arms, 1), task.value)
+            down = _gradient(task, np.maximum(u - tiny, program.lower))
         # Where an outcome is worth nothing, neither is an infinite slope.
         worth = [value * np.where(value > 0.0, slope, 0.0) for slope in (up, down)]
         # Net of cost, all slopes of a best plan may be nothing but rounding.

@@ -3,10 +3,15 @@
 Where the best plan moves smoothly with the multipliers, the root leaves no gap; where it jumps from
 one that misses a target to one that meets it, the decision in which the two differ most is split
 halfway between them.
+
+A ceiling, beyond which outcome is worth nothing, joins at a price in the same way. It may be
+missed: what a plan brings beyond it is taken off its worth, and no price is above what an outcome
+is worth.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import dataclass, replace
@@ -76,13 +81,15 @@ class Part:
 @dataclass(slots=True)
 class TargetSearch:
     """The best plan so far and how to look for better ones; ``counts`` are the floors that may bind
-    (the others hold wherever these do), ``solver`` is of the programs that multipliers make."""
+    (the others hold wherever these do), then the ceilings, ``solver`` is of the programs that
+    multipliers make."""
 
     program: Program
     aim: Aim
     options: SolverOptions
     deadline: float
     solver: Solver
+    ceilings: tuple[Floor, ...] = ()
     counts: tuple[int, ...] = ()
     best: Line | None = None
     nodes: int = 0
@@ -99,6 +106,27 @@ class TargetSearch:
                 _implies(other, floor) and not _implies(floor, other) for other in floors[i + 1 :]
             )
         )
+        self.counts += tuple(range(len(floors), len(self.every)))
+
+    @property
+    def every(self) -> tuple[Floor, ...]:
+        """Floors, then ceilings."""
+        return (*self.aim.floors, *self.ceilings)
+
+    @property
+    def must(self) -> int:
+        """How many of ``counts`` have to be met."""
+        return len(self.counts) - len(self.ceilings)
+
+    @property
+    def whole(self) -> Program:
+        """The program with its floors and its ceilings."""
+        return replace(self.program.aimed(self.aim), ceilings=self.ceilings)
+
+    @property
+    def most(self) -> Array:
+        """(m,) no multiplier is larger: a ceiling takes off no more than an outcome is worth."""
+        return np.array([_LARGEST] * self.must + [self.aim.value] * len(self.ceilings))
 
     def cutoff(self) -> float:
         """What a part must promise to be worth a look."""
@@ -112,7 +140,7 @@ class TargetSearch:
 
     def measured(self, u: Array) -> Line:
         """A plan's line."""
-        floors = tuple(self.aim.floors[i] for i in self.counts)
+        floors = tuple(self.every[i] for i in self.counts)
         asked = replace(self.program, floors=floors)
         each = zip(floors, asked.brought(u), asked.asked_of(u), strict=True)
         surplus = np.array([floor.surplus(has, costs) for floor, has, costs in each])
@@ -120,21 +148,31 @@ class TargetSearch:
 
     def offer(self, line: Line) -> Line:
         """Keep an allowed plan where it meets the floors and is the best."""
-        if self.best is not None and line.worth <= self.best.worth:
+        worth = self.whole.objective(line.u) if self.ceilings else line.worth
+        if self.best is not None and worth <= self.best.worth:
             return line
         if missed(self.program.aimed(self.aim), line.u) <= MISS:
-            self.best = line
+            self.best = replace(line, worth=worth)
         return line
 
     def theta(self, of_counted: Array) -> tuple[float, ...]:
-        """One multiplier for every floor of the aim, from those of floors that may bind."""
-        out = np.zeros(len(self.aim.floors))
+        """One multiplier for every floor and ceiling, from those of floors that may bind."""
+        out = np.zeros(len(self.every))
         out[list(self.counts)] = of_counted
         return tuple(out.tolist())
 
+    def scale(self, theta: tuple[float, ...]) -> Array:
+        """(A,) by how much an outcome counts for less at multipliers than the most does.
+
+        Of programs with interactions it is ones: their bound is that of the lifted program.
+        """
+        value = self.whole.lift(theta).value
+        some = (value > 0.0) & (not self.program.pairs)
+        return np.divide(value.max(), value, out=np.ones_like(value), where=some)
+
     def solve(self, part: Part, theta: Array) -> tuple[Line, Solution, float]:
         """The best plan of a part at multipliers, and a bound on what any plan there is worth."""
-        whole = replace(self.program, lower=part.lower, upper=part.upper)
+        whole = replace(self.whole, lower=part.lower, upper=part.upper)
         task, less = relaxed(whole, self.aim, self.theta(theta))
         found = self.run(task, self.best.u if self.best and part.holds(self.best.u) else None)
         line = self.offer(self.measured(found.plan))
@@ -154,6 +192,14 @@ class TargetSearch:
         self.nodes += found.nodes
         self.iterations += found.iterations
         return found
+
+    def blend(self, lines: list[Line], shares: Array) -> None:
+        """Offer the mean of plans by shares: those that hold the bound make the best plan where
+        curves are concave (Dantzig and Wolfe, Operations Research 8, 1960)."""
+        if not self.program.discrete:
+            each = zip(lines, shares.tolist(), strict=True)
+            mean = sum((share * line.u for line, share in each), np.zeros(lines[0].u.shape))
+            self.offer(self.measured(np.clip(mean, self.program.lower, self.program.upper)))
 
     def mix(self, short: Line, good: Line) -> None:
         """Offer the mix of two plans nearest to ``short`` that meets the floors."""
@@ -202,7 +248,7 @@ class _Descent:
         self.lines.append(line)
         if self.lowest is None or bound < self.lowest.bound:
             each = search.theta(theta)
-            proof = with_targets(solved.proof, each)
+            proof = with_targets(solved.proof, each, search.scale(each))
             self.lowest = Descended(bound, theta, each, proof, (), solved)
 
     def done(self) -> bool:
@@ -221,16 +267,21 @@ def _descend(search: TargetSearch, part: Part, theta: Array, known: tuple[Line, 
     """Lower the bound of a part, from ``theta`` and with lines of ``known`` plans: Kelley's method
     in a box that grows while the lowest point is on its wall."""
     descent = _Descent(search, part, [line for line in known if part.holds(line.u)])
-    size = np.maximum(2.0 * theta, 2.0 * _first(search))
+    most, nested = search.most, _nested(search)
+    size = np.minimum(np.maximum(2.0 * theta, 2.0 * _first(search)), most)
+    if search.ceilings and not len(nested):
+        theta = _smoothly(descent, theta)
     for _ in range(_ROUNDS):
         descent.at(theta)
-        found = None if descent.done() else _lowest(descent.lines, size)
+        found = None if descent.done() else _lowest(descent.lines, size, nested, search.aim.value)
         if found is None:
             break
-        theta, promised = found
-        on_wall = theta >= size * (1.0 - 1e-9)
-        if np.any(on_wall) and np.all(size < _LARGEST):
-            size = np.where(on_wall, 4.0 * size, size)
+        theta, promised, shares = found
+        if search.ceilings:
+            search.blend(descent.lines, shares)
+        on_wall = (theta >= size * (1.0 - 1e-9)) & (size < most)
+        if np.any(on_wall) and np.all(size[: search.must] < _LARGEST):
+            size = np.where(on_wall, np.minimum(4.0 * size, most), size)
         elif descent.flat(promised):
             break
     assert descent.lowest is not None
@@ -252,8 +303,45 @@ def _first_guess(search: TargetSearch) -> Array:
     return np.full(len(search.counts), first)
 
 
-def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
-    """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, and how low."""
+def _smoothly(descent: _Descent, guess: Array) -> Array:
+    """The multipliers at which a quasi-Newton method (L-BFGS-B: Byrd, Lu, Nocedal and Zhu, SIAM J.
+    Sci. Comput. 16, 1995) stops: at once at the least where the best plan moves smoothly."""
+    from scipy.optimize import minimize
+
+    class Done(Exception):
+        """Nothing is left to look for."""
+
+    at = [guess]
+
+    def d(theta: Array) -> tuple[float, Array]:
+        descent.at(theta)
+        line, at[0] = descent.lines[-1], theta
+        if descent.done():
+            raise Done
+        return line.at(theta), line.surplus
+
+    bounds = [(0.0, most) for most in descent.search.most.tolist()]
+    with contextlib.suppress(Done):
+        minimize(d, guess, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": _ROUNDS})
+    return at[0]
+
+
+def _nested(search: TargetSearch) -> Array:
+    """(r, m) which ceilings an arm has together: their multipliers add up to ``aim.value``."""
+    own = np.array([-ceiling.shares(search.program.arms) for ceiling in search.ceilings])
+    if len(own) < 2:
+        return np.zeros((0, len(search.counts)))
+    each = np.unique(own.T, axis=0)
+    each = each[each.sum(axis=1) > 1.0]
+    return np.hstack((np.zeros((len(each), search.must)), each))
+
+
+def _lowest(
+    lines: list[Line], size: Array, nested: Array, value: float
+) -> tuple[Array, float, Array] | None:
+    """The point of the box 0 to ``size`` (m,) at which the largest line is lowest, how low, and
+    the shares of the lines that hold it there; multipliers that are ``nested`` (r, m) add up to
+    ``value`` at most."""
     m = size.size
     reach = [max(abs(line.worth), float(np.abs(line.surplus * size).max())) for line in lines]
     unit = max(*reach, 1e-300)
@@ -261,12 +349,19 @@ def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
     scale = np.maximum(np.abs(slopes).max(axis=1), 1.0)[:, None]
     matrix = np.hstack((slopes, -np.ones((len(lines), 1)))) / scale
     right = -np.array([line.worth / unit for line in lines]) / scale[:, 0]
+    if len(nested):
+        matrix = np.vstack((matrix, np.hstack((nested * size / value, np.zeros((len(nested), 1))))))
+        right = np.append(right, np.ones(len(nested)))
     bounds = [(0.0, 1.0)] * m + [(None, None)]
     out = highs.linprog([0.0] * m + [1.0], A_ub=matrix, b_ub=right, bounds=bounds)
     if out.x is None or not math.isfinite(float(out.x[-1])):
         return None
     theta = np.asarray(np.clip(out.x[:m], 0.0, 1.0) * size)
-    return theta, max(line.at(theta) for line in lines)
+    if len(nested):  # to rounding, and within it
+        over = max(float((nested @ theta).max()) / value, 1.0)
+        theta = np.where(np.any(nested > 0.0, axis=0), theta / over, theta)
+    shares = np.maximum(-out.ineqlin.marginals[: len(lines)] / scale[:, 0], 0.0)
+    return theta, max(line.at(theta) for line in lines), shares / max(float(shares.sum()), 1e-300)
 
 
 # Whether targets can be met at all, by which plan, and what is the best that can be reached.
@@ -275,10 +370,10 @@ def _lowest(lines: list[Line], size: Array) -> tuple[Array, float] | None:
 def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
     """Lines of the plans with the largest surplus of each floor, and of mixes of floors; raises
     ``Infeasible`` where it is shown that no plan meets the floors."""
-    program, count = search.program, len(search.counts)
+    program, count = search.program, search.must
     lines: list[Line] = []
     missed: list[int] = []
-    for place, i in enumerate(search.counts):
+    for place, i in enumerate(search.counts[:count]):
         floor = search.aim.floors[i]
         line, bound = _most(search, np.eye(count)[place])
         lines.append(line)
@@ -302,7 +397,9 @@ def _first_plan(search: TargetSearch) -> tuple[Line, ...]:
 def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
     """The plan with the largest ``share . surplus``, and a bound on that."""
     nothing = replace(search.aim, value=0.0, cost=0.0)
-    task, less = relaxed(replace(search.program, fee=None), nothing, search.theta(share))
+    theta = search.theta(np.append(share, np.zeros(len(search.ceilings))))
+    kept = theta[: len(search.aim.floors)]
+    task, less = relaxed(replace(search.program, fee=None), nothing, kept)
     found = search.run(task)
     line = search.offer(search.measured(found.plan))
     return line, bound(task, found.plan, found.proof, -np.inf) - less
@@ -310,10 +407,11 @@ def _most(search: TargetSearch, share: Array) -> tuple[Line, float]:
 
 def _mixed(search: TargetSearch, one: Line, other: Line) -> None:
     """The mix of two plans whose smallest surplus, relative to its size, is largest."""
+    m = search.must
     size = np.maximum(np.maximum(np.abs(one.surplus), np.abs(other.surplus)), 1e-300)
     shares = np.linspace(0.0, 1.0, 33)[1:-1]
     mixes = [search.measured(one.u + s * (other.u - one.u)) for s in shares.tolist()]
-    best = max(mixes, key=lambda line: float((line.surplus / size).min()))
+    best = max(mixes, key=lambda line: float((line.surplus / size)[:m].min()))
     if not search.program.discrete:
         search.offer(best)
 
@@ -322,11 +420,12 @@ def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
     """Plans that come ever nearer to all floors, by cutting planes on the least over shares of the
     most of ``share . surplus``; raises where that is below 0."""
     lines = list(known)
-    size = np.maximum(np.abs(np.stack([line.surplus for line in lines])).max(axis=0), 1e-300)
+    m = search.must
+    size = np.maximum(np.abs(np.stack([line.surplus[:m] for line in lines])).max(axis=0), 1e-300)
     for _ in range(_REACH_ROUNDS):
         if search.best is not None or search.late():
             break
-        slopes = np.stack([line.surplus / size for line in lines])
+        slopes = np.stack([line.surplus[:m] / size for line in lines])
         count = size.size
         out = highs.linprog(
             [0.0] * count + [1.0],
@@ -341,7 +440,7 @@ def _together(search: TargetSearch, known: list[Line]) -> list[Line]:
         share = np.clip(out.x[:count], 0.0, 1.0)
         line, bound = _most(search, share / size)
         if bound < -1e-9:
-            raise _unmet(search, list(search.counts), together=True)
+            raise _unmet(search, list(search.counts[:m]), together=True)
         lines.append(line)
         for other in lines[:-1]:
             _mixed(search, line, other)
@@ -454,7 +553,7 @@ def solve_targets(
         Naming the targets and the best that can be reached, or a conflict of the constraints.
     """
     exhausted = False
-    if not program.pairs:
+    if not (program.pairs or program.ceilings):
         try:
             found = solver(program, options, start)
             if not _idle(program, found.plan):
@@ -462,19 +561,23 @@ def solve_targets(
         except Unmet as error:
             exhausted = error.exhausted
     deadline = work.now() + 0.8 * options.time_limit_s
-    search = TargetSearch(replace(program, floors=()), program.aim, options, deadline, solver)
+    plain = replace(program, floors=(), ceilings=())
+    search = TargetSearch(plain, program.aim, options, deadline, solver, program.ceilings)
     for plan in (known_plan(program), incumbent(program, start)):
         if plan is not None:
             search.offer(search.measured(plan))
     lines = _first_plan(search)
     if exhausted and search.best is None:
         raise _unmet(search, list(search.counts), together=True)
-    if options.method in BY_NAME and search.best is not None:
+    if options.method in BY_NAME and (search.best is not None or not program.floors):
         return _by_name(search, lines)
     proof, top = _branch(search, lines)
     if search.best is None:
         raise _unmet(search, timed_out=True)
     why = "Each target joins the objective at the least price at which the best plan meets it."
+    if search.ceilings:
+        why = "Outcome beyond a ceiling is worth nothing: what its arms bring counts at the price, "
+        why += "between nothing and its worth, at which the bound on all plans is lowest."
     if len(proof.nodes) > 1:
         why += " The best plan jumps there, so the plans are split and each part has prices."
     method = "branch_and_bound" if len(proof.nodes) > 1 else top.solved.method
@@ -489,16 +592,19 @@ def _idle(program: Program, u: Array) -> bool:
 
 def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> Solution:
     """The plan that a search found, and beside it the proof of the exact solver's root."""
-    assert search.best is not None
     program, now = search.program, work.now()
     exact = replace(search, deadline=now + 0.35 * (search.deadline - now))
     root = _descend(exact, Part(program.lower, program.upper), _first_guess(search), lines)
+    assert exact.best is not None
+    search.offer(search.measured(exact.best.u))
+    assert search.best is not None
+    task = search.whole.lifted(root.thetas)[0] if search.ceilings else program.aimed(search.aim)
     found = heuristic(
-        program.aimed(search.aim),
+        task,
         search.options,
         search.best.u,
         deadline=search.deadline,
-        multipliers=root.thetas,
+        multipliers=() if search.ceilings else root.thetas,
     )
     search.offer(search.measured(found.u))
     search.iterations += found.evaluations + exact.iterations
@@ -509,7 +615,8 @@ def _by_name(search: TargetSearch, lines: tuple[Line, ...]) -> Solution:
 
 def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why: str) -> Solution:
     assert search.best is not None
-    certificate = certify(search.program.aimed(search.aim), search.best.u, proof)
+    _spend_no_more(search)
+    certificate = certify(search.whole, search.best.u, proof)
     finished = certificate.relative_gap <= search.options.gap
     if not finished and method not in BY_NAME:
         why += " The limit of work came first, so a gap is stated."
@@ -524,6 +631,25 @@ def _answer(search: TargetSearch, proof: Proof, top: Descended, method: str, why
         method=method,
         why=why,
     )
+
+
+def _spend_no_more(search: TargetSearch) -> None:
+    """The least spend that reaches a ceiling of all outcome, where money has no price itself."""
+    program, best = search.program, search.best
+    assert best is not None
+    own = program.arms - len(program.sums)
+    if len(search.ceilings) != 1 or np.any(search.ceilings[0].shares(program.arms)[:own] > -1.0):
+        return
+    most = search.ceilings[0].asked
+    if program.charges or program.outcome(best.u) <= most:
+        return
+    floors = (*search.aim.floors, Floor("max_outcome", most, 0.0, most))
+    task = replace(program, value=0.0, cost=1.0, floors=floors)
+    options = replace(search.options, time_limit_s=0.2 * search.options.time_limit_s, method="auto")
+    with contextlib.suppress(Infeasible):
+        least = solve_targets(task, options, best.u, search.solver).plan
+        if float(program.spend(least).sum()) < float(program.spend(best.u).sum()):
+            search.best = search.measured(least)
 
 
 def _branch(search: TargetSearch, lines: tuple[Line, ...]) -> tuple[Proof, Descended]:

@@ -86,7 +86,8 @@ def one_budget(program: Program) -> OneBudget | None:
     one = program.columns == 1 and program.weight.shape[1] == 1 and len(rows.names) == 1
     if not one or program.discrete or program.pairs or program.sums:
         return None
-    if program.value != 1.0 or program.charges or program.floors or program.risk is not None:
+    more = program.floors or program.ceilings or program.risk is not None
+    if program.value != 1.0 or program.charges or more:
         return None
     budget, least = float(rows.upper[0]), float(rows.lower[0])
     lower, upper = program.lower[:, 0], program.upper[:, 0]
