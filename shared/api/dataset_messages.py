@@ -11,6 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from shared.api.answers import Answer, Interval
 from shared.api.curve_messages import WHOLE, Message, Money, Name, Positive
+from shared.frequency import Named
 from shared.history.spec import Spec
 
 __all__ = [
@@ -258,7 +259,7 @@ class ImportRequest(Message):
     spend_csv: Csv | None = Field(
         None, description="Spend history, a column a channel; Robyn's raw_data.csv, for example."
     )
-    frequency: Literal["day", "week", "month"] | None = Field(None, description="Default: week.")
+    frequency: Named | None = Field(None, description="Default: week.")
     currency: Name | None = None
     outcome: Name | None = Field(None, description="What the outcome is called.")
     most_draws: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = Field(

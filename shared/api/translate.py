@@ -102,7 +102,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         message,
         faults,
         after=None if past is None else past.after,
-        frequency=None if curves is None else curves.frequency,
+        every=None if curves is None else curves.frequency,
     )
     reading = Reading(horizon.prior_spend or {}, calendar, faults, message.keep_current, past)
     names: list[str] = []

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
+from shared.frequency import asked_name
 from shared.history.amounts import (
     CODES,
     Amount,
@@ -337,7 +338,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         spec = spec.but(channel_column=columns["channel"], campaign_column=columns.get("campaign"))
     spec = spec.but(
         date=dated.column,
-        frequency=frequency,
+        frequency=asked_name(frequency),
         outcome=spec.outcome or own.outcome,
         outcomes=spec.outcomes,
         channels=[
@@ -514,7 +515,7 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     return OutcomeTable(
         cells=cells,
         frequency=frequency,
-        spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
+        spec=own.but(date=dated.column, frequency=asked_name(frequency), channels=spec.channels),
         geos=several(geos),
         findings=tuple(found),
         amounts=amounts,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import InvalidInput
+from shared.frequency import word
 from shared.history.amounts import worth_of
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
@@ -141,22 +142,22 @@ def with_source(
     data = {"source": source, "spend": sum(own["spend"] for own in out.values())}
     read = Finding("source_read", text, data)
     merged = sorted([*rest, *out.values()], key=lambda row: (row["date"], row["channel"]))
-    _one_frequency(merged)
+    _one_frequency(merged, roles.frequency)
     return merged, (*table.findings, *found, read)
 
 
-def _one_frequency(rows: Records) -> None:
+def _one_frequency(rows: Records, declared: str | None) -> None:
     """Refuse sources of different frequency: a week's money would be that of its first day."""
     days: dict[str, set[date]] = {}
     for row in rows:
         days.setdefault(row["source"], set()).add(date.fromisoformat(row["date"]))
     seen = {
-        name: frequency_of([(day, "", 0) for day in own], None, False, FaultLog(), whole=False)
+        name: frequency_of([(day, "", 0) for day in own], declared, False, FaultLog(), whole=False)
         for name, own in days.items()
         if len(own) > 2
     }
     if len(set(seen.values())) > 1:
-        text = ", ".join(f"'{name}' is by {unit}" for name, unit in sorted(seen.items()))
+        text = ", ".join(f"'{name}' is by {word(unit)}" for name, unit in sorted(seen.items()))
         raise InvalidInput.at(
             "/source", "frequency_mismatch", f"Export all sources by the same periods: {text}."
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from shared.frequency import Named
 from shared.history.faults import FaultLog, escape
 
 __all__ = ["COMBINED", "ChannelRole", "Day", "LiftTest", "Spec", "check_columns", "read_spec"]
@@ -23,7 +24,6 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
 Spread = Annotated[float, Field(gt=0, le=1e15)]
 Season = Literal["year", "day_of_week", "month", "quarter"]
-Frequency = Literal["day", "week", "month"]
 
 _UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
@@ -224,7 +224,7 @@ class Spec(SpecPart):
         description="Whether the outcome is money in the currency of the spend, or a count "
         "(conversions, visits); decided by its name where left out.",
     )
-    frequency: Frequency | None = None
+    frequency: Named | None = None
     currency: Name | None = None
     channels: list[ChannelRole] | None = Field(None, min_length=1, max_length=10_000)
     controls: list[Name] | None = Field(None, max_length=1000)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency, word
 from shared.history.association import moving_channels, precision_of
 from shared.history.outcome_unit import outcome_unit
 from shared.history.spec import Spec
@@ -17,7 +18,6 @@ __all__ = ["suspicions"]
 
 Floats = NDArray[np.float64]
 
-_YEAR = {"day": (364, 365, 366), "week": (52, 53), "month": (12,)}
 _COPIES = {"day": 7, "week": 4, "month": 2}
 _UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
 _SURE = 3.0  # standard errors
@@ -105,16 +105,18 @@ def _copied_blocks(history: History) -> list[Finding]:
     moving = np.zeros(len(spend), dtype=bool)
     moving[1:] = np.any(np.abs(np.diff(spend, axis=0)) > 0, axis=1)
     telling = (np.sum(spend > 0, axis=1) >= min(2, spend.shape[1])) & moving
-    for lag in _YEAR[history.frequency]:
+    every = frequency(history.frequency)
+    longest = round(1.003 * every.per_year + 0.49)  # 366 days, 53 weeks
+    for lag in range(every.season, longest + 1):
         if lag >= len(spend):
             continue
         # at least 1e-9 of the row apart is not a copy: values may have been rounded on the way
         scale = np.maximum(np.max(spend[lag:], axis=1, initial=0.0), 1e-300)
         same = np.max(np.abs(spend[lag:] - spend[:-lag]), axis=1, initial=0.0) <= 1e-9 * scale
         copies = np.flatnonzero(same & telling[lag:])
-        if copies.size >= _COPIES[history.frequency]:
+        if copies.size >= max(2, every.count(_COPIES)):
             first, last = history.dates[lag + copies[0]], history.dates[lag + copies[-1]]
-            unit = history.frequency
+            unit = every.word
             return [
                 Finding(
                     "repeated_block",
@@ -144,11 +146,12 @@ def _spread_out(history: History) -> list[Finding]:
     if share < 0.5:
         return []
     distinct = len(np.unique(spend[live], axis=0))
+    unit = word(history.frequency)
     return [
         Finding(
             "spread_out_spend",
-            f"Spend is the same as in the {history.frequency} before in {share:.0%} of the "
-            f"{history.frequency}s; there are only {distinct} different ones. It looks like the "
+            f"Spend is the same as in the {unit} before in {share:.0%} of the "
+            f"{unit}s; there are only {distinct} different ones. It looks like the "
             "spend of longer periods spread evenly; what happens within them cannot be learned.",
             {"share": share, "distinct": distinct},
         )
@@ -219,5 +222,5 @@ def _odd_outcome(history: History) -> list[Finding]:
 
 def _periods(history: History, places: Sequence[int] | NDArray[np.intp]) -> str:
     shown = ", ".join(str(history.dates[i]) for i in places[:5])
-    unit = history.frequency + ("" if len(places) == 1 else "s")
+    unit = word(history.frequency) + ("" if len(places) == 1 else "s")
     return f"{len(places)} {unit} ({shown}{', ...' if len(places) > 5 else ''})"

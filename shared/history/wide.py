@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import asked_name
 from shared.history.amounts import amounts_of_wide, one_currency, one_unit, worth_of
 from shared.history.cells import Cells, added_up
 from shared.history.dates import read_dates
@@ -284,7 +285,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
         spec = spec.but(geo="")
-    spec = spec.but(frequency=frequency)
+    spec = spec.but(frequency=asked_name(frequency))
     return WideTable(cells, frequency, spec, apart, tuple(findings))
 
 

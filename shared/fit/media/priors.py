@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
+from shared.frequency import frequency
 from shared.history.outcome_unit import outcome_unit
 
 __all__ = [
     "BETWEEN",
-    "CARRYOVER",
     "HALF_SD",
     "PEAK",
     "SHAPE_BETWEEN",
@@ -34,13 +34,14 @@ __all__ = [
     "WEIBULL_SCALE",
     "WEIBULL_SHAPE",
     "ReturnPrior",
+    "carryover",
     "return_prior",
 ]
 
 Floats = NDArray[np.float64]
 
 #: Beta parameters of the decay per period: the same belief about carryover in calendar time.
-CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
+_CARRYOVER = ({"day": 6.0, "week": 2.0, "month": 1.2}, {"day": 1.6, "week": 3.0, "month": 5.0})
 #: Log half-saturation over mean spend ~ Normal(0, 0.6).
 HALF_SD = 0.6
 #: Log shape ~ Normal(level, 0.22) with a level ~ Normal(0.1, 0.27) that a brand's channels share:
@@ -69,6 +70,12 @@ _SHARE = 0.25
 _SHARE_LOG_SD = 1.0
 # Shares of the outcome that media may explain at the money prior's median before it is disbelieved.
 _PLAUSIBLE = (0.01, 0.8)
+
+
+def carryover(every: str) -> tuple[float, float]:
+    """Parameters of the beta distribution of the decay from a period to the next."""
+    first, second = (frequency(every).of(table) for table in _CARRYOVER)
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
