@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from shared.api.answers import ProblemAnswer
+from shared.api.dataset_messages import RunAnswer
 from shared.api.http import JSON, TABLES
 from shared.api.operations import OPERATIONS, PATH_PARAMETERS, Operation
 from shared.api.schema import openapi_schema
@@ -134,9 +135,16 @@ def _responses(operation: Operation) -> dict[str, Any]:
             }
             for media in operation.media
         }
+    where = {"Location": {"description": "Where the run is.", "schema": {"type": "string"}}}
+    queued: dict[str, Any] = {}
     if operation.status == 202:
-        good["headers"] = {
-            "Location": {"description": "Where the run is.", "schema": {"type": "string"}}
+        good["headers"] = where
+    elif operation.csv and operation.method in ("put", "patch"):
+        run = openapi_schema(RunAnswer, null_is_absent=False)
+        queued["202"] = {
+            "description": "A table of more than 5 MB waits to be read.",
+            "content": {"application/json": {"schema": run}},
+            "headers": where,
         }
     problem = openapi_schema(ProblemAnswer, null_is_absent=False)
     named = (422,) if "{" in operation.route else ()
@@ -148,7 +156,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         }
         for status in statuses
     }
-    return {str(operation.status): good, **bad}
+    return {str(operation.status): good, **queued, **bad}
 
 
 def _query_parameter(name: str) -> dict[str, Any]:

@@ -115,12 +115,27 @@ class Progress(Answer):
     fraction: float
 
 
+class _UploadAnswer(Answer):
+    """Which table, and what becomes of it."""
+
+    part: Literal["history", "outcomes"]
+    how: Literal["put", "patch", "source"]
+
+
+class _ErrorAnswer(Answer):
+    """One fault."""
+
+    pointer: str
+    code: str
+    message: str
+
+
 class RunAnswer(Answer):
-    """The state of a refit."""
+    """The state of a refit, or of the reading of a large table."""
 
     dataset: str
     run: str
-    state: Literal["queued", "running", "promoted", "kept_previous", "failed"]
+    state: Literal["queued", "running", "promoted", "kept_previous", "stored", "failed"]
     created_at: str
     started_at: str | None
     finished_at: str | None
@@ -131,6 +146,15 @@ class RunAnswer(Answer):
     history_version: str | None
     unchanged: bool = Field(
         False, description="Nothing had changed since the last fit, so none was made."
+    )
+    upload: _UploadAnswer | None = Field(
+        None, description="The table that is read; null of a refit."
+    )
+    report: dict[str, Any] | None = Field(
+        None, description="What an upload answers, once the table was read."
+    )
+    errors: list[_ErrorAnswer] = Field(
+        default_factory=list, description="What is wrong with the table, each fault at its place."
     )
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.dataset_messages import ImportRequest, StoreCurvesRequest
 from shared.api.faults import validated
-from shared.api.http import JSON, Call, Reply
+from shared.api.http import JSON, MAX_BYTES, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
-    from shared.service import Table
     from shared.store.records import Document
+    from shared.uploads import Table
 
 
 __all__ = [
@@ -53,23 +53,18 @@ def put_spec(call: Call) -> Reply:
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
     source = call.query.get("source")
-    if source is not None:
-        return _put(call.service.put_source(dataset, source, table, if_match=wanted))
-    return _put(call.service.put_history(dataset, table, media, if_match=wanted), call, media)
+    return _table(call, "history", "put" if source is None else "source", source or "")
 
 
 def patch_history(call: Call) -> Reply:
     """``PATCH /datasets/{dataset}/history``"""
-    dataset, (table, _), wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.patch_history(dataset, table, if_match=wanted))
+    return _table(call, "history", "patch")
 
 
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
-    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted), call, media)
+    return _table(call, "outcomes")
 
 
 def get_spec(call: Call) -> Reply:
@@ -100,9 +95,7 @@ def delete_dataset(call: Call) -> Reply:
 
 def refit(call: Call) -> Reply:
     """``POST /datasets/{dataset}/refit``; ``?force=true`` fits though nothing changed."""
-    run = call.service.refit(_dataset(call), force=_flag(call, "force"))
-    location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
-    return Reply(run, status=202, headers={"Location": location})
+    return _queued(call, call.service.refit(_dataset(call), force=_flag(call, "force")))
 
 
 def get_run(call: Call) -> Reply:
@@ -188,16 +181,29 @@ def _curve_set(call: Call, version: str) -> Reply:
     return Reply(curves.to_dict(), headers={"ETag": etag})
 
 
-def _table(call: Call) -> tuple[Table, str]:
-    """A table as it was sent, without its packing, and the content type that its content has."""
-    from shared.history.formats import media_of
+def _table(call: Call, part: str, how: str = "put", source: str = "") -> Reply:
+    """Store a table as it was sent, without its packing; a large one is read by the queue."""
+    from shared.history.formats import limit_body, media_of
+    from shared.store.records import Asked
 
-    if call.content_type != JSON:
-        return call.body, media_of(call.body)
-    if not isinstance(call.json, list | dict) or not call.json:
-        text = "Send a list of objects, one a row, with the columns' names as keys."
-        raise InvalidInput.at("", "wrong_type", text)
-    return call.json, JSON
+    dataset, asked = _dataset(call), Asked(part, how, source, _if_match(call))
+    media = JSON if call.content_type == JSON else media_of(call.body)
+    if len(call.body) > MAX_BYTES:
+        limit_body(call.body)
+        return _queued(call, call.service.queue_table(dataset, asked, call.body, media))
+    table: Table = call.body
+    if media == JSON:
+        table = call.json
+        if not isinstance(table, list | dict) or not table:
+            text = "Send a list of objects, one a row, with the columns' names as keys."
+            raise InvalidInput.at("", "wrong_type", text)
+    return _put(call.service.put_table(dataset, asked, table, media), call, media)
+
+
+def _queued(call: Call, run: Mapping[str, Any]) -> Reply:
+    """The answer to what the queue will do: where its run is to be looked at."""
+    location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
+    return Reply(run, status=202, headers={"Location": location})
 
 
 def _if_match(call: Call) -> str | None:

@@ -32,6 +32,7 @@ __all__ = [
     "Grid",
     "Number",
     "Source",
+    "limit_body",
     "limit_cells",
     "malformed",
     "media_of",
@@ -61,6 +62,7 @@ _BROKEN = (
 )
 """What reading a damaged workbook raises: its XML is no XML, its parts are not there."""
 _DEEPEST = 8  # objects in objects that are looked into
+_PREAMBLE = 100  # lines of titles and notes that may stand around the rows
 _SAMPLE = 60  # lines by which a separator is judged
 
 Source = bytes | Sequence[Any] | Mapping[str, Any]
@@ -141,10 +143,29 @@ def read_grid(source: Source, root: str, sheet: str | None = None) -> Grid:
         raise malformed("The old form of workbooks (.xls): save it as .xlsx.", root, "old_workbook")
     text = _decode(source, root)
     if text.lstrip()[:1] in ("{", "["):
-        if len(text) > MAX_JSON:
-            raise InputTooLarge(f"JSON of more than {MAX_JSON // 1_000_000} MB is not read.")
+        _limit_json(len(text))
         return _from_records(_records(_from_json(text, root), root), root)
     return _from_csv(text, root)
+
+
+def limit_body(data: bytes) -> None:
+    """Refuse what is sure to be too large, before it is stored: by its bytes alone.
+
+    Raises
+    ------
+    InputTooLarge
+        JSON of more than ``MAX_JSON`` bytes, more than ``MAX_ROWS`` lines without a quote in them.
+    """
+    if data.lstrip()[:1] in (b"{", b"["):
+        _limit_json(len(data))
+    elif data[:4] not in (b"PK\x03\x04", b"PAR1") and b'"' not in data and b"\0" not in data[:100]:
+        blank = data.count(b"\n\n") + data.count(b"\n\r\n")
+        _limit_rows(data.count(b"\n") - blank - _PREAMBLE)
+
+
+def _limit_json(size: int) -> None:
+    if size > MAX_JSON:
+        raise InputTooLarge(f"JSON of more than {MAX_JSON // 1_000_000} MB is not read.")
 
 
 def _limit_rows(count: int) -> None:
