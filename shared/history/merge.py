@@ -122,7 +122,7 @@ def with_source(
     faults = FaultLog()
     column, _ = find_date(table, roles)
     days, _, found = read_dates(table, column, faults, roles.day_first)
-    rows = _long_rows(table, roles, column, source, faults)
+    rows = _long_rows(table, roles, column, days, source, faults)
     faults.stop_if_any()
     out: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row, channel, campaign, spend, impressions in rows:
@@ -164,7 +164,12 @@ def _one_frequency(rows: Records, declared: str | None) -> None:
 
 
 def _long_rows(
-    table: Table, spec: Spec, date_column: str, source: str, faults: FaultLog
+    table: Table,
+    spec: Spec,
+    date_column: str,
+    days: Sequence[date | None],
+    source: str,
+    faults: FaultLog,
 ) -> list[tuple[int, str, str, float, float]]:
     """Row, channel, campaign, spend and impressions of all that a table says was spent."""
     rows = range(len(table.lines))
@@ -177,7 +182,7 @@ def _long_rows(
         campaigns: Sequence[str] = table.columns.get(columns.get("campaign", ""), [""] * len(rows))
         if " ".join(tokens(columns["channel"])) in CAMPAIGNS:
             names, campaigns = [source] * len(rows), names
-        spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec)
+        spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec, days)
         seen = numbers[columns["impressions"]] if "impressions" in columns else empty
         return [
             (row, plain_name(names[row]), plain_name(campaigns[row]), float(paid), float(shown))
@@ -192,7 +197,7 @@ def _long_rows(
     for role in roles:
         wanted = [name for name in (role.spend, role.impressions) if name]
         numbers, _ = read_numbers(table, wanted, faults, spec.mark, wanted[1:])
-        spend = numbers[wanted[0]] * worth_of(table, wanted[0], spec)
+        spend = numbers[wanted[0]] * worth_of(table, wanted[0], spec, days, [role] * len(rows))
         seen = numbers[wanted[1]] if len(wanted) > 1 else empty
         name = source if len(roles) == 1 else role.channel
         out += [(row, name, "", float(spend[row]), float(seen[row])) for row in rows]

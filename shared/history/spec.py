@@ -61,9 +61,18 @@ class ChannelRole(SpecPart):
         description="What one unit of the spend as written is worth: 0.000001 (or 'micros') where "
         "it is in millionths, an exchange rate where it is in another currency than the rest.",
     )
+    currency: Name | None = Field(
+        None,
+        description="What its spend is in, if not in 'currency': 'rates' say its worth.",
+    )
     aliases: list[Name] | None = Field(
         None, max_length=1000, description="Other names of the channel in a long table's rows."
     )
+
+    @property
+    def priced(self) -> bool:
+        """Whether the spec says what its spend is worth."""
+        return self.scale is not None or self.currency is not None
 
     @property
     def worth(self) -> float | None:
@@ -96,6 +105,29 @@ class Rate(SpecPart):
 
     currency: Name
     rate: Spread
+    start: Day | None = Field(
+        None,
+        description="First day that it holds for, until the next start of the same currency; the "
+        "earliest holds before its start as well.",
+    )
+
+
+class Control(SpecPart):
+    """A control, and what its cells say."""
+
+    column: Name
+    kind: Literal["number", "yes_no", "category", "percent"] | None = Field(
+        None,
+        description="Numbers; words for yes and no (1 and 0); labels, each but the commonest a "
+        "control of its own; percents. Told by the cells where left out.",
+    )
+
+
+class GeoRole(SpecPart):
+    """A geo and the other names that rows have for it."""
+
+    geo: Name
+    aliases: list[Name] = Field(max_length=1000)
 
 
 class Prior(SpecPart):
@@ -227,9 +259,15 @@ class Spec(SpecPart):
     frequency: Named | None = None
     currency: Name | None = None
     channels: list[ChannelRole] | None = Field(None, min_length=1, max_length=10_000)
-    controls: list[Name] | None = Field(None, max_length=1000)
+    controls: list[Name | Control] | None = Field(None, max_length=1000)
+    ignore: list[Name] | None = Field(
+        None, max_length=2000, description="Columns that are rightly not used."
+    )
     events: Name | None = Field(None, description="Column of event labels, empty where none.")
     geo: Name | None = Field(None, description="Column of the geography.")
+    geos: list[GeoRole] | None = Field(
+        None, max_length=10_000, description="Geos that rows spell in several ways."
+    )
     holidays_country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
     priors: list[Prior] | None = Field(None, max_length=10_000)
     lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
@@ -258,13 +296,15 @@ class Spec(SpecPart):
     campaign_column: Name | None = Field(
         None, description="Column that names the campaign of each row, within its channel."
     )
+    outcome_column: Name | None = Field(None, description="Column of the outcome, as 'outcome'.")
     currency_column: Name | None = Field(
         None, description="Column that names the currency of each row; 'rates' says their worth."
     )
     rates: list[Rate] | None = Field(
         None,
         max_length=200,
-        description="What one unit of each other currency is worth in 'currency'.",
+        description="What one unit of each other currency is worth in 'currency', by date or "
+        "throughout.",
     )
     duplicates: Literal["refuse", "sum"] | None = Field(
         None,
@@ -275,6 +315,16 @@ class Spec(SpecPart):
         description="Whether rows of totals and notes are left out: true takes all rows at the end "
         "without a date for totals, false keeps all; those that are plainly such by default.",
     )
+
+    @property
+    def control_kinds(self) -> dict[str, str | None]:
+        """The columns of controls, and of each what its cells say; None where they tell."""
+        return {
+            item if isinstance(item, str) else item.column: None
+            if isinstance(item, str)
+            else item.kind
+            for item in self.controls or ()
+        }
 
     @property
     def mark(self) -> str | None:
@@ -381,7 +431,14 @@ def read_spec(data: Any) -> Spec:
         spec = spec.but(outcome=None, outcomes=[whole])
     if spec.holidays_country is not None and (text := _no_country(spec.holidays_country)):
         faults.add("/holidays_country", "unknown_value", text)
+    if spec.outcome_column is not None:
+        if spec.outcome not in (None, spec.outcome_column) or spec.outcomes is not None:
+            text = "The spec names the outcome twice: leave 'outcome_column' or the other out."
+            faults.add("/outcome_column", "conflict", text)
+        spec = spec.but(outcome=spec.outcome_column, outcome_column=None)
     _check_channels(spec, faults)
+    _check_geos(spec, faults)
+    _check_rates(spec, faults)
     if spec.outcomes is not None and spec.outcome is not None:
         text = "The spec names one outcome and several to be added up: leave one of the two out."
         faults.add("/outcome", "conflict", text)
@@ -438,6 +495,35 @@ def _check_channels(spec: Spec, faults: FaultLog) -> None:
             names.add(name)
 
 
+def _check_geos(spec: Spec, faults: FaultLog) -> None:
+    names: set[str] = set()
+    for index, item in enumerate(spec.geos or ()):
+        for name in (item.geo, *item.aliases):
+            if name in names:
+                faults.add(f"/geos/{index}", "duplicate_geo", f"Geo '{name}' is there twice.")
+            names.add(name)
+
+
+def _check_rates(spec: Spec, faults: FaultLog) -> None:
+    """One rate of a currency for every day, and one for every channel that is in another."""
+    known = {item.currency.upper() for item in spec.rates or ()}
+    seen: set[tuple[str, str | None]] = set()
+    for index, item in enumerate(spec.rates or ()):
+        key = (item.currency.upper(), item.start)
+        if key in seen:
+            text = f"There are two rates of {item.currency} from the same day on."
+            faults.add(f"/rates/{index}", "conflict", text)
+        seen.add(key)
+    for index, role in enumerate(spec.channels or ()):
+        other = (role.currency or "").upper() not in {"", (spec.currency or "").upper(), *known}
+        if other and role.scale is None:
+            text = (
+                f"Nothing says what one unit of {role.currency} is worth: give it under 'rates', "
+                f"or as 'scale' of channel '{role.channel}'."
+            )
+            faults.add(f"/channels/{index}/currency", "no_rate", text)
+
+
 def _no_country(code: str) -> str:
     """What is wrong with a country's code; "" where its holidays are known."""
     if not (len(code) == 2 and code.isalpha() and code.isascii()):
@@ -469,7 +555,7 @@ def _places(spec: Spec) -> list[tuple[str, str]]:
             places.append((f"/channels/{index}/spend", role.spend))
         if role.impressions:
             places.append((f"/channels/{index}/impressions", role.impressions))
-    places += [(f"/controls/{i}", name) for i, name in enumerate(spec.controls or ())]
+    places += [(f"/controls/{i}", name) for i, name in enumerate(spec.control_kinds)]
     return places
 
 

@@ -42,7 +42,7 @@ def suspicions(history: History, spec: Spec) -> list[Finding]:
 
 def _units(history: History, spec: Spec) -> list[Finding]:
     """Amounts so far apart that they may be in two units, as far as the spec does not tell."""
-    told = {role.channel for role in spec.channels or () if role.worth is not None}
+    told = {role.channel for role in spec.channels or () if role.priced}
     usual = {
         name: float(np.median(column[column > 0]))
         for name, column in zip(history.channels, history.spend.T, strict=True)
