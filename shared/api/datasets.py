@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.api.dataset_messages import ImportRequest, StoreCurvesRequest
-from shared.api.faults import validated
 from shared.api.http import JSON, MAX_BYTES, Call, Reply
 from shared.api.reading import accepted
 from shared.errors import InvalidInput, NotFound
+from shared.shapes import validated
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from uuid import uuid4
 import azure.functions as func
 
 from shared import work
-from shared.api.pointers import MAX_FAULTS, pointer_to
 from shared.errors import (
+    MAX_FAULTS,
     Fault,
     Infeasible,
     InputTooLarge,
@@ -37,6 +37,7 @@ from shared.errors import (
     StorageUnavailable,
     UnsupportedContent,
     WriteConflict,
+    pointer_to,
 )
 
 if TYPE_CHECKING:

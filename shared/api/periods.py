@@ -15,9 +15,8 @@ from shared.api.messages import (
     Span,
     When,
 )
-from shared.api.pointers import pointer_to
 from shared.curves.curveset import CurveSet
-from shared.errors import Fault
+from shared.errors import Fault, pointer_to
 from shared.frequency import asked_name, frequency, word
 from shared.problem.model import PeriodLimits as Limits
 from shared.problem.model import Window

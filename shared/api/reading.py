@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from shared.api.faults import validated
 from shared.api.messages import EvaluateRequest, OptimizeRequest
-from shared.api.pointers import MAX_FAULTS
 from shared.api.semantics import evaluate_faults, optimize_faults
 from shared.api.unbuilt import CODE, unbuilt_in_plan, unbuilt_in_request
-from shared.errors import Fault, InvalidInput, NotSupportedYet
+from shared.errors import MAX_FAULTS, Fault, InvalidInput, NotSupportedYet
+from shared.shapes import validated
 
 __all__ = ["accepted", "first", "read_evaluate", "read_optimize", "refuse", "under"]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import category
 
-from shared.api.pointers import Json, named, number, numbers, part, periods_of, pointer_to
+from shared.api.pointers import Json, named, number, numbers, part, periods_of
 from shared.api.rule_faults import (
     constraint_faults,
     curve_faults,
@@ -24,7 +24,7 @@ from shared.api.rule_faults import (
     interaction_faults,
     unknown_names,
 )
-from shared.errors import Fault
+from shared.errors import Fault, pointer_to
 
 __all__ = ["evaluate_faults", "no_draws", "optimize_faults", "plan_faults"]
 

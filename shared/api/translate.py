@@ -34,14 +34,13 @@ from shared.api.periods import (
     past_of,
     rule_periods,
 )
-from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
 from shared.api.unbuilt import CODE
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.curves.derived import counted_once
-from shared.errors import Fault
+from shared.errors import Fault, did_you_mean, pointer_to
 from shared.problem.aim import TARGETS
 from shared.problem.arms import arms_of, current_of
 from shared.problem.model import Channel as ProblemChannel

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shared.api.messages import Campaign, ChannelSpend, OptimizeRequest
-from shared.api.pointers import pointer_to
-from shared.errors import Fault
+from shared.errors import Fault, pointer_to
 
 __all__ = ["CODE", "NOT_BUILT", "unbuilt_in_plan", "unbuilt_in_request"]
 

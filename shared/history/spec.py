@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, StringConstraints
 
+from shared.errors import InvalidInput
 from shared.frequency import Named
-from shared.history.faults import FaultLog, escape
+from shared.history.faults import FaultLog
+from shared.shapes import Strict, validated
 
 __all__ = ["COMBINED", "ChannelRole", "Day", "LiftTest", "Spec", "check_columns", "read_spec"]
 
@@ -28,17 +29,8 @@ Season = Literal["year", "day_of_week", "month", "quarter"]
 _UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
-class SpecPart(BaseModel):
-    """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        frozen=True,
-        defer_build=True,
-        protected_namespaces=(),
-    )
+class SpecPart(Strict):
+    """A part of the spec."""
 
     def but(self, **changes: Any) -> Self:
         """The same with some fields other than they are, taken as given."""
@@ -377,12 +369,6 @@ _FOR_THE_FIT = (
     "challengers",
     "outcome_unit",
 )
-_CODES = {
-    "extra_forbidden": "unknown_field",
-    "literal_error": "unknown_value",
-    "string_too_long": "unknown_value",
-    "missing": "missing",
-}
 
 
 def read_spec(data: Any) -> Spec:
@@ -404,27 +390,9 @@ def read_spec(data: Any) -> Spec:
     if not isinstance(data, Mapping):
         faults.add("", "wrong_type", "The spec must be an object.")
         faults.stop_if_any()
-    try:
-        spec = Spec.model_validate(dict(data))
-    except ValidationError as error:
-        told: dict[str, list[tuple[str, str, str]]] = {}
-        for one in error.errors(include_url=False):
-            path = _path(one, data)
-            where = "".join(f"/{escape(str(token))}" for token in path)
-            why = one["msg"][:1].lower() + one["msg"][1:]
-            told.setdefault(where, []).append((one["type"], _named(path), why))
-        for where, found in told.items():
-            if any(other.startswith(f"{where}/") for other in told):
-                continue  # of the ways to say it, the one that fits farthest is meant
-            kind, field = found[0][:2]
-            why = ", or ".join(dict.fromkeys(text for _, _, text in found))
-            code = _CODES.get(kind, "wrong_type")
-            if kind == "extra_forbidden" and where.count("/") == 1:
-                text = f"The spec has no field {field}."
-                faults.add_unknown(where, code, text, field.strip("'"), Spec.model_fields)
-            else:
-                faults.add(where, code, f"{field} of the spec: {why}.")
-        faults.stop_if_any()
+    spec, wrong = validated(Spec, dict(data))
+    if spec is None:
+        raise InvalidInput(wrong)
     if isinstance(spec.outcome, Product) and spec.outcomes is None:
         column, times = spec.outcome.product
         whole = SpecOutcome(column=column, value=1.0, times=times)
@@ -454,28 +422,6 @@ def read_spec(data: Any) -> Spec:
     # null says "there is none", an absent field says "look for one"
     empty: dict[str, Any] = {"events": "", "geo": "", "controls": []}
     return spec.but(**{key: none for key, none in empty.items() if data.get(key, ...) is None})
-
-
-def _named(path: list[int | str]) -> str:
-    """What a place is called in a sentence."""
-    names = [token for token in path if isinstance(token, str)]
-    field = f"'{names[-1]}'" if names else "the whole"
-    return f"Entry {path[-1] + 1} of {field}" if path and isinstance(path[-1], int) else field
-
-
-def _path(fault: ErrorDetails, data: Any) -> list[int | str]:
-    """What of a fault's place is in ``data``, or missing there: no tags of unions."""
-    path: list[int | str] = []
-    for i, token in enumerate(fault["loc"]):
-        missing = fault["type"] == "missing" and i == len(fault["loc"]) - 1
-        if isinstance(data, Mapping) and (token in data or missing):
-            data = data.get(str(token))
-        elif isinstance(data, list) and isinstance(token, int):
-            data = data[token]
-        else:
-            continue
-        path.append(token)
-    return path
 
 
 def _check_channels(spec: Spec, faults: FaultLog) -> None:

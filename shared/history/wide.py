@@ -37,6 +37,7 @@ __all__ = [
     "WideTable",
     "one_geo",
     "outcome_of",
+    "read_controls",
     "read_dated",
     "read_frequency",
     "read_geos",
@@ -44,6 +45,7 @@ __all__ = [
     "read_wide",
     "row_keys",
     "several",
+    "stacked",
 ]
 
 Floats = NDArray[np.float64]
