@@ -64,11 +64,12 @@ def judged(
         from shared.history.merge import patched, with_source
 
         stored, media = stored_table(datasets, seen, "history"), _JSON
-        if asked.how == "source":
-            table, found = with_source(spec, stored, table, asked.source)
-        elif stored is None:
-            raise NotFound(f"The dataset {'' if seen is None else seen.dataset!r} has no history.")
-        else:
+        if asked.how == "patch" and stored is None:
+            raise NotFound("The dataset has no history yet.")
+        if asked.source:
+            renew = asked.how == "patch"
+            table, found = with_source(spec, stored, table, asked.source, renew=renew)
+        elif stored is not None:
             table, found = patched(spec, stored, table)
     report = check_upload(spec, table, stored_table(datasets, seen, "outcomes"))
     return _bytes(table), media, _with(report, found).to_dict()

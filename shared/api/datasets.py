@@ -53,8 +53,7 @@ def put_spec(call: Call) -> Reply:
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    source = call.query.get("source")
-    return _table(call, "history", "put" if source is None else "source", source or "")
+    return _table(call, "history", "source" if call.query.get("source") else "put")
 
 
 def patch_history(call: Call) -> Reply:
@@ -181,11 +180,12 @@ def _curve_set(call: Call, version: str) -> Reply:
     return Reply(curves.to_dict(), headers={"ETag": etag})
 
 
-def _table(call: Call, part: str, how: str = "put", source: str = "") -> Reply:
+def _table(call: Call, part: str, how: str = "put") -> Reply:
     """Store a table as it was sent, without its packing; a large one is read by the queue."""
     from shared.history.formats import limit_body, media_of
     from shared.store.records import Asked
 
+    source = call.query.get("source", "") if part == "history" else ""
     dataset, asked = _dataset(call), Asked(part, how, source, _if_match(call))
     media = JSON if call.content_type == JSON else media_of(call.body)
     if len(call.body) > MAX_BYTES:

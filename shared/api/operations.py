@@ -168,6 +168,7 @@ OPERATIONS = (
         dataset_messages.StoredAnswer,
         csv=True,
         errors=(*_READS, 404, 409),
+        query=("source",),
     ),
     Operation(
         "get_history",

@@ -43,10 +43,13 @@ def patched(
 ) -> tuple[Records, tuple[Finding, ...]]:
     """The stored rows, those of dates in ``new`` replaced by its own, and what changed in the past.
 
+    Of a history of several sources the dates of a source are replaced by rows that name it.
+
     Raises
     ------
     InvalidInput
-        ``new`` has columns that the history has not, or dates that cannot be read.
+        ``new`` has columns that the history has not, or dates that cannot be read; it names no
+        source of a history that has several.
     """
     roles = read_spec(spec)
     old, more = table_of(stored, roles), table_of(new, roles)
@@ -58,6 +61,12 @@ def patched(
     column, _ = find_date(old, roles)
     if column not in more.columns:
         faults.add("/rows/1", "no_date_column", f"Rows need their date in column '{column}'.")
+    parts = ["source"] if _of_sources(stored) else []
+    if parts and "source" not in more.columns:
+        text = (
+            "The history is put together of several sources: say whose rows these are, as ?source=."
+        )
+        faults.add("/source", "source_missing", text)
     faults.stop_if_any()
     rows = len(more.lines)
     both = Table(
@@ -68,9 +77,11 @@ def patched(
     # read together: the dates of four years tell what those of a week leave open
     days, _, _ = read_dates(both, column, faults, roles.day_first)
     faults.stop_if_any()
-    had, brought = len(old.lines), set(days[len(old.lines) :])
+    had = len(old.lines)
+    keys = list(zip(days, *(map(str.strip, both.columns[name]) for name in parts), strict=True))
+    brought = set(keys[had:])
     before, after = _by_date(both, days, range(had)), _by_date(both, days, range(had, len(days)))
-    kept = [row for row in range(len(days)) if row >= had or days[row] not in brought]
+    kept = [row for row in range(len(days)) if row >= had or keys[row] not in brought]
     kept.sort(key=lambda row: days[row] or date.min)
     renewed = sorted(str(day) for day in after if day in before and before[day] != after[day])
     text = (
@@ -98,9 +109,16 @@ def _record(table: Table, row: int) -> dict[str, Any]:
 
 
 def with_source(
-    spec: Mapping[str, Any] | None, stored: Source | None, new: Source, source: str
+    spec: Mapping[str, Any] | None,
+    stored: Source | None,
+    new: Source,
+    source: str,
+    *,
+    renew: bool = False,
 ) -> tuple[Records, tuple[Finding, ...]]:
     """The stored rows of other sources, and ``new`` as rows of this one.
+
+    ``renew`` replaces only the dates that it brings; what this source says of others stays.
 
     Each is brought to one form: date, channel, campaign, spend, impressions, source. A table that
     names campaigns and no channel is of one channel, called as its source.
@@ -110,12 +128,9 @@ def with_source(
     InvalidInput
         The stored history was not put by its sources; faults of ``new``.
     """
-    rest: Records = []
-    if stored is not None:
-        if not isinstance(stored, list) or not all("source" in row for row in stored):
-            text = "The history was put as a whole: put it as a whole again, or delete the dataset."
-            raise InvalidInput.at("/source", "history_is_whole", text)
-        rest = [row for row in stored if row["source"] != source]
+    if stored is not None and not _of_sources(stored):
+        text = "The history was put as a whole: put it as a whole again, or delete the dataset."
+        raise InvalidInput.at("/source", "history_is_whole", text)
     said = read_spec(spec)
     roles = Spec().but(**{key: getattr(said, key) for key in _OF_A_SOURCE})
     table = table_of(new, roles)
@@ -141,9 +156,19 @@ def with_source(
     )
     data = {"source": source, "spend": sum(own["spend"] for own in out.values())}
     read = Finding("source_read", text, data)
+    brought = {day for day, _, _ in out} if renew else None
+    rest: Records = [
+        row
+        for row in (stored if isinstance(stored, list) else ())
+        if row["source"] != source or (brought is not None and row["date"] not in brought)
+    ]
     merged = sorted([*rest, *out.values()], key=lambda row: (row["date"], row["channel"]))
     _one_frequency(merged, roles.frequency)
     return merged, (*table.findings, *found, read)
+
+
+def _of_sources(stored: Source) -> bool:
+    return isinstance(stored, list) and all("source" in row for row in stored)
 
 
 def _one_frequency(rows: Records, declared: str | None) -> None:

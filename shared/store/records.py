@@ -96,7 +96,9 @@ class Asked:
         ``"history"`` or ``"outcomes"``.
     how
         ``"put"`` in place of what is there; ``"patch"``: its dates renewed; ``"source"``: one of
-        several tables, by the name ``source``.
+        several tables.
+    source
+        The name of that one of several, whose dates alone a ``"patch"`` renews then.
     if_match
         The ETag that the part must have; None for any.
     version
