@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -386,7 +387,7 @@ def _of_workbook(value: Any) -> str:
 
 def _from_parquet(source: bytes, root: str) -> list[dict[str, Any]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import compute, parquet, types
     except ImportError:
         text = "Parquet is not read here (pyarrow is not installed): send CSV, JSON or .xlsx."
         raise malformed(text, root, "no_parquet") from None
@@ -394,14 +395,32 @@ def _from_parquet(source: bytes, root: str) -> list[dict[str, Any]]:
         file = parquet.ParquetFile(io.BytesIO(source))
         _limit_rows(file.metadata.num_rows)
         _limit_columns(file.metadata.num_columns, 1)
-        rows = file.read().to_pylist()
-    except (OSError, ValueError):
+        schema = file.schema_arrow
+        limit_cells("The rows of the file", file.metadata.num_rows, len(schema))
+        # as dictionaries, so that one long text in a million rows is met once
+        texts = [field.name for field in schema if types.is_string(field.type)]
+        rows = parquet.ParquetFile(io.BytesIO(source), read_dictionary=texts).read()
+        for name, column in zip(rows.column_names, rows.columns, strict=True):
+            for chunk in column.chunks:
+                held = chunk.dictionary if types.is_dictionary(chunk.type) else chunk
+                if not (types.is_string(held.type) or types.is_binary(held.type)):
+                    continue
+                if (compute.max(compute.binary_length(held)).as_py() or 0) > 4 * MAX_CELL:
+                    what = (
+                        f"Column '{name[:MAX_CELL]}' holds texts of more than {MAX_CELL} letters."
+                    )
+                    raise InvalidInput.at(f"{root}/rows", "too_long", what)
+        records = rows.to_pylist()
+    except _BROKEN:
         raise malformed("The Parquet file cannot be read.", root, "bad_parquet") from None
-    typed = (date, datetime)
-    return [
-        {name: _of_workbook(v) if isinstance(v, typed) else v for name, v in row.items()}
-        for row in rows
-    ]
+    return [{name: _typed(value) for name, value in row.items()} for row in records]
+
+
+def _typed(value: Any) -> Any:
+    """A typed cell of a column as JSON would hold it: a date as text, a decimal as a fraction."""
+    if isinstance(value, date):
+        return _of_workbook(value)
+    return float(value) if isinstance(value, Decimal) else value
 
 
 # -- JSON --------------------------------------------------------------------------------------

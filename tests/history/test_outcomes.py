@@ -83,16 +83,16 @@ def test_several_outcomes_among_the_rows_of_a_long_history() -> None:
     ("spec", "expected"),
     [
         ({"outcome": "revenue", "outcomes": WORTH}, {"/outcome": "conflict"}),
-        ({"outcomes": []}, {"/outcomes": "wrong_type"}),
+        ({"outcomes": []}, {"/outcomes": "too_short"}),
         ({"outcomes": "orders"}, {"/outcomes": "wrong_type"}),
         ({"outcomes": ["orders"]}, {"/outcomes/0": "wrong_type"}),
         (
             {"outcomes": [{"column": "orders", "worth": 2}]},
-            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "missing"},
+            {"/outcomes/0/worth": "unknown_field", "/outcomes/0/value": "required"},
         ),
         ({"outcomes": [{"column": "orders", "value": True}]}, {"/outcomes/0/value": "wrong_type"}),
         ({"outcomes": [{"column": "orders", "value": 0}]}, {"/outcomes/0/value": "no_value"}),
-        ({"outcomes": [{"value": 1}]}, {"/outcomes/0/column": "missing"}),
+        ({"outcomes": [{"value": 1}]}, {"/outcomes/0/column": "required"}),
         (
             {"outcomes": [{"column": "ordres", "value": 1}]},
             {"/outcomes/0/column": "unknown_column"},
