@@ -26,7 +26,6 @@ __all__ = [
     "sample_job",
 ]
 
-_PERIODS_A_YEAR = {"day": 365, "week": 52, "month": 12}
 _FIT_LIMIT_S = 1800.0  # host.json's functionTimeout
 
 
@@ -103,13 +102,14 @@ def dataset_name(path: Path) -> str:
 
 def last_year(job: Job, spec: Mapping[str, Any] | None) -> LastYear:
     """Mean spend by channel over the last year of the job's history."""
+    from shared.frequency import frequency, word
     from shared.history.parse import parse
 
     history = parse(spec, job.history, job.outcomes).history
-    periods = min(_PERIODS_A_YEAR[history.frequency], len(history.dates))
+    periods = min(int(frequency(history.frequency).per_year), len(history.dates))
     mean = history.spend[-periods:].mean(axis=0)
     spend = {name: float(value) for name, value in zip(history.channels, mean, strict=True)}
-    return LastYear(spend, periods, history.frequency)
+    return LastYear(spend, periods, word(history.frequency))
 
 
 def run_job(client: Client, job: Job) -> bool:

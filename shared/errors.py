@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 __all__ = [
+    "MAX_FAULTS",
     "Conflict",
     "Fault",
     "Infeasible",
@@ -36,8 +37,13 @@ __all__ = [
     "StorageUnavailable",
     "UnsupportedContent",
     "WriteConflict",
+    "did_you_mean",
     "near_names",
+    "pointer_to",
 ]
+
+MAX_FAULTS = 200
+"""Faults told in one answer: whoever has more of them does not read further."""
 
 _LETTERS, _COMPARED, _KNOWN = 64, 50, 1000
 """Letters of a name, and names of so many known ones, that a suggestion is looked for among."""
@@ -165,3 +171,24 @@ def near_names(wanted: str, known: Iterable[str]) -> list[str]:
             near.append((share, name))
     near.sort(key=lambda pair: -pair[0])
     return [name for share, name in near if share >= near[0][0] - 0.15][:2]
+
+
+def pointer_to(*tokens: str | int) -> str:
+    """An RFC 6901 JSON pointer.
+
+    >>> pointer_to("channels", 0, "a/b~c")
+    '/channels/0/a~1b~0c'
+    """
+    return "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in tokens)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A suggestion to append to a message, or nothing.
+
+    >>> did_you_mean("max_spent", ["min_spend", "max_spend", "locked"])
+    " Did you mean 'max_spend'?"
+    >>> did_you_mean("zebra", ["tv"])
+    ''
+    """
+    close = near_names(name, known)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

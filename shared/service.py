@@ -8,10 +8,8 @@ A plan for a plain question: so much a period over these curves, each arm within
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,24 +25,21 @@ from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
 from shared.plan.yardstick import Amounts
 from shared.problem.model import Channel, Problem, SolverOptions
+from shared.uploads import Table, judged, spec_of, stored_table
 
 if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
-    from shared.history.parse import Upload
-    from shared.history.table import Finding, History
+    from shared.history.table import History
     from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
-    from shared.store.records import Document, Manifest
+    from shared.store.records import Asked, Document, Manifest
 
 
 __all__ = ["Service", "Table", "advise"]
 
 log = logging.getLogger("marginal.service")
-
-Table = bytes | list[dict[str, Any]] | dict[str, Any]
-"""A table as it was sent: bytes, or JSON."""
 
 Floats = NDArray[np.float64]
 _SECONDS = 5.0
@@ -172,79 +167,33 @@ class Service:
     ) -> dict[str, Any]:
         """Store the roles of the columns; where tables are stored already, they must fit them."""
         seen = self._datasets.find(dataset)
-        history, outcomes = self._stored(seen, "history"), self._stored(seen, "outcomes")
+        history, outcomes = (
+            stored_table(self._datasets, seen, part) for part in ("history", "outcomes")
+        )
         report: dict[str, Any] = {"roles": dict(spec), "findings": []}
         if history is not None or outcomes is not None:
-            report = _checked(spec, history, outcomes).to_dict()
+            from shared.history.parse import check_upload
+
+            report = check_upload(spec, history, outcomes).to_dict()
         etag = self._datasets.put_spec(dataset, spec, if_match=if_match, seen=seen)
         return {"dataset": dataset, "etag": etag, **report}
 
-    def put_history(
-        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
+    def put_table(
+        self, dataset: str, asked: Asked, table: Table, content_type: str
     ) -> dict[str, Any]:
-        """Store a spend history that can be used; what was guessed and found in it."""
+        """Store a table that can be used; what was guessed and found in it."""
         seen = self._datasets.find(dataset)
-        spec, outcomes = self._spec(seen), self._stored(seen, "outcomes")
-        report = _checked(spec, table, outcomes)
-        etag = self._datasets.put_history(
-            dataset, _as_bytes(table), content_type, if_match=if_match, seen=seen
+        data, media, report = judged(self._datasets, seen, asked, table, content_type)
+        etag = self._datasets.put_input(
+            dataset, asked.part, data, media, if_match=asked.if_match, seen=seen
         )
-        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+        return {"dataset": dataset, "etag": etag, **report}
 
-    def put_source(
-        self, dataset: str, source: str, table: Table, *, if_match: str | None = None
+    def queue_table(
+        self, dataset: str, asked: Asked, data: bytes, content_type: str
     ) -> dict[str, Any]:
-        """Store one of several tables that a history is put together of, in place of its last."""
-        from shared.history.merge import with_source
-
-        seen = self._datasets.find(dataset)
-        stored = self._stored(seen, "history")
-        rows, found = with_source(self._spec(seen), stored, table, source)
-        return self._put_merged(dataset, rows, found, seen, if_match)
-
-    def patch_history(
-        self, dataset: str, table: Table, *, if_match: str | None = None
-    ) -> dict[str, Any]:
-        """Replace the stored rows of the dates that a table brings, and add the others."""
-        from shared.history.merge import patched
-
-        seen = self._datasets.find(dataset)
-        stored = self._stored(seen, "history")
-        if stored is None:
-            raise NotFound(f"The dataset {dataset!r} has no history yet.")
-        rows, found = patched(self._spec(seen), stored, table)
-        return self._put_merged(dataset, rows, found, seen, if_match)
-
-    def _put_merged(
-        self,
-        dataset: str,
-        rows: list[dict[str, Any]],
-        found: Sequence[Finding],
-        seen: Manifest | None,
-        if_match: str | None,
-    ) -> dict[str, Any]:
-        report = _checked(self._spec(seen), rows, self._stored(seen, "outcomes"))
-        report = replace(report, findings=(*found, *report.findings))
-        data = _as_bytes(rows)
-        etag = self._datasets.put_history(
-            dataset, data, "application/json", if_match=if_match, seen=seen
-        )
-        return {"dataset": dataset, "etag": etag, **report.to_dict()}
-
-    def put_outcomes(
-        self, dataset: str, table: Table, content_type: str, *, if_match: str | None = None
-    ) -> dict[str, Any]:
-        """Store the outcomes of a long history; what was guessed and found in them."""
-        seen = self._datasets.find(dataset)
-        spec, history = self._spec(seen), self._stored(seen, "history")
-        # Alone first: faults of these very rows are told by their place in what was sent.
-        report = _checked(spec, None, table)
-        if history is not None:
-            report = _checked(spec, history, table)
-        etag = self._datasets.put_outcomes(
-            dataset, _as_bytes(table), content_type, if_match=if_match, seen=seen
-        )
-        return {"dataset": dataset, "etag": etag, **report.to_dict()}
+        """Store a table that is too large to be read now, and queue its reading; its run."""
+        return self._refits.queue_upload(dataset, asked, data, content_type).to_dict()
 
     def get_spec(self, dataset: str) -> Document:
         """The spec as it was put."""
@@ -278,11 +227,13 @@ class Service:
             "to_settle": [],
             "curves": None if manifest.curves is None else self._datasets.curves(dataset),
         }
-        history = self._stored(manifest, "history")
+        stored = self._datasets
+        history = stored_table(stored, manifest, "history")
         if found["curves"] is None and history is not None:
-            told = _checked(
-                self._spec(manifest), history, self._stored(manifest, "outcomes")
-            ).to_dict()
+            from shared.history.parse import check_upload
+
+            outcomes = stored_table(stored, manifest, "outcomes")
+            told = check_upload(spec_of(stored, manifest), history, outcomes).to_dict()
             spend = (told.get("read") or {}).get("spend") or {}
             found |= {key: told.get(key) for key in ("frequency", "first", "last")}
             found["channels"] = [
@@ -365,11 +316,13 @@ class Service:
         from shared.report.material import Material
 
         seen = self._datasets.find(dataset)
-        table, outcomes = self._stored(seen, "history"), self._stored(seen, "outcomes")
+        table, outcomes = (
+            stored_table(self._datasets, seen, part) for part in ("history", "outcomes")
+        )
         history = None
         if table is not None:
             try:
-                history = parse(self._spec(seen), table, outcomes).history
+                history = parse(spec_of(self._datasets, seen), table, outcomes).history
             except InvalidInput:
                 # A long history still waiting for its outcomes: the report goes without it.
                 log.info("the stored history of %s cannot be read for its report", dataset)
@@ -405,14 +358,6 @@ class Service:
 
         return Refits(self._datasets, self._connections.refits, fit=_fit, cap=self._refit_cap)
 
-    def _stored(self, manifest: Manifest | None, part: str) -> Table | None:
-        document = None if manifest is None else self._datasets.read_input(manifest, part)
-        return None if document is None else document.table()
-
-    def _spec(self, manifest: Manifest | None) -> Mapping[str, Any] | None:
-        document = None if manifest is None else self._datasets.read_input(manifest, "spec")
-        return None if document is None else json.loads(document.data)
-
 
 def _fit(
     history: History,
@@ -447,20 +392,6 @@ def _has(manifest: Manifest) -> dict[str, Any]:
         "has_outcomes": manifest.inputs.outcomes is not None,
         "curves_version": manifest.curves,
     }
-
-
-def _checked(
-    spec: Mapping[str, Any] | None, history: Table | None, outcomes: Table | None
-) -> Upload:
-    from shared.history.parse import check_upload
-
-    return check_upload(spec, history, outcomes)
-
-
-def _as_bytes(table: Table) -> bytes:
-    if isinstance(table, bytes):
-        return table
-    return json.dumps(table, ensure_ascii=False, allow_nan=False).encode()
 
 
 def advise(curves: Sequence[ChannelCurve], budget: float, low: Floats, high: Floats) -> Floats:

@@ -21,20 +21,23 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     "errors": 0,
+    "frequency": 0,
     "work": 0,
     "figures": 0,
+    "shapes": 1,
     "highs": 1,
     "curves": 1,
     "problem": 2,
     "history": 2,
     "store": 3,
-    "solve": 4,
-    "fit": 4,
-    "learn": 4,
-    "plan": 5,
-    "report": 6,
-    "service": 7,
-    "api": 8,
+    "uploads": 4,
+    "solve": 5,
+    "fit": 5,
+    "learn": 5,
+    "plan": 6,
+    "report": 7,
+    "service": 8,
+    "api": 9,
 }
 HTTP = ("azure.functions", "http", "urllib.request", "urllib.error", "werkzeug", "requests")
 IO = (

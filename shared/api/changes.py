@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.api.pointers import did_you_mean, pointer_to
-from shared.errors import Fault
+from shared.errors import Fault, did_you_mean, pointer_to
 
 __all__ = ["apply_changes", "located", "merge_patch"]
 

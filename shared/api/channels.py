@@ -10,13 +10,12 @@ import numpy as np
 
 from shared.api.messages import Campaign, Channel
 from shared.api.periods import Calendar, Past, own_periods, own_prices
-from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.api.reading import CODE
 from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.curves.derived import at_rising_price
 from shared.curves.saturation import Saturation
-from shared.errors import Fault
+from shared.errors import MAX_FAULTS, Fault, did_you_mean, pointer_to
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Flight
 

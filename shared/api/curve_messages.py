@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
     create_model,
@@ -25,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from shared.curves import saturation as curves
 from shared.curves.derived import OFFSET
 from shared.curves.family import LARGEST, Range
+from shared.shapes import Strict
 
 __all__ = [
     "ADSTOCKS",
@@ -37,7 +36,6 @@ __all__ = [
     "Message",
     "Money",
     "Name",
-    "Plain",
     "Positive",
     "Response",
     "Saturation",
@@ -48,20 +46,7 @@ SMALLEST = 1e-30
 """No parameter above 0 is smaller, and no amount: products and quotients of several stay finite."""
 
 
-class Plain(BaseModel):
-    """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        frozen=True,
-        defer_build=True,
-        protected_namespaces=(),
-    )
-
-
-class Message(Plain):
+class Message(Strict):
     """A part of a request. ``null`` means "not given", as strict function calling sends it."""
 
     @model_validator(mode="before")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.api.answers import Answer, CurrentDays, Interval
 from shared.api.curve_messages import WHOLE, Message, Money, Name, Positive
+from shared.frequency import Named
 from shared.history.spec import Spec
 
 __all__ = [
@@ -130,12 +131,27 @@ class Progress(Answer):
     fraction: float
 
 
+class _UploadAnswer(Answer):
+    """Which table, and what becomes of it."""
+
+    part: Literal["history", "outcomes"]
+    how: Literal["put", "patch", "source"]
+
+
+class _ErrorAnswer(Answer):
+    """One fault."""
+
+    pointer: str
+    code: str
+    message: str
+
+
 class RunAnswer(Answer):
-    """The state of a refit."""
+    """The state of a refit, or of the reading of a large table."""
 
     dataset: str
     run: str
-    state: Literal["queued", "running", "promoted", "kept_previous", "failed"]
+    state: Literal["queued", "running", "promoted", "kept_previous", "stored", "failed"]
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -146,6 +162,15 @@ class RunAnswer(Answer):
     history_version: str | None
     unchanged: bool = Field(
         False, description="Nothing had changed since the last fit, so none was made."
+    )
+    upload: _UploadAnswer | None = Field(
+        None, description="The table that is read; null of a refit."
+    )
+    report: dict[str, Any] | None = Field(
+        None, description="What an upload answers, once the table was read."
+    )
+    errors: list[_ErrorAnswer] = Field(
+        default_factory=list, description="What is wrong with the table, each fault at its place."
     )
 
 
@@ -308,7 +333,7 @@ class ImportRequest(Message):
     spend_csv: Csv | None = Field(
         None, description="Spend history, a column a channel; Robyn's raw_data.csv, for example."
     )
-    frequency: Literal["day", "week", "month"] | None = Field(None, description="Default: week.")
+    frequency: Named | None = Field(None, description="Default: week.")
     currency: Name | None = None
     outcome: Name | None = Field(None, description="What the outcome is called.")
     most_draws: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = Field(

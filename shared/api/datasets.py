@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.dataset_messages import ImportRequest, StoreCurvesRequest
 from shared.api.endpoints import IDEMPOTENCY_KEY, JSON
-from shared.api.faults import validated
-from shared.api.http import Call, Reply
-from shared.api.pointers import did_you_mean
+from shared.api.http import MAX_BYTES, Call, Reply
 from shared.api.reading import accepted
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput, NotFound, did_you_mean
+from shared.shapes import validated
 from shared.store.keys import check_dataset_name, is_curves_version, is_run_id
 
 if TYPE_CHECKING:
-    from shared.service import Service, Table
+    from shared.service import Service
     from shared.store.records import Document
+    from shared.uploads import Table
 
 
 __all__ = [
@@ -58,23 +58,17 @@ def put_spec(call: Call) -> Reply:
 
 def put_history(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/history``"""
-    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
-    source = call.query.get("source")
-    if source is not None:
-        return _put(call.service.put_source(dataset, source, table, if_match=wanted))
-    return _put(call.service.put_history(dataset, table, media, if_match=wanted), call, media)
+    return _table(call, "history", "source" if call.query.get("source") else "put")
 
 
 def patch_history(call: Call) -> Reply:
     """``PATCH /datasets/{dataset}/history``"""
-    dataset, (table, _), wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.patch_history(dataset, table, if_match=wanted))
+    return _table(call, "history", "patch")
 
 
 def put_outcomes(call: Call) -> Reply:
     """``PUT /datasets/{dataset}/outcomes``"""
-    dataset, (table, media), wanted = _dataset(call), _table(call), _if_match(call)
-    return _put(call.service.put_outcomes(dataset, table, media, if_match=wanted), call, media)
+    return _table(call, "outcomes")
 
 
 def get_spec(call: Call) -> Reply:
@@ -155,9 +149,7 @@ def delete_dataset(call: Call) -> Reply:
 def refit(call: Call) -> Reply:
     """``POST /datasets/{dataset}/refit``; ``?force=true`` fits though nothing changed."""
     dataset, force, key = _dataset(call), call.flag("force"), _idempotency_key(call)
-    run = call.service.refit(dataset, force=force, key=key)
-    location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
-    return Reply(run, status=202, headers={"Location": location, "Retry-After": "5"})
+    return _queued(call, call.service.refit(dataset, force=force, key=key))
 
 
 def list_runs(call: Call) -> Reply:
@@ -264,16 +256,30 @@ def _curve_set(call: Call, version: str) -> Reply:
     return Reply(body, headers={"ETag": f'"{curves.version}"'})
 
 
-def _table(call: Call) -> tuple[Table, str]:
-    """A table as it was sent, without its packing, and the content type that its content has."""
-    from shared.history.formats import media_of
+def _table(call: Call, part: str, how: str = "put") -> Reply:
+    """Store a table as it was sent, without its packing; a large one is read by the queue."""
+    from shared.history.formats import limit_body, media_of
+    from shared.store.records import Asked
 
-    if call.content_type != JSON:
-        return call.body, media_of(call.body)
-    if not isinstance(call.json, list | dict) or not call.json:
-        text = "Send a list of objects, one a row, with the columns' names as keys."
-        raise InvalidInput.at("", "wrong_type", text)
-    return call.json, JSON
+    source = call.query.get("source", "") if part == "history" else ""
+    dataset, asked = _dataset(call), Asked(part, how, source, _if_match(call))
+    media = JSON if call.content_type == JSON else media_of(call.body)
+    if len(call.body) > MAX_BYTES:
+        limit_body(call.body)
+        return _queued(call, call.service.queue_table(dataset, asked, call.body, media))
+    table: Table = call.body
+    if media == JSON:
+        table = call.json
+        if not isinstance(table, list | dict) or not table:
+            text = "Send a list of objects, one a row, with the columns' names as keys."
+            raise InvalidInput.at("", "wrong_type", text)
+    return _put(call.service.put_table(dataset, asked, table, media), call, media)
+
+
+def _queued(call: Call, run: Mapping[str, Any]) -> Reply:
+    """The answer to what the queue will do: where its run is to be looked at."""
+    location = f"{call.base_url}{call.path.removesuffix('/').rpartition('/')[0]}/runs/{run['run']}"
+    return Reply(run, status=202, headers={"Location": location, "Retry-After": "5"})
 
 
 def _if_match(call: Call) -> str | None:

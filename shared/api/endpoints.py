@@ -309,6 +309,7 @@ ENDPOINTS = (
         "Add rows to the spend history, replacing those of the dates that they bring.",
         method="PATCH",
         errors=(404,),
+        query=("source",),
     ),
     _get(
         "get_history",

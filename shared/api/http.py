@@ -22,8 +22,8 @@ import azure.functions as func
 from shared import work
 from shared.api.endpoints import BY_NAME, JSON, Endpoint, methods_at, resolved
 from shared.api.json_body import dump_json, parse_json
-from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
 from shared.errors import (
+    MAX_FAULTS,
     Fault,
     Infeasible,
     InputTooLarge,
@@ -36,13 +36,24 @@ from shared.errors import (
     StorageUnavailable,
     UnsupportedContent,
     WriteConflict,
+    did_you_mean,
+    pointer_to,
 )
 
 if TYPE_CHECKING:
     from shared.service import Service
 
 
-__all__ = ["PROBLEM", "Call", "Reply", "answered", "nothing_there", "respond", "service"]
+__all__ = [
+    "MAX_BYTES",
+    "PROBLEM",
+    "Call",
+    "Reply",
+    "answered",
+    "nothing_there",
+    "respond",
+    "service",
+]
 
 PROBLEM = "application/problem+json"
 
@@ -66,8 +77,11 @@ _PROBLEMS: tuple[tuple[type[MarginalError], int, str, str], ...] = (
     (StorageUnavailable, 503, "storage_unavailable", "Storage does not answer"),
 )
 
-_MAX_BYTES = 5_000_000
-"""Largest request body."""
+MAX_BYTES = 5_000_000
+"""Largest request body, but for tables: a larger one is read by the queue."""
+
+MAX_TABLE = 50_000_000
+"""Largest table, as it comes and unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +281,7 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
     content_type, body = "", b""
     if reads:
         content_type = _content_type(req, reads)
-        body = _body(req)
+        body = _body(req, MAX_TABLE if len(reads) > 1 else MAX_BYTES)
         if req.headers.get("content-encoding", "").strip().lower() == "gzip" or (
             len(reads) > 1 and body[:2] == b"\x1f\x8b"
         ):
@@ -283,7 +297,7 @@ def _call(req: func.HttpRequest, reads: tuple[str, ...]) -> Call:
         base_url=f"{url.scheme}://{url.netloc}" if url.netloc else "",
         body=body,
         content_type=content_type,
-        json=parse_json(_limited(body)) if content_type == JSON else None,
+        json=_json(body, tables=len(reads) > 1) if content_type == JSON else None,
     )
 
 
@@ -308,26 +322,28 @@ def _content_type(req: func.HttpRequest, reads: tuple[str, ...]) -> str:
     return media
 
 
-def _body(req: func.HttpRequest) -> bytes:
+def _body(req: func.HttpRequest, most: int) -> bytes:
     length = req.headers.get("content-length", "")
     # Twelve digits are beyond the limit already, and int() of very long ones is slow.
-    if length.isdecimal() and (len(length) > 12 or int(length) > _MAX_BYTES):
-        raise _too_large()
+    if length.isdecimal() and (len(length) > 12 or int(length) > most):
+        raise _too_large(most)
     body = req.get_body() or b""
-    if len(body) > _MAX_BYTES:
-        raise _too_large()
+    if len(body) > most:
+        raise _too_large(most)
     return body
 
 
-def _limited(body: bytes) -> bytes:
-    """A JSON body, which must be no larger unpacked than it may be as it is."""
-    if len(body) > _MAX_BYTES:
-        raise _too_large()
-    return body
+def _json(body: bytes, *, tables: bool) -> Any:
+    """A JSON body read; None of a table that is too large to be read now."""
+    if len(body) <= MAX_BYTES:
+        return parse_json(body)
+    if tables:
+        return None
+    raise _too_large(MAX_BYTES)
 
 
-def _too_large() -> InputTooLarge:
-    return InputTooLarge(f"The body is larger than {_MAX_BYTES // 1_000_000} MB.")
+def _too_large(most: int) -> InputTooLarge:
+    return InputTooLarge(f"The body is larger than {most // 1_000_000} MB.")
 
 
 def _response(reply: Reply, request_id: str) -> func.HttpResponse:

@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from shared.api.pointers import pointer_to
-from shared.errors import Fault, InputTooLarge, InvalidInput, MalformedInput
+from shared.errors import Fault, InputTooLarge, InvalidInput, MalformedInput, pointer_to
 
 __all__ = ["MAX_DEPTH", "MAX_TEXT", "dump_json", "parse_json"]
 

@@ -24,6 +24,7 @@ from shared.api.curve_messages import (
     Response,
     Saturation,
 )
+from shared.frequency import Named
 
 __all__ = [
     "MAX_CHANNELS",
@@ -457,7 +458,7 @@ class Horizon(Message):
         description="First day of the first period (2026-12-07), so that periods may be named by "
         "dates; of a stored dataset the period after its last one if not given.",
     )
-    frequency: Literal["day", "week", "month"] | None = Field(
+    frequency: Named | None = Field(
         None, description="What a period is, beside start; a stored dataset says it itself."
     )
     discount_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(

@@ -263,6 +263,8 @@ def _responses(endpoint: Endpoint) -> Schema:
     if headers:
         good["headers"] = headers
     known = {}
+    if endpoint.tagged and endpoint.reads == TABLES:
+        known = {"202": _queued()}
     if endpoint.tagged and endpoint.method == "GET":
         known = {"304": {"description": "It is still what If-None-Match names."}}
     problems = {
@@ -270,6 +272,15 @@ def _responses(endpoint: Endpoint) -> Schema:
         for status in endpoint.refusals
     }
     return {str(endpoint.status): good, **known, **problems}
+
+
+def _queued() -> Schema:
+    where = {"Location": {"description": "Where the run is.", "schema": TEXT}, **RETRY_AFTER}
+    return {
+        "description": "A table of more than 5 MB waits to be read.",
+        "content": _content((JSON,), "dataset_messages.RunAnswer"),
+        "headers": where,
+    }
 
 
 def _problem(status: int) -> Schema:

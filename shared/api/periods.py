@@ -15,10 +15,10 @@ from shared.api.messages import (
     Span,
     When,
 )
-from shared.api.pointers import pointer_to
-from shared.curves.curveset import QUARTER, CurveSet
-from shared.errors import Fault
+from shared.curves.curveset import CurveSet
+from shared.errors import Fault, pointer_to
 from shared.figures import number as figure
+from shared.frequency import asked_name, frequency, word
 from shared.problem.model import PeriodLimits as Limits
 from shared.problem.model import Window
 
@@ -50,9 +50,7 @@ class Calendar:
         """The first day of a period (from 1)."""
         if self.start is None or self.frequency is None:
             return None
-        from shared.history.periods import period_after
-
-        return period_after(self.start, self.frequency, period - 1)
+        return frequency(self.frequency).after(self.start, period - 1)
 
     def period(self, when: When, path: Path) -> int | None:
         """The number of a period (from 1); None where there is none, which is a fault."""
@@ -93,18 +91,12 @@ class Calendar:
             )
             self._fault(path, "needs_start", said)
             return None
-        from shared.history.periods import period_number
-
-        if self.frequency == "week":
-            return (day - self.start).days // 7 + 1
-        return period_number(day, self.frequency) - period_number(self.start, self.frequency) + 1
+        return frequency(self.frequency).between(self.start, day) + 1
 
     def _last_day(self) -> date:
-        from shared.history.periods import last_day
-
         assert self.start is not None  # or no date would be a period
         assert self.frequency is not None
-        return last_day(self.start, self.frequency, self.periods)
+        return frequency(self.frequency).last_day(self.start, self.periods)
 
     def _fault(self, path: Path, code: str, message: str) -> None:
         self.faults.append(Fault(pointer_to(*path), code, message))
@@ -128,23 +120,17 @@ class Past:
     @property
     def after(self) -> date:
         """The first day of the period after the last one."""
-        from shared.history.periods import period_after
-
-        return period_after(self.dates[-1], self.frequency)
+        return frequency(self.frequency).after(self.dates[-1])
 
     @property
     def last_day(self) -> date:
         """The last day that the history tells of."""
-        from shared.history.periods import last_day
-
-        return last_day(self.dates[-1], self.frequency)
+        return frequency(self.frequency).last_day(self.dates[-1])
 
     @property
     def today(self) -> tuple[date, date, int]:
         """First and last day of what stands for today, and how many periods that are."""
-        from shared.history.periods import last_day
-
-        end = last_day(self.dates[self.last], self.frequency)
+        end = frequency(self.frequency).last_day(self.dates[self.last])
         return self.dates[self.first], end, self.last - self.first + 1
 
     def current(self, arm: str) -> float | None:
@@ -163,13 +149,11 @@ class Past:
         spend = self.spend.get(arm)
         if spend is None:
             return None
-        from shared.history.periods import period_after
-
         known = [x for day, x in zip(self.dates, spend, strict=True) if not start or day < start]
         day, today = self.after, self.current(arm) or 0.0
         while start is not None and day < start and len(known) < 2 * MAX_PERIODS:
             known.append(today)
-            day = period_after(day, self.frequency)
+            day = frequency(self.frequency).after(day)
         return known[-MAX_PERIODS:]
 
 
@@ -180,7 +164,7 @@ def past_of(message: OptimizeRequest, curves: CurveSet, faults: list[Fault]) -> 
     if not isinstance(told, Mapping) or not days:
         return None
     dates = tuple(date.fromisoformat(day) for day in days)
-    usual = QUARTER.get(curves.frequency, 1)
+    usual = frequency(curves.frequency).quarter
     first, last = max(len(dates) - usual, 0), len(dates) - 1
     asked = message.current
     if asked is not None and asked.last is not None:
@@ -214,9 +198,9 @@ def calendar_of(
     faults: list[Fault],
     *,
     after: date | None = None,
-    frequency: str | None = None,
+    every: str | None = None,
 ) -> Calendar:
-    """The calendar of a request; ``after`` and ``frequency`` are a stored dataset's.
+    """The calendar of a request; ``after`` and ``every`` (its frequency) are a stored dataset's.
 
     ``after`` is the first day of the period after the last one of its history.
     """
@@ -230,20 +214,22 @@ def calendar_of(
             said = f"start must be a date like 2026-12-07; it is {horizon.start!r}."
             faults.append(Fault("/horizon/start", "invalid_date", said))
     own = None if horizon is None else horizon.frequency
-    if own is not None and frequency is not None and own != frequency:
-        said = f"The dataset's periods are one {frequency} each, so frequency cannot be {own}."
+    if own is not None and every is not None and own != asked_name(every):
+        said = f"The dataset's periods are one {word(every)} each, so frequency cannot be {own}."
         faults.append(Fault("/horizon/frequency", "contradiction", said))
     if own is not None and start is None and (horizon is None or horizon.start is None):
         said = "frequency says what a period is beside start: give the first day of the first."
         faults.append(Fault("/horizon/start", "required", said))
-    every = frequency or own
+    every = every or own
     if horizon is not None and horizon.start is not None and every is None:
-        said = "start needs frequency beside it: what a period is (day, week or month)."
+        said = "start needs frequency beside it: what a period is, such as 'week'."
         faults.append(Fault("/horizon/frequency", "required", said))
-    if every == "month" and start is not None and start.day != 1:
-        said = f"A month begins on its first day; start is {start}."
+    if every is not None and frequency(every).months and start is not None and start.day != 1:
+        said = f"A {word(every)} begins on the first day of a month; start is {start}."
         faults.append(Fault("/horizon/start", "contradiction", said))
     try:
+        if every is not None and start is not None:
+            every = frequency(every).at(start).name
         found = Calendar(periods, faults, start, every)
         found.first_day(periods + 1)
     except (OverflowError, ValueError):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.api.changes import apply_changes, located
 from shared.api.dataset_messages import FitRequest
-from shared.api.faults import validated
 from shared.api.http import Call, Reply
 from shared.api.messages import (
     MAX_COMPARED,
@@ -29,7 +28,6 @@ from shared.api.messages import (
     ScenariosRequest,
     SensitivityRequest,
 )
-from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.question_messages import CampaignsRequest, ExperimentRequest, TransitionRequest
 from shared.api.reading import (
     CODE,
@@ -43,11 +41,20 @@ from shared.api.reading import (
 )
 from shared.api.semantics import plan_faults
 from shared.api.translate import problem_of
-from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound, NotSupportedYet
+from shared.errors import (
+    Fault,
+    InputTooLarge,
+    InvalidInput,
+    NotFound,
+    NotSupportedYet,
+    did_you_mean,
+    pointer_to,
+)
 from shared.plan.scenarios import Variant
 from shared.plan.yardstick import Amounts
 from shared.problem.arms import arms_of
 from shared.problem.model import Channel, Problem
+from shared.shapes import validated
 from shared.store.keys import check_dataset_name, is_curves_version
 
 if TYPE_CHECKING:

@@ -1,19 +1,15 @@
-"""Where a fault is, what its name may have meant, and walks over raw JSON of any shape.
+"""Walks over raw JSON of any shape.
 
 Whatever has the wrong type is stepped over, not tripped over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from shared.errors import near_names
-
 __all__ = [
-    "MAX_FAULTS",
     "Json",
-    "did_you_mean",
     "entries",
     "named",
     "number",
@@ -21,35 +17,10 @@ __all__ = [
     "objects",
     "part",
     "periods_of",
-    "pointer_to",
     "texts",
 ]
 
-MAX_FAULTS = 200
-"""Faults told in one answer: whoever has more of them does not read further."""
-
 Json = Mapping[str, Any]
-
-
-def pointer_to(*tokens: str | int) -> str:
-    """An RFC 6901 JSON pointer.
-
-    >>> pointer_to("channels", 0, "a/b~c")
-    '/channels/0/a~1b~0c'
-    """
-    return "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in tokens)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A suggestion to append to a message, or nothing.
-
-    >>> did_you_mean("max_spent", ["min_spend", "max_spend", "locked"])
-    " Did you mean 'max_spend'?"
-    >>> did_you_mean("zebra", ["tv"])
-    ''
-    """
-    close = near_names(name, known)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def named(items: Any) -> Iterator[tuple[int, str, Json]]:

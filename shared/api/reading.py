@@ -8,11 +8,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from shared.api.faults import validated
 from shared.api.messages import MAX_CHANNELS, EvaluateRequest, OptimizeRequest
-from shared.api.pointers import MAX_FAULTS, pointer_to
 from shared.api.semantics import optimize_faults, plan_faults
-from shared.errors import Fault, InputTooLarge, InvalidInput, NotSupportedYet
+from shared.errors import (
+    MAX_FAULTS,
+    Fault,
+    InputTooLarge,
+    InvalidInput,
+    NotSupportedYet,
+    pointer_to,
+)
+from shared.shapes import validated
 
 __all__ = ["CODE", "accepted", "first", "read", "read_evaluate", "read_optimize", "refuse", "under"]
 

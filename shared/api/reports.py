@@ -6,10 +6,9 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from shared.api.http import Call, Reply
-from shared.api.pointers import did_you_mean
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput, NotFound, did_you_mean
 from shared.store.keys import check_dataset_name, is_curves_version
 
 if TYPE_CHECKING:

@@ -10,22 +10,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from shared.api.curve_messages import FAMILIES, SMALLEST
-from shared.api.faults import faults_of
-from shared.api.pointers import (
-    Json,
-    did_you_mean,
-    entries,
-    named,
-    number,
-    numbers,
-    objects,
-    part,
-    pointer_to,
-    texts,
-)
+from shared.api.pointers import Json, entries, named, number, numbers, objects, part, texts
 from shared.curves import saturation as curves
-from shared.errors import Fault
+from shared.errors import Fault, did_you_mean, pointer_to
 from shared.figures import number as figure
+from shared.shapes import faults_of
 
 __all__ = [
     "constraint_faults",

@@ -15,17 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import category
 
-from shared.api.pointers import (
-    Json,
-    did_you_mean,
-    named,
-    number,
-    numbers,
-    objects,
-    part,
-    periods_of,
-    pointer_to,
-)
+from shared.api.pointers import Json, named, number, numbers, objects, part, periods_of
 from shared.api.rule_faults import (
     constraint_faults,
     curve_faults,
@@ -34,7 +24,7 @@ from shared.api.rule_faults import (
     interaction_faults,
     unknown_names,
 )
-from shared.errors import Fault
+from shared.errors import Fault, did_you_mean, pointer_to
 from shared.figures import number as figure
 
 __all__ = ["no_draws", "optimize_faults", "plan_faults"]

@@ -34,14 +34,13 @@ from shared.api.periods import (
     past_of,
     rule_periods,
 )
-from shared.api.pointers import did_you_mean, pointer_to
 from shared.api.reading import CODE, first, refuse
 from shared.api.rule_faults import no_ceiling, unknown_names
 from shared.api.semantics import no_draws
 from shared.api.unusual import unusual
 from shared.curves.curveset import DRAWS, CurveSet, by_analogy
 from shared.curves.derived import counted_once
-from shared.errors import Fault
+from shared.errors import Fault, did_you_mean, pointer_to
 from shared.problem.aim import TARGETS, Outcome
 from shared.problem.arms import arms_of, current_of
 from shared.problem.model import Channel as ProblemChannel
@@ -105,7 +104,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         message,
         faults,
         after=None if past is None else past.after,
-        frequency=None if curves is None else curves.frequency,
+        every=None if curves is None else curves.frequency,
     )
     goal, prior = _goal(message), horizon.prior_spend or {}
     weights = {outcome.name: outcome.weight for outcome in goal.outcomes}

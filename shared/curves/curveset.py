@@ -24,7 +24,6 @@ from shared.curves.saturation import Saturation, saturation_from_dict
 
 __all__ = [
     "DRAWS",
-    "QUARTER",
     "ChannelCurve",
     "CurveSet",
     "ObservedSpend",
@@ -36,8 +35,6 @@ __all__ = [
 DRAWS = 200
 """Draws of a curve by analogy where no other channel says how many."""
 
-QUARTER = {"day": 91, "week": 13, "month": 3}
-"""Periods of a quarter, by frequency: the last ones of a history stand for today."""
 
 NORMAL_95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution: 90 % lie within as many sd of the mean."""
@@ -79,7 +76,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ObservedSpend:
-    """Spend per period in the history. ``last`` is the mean of the last ``QUARTER``."""
+    """Spend per period in the history. ``last`` is the mean of the last quarter."""
 
     min: float
     mean: float

@@ -36,6 +36,7 @@ from shared.fit.judge.trust import trust_of
 from shared.fit.judge.validate import Fold, blocked, cross_validation, rival_of, score, validate
 from shared.fit.media.asked import settled
 from shared.fit.models.registry import fit_window
+from shared.frequency import word
 from shared.history.enough import rows_needed
 from shared.history.lift_tests import LiftTest, amount, lift_tests
 from shared.history.report import data_report
@@ -124,8 +125,8 @@ def fit_history(
         raise InvalidInput.at(
             "/rows",
             "too_few_rows",
-            f"{observed} {history.frequency}s with an outcome are too few to fit anything; at "
-            f"least {FEWEST_ROWS} are needed.",
+            f"{observed} {word(history.frequency)}s with an outcome are too few to fit anything; "
+            f"at least {FEWEST_ROWS} are needed.",
         )
     tell = progress or _silent
     spent = int((history.spend.sum(axis=0) > 0).sum())

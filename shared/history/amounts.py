@@ -6,9 +6,12 @@ counts until the spec says what one unit is worth (``scale`` of a channel, ``val
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.names import tokens
 from shared.history.reading import Table
-from shared.history.spec import Spec
+from shared.history.spec import ChannelRole, Spec
 
 __all__ = [
     "CODES",
@@ -180,26 +183,43 @@ def _holds_currencies(table: Table, name: str) -> bool:
     return bool(held) and (held <= CODES or (named and not any(map(str.isdigit, "".join(held)))))
 
 
-def worth_of(table: Table, column: str, spec: Spec) -> Floats:
+def worth_of(
+    table: Table,
+    column: str,
+    spec: Spec,
+    dates: Sequence[date | None],
+    roles: Sequence[ChannelRole | None] = (),
+) -> Floats:
     """Shape (R,): what one unit of each cell of a column is worth, by the spec's ``rates``.
 
     The currency is that of the cell, else of the row's column of currencies, else of the column's
-    name.
+    name; the ``scale`` and ``currency`` of the channel of a row (of ``roles``) go before them.
     """
-    rates = _rates(spec)
+    rates = _Rates(spec)
+    out = _by_signs(table, column, spec, dates, rates)
+    for row, role in enumerate(roles):
+        if role is not None and role.priced:
+            out[row] = (role.worth or 1.0) * rates.at(role.currency or "", dates[row])
+    return out
+
+
+def _by_signs(
+    table: Table, column: str, spec: Spec, dates: Sequence[date | None], rates: _Rates
+) -> Floats:
     out = np.ones(len(table.lines))
-    if not rates:
+    if not rates.known:
         return out
     rows = [name for name in table.header if _holds_currencies(table, name)]
     if spec.currency_column in table.columns:
         rows = [str(spec.currency_column)]
-    out *= _rate(currency_sign(column), rates)
+    if sign := currency_sign(column):
+        out *= [rates.at(sign, day) for day in dates]
     ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
     for name, sign_of in (*ways, (column, _sign_in)):
         cells = table.columns[name]
         signs = {cell: sign_of(cell) for cell in set(cells)}
-        told = {cell: _rate(sign, rates) for cell, sign in signs.items() if sign}
-        out = np.array([told.get(cell, worth) for cell, worth in zip(cells, out, strict=True)])
+        told = zip(cells, dates, out, strict=True)
+        out = np.array([rates.at(s, day) if (s := signs[c]) else was for c, day, was in told])
     return out
 
 
@@ -207,14 +227,29 @@ def _sign_in(cell: str) -> str:
     return without_currency(cell)[2]
 
 
-def _rates(spec: Spec) -> dict[str, float]:
-    return {item.currency.upper(): item.rate for item in spec.rates or ()}
+class _Rates:
+    """What one unit of each currency is worth in that of the spec, day by day."""
 
+    def __init__(self, spec: Spec) -> None:
+        self.known: dict[str, list[tuple[str, float]]] = {}
+        for item in sorted(spec.rates or (), key=lambda item: item.start or ""):
+            own = self.known.setdefault(item.currency.upper(), [])
+            own.append((item.start or "", item.rate))
+        self._codes: dict[str, str] = {}
 
-def _rate(sign: str, rates: Mapping[str, float]) -> float:
-    """What the spec says one unit of a currency is worth; 1 where it says nothing."""
-    known = Amount("", "", sign, "").currencies & rates.keys() if sign else set()
-    return rates[next(iter(known))] if len(known) == 1 else 1.0
+    def at(self, sign: str, day: date | None) -> float:
+        """What the spec says of the currency of a sign; 1 where it says nothing."""
+        if sign not in self._codes:
+            codes = Amount("", "", sign, "").currencies if sign else frozenset[str]()
+            told = {code for code in codes if code.upper() in self.known}
+            self._codes[sign] = told.pop().upper() if len(told) == 1 else ""
+        own = self.known.get(self._codes[sign])
+        if own is None:
+            return 1.0
+        place = 0
+        if len(own) > 1 and day is not None:
+            place = max(bisect_right(own, (day.isoformat(), math.inf)) - 1, 0)
+        return own[place][1]
 
 
 def _cells(
@@ -236,12 +271,12 @@ def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amou
     rows, roles = len(table.lines), spec.channels or ()
     for role in roles:
         if role.spend:
-            scope = "" if role.worth is None else f"spend {role.channel}"
+            scope = "" if not role.priced else f"spend {role.channel}"
             yield from _amounts_of(table, role.spend, [scope] * rows)
     yield from _amounts_of_outcome(table, spec)
     taken = {date_column, spec.events, spec.geo, *(role.spend for role in roles)}
-    taken |= {*(spec.controls or ()), *dict(spec.outcome_columns)}
-    told = spec.outcomes is not None and all(role.worth is not None for role in roles)
+    taken |= {*spec.control_kinds, *dict(spec.outcome_columns)}
+    told = spec.outcomes is not None and all(role.priced for role in roles)
     yield from _amounts_of_rows(table, taken, ["rows" if told else ""] * rows)
 
 
@@ -273,7 +308,7 @@ def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
 
 def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> None:
     """Add a fault for every amount whose currency is not that of the others and of the spec."""
-    said, rated = spec.currency or "", _rates(spec)
+    said, rated = spec.currency or "", _Rates(spec).known
     own = [Amount("'currency' of the spec", "/currency", said, "")]
     first: dict[str, Amount] = {}
     known: dict[str, frozenset[str]] = {}

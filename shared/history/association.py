@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency
 from shared.history.table import History
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_PER_YEAR = {"day": 365.25, "week": 365.25 / 7.0, "month": 12.0}
 _HARMONICS = 2
 _SAME = 0.9  # correlation from which two channels cannot be told apart
 # Belsley, Kuh and Welsch, Regression Diagnostics (1980), chapter 3: a condition index above 30, and
@@ -184,7 +184,7 @@ def _surroundings(history: History) -> dict[str, Floats]:
     if often:
         events = np.array(history.events)
         out["events"] = np.column_stack([events == label for label in sorted(often)]).astype(float)
-    if rows >= 0.9 * _PER_YEAR[history.frequency]:
+    if rows >= 0.9 * frequency(history.frequency).per_year:
         phase = 2.0 * np.pi * np.array([d.toordinal() for d in history.dates]) / 365.25
         waves = [wave(k * phase) for k in range(1, _HARMONICS + 1) for wave in (np.sin, np.cos)]
         out["seasonality"] = np.stack(waves, axis=1)

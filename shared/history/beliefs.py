@@ -7,8 +7,18 @@ from datetime import date
 from typing import Any
 
 from shared.history.faults import FaultLog
+from shared.history.table import History
 
-__all__ = ["check_beliefs", "check_lift_tests", "objects"]
+__all__ = ["FAR_RETURN", "check_beliefs", "check_lift_tests", "far_returns", "objects"]
+
+FAR_RETURN = "return_far_from_belief"
+"""Code of the finding that a plain regression and the belief about a channel's return differ."""
+
+
+def far_returns(history: History) -> dict[str, float]:
+    """The returns by channel that a plain regression shows far from what is believed of them."""
+    found = (item.data for item in history.findings if item.code == FAR_RETURN)
+    return {str(data["channel"]): float(data["return"]) for data in found}
 
 
 def check_beliefs(

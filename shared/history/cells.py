@@ -10,8 +10,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import row_of
 from shared.history.formats import limit_cells
-from shared.history.periods import period_number
 from shared.history.table import Finding, History, Panel
 
 __all__ = [
@@ -175,9 +175,7 @@ def panel_of(
         split = False
     if len(geos) == 1 and not (split and campaigns) and not exposed:
         return None, found
-    first = min(history.dates)
-    start = period_number(first, history.frequency)
-    time = np.array([period_number(day, history.frequency) - start for day in cells.dates])
+    time = np.array([row_of(history.dates, day, history.frequency) for day in cells.dates])
     inside = (time >= 0) & (time < len(history.dates))
     place = {name: g for g, name in enumerate(geos)}
     geo = np.array([place[name] for name in cells.geos])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency
 from shared.history.table import History
 
 __all__ = ["Coverage", "coverage_of", "outlying_outcomes", "outlying_spend"]
@@ -91,7 +92,7 @@ def outlying_outcomes(history: History) -> list[int]:
     """Periods far from the median of those around them that no event explains."""
     known = np.flatnonzero(np.isfinite(history.outcome))
     values = history.outcome[known]
-    width = _AROUND[history.frequency]
+    width = frequency(history.frequency).count(_AROUND) | 1  # odd: as many before as after
     if values.size < 2 * width:
         return []
     half = width // 2

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from shared.frequency import FREQUENCIES, frequency
 from shared.history.table import History
 
-__all__ = ["rows_needed", "yardstick_return"]
+__all__ = ["rows_needed", "weekly_instead", "yardstick_return"]
 
 _LEAST = {"day": 90, "week": 39, "month": 24}
 _SHARE = 0.25  # of the outcome that media are taken to make
 
 
-def rows_needed(frequency: str, active_channels: int) -> int:
+def rows_needed(every: str, active_channels: int) -> int:
     """Observed rows under which a fit cannot be validated honestly: four a channel and a dozen."""
-    return max(_LEAST[frequency], 4 * active_channels + 12)
+    return max(frequency(every).count(_LEAST), 4 * active_channels + 12)
+
+
+def weekly_instead(every: str, observed: int) -> str:
+    """What the same time would be by the week, where periods are longer; else ""."""
+    per_year, weeks = frequency(every).per_year, FREQUENCIES["week"].per_year
+    rows = round(observed * weeks / per_year)
+    return f"the same period week by week ({rows} rows)" if per_year < weeks else ""
 
 
 def yardstick_return(history: History) -> float | None:

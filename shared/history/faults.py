@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.errors import Fault, InvalidInput, near_names
+from shared.errors import Fault, InvalidInput, near_names, pointer_to
 
-__all__ = ["MAX_FAULTS", "FaultLog", "cell_pointer", "escape", "near_misses"]
+__all__ = ["MAX_FAULTS", "FaultLog", "cell_pointer", "near_misses"]
 
 MAX_FAULTS = 50
 """Faults named one by one; beyond that a last one says how many more there are."""
 
 
-def escape(token: str) -> str:
-    """A JSON pointer's token (RFC 6901).
-
-    >>> escape("tv/radio")
-    'tv~1radio'
-    """
-    return token.replace("~", "~0").replace("/", "~1")
-
-
 def cell_pointer(root: str, line: int, column: str) -> str:
     """``/rows/<line>/<column>``, the line counted as a spreadsheet shows it (header = 1)."""
-    return f"{root}/rows/{line}/{escape(column)}"
+    return f"{root}{pointer_to('rows', line, column)}"
 
 
 def near_misses(wanted: str, known: Iterable[str]) -> str:

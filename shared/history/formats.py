@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
     "Grid",
     "Number",
     "Source",
+    "limit_body",
     "limit_cells",
     "malformed",
     "media_of",
@@ -61,6 +63,7 @@ _BROKEN = (
 )
 """What reading a damaged workbook raises: its XML is no XML, its parts are not there."""
 _DEEPEST = 8  # objects in objects that are looked into
+_PREAMBLE = 100  # lines of titles and notes that may stand around the rows
 _SAMPLE = 60  # lines by which a separator is judged
 
 Source = bytes | Sequence[Any] | Mapping[str, Any]
@@ -141,10 +144,29 @@ def read_grid(source: Source, root: str, sheet: str | None = None) -> Grid:
         raise malformed("The old form of workbooks (.xls): save it as .xlsx.", root, "old_workbook")
     text = _decode(source, root)
     if text.lstrip()[:1] in ("{", "["):
-        if len(text) > MAX_JSON:
-            raise InputTooLarge(f"JSON of more than {MAX_JSON // 1_000_000} MB is not read.")
+        _limit_json(len(text))
         return _from_records(_records(_from_json(text, root), root), root)
     return _from_csv(text, root)
+
+
+def limit_body(data: bytes) -> None:
+    """Refuse what is sure to be too large, before it is stored: by its bytes alone.
+
+    Raises
+    ------
+    InputTooLarge
+        JSON of more than ``MAX_JSON`` bytes, more than ``MAX_ROWS`` lines without a quote in them.
+    """
+    if data.lstrip()[:1] in (b"{", b"["):
+        _limit_json(len(data))
+    elif data[:4] not in (b"PK\x03\x04", b"PAR1") and b'"' not in data and b"\0" not in data[:100]:
+        blank = data.count(b"\n\n") + data.count(b"\n\r\n")
+        _limit_rows(data.count(b"\n") - blank - _PREAMBLE)
+
+
+def _limit_json(size: int) -> None:
+    if size > MAX_JSON:
+        raise InputTooLarge(f"JSON of more than {MAX_JSON // 1_000_000} MB is not read.")
 
 
 def _limit_rows(count: int) -> None:
@@ -365,7 +387,7 @@ def _of_workbook(value: Any) -> str:
 
 def _from_parquet(source: bytes, root: str) -> list[dict[str, Any]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import compute, parquet, types
     except ImportError:
         text = "Parquet is not read here (pyarrow is not installed): send CSV, JSON or .xlsx."
         raise malformed(text, root, "no_parquet") from None
@@ -373,14 +395,32 @@ def _from_parquet(source: bytes, root: str) -> list[dict[str, Any]]:
         file = parquet.ParquetFile(io.BytesIO(source))
         _limit_rows(file.metadata.num_rows)
         _limit_columns(file.metadata.num_columns, 1)
-        rows = file.read().to_pylist()
-    except (OSError, ValueError):
+        schema = file.schema_arrow
+        limit_cells("The rows of the file", file.metadata.num_rows, len(schema))
+        # as dictionaries, so that one long text in a million rows is met once
+        texts = [field.name for field in schema if types.is_string(field.type)]
+        rows = parquet.ParquetFile(io.BytesIO(source), read_dictionary=texts).read()
+        for name, column in zip(rows.column_names, rows.columns, strict=True):
+            for chunk in column.chunks:
+                held = chunk.dictionary if types.is_dictionary(chunk.type) else chunk
+                if not (types.is_string(held.type) or types.is_binary(held.type)):
+                    continue
+                if (compute.max(compute.binary_length(held)).as_py() or 0) > 4 * MAX_CELL:
+                    what = (
+                        f"Column '{name[:MAX_CELL]}' holds texts of more than {MAX_CELL} letters."
+                    )
+                    raise InvalidInput.at(f"{root}/rows", "too_long", what)
+        records = rows.to_pylist()
+    except _BROKEN:
         raise malformed("The Parquet file cannot be read.", root, "bad_parquet") from None
-    typed = (date, datetime)
-    return [
-        {name: _of_workbook(v) if isinstance(v, typed) else v for name, v in row.items()}
-        for row in rows
-    ]
+    return [{name: _typed(value) for name, value in row.items()} for row in records]
+
+
+def _typed(value: Any) -> Any:
+    """A typed cell of a column as JSON would hold it: a date as text, a decimal as a fraction."""
+    if isinstance(value, date):
+        return _of_workbook(value)
+    return float(value) if isinstance(value, Decimal) else value
 
 
 # -- JSON --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _SHORT = 0.9  # of the longest geo's periods, below which a difference is worth 
 _SHOWN = 10
 
 
-def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
+def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
     """Leave out a total and geos that nothing can be learned of; report uneven lengths.
 
     A geo is left out where it has fewer than ``FEWEST_PERIODS`` periods with an outcome or its
@@ -42,7 +42,7 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
             f"Geo '{total}' is the sum of the others and was left out: it would count all of them "
             "twice. Leave its rows out."
         )
-        rest, found = settle_geos(_only(cells, [n for n in names if n != total]), frequency)
+        rest, found = settle_geos(_only(cells, [n for n in names if n != total]), unit)
         return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
     known: dict[str, list[int]] = {name: [] for name in names}
     for t in np.flatnonzero(np.isfinite(cells.outcome)).tolist():
@@ -58,7 +58,7 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
             "geo_left_out",
             f"'{name}' is left out with its spend: "
             + (
-                f"it has an outcome in {len(known[name])} {frequency}s, and at least "
+                f"it has an outcome in {len(known[name])} {unit}s, and at least "
                 f"{FEWEST_PERIODS} are needed."
                 if name in short
                 else "its outcome is the same in every period."
@@ -74,8 +74,8 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
         raise InvalidInput.at(
             "/geo",
             "geos_apart",
-            f"Only {len(common)} {frequency}s have an outcome in all geos, and at least "
-            f"{FEWEST_PERIODS} are needed: {shown}. Give rows of the same {frequency}s, or leave "
+            f"Only {len(common)} {unit}s have an outcome in all geos, and at least "
+            f"{FEWEST_PERIODS} are needed: {shown}. Give rows of the same {unit}s, or leave "
             "geos out.",
         )
     most = max(len(known[name]) for name in kept)
@@ -85,8 +85,8 @@ def settle_geos(cells: Cells, frequency: str) -> tuple[Cells, list[Finding]]:
         found.append(
             Finding(
                 "geos_of_different_lengths",
-                f"Not all geos have an outcome in all {most} {frequency}s: {shown}. Each is fitted "
-                f"to what it has; forecasts are judged in the {len(common)} {frequency}s that all "
+                f"Not all geos have an outcome in all {most} {unit}s: {shown}. Each is fitted "
+                f"to what it has; forecasts are judged in the {len(common)} {unit}s that all "
                 "have.",
                 {"geos": uneven[:200], "common": len(common)},
             )

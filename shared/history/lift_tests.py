@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency, row_of, word
 from shared.history.beliefs import check_lift_tests, objects
 from shared.history.enough import yardstick_return
 from shared.history.faults import FaultLog
-from shared.history.periods import period_number
 from shared.history.table import Finding, History
 
 __all__ = ["FINDINGS", "LiftTest", "amount", "lift_tests"]
@@ -79,7 +79,7 @@ class LiftTest:
     last: int
     measured: int
     changed: tuple[int, ...]
-    frequency: str
+    unit: str
     usual: float | None = None
     unused: str | None = None
     doubts: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ class LiftTest:
         }
 
     def _sentence(self, share: float | None) -> str:
-        change, unit = self.spend_change, self.frequency
+        change, unit = self.spend_change, self.unit
         of_usual = "" if share is None else f", {abs(share):.0%} of the usual"
         money = f"{amount(abs(change))} {'more' if change > 0 else 'less'} was spent"
         came = f"{amount(abs(self.outcome_change))} {'more' if self.outcome_change > 0 else 'less'}"
@@ -160,7 +160,7 @@ class LiftTest:
         """Over which periods, where they are others than those of the changed spend."""
         if self.length == self.periods:
             return ""
-        return f" over {self.length} {self.frequency}s"
+        return f" over {self.length} {self.unit}s"
 
 
 def lift_tests(spec: Mapping[str, Any], history: History) -> tuple[LiftTest, ...]:
@@ -218,7 +218,7 @@ def _placed(index: int, test: Mapping[str, Any], history: History) -> LiftTest:
         last=last,
         measured=max(measured, last),
         changed=tuple(changed),
-        frequency=history.frequency,
+        unit=word(history.frequency),
     )
 
 
@@ -235,12 +235,10 @@ def _rows(start: date, end: date, history: History) -> range:
 
 def _row(day: date, history: History) -> tuple[int, bool]:
     """The row whose period holds a day, before and after the history too; whether it begins it."""
-    begin, frequency = history.dates[0], history.frequency
-    if frequency == "month":
-        months = period_number(day, frequency) - period_number(begin, frequency)
-        return months, day.day == 1
-    row, over = divmod((day - begin).days, 7 if frequency == "week" else 1)
-    return row, over == 0
+    dates, every = history.dates, frequency(history.frequency)
+    row = row_of(dates, day, history.frequency)
+    begins = dates[row] if 0 <= row < len(dates) else every.after(dates[0], row)
+    return row, begins == day
 
 
 def _judged(test: LiftTest, busy: NDArray[np.bool_], highest: float, history: History) -> LiftTest:
@@ -289,7 +287,7 @@ def _tells_nothing(test: LiftTest, highest: float) -> str | None:
 
 def _against_history(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> str | None:
     """Why what was spent on its dates cannot be what the test says, and what may have happened."""
-    change, periods, unit = test.spend_change, test.periods, test.frequency
+    change, periods, unit = test.spend_change, test.periods, test.unit
     rows = spend[[row for row in test.changed if row >= 0]]
     recorded = float(rows.sum()) + (periods - rows.size) * (test.usual or 0.0)
     less = change if test.in_history else -change
@@ -355,7 +353,7 @@ def _seen(test: LiftTest, spend: Floats, busy: NDArray[np.bool_]) -> tuple[Float
 
 def _doubts(test: LiftTest, spend: Floats, busy: NDArray[np.bool_], outcome: Floats) -> list[str]:
     out = []
-    unit, each = test.frequency, test.spend_change / test.periods
+    unit, each = test.unit, test.spend_change / test.periods
     seen = _seen(test, spend, busy)
     if seen is not None:
         by, wave = seen

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
+from shared.frequency import asked_name
 from shared.history.amounts import (
     CODES,
     Amount,
@@ -43,12 +44,14 @@ from shared.history.wide import (
     Dated,
     one_geo,
     outcome_of,
+    read_controls,
     read_dated,
     read_frequency,
     read_geos,
     read_outcome,
     row_keys,
     several,
+    stacked,
 )
 
 __all__ = [
@@ -249,17 +252,17 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     if "campaign" in columns:
         campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
         campaigns = [plain_name(name) for name in campaigns] if guessed_column else campaigns
-    geos = read_geos(table, columns.get("geo"), faults)
+    geos = read_geos(table, columns.get("geo"), spec, faults)
     if spec.duplicates != "sum":
         known = {*columns.values(), *wanted, spec.currency_column}
         keys = row_keys(dated, names, campaigns, geos)
         add_duplicates(table, dated.column, keys, faults, known)
     frequency = read_frequency(table, dated, spec, faults, whole=False)
     channels, left_out = _channels(spec, names, faults)
-    scales = {role.channel: role.worth for role in spec.channels or () if role.worth is not None}
-    if not set(names) <= set(scales):
+    priced = {role.channel: role for role in spec.channels or () if role.priced}
+    if not set(names) <= set(priced):
         one_unit(table, columns["spend"], "'scale' of every channel in 'channels'", faults)
-    amounts = tuple(amounts_of_long(table, own, columns, dated.column, names, scales))
+    amounts = tuple(amounts_of_long(table, own, columns, dated.column, names, priced))
     one_currency(spec, amounts, faults)
     has_outcome = bool(own.outcome_columns)
     outcome = outcome_of(own, numbers) if has_outcome else None
@@ -276,9 +279,9 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     used = {dated.column, *columns.values(), *wanted, spec.currency_column}
     unused = [n for n in table.header if n not in used and not all(map(is_empty, table.columns[n]))]
     if unused and not outcomes_follow:
-        findings.append(columns_left_out(unused))
+        findings += columns_left_out(unused, spec, judged=spec.channels is not None)
     findings += similar_names(names, "channels", said)
-    findings += similar_names(geos, "geos")
+    findings += similar_names(geos, "geos", {item.geo for item in spec.geos or ()})
     below: dict[str, set[str]] = defaultdict(set)
     split = set(zip(names, campaigns, strict=True))
     for name, campaign in split:
@@ -297,11 +300,15 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         )
     apart = several(geos)
     where = geos if apart else [""] * len(geos)
-    rated = worth_of(table, columns["spend"], spec)
-    worth = np.array([scales.get(name, rate) for name, rate in zip(names, rated, strict=True)])
+    roles = [priced.get(name) for name in names] if priced else []
+    worth = worth_of(table, columns["spend"], spec, dated.dates, roles)
     numbers[columns["spend"]] = numbers[columns["spend"]] * worth
     if outcome is not None and outcome_unit(spec.fit, own.outcome_name).money:
-        outcome = outcome * worth_of(table, own.outcome_name, spec) if own.outcome else outcome
+        outcome = (
+            outcome * worth_of(table, own.outcome_name, spec, dated.dates)
+            if own.outcome
+            else outcome
+        )
     every = tuple(sorted(set(names)))
     cells = _cells(dated, where, names, campaigns, every, numbers, columns, outcome)
     totals, more = total_channels(cells, spec, faults)
@@ -337,7 +344,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         spec = spec.but(channel_column=columns["channel"], campaign_column=columns.get("campaign"))
     spec = spec.but(
         date=dated.column,
-        frequency=frequency,
+        frequency=asked_name(frequency),
         outcome=spec.outcome or own.outcome,
         outcomes=spec.outcomes,
         channels=[
@@ -473,12 +480,12 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     faults.stop_if_any()
     dated = read_dated(table, own, faults)
     own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
-    numbers, labels, more = read_outcome(table, own, faults)
-    geos = read_geos(table, own.geo, faults)
+    numbers, labels, more = read_outcome(table, own, dated.dates, faults)
+    geos = read_geos(table, own.geo, own, faults)
     amounts = tuple(amounts_of_wide(table, own, dated.column))
     one_currency(spec, amounts, faults)
     keys = row_keys(dated, geos)
-    taken = {own.geo, own.events, *(own.controls or ()), *dict(own.outcome_columns)}
+    taken = {own.geo, own.events, *own.control_kinds, *dict(own.outcome_columns)}
     apart = telling_column(table, keys, {dated.column, *taken})
     moments = any(finding.code == "moments" for finding in table.findings)
     summed = spec.duplicates == "sum" or moments
@@ -493,7 +500,8 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
         remedy = "Leave the geos out, and give one row a date."
         refuse_repeated(table, own, [dated.dates], outcome, None, remedy, faults)
     faults.stop_if_any()
-    controls = [numbers[name] for name in own.controls or ()]
+    controls = read_controls(table, own, numbers, faults)
+    faults.stop_if_any()
     found = [*dated.findings, *guesses, *more]
     if summed and apart is not None:
         text = f"Outcomes of one date, told apart by column '{apart}', were added up."
@@ -506,15 +514,15 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
             spend=np.empty((len(labels), 0)),
             impressions=np.empty((len(labels), 0)),
             outcome=outcome,
-            control_names=tuple(own.controls or ()),
-            controls=np.column_stack(controls) if controls else np.empty((len(labels), 0)),
+            control_names=tuple(controls),
+            controls=stacked(controls, len(labels)),
             events=labels,
         )
     )
     return OutcomeTable(
         cells=cells,
         frequency=frequency,
-        spec=own.but(date=dated.column, frequency=frequency, channels=spec.channels),
+        spec=own.but(date=dated.column, frequency=asked_name(frequency), channels=spec.channels),
         geos=several(geos),
         findings=tuple(found),
         amounts=amounts,

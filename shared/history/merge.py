@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import InvalidInput
+from shared.frequency import word
 from shared.history.amounts import worth_of
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
@@ -42,10 +43,13 @@ def patched(
 ) -> tuple[Records, tuple[Finding, ...]]:
     """The stored rows, those of dates in ``new`` replaced by its own, and what changed in the past.
 
+    Of a history of several sources the dates of a source are replaced by rows that name it.
+
     Raises
     ------
     InvalidInput
-        ``new`` has columns that the history has not, or dates that cannot be read.
+        ``new`` has columns that the history has not, or dates that cannot be read; it names no
+        source of a history that has several.
     """
     roles = read_spec(spec)
     old, more = table_of(stored, roles), table_of(new, roles)
@@ -57,6 +61,12 @@ def patched(
     column, _ = find_date(old, roles)
     if column not in more.columns:
         faults.add("/rows/1", "no_date_column", f"Rows need their date in column '{column}'.")
+    parts = ["source"] if _of_sources(stored) else []
+    if parts and "source" not in more.columns:
+        text = (
+            "The history is put together of several sources: say whose rows these are, as ?source=."
+        )
+        faults.add("/source", "source_missing", text)
     faults.stop_if_any()
     rows = len(more.lines)
     both = Table(
@@ -67,9 +77,11 @@ def patched(
     # read together: the dates of four years tell what those of a week leave open
     days, _, _ = read_dates(both, column, faults, roles.day_first)
     faults.stop_if_any()
-    had, brought = len(old.lines), set(days[len(old.lines) :])
+    had = len(old.lines)
+    keys = list(zip(days, *(map(str.strip, both.columns[name]) for name in parts), strict=True))
+    brought = set(keys[had:])
     before, after = _by_date(both, days, range(had)), _by_date(both, days, range(had, len(days)))
-    kept = [row for row in range(len(days)) if row >= had or days[row] not in brought]
+    kept = [row for row in range(len(days)) if row >= had or keys[row] not in brought]
     kept.sort(key=lambda row: days[row] or date.min)
     renewed = sorted(str(day) for day in after if day in before and before[day] != after[day])
     text = (
@@ -97,9 +109,16 @@ def _record(table: Table, row: int) -> dict[str, Any]:
 
 
 def with_source(
-    spec: Mapping[str, Any] | None, stored: Source | None, new: Source, source: str
+    spec: Mapping[str, Any] | None,
+    stored: Source | None,
+    new: Source,
+    source: str,
+    *,
+    renew: bool = False,
 ) -> tuple[Records, tuple[Finding, ...]]:
     """The stored rows of other sources, and ``new`` as rows of this one.
+
+    ``renew`` replaces only the dates that it brings; what this source says of others stays.
 
     Each is brought to one form: date, channel, campaign, spend, impressions, source. A table that
     names campaigns and no channel is of one channel, called as its source.
@@ -109,19 +128,16 @@ def with_source(
     InvalidInput
         The stored history was not put by its sources; faults of ``new``.
     """
-    rest: Records = []
-    if stored is not None:
-        if not isinstance(stored, list) or not all("source" in row for row in stored):
-            text = "The history was put as a whole: put it as a whole again, or delete the dataset."
-            raise InvalidInput.at("/source", "history_is_whole", text)
-        rest = [row for row in stored if row["source"] != source]
+    if stored is not None and not _of_sources(stored):
+        text = "The history was put as a whole: put it as a whole again, or delete the dataset."
+        raise InvalidInput.at("/source", "history_is_whole", text)
     said = read_spec(spec)
     roles = Spec().but(**{key: getattr(said, key) for key in _OF_A_SOURCE})
     table = table_of(new, roles)
     faults = FaultLog()
     column, _ = find_date(table, roles)
     days, _, found = read_dates(table, column, faults, roles.day_first)
-    rows = _long_rows(table, roles, column, source, faults)
+    rows = _long_rows(table, roles, column, days, source, faults)
     faults.stop_if_any()
     out: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row, channel, campaign, spend, impressions in rows:
@@ -140,30 +156,45 @@ def with_source(
     )
     data = {"source": source, "spend": sum(own["spend"] for own in out.values())}
     read = Finding("source_read", text, data)
+    brought = {day for day, _, _ in out} if renew else None
+    rest: Records = [
+        row
+        for row in (stored if isinstance(stored, list) else ())
+        if row["source"] != source or (brought is not None and row["date"] not in brought)
+    ]
     merged = sorted([*rest, *out.values()], key=lambda row: (row["date"], row["channel"]))
-    _one_frequency(merged)
+    _one_frequency(merged, roles.frequency)
     return merged, (*table.findings, *found, read)
 
 
-def _one_frequency(rows: Records) -> None:
+def _of_sources(stored: Source) -> bool:
+    return isinstance(stored, list) and all("source" in row for row in stored)
+
+
+def _one_frequency(rows: Records, declared: str | None) -> None:
     """Refuse sources of different frequency: a week's money would be that of its first day."""
     days: dict[str, set[date]] = {}
     for row in rows:
         days.setdefault(row["source"], set()).add(date.fromisoformat(row["date"]))
     seen = {
-        name: frequency_of([(day, "", 0) for day in own], None, False, FaultLog(), whole=False)
+        name: frequency_of([(day, "", 0) for day in own], declared, False, FaultLog(), whole=False)
         for name, own in days.items()
         if len(own) > 2
     }
     if len(set(seen.values())) > 1:
-        text = ", ".join(f"'{name}' is by {unit}" for name, unit in sorted(seen.items()))
+        text = ", ".join(f"'{name}' is by {word(unit)}" for name, unit in sorted(seen.items()))
         raise InvalidInput.at(
             "/source", "frequency_mismatch", f"Export all sources by the same periods: {text}."
         )
 
 
 def _long_rows(
-    table: Table, spec: Spec, date_column: str, source: str, faults: FaultLog
+    table: Table,
+    spec: Spec,
+    date_column: str,
+    days: Sequence[date | None],
+    source: str,
+    faults: FaultLog,
 ) -> list[tuple[int, str, str, float, float]]:
     """Row, channel, campaign, spend and impressions of all that a table says was spent."""
     rows = range(len(table.lines))
@@ -176,7 +207,7 @@ def _long_rows(
         campaigns: Sequence[str] = table.columns.get(columns.get("campaign", ""), [""] * len(rows))
         if " ".join(tokens(columns["channel"])) in CAMPAIGNS:
             names, campaigns = [source] * len(rows), names
-        spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec)
+        spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec, days)
         seen = numbers[columns["impressions"]] if "impressions" in columns else empty
         return [
             (row, plain_name(names[row]), plain_name(campaigns[row]), float(paid), float(shown))
@@ -191,7 +222,7 @@ def _long_rows(
     for role in roles:
         wanted = [name for name in (role.spend, role.impressions) if name]
         numbers, _ = read_numbers(table, wanted, faults, spec.mark, wanted[1:])
-        spend = numbers[wanted[0]] * worth_of(table, wanted[0], spec)
+        spend = numbers[wanted[0]] * worth_of(table, wanted[0], spec, days, [role] * len(rows))
         seen = numbers[wanted[1]] if len(wanted) > 1 else empty
         name = source if len(roles) == 1 else role.channel
         out += [(row, name, "", float(spend[row]), float(seen[row])) for row in rows]

@@ -104,16 +104,16 @@ def refuse_same(
     column: str,
     names: Sequence[str],
     faults: FaultLog,
-    apart: Collection[str] | None = None,
+    apart: Collection[str],
+    field: str = "channels",
 ) -> None:
     """Add a fault for every second spelling of a name in a column.
 
     One name in two spellings would be two channels, each with a part of the money. ``apart`` are
-    names that the spec tells apart, None where it has no place for them.
+    names that the spec tells apart, in its ``field``.
     """
-    remedy = ", or name both in 'channels' of the spec if they are two, one among the 'aliases' of"
-    remedy = "" if apart is None else f"{remedy} the other if they are one"
-    apart = apart or ()
+    remedy = f", or name both in '{field}' of the spec if they are two, one among the 'aliases' of"
+    remedy += " the other if they are one"
     rows: dict[str, int] = {}
     for row, name in enumerate(names):
         rows.setdefault(name, row)

@@ -86,8 +86,17 @@ def filled_share(cells: Sequence[str]) -> float:
     return len(filled) / len(sample)
 
 
-def as_control(cells: Sequence[str]) -> Sequence[str] | None:
-    """A column that says yes and no in words, or percents, as plain numbers; None where not so."""
+def as_control(cells: Sequence[str], kind: str | None = None) -> Sequence[str] | None:
+    """A column that says yes and no in words, or percents, as plain numbers; None where not so.
+
+    Of a ``kind`` that is said (a ``Control``'s) whatever its cells look like.
+    """
+    if kind == "number":
+        return None
+    if kind == "percent":
+        return [cell.strip().removesuffix("%").rstrip() for cell in cells]
+    if kind == "yes_no":
+        return [YES_NO.get(cell.strip().casefold(), cell) for cell in cells]
     held = {cell.strip().casefold() for cell in set(cells) if not is_empty(cell)}
     if held and held <= set(YES_NO):
         return [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
@@ -167,7 +176,7 @@ def read_numbers(
     faults: FaultLog,
     decimal: str | None = None,
     relative: Collection[str] = (),
-    flags: Collection[str] = (),
+    flags: Mapping[str, str | None] | None = None,
 ) -> tuple[dict[str, Floats], list[Finding]]:
     """The named columns as numbers, NaN where a cell is empty.
 
@@ -183,15 +192,17 @@ def read_numbers(
         Columns of which only the ups and downs count (impressions, controls): where every cell can
         be read two ways, both are the same but for their unit.
     flags
-        Columns that may say yes and no in words, or percents.
+        Controls, which may say yes and no in words, or percents, and their kind where it is said.
     """
     out: dict[str, Floats] = {}
+    texts: dict[str, Sequence[str]] = {}
     marks: dict[str, str] = {}
     readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
         cells = table.text_cells(name)
-        if name in flags:
-            cells = as_control(cells) or cells
+        if flags and name in flags:
+            cells = as_control(cells, flags[name]) or cells
+        texts[name] = cells
         known = _quickly(cells)
         if known is not None:
             out[name], marks[name] = known
@@ -210,14 +221,14 @@ def read_numbers(
                 marks[name] = decimal
                 settled.add(name)
             elif alike and name in relative:
-                out[name] = _values(table, name, known_cells, ".", faults)
+                out[name] = _values(table, name, texts[name], known_cells, ".", faults)
                 del marks[name]  # not told: the cells do leave another reading
                 continue
             elif others and all(reading.grouped(others) for reading in unsure):
                 marks[name] = others
             else:
-                _add_ambiguous(table, name, known_cells, faults)
-        out[name] = _values(table, name, known_cells, marks[name], faults)
+                _add_ambiguous(table, name, texts[name], known_cells, faults)
+        out[name] = _values(table, name, texts[name], known_cells, marks[name], faults)
     for name in names:
         for row, value in table.numbers.get(name, {}).items():
             if abs(value) > LARGEST:
@@ -240,10 +251,13 @@ def _quickly(cells: Sequence[str]) -> tuple[Floats, str] | None:
 
 
 def _add_ambiguous(
-    table: Table, name: str, readings: Mapping[str, _Reading], faults: FaultLog
+    table: Table,
+    name: str,
+    cells: Sequence[str],
+    readings: Mapping[str, _Reading],
+    faults: FaultLog,
 ) -> None:
     """Add one fault for a column whose cells can be read two ways: its first, and how many."""
-    cells = table.text_cells(name)
     rows = [row for row, cell in enumerate(cells) if cell in readings and readings[cell].ambiguous]
     first = cells[rows[0]]
     reading, more = readings[first], len(rows) - 1
@@ -258,10 +272,14 @@ def _add_ambiguous(
 
 
 def _values(
-    table: Table, name: str, readings: Mapping[str, _Reading], mark: str, faults: FaultLog
+    table: Table,
+    name: str,
+    cells: Sequence[str],
+    readings: Mapping[str, _Reading],
+    mark: str,
+    faults: FaultLog,
 ) -> Floats:
     """The cells of a column under one decimal mark; what cannot be read is added to ``faults``."""
-    cells = table.text_cells(name)
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         reading = readings.get(cell)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import InvalidInput
+from shared.frequency import frequency, word
 from shared.history.amounts import one_currency
 from shared.history.beliefs import check_beliefs
 from shared.history.cells import Cells, added_up, national, panel_of
@@ -23,7 +24,7 @@ from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.layout import table_of
 from shared.history.lift_tests import lift_tests
 from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
-from shared.history.periods import period_number
+from shared.history.periods import common_frequency
 from shared.history.reading import Table
 from shared.history.report import data_report
 from shared.history.spec import Spec, read_spec
@@ -183,6 +184,7 @@ def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
             outcomes=result.spec.outcomes,
             controls=result.spec.controls,
             events=result.spec.events,
+            frequency=result.spec.frequency,
         )
         found = (*long.findings, *result.findings, *more)
         return _Read(table, cells, long.frequency, "long", merged, found, complete=True)
@@ -198,7 +200,7 @@ def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
 def _parsed(read: _Read) -> Parsed:
     cells, frequency, spec = read.cells, read.frequency, read.spec
     everywhere = set(cells.geos)
-    cells, uneven = settle_geos(cells, frequency)
+    cells, uneven = settle_geos(cells, word(frequency))
     geos = set(cells.geos) - {""}
     _check_sense(spec, cells, everywhere - geos)
     history = to_history(
@@ -238,7 +240,7 @@ def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
     unit = read.frequency
     return Upload(
         rows=len(read.table.lines),
-        periods=period_number(last, unit) - period_number(first, unit) + 1,
+        periods=len(frequency(unit).grid(read.cells.dates)),
         first=first,
         last=last,
         frequency=unit,
@@ -286,13 +288,15 @@ def _read_both(
             faults.append(error)
     if faults or long is None:
         raise InvalidInput(fault for error in faults for fault in error.faults)
-    if result is not None and result.frequency != long.frequency:
-        raise InvalidInput.at(
-            "/outcomes",
-            "frequency_mismatch",
-            f"Spend is by {long.frequency}, outcomes are by {result.frequency}.",
-        )
     if result is not None:
+        every = common_frequency(long.frequency, result.frequency, long.dates)
+        if every is None:
+            raise InvalidInput.at(
+                "/outcomes",
+                "frequency_mismatch",
+                f"Spend is by {word(long.frequency)}, outcomes are by {word(result.frequency)}.",
+            )
+        long = replace(long, frequency=every)
         log = FaultLog()
         one_currency(spec, (*long.amounts, *result.amounts), log)
         log.stop_if_any()

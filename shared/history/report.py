@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.frequency import frequency, word
 from shared.history.association import (
     Drivers,
     Precision,
@@ -32,7 +33,7 @@ from shared.history.association import (
     together,
 )
 from shared.history.coverage import Coverage, coverage_of, outlying_outcomes, outlying_spend
-from shared.history.enough import rows_needed, yardstick_return
+from shared.history.enough import rows_needed, weekly_instead, yardstick_return
 from shared.history.lift_tests import amount, lift_tests
 from shared.history.remarks import remarks
 from shared.history.table import History
@@ -44,7 +45,11 @@ _COMFORTABLE = 2.0  # times the rows needed
 # Power 0.8 at a two-sided 0.05: 0.84 + 1.96 standard errors.
 _POWER = 2.8
 # The shortest of these for which the usual spend doubled, or nothing at all, is change enough.
-_TEST_PERIODS = {"day": (28, 56, 91), "week": (4, 8, 13), "month": (1, 2, 3)}
+_TEST_PERIODS = (
+    {"day": 28, "week": 4, "month": 1},
+    {"day": 56, "week": 8, "month": 2},
+    {"day": 91, "week": 13, "month": 3},
+)
 _TESTS = 3  # advised at most
 _SUSPECT = ("repeated_block", "spread_out_spend")  # rows that count for less than they seem to
 _DEAR = 3.0  # times the usual spend: a change beyond it is no advice
@@ -150,7 +155,7 @@ def _tests(
             spend = history.spend[:, c]
             usual = float(spend[spend > 0].mean())
             once = _POWER * precision.noise / yardstick
-            lengths = _TEST_PERIODS[history.frequency]
+            lengths = [frequency(history.frequency).count(length) for length in _TEST_PERIODS]
             periods = next((n for n in lengths if once <= usual * n**0.5), lengths[-1])
             change = once * float(np.sqrt(periods))
             out[item.channel] = _Test(item.channel, periods, change, change / (usual * periods))
@@ -164,7 +169,7 @@ def _verdict(
     observed: int,
     needed: int,
 ) -> tuple[str, list[str]]:
-    unit = history.frequency
+    unit = word(history.frequency)
     active = [item for item in coverage if item.live > 0]
     suspect = [finding.message for finding in history.findings if finding.code in _SUSPECT]
     if not active:
@@ -212,12 +217,12 @@ def _advice(
 ) -> list[str]:
     """What would help, the cheapest first."""
     out: list[str] = []
-    unit = history.frequency
+    unit = word(history.frequency)
     goal = needed if verdict == "not enough" else int(_COMFORTABLE * needed)
     if observed < goal:
         text = f"{goal - observed} more {unit}s (to {goal})."
-        if unit == "month":
-            text = text[:-1] + f", or the same period week by week ({round(observed * 4.35)} rows)."
+        if weeks := weekly_instead(history.frequency, observed):
+            text = f"{text[:-1]}, or {weeks}."
         out.append(text)
     out.extend(
         f"Vary '{item.channel}': its spend never changed, and no history of that kind can show an "

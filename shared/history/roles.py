@@ -145,7 +145,8 @@ def guess_roles(
         Columns that must not be given a role (fixed columns of a long table).
     """
     findings: list[Finding] = []
-    used = {date_column, *taken, *(spec.controls or ())} | {
+    judged = spec.controls is not None and (outcomes_only or spec.channels is not None)
+    used = {date_column, *taken, *spec.control_kinds} | {
         name
         for name in (spec.events, spec.geo, *dict(spec.outcome_columns), *spec.factors.values())
         if name
@@ -249,19 +250,25 @@ def guess_roles(
             free.remove(name)
     spec = spec.but(events=spec.events or "", geo=spec.geo or "")
     left = [n for n in free if n in numeric or n in text]
-    if left:
-        findings.append(columns_left_out(left))
-    return spec, findings
+    return spec, [*findings, *columns_left_out(left, spec, judged=judged)]
 
 
-def columns_left_out(names: Sequence[str]) -> Finding:
-    """What to say of columns that have no role."""
-    return Finding(
-        "columns_left_out",
+def columns_left_out(names: Sequence[str], spec: Spec, *, judged: bool) -> list[Finding]:
+    """What to say of columns that have no role, unless the spec says that this is right.
+
+    It is a warning for good until somebody ``judged`` which columns have one.
+    """
+    names = [name for name in names if name not in (spec.ignore or ())]
+    if not names:
+        return []
+    text = (
         f"Not used: {', '.join(map(repr, names[:20]))}{' and more' if len(names) > 20 else ''}. "
-        "Name a column in the spec to give it a role (controls, if it moves sales).",
-        {"columns": list(names[:200])},
+        "Name a column in the spec to give it a role (controls, if it moves sales), or under "
+        "'ignore'."
     )
+    return [
+        Finding("columns_left_out", text, {"columns": names[:200]}, None if judged else "ignore")
+    ]
 
 
 def buys_media(header: Sequence[str]) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, StringConstraints
 
-from shared.history.faults import FaultLog, escape
+from shared.errors import InvalidInput
+from shared.frequency import Named
+from shared.history.faults import FaultLog
+from shared.shapes import Strict, validated
 
 __all__ = ["COMBINED", "ChannelRole", "Day", "LiftTest", "Spec", "check_columns", "read_spec"]
 
@@ -23,22 +25,12 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Finite = Annotated[float, Field(ge=-1e15, le=1e15)]
 Spread = Annotated[float, Field(gt=0, le=1e15)]
 Season = Literal["year", "day_of_week", "month", "quarter"]
-Frequency = Literal["day", "week", "month"]
 
 _UNITS = {"micros": 1e-6, "cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
-class SpecPart(BaseModel):
-    """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        frozen=True,
-        defer_build=True,
-        protected_namespaces=(),
-    )
+class SpecPart(Strict):
+    """A part of the spec."""
 
     def but(self, **changes: Any) -> Self:
         """The same with some fields other than they are, taken as given."""
@@ -61,9 +53,18 @@ class ChannelRole(SpecPart):
         description="What one unit of the spend as written is worth: 0.000001 (or 'micros') where "
         "it is in millionths, an exchange rate where it is in another currency than the rest.",
     )
+    currency: Name | None = Field(
+        None,
+        description="What its spend is in, if not in 'currency': 'rates' say its worth.",
+    )
     aliases: list[Name] | None = Field(
         None, max_length=1000, description="Other names of the channel in a long table's rows."
     )
+
+    @property
+    def priced(self) -> bool:
+        """Whether the spec says what its spend is worth."""
+        return self.scale is not None or self.currency is not None
 
     @property
     def worth(self) -> float | None:
@@ -96,6 +97,29 @@ class Rate(SpecPart):
 
     currency: Name
     rate: Spread
+    start: Day | None = Field(
+        None,
+        description="First day that it holds for, until the next start of the same currency; the "
+        "earliest holds before its start as well.",
+    )
+
+
+class Control(SpecPart):
+    """A control, and what its cells say."""
+
+    column: Name
+    kind: Literal["number", "yes_no", "category", "percent"] | None = Field(
+        None,
+        description="Numbers; words for yes and no (1 and 0); labels, each but the commonest a "
+        "control of its own; percents. Told by the cells where left out.",
+    )
+
+
+class GeoRole(SpecPart):
+    """A geo and the other names that rows have for it."""
+
+    geo: Name
+    aliases: list[Name] = Field(max_length=1000)
 
 
 class Prior(SpecPart):
@@ -224,12 +248,18 @@ class Spec(SpecPart):
         description="Whether the outcome is money in the currency of the spend, or a count "
         "(conversions, visits); decided by its name where left out.",
     )
-    frequency: Frequency | None = None
+    frequency: Named | None = None
     currency: Name | None = None
     channels: list[ChannelRole] | None = Field(None, min_length=1, max_length=10_000)
-    controls: list[Name] | None = Field(None, max_length=1000)
+    controls: list[Name | Control] | None = Field(None, max_length=1000)
+    ignore: list[Name] | None = Field(
+        None, max_length=2000, description="Columns that are rightly not used."
+    )
     events: Name | None = Field(None, description="Column of event labels, empty where none.")
     geo: Name | None = Field(None, description="Column of the geography.")
+    geos: list[GeoRole] | None = Field(
+        None, max_length=10_000, description="Geos that rows spell in several ways."
+    )
     holidays_country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
     priors: list[Prior] | None = Field(None, max_length=10_000)
     lift_tests: list[LiftTest] | None = Field(None, max_length=10_000)
@@ -258,13 +288,15 @@ class Spec(SpecPart):
     campaign_column: Name | None = Field(
         None, description="Column that names the campaign of each row, within its channel."
     )
+    outcome_column: Name | None = Field(None, description="Column of the outcome, as 'outcome'.")
     currency_column: Name | None = Field(
         None, description="Column that names the currency of each row; 'rates' says their worth."
     )
     rates: list[Rate] | None = Field(
         None,
         max_length=200,
-        description="What one unit of each other currency is worth in 'currency'.",
+        description="What one unit of each other currency is worth in 'currency', by date or "
+        "throughout.",
     )
     duplicates: Literal["refuse", "sum"] | None = Field(
         None,
@@ -275,6 +307,16 @@ class Spec(SpecPart):
         description="Whether rows of totals and notes are left out: true takes all rows at the end "
         "without a date for totals, false keeps all; those that are plainly such by default.",
     )
+
+    @property
+    def control_kinds(self) -> dict[str, str | None]:
+        """The columns of controls, and of each what its cells say; None where they tell."""
+        return {
+            item if isinstance(item, str) else item.column: None
+            if isinstance(item, str)
+            else item.kind
+            for item in self.controls or ()
+        }
 
     @property
     def mark(self) -> str | None:
@@ -327,12 +369,6 @@ _FOR_THE_FIT = (
     "challengers",
     "outcome_unit",
 )
-_CODES = {
-    "extra_forbidden": "unknown_field",
-    "literal_error": "unknown_value",
-    "string_too_long": "unknown_value",
-    "missing": "missing",
-}
 
 
 def read_spec(data: Any) -> Spec:
@@ -354,34 +390,23 @@ def read_spec(data: Any) -> Spec:
     if not isinstance(data, Mapping):
         faults.add("", "wrong_type", "The spec must be an object.")
         faults.stop_if_any()
-    try:
-        spec = Spec.model_validate(dict(data))
-    except ValidationError as error:
-        told: dict[str, list[tuple[str, str, str]]] = {}
-        for one in error.errors(include_url=False):
-            path = _path(one, data)
-            where = "".join(f"/{escape(str(token))}" for token in path)
-            why = one["msg"][:1].lower() + one["msg"][1:]
-            told.setdefault(where, []).append((one["type"], _named(path), why))
-        for where, found in told.items():
-            if any(other.startswith(f"{where}/") for other in told):
-                continue  # of the ways to say it, the one that fits farthest is meant
-            kind, field = found[0][:2]
-            why = ", or ".join(dict.fromkeys(text for _, _, text in found))
-            code = _CODES.get(kind, "wrong_type")
-            if kind == "extra_forbidden" and where.count("/") == 1:
-                text = f"The spec has no field {field}."
-                faults.add_unknown(where, code, text, field.strip("'"), Spec.model_fields)
-            else:
-                faults.add(where, code, f"{field} of the spec: {why}.")
-        faults.stop_if_any()
+    spec, wrong = validated(Spec, dict(data))
+    if spec is None:
+        raise InvalidInput(wrong)
     if isinstance(spec.outcome, Product) and spec.outcomes is None:
         column, times = spec.outcome.product
         whole = SpecOutcome(column=column, value=1.0, times=times)
         spec = spec.but(outcome=None, outcomes=[whole])
     if spec.holidays_country is not None and (text := _no_country(spec.holidays_country)):
         faults.add("/holidays_country", "unknown_value", text)
+    if spec.outcome_column is not None:
+        if spec.outcome not in (None, spec.outcome_column) or spec.outcomes is not None:
+            text = "The spec names the outcome twice: leave 'outcome_column' or the other out."
+            faults.add("/outcome_column", "conflict", text)
+        spec = spec.but(outcome=spec.outcome_column, outcome_column=None)
     _check_channels(spec, faults)
+    _check_geos(spec, faults)
+    _check_rates(spec, faults)
     if spec.outcomes is not None and spec.outcome is not None:
         text = "The spec names one outcome and several to be added up: leave one of the two out."
         faults.add("/outcome", "conflict", text)
@@ -399,28 +424,6 @@ def read_spec(data: Any) -> Spec:
     return spec.but(**{key: none for key, none in empty.items() if data.get(key, ...) is None})
 
 
-def _named(path: list[int | str]) -> str:
-    """What a place is called in a sentence."""
-    names = [token for token in path if isinstance(token, str)]
-    field = f"'{names[-1]}'" if names else "the whole"
-    return f"Entry {path[-1] + 1} of {field}" if path and isinstance(path[-1], int) else field
-
-
-def _path(fault: ErrorDetails, data: Any) -> list[int | str]:
-    """What of a fault's place is in ``data``, or missing there: no tags of unions."""
-    path: list[int | str] = []
-    for i, token in enumerate(fault["loc"]):
-        missing = fault["type"] == "missing" and i == len(fault["loc"]) - 1
-        if isinstance(data, Mapping) and (token in data or missing):
-            data = data.get(str(token))
-        elif isinstance(data, list) and isinstance(token, int):
-            data = data[token]
-        else:
-            continue
-        path.append(token)
-    return path
-
-
 def _check_channels(spec: Spec, faults: FaultLog) -> None:
     names: set[str] = set()
     for index, role in enumerate(spec.channels or ()):
@@ -436,6 +439,35 @@ def _check_channels(spec: Spec, faults: FaultLog) -> None:
             if name in names:
                 faults.add(at, "duplicate_channel", f"Channel '{name}' is there twice.")
             names.add(name)
+
+
+def _check_geos(spec: Spec, faults: FaultLog) -> None:
+    names: set[str] = set()
+    for index, item in enumerate(spec.geos or ()):
+        for name in (item.geo, *item.aliases):
+            if name in names:
+                faults.add(f"/geos/{index}", "duplicate_geo", f"Geo '{name}' is there twice.")
+            names.add(name)
+
+
+def _check_rates(spec: Spec, faults: FaultLog) -> None:
+    """One rate of a currency for every day, and one for every channel that is in another."""
+    known = {item.currency.upper() for item in spec.rates or ()}
+    seen: set[tuple[str, str | None]] = set()
+    for index, item in enumerate(spec.rates or ()):
+        key = (item.currency.upper(), item.start)
+        if key in seen:
+            text = f"There are two rates of {item.currency} from the same day on."
+            faults.add(f"/rates/{index}", "conflict", text)
+        seen.add(key)
+    for index, role in enumerate(spec.channels or ()):
+        other = (role.currency or "").upper() not in {"", (spec.currency or "").upper(), *known}
+        if other and role.scale is None:
+            text = (
+                f"Nothing says what one unit of {role.currency} is worth: give it under 'rates', "
+                f"or as 'scale' of channel '{role.channel}'."
+            )
+            faults.add(f"/channels/{index}/currency", "no_rate", text)
 
 
 def _no_country(code: str) -> str:
@@ -469,7 +501,7 @@ def _places(spec: Spec) -> list[tuple[str, str]]:
             places.append((f"/channels/{index}/spend", role.spend))
         if role.impressions:
             places.append((f"/channels/{index}/impressions", role.impressions))
-    places += [(f"/controls/{i}", name) for i, name in enumerate(spec.controls or ())]
+    places += [(f"/controls/{i}", name) for i, name in enumerate(spec.control_kinds)]
     return places
 
 

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency, word
 from shared.history.association import moving_channels, precision_of
+from shared.history.beliefs import FAR_RETURN
+from shared.history.enough import yardstick_return
+from shared.history.lift_tests import amount
 from shared.history.outcome_unit import outcome_unit
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
@@ -17,12 +21,11 @@ __all__ = ["suspicions"]
 
 Floats = NDArray[np.float64]
 
-_YEAR = {"day": (364, 365, 366), "week": (52, 53), "month": (12,)}
 _COPIES = {"day": 7, "week": 4, "month": 2}
-_UNITS = 1e4  # between the spends of two channels: dollars beside cents, or thousands
+_UNITS = 1e3  # between the spends of two channels: dollars beside cents, or thousands
 _SURE = 3.0  # standard errors
-_UNBELIEVED = 15.0  # three standard deviations of what is believed of a return in money: log-normal
-_FAR_ABOVE, _FAR_BELOW = 1e3, 1e5  # spend over an outcome in money, and the outcome over spend
+_UNBELIEVED = 15.0  # three standard deviations of what is believed of a return: log-normal
+_FAR_ABOVE, _FAR_BELOW = 10.0, 1e3  # spend over an outcome in money, and the outcome over spend
 
 
 def suspicions(history: History, spec: Spec) -> list[Finding]:
@@ -39,7 +42,7 @@ def suspicions(history: History, spec: Spec) -> list[Finding]:
 
 def _units(history: History, spec: Spec) -> list[Finding]:
     """Amounts so far apart that they may be in two units, as far as the spec does not tell."""
-    told = {role.channel for role in spec.channels or () if role.worth is not None}
+    told = {role.channel for role in spec.channels or () if role.priced}
     usual = {
         name: float(np.median(column[column > 0]))
         for name, column in zip(history.channels, history.spend.T, strict=True)
@@ -77,25 +80,34 @@ def _apart(most: str, least: str, ratio: float, field: str, data: Mapping[str, A
 
 
 def _odd_returns(history: History, spec: Spec) -> list[Finding]:
-    """Returns in money that a plain regression shows and that nobody would have believed."""
-    if not outcome_unit(spec.fit, history.outcome_name).money:
-        return []
+    """Returns that a plain regression shows and that nobody would have believed.
+
+    What is believed of a return in money is about 1; else that media bring a quarter of the outcome
+    in proportion to their spend. The belief about such a channel is widened until it holds both
+    (``shared.history.beliefs.far_returns``).
+    """
+    money = outcome_unit(spec.fit, history.outcome_name).money
+    believed = 1.0 if money else yardstick_return(history)
     precision = precision_of(history)
+    if precision is None or believed is None:
+        return []
     told = {prior.channel for prior in spec.priors or ()}
     found = []
-    for c, channel in enumerate(history.channels if precision is not None else ()):
-        if precision is None or channel in told:
+    for c, channel in enumerate(history.channels):
+        slope = float(precision.slope[c])
+        least = slope - _SURE * float(precision.standard_error[c])
+        if channel in told or least <= _UNBELIEVED * believed:
             continue
-        least = float(precision.slope[c] - _SURE * precision.standard_error[c])
-        if least > _UNBELIEVED:
-            slope = float(precision.slope[c])
-            text = (
-                f"A plain regression shows a return of {slope:,.0f} for '{channel}', and about 1 "
-                f"is believed beforehand: is its spend in the unit of the outcome (in thousands, "
-                "say)? Give its 'scale' if not, or what you believe of it as 'priors'."
-            )
-            data = {"channel": channel, "return": slope}
-            found.append(Finding("return_far_from_belief", text, data, settled_by="priors"))
+        factor = 10.0 ** max(2, round(np.log10(slope / believed)))
+        unit = {1e2: "hundreds", 1e3: "thousands"}.get(factor, "another unit")
+        text = (
+            f"A plain regression shows a return of {amount(slope)} for '{channel}', and about "
+            f"{amount(believed)} is believed beforehand: belief and data differ, so the belief was "
+            f"widened. Is its spend in {unit}? Then its return is "
+            f"{amount(slope / factor)}: give its 'scale'; else what you believe of it, as 'priors'."
+        )
+        data = {"channel": channel, "return": slope, "believed": believed, "factor": factor}
+        found.append(Finding(FAR_RETURN, text, data, settled_by="priors"))
     return found
 
 
@@ -105,16 +117,18 @@ def _copied_blocks(history: History) -> list[Finding]:
     moving = np.zeros(len(spend), dtype=bool)
     moving[1:] = np.any(np.abs(np.diff(spend, axis=0)) > 0, axis=1)
     telling = (np.sum(spend > 0, axis=1) >= min(2, spend.shape[1])) & moving
-    for lag in _YEAR[history.frequency]:
+    every = frequency(history.frequency)
+    longest = round(1.003 * every.per_year + 0.49)  # 366 days, 53 weeks
+    for lag in range(every.season, longest + 1):
         if lag >= len(spend):
             continue
         # at least 1e-9 of the row apart is not a copy: values may have been rounded on the way
         scale = np.maximum(np.max(spend[lag:], axis=1, initial=0.0), 1e-300)
         same = np.max(np.abs(spend[lag:] - spend[:-lag]), axis=1, initial=0.0) <= 1e-9 * scale
         copies = np.flatnonzero(same & telling[lag:])
-        if copies.size >= _COPIES[history.frequency]:
+        if copies.size >= max(2, every.count(_COPIES)):
             first, last = history.dates[lag + copies[0]], history.dates[lag + copies[-1]]
-            unit = history.frequency
+            unit = every.word
             return [
                 Finding(
                     "repeated_block",
@@ -144,11 +158,12 @@ def _spread_out(history: History) -> list[Finding]:
     if share < 0.5:
         return []
     distinct = len(np.unique(spend[live], axis=0))
+    unit = word(history.frequency)
     return [
         Finding(
             "spread_out_spend",
-            f"Spend is the same as in the {history.frequency} before in {share:.0%} of the "
-            f"{history.frequency}s; there are only {distinct} different ones. It looks like the "
+            f"Spend is the same as in the {unit} before in {share:.0%} of the "
+            f"{unit}s; there are only {distinct} different ones. It looks like the "
             "spend of longer periods spread evenly; what happens within them cannot be learned.",
             {"share": share, "distinct": distinct},
         )
@@ -219,5 +234,5 @@ def _odd_outcome(history: History) -> list[Finding]:
 
 def _periods(history: History, places: Sequence[int] | NDArray[np.intp]) -> str:
     shown = ", ".join(str(history.dates[i]) for i in places[:5])
-    unit = history.frequency + ("" if len(places) == 1 else "s")
+    unit = word(history.frequency) + ("" if len(places) == 1 else "s")
     return f"{len(places)} {unit} ({shown}{', ...' if len(places) > 5 else ''})"

@@ -8,9 +8,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency, row_of, word
 from shared.history.cells import Cells
 from shared.history.faults import FaultLog
-from shared.history.periods import grid, period_number
 from shared.history.reading import Table
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
@@ -82,15 +82,14 @@ def add_negative(table: Table, column: str, values: Floats, what: str, faults: F
 
 
 def to_history(
-    rows: Cells, frequency: str, spec: Spec, findings: Sequence[Finding], *, long: bool
+    rows: Cells, every: str, spec: Spec, findings: Sequence[Finding], *, long: bool
 ) -> History:
     """Sort, fill the gaps (no spend, unknown outcome, interpolated controls), report.
 
     In a long table a period without rows is a period without spend, not a gap.
     """
-    numbers = np.array([period_number(day, frequency) for day in rows.dates])
-    dates = grid(min(rows.dates), max(rows.dates), frequency)
-    place = numbers - numbers.min()
+    dates = frequency(every).grid(rows.dates)
+    place = np.array([row_of(dates, day, every) for day in rows.dates])
     spend = np.zeros((len(dates), len(rows.channels)))
     spend[place] = np.nan_to_num(rows.spend, nan=0.0)
     outcome = np.full(len(dates), np.nan)
@@ -107,18 +106,18 @@ def to_history(
         found.append(
             Finding(
                 "gap",
-                f"{_count(len(missing), frequency)} without a row "
+                f"{_count(len(missing), word(every))} without a row "
                 f"({_some(dates, missing)}): "
                 "taken as no spend and an unknown outcome.",
                 {"periods": [dates[i].isoformat() for i in missing[:100]], "count": len(missing)},
             )
         )
-    found += _empty_cells(rows, frequency)
+    found += _empty_cells(rows, word(every))
     found += _fill_controls(controls, rows.control_names)
-    found += _about_spend(dates, rows.channels, spend, frequency, long=long)
+    found += _about_spend(dates, rows.channels, spend, every, long=long)
     return History(
         dates=tuple(dates),
-        frequency=frequency,
+        frequency=every,
         outcome_name=spec.outcome_name,
         outcome=outcome,
         channels=rows.channels,
@@ -131,8 +130,8 @@ def to_history(
     )
 
 
-def _count(number: int, frequency: str) -> str:
-    return f"{number} {frequency}{'' if number == 1 else 's'}"
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _some(dates: Sequence[date], places: Sequence[int]) -> str:
@@ -140,7 +139,7 @@ def _some(dates: Sequence[date], places: Sequence[int]) -> str:
     return shown + (", ..." if len(places) > 5 else "")
 
 
-def _empty_cells(rows: Cells, frequency: str) -> list[Finding]:
+def _empty_cells(rows: Cells, unit: str) -> list[Finding]:
     """Empty spend and outcome cells of the rows that are there."""
     found = []
     for c, channel in enumerate(rows.channels):
@@ -160,7 +159,7 @@ def _empty_cells(rows: Cells, frequency: str) -> list[Finding]:
         found.append(
             Finding(
                 "empty_outcome",
-                f"The outcome is empty in {_count(len(days), frequency)} "
+                f"The outcome is empty in {_count(len(days), unit)} "
                 f"({_some(days, range(len(days)))}): they carry spend but are not fitted.",
                 {"periods": [day.isoformat() for day in days[:100]], "count": len(days)},
             )
@@ -192,12 +191,13 @@ def _about_spend(
     dates: Sequence[date],
     channels: Sequence[str],
     spend: Floats,
-    frequency: str,
+    every: str,
     *,
     long: bool,
 ) -> list[Finding]:
     """Channels without spend, late starts, early stops and stretches of zero in between."""
     found = []
+    unit, stretch = word(every), frequency(every).count(STRETCH)
     for c, channel in enumerate(channels):
         live = np.flatnonzero(spend[:, c] > 0)
         if not live.size:
@@ -210,27 +210,27 @@ def _about_spend(
             )
             continue
         first, last = int(live[0]), int(live[-1])
-        if first >= STRETCH[frequency]:
+        if first >= stretch:
             found.append(
                 Finding(
                     "late_start",
-                    f"'{channel}' starts on {dates[first]}, {_count(first, frequency)} after the "
+                    f"'{channel}' starts on {dates[first]}, {_count(first, unit)} after the "
                     "history does.",
                     {"channel": channel, "date": dates[first].isoformat(), "periods": first},
                 )
             )
         after = len(dates) - 1 - last
-        if after >= STRETCH[frequency]:
+        if after >= stretch:
             found.append(
                 Finding(
                     "early_stop",
                     f"'{channel}' has no spend after {dates[last]}, in the last "
-                    f"{_count(after, frequency)}.",
+                    f"{_count(after, unit)}.",
                     {"channel": channel, "date": dates[last].isoformat(), "periods": after},
                 )
             )
         silent = np.diff(live) - 1
-        stretches = np.flatnonzero(silent >= STRETCH[frequency])
+        stretches = np.flatnonzero(silent >= stretch)
         if stretches.size:
             longest = stretches[np.argmax(silent[stretches])]
             begins = dates[int(live[longest]) + 1]
@@ -239,7 +239,7 @@ def _about_spend(
                 Finding(
                     "zero_spend",
                     f"'{channel}' has {often} without spend, the longest "
-                    f"{_count(int(silent[longest]), frequency)} from {begins}"
+                    f"{_count(int(silent[longest]), unit)} from {begins}"
                     f"{' (no rows there)' if long else ''}.",
                     {
                         "channel": channel,

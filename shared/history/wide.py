@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import asked_name
 from shared.history.amounts import amounts_of_wide, one_currency, one_unit, worth_of
 from shared.history.cells import Cells, added_up
 from shared.history.dates import read_dates
@@ -35,6 +37,7 @@ __all__ = [
     "WideTable",
     "one_geo",
     "outcome_of",
+    "read_controls",
     "read_dated",
     "read_frequency",
     "read_geos",
@@ -42,9 +45,12 @@ __all__ = [
     "read_wide",
     "row_keys",
     "several",
+    "stacked",
 ]
 
 Floats = NDArray[np.float64]
+
+_LABELS = 12  # of a control: more would be a column of names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,11 +87,12 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
     return Dated(column, dates, months_only, (*table.findings, *findings, *more))
 
 
-def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[str]:
+def read_geos(table: Table, column: str | None, spec: Spec, faults: FaultLog) -> Sequence[str]:
     """The geo of every row, "" where the table has no such column; two spellings are a fault."""
     if not column or column not in table.columns:
         return [""] * len(table.lines)
-    geos = [cell.strip() for cell in table.columns[column]]
+    own = {alias: item.geo for item in spec.geos or () for alias in item.aliases}
+    geos = [own.get(cell.strip(), cell.strip()) for cell in table.columns[column]]
     for row, geo in enumerate(geos):
         if not geo:
             faults.add(
@@ -93,7 +100,7 @@ def read_geos(table: Table, column: str | None, faults: FaultLog) -> Sequence[st
                 "missing",
                 f"Row {table.lines[row]}, column '{column}': the geo is missing.",
             )
-    refuse_same(table, column, geos, faults)
+    refuse_same(table, column, geos, faults, {item.geo for item in spec.geos or ()}, "geos")
     return geos
 
 
@@ -125,7 +132,11 @@ def read_frequency(
 
 
 def read_outcome(
-    table: Table, spec: Spec, faults: FaultLog, extra: Sequence[str] = ()
+    table: Table,
+    spec: Spec,
+    dates: Sequence[date | None],
+    faults: FaultLog,
+    extra: Sequence[str] = (),
 ) -> tuple[dict[str, Floats], list[str], list[Finding]]:
     """Outcome and controls (and ``extra`` columns) as numbers, and the labels of events.
 
@@ -135,7 +146,7 @@ def read_outcome(
     names = [
         *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
         *extra,
-        *(n for n in spec.controls or () if n in table.columns),
+        *(n for n, kind in spec.control_kinds.items() if n in table.columns and kind != "category"),
     ]
     if not wanted:
         faults.add(
@@ -148,12 +159,11 @@ def read_outcome(
         one_unit(table, name, "the value of it in 'outcomes'", faults)
     # features may set a control beside amounts of money: then its unit counts
     relative = {role.impressions for role in spec.channels or () if role.impressions}
-    relative |= set() if spec.fit.get("features") else set(spec.controls or ())
+    relative |= set() if spec.fit.get("features") else set(spec.control_kinds)
     names = list(dict.fromkeys(names))
-    flags = set(spec.controls or ())
-    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, flags)
-    for name in (*wanted, *(spec.controls or ())):
-        if name in numbers and all(map(is_empty, table.columns[name])):
+    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, spec.control_kinds)
+    for name in (*wanted, *spec.control_kinds):
+        if name in table.columns and all(map(is_empty, table.columns[name])):
             what = "outcome" if name in wanted else "control"
             faults.add(
                 table.pointer(0, name),
@@ -164,7 +174,7 @@ def read_outcome(
     money = outcome_unit(spec.fit, spec.outcome_name).money
     for name in wanted if money and spec.outcomes is None else ():
         if name in numbers:
-            numbers[name] = numbers[name] * worth_of(table, name, spec)
+            numbers[name] = numbers[name] * worth_of(table, name, spec, dates)
     labels = [""] * len(table.lines)
     if spec.events and spec.events in table.columns:
         labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
@@ -172,6 +182,37 @@ def read_outcome(
             # a flag, not labels: 0 is no event, and 1 is one without a name
             labels = ["" if label[:1] != "1" else spec.events for label in labels]
     return numbers, labels, findings
+
+
+def read_controls(
+    table: Table, spec: Spec, numbers: Mapping[str, Floats], faults: FaultLog
+) -> dict[str, Floats]:
+    """Controls by name, shape (R,) each; of labels one for each but the commonest."""
+    out: dict[str, Floats] = {}
+    for index, (name, kind) in enumerate(spec.control_kinds.items()):
+        if kind != "category":
+            out[name] = numbers[name]
+            if kind == "yes_no" and (odd := set(np.unique(out[name]).tolist()) - {0.0, 1.0}):
+                shown = [value for value in odd if not np.isnan(value)]
+                if shown:
+                    text = f"Column '{name}' holds {shown[0]:g}, which is neither yes nor no."
+                    faults.add(f"/controls/{index}/kind", "not_yes_or_no", text)
+            continue
+        cells = [cell.strip() for cell in table.columns[name]]
+        empty = np.array([is_empty(cell) for cell in cells])
+        counts = Counter(cell for cell in cells if not is_empty(cell))
+        if len(counts) > _LABELS:
+            text = f"Column '{name}' holds {len(counts)} labels; at most {_LABELS} are told apart."
+            faults.add(f"/controls/{index}/kind", "too_many_labels", text)
+        for label in sorted(dict(counts.most_common()[1 : _LABELS + 1])):
+            hits = np.array([float(cell == label) for cell in cells])
+            out[f"{name}: {label}"] = np.where(empty, np.nan, hits)
+    return out
+
+
+def stacked(columns: Mapping[str, Floats], rows: int) -> Floats:
+    """Columns side by side, shape (rows, K)."""
+    return np.column_stack(list(columns.values())) if columns else np.empty((rows, 0))
 
 
 def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
@@ -215,27 +256,29 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
                 "missing",
                 f"Channel '{role.channel}' needs its column of spend: the table is wide.",
             )
-        elif role.worth is None:
+        elif not role.priced:
             one_unit(table, role.spend, f"'scale' of channel '{role.channel}'", faults)
     if given.channels is None:
         refuse_two_columns(table, roles, faults)
     spend_columns = [role.spend for role in roles if role.spend]
     exposure = [role.impressions for role in roles if role.impressions]
-    numbers, labels, more = read_outcome(table, spec, faults, [*spend_columns, *exposure])
+    numbers, labels, more = read_outcome(
+        table, spec, dated.dates, faults, [*spend_columns, *exposure]
+    )
     findings += more
     for column in dict.fromkeys(spend_columns):
         if column in numbers:
             add_negative(table, column, numbers[column], "spend", faults)
     for column in exposure:
         add_negative(table, column, numbers[column], "impressions", faults)
-    geos = read_geos(table, spec.geo, faults)
+    geos = read_geos(table, spec.geo, spec, faults)
     said = {role.channel for role in given.channels or ()}
     findings += similar_names([role.channel for role in roles], "channels", said)
-    findings += similar_names(geos, "geos")
+    findings += similar_names(geos, "geos", {item.geo for item in spec.geos or ()})
     one_currency(spec, amounts_of_wide(table, spec, dated.column), faults)
     if roles and spec.duplicates != "sum":
         keys = row_keys(dated, geos)
-        taken = {*spend_columns, *exposure, *(spec.controls or ()), *dict(spec.outcome_columns)}
+        taken = {*spend_columns, *exposure, *spec.control_kinds, *dict(spec.outcome_columns)}
         add_duplicates(table, dated.column, keys, faults, {*taken, spec.geo, spec.events})
     frequency = read_frequency(table, dated, spec, faults)
     faults.stop_if_any()
@@ -243,7 +286,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     spend = np.column_stack(
         [
             numbers[str(role.spend)]
-            * (worth_of(table, str(role.spend), spec) if role.worth is None else role.worth)
+            * worth_of(table, str(role.spend), spec, dated.dates, [role] * len(table.lines))
             for role in roles
         ]
     )
@@ -263,7 +306,8 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         kept = [c for c in range(len(roles)) if c not in totals]
         spend, roles = spend[:, kept], [roles[c] for c in kept]
         spec = spec.but(channels=roles)
-    controls = [numbers[name] for name in spec.controls or ()]
+    controls = read_controls(table, spec, numbers, faults)
+    faults.stop_if_any()
     seen = [
         numbers[role.impressions] if role.impressions else np.full(len(spend), np.nan)
         for role in roles
@@ -276,15 +320,15 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         spend=spend,
         impressions=np.column_stack(seen),
         outcome=outcome,
-        control_names=tuple(spec.controls or ()),
-        controls=np.column_stack(controls) if controls else np.empty((len(spend), 0)),
+        control_names=tuple(controls),
+        controls=stacked(controls, len(spend)),
         events=labels,
     )
     cells = added_up(cells)
     if spec.geo and not apart:
         findings.append(one_geo(spec.geo, geos[0]))
         spec = spec.but(geo="")
-    spec = spec.but(frequency=frequency)
+    spec = spec.but(frequency=asked_name(frequency))
     return WideTable(cells, frequency, spec, apart, tuple(findings))
 
 

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared.history.periods import last_day
+from shared.frequency import frequency
 from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
 from shared.plan.optimize import make_plan
@@ -221,10 +221,10 @@ class _Bench:
         geo, _, name = arm.name.rpartition("|")
         channel, _, campaign = name.partition("/")
         changed = periods + precision.wash
-        start, frequency = self.asked.start, self.problem.frequency
+        start, every = self.asked.start, self.problem.frequency
         end = None
-        if start is not None and frequency is not None:
-            end = last_day(start, frequency, changed).isoformat()
+        if start is not None and every is not None:
+            end = frequency(every).at(start).last_day(start, changed).isoformat()
         return {
             "channel": channel,
             "campaign": campaign or None,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shared.figures import number
+from shared.frequency import word
 from shared.problem.aim import is_target
 from shared.problem.model import Problem
 
@@ -72,7 +73,7 @@ def outcome_of(problem: Problem, value: float) -> str:
 
 def span(problem: Problem) -> str:
     """What amounts are summed over: one period, or the whole horizon."""
-    each = problem.frequency or "period"
+    each = word(problem.frequency)
     count = problem.horizon.periods
     return f"per {each}" if count == 1 else f"over {count} {each}s"
 

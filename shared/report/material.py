@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
 from shared.fit.design.design import arm_name
+from shared.frequency import word
 from shared.history.table import History
 from shared.plan.information import curve_band
 from shared.plan.optimize import answer, make_plan
@@ -83,7 +84,7 @@ class Material:
     @property
     def period(self) -> str:
         """What amounts are per: "week"."""
-        return self.curves.frequency or "period"
+        return word(self.curves.frequency)
 
     @property
     def money(self) -> str:

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 
 from shared.curves.curveset import CurveSet
+from shared.frequency import word
 from shared.report.material import Material
 from shared.report.past_plots import decomposition, fit, shares
 from shared.report.plan_plots import allocation, budget, responses, returns
@@ -329,7 +330,7 @@ def data_section(curves: CurveSet) -> str:
     )
     if found.get("would_help"):
         body += "<h3>What would help</h3>" + _bullets(_texts(found["would_help"]))
-    body += _coverage(found, curves)
+    body += _coverage(found, word(curves.frequency))
     tests = [str(row["text"]) for row in found.get("lift_tests") or ()]
     if tests:
         body += "<h3>Lift tests, as they were read</h3>" + _bullets(tests)
@@ -343,7 +344,7 @@ def _texts(told: Any) -> list[str]:
     return [told] if isinstance(told, str) else [str(text) for text in told or ()]
 
 
-def _coverage(found: Mapping[str, Any], curves: CurveSet) -> str:
+def _coverage(found: Mapping[str, Any], period: str) -> str:
     rows: list[tuple[Cell, ...]] = []
     for row in found.get("channels") or ():
         test = row.get("lift_test")
@@ -357,7 +358,7 @@ def _coverage(found: Mapping[str, Any], curves: CurveSet) -> str:
                 "yes" if row.get("can_be_seen") else "no",
                 ""
                 if test is None
-                else f"{test['spend_change']:,.0f} over {test['periods']} {curves.frequency}s",
+                else f"{test['spend_change']:,.0f} over {test['periods']} {period}s",
             )
         )
     if not rows:

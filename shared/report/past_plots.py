@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency
 from shared.plan.words import plural
 from shared.report.material import Course, Material
 from shared.report.plot import (
     ACCENT,
     BASE,
-    DAYS,
     INK,
     MUTED,
     OTHER,
@@ -414,7 +414,8 @@ def _draw_fit(
         color=INK,
         markeredgewidth=0,
     )
-    step = DAYS.get(material.period, 7)
+    every = frequency(material.curves.frequency)
+    step = int(365.25 / every.per_year)
     lower.bar(days, course.actual - course.fitted, width=0.8 * step, color=MUTED, linewidth=0)
     lower.axhline(0.0, color=INK, linewidth=0.8)
     handles: list[Any] = [
@@ -426,7 +427,7 @@ def _draw_fit(
     labels = ["what happened", "fitted", "90 % interval", "difference"]
     if holdout is not None:
         first = day_number(holdout[0])
-        last = day_number(holdout[1] + timedelta(days=step))
+        last = day_number(every.after(holdout[1]))
         for axes in (upper, lower):
             axes.axvspan(first, last, color=SPAN, linewidth=0, zorder=0)
         handles.append(Patch(color=SPAN))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.frequency import frequency, word
 from shared.plan.words import number
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ACCENT",
     "BASE",
-    "DAYS",
     "GRID",
     "INK",
     "MUTED",
@@ -243,8 +243,6 @@ SETTINGS: dict[str, Any] = {
 MOST = 62
 """Spells that stand side by side in a picture."""
 
-DAYS = {"day": 1, "week": 7, "month": 30}
-
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
     """A colour by name: the first eight have their own; of more, seven, and the rest share one."""
@@ -357,7 +355,7 @@ class Spell:
         return float(known.mean()) if known.size else None
 
 
-def spells(dates: Sequence[date], frequency: str) -> tuple[str, list[Spell]]:
+def spells(dates: Sequence[date], every: str) -> tuple[str, list[Spell]]:
     """What the periods are put together to ("week" itself, "month", "quarter", "year"), and how.
 
     >>> days = [date(2024, 1, 1) + timedelta(days=7 * t) for t in range(104)]
@@ -366,7 +364,7 @@ def spells(dates: Sequence[date], frequency: str) -> tuple[str, list[Spell]]:
     ('month', 24, '2024-02-05', 5)
     """
     keys: dict[str, Callable[[date], tuple[int, ...]]] = {
-        frequency: lambda day: (day.toordinal(),),
+        word(every): lambda day: (day.toordinal(),),
         "month": lambda day: (day.year, day.month),
         "quarter": lambda day: (day.year, (day.month - 1) // 3),
         "year": lambda day: (day.year,),
@@ -376,7 +374,7 @@ def spells(dates: Sequence[date], frequency: str) -> tuple[str, list[Spell]]:
         if len(starts) <= MOST or name == "year":
             break
     stops = [*starts[1:], len(dates)]
-    last = dates[-1] + timedelta(days=DAYS.get(frequency, 7)) if dates else None
+    last = frequency(every).after(dates[-1]) if dates else None
     made = []
     for start, stop in zip(starts, stops, strict=True):
         end = dates[stop] if stop < len(dates) else last

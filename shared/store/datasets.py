@@ -32,6 +32,7 @@ from shared.store.keys import (
 )
 from shared.store.manifests import Clock, Manifests, utc_now
 from shared.store.records import (
+    Asked,
     Document,
     Manifest,
     Run,
@@ -43,7 +44,7 @@ from shared.store.records import (
 )
 from shared.store.versions import Versions, version_name
 
-__all__ = ["Datasets"]
+__all__ = ["Datasets", "etag_of", "version_of_input"]
 
 _SUFFIX = {
     "text/csv": "csv",
@@ -152,7 +153,7 @@ class Datasets:
         seen: Manifest | None = None,
     ) -> str:
         """Store the roles of the columns; answers the ETag. See ``put_history``."""
-        return self._put(dataset, "spec", to_json(spec), "application/json", if_match, seen)
+        return self.put_input(dataset, "spec", to_json(spec), "application/json", if_match, seen)
 
     def put_history(
         self,
@@ -186,7 +187,7 @@ class Datasets:
             Where any input of the dataset changed since ``seen`` (or since this call began).
             Nothing is lost: the stored state is the winner's.
         """
-        return self._put(dataset, "history", data, content_type, if_match, seen)
+        return self.put_input(dataset, "history", data, content_type, if_match, seen)
 
     def put_outcomes(
         self,
@@ -198,7 +199,28 @@ class Datasets:
         seen: Manifest | None = None,
     ) -> str:
         """Store the outcomes that belong to a long history. See ``put_history``."""
-        return self._put(dataset, "outcomes", data, content_type, if_match, seen)
+        return self.put_input(dataset, "outcomes", data, content_type, if_match, seen)
+
+    def keep(
+        self, dataset: str, asked: Asked, data: bytes, content_type: str
+    ) -> tuple[Manifest, Asked]:
+        """Store a table that is to be read later; it is not current by that.
+
+        The dataset is made where there is none. Answers what the dataset is now, and what was asked
+        with the version of the table.
+
+        Raises
+        ------
+        WriteConflict
+            Where the part is not the one that ``asked.if_match`` names.
+        """
+        manifest = self.find(dataset) or self._manifests.blank(dataset)
+        self.check_match(manifest, asked.part, asked.if_match)
+        version = version_of_input(data, content_type)
+        self._create_input(manifest, asked.part, version, data)
+        if not manifest.etag:
+            manifest = self._manifests.flip(manifest, lambda m: m, still_holds=lambda _: False)
+        return manifest, replace(asked, version=version)
 
     def get_spec(self, dataset: str) -> Document:
         return self._get(dataset, "spec")
@@ -212,10 +234,12 @@ class Datasets:
     def read_input(self, place: Manifest | Run, part: str) -> Document | None:
         """A part (``spec``, ``history``, ``outcomes``) in the version that ``place`` names."""
         version: str | None = getattr(place.inputs, part)
-        if version is None:
-            return None
+        return None if version is None else self.read_version(place, part, version)
+
+    def read_version(self, place: Manifest | Run, part: str, version: str) -> Document:
+        """A part as it was sent once, current or not."""
         blob = self._blobs.read(blob_key(INPUTS, place.dataset, place.incarnation, part, version))
-        return Document(blob.data, _CONTENT_TYPE[version.rpartition(".")[2]], _etag(version))
+        return Document(blob.data, _CONTENT_TYPE[version.rpartition(".")[2]], etag_of(version))
 
     # -- curves -------------------------------------------------------------------------------
 
@@ -411,36 +435,43 @@ class Datasets:
             raise WriteConflict(f"The run {new.run!r} was changed by somebody else meanwhile.")
         return found
 
-    def _put(
+    def put_input(
         self,
         dataset: str,
         part: str,
         data: bytes,
         content_type: str,
-        if_match: str | None,
-        seen: Manifest | None,
+        if_match: str | None = None,
+        seen: Manifest | None = None,
     ) -> str:
+        """Make a part of the inputs current. See ``put_history``."""
         manifest = seen or self.find(dataset) or self._manifests.blank(dataset)
         if manifest.dataset != dataset:
             raise ValueError("the manifest of another dataset")
-        suffix = _SUFFIX.get(content_type.partition(";")[0].strip().lower())
-        if suffix is None:
-            raise UnsupportedContent(f"Only {', '.join(_SUFFIX)} are kept here.")
-        held: str | None = getattr(manifest.inputs, part)
-        if if_match is not None and (held is None or (if_match != "*" and if_match != _etag(held))):
-            text = f"The {part} of {dataset!r} is not the one that If-Match names."
-            raise PreconditionFailed(text)
-        version = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
-        if version == held and seen is None:
-            return _etag(version)
-        with suppress(WriteConflict):  # the same bytes are there already
-            self._blobs.create(blob_key(INPUTS, dataset, manifest.incarnation, part, version), data)
+        version = version_of_input(data, content_type)
+        self.check_match(manifest, part, if_match)
+        if version == getattr(manifest.inputs, part) and seen is None:
+            return etag_of(version)
+        self._create_input(manifest, part, version, data)
         self._manifests.flip(
             manifest,
             lambda m: replace(m, inputs=replace(m.inputs, **{part: version})),
             still_holds=lambda m: m.inputs == manifest.inputs,
         )
-        return _etag(version)
+        return etag_of(version)
+
+    def check_match(self, manifest: Manifest, part: str, if_match: str | None) -> None:
+        """``PreconditionFailed`` where a part has not the ETag (``*``: any) that a write names."""
+        held: str | None = getattr(manifest.inputs, part)
+        wanted = None if held is None else (etag_of(held), "*")
+        if if_match is not None and (wanted is None or if_match not in wanted):
+            text = f"The {part} of {manifest.dataset!r} is not the one that If-Match names."
+            raise PreconditionFailed(text)
+
+    def _create_input(self, manifest: Manifest, part: str, version: str, data: bytes) -> None:
+        key = blob_key(INPUTS, manifest.dataset, manifest.incarnation, part, version)
+        with suppress(WriteConflict):  # the same bytes are there already
+            self._blobs.create(key, data)
 
     def _get(self, dataset: str, part: str) -> Document:
         document = self.read_input(self.manifest(dataset), part)
@@ -461,7 +492,16 @@ class Datasets:
                 pass
 
 
-def _etag(version: str) -> str:
+def version_of_input(data: bytes, content_type: str) -> str:
+    """The name of a table's content: the same bytes, the same version."""
+    suffix = _SUFFIX.get(content_type.partition(";")[0].strip().lower())
+    if suffix is None:
+        raise UnsupportedContent(f"Only {', '.join(_SUFFIX)} are kept here.")
+    return f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
+
+
+def etag_of(version: str) -> str:
+    """The ETag of an input's version."""
     return f'"{version}"'
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from shared.errors import MalformedInput
 
 __all__ = [
     "TERMINAL_STATES",
+    "Asked",
     "Document",
     "Inputs",
     "Manifest",
@@ -28,7 +29,7 @@ __all__ = [
     "to_json",
 ]
 
-TERMINAL_STATES = frozenset({"promoted", "kept_previous", "failed"})
+TERMINAL_STATES = frozenset({"promoted", "kept_previous", "stored", "failed"})
 
 # How many promotions a manifest remembers: more than a year of nightly ones.
 _PROMOTIONS_KEPT = 400
@@ -49,7 +50,7 @@ def from_stamp(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def to_json(document: Mapping[str, Any]) -> bytes:
+def to_json(document: Any) -> bytes:
     """Compact JSON; NaN and Infinity are refused before they are stored."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
@@ -83,6 +84,35 @@ class Inputs:
 
     def to_dict(self) -> dict[str, str | None]:
         return {"spec": self.spec, "history": self.history, "outcomes": self.outcomes}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be done with a table that was sent.
+
+    Attributes
+    ----------
+    part
+        ``"history"`` or ``"outcomes"``.
+    how
+        ``"put"`` in place of what is there; ``"patch"``: its dates renewed; ``"source"``: one of
+        several tables.
+    source
+        The name of that one of several, whose dates alone a ``"patch"`` renews then.
+    if_match
+        The ETag that the part must have; None for any.
+    version
+        Of the table as it came, where it waits to be read.
+    result
+        The version that it becomes, known once it was read.
+    """
+
+    part: str
+    how: str = "put"
+    source: str = ""
+    if_match: str | None = None
+    version: str = ""
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +181,14 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One refit of one dataset, from the queue to its end.
+    """One refit of one dataset, or the reading of one large table, from the queue to its end.
 
     ``inputs`` were pinned when it was queued; ``force`` asks for a fit though nothing changed, and
     ``unchanged`` says that for that reason none was made. ``holder`` works on it until
     ``lease_until``, unless it says otherwise before; both are empty where nobody does.
-    ``curves_version`` is the set that this run wrote, promoted or not.
+    ``curves_version`` is the set that this run wrote, promoted or not. ``upload`` is the table that
+    is to be read in place of a fit; ``report`` is then what an upload is answered, ``errors`` what
+    was wrong with it.
     """
 
     dataset: str
@@ -177,6 +209,9 @@ class Run:
     lease_until: str = ""
     force: bool = False
     unchanged: bool = False
+    upload: Asked | None = None
+    report: Mapping[str, Any] | None = None
+    errors: tuple[Mapping[str, str], ...] = ()
     write: str = ""
     etag: str = ""
 
@@ -203,6 +238,9 @@ class Run:
             "curves_version": self.curves_version,
             "history_version": self.inputs.history,
             "unchanged": self.unchanged,
+            "upload": self.upload and {"part": self.upload.part, "how": self.upload.how},
+            "report": self.report,
+            "errors": list(self.errors),
         }
 
     def to_bytes(self) -> bytes:
@@ -226,6 +264,9 @@ class Run:
                 "lease_until": self.lease_until,
                 "force": self.force,
                 "unchanged": self.unchanged,
+                "upload": self.upload and asdict(self.upload),
+                "report": self.report,
+                "errors": list(self.errors),
                 "write": self.write,
             }
         )
@@ -235,6 +276,8 @@ class Run:
         document = json.loads(data)
         document["inputs"] = Inputs(**document["inputs"])
         document["reasons"] = tuple(document["reasons"])
+        document["errors"] = tuple(document.get("errors") or ())
+        document["upload"] = Asked(**document["upload"]) if document.get("upload") else None
         return cls(**document, etag=etag)
 
 

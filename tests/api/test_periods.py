@@ -14,6 +14,7 @@ from shared.api.periods import Calendar
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import Fault, InvalidInput
+from shared.frequency import FREQUENCIES
 from shared.problem.model import Flight, PeriodLimits, Problem, Window
 
 
@@ -35,6 +36,11 @@ def calendar(start: str | None, frequency: str | None, periods: int = 60) -> Cal
         ("2027-02-28", "day", "2027-03-01", 2),
         ("2026-11-01", "month", "2026-12-31", 2),
         ("2026-11-01", "month", "2028-02-29", 16),
+        ("2026-11-02", "two_weeks", "2026-11-29", 2),
+        ("2026-11-02", "four_weeks", "2026-11-30", 2),
+        ("2026-11-01", "quarter", "2027-05-01", 3),
+        ("2026-11-02", "4-4-5", "2027-01-31", 3),
+        ("2026-11-02", "4-4-5", "2027-02-01", 4),
     ],
 )
 def test_a_date_is_in_its_period(start: str, frequency: str, day: str, period: int) -> None:
@@ -49,11 +55,12 @@ def test_a_date_is_in_its_period(start: str, frequency: str, day: str, period: i
 
 @given(
     start=st.dates(date(2000, 1, 1), date(2090, 1, 1)),
-    frequency=st.sampled_from(["day", "week", "month"]),
+    frequency=st.sampled_from(sorted(FREQUENCIES)),
     ahead=st.integers(0, 365),
 )
 def test_every_day_of_the_horizon_is_in_one_period(start: date, frequency: str, ahead: int) -> None:
-    start = start.replace(day=1) if frequency == "month" else start
+    start = start.replace(day=1) if FREQUENCIES[frequency].months else start
+    frequency = FREQUENCIES[frequency].at(start).name
     found = Calendar(500, [], start, frequency)
     day = start + timedelta(days=ahead)
     period = found.period(day.isoformat(), ())

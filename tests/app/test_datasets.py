@@ -121,7 +121,6 @@ def test_an_outcome_that_is_all_empty(api: Client, name: str) -> None:
         (b"a,b", "text/html", 415),
         (b"", "text/csv", 400),
         (b"\xff\xfe\x00", "text/csv", 400),
-        (b"x" * 5_000_001, "text/csv", 413),
     ],
 )
 def test_tables_that_cannot_be_read(
@@ -145,7 +144,7 @@ def test_a_spec_is_stored_null_and_all(api: Client, name: str) -> None:
     ("spec", "pointer", "words"),
     [
         ({"outcom": "revenue"}, "/outcom", "Did you mean 'outcome' or 'outcomes'?"),
-        ({"frequency": "fortnight"}, "/frequency", "'day', 'week' or 'month'"),
+        ({"frequency": "fortnight"}, "/frequency", "'two_weeks'"),
         ({"channels": [{"spend": "x"}]}, "/channels/0/channel", "required"),
         ({"channels": [{"channel": "a"}, {"channel": "a"}]}, "/channels/1/channel", "twice"),
         ({"priors": [{"channel": "tv"}]}, "/priors/0/roi_median", "required"),

@@ -14,7 +14,6 @@ from scipy.special import lambertw
 
 from shared.api.curve_messages import FAMILIES as MESSAGES
 from shared.api.curve_messages import message_of
-from shared.api.faults import validated
 from shared.curves.adstock import Geometric
 from shared.curves.curveset import Response
 from shared.curves.family import (
@@ -32,6 +31,7 @@ from shared.curves.saturation import FAMILIES, Hill, Power, fittable, saturation
 from shared.fit.models.registry import fit_window
 from shared.plan.optimize import answer, make_plan
 from shared.problem.model import Channel, Horizon, Problem
+from shared.shapes import validated
 from tests.fit.histories import simulated
 
 # -- two families that nobody else has heard of -----------------------------------------------

@@ -208,7 +208,7 @@ def test_controls_and_events():
     assert messages(parsed, "columns_left_out") == [
         (
             "Not used: 'weather'. Name a column in the spec to give it a role (controls, if it "
-            "moves sales)."
+            "moves sales), or under 'ignore'."
         )
     ]
 

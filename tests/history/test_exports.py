@@ -266,22 +266,6 @@ def test_yes_and_no_and_percents_make_a_control(cells: Any, values: set[float]) 
     assert set(history.controls[:, 0]) == values
 
 
-@pytest.mark.parametrize(
-    ("step", "said"), [(14, "2 weeks"), (28, "4 weeks"), ("quarter", "quarters"), ("445", "4-4-5")]
-)
-def test_periods_that_cannot_be_fitted_are_refused_as_such(step: Any, said: str) -> None:
-    days = [date(2020, 1, 6)]
-    for t in range(15):
-        length = {"445": (28, 28, 35)[t % 3], "quarter": 0}.get(step, step)
-        days.append(days[-1] + timedelta(days=length))
-    if step == "quarter":
-        days = [date(2020 + t // 4, t % 4 * 3 + 1, 1) for t in range(15)]
-    table = text([["date", "revenue", "spend_tv"], *([f"{day}", "9", "3"] for day in days)])
-    with pytest.raises(InvalidInput, match=said) as caught:
-        parse(None, table)
-    assert [fault.code for fault in caught.value.faults] == ["unknown_frequency"]
-
-
 def test_rows_that_a_column_tells_apart() -> None:
     """One fault names the column and what settles it; the spec adds them up, or keeps them."""
     lines = [["date", "channel", "device", "spend"]]

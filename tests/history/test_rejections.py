@@ -300,7 +300,7 @@ def test_a_frequency_that_is_not_that_of_the_dates():
         (
             "/frequency",
             "frequency_mismatch",
-            "The spec says frequency 'day', but the dates are weekly (mostly 7 days apart).",
+            "The spec says frequency 'day', but the dates are by the week (mostly 7 days apart).",
         )
     ]
 

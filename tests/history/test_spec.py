@@ -58,24 +58,31 @@ def test_nothing_said_is_nothing_known():
     [
         ({"chanels": []}, ("/chanels", "unknown_field")),
         ({"frequency": "weekly"}, ("/frequency", "unknown_value")),
-        ({"holidays_country": "USA"}, ("/holidays_country", "unknown_value")),
+        ({"holidays_country": "USA"}, ("/holidays_country", "too_long")),
         ({"model": {"trend": "round"}}, ("/model/trend", "unknown_value")),
         ({"model": {"seasonality": ["week"]}}, ("/model/seasonality/0", "unknown_value")),
-        ({"model": {"holidays_lead": 61}}, ("/model/holidays_lead", "wrong_type")),
+        ({"model": {"holidays_lead": 61}}, ("/model/holidays_lead", "out_of_range")),
         ({"features": [{"name": "f", "kind": "guess"}]}, ("/features/0/kind", "unknown_value")),
         ({"outcome_unit": "euro"}, ("/outcome_unit", "unknown_value")),
         ({"decimal": ";"}, ("/decimal", "unknown_value")),
         ({"decimal": ",", "thousands": ","}, ("/thousands", "conflict")),
         *(
-            ({"channels": [{"channel": "a", "scale": x}]}, ("/channels/0/scale", "wrong_type"))
-            for x in (0, -1, "micro", True, float("inf"), float("nan"))
+            ({"channels": [{"channel": "a", "scale": x}]}, ("/channels/0/scale", code))
+            for x, code in (
+                (0, "out_of_range"),
+                (-1, "out_of_range"),
+                ("micro", "wrong_type"),
+                (True, "wrong_type"),
+                (float("inf"), "not_finite"),
+                (float("nan"), "not_finite"),
+            )
         ),
         ({"date": 5}, ("/date", "wrong_type")),
-        ({"outcome": " "}, ("/outcome", "wrong_type")),
-        ({"channels": []}, ("/channels", "wrong_type")),
+        ({"outcome": " "}, ("/outcome", "too_short")),
+        ({"channels": []}, ("/channels", "too_short")),
         ({"channels": "tv"}, ("/channels", "wrong_type")),
         ({"channels": ["tv"]}, ("/channels/0", "wrong_type")),
-        ({"channels": [{"spend": "a"}]}, ("/channels/0/channel", "missing")),
+        ({"channels": [{"spend": "a"}]}, ("/channels/0/channel", "required")),
         ({"channels": [{"channel": "a/b"}]}, ("/channels/0/channel", "bad_name")),
         ({"channels": [{"channel": "a", "cost": "b"}]}, ("/channels/0/cost", "unknown_field")),
         (
@@ -92,13 +99,22 @@ def test_faults_point_into_the_spec(data, expected):
     assert faults(data)[0][:2] == expected
 
 
+def test_of_several_ways_to_say_it_the_nearest_is_meant_else_all_are_named():
+    ((where, code, text),) = faults({"controls": [{"column": "a", "kind": "words"}]})
+    assert (where, code) == ("/controls/0/kind", "unknown_value")
+    ((where, _, text),) = faults({"channels": [{"channel": "a", "scale": "micro"}]})
+    assert where == "/channels/0/scale"
+    assert text.startswith("scale of a must be a number or must be one of 'micros',")
+    assert text.endswith("it is 'micro'. Did you mean 'micros'?")
+
+
 def test_all_faults_at_once():
     assert len(faults({"chanels": [], "frequency": "weekly", "date": 5})) == 3
 
 
 def test_near_misses():
     assert faults({"chanels": []})[0][2] == (
-        "The spec has no field 'chanels'. Did you mean 'channels'?"
+        "'chanels' is no field of the request. Did you mean 'channels'?"
     )
     assert near_misses("zzz", ["a", "b"]) == "There are: 'a', 'b'."
     assert near_misses("zzz", [f"a{i}" for i in range(20)]).endswith("'a11' and more.")

@@ -174,4 +174,7 @@ def test_a_caller_sees_a_run_without_who_holds_it() -> None:
         "curves_version": None,
         "history_version": "0" * 32 + ".csv",
         "unchanged": False,
+        "upload": None,
+        "report": None,
+        "errors": [],
     }

@@ -18,13 +18,12 @@ from shared.api.assistant.questions import kept_plan
 from shared.api.assistant.told import Told
 from shared.api.assistant.tools import BY_NAME, TOOLS, Tool, parameters
 from shared.api.datasets import dataset_detail
-from shared.api.faults import faults_of
 from shared.api.http import Call, Reply
 from shared.api.json_body import dump_json
-from shared.api.pointers import did_you_mean
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
-from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound
+from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound, did_you_mean
+from shared.shapes import faults_of
 
 __all__ = ["mcp"]
 

@@ -16,8 +16,7 @@ from shared.api.assistant.told import Told
 from shared.api.http import Call, Reply
 from shared.api.json_body import dump_json
 from shared.api.openapi import inlined, tidy
-from shared.api.pointers import did_you_mean
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, did_you_mean
 
 __all__ = ["BY_NAME", "TOOLS", "Tool", "definitions", "parameters", "tools"]
 

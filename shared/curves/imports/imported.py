@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from shared.curves.adstock import Adstock, LagWeights
 from shared.curves.curveset import (
-    QUARTER,
     ChannelCurve,
     CurveSet,
     ObservedSpend,
@@ -29,6 +28,7 @@ from shared.curves.curveset import (
 from shared.curves.imports.reading import Csv, Facts, Trouble, number_of, read_table
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.tabulated import mean_table
+from shared.frequency import frequency
 
 __all__ = [
     "Imported",
@@ -263,7 +263,7 @@ class Spends:
     """``spend_csv``, or the rows that Robyn's export holds itself; possibly neither."""
 
     def __init__(self, asked: Mapping[str, Any], trouble: Trouble) -> None:
-        self._quarter = QUARTER[asked.get("frequency") or "week"]
+        self._quarter = frequency(asked.get("frequency") or "week").quarter
         self._table: Csv | None = None
         self._rows: list[Mapping[str, Any]] = []
         self._pointer = "/spend_csv"

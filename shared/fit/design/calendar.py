@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
-from shared.history.periods import period_after
+from shared.frequency import frequency
 
 __all__ = [
-    "PERIODS_PER_YEAR",
     "event_columns",
     "first_season",
     "holiday_columns",
@@ -27,8 +26,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-PERIODS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7.0, "month": 12.0}
 
 # Standard deviations of the coefficients' priors, in standard deviations of the outcome.
 _SEASON_SD = 0.6
@@ -48,7 +45,7 @@ _HORIZON = {"day": 91, "week": 13, "month": 6}
 
 
 def season_columns(
-    dates: Sequence[date], train: int, frequency: str, seasons: Sequence[str] | None = None
+    dates: Sequence[date], train: int, every: str, seasons: Sequence[str] | None = None
 ) -> Columns:
     """Name, column and prior sd of each seasonal term.
 
@@ -62,12 +59,12 @@ def season_columns(
     out: Columns = []
     if "year" in wanted:
         phase = 2.0 * np.pi * np.array([d.toordinal() for d in dates]) / 365.25
-        for k in range(1, _harmonics(train, frequency) + 1):
+        for k in range(1, _harmonics(train, every) + 1):
             sd = _SEASON_SD / float(np.sqrt(k))
             out.append((f"year sin {k}", np.sin(k * phase), sd))
             out.append((f"year cos {k}", np.cos(k * phase), sd))
     # Of each kind all members, each shrunk to the mean: none is the reference.
-    if "day_of_week" in wanted and frequency == "day" and train >= 21:
+    if "day_of_week" in wanted and every == "day" and train >= 21:
         out += _dummies([d.weekday() for d in dates], _WEEKDAYS, _WEEKDAY_SD, train)
     if "month" in wanted:
         out += _dummies([d.month - 1 for d in dates], _MONTHS, _DUMMY_SD, train)
@@ -76,24 +73,25 @@ def season_columns(
     return out
 
 
-def first_season(frequency: str) -> int:
+def first_season(every: str) -> int:
     """The fewest periods that the seasons of a year are told from."""
     train = 1
-    while not _harmonics(train, frequency):
+    while not _harmonics(train, every):
         train += 1
     return train
 
 
-def _harmonics(train: int, frequency: str) -> int:
-    years = train / PERIODS_PER_YEAR[frequency] + 0.05
+def _harmonics(train: int, every: str) -> int:
+    of = frequency(every)
+    years = train / of.per_year + 0.05
     if years >= 3:
         harmonics = 6
     elif years >= 1.5:
         harmonics = 4
     else:
         harmonics = 2 if years >= 0.75 else 0
-    if frequency == "month":
-        harmonics = min(harmonics, 3 if years >= 2 else 1)
+    if of.coarse:  # of a year of P periods no more than P / 2 waves can be told apart
+        harmonics = min(harmonics, 3 if years >= 2 else 1, int((of.per_year - 1) / 2))
     return harmonics
 
 
@@ -127,23 +125,24 @@ def event_columns(labels: Sequence[str], train: int) -> list[tuple[str, Floats]]
 def holiday_columns(
     dates: Sequence[date],
     train: int,
-    frequency: str,
+    every: str,
     country: str,
     before: int = 0,
     after: int = 0,
 ) -> Columns:
-    """Days of each public holiday in each period (``holidays``); monthly: their number in all.
+    """Days of each public holiday in each period (``holidays``); of long ones their number in all.
 
     Parameters
     ----------
     before, after
         Days before and after a holiday that count too: for all holidays together, and (not for
-        months) for each on its own, shrunk to what all have in common.
+        months or longer) for each on its own, shrunk to what all have in common.
     """
-    by_day = _public_holidays(dates, frequency, country, before, after)
+    by_day = _public_holidays(dates, every, country, before, after)
     counts: dict[str, Floats] = {}
     around: dict[str, dict[str, Floats]] = {"before": {}, "after": {}}
-    end = period_after(dates[-1], frequency)
+    of = frequency(every)
+    end = of.after(dates[-1])
     free = {day for day, _ in by_day}
     for day, name in by_day:
         _count(counts, name, day, dates, end)
@@ -153,7 +152,7 @@ def holiday_columns(
                 if near not in free:  # the day before a second holiday is a holiday itself
                     _count(around[side], name, near, dates, end)
     out: Columns = []
-    if frequency == "month":
+    if of.coarse:
         total = np.sum(list(counts.values()), axis=0) if counts else np.zeros(len(dates))
         centred = total - float(np.mean(total[:train]))
         out += [("public holidays", centred, _HOLIDAY_SD)] if np.any(centred[:train]) else []
@@ -163,10 +162,10 @@ def holiday_columns(
         if not own:
             continue
         total = np.sum(list(own.values()), axis=0)
-        total = total - float(np.mean(total[:train])) if frequency == "month" else total
+        total = total - float(np.mean(total[:train])) if of.coarse else total
         if np.any(total[:train]):
             out.append((f"days {side} holidays", total, _NEAR_SD))
-        if frequency != "month":
+        if not of.coarse:
             out += [
                 (f"days {side} {n}", c, _NEAR_OWN_SD)
                 for n, c in sorted(own.items())
@@ -176,13 +175,13 @@ def holiday_columns(
 
 
 def _public_holidays(
-    dates: Sequence[date], frequency: str, country: str, before: int, after: int
+    dates: Sequence[date], every: str, country: str, before: int, after: int
 ) -> list[tuple[date, str]]:
     """Every holiday whose own days, or those around it, may fall into the periods."""
     import holidays
 
     first = dates[0] - timedelta(days=after)
-    last = period_after(dates[-1], frequency) + timedelta(days=before)
+    last = frequency(every).after(dates[-1]) + timedelta(days=before)
     try:
         calendar = holidays.country_holidays(country, years=range(first.year, last.year + 1))
     except NotImplementedError:
@@ -210,7 +209,7 @@ def _twice(column: Floats, train: int) -> bool:
     return int(np.count_nonzero(column[:train])) >= 2
 
 
-def horizon_of(rows: int, frequency: str) -> int:
+def horizon_of(rows: int, every: str) -> int:
     """Length of a fold in periods: a quarter, but never more than a fifth of the rows.
 
     About a year of rows is just enough to know its seasons. What is held back for two folds is then
@@ -220,8 +219,8 @@ def horizon_of(rows: int, frequency: str) -> int:
     >>> horizon_of(104, "week"), horizon_of(30, "week"), horizon_of(365, "day")
     (13, 6, 54)
     """
-    usual = min(_HORIZON[frequency], rows // 5)
-    spare = (rows - first_season(frequency)) // 2
+    usual = min(frequency(every).count(_HORIZON), rows // 5)
+    spare = (rows - first_season(every)) // 2
     if 0 <= spare < usual:
         usual = max(spare, rows // 10)
     return max(1, usual)

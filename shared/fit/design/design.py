@@ -21,15 +21,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.curves.curveset import QUARTER, ObservedSpend
+from shared.curves.curveset import ObservedSpend
 from shared.errors import InvalidInput
 from shared.fit.design.calendar import (
-    PERIODS_PER_YEAR,
     event_columns,
     holiday_columns,
     season_columns,
 )
 from shared.fit.design.wishes import Wishes, derived_columns
+from shared.frequency import frequency
 from shared.history.table import History, Panel
 
 __all__ = ["LAGS", "Design", "MediaArm", "arm_name", "build_design", "lagged", "observed_spend"]
@@ -222,14 +222,14 @@ def build_design(
     spend = np.stack([panel.spend[g, :train, m] for g, m in cells])  # (A, train)
     exposure = np.stack([panel.exposure[g, :, m] for g, m in cells], axis=1)  # (T, A)
     spend_scale = spend.sum(axis=1) / np.maximum((spend > 0).sum(axis=1), 1)
-    padding = exposure[:train][: _PADDING_ROWS[history.frequency]].mean(axis=0)
+    padding = exposure[:train][: frequency(history.frequency).count(_PADDING_ROWS)].mean(axis=0)
     observed = np.zeros((geos, rows), dtype=bool)
     observed[:, :train] = np.isfinite(panel.outcome[:, :train])
     centre, scale = np.zeros(geos), np.ones(geos)
     for g in range(geos):
         centre[g], scale[g] = _outcome_scale(history, panel, g, panel.outcome[g, observed[g]])
     baseline = _baseline_columns(history, panel, train, np.abs(centre) / scale, wishes)
-    lags = min(LAGS[history.frequency], max(train // 2, 1))
+    lags = min(frequency(history.frequency).count(LAGS), max(train // 2, 1))
     return Design(
         geos=panel.geos,
         arms=arms,
@@ -356,7 +356,7 @@ def _standard(column: Floats, train: int) -> Floats | None:
     return (column - float(past.mean())) / spread if spread > 0 else None
 
 
-def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, float]]:
+def _wander(rows: int, train: int, every: str) -> list[tuple[str, Floats, float]]:
     """Cosines of up to four waves a year; beyond the training rows they stay where they are.
 
     Their weights fall as one over the frequency: those of the principal components of a random
@@ -364,7 +364,7 @@ def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, fl
     series models and the Kalman filter, 1989; the components after Phillips, New tools for
     understanding spurious regressions, 1998).
     """
-    years = train / PERIODS_PER_YEAR[frequency]
+    years = train / frequency(every).per_year
     waves = int(8 * years)
     index = np.minimum(np.arange(rows, dtype=np.float64), train - 1.0)
     weights = [1.0 / k for k in range(2, waves)]
@@ -379,9 +379,7 @@ def _wander(rows: int, train: int, frequency: str) -> list[tuple[str, Floats, fl
     ]
 
 
-def _trend(
-    rows: int, train: int, frequency: str, kind: str | None
-) -> list[tuple[str, Floats, float]]:
+def _trend(rows: int, train: int, every: str, kind: str | None) -> list[tuple[str, Floats, float]]:
     """A straight line, and a small bend a year (after the first, before the last)."""
     if train < 8 or kind == "none":
         return []
@@ -389,7 +387,7 @@ def _trend(
     out = [("trend", (index - (train - 1) / 2.0) / ((train - 1) / 2.0), _TREND_SD)]
     if kind == "linear":
         return out
-    year = PERIODS_PER_YEAR[frequency]
+    year = frequency(every).per_year
     years = int(train / year + 0.05)  # 156 weeks are three years
     for bend in range(1, years):
         at = bend * train / years
@@ -403,5 +401,5 @@ def observed_spend(history: History, spend: Floats) -> ObservedSpend:
         min=float(spend.min()),
         mean=float(spend.mean()),
         max=float(spend.max()),
-        last=float(spend[-QUARTER[history.frequency] :].mean()),
+        last=float(spend[-frequency(history.frequency).quarter :].mean()),
     )

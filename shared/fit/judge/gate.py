@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from shared.curves.curveset import CurveSet
 from shared.fit.fitted import ChannelEvidence, Fitted
 from shared.fit.judge.validate import Fold, Rival, Scores, coverage, rows_since, score
-from shared.history.enough import rows_needed
+from shared.frequency import frequency, word
+from shared.history.enough import rows_needed, weekly_instead
 from shared.history.table import History
 
 __all__ = [
@@ -94,14 +95,15 @@ def judge(
     jumps
         A sentence for each return that moved without evidence.
     """
-    frequency = fitted.design.frequency
+    every = fitted.design.frequency
+    unit = word(every)
     observed = int(fitted.design.observed.sum()) // len(fitted.design.geos)
-    needed = rows_needed(frequency, len(names))
+    needed = rows_needed(every, len(names))
     if observed < needed or not folds:
         return Judgement(
             data="not enough",
             promote=False,
-            reasons=_too_few(observed, max(needed, observed + 1), frequency, names, groups),
+            reasons=_too_few(observed, max(needed, observed + 1), every, names, groups),
             remarks=(),
             holdout=None,
             rolling=None,
@@ -123,18 +125,18 @@ def judge(
         remarks.append("A fit of earlier rows alone, by which it was checked, did not converge.")
     if rolling.rmse > naive.rmse:
         remarks.append(
-            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than a seasonal "
+            f"Its forecasts of the last {rolling.rows} {unit}s are worse than a seasonal "
             f"naive forecast: typical error {_amount(rolling.rmse)} against "
             f"{_amount(naive.rmse)}."
         )
     if rolling.rmse > constant.rmse:
         remarks.append(
-            f"Its forecasts of the last {rolling.rows} {frequency}s are worse than always "
+            f"Its forecasts of the last {rolling.rows} {unit}s are worse than always "
             f"forecasting the mean: typical error {_amount(rolling.rmse)} against "
             f"{_amount(constant.rmse)}."
         )
-    remarks.extend(_against_previous(rival, frequency))
-    remarks.extend(_uncalibrated(folds, rolling.rows, frequency))
+    remarks.extend(_against_previous(rival, unit))
+    remarks.extend(_uncalibrated(folds, rolling.rows, every))
     remarks.extend(jumps)
     gain = fitted.media_evidence
     if gain is not None and gain < _MEDIA:
@@ -145,7 +147,7 @@ def judge(
         )
     checked = (
         f"It converged; the typical error of its forecasts over the last {rolling.rows} "
-        f"{frequency}s is {_amount(rolling.rmse)}, against {_amount(naive.rmse)} of a seasonal "
+        f"{unit}s is {_amount(rolling.rmse)}, against {_amount(naive.rmse)} of a seasonal "
         f"naive forecast{_for_media(gain)}."
     )
     return Judgement(
@@ -160,24 +162,25 @@ def judge(
     )
 
 
-def calibrated_range(level: float, rows: int, frequency: str) -> tuple[float, float]:
+def calibrated_range(level: float, rows: int, every: str) -> tuple[float, float]:
     """Coverages of a ``level`` interval that ``rows`` rows cannot tell from ``level``.
 
     >>> low, high = calibrated_range(0.9, 39, "week")
     >>> round(low, 2), high
     (0.55, 1.0)
     """
-    chance = _SURE * float(np.sqrt(level * (1.0 - level) * _ALIKE[frequency] / max(rows, 1)))
+    alike = max(1.0, frequency(every).of(_ALIKE))
+    chance = _SURE * float(np.sqrt(level * (1.0 - level) * alike / max(rows, 1)))
     return max(level - chance, 0.0), min(level + chance, 1.0)
 
 
-def _against_previous(rival: Rival | None, frequency: str) -> list[str]:
+def _against_previous(rival: Rival | None, unit: str) -> list[str]:
     if rival is None or rival.rmse(2) <= (1.0 + _SLACK) * rival.rmse(1):
         return []
     how = (
-        f"the {rival.rows} {frequency}s that came after them"
+        f"the {rival.rows} {unit}s that came after them"
         if rival.unseen
-        else f"the last {rival.rows} {frequency}s"
+        else f"the last {rival.rows} {unit}s"
     )
     return [
         (
@@ -187,23 +190,24 @@ def _against_previous(rival: Rival | None, frequency: str) -> list[str]:
     ]
 
 
-def _uncalibrated(folds: Sequence[Fold], rows: int, frequency: str) -> list[str]:
+def _uncalibrated(folds: Sequence[Fold], rows: int, every: str) -> list[str]:
     """A sentence where intervals hold too little, or half of the width holds far too much."""
+    unit = word(every)
     held = coverage(folds)
-    low, _ = calibrated_range(0.9, rows, frequency)
+    low, _ = calibrated_range(0.9, rows, every)
     if held["90"] < low:
         return [
             (
                 f"Its 90 % intervals held the outcome in only {held['90']:.0%} of the last {rows} "
-                f"{frequency}s."
+                f"{unit}s."
             )
         ]
-    _, high = calibrated_range(0.5, rows, frequency)
+    _, high = calibrated_range(0.5, rows, every)
     if held["50"] > high:
         return [
             (
                 "Its intervals are far too wide: those of 50 % held the outcome in "
-                f"{held['50']:.0%} of the last {rows} {frequency}s."
+                f"{held['50']:.0%} of the last {rows} {unit}s."
             )
         ]
     return []
@@ -226,19 +230,20 @@ def _scores(folds: Sequence[Fold], which: str) -> Scores:
 def _too_few(
     observed: int,
     needed: int,
-    frequency: str,
+    every: str,
     names: Sequence[str],
     groups: Sequence[Sequence[str]],
 ) -> tuple[str, ...]:
+    unit = word(every)
     few = (
-        f"There are {observed} {frequency}s with an outcome for {len(names)} channels: not enough "
+        f"There are {observed} {unit}s with an outcome for {len(names)} channels: not enough "
         "to hold any back and check the fit, so the curves are mostly what was believed before."
     )
     missing = needed - observed
     plural = "s" if missing > 1 else ""
-    more = f"About {missing} more {frequency}{plural} would make a first check possible"
-    if frequency == "month":
-        more += f", and so would the same period week by week ({round(observed * 4.35)} rows)"
+    more = f"About {missing} more {unit}{plural} would make a first check possible"
+    if weeks := weekly_instead(every, observed):
+        more += f", and so would {weeks}"
     out = [few, more + "."]
     out.extend(
         f"{_and(group)} rose and fell together and cannot be told apart: vary them separately, or "
@@ -364,7 +369,7 @@ def jumped(
     rows = int(np.isfinite(history.outcome).sum())
     if new is None or new >= max(4, _FEW * rows):
         return ()
-    came = f"{new or 'no'} new {history.frequency}{'' if new == 1 else 's'} came"
+    came = f"{new or 'no'} new {word(history.frequency)}{'' if new == 1 else 's'} came"
     return tuple(
         f"The return of {move.channel} jumped from {move.before:.3g} to {move.now:.3g}, "
         f"{abs(move.spreads):.1f} times the joint spread of both fits, while {came}: that is no "

@@ -41,6 +41,7 @@ from shared.fit.design.calendar import horizon_of
 from shared.fit.design.design import Design, arm_name
 from shared.fit.fitted import Fitted
 from shared.fit.models.registry import fit_window
+from shared.frequency import frequency
 from shared.history.table import History
 
 __all__ = [
@@ -63,7 +64,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-SEASON = {"day": 364, "week": 52, "month": 12}
 _FOLDS = (2, 3)  # at least so many where any can be, and at most
 _SHARE = 0.7  # of the rows that folds beyond the least leave for training
 _DRAWS = 80  # a fold's: enough for a mean and a 90 % interval
@@ -179,7 +179,7 @@ def blocked(
     else the mean of what is known.
     """
     rows = len(history.dates)
-    season = SEASON[history.frequency]
+    season = frequency(history.frequency).season
     edges = np.linspace(0, rows, BLOCKS + 1).astype(int)
     folds: list[Fold] = []
     for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -266,12 +266,12 @@ def _unforeseen(history: History, fitted: Fitted, start: int, stop: int) -> tupl
     return rows if len(rows) <= _ACCIDENTS * known else ()
 
 
-def naive_forecast(outcome: Floats, start: int, stop: int, frequency: str) -> Floats:
+def naive_forecast(outcome: Floats, start: int, stop: int, every: str) -> Floats:
     """Seasonal naive forecast of rows [start, stop) from the rows before ``start``."""
     past = outcome[:start]
     seen = past[np.isfinite(past)]
     rows = np.arange(start, stop)
-    for season in (SEASON[frequency], 7 if frequency == "day" else 1):
+    for season in (frequency(every).season, 7 if every == "day" else 1):
         if start >= season:
             back = rows - season * np.ceil((rows - start + 1) / season).astype(int)
             out: Floats = past[back]

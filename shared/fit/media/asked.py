@@ -18,6 +18,7 @@ from shared.fit.design.wishes import read_wishes
 from shared.fit.media.kernels import ADSTOCK_FAMILIES
 from shared.fit.media.lift import LiftTerm, read_lifts
 from shared.fit.media.priors import ReturnPrior, return_prior
+from shared.history.beliefs import far_returns
 from shared.history.table import History
 
 __all__ = ["Asked", "AskedModel", "asked_of", "settled", "window_of"]
@@ -202,6 +203,7 @@ def window_of(
         names,
         float(design.mean_spend.sum()) * design.train,
         float(np.mean(seen)) * design.train if seen.size else 0.0,
+        far_returns(history),
     )
 
     def drifting() -> Design:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
+from shared.frequency import frequency
 from shared.history.outcome_unit import outcome_unit
 
 __all__ = [
     "BETWEEN",
-    "CARRYOVER",
     "HALF_SD",
     "PEAK",
     "SHAPE_BETWEEN",
@@ -34,13 +34,14 @@ __all__ = [
     "WEIBULL_SCALE",
     "WEIBULL_SHAPE",
     "ReturnPrior",
+    "carryover",
     "return_prior",
 ]
 
 Floats = NDArray[np.float64]
 
 #: Beta parameters of the decay per period: the same belief about carryover in calendar time.
-CARRYOVER = {"day": (6.0, 1.6), "week": (2.0, 3.0), "month": (1.2, 5.0)}
+_CARRYOVER = ({"day": 6.0, "week": 2.0, "month": 1.2}, {"day": 1.6, "week": 3.0, "month": 5.0})
 #: Log half-saturation over mean spend ~ Normal(0, 0.6).
 HALF_SD = 0.6
 #: Log shape ~ Normal(level, 0.22) with a level ~ Normal(0.1, 0.27) that a brand's channels share:
@@ -69,13 +70,21 @@ _SHARE = 0.25
 _SHARE_LOG_SD = 1.0
 # Shares of the outcome that media may explain at the money prior's median before it is disbelieved.
 _PLAUSIBLE = (0.01, 0.8)
+_FAR = 2.0  # standard deviations, from which a return that was seen widens its prior
+
+
+def carryover(every: str) -> tuple[float, float]:
+    """Parameters of the beta distribution of the decay from a period to the next."""
+    first, second = (frequency(every).of(table) for table in _CARRYOVER)
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReturnPrior:
     """Log return per unit of money ~ Normal(``log_median``, ``log_sd``), arrays of shape (C,).
 
-    Returns whose prior was not ``given`` depend on each other through their common level.
+    Returns whose prior was not ``given`` depend on each other through their common level; those
+    whose prior was ``widened``, because the data speak clearly against it, do not.
     """
 
     log_median: Floats
@@ -83,12 +92,14 @@ class ReturnPrior:
     basis: str
     why: str
     given: tuple[bool, ...]
+    widened: tuple[bool, ...] = ()
 
     @property
     def common(self) -> Floats:
         """(C,) standard deviation of the level that a channel shares; 0 where a prior was given."""
         shared = np.sqrt(np.maximum(self.log_sd**2 - BETWEEN**2, 0.0))
-        return np.where(np.array(self.given, dtype=bool), 0.0, shared)
+        alone = np.array(self.given, dtype=bool)
+        return np.where(alone | np.array(self.widened or alone, dtype=bool), 0.0, shared)
 
     def covariance(self) -> Floats:
         """Of the log returns, shape (C, C)."""
@@ -135,8 +146,12 @@ def return_prior(
     channels: Sequence[str],
     total_spend: float,
     total_outcome: float,
+    far: Mapping[str, float] | None = None,
 ) -> ReturnPrior:
     """The prior of each channel's return, ``spec["priors"]`` first.
+
+    A channel of ``far`` (``shared.history.beliefs.far_returns``) has one that is wide enough to
+    hold the return there and what would be believed otherwise, each one standard deviation away.
 
     Raises
     ------
@@ -198,4 +213,17 @@ def return_prior(
                 log_sd[place] = float(spread)
     if faults:
         raise InvalidInput(faults)
-    return ReturnPrior(log_median, log_sd, basis, why, tuple(given))
+    away = [
+        np.log((far or {}).get(name.partition("/")[0], 1.0)) if not known else 0.0
+        for name, known in zip(channels, given, strict=True)
+    ]
+    widened = np.array(away) > log_median + _FAR * log_sd
+    half = np.where(widened, (np.array(away) - log_median) / 2.0, 0.0)
+    return ReturnPrior(
+        log_median + half,
+        np.where(widened, half, log_sd),
+        basis,
+        why,
+        tuple(given),
+        tuple(widened.tolist()),
+    )

@@ -25,14 +25,15 @@ from shared.curves.saturation import fittable
 from shared.fit.design.design import Design
 from shared.fit.media.kernels import PARAMETERS, furthest, normalised_weights, saturate
 from shared.fit.media.priors import (
-    CARRYOVER,
     HALF_SD,
     PEAK,
     SHAPE_LEVEL,
     SHAPE_MEAN,
     WEIBULL_SCALE,
     WEIBULL_SHAPE,
+    carryover,
 )
+from shared.frequency import frequency
 
 __all__ = [
     "CurveSpace",
@@ -171,7 +172,7 @@ def space_of(
         places[role][channel] = len(tables)
         tables.append(table)
 
-    a, b = CARRYOVER[design.frequency]
+    a, b = carryover(design.frequency)
     inner = np.linspace(1e-4, 1.0 - 1e-4, 4001)
     decay = _quantiles(inner, lambda x: x ** (a - 1.0) * (1.0 - x) ** (b - 1.0), heights)
     for c, (saturation, adstock) in enumerate(zip(saturations, adstocks, strict=True)):
@@ -183,7 +184,8 @@ def space_of(
         else:
             mean, sd = WEIBULL_SHAPE[adstock]
             add("first", c, np.exp(mean + sd * normal))
-            add("second", c, WEIBULL_SCALE[design.frequency] * np.exp(_SCALE_SD * normal))
+            scale = frequency(design.frequency).of(WEIBULL_SCALE)
+            add("second", c, scale * np.exp(_SCALE_SD * normal))
         add("half", c, HALF_SD * normal)
         if fittable()[saturation].shaped():
             add("shape", c, SHAPE_MEAN + SHAPE_LEVEL * normal)

@@ -60,6 +60,7 @@ from shared.fit.media.search import (
     spread_out,
 )
 from shared.fit.models.regression import Regressed, families_of, interactions_of
+from shared.frequency import frequency
 
 __all__ = [
     "Known",
@@ -393,7 +394,7 @@ def _refitted(
     """
     design, observed = objective.design, objective.design.observed
     draws, count = errors.shape
-    block = _blocks(draws, count, _BLOCK[design.frequency], rng)
+    block = _blocks(draws, count, frequency(design.frequency).count(_BLOCK), rng)
     outcome = fitted[:, observed] + np.take_along_axis(errors, block, axis=1)
     columns, x = design.baseline[observed], levels[:, :, observed]
     spread = np.std(errors, axis=1)[:, None]

@@ -34,6 +34,7 @@ from shared.fit.media.lift import Lifted, LiftTerm
 from shared.fit.media.priors import SPREAD, ReturnPrior
 from shared.fit.media.search import CurveSpace, Scored, narrowed, search, space_of, spread_out
 from shared.fit.models.regression import Regressed, families_of, interactions_of
+from shared.frequency import frequency
 
 __all__ = ["Observations", "TimeSeries", "filtered", "paths"]
 
@@ -311,7 +312,7 @@ def _walk_of(
     """
     period = np.tile(np.arange(design.periods), len(design.geos))
     geo = np.repeat(np.arange(len(design.geos)), design.periods)
-    length = _MONTH[design.frequency]
+    length = frequency(design.frequency).count(_MONTH)
     month = period // length
     seen = np.flatnonzero(design.observed)
     tests = -1 - np.arange(len(lifts))

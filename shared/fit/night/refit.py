@@ -1,4 +1,4 @@
-"""Refits: queued by a person or by the night, worked off by the queue's workers.
+"""Refits, and tables too large to be read while their sender waits: queued, and worked off.
 
 A run is one document in storage; a message only names it. So a message may be lost and sent again,
 delivered twice, or outlive its worker: whoever receives it reads the run and does what is left to
@@ -7,7 +7,7 @@ it is written once, and the manifest remembers what was promoted.
 
 ::
 
-    queued ──claim──> running ──> promoted | kept_previous | failed
+    queued ──claim──> running ──> promoted | kept_previous | stored | failed
        ^                 │
        └──unexpected ────┘   (the error is raised, so that the queue delivers the message again)
 
@@ -48,16 +48,18 @@ from shared.errors import (
     InvalidInput,
     MalformedInput,
     MarginalError,
+    NotFound,
     StorageUnavailable,
     UnsupportedContent,
     WriteConflict,
 )
 from shared.store.base import Queue, batches, each
-from shared.store.datasets import Datasets
+from shared.store.datasets import Datasets, etag_of, version_of_input
 from shared.store.keys import is_dataset_name, is_incarnation, is_run_id
 from shared.store.manifests import Clock, utc_now
-from shared.store.records import Inputs, Manifest, Run, StoredCurves, from_stamp, stamp
+from shared.store.records import Asked, Inputs, Manifest, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
+from shared.uploads import judged
 
 if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
@@ -77,6 +79,7 @@ __all__ = [
     "claimed",
     "code_version",
     "ended",
+    "is_stored",
     "message_of",
     "version_of",
 ]
@@ -131,6 +134,10 @@ class Fit(Protocol):
     ) -> FitResult: ...
 
 
+_UNUSABLE = (InvalidInput, InputTooLarge, UnsupportedContent, NotFound, WriteConflict)
+"""What ends the reading of a table for good."""
+
+
 class _Unusable(Exception):
     def __init__(self, reasons: tuple[str, ...]) -> None:
         self.reasons = reasons
@@ -165,6 +172,9 @@ class Attempt:
             Whatever is not the data's fault.
         """
         run = lease.run
+        if run.upload is not None:
+            self._read(lease, run.upload)
+            return
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
         word = _fingerprint(run.inputs, self.seed, self.code())
@@ -198,6 +208,46 @@ class Attempt:
             "Queue another refit, or promote this version."
         )
         lease.finish("kept_previous", (reason, *stored.reasons), version)
+
+    def _read(self, lease: Lease, asked: Asked) -> None:
+        """Read a table that waited, and make it current.
+
+        What it becomes is written into the run before it is made current: an attempt that finds it
+        current knows that only the end is missing.
+        """
+        run = lease.run
+        manifest = self.datasets.manifest(run.dataset)
+        if not is_stored(run, manifest):
+            try:
+                now, then = (getattr(of.inputs, asked.part) for of in (manifest, run))
+                if asked.how == "put" and now != then:
+                    raise WriteConflict(
+                        f"The {asked.part} was changed by somebody else after this table was sent; "
+                        "what is current stays so. Send it again to replace it."
+                    )
+                self.datasets.check_match(manifest, asked.part, asked.if_match)
+                document = self.datasets.read_version(run, asked.part, asked.version)
+                with Watch(lease, self.cap, self.renew_every):
+                    data, media, report = judged(
+                        self.datasets, manifest, asked, document.table(), document.content_type
+                    )
+            except TimeUp:
+                lease.refresh()
+                lease.finish("failed", ("Reading was stopped at its time cap.",))
+                return
+            except (
+                InvalidInput,
+                InputTooLarge,
+                UnsupportedContent,
+                NotFound,
+                WriteConflict,
+            ) as error:
+                lease.refuse(error)
+                return
+            result = version_of_input(data, media)
+            lease.told(replace(asked, result=result), {"etag": etag_of(result), **report})
+            self.datasets.put_input(run.dataset, asked.part, data, media, seen=manifest)
+        lease.finish("stored", ())
 
     def _saved(self, run: Run, stored: StoredCurves) -> StoredCurves:
         try:
@@ -454,6 +504,19 @@ class Lease:
         run = replace(self.run, unchanged=unchanged)
         self._write(ended(run, state, reasons, self._clock(), version))
 
+    def told(self, upload: Asked, report: Mapping[str, Any]) -> None:
+        """Note what a table becomes, and what is said of it; ``LeaseLost`` where it is not ours."""
+        with self._lock:
+            self._write(replace(self.run, upload=upload, report=report))
+
+    def refuse(self, error: MarginalError) -> None:
+        """End the reading of a table that cannot be used, every fault at its place."""
+        faults = error.faults[:_REASONS_SHOWN] if isinstance(error, InvalidInput) else ()
+        told = tuple({"pointer": f.pointer, "code": f.code, "message": f.message} for f in faults)
+        reasons = _reasons(error) if isinstance(error, InvalidInput) else (str(error),)
+        run = replace(self.run, errors=told)
+        self._write(ended(run, "failed", reasons, self._clock()))
+
     def refresh(self) -> None:
         """Read the run anew, where a write may have been cut short; ``LeaseLost`` if not ours."""
         mine = self.run
@@ -489,6 +552,15 @@ def ended(
         fraction=1.0,
         holder="",
         lease_until="",
+    )
+
+
+def is_stored(run: Run, manifest: Manifest) -> bool:
+    """Whether the table that a run reads is current already."""
+    asked = run.upload
+    result = None if asked is None else asked.result
+    return (
+        asked is not None and result is not None and getattr(manifest.inputs, asked.part) == result
     )
 
 
@@ -582,12 +654,26 @@ class Refits:
                 return found
         new = replace(self._new_run(manifest, f"r{name}"), force=force)
         try:
-            run = self._datasets.create_run(new)
+            return self._queued(new)
         except WriteConflict:
             found = self._datasets.find_run(dataset, manifest.incarnation, new.run)
             if key is None or found is None:
                 raise
             return found  # the same request at the same time
+
+    def queue_upload(self, dataset: str, asked: Asked, data: bytes, content_type: str) -> Run:
+        """Store a table as it came and queue its reading; what is current stays so until then.
+
+        Raises
+        ------
+        WriteConflict
+            Where the part is not the one that ``asked.if_match`` names.
+        """
+        manifest, asked = self._datasets.keep(dataset, asked, data, content_type)
+        return self._queued(replace(self._new_run(manifest, _a_run()), upload=asked))
+
+    def _queued(self, new: Run) -> Run:
+        run = self._datasets.create_run(new)
         try:
             self._queue.send(message_of(run))
         except Exception:
@@ -679,7 +765,7 @@ class Refits:
                 return
             # Should this fail as well, the lease runs out by itself.
             with suppress(Exception):
-                lease.release(_sentence(error))
+                lease.release(_sentence(error, lease.run))
             raise
 
     def poisoned(self, message: str) -> None:
@@ -700,7 +786,7 @@ class Refits:
             if run is None or run.terminal or self._put_back(run, message):
                 return
             with suppress(WriteConflict):
-                self._give_up(run, "The refit failed too often and was given up.")
+                self._give_up(run, f"{_task(run)} failed too often and was given up.")
                 return
         raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
 
@@ -715,7 +801,9 @@ class Refits:
                 return None
             with suppress(WriteConflict):
                 if run.attempt >= _MOST_ATTEMPTS:
-                    self._give_up(run, f"The refit was begun {run.attempt} times and never ended.")
+                    self._give_up(
+                        run, f"{_task(run)} was begun {run.attempt} times and never ended."
+                    )
                     return None
                 now = self._clock()
                 mine = claimed(run, secrets.token_hex(8), now, self._lease)
@@ -739,9 +827,13 @@ class Refits:
     def _give_up(self, run: Run, why: str) -> None:
         """End a run as failed, unless its curves were promoted before its worker went."""
         now = self._clock()
-        if run.started_at is not None:
+        manifest = self._datasets.find(run.dataset)
+        if run.upload is not None:
+            if manifest and is_stored(run, manifest):
+                self._datasets.update_run(ended(run, "stored", (), now))
+                return
+        elif run.started_at is not None:
             version = version_of(run)
-            manifest = self._datasets.find(run.dataset)
             stored = self._datasets.stored_curves(run, version)
             if stored and manifest and manifest.was_promoted(version):
                 self._datasets.update_run(ended(run, "promoted", stored.reasons, now, version))
@@ -757,11 +849,20 @@ class Refits:
         return False
 
 
-def _sentence(error: Exception) -> str:
+def _a_run() -> str:
+    return f"r{secrets.token_hex(6)}"
+
+
+def _task(run: Run) -> str:
+    return "The refit" if run.upload is None else "Reading the table"
+
+
+def _sentence(error: Exception, run: Run) -> str:
     """For a caller to read: never a path, a secret or a stack."""
     if isinstance(error, MarginalError):
         return str(error)
-    return f"The fit stopped at an unexpected error ({type(error).__name__})."
+    what = "The fit" if run.upload is None else "Reading the table"
+    return f"{what} stopped at an unexpected error ({type(error).__name__})."
 
 
 @dataclass(frozen=True, slots=True)

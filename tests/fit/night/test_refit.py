@@ -51,6 +51,9 @@ def test_a_refit_goes_from_queued_to_promoted(world: World) -> None:
         "curves_version": f"v20250309T021500Z-{queued.run}",
         "history_version": queued.inputs.history,
         "unchanged": False,
+        "upload": None,
+        "report": None,
+        "errors": [],
     }
     curves = world.datasets.curves("brand")
     assert curves.version == run.curves_version

@@ -446,6 +446,7 @@ def _profile(
         log_median=around[0, [channel]],
         log_sd=sd[[channel]],
         given=(True,),
+        widened=(),
     )
     layout = lay_out(Choice((families[0],), (families[1],)), ())
     prior = prior_of(layout, alone, design.frequency)

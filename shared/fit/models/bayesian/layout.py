@@ -19,7 +19,6 @@ from shared.curves.saturation import fittable
 from shared.fit.design.design import MediaArm
 from shared.fit.media.kernels import PARAMETERS
 from shared.fit.media.priors import (
-    CARRYOVER,
     HALF_SD,
     PEAK,
     SHAPE_BETWEEN,
@@ -30,7 +29,9 @@ from shared.fit.media.priors import (
     WEIBULL_SCALE,
     WEIBULL_SHAPE,
     ReturnPrior,
+    carryover,
 )
+from shared.frequency import frequency
 
 __all__ = ["Choice", "Layout", "Level", "PointPrior", "lay_out", "log_half_normal", "prior_of"]
 
@@ -193,7 +194,7 @@ def log_half_normal(log_sigma: Floats) -> tuple[Floats, Floats]:
 
 
 def prior_of(
-    layout: Layout, returns: ReturnPrior, frequency: str, *, shrunk: bool = False
+    layout: Layout, returns: ReturnPrior, every: str, *, shrunk: bool = False
 ) -> PointPrior:
     """The prior of every coordinate of a layout.
 
@@ -201,7 +202,7 @@ def prior_of(
     scale 1 / P, and tails that let a few escape.
     """
     centre, sd = np.zeros(layout.size), np.ones(layout.size)
-    a, b = CARRYOVER[frequency]
+    a, b = carryover(every)
     centre[layout.roi], sd[layout.roi] = returns.log_median, returns.log_sd
     centre[layout.half], sd[layout.half] = 0.0, HALF_SD
     shaped = layout.shape[layout.shape >= 0]
@@ -217,7 +218,7 @@ def prior_of(
         if family == "delayed":
             centre[second], sd[second] = PEAK
         elif second >= 0:
-            centre[second], sd[second] = np.log(WEIBULL_SCALE[frequency]), 0.6
+            centre[second], sd[second] = np.log(frequency(every).of(WEIBULL_SCALE)), 0.6
     for level in layout.levels:
         centre[level.spread], sd[level.spread] = np.log(SPREAD), SPREAD_SD
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7

@@ -1,20 +1,33 @@
-"""Say what is wrong with a message in plain words, all of it at once, each with a JSON pointer."""
+"""Strict messages, and what is wrong with one in plain words: all at once, each with a pointer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.api.pointers import MAX_FAULTS, did_you_mean, pointer_to
-from shared.errors import Fault
+from shared.errors import MAX_FAULTS, Fault, did_you_mean, pointer_to
 from shared.figures import number
 
-__all__ = ["faults_of", "validated"]
+__all__ = ["Strict", "faults_of", "validated"]
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Strict and closed: no unknown fields, no text for numbers, no NaN or Infinity."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        frozen=True,
+        defer_build=True,
+        protected_namespaces=(),
+    )
 
 
 def validated(model: type[M], data: Any) -> tuple[M | None, list[Fault]]:
@@ -26,47 +39,62 @@ def validated(model: type[M], data: Any) -> tuple[M | None, list[Fault]]:
 
 
 def faults_of(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Fault]:
-    """pydantic's errors with pointers into ``data``, in words that use the caller's names."""
-    told = error.errors(include_url=False)[: MAX_FAULTS + 1]
-    return list(_joined(_fault(details, data, model) for details in told))
+    """pydantic's errors with pointers into ``data``, in words that use the caller's names.
+
+    Of several ways to say a thing the one that fits farthest is meant; where none fits at all, one
+    fault names them all.
+    """
+    told: dict[str, list[_Told]] = {}
+    for details in error.errors(include_url=False)[: MAX_FAULTS + 1]:
+        own = _told(details, data, model)
+        told.setdefault(own.pointer, []).append(own)
+    above = {where[:at] for where in told for at, mark in enumerate(where) if mark == "/" and at}
+    return [_fault(own) for where, own in told.items() if where not in above]
 
 
-def _joined(faults: Iterable[Fault]) -> Iterator[Fault]:
-    """Each fault once; of a value that may be of several types, what it may be in one sentence."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for fault in faults:
-        said = found.setdefault((fault.pointer, fault.code), [])
-        said += [] if fault.message in said else [fault.message]
-    for (pointer, code), said in found.items():
-        kinds = [message.partition("; it is ") for message in said]
-        if code == "wrong_type" and len(kinds) > 1 and len({rest for *_, rest in kinds}) == 1:
-            subject = kinds[0][0].partition(" must be ")[0]
-            either = " or ".join(head.partition(" must be ")[2] for head, *_ in kinds)
-            said = [f"{subject} must be {either}; it is {kinds[0][2]}"]
-        yield from (Fault(pointer, code, message) for message in said)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One of pydantic's errors: where, what is at fault, and what of it."""
+
+    pointer: str
+    code: str
+    subject: str
+    phrase: str
 
 
-def _fault(details: ErrorDetails, data: Any, model: type[BaseModel]) -> Fault:
+def _told(details: ErrorDetails, data: Any, model: type[BaseModel]) -> _Told:
     loc, kind = details["loc"], details["type"]
     if kind.startswith("union_tag"):
         loc = (*loc, "family")
         if kind == "union_tag_invalid" and details["input"].get("family") is None:
             kind = "union_tag_not_found"  # null is "not given", here too
-    path, owners = _walk(loc, data)
+    path, owners = _walk(loc, data, absent=kind == "missing" or kind.startswith("union_tag"))
     code, phrase = _PHRASES.get(kind, ("invalid", _as_told))
     field = path[-1] if path else None
     if code == "unknown_field":
-        message = f"{field!r} is no field of {_place(path[:-1], owners)}."
-        message += did_you_mean(str(field), _siblings(details["loc"], model))
-    else:
-        subject = "The request" if field is None else _subject(path, owners)
-        message = f"{subject} {phrase(details)}".rstrip(".")
-        message += "" if message.endswith("?") else "."
-    return Fault(pointer_to(*path), code, message)
+        said = f"is no field of {_place(path[:-1], owners)}."
+        said += did_you_mean(str(field), _siblings(details["loc"], model))
+        return _Told(pointer_to(*path), code, repr(field), said)
+    subject = "The request" if field is None else _subject(path, owners)
+    return _Told(pointer_to(*path), code, subject, phrase(details))
 
 
-def _walk(loc: tuple[int | str, ...], data: Any) -> tuple[list[int | str], list[Mapping[str, Any]]]:
-    """The part of ``loc`` that is in ``data`` (without union tags), and the objects passed."""
+def _fault(told: Sequence[_Told]) -> Fault:
+    """The errors of one place as one fault."""
+    phrases = list(dict.fromkeys(own.phrase for own in told))
+    phrases[:-1] = [phrase.partition("; it is")[0] for phrase in phrases[:-1]]
+    message = f"{told[0].subject} {' or '.join(dict.fromkeys(phrases))}".rstrip(".")
+    message += "" if message.endswith("?") else "."
+    return Fault(told[0].pointer, told[0].code, message)
+
+
+def _walk(
+    loc: tuple[int | str, ...], data: Any, *, absent: bool
+) -> tuple[list[int | str], list[Mapping[str, Any]]]:
+    """The part of ``loc`` that is in ``data`` (no names of unions' parts), and the objects passed.
+
+    ``absent``: the last of it is a field that is missing.
+    """
     path: list[int | str] = []
     owners: list[Mapping[str, Any]] = []
     here = data
@@ -75,11 +103,11 @@ def _walk(loc: tuple[int | str, ...], data: Any) -> tuple[list[int | str], list[
             owners.append(here)
             if token in here:
                 here = here[token]
-            elif i != len(loc) - 1:
+            elif not absent or i != len(loc) - 1:
                 continue
         elif isinstance(here, list) and isinstance(token, int) and token < len(here):
             here = here[token]
-        elif i != len(loc) - 1 or not isinstance(here, list):
+        else:
             continue
         path.append(token)
     return path, owners
@@ -136,30 +164,29 @@ def _short(value: Any) -> str:
 
 def _siblings(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """Names of the fields that an unknown one stands among."""
-    from shared.api.curve_messages import ADSTOCKS, FAMILIES
-
-    here: type[BaseModel] | None = model
+    maybe: list[type[BaseModel]] = [model]
     for token in loc[:-1]:
-        if isinstance(token, int) or here is None:
+        if isinstance(token, int):
             continue
-        if token in FAMILIES and token not in here.model_fields:
-            here = FAMILIES[token]
-        elif token in ADSTOCKS and token not in here.model_fields:
-            here = ADSTOCKS[token]
-        elif token in here.model_fields:
-            here = _model_in(here.model_fields[token].annotation) or here
-    return [] if here is None else list(here.model_fields)
+        if token in maybe[0].model_fields:
+            maybe = list(_models_in(maybe[0].model_fields[token].annotation)) or maybe
+        else:  # the tag of a union, or the name of one of its models
+            maybe = [one for one in maybe if token in _tags(one)] or maybe
+    return list(maybe[0].model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The first model inside an annotation such as ``list[Channel] | None``."""
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as ``list[Channel] | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        yield annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+        yield from _models_in(inner)
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """What may stand for a model where it is one of several."""
+    family = model.model_fields.get("family")
+    return {model.__name__, *(get_args(family.annotation) if family else ())}
 
 
 Phrase = Callable[[ErrorDetails], str]
