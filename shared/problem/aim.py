@@ -29,6 +29,7 @@ __all__ = [
     "Aim",
     "Floor",
     "Goal",
+    "Outcome",
     "Weights",
     "aim_of",
     "beyond",

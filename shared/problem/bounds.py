@@ -339,12 +339,14 @@ def _too_much(
     )
 
 
-def budget_ceiling(rows: Rows, lower: Array) -> Array:
-    """(A, K) the most that the rows named as budgets leave for each decision."""
+def budget_ceiling(rows: Rows, lower: Array, *, every: bool = False) -> Array:
+    """(A, K) the most that the rows named as budgets leave for each decision; ``every``: and all
+    other rows that only add up."""
     out = np.full(lower.shape, np.inf)
     for i, name in enumerate(rows.names):
-        if name == "budget" or name.startswith("budget["):
-            row = rows.matrix[i].reshape(lower.shape)
+        row = rows.matrix[i].reshape(lower.shape)
+        adds_up = every and bool(np.all(row >= 0.0))
+        if adds_up or name == "budget" or name.startswith("budget["):
             left = max(float(rows.upper[i]) - float((row * lower).sum()), 0.0)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 room = np.where(row > 0.0, lower + left / row, np.inf)
@@ -378,7 +380,7 @@ def free_ceiling(
     """
     per_u = flow.spread.sum(axis=1)
     goal = problem.goal
-    most = _adstocked(flow, upper)
+    most = _adstocked(flow, np.minimum(upper, budget_ceiling(rows, lower, every=True)))
     ratios = [1.0 / floor.per_money for floor in aim_of(goal).floors if floor.per_money > 0.0]
     # A plan that meets an efficiency target cannot have spent more than its outcome allows.
     limits = [_break_even(problem, flow, curves, per_u, most, ratio, 0.0) for ratio in ratios]

@@ -51,8 +51,10 @@ def test_what_a_fitted_dataset_has(api: Client, fitted: str) -> None:
     assert found.last_run.state == "promoted"
     runs = RunsAnswer.model_validate_json(api.get(f"datasets/{fitted}/runs?limit=1").body)
     assert runs.runs[0] == found.last_run
-    versions = api.get(f"datasets/{fitted}/curves/versions?limit=1")
-    assert VersionsAnswer.model_validate_json(versions.body).versions[0].current
+    kept = VersionsAnswer.model_validate_json(api.get(f"datasets/{fitted}/curves/versions").body)
+    assert [each.version for each in kept.versions if each.current] == [curves["version"]]
+    one = api.get(f"datasets/{fitted}/curves/versions?limit=1")
+    assert VersionsAnswer.model_validate_json(one.body).versions == kept.versions[:1]
 
 
 def test_a_dataset_without_curves_has_what_its_history_tells(api: Client, name: str) -> None:
