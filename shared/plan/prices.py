@@ -28,7 +28,7 @@ from shared.plan.score import finite
 from shared.problem.aim import Floor, is_target
 from shared.problem.lower import THEN, TIED
 from shared.problem.program import Program
-from shared.problem.symmetry import alike
+from shared.problem.region import alike
 
 __all__ = ["BINDING_TOLERANCE", "bindings", "of_ceilings", "priced", "ties"]
 

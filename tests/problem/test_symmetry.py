@@ -8,7 +8,7 @@ from shared.curves.curveset import Response
 from shared.curves.saturation import Exponential, Hill, Power
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Problem
-from shared.problem.symmetry import alike, in_order
+from shared.problem.region import alike, in_order
 
 CURVE, OTHER = Response(Hill(9, 30, 2)), Response(Exponential(9, 0.1))
 

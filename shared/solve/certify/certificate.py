@@ -33,6 +33,7 @@ from shared.problem.proof import (
 from shared.problem.region import (
     HAIR,
     Region,
+    alike,
     alone,
     halves,
     holds,
@@ -42,7 +43,6 @@ from shared.problem.region import (
 )
 from shared.problem.risk import admissible, measure
 from shared.problem.risk_program import missed, outcomes, relaxed
-from shared.problem.symmetry import alike
 from shared.solve.certify.bounder import Bounder, LeafTask, Sides
 from shared.solve.certify.maxima import ArmMaxima
 

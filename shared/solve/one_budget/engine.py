@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from shared.curves.family import Single
 from shared.problem.proof import Count, Cut, Leaf, Node, SplitDecision
-from shared.problem.region import Counted
-from shared.problem.symmetry import in_order
+from shared.problem.region import Counted, in_order
 from shared.solve.one_budget.dual import RelaxedBudget, relax, settle
 from shared.solve.one_budget.form import at_price
 from shared.solve.one_budget.relaxation import Box, Relaxation

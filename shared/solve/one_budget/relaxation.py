@@ -16,7 +16,7 @@ from shared import work
 from shared.curves.family import Single
 from shared.curves.saturation import Saturation, Tabulated
 from shared.curves.stack import CurveStack
-from shared.problem.symmetry import alike
+from shared.problem.region import alike
 from shared.solve.one_budget.envelope import line, lines
 from shared.solve.one_budget.form import OneBudget
 from shared.solve.one_budget.table import (
