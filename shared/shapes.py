@@ -83,6 +83,8 @@ def _fault(told: Sequence[_Told]) -> Fault:
     """The errors of one place as one fault."""
     phrases = list(dict.fromkeys(own.phrase for own in told))
     phrases[:-1] = [phrase.partition("; it is")[0] for phrase in phrases[:-1]]
+    if all(phrase.startswith("must be ") for phrase in phrases):
+        phrases[1:] = [phrase.removeprefix("must be ") for phrase in phrases[1:]]
     message = f"{told[0].subject} {' or '.join(dict.fromkeys(phrases))}".rstrip(".")
     message += "" if message.endswith("?") else "."
     return Fault(told[0].pointer, told[0].code, message)

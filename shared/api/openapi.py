@@ -92,6 +92,7 @@ def openapi_document(base_url: str = "", *, inline: bool = False) -> Schema:
         "components": {
             "schemas": _schemas()[0],
             "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
+            "parameters": _parameters(),
             "requestBodies": {"Table": {"required": True, "content": _content(TABLES, None)}},
             "securitySchemes": {
                 "function_key": {"type": "apiKey", "in": "header", "name": "x-functions-key"}
@@ -207,17 +208,15 @@ def _paths() -> Schema:
 
 def _operation(endpoint: Endpoint) -> Schema:
     out: Schema = {"operationId": endpoint.name, "summary": endpoint.summary}
-    parameters = [_parameter(name, "path", *PATH_PARAMETERS[name]) for name in endpoint.parameters]
-    parameters += [_parameter(name, "query", *QUERY_PARAMETERS[name]) for name in endpoint.query]
+    names = [f"path.{name}" for name in endpoint.parameters]
+    names += [f"query.{name}" for name in endpoint.query]
     if endpoint.conditional:
-        text = "ETag that what is stored must still have; otherwise 412."
-        parameters.append(_parameter("If-Match", "header", text, TEXT))
+        names.append(f"header.{_IF_MATCH}")
     elif endpoint.tagged:
-        text = "ETag of what is known already; 304 where it is still so."
-        parameters.append(_parameter("If-None-Match", "header", text, TEXT))
+        names.append(f"header.{_IF_NONE_MATCH}")
     if endpoint.idempotent:
-        text = "Sent again with the same key, the request does nothing again."
-        parameters.append(_parameter(IDEMPOTENCY_KEY, "header", text, TEXT))
+        names.append(f"header.{IDEMPOTENCY_KEY}")
+    parameters = [{"$ref": f"#/components/parameters/{name}"} for name in names]
     if parameters:
         out["parameters"] = parameters
     if endpoint.reads:
@@ -228,6 +227,25 @@ def _operation(endpoint: Endpoint) -> Schema:
     if endpoint.public:
         out["security"] = []
     return out
+
+
+_IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
+_HEADERS = {
+    _IF_MATCH: "ETag that what is stored must still have; otherwise 412.",
+    _IF_NONE_MATCH: "ETag of what is known already; 304 where it is still so.",
+    IDEMPOTENCY_KEY: "Sent again with the same key, the request does nothing again.",
+}
+
+
+def _parameters() -> Schema:
+    """Every parameter, by its place and name."""
+    known = {"path": PATH_PARAMETERS, "query": QUERY_PARAMETERS}
+    known["header"] = {name: (text, TEXT) for name, text in _HEADERS.items()}
+    return {
+        f"{place}.{name}": _parameter(name, place, *own)
+        for place, each in known.items()
+        for name, own in each.items()
+    }
 
 
 def _parameter(name: str, place: str, description: str, schema: Mapping[str, Any]) -> Schema:

@@ -81,7 +81,7 @@ def test_the_document_is_valid_openapi_3_1(
 def test_the_document_is_small_and_every_component_is_used(document: dict[str, Any]) -> None:
     text = json.dumps(document, separators=(",", ":"))
     assert len(text) < 160_000
-    for room in ("schemas", "responses", "requestBodies"):
+    for room in ("schemas", "responses", "requestBodies", "parameters"):
         for name in document["components"][room]:
             assert f'"#/components/{room}/{name}"' in text, name
 
@@ -132,7 +132,8 @@ def test_one_key_scheme_and_only_health_is_open(document: dict[str, Any]) -> Non
 def test_path_parameters_are_those_of_the_route(document: dict[str, Any]) -> None:
     for route, methods in document["paths"].items():
         for operation in methods.values():
-            named = [p["name"] for p in operation.get("parameters", []) if p["in"] == "path"]
+            places = [p["$ref"].rpartition("/")[2] for p in operation.get("parameters", [])]
+            named = [p.removeprefix("path.") for p in places if p.startswith("path.")]
             assert named == re.findall(r"\{(\w+)\}", route)
 
 
@@ -146,7 +147,9 @@ def test_what_an_answer_tells_in_headers(document: dict[str, Any]) -> None:
     paths = document["paths"]
     refit = paths["/datasets/{dataset}/refit"]["post"]
     assert set(refit["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
-    assert "Idempotency-Key" in {p["name"] for p in refit["parameters"]}
+    key = "header.Idempotency-Key"
+    assert document["components"]["parameters"][key]["name"] == "Idempotency-Key"
+    assert {"$ref": f"#/components/parameters/{key}"} in refit["parameters"]
     spec = paths["/datasets/{dataset}/spec"]
     assert {"304", "401", "429"} <= set(spec["get"]["responses"])
     assert "412" in spec["put"]["responses"]

@@ -213,7 +213,12 @@ def test_a_target_is_bounded_like_the_objective_that_holds_it(
         task, less = program.lifted(np.array([theta]))
         solved = solve_program(task, SolverOptions(gap=1e-3, time_limit_s=3.0))
         held = bound(task, solved.plan, solved.proof, -np.inf) - less
-        own = bound(program, solved.plan, with_targets(solved.proof, (theta,)), -np.inf)
+        own = bound(
+            program,
+            solved.plan,
+            with_targets(solved.proof, (theta,), np.ones(program.arms)),
+            -np.inf,
+        )
         assert own == pytest.approx(held, rel=1e-9, abs=1e-6)
 
 

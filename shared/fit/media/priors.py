@@ -213,12 +213,11 @@ def return_prior(
                 log_sd[place] = float(spread)
     if faults:
         raise InvalidInput(faults)
-    away = [
-        np.log((far or {}).get(name.partition("/")[0], 1.0)) if not known else 0.0
-        for name, known in zip(channels, given, strict=True)
-    ]
-    widened = np.array(away) > log_median + _FAR * log_sd
-    half = np.where(widened, (np.array(away) - log_median) / 2.0, 0.0)
+    seen = [(far or {}).get(name.partition("/")[0], 0.0) for name in channels]
+    with np.errstate(divide="ignore"):
+        away = np.where(np.array(given, dtype=bool), -np.inf, np.log(seen))
+    widened = away > log_median + _FAR * log_sd
+    half = np.where(widened, (away - log_median) / 2.0, 0.0)
     return ReturnPrior(
         log_median + half,
         np.where(widened, half, log_sd),
