@@ -4,7 +4,7 @@ One period means spend sustained every period: its carryover's total weight is f
 number, and what was spent before does not matter, for it would have been the same. In a plan over
 periods carryover runs from period to period, ``prior_spend`` comes in, and where the long term has
 a weight the periods after the last one count, for as long as a finite carryover lasts or until
-:data:`TAIL` of a geometric one is left.
+what is left of a geometric one brings no more than :data:`TAIL` of what spend brings at once.
 
 Where spend goes on after the plan, the periods after it are copies of its last one, as many as the
 longest carryover lasts (until :data:`FAINT` of it is left), and count like those of the plan.
@@ -12,7 +12,6 @@ longest carryover lasts (until :data:`FAINT` of it is left), and count like thos
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +31,9 @@ TAIL = 1e-9  # less than a gap that anybody asks for
 LONGEST_TAIL = 520
 FAINT = 1e-3
 _FADED = 1e-30  # of the largest weight
+_SHARES = 200  # of the money, looked at between all of it and what has faded
+_LOOKED_AT = 20  # draws of a curve, of which the longest tail counts
+_UNKNOWN = 1e9  # money, where nothing tells of how much it is about
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +92,7 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     goes_on = problem.horizon.then == "continue"
     later = 1.0 if goes_on else later_of(problem.goal)
     _refuse_late_offsets(arms if later > 0.0 else ())
-    tails = [_tail(_adstock(arm)) if later > 0 else 0 for arm in arms]
+    tails = [_tail(arm, _at_stake(problem)) if later > 0 else 0 for arm in arms]
     if goes_on:
         tails = [max(map(_lasting, map(_adstock, arms)), default=0)] * count
     length = periods + max(tails, default=0)
@@ -172,16 +174,33 @@ def _lasting(adstock: Adstock | None) -> int:
     return int(np.flatnonzero(w > FAINT * w.max())[-1])
 
 
-def _tail(adstock: Adstock | None) -> int:
-    """Periods after the plan in which spend of its last period still works."""
-    if adstock is None:
+def _at_stake(problem: Problem) -> float:
+    """No less than the money that a plan of a given budget spends in all; else a guess of it."""
+    given = [
+        problem.budget or 0.0,
+        sum(problem.period_budgets),
+        sum(w.budget for w in problem.windows),
+    ]
+    today = sum(channel.current_spend or 0.0 for channel in problem.channels)
+    return max(given) or 10.0 * today * problem.horizon.periods or _UNKNOWN
+
+
+def _tail(arm: Arm, money: float) -> int:
+    """Periods after the plan in which spend of its last period, all the money, still works."""
+    adstock, response = _adstock(arm), arm.channel.response
+    if adstock is None or (isinstance(adstock, Geometric) and adstock.decay <= 0.0):
         return 0
-    if isinstance(adstock, Geometric):
-        if adstock.decay <= 0.0:
-            return 0
-        return min(math.ceil(math.log(TAIL) / math.log(adstock.decay)), LONGEST_TAIL)
-    alive = np.flatnonzero(adstock.weights(LONGEST_TAIL + 1) > 0.0)
-    return int(alive[-1]) if alive.size else 0
+    w = adstock.weights(LONGEST_TAIL + 1)
+    if not isinstance(adstock, Geometric):
+        alive = np.flatnonzero(w > 0.0)
+        return int(alive[-1]) if alive.size else 0
+    # A curve that is endlessly steep at nothing makes much of the little that is left.
+    shares = np.geomspace(1.0, _FADED, _SHARES)
+    draws = response.draws[:: max(len(response.draws) // _LOOKED_AT, 1)]
+    values = [curve.value(money * shares) for curve in (response.saturation, *draws)]
+    works = np.any([value > TAIL * value[0] for value in values], axis=0)
+    least = shares[int(np.flatnonzero(works)[-1])] if works.any() else 1.0
+    return int(np.flatnonzero(w >= least * w.max())[-1])
 
 
 def _prior(problem: Problem, arms: Sequence[Arm], arm: Arm) -> Array:

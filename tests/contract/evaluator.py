@@ -54,7 +54,7 @@ __all__ = [
 
 Raw = dict[str, Any]
 HAIR = 1e-9
-FAINT = 1e-12
+FAINT = 1e-40
 """What carryover is followed down to, after the horizon."""
 
 LONG_AGO = 600
@@ -244,7 +244,7 @@ def _all_weights(adstock: Raw | None) -> np.ndarray:
         return np.array([1.0])
     length = adstock.get("length", 1)
     if adstock.get("decay") and "length" not in adstock:  # without an end: until nothing is left
-        length = 1 + math.ceil(math.log(1e-17) / math.log(adstock["decay"]))
+        length = 1 + math.ceil(math.log(1e-45) / math.log(adstock["decay"]))
     ages = np.arange(length, dtype=float)
     family = adstock["family"]
     if family == "lag_weights":

@@ -85,7 +85,9 @@ def test_the_tail_ends_where_nothing_is_left() -> None:
     assert tail(None) == 0
     assert tail(Geometric(0.0)) == 0
     assert tail(Delayed(0.5, 2.0, 6)) == 5
-    assert 0.6 ** tail(Geometric(0.6)) <= 1e-9 < 0.6 ** (tail(Geometric(0.6)) - 1)
+    # What counts is what the rest brings of this curve, not how much of the spend is left.
+    left = CURVE.value(9.0 * 0.6 ** (tail(Geometric(0.6)) + np.array([-1.0, 1.0])))
+    assert left[0] > 1e-9 * CURVE.value(9.0) > left[1]
 
 
 def test_without_weight_nothing_after_the_plan_counts() -> None:
@@ -96,6 +98,24 @@ def test_without_weight_nothing_after_the_plan_counts() -> None:
 def test_one_period_is_spend_sustained() -> None:
     program = lower(Problem((channel(adstock=Geometric(0.5), prior_spend=(50.0,)),), budget=40.0))
     assert program.outcome(np.array([[40.0]])) == pytest.approx(float(CURVE.value(80.0)))
+
+
+@pytest.mark.parametrize("exponent", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("money", [1.0, 1e6])
+def test_carryover_counts_for_as_long_as_it_brings_anything(exponent: float, money: float) -> None:
+    """A geometric series: a curve steep at nothing makes much of the little that is left."""
+    decay, spent = 0.5, np.array([[0.25, 0.75]]) * money
+    curve = Power(3.0, exponent)
+    problem = Problem(
+        (channel(adstock=Geometric(decay), curve=curve),),
+        budget=money,
+        horizon=Horizon(2),
+        goal=Goal(long_term_weight=1.0),
+    )
+    last = float(spent[0, 1] + decay * spent[0, 0])
+    within = 3.0 * (float(spent[0, 0]) ** exponent + last**exponent)
+    after = 3.0 * last**exponent * decay**exponent / (1.0 - decay**exponent)
+    assert lower(problem).outcome(spent) == pytest.approx(within + after, rel=1e-7)
 
 
 @pytest.mark.parametrize("adstock", FAMILIES)
