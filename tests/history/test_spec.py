@@ -104,7 +104,7 @@ def test_of_several_ways_to_say_it_the_nearest_is_meant_else_all_are_named():
     assert (where, code) == ("/controls/0/kind", "unknown_value")
     ((where, _, text),) = faults({"channels": [{"channel": "a", "scale": "micro"}]})
     assert where == "/channels/0/scale"
-    assert text.startswith("scale of a must be a number or must be one of 'micros',")
+    assert text.startswith("scale of a must be a number or one of 'micros',")
     assert text.endswith("it is 'micro'. Did you mean 'micros'?")
 
 
