@@ -238,6 +238,7 @@ def _of_outcomes(
         current_spend=channel.current_spend,
         max_spend=channel.max_spend,
         campaigns=tuple(arms),
+        flight=_flight(channel, [prior]),
     )
 
 

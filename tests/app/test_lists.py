@@ -50,8 +50,8 @@ def test_what_a_fitted_dataset_has(api: Client, fitted: str) -> None:
     runs = RunsAnswer.model_validate_json(api.get(f"datasets/{fitted}/runs").body).runs
     assert runs[0] == found.last_run
     assert "promoted" in {run.state for run in runs}
-    one = RunsAnswer.model_validate_json(api.get(f"datasets/{fitted}/runs?limit=1").body)
-    assert one.runs == runs[:1]
+    latest = RunsAnswer.model_validate_json(api.get(f"datasets/{fitted}/runs?limit=1").body)
+    assert latest.runs == runs[:1]
     kept = VersionsAnswer.model_validate_json(api.get(f"datasets/{fitted}/curves/versions").body)
     assert [each.version for each in kept.versions if each.current] == [curves["version"]]
     one = api.get(f"datasets/{fitted}/curves/versions?limit=1")

@@ -120,3 +120,13 @@ def test_what_makes_no_sense_is_refused_at_its_place(
         answered(raw)
     found = {fault.pointer: fault.code for fault in caught.value.faults}
     assert found[pointer] == code
+
+
+def test_a_flight_is_of_the_spend_that_all_outcomes_share() -> None:
+    raw = request({"outcome": "new"}, {"outcome": "old"}, horizon={"periods": 3})
+    raw["budget"] = 120.0
+    assert spend(answered(raw))[0] > 1.0
+    raw["channels"][0]["flight"] = {"min_on": 2}
+    raw["channels"][0]["periods"] = [{"from": 2, "to": 2, "max_spend": 0}]
+    # Two periods in a row are not there: none is left.
+    assert spend(answered(raw)) == pytest.approx([0.0, 120.0])
