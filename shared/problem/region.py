@@ -510,7 +510,7 @@ def _limit_by_rows(program: Program, draft: _Draft) -> None:
 
 
 def alike(program: Program) -> Groups:
-    """Groups of at least two arms with equal curves (all draws included), bounds and rows.
+    """Groups of at least two arms with equal curves (all draws included), bounds, rows and targets.
 
     Only of programs in which each arm has one decision and one response, and nothing but rows ties
     arms together; of others none.
@@ -519,8 +519,8 @@ def alike(program: Program) -> Groups:
     if program.arms > MOST_ARMS or not simple or program.pairs or program.sums:
         return ()
     own = (program.lower, program.upper, program.carry[:, 0], program.carry_in, program.weight)
-    counts = [f.shares(program.arms) for f in program.floors]
-    counts += [f.pays_by(program.arms) for f in program.floors]
+    targets = (*program.floors, *program.ceilings)
+    counts = [each for f in targets for each in (f.shares(program.arms), f.pays_by(program.arms))]
     money = (program.spread[:, :, 0], program.costs(), *(each[:, None] for each in counts))
     sides = np.hstack((*own, *money, program.rows.matrix.T))
     found: list[NDArray[np.intp]] = []

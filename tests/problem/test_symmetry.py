@@ -37,6 +37,12 @@ def test_draws_must_be_equal_too() -> None:
     assert groups(Channel("a", one), Channel("b", two), Channel("c", one)) == [[0, 2]]
 
 
+def test_a_ceiling_tells_channels_apart() -> None:
+    assert groups(
+        Channel("a", CURVE, max_outcome=5.0), Channel("b", CURVE), Channel("c", CURVE)
+    ) == [[1, 2]]
+
+
 def test_in_order_keeps_every_sorted_plan_of_a_box() -> None:
     rng = np.random.default_rng(0)
     twins = (np.array([0, 2, 3]),)

@@ -17,6 +17,8 @@ from shared.plan.optimize import Plan, answer, make_plan
 from shared.problem.aim import Goal
 from shared.problem.lower import lower
 from shared.problem.model import Channel, Constraint, Horizon, Interaction, Problem
+from shared.problem.proof import Leaf, Proof, SplitDecision
+from shared.solve.certify.certificate import bound
 
 
 def log(name: str, size: float, **given: Any) -> Channel:
@@ -159,3 +161,14 @@ def test_multipliers_of_ceilings_are_checked() -> None:
     for wrong in ((1.5,), (-0.1,), (0.1, 0.1), (float("nan"),)):
         with pytest.raises(ValueError, match=r"multiplier|Ceilings"):
             program.lift(wrong)
+
+
+def test_a_bound_of_parts_holds_where_only_a_ceiling_tells_two_channels_apart() -> None:
+    """By their curves a plan with more on the second is one with more on the first: not here."""
+    capped = log("a", 10.0, max_outcome=5.0)
+    problem = Problem((capped, log("b", 10.0)), 20.0, spend_all=False)
+    best, program = solved(problem), lower(problem)
+    assert best.best.spend[1, 0] > 15.0
+    below, above = (Leaf(np.array([price]), None, (1.0,)) for price in (0.0, 10.0 / 13.0))
+    halves = Proof((SplitDecision(1, 0, 12.0, 1, 2), below, above))
+    assert bound(program, best.best.spend, halves, -np.inf) >= best.certificate.objective

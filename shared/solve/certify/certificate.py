@@ -358,7 +358,7 @@ def _leaves(
     groups of identical arms, where known. ``ValueError``, ``IndexError``, ``TypeError`` or
     ``AttributeError`` where the tree is none."""
     nodes = proof.nodes
-    # Only plans sorted within groups of identical arms are looked at; see symmetry.py.
+    # Only plans sorted within groups of identical arms are looked at; see ``region.alike``.
     if twins is None:
         twins = alike(program) if len(nodes) > 1 else ()
     seen: set[int] = set()
