@@ -242,10 +242,7 @@ def _version(call: Call) -> str:
 def _curve_set(call: Call, version: str) -> Reply:
     with_draws, wanted = call.flag("draws", usual=True), call.query.get("fields")
     curves = call.service.curves(_dataset(call), version)
-    body = curves.to_dict()
-    if not with_draws:
-        for channel in body["channels"]:
-            channel["response"].pop("draws", None)
+    body = curves.to_dict(draws=with_draws)
     if wanted is not None:
         fields = [field.strip() for field in wanted.split(",")]
         for field in fields:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
 
-__all__ = ["plot", "report"]
+__all__ = ["plot", "report", "to_plan"]
 
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -53,10 +53,15 @@ def _question(call: Call) -> tuple[str, CurveSet, Problem]:
         raise NotFound("There are no curves of that version.")
     budget = _budget(call.query.get("budget"))
     curves = call.service.curves(dataset, version)
+    return dataset, curves, to_plan(curves, dataset, budget)
+
+
+def to_plan(curves: CurveSet, dataset: str, budget: float | None = None) -> Problem:
+    """The question that a report of a dataset's curves answers: a budget, today's if not given."""
     if budget is None:
         budget = sum(curve.observed_spend.last for curve in curves.channels)
     asked = {"dataset": dataset, "curves_version": curves.version, "budget": budget}
-    return dataset, curves, problem_of(read_optimize(asked), curves)
+    return problem_of(read_optimize(asked), curves)
 
 
 def _budget(text: str | None) -> float | None:

@@ -52,12 +52,12 @@ class Response:
     adstock: Adstock | None = None
     draws: tuple[Saturation, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, draws: bool = True) -> dict[str, Any]:
         """The JSON form of docs/contract.md: ``{"saturation", "adstock"?, "draws"?}``."""
         out: dict[str, Any] = {"saturation": self.saturation.to_dict()}
         if self.adstock is not None:
             out["adstock"] = self.adstock.to_dict()
-        if self.draws:
+        if draws and self.draws:
             out["draws"] = [draw.parameters() for draw in self.draws]
         return out
 
@@ -102,11 +102,11 @@ class ChannelCurve:
     roi: ReturnOnInvestment | None
     verdict: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, draws: bool = True) -> dict[str, Any]:
         spend, roi = self.observed_spend, self.roi
         return {
             "channel": self.channel,
-            "response": self.response.to_dict(),
+            "response": self.response.to_dict(draws=draws),
             "observed_spend": {
                 "min": spend.min,
                 "mean": spend.mean,
@@ -159,8 +159,9 @@ class CurveSet:
     baseline: Mapping[str, Any] = field(default_factory=dict)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form of docs/contract.md, ready for ``json.dumps(..., allow_nan=False)``."""
+    def to_dict(self, *, draws: bool = True) -> dict[str, Any]:
+        """The JSON form of docs/contract.md, ready for ``json.dumps(..., allow_nan=False)``; with
+        or without the ``draws`` of the curves."""
         return {
             "dataset": self.dataset,
             "version": self.version,
@@ -169,7 +170,7 @@ class CurveSet:
             "frequency": self.frequency,
             "currency": self.currency,
             "outcome": self.outcome,
-            "channels": [channel.to_dict() for channel in self.channels],
+            "channels": [channel.to_dict(draws=draws) for channel in self.channels],
             "interactions": [dict(pair) for pair in self.interactions],
             "baseline": dict(self.baseline),
             "diagnostics": dict(self.diagnostics),

@@ -12,6 +12,7 @@ from shared.errors import NotFound
 from shared.plan.caution import VERDICTS
 from shared.plan.score import interval
 from shared.plan.words import money, number, outcome_of
+from shared.problem.carryover import periods_until
 from shared.problem.model import Problem
 
 __all__ = ["channel_in_words"]
@@ -106,12 +107,12 @@ def _works(response: Response, each: str, at: float, figures: dict[str, Any]) ->
         figures["saturation"] = level
         said.append(f"That is {100 * level:.0f} % of all it can ever bring.")
     if response.adstock is not None:
-        arrived = np.cumsum(response.adstock.weights(LONGEST)) / max(carry, 1e-300)
-        done = np.flatnonzero(arrived >= MOST)
-        figures["arrives_at_once"] = float(arrived[0])
-        text = f"{100 * float(arrived[0]):.0f} % of its effect comes in the same {each}"
-        if done.size:
-            text += f", {100 * MOST:.0f} % within {int(done[0]) + 1}"
-            figures["arrived_within"] = int(done[0]) + 1
+        at_once = float(response.adstock.weights(1)[0]) / max(carry, 1e-300)
+        figures["arrives_at_once"] = at_once
+        text = f"{100 * at_once:.0f} % of its effect comes in the same {each}"
+        within = periods_until(response.adstock, MOST, LONGEST) + 1
+        if within <= LONGEST:
+            text += f", {100 * MOST:.0f} % within {within}"
+            figures["arrived_within"] = within
         said.append(f"{text}.")
     return said

@@ -92,9 +92,12 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     goes_on = problem.horizon.then == "continue"
     later = 1.0 if goes_on else later_of(problem.goal)
     _refuse_late_offsets(arms if later > 0.0 else ())
-    tails = [_tail(arm, _at_stake(problem)) if later > 0 else 0 for arm in arms]
+    tails = [0] * count
     if goes_on:
         tails = [max(map(_lasting, map(_adstock, arms)), default=0)] * count
+    elif later > 0.0:
+        money = _at_stake(problem)
+        tails = [_tail(arm, money) for arm in arms]
     length = periods + max(tails, default=0)
     carry = np.zeros((count, length, shape.shape[1]))
     carry_in, weight = np.zeros((count, length)), np.zeros((count, length))
@@ -175,14 +178,9 @@ def _lasting(adstock: Adstock | None) -> int:
 
 
 def _at_stake(problem: Problem) -> float:
-    """No less than the money that a plan of a given budget spends in all; else a guess of it."""
-    given = [
-        problem.budget or 0.0,
-        sum(problem.period_budgets),
-        sum(w.budget for w in problem.windows),
-    ]
+    """The money that a plan of a given budget spends in all at most; else a guess of it."""
     today = sum(channel.current_spend or 0.0 for channel in problem.channels)
-    return max(given) or 10.0 * today * problem.horizon.periods or _UNKNOWN
+    return problem.money or 10.0 * today * problem.horizon.periods or _UNKNOWN
 
 
 def _tail(arm: Arm, money: float) -> int:

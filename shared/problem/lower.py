@@ -170,7 +170,7 @@ def _assembled(
     known = [spend for spend in today if spend is not None]
     periods = problem.horizon.periods
     total = float((moved.spread.sum(axis=1) * box.upper).sum())
-    budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
+    budget = problem.money
     program = Program(
         names=tuple(arm.name for arm in arms),
         lower=box.lower,
@@ -362,23 +362,20 @@ def _ceilings(problem: Problem, arms: Sequence[Arm]) -> tuple[Floor, ...]:
         for i, r in enumerate(problem.constraints)
     ]
     asked.append(("/objective/max_outcome", "max_outcome", problem.goal.max_outcome, names))
+    worths = [arm.channel.value_per_outcome for arm in arms]
+    beside = (
+        ("a measure of risk", problem.risk.measure != "expected"),
+        ("values per outcome that differ", any(worth is not None for worth in worths)),
+        ("the mode sequential", problem.horizon.mode == "sequential"),
+        ("people counted once", problem.goal.population is not None),
+    )
     found: list[tuple[str, set[str], Floor]] = []
     for pointer, name, most, own in asked:
         if most is None:
             continue
-        beside = {
-            "a measure of risk": problem.risk.measure != "expected",
-            "values per outcome that differ": any(
-                arm.channel.value_per_outcome is not None for arm in arms
-            ),
-            "the mode sequential": problem.horizon.mode == "sequential",
-            "people counted once": problem.goal.population is not None,
-        }
         group = set(own)
-        for _, other, _ in found:
-            if group & other and not (group <= other or other <= group):
-                beside["a ceiling of some of its channels and others"] = True
-        for what, there in beside.items():
+        apart = any(group & it and not (group <= it or it <= group) for _, it, _ in found)
+        for what, there in (*beside, ("a ceiling of some of its channels and others", apart)):
             if there:
                 text = f"max_outcome does not go with {what} yet."
                 raise NotSupportedYet.at(pointer, "not_supported_yet", text)
@@ -826,8 +823,8 @@ def _finished(problem: Problem, arms: Sequence[Arm], program: Program) -> Progra
         return program
     program = replace(program, switches=Switches(switches))
     lower, upper = _ends_of_sums(program)
-    least = np.where(lower > 0.0, 0.0, program.least_active)
-    least = np.where(program.least_active > lower, program.least_active, least)
+    met = (lower > 0.0) & (program.least_active <= lower)  # then there is no choice
+    least = np.where(met, 0.0, program.least_active)
     silent = program.switched & (lower <= 0.0) & (least <= 0.0) & (upper > 0.0)
     asked = np.any(program.least_active > 0.0, axis=1)
     least = np.where(silent, _faintest(problem, program)[:, None], least)
@@ -858,8 +855,7 @@ def _ends_of_sums(program: Program) -> tuple[Array, Array]:
 
 def _faintest(problem: Problem, program: Program) -> Array:
     """(A,) what counts as on where no minimum says so: a small part of what a period has."""
-    periods = program.periods
-    budget = problem.budget or sum(problem.period_budgets) or sum(w.budget for w in problem.windows)
+    periods, budget = program.periods, problem.money
     roof = np.min(program.upper, axis=1, where=program.upper > 0.0, initial=np.inf)
     mean = budget / periods if budget > 0.0 else np.inf
     return np.asarray(FAINTEST * np.minimum(roof, mean))

@@ -255,6 +255,11 @@ class Problem:
     trust: Mapping[str, Any] | None = None
 
     @property
+    def money(self) -> float:
+        """All that is given to spend over the horizon; 0 where the budget is free."""
+        return self.budget or sum(self.period_budgets) or sum(w.budget for w in self.windows)
+
+    @property
     def one_budget(self) -> float:
         """The budget of a problem that has one; ``ValueError`` where it is free."""
         if self.budget is None:

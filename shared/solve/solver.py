@@ -310,10 +310,7 @@ def _concave(program: Program) -> bool:
     """Whether no curve turns from convex to concave within its reach."""
     least = program.adstocked(program.lower)
     most = program.adstocked(program.upper)
-    if program.draws is None:
-        bend = program.curves.inflection()[:, None]
-    else:
-        bend = program.draws.inflections().max(axis=0)[:, None]
+    bend = program.known.inflections().max(axis=0)[:, None]
     bent = (bend > least) & (most > least) & (program.weight > 0.0)
     return not bool(np.any(bent)) and not bool(np.any(program.weight < 0.0))
 

@@ -54,21 +54,24 @@ def known(call: Call, said: str) -> Known:
     NotFound
         There is none of that name, or it has no curves yet (and why).
     """
-    dataset = _dataset(call, said)
+    dataset = said.strip().lower().replace(" ", "-")
     try:
-        curves = call.service.curves(dataset)
-    except NotFound as error:
-        raise NotFound(f"{error} {_why_none(call, dataset)}") from None
+        curves = call.service.curves(check_dataset_name(dataset))
+    except (InvalidInput, NotFound):  # all names are looked through only where this is none
+        dataset = _dataset(call, said, dataset)
+        try:
+            curves = call.service.curves(dataset)
+        except NotFound as error:
+            raise NotFound(f"{error} {_why_none(call, dataset)}") from None
     problem = problem_of(read_optimize({"dataset": dataset, "budget": 0.0}), curves)
     today = {channel.name: current_of(channel) or 0.0 for channel in problem.channels}
     return Known(dataset, curves, problem, today)
 
 
-def _dataset(call: Call, said: str) -> str:
-    name = said.strip().lower().replace(" ", "-")
+def _dataset(call: Call, said: str, name: str) -> str:
     there = [entry["dataset"] for entry in call.service.datasets()]
     if name in there:
-        return check_dataset_name(name)
+        return name
     meant = near_names(name, there)
     if len(meant) == 1:
         return meant[0]

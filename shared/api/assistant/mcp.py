@@ -18,10 +18,10 @@ from shared.api.assistant.questions import kept_plan
 from shared.api.assistant.told import Told
 from shared.api.assistant.tools import BY_NAME, TOOLS, Tool, parameters
 from shared.api.datasets import dataset_detail
+from shared.api.endpoints import JSON
 from shared.api.http import Call, Reply
 from shared.api.json_body import dump_json
-from shared.api.reading import read_optimize
-from shared.api.translate import problem_of
+from shared.api.reports import to_plan
 from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound, did_you_mean
 from shared.shapes import faults_of
 
@@ -211,7 +211,7 @@ def _in_words(error: MarginalError) -> str:
 # -- resources ------------------------------------------------------------------------------------
 
 
-JSON, HTML = "application/json", "text/html"
+HTML = "text/html"
 TEMPLATES = {
     "marginal://datasets/{dataset}": ("A dataset", JSON),
     "marginal://datasets/{dataset}/curves/{version}": ("Its curves, without draws", JSON),
@@ -263,16 +263,11 @@ def _resource(call: Call, uri: str) -> tuple[str, str]:
     elif room == "datasets" and len(rest) == 1:
         found = dataset_detail(call.service, rest[0])
     elif room == "datasets" and rest[1:2] == ["curves"] and len(rest) == 3:
-        found = call.service.curves(rest[0], rest[2]).to_dict()
-        for channel in found["channels"]:
-            channel["response"].pop("draws", None)
+        found = call.service.curves(rest[0], rest[2]).to_dict(draws=False)
         found.pop("diagnostics")
     elif room == "datasets" and rest[1:] == ["report"]:
         curves = call.service.curves(rest[0])
-        budget = sum(curve.observed_spend.last for curve in curves.channels)
-        asked = read_optimize({"dataset": rest[0], "budget": budget})
-        page = call.service.report(rest[0], curves, problem_of(asked, curves))
-        return page, HTML
+        return call.service.report(rest[0], curves, to_plan(curves, rest[0])), HTML
     if found is None:
         raise NotFound(f"There is no resource {uri[:80]!r}.")
     return dump_json(found).decode(), JSON

@@ -90,10 +90,7 @@ class _Pieces:
         self.program = program
         self.low = program.adstocked(program.lower)
         self.high = np.maximum(program.adstocked(program.upper), self.low)
-        if program.draws is None:
-            bend = program.curves.inflection()
-        else:
-            bend = program.draws.inflections().max(axis=0)
+        bend = program.known.inflections().max(axis=0)
         straight = np.broadcast_to(bend[:, None], self.low.shape)
         self.bend = np.clip(np.where(np.isfinite(straight), straight, np.inf), self.low, self.high)
         self.breaks: dict[tuple[int, int], list[float]] = {}
