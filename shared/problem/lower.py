@@ -87,6 +87,7 @@ THEN = ".then"
 FAINTEST = 1e-4
 """Of a period's mean budget, or a channel's lowest ceiling: what is on where no minimum says so."""
 MOST_ENTRIES = 60_000_000  # of the rows' matrix: half a gigabyte
+MOST_SHARES = 5_000_000  # of targets and ceilings by arm: the same
 
 
 def lower(problem: Problem) -> Program:
@@ -155,6 +156,7 @@ def _sustained(moved: Flow, curves: Curves) -> tuple[Flow, Curves]:
 def _assembled(
     problem: Problem, arms: Sequence[Arm], moved: Flow, rows: Rows, box: _Box, curves: Curves
 ) -> Program:
+    _check_shares(problem, len(arms))
     places = _by_name(problem, arms)
     at_most = tuple(
         AtMost(rule.name, _arms_named(places, rule.channels), rule.max_active or 0)
@@ -330,6 +332,20 @@ def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
         least, weight = asked_of.least, asked_of.weight
         name = f"{asked_of.name}.min_outcome"
         yield Floor(name, weight * least, 0.0, least, 1.0 / weight, own, own)
+
+
+def _check_shares(problem: Problem, arms: int) -> None:
+    """Refuse more targets of groups and ceilings, each with a share of every arm, than fit."""
+    kinds = (*OF_GROUPS, "max_outcome")
+    levels = [channel.max_outcome for channel in problem.channels]
+    levels += [getattr(rule, kind) for rule in problem.constraints for kind in kinds]
+    asked = sum(level is not None for level in levels)
+    if asked * arms > MOST_SHARES:
+        raise InputTooLarge(
+            f"The plan has {asked:,} targets of groups and ceilings over {arms:,} channels and "
+            f"campaigns, and at most {MOST_SHARES // arms:,} of them fit: fewer, or ceilings of "
+            "whole groups, would."
+        )
 
 
 def _mask(

@@ -90,6 +90,12 @@ def test_the_tail_ends_where_nothing_is_left() -> None:
     assert left[0] > 1e-9 * CURVE.value(9.0) > left[1]
 
 
+def test_more_ceilings_than_fit_into_memory_are_refused() -> None:
+    many = tuple(channel(f"c{i}", max_outcome=1.0) for i in range(2_300))
+    with pytest.raises(InputTooLarge, match="2,300 targets of groups and ceilings over 2,300"):
+        lower(Problem(many, budget=9.0))
+
+
 def test_without_weight_nothing_after_the_plan_counts() -> None:
     program = lower(Problem((channel(adstock=Geometric(0.9)),), budget=9.0, horizon=Horizon(3)))
     assert program.weight.shape == (1, 3)
