@@ -227,12 +227,11 @@ class Service:
             "to_settle": [],
             "curves": None if manifest.curves is None else self._datasets.curves(dataset),
         }
-        stored = self._datasets
-        history = stored_table(stored, manifest, "history")
-        if found["curves"] is None and history is not None:
+        if found["curves"] is None and manifest.inputs.history is not None:
             from shared.history.parse import check_upload
 
-            outcomes = stored_table(stored, manifest, "outcomes")
+            stored, parts = self._datasets, ("history", "outcomes")
+            history, outcomes = (stored_table(stored, manifest, part) for part in parts)
             told = check_upload(spec_of(stored, manifest), history, outcomes).to_dict()
             spend = (told.get("read") or {}).get("spend") or {}
             found |= {key: told.get(key) for key in ("frequency", "first", "last")}

@@ -134,7 +134,7 @@ class Fit(Protocol):
     ) -> FitResult: ...
 
 
-_UNUSABLE = (InvalidInput, InputTooLarge, UnsupportedContent, NotFound, WriteConflict)
+_REFUSED = (InvalidInput, InputTooLarge, UnsupportedContent, NotFound, WriteConflict)
 """What ends the reading of a table for good."""
 
 
@@ -235,13 +235,7 @@ class Attempt:
                 lease.refresh()
                 lease.finish("failed", ("Reading was stopped at its time cap.",))
                 return
-            except (
-                InvalidInput,
-                InputTooLarge,
-                UnsupportedContent,
-                NotFound,
-                WriteConflict,
-            ) as error:
+            except _REFUSED as error:
                 lease.refuse(error)
                 return
             result = version_of_input(data, media)
