@@ -158,7 +158,7 @@ def run_job(client: Client, job: Job) -> bool:
 def _plan(client: Client, job: Job, curves: Mapping[str, Any]) -> None:
     year = last_year(job, curves["spec"])
     budget = year.budget if job.budget is None else job.budget
-    frequency = curves["frequency"]
+    frequency = year.frequency
     answer = client.post(
         "optimize",
         {

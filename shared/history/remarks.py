@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from shared.figures import plural
+from shared.frequency import word
 from shared.history.association import Drivers, Together, alike
 from shared.history.coverage import Coverage
 from shared.history.outcome_unit import outcome_unit
@@ -93,13 +95,13 @@ def _drivers(history: History, drivers: Mapping[str, Drivers]) -> list[Finding]:
             text = (
                 f"{item.together:.0%} of the ups and downs of '{name}' are foretold by {known}"
                 f"{alone}. If they move the outcome too, its curve is mostly what is left of it; "
-                f"some {history.frequency}s with spend against them would tell."
+                f"some {word(history.frequency)}s with spend against them would tell."
             )
             data = {"channel": name, "r2": item.together, "by": dict(item.by)}
             out.append(Finding("spend_follows_drivers", text, data))
         if item.outcome_before >= _FOLLOWS:
             text = (
-                f"Spend of '{name}' follows the outcome of the {history.frequency} before "
+                f"Spend of '{name}' follows the outcome of the {word(history.frequency)} before "
                 f"({item.outcome_before:.0%} of its ups and downs): budgets set by sales look "
                 "effective even where they are not."
             )
@@ -161,7 +163,7 @@ def _outliers(
     if outcomes:
         days = [history.dates[t].isoformat() for t in outcomes]
         text = (
-            f"The outcome of {len(days)} {history.frequency}{'s' if len(days) > 1 else ''} is far "
+            f"The outcome of {plural(len(days), word(history.frequency))} is far "
             f"from that of those around: {', '.join(days[:6])}{' ...' if len(days) > 6 else ''}. "
             "Label them in an events column if something happened then."
         )

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.figures import plural
 from shared.frequency import frequency, row_of, word
 from shared.history.cells import Cells
 from shared.history.faults import FaultLog
@@ -106,7 +107,7 @@ def to_history(
         found.append(
             Finding(
                 "gap",
-                f"{_count(len(missing), word(every))} without a row "
+                f"{plural(len(missing), word(every))} without a row "
                 f"({_some(dates, missing)}): "
                 "taken as no spend and an unknown outcome.",
                 {"periods": [dates[i].isoformat() for i in missing[:100]], "count": len(missing)},
@@ -128,10 +129,6 @@ def to_history(
         currency=spec.currency,
         findings=tuple(found),
     )
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _some(dates: Sequence[date], places: Sequence[int]) -> str:
@@ -159,7 +156,7 @@ def _empty_cells(rows: Cells, unit: str) -> list[Finding]:
         found.append(
             Finding(
                 "empty_outcome",
-                f"The outcome is empty in {_count(len(days), unit)} "
+                f"The outcome is empty in {plural(len(days), unit)} "
                 f"({_some(days, range(len(days)))}): they carry spend but are not fitted.",
                 {"periods": [day.isoformat() for day in days[:100]], "count": len(days)},
             )
@@ -214,7 +211,7 @@ def _about_spend(
             found.append(
                 Finding(
                     "late_start",
-                    f"'{channel}' starts on {dates[first]}, {_count(first, unit)} after the "
+                    f"'{channel}' starts on {dates[first]}, {plural(first, unit)} after the "
                     "history does.",
                     {"channel": channel, "date": dates[first].isoformat(), "periods": first},
                 )
@@ -225,7 +222,7 @@ def _about_spend(
                 Finding(
                     "early_stop",
                     f"'{channel}' has no spend after {dates[last]}, in the last "
-                    f"{_count(after, unit)}.",
+                    f"{plural(after, unit)}.",
                     {"channel": channel, "date": dates[last].isoformat(), "periods": after},
                 )
             )
@@ -234,12 +231,12 @@ def _about_spend(
         if stretches.size:
             longest = stretches[np.argmax(silent[stretches])]
             begins = dates[int(live[longest]) + 1]
-            often = _count(int(stretches.size), "stretch").replace("stretchs", "stretches")
+            often = plural(int(stretches.size), "stretch").replace("stretchs", "stretches")
             found.append(
                 Finding(
                     "zero_spend",
                     f"'{channel}' has {often} without spend, the longest "
-                    f"{_count(int(silent[longest]), unit)} from {begins}"
+                    f"{plural(int(silent[longest]), unit)} from {begins}"
                     f"{' (no rows there)' if long else ''}.",
                     {
                         "channel": channel,

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shared.figures import plural
 from shared.plan.rows import by_part
 from shared.plan.score import MIN_DRAWS
-from shared.plan.words import largest, money, number, outcome_of, plural, possessive, say
+from shared.plan.words import largest, money, number, outcome_of, possessive, say
 from shared.problem.arms import current_of
 from shared.problem.model import Channel, Problem
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.curves.curveset import CurveSet, Response
 from shared.errors import NotFound
+from shared.frequency import word
 from shared.plan.caution import VERDICTS
 from shared.plan.score import interval
 from shared.plan.words import money, number, outcome_of
@@ -40,7 +41,7 @@ def channel_in_words(
     row = next((r for r in answer["allocation"] if r["channel"] == channel), None)
     if row is None:
         raise NotFound(f"The plan has no channel {channel!r}.")
-    periods, each = problem.horizon.periods, problem.frequency or "period"
+    periods, each = problem.horizon.periods, word(problem.frequency)
     spend, now = row["spend"] / periods, (row["current_spend"] or 0.0) / periods
     said = [
         f"{channel} gets {money(problem, spend)} per {each}, against {money(problem, now)} today."

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shared.figures import plural
 from shared.frequency import frequency
 from shared.plan.conditions import price_of_money
 from shared.plan.information import value_of_information
@@ -40,7 +41,7 @@ from shared.plan.optimize import make_plan
 from shared.plan.plan import Plan
 from shared.plan.rows import warned
 from shared.plan.score import interval
-from shared.plan.words import money, number, plural, say, unit_of
+from shared.plan.words import money, number, say, unit_of
 from shared.plan.yardstick import today_of
 from shared.problem.arms import Arm, arms_of, own_bounds
 from shared.problem.carryover import periods_until

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
+from shared.figures import plural
 from shared.plan.optimize import make_plan, summary
 from shared.plan.rows import by_arm, warned
 from shared.plan.score import Score, finite, interval, quotient, score
-from shared.plan.words import gained, limits_data, limits_of, percent, plural, say
+from shared.plan.words import gained, limits_data, limits_of, percent, say
 from shared.plan.yardstick import Yardstick, broken_by, today_of, yardstick
 from shared.problem.arms import arms_of, freed, on_arms, own_bounds
 from shared.problem.carryover import periods_until

@@ -21,7 +21,6 @@ __all__ = [
     "number",
     "outcome_of",
     "percent",
-    "plural",
     "possessive",
     "say",
     "span",
@@ -121,15 +120,6 @@ def limits_of(problem: Problem, broken: Mapping[str, float]) -> str:
 def limits_data(broken: Mapping[str, float]) -> list[dict[str, Any]]:
     """The same for a sentence's ``data``."""
     return [{"limit": name, "amount": amount} for name, amount in broken.items()]
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "step"), plural(3, "step")
-    ('1 step', '3 steps')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def largest(ranked: Iterable[tuple[float, dict[str, Any]]], most: int) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.figures import plural
 from shared.frequency import frequency
-from shared.plan.words import plural
 from shared.report.material import Course, Material
 from shared.report.plot import (
     ACCENT,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.plan.words import plural
+from shared.figures import plural
 from shared.report.material import Material
 from shared.report.plot import (
     ACCENT,

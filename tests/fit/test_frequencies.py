@@ -37,6 +37,8 @@ def test_returns_are_recovered(name: str) -> None:
     assert fitted.promote, fitted.reasons
     word = FREQUENCIES[name].word
     assert f"{word}s is" in fitted.reasons[0]
+    trust = fitted.curve_set.diagnostics["trust"]["parts"][0]["text"]
+    assert trust.startswith(f"The history has 104 {word}s with an outcome")
     for place, channel in enumerate(fitted.curve_set.channels):
         assert channel.roi is not None
         assert channel.roi.interval is not None

@@ -17,6 +17,7 @@ from shared.api.http import Call
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.errors import InvalidInput, NotFound, near_names
+from shared.frequency import word
 from shared.plan.words import number
 from shared.problem.arms import current_of
 from shared.store.keys import check_dataset_name
@@ -43,7 +44,7 @@ class Known:
     @property
     def each(self) -> str:
         """What a period is called."""
-        return self.curves.frequency
+        return word(self.curves.frequency)
 
 
 def known(call: Call, said: str) -> Known:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Fault, InvalidInput
 from shared.fit.design.calendar import horizon_of
+from shared.frequency import word
 from shared.history.table import History, Panel
 
 __all__ = ["Wishes", "derived_columns", "read_features", "read_wishes"]
@@ -147,6 +148,7 @@ def _faults(
 ) -> list[Fault]:
     out: list[Fault] = []
     kind, rows = feature.kind, len(history.dates)
+    each = word(history.frequency)
     roles = {role for role, _ in (*feature.sources, *feature.others)}
     if kind in _NEEDS_WINDOW and feature.window is None:
         text = "A moving average needs its window, in periods."
@@ -156,7 +158,7 @@ def _faults(
         out.append(Fault(f"{at}/of", "missing", text))
     for key, value in (("window", feature.window or 0), ("periods", feature.periods)):
         if value >= rows:
-            text = f"{value} {history.frequency}s are not less than the {rows} of the history."
+            text = f"{value} {each}s are not less than the {rows} of the history."
             out.append(Fault(f"{at}/{key}", "too_long", text))
     if kind == "lagged_outcome":
         if feature.sources != (("outcome", 0),):
@@ -165,7 +167,7 @@ def _faults(
         if given.get("periods") is None or feature.periods < horizon:
             text = (
                 f"{feature.name!r} would leak: the fit is checked by forecasts of {horizon} "
-                f"{history.frequency}s, and an outcome of {feature.periods} before is not known "
+                f"{each}s, and an outcome of {feature.periods} before is not known "
                 f"then. Use periods of at least {horizon}."
             )
             out.append(Fault(f"{at}/periods", "leak", text))
@@ -178,7 +180,7 @@ def _faults(
     if kind == "lead" and not feature.known and "outcome" not in roles:
         text = (
             f"{feature.name!r} would leak: it takes {given.get('column')!r} of "
-            f"{feature.periods} {history.frequency}s later. Only what is known ahead may lead "
+            f"{feature.periods} {each}s later. Only what is known ahead may lead "
             "(events, or a list of prices or promotions with 'known_ahead': true)."
         )
         out.append(Fault(f"{at}/known_ahead", "leak", text))

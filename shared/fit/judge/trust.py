@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.fit.fitted import ChannelEvidence, Group
+from shared.frequency import word
 from shared.history.enough import rows_needed
 
 __all__ = ["LOW", "UNTESTED", "trust_of"]
@@ -93,7 +94,7 @@ def _part(name: str, score: float | None, text: str, **data: Any) -> dict[str, A
 
 
 def _data(rows: int, needed: int, frequency: str) -> dict[str, Any]:
-    text = f"The history has {rows} {frequency}s with an outcome; a check needs {needed}"
+    text = f"The history has {rows} {word(frequency)}s with an outcome; a check needs {needed}"
     text += f", and {2 * needed} count whole." if rows < 2 * needed else "."
     return _part("data", min(rows / (2.0 * needed), 1.0), text, rows=rows, needed=needed)
 
