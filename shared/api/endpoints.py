@@ -143,11 +143,8 @@ class Endpoint:
 
     @property
     def refusals(self) -> tuple[int, ...]:
-        """The statuses of all problems that it may answer."""
-        found = {*self.errors, 500}
-        found |= set() if self.public else {401, 429, 503}
-        found |= {400, 413, 415, 422} if self.reads else set()
-        found |= {422} if self.query or self.parameters else set()
+        """The statuses of problems that a client treats apart; all others are one default."""
+        found = {*self.errors} if self.public else {*self.errors, 401, 429}
         found |= {404} if self.parameters and not self.conditional else set()
         found |= {409, 412} if self.conditional else set()
         return tuple(sorted(found))
@@ -473,7 +470,6 @@ ENDPOINTS = (
         "datasets.health",
         "dataset_messages.HealthAnswer",
         public=True,
-        errors=(503,),
     ),
 )
 

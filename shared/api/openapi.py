@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,18 +40,15 @@ VERSION = "1.0.0"
 
 Schema = dict[str, Any]
 
-PROBLEMS = {
-    400: "The body cannot be read: not JSON, not UTF-8.",
+PROBLEMS: Mapping[int | str, str] = {
     401: "No function key, or a wrong one; the platform answers, without a body.",
     404: "No such dataset, version or run.",
     409: "Somebody else wrote first; nothing was changed.",
     412: "What is stored is not what If-Match names; nothing was changed.",
-    413: "More bytes, channels or depth than the service takes.",
-    415: "A content type that is not read here.",
-    422: "Well formed and impossible, wrong, or not supported yet.",
     429: "The platform has no room for the request just now.",
-    500: "An error of the service.",
-    503: "Storage does not answer.",
+    "default": "400: the body cannot be read. 413: more bytes, channels or depth than the service "
+    "takes. 415: a content type that is not read here. 422: well formed and impossible, wrong, or "
+    "not supported yet. 500: an error of the service. 503: storage does not answer.",
 }
 BARE = (401, 429)
 """Statuses that the platform answers, in words of its own."""
@@ -91,7 +89,7 @@ def openapi_document(base_url: str = "", *, inline: bool = False) -> Schema:
         "paths": _paths(),
         "components": {
             "schemas": _schemas()[0],
-            "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
+            "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
             "parameters": _parameters(),
             "requestBodies": {"Table": {"required": True, "content": _content(TABLES, None)}},
             "securitySchemes": {
@@ -268,7 +266,7 @@ def _content(media: tuple[str, ...], model: str | None) -> Schema:
 
 
 def _responses(endpoint: Endpoint) -> Schema:
-    good: Schema = {"description": endpoint.summary}
+    good: Schema = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.gives:
         good["content"] = _content(endpoint.gives, endpoint.answer)
     headers: Schema = {}
@@ -286,8 +284,8 @@ def _responses(endpoint: Endpoint) -> Schema:
     if endpoint.tagged and endpoint.method == "GET":
         known = {"304": {"description": "It is still what If-None-Match names."}}
     problems = {
-        str(status): {"$ref": f"#/components/responses/Problem{status}"}
-        for status in endpoint.refusals
+        str(status): {"$ref": f"#/components/responses/{_problem_name(status)}"}
+        for status in (*endpoint.refusals, "default")
     }
     return {str(endpoint.status): good, **known, **problems}
 
@@ -301,9 +299,13 @@ def _queued() -> Schema:
     }
 
 
-def _problem(status: int) -> Schema:
+def _problem_name(status: int | str) -> str:
+    return "Problem" if status == "default" else f"Problem{status}"
+
+
+def _problem(status: int | str) -> Schema:
     out: Schema = {"description": PROBLEMS[status]}
-    if status in (429, 503):
+    if status in (429, "default"):
         out["headers"] = RETRY_AFTER
     if status not in BARE:
         out["content"] = {PROBLEM: {"schema": _schemas()[1][ProblemAnswer]}}
