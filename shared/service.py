@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared import __version__, work
 from shared.curves.curveset import ChannelCurve, CurveSet
-from shared.errors import InvalidInput, NotFound, StorageUnavailable
+from shared.errors import InvalidInput, StorageUnavailable
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
     from shared.history.table import History
-    from shared.report.material import Material
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Asked, Document, Manifest
@@ -292,40 +291,21 @@ class Service:
         """A plan that is kept; None where there is none."""
         return self._datasets.plan(dataset, plan)
 
-    # -- reports ------------------------------------------------------------------------------
-
-    def report(self, dataset: str, curves: CurveSet, problem: Problem) -> str:
-        """One HTML page about ``curves`` and the plan of ``problem`` over them."""
-        from shared.report.page import page
-
-        return page(self._material(dataset, curves, problem))
-
-    def plot(self, dataset: str, curves: CurveSet, problem: Problem, name: str, form: str) -> bytes:
-        """One picture of the report, as ``svg`` or ``png``."""
-        from shared.report.page import PLOTS
-        from shared.report.plot import Missing, png, svg
-
-        made = PLOTS[name](self._material(dataset, curves, problem))
-        if isinstance(made, Missing):
-            raise NotFound(made.why)
-        return png(made) if form == "png" else svg(made).encode()
-
-    def _material(self, dataset: str, curves: CurveSet, problem: Problem) -> Material:
+    def history(self, dataset: str) -> History | None:
+        """The stored history, parsed; None where there is none, or it still waits for outcomes."""
         from shared.history.parse import parse
-        from shared.report.material import Material
 
         seen = self._datasets.find(dataset)
         table, outcomes = (
             stored_table(self._datasets, seen, part) for part in ("history", "outcomes")
         )
-        history = None
-        if table is not None:
-            try:
-                history = parse(spec_of(self._datasets, seen), table, outcomes).history
-            except InvalidInput:
-                # A long history still waiting for its outcomes: the report goes without it.
-                log.info("the stored history of %s cannot be read for its report", dataset)
-        return Material(curves, problem, history)
+        if table is None:
+            return None
+        try:
+            return parse(spec_of(self._datasets, seen), table, outcomes).history
+        except InvalidInput:
+            log.info("the stored history of %s cannot be read", dataset)
+            return None
 
     # -- the service itself -------------------------------------------------------------------
 

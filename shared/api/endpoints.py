@@ -448,7 +448,7 @@ ENDPOINTS = (
         "tools",
         "tools.json",
         "The assistant's tools as function-calling definitions.",
-        "assistant.tools.tools",
+        "assistant.mcp.tools",
         "dataset_messages.Anything",
         query=("style",),
         tagged=True,

@@ -299,7 +299,7 @@ def _queued() -> Schema:
     }
 
 
-def _problem_name(status: int | str) -> str:
+def _problem_name(status: object) -> str:
     return "Problem" if status == "default" else f"Problem{status}"
 
 

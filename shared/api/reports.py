@@ -14,8 +14,9 @@ from shared.store.keys import check_dataset_name, is_curves_version
 if TYPE_CHECKING:
     from shared.curves.curveset import CurveSet
     from shared.problem.model import Problem
+    from shared.service import Service
 
-__all__ = ["plot", "report", "to_plan"]
+__all__ = ["drawn", "plot", "report", "to_plan"]
 
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -25,8 +26,8 @@ NOTHING_ELSE = {"X-Content-Type-Options": "nosniff"}
 def report(call: Call) -> Reply:
     """``GET /datasets/{dataset}/report``"""
     dataset, curves, problem = _question(call)
-    page = call.service.report(dataset, curves, problem)
-    return Reply(page.encode(), headers=NOTHING_ELSE, content_type="text/html")
+    page = drawn(call.service, dataset, curves, problem)
+    return Reply(page, headers=NOTHING_ELSE, content_type="text/html")
 
 
 def plot(call: Call) -> Reply:
@@ -41,8 +42,30 @@ def plot(call: Call) -> Reply:
         text = f"A plot is to be had as {' or '.join(FORMATS)}."
         raise InvalidInput.at("/format", "unknown_value", text)
     dataset, curves, problem = _question(call)
-    picture = call.service.plot(dataset, curves, problem, name, form)
+    picture = drawn(call.service, dataset, curves, problem, name, form)
     return Reply(picture, headers=NOTHING_ELSE, content_type=FORMATS[form])
+
+
+def drawn(
+    service: Service,
+    dataset: str,
+    curves: CurveSet,
+    problem: Problem,
+    plot: str | None = None,
+    form: str = "svg",
+) -> bytes:
+    """The page about ``curves`` and the plan of ``problem`` over them, or one ``plot`` of it."""
+    from shared.report.material import Material
+    from shared.report.page import PLOTS, page
+    from shared.report.plot import Missing, png, svg
+
+    material = Material(curves, problem, service.history(dataset))
+    if plot is None:
+        return page(material).encode()
+    made = PLOTS[plot](material)
+    if isinstance(made, Missing):
+        raise NotFound(made.why)
+    return png(made) if form == "png" else svg(made).encode()
 
 
 def _question(call: Call) -> tuple[str, CurveSet, Problem]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.api.assistant.tools import TOOLS, definitions
+from shared.api.assistant.mcp import TOOLS, definitions
 from shared.errors import InvalidInput
 from tests.app.client import Client as Http
 from tests.assistant.tokens import tokens

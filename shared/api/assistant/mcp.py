@@ -1,4 +1,6 @@
-"""``POST /mcp``: the Model Context Protocol over streamable HTTP, without sessions.
+"""The assistant's tools, as definitions for every client and by the Model Context Protocol.
+
+``POST /mcp`` is the protocol over streamable HTTP, without sessions.
 
 Every message is answered by itself as JSON. Both ways in are served: ``initialize`` (revisions up
 to 2025-11-25), and revision 2026-07-28, where each request carries its version and
@@ -7,25 +9,29 @@ to 2025-11-25), and revision 2026-07-28, where each request carries its version 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared import __version__
-from shared.api.assistant.questions import kept_plan
+from shared.api.assistant import arguments as args
+from shared.api.assistant import questions
 from shared.api.assistant.told import Told
-from shared.api.assistant.tools import BY_NAME, TOOLS, Tool, parameters
 from shared.api.datasets import dataset_detail
 from shared.api.endpoints import JSON
 from shared.api.http import Call, Reply
 from shared.api.json_body import dump_json
-from shared.api.reports import to_plan
+from shared.api.openapi import inlined, tidy
+from shared.api.reports import drawn, to_plan
 from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound, did_you_mean
 from shared.shapes import faults_of
 
-__all__ = ["mcp"]
+__all__ = ["TOOLS", "definitions", "mcp", "tools"]
 
 log = logging.getLogger("marginal.mcp")
 
@@ -50,7 +56,207 @@ INSTRUCTIONS = (
 KEPT_MS = 3_600_000
 """For how long a client may keep lists that only a new version of the app changes."""
 
+Schema = dict[str, Any]
 Params = Mapping[str, Any]
+
+
+# -- the tools -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One question that an assistant may ask.
+
+    ``changes``: whether it changes what is stored, and if so whether more than once is no more.
+    """
+
+    name: str
+    says: str
+    arguments: type[args.Arguments]
+    ask: Callable[[Call, Any], Told]
+    changes: bool = False
+    undoable: bool = True
+
+
+TOOLS = (
+    Tool(
+        "list_datasets",
+        "Call first: datasets, channels with today's spend, currency, period.",
+        args.NoArguments,
+        questions.list_datasets,
+    ),
+    Tool(
+        "plan_budget",
+        "Best split of money per period, with interval, proof and reasons; also what-ifs, least "
+        "spend for an outcome, what to drop, how sure. Gives a plan_id.",
+        args.PlanArguments,
+        questions.plan_budget,
+    ),
+    Tool(
+        "plan_periods",
+        "Best plan over several periods (a quarter, a season) with money in all.",
+        args.PeriodsArguments,
+        questions.plan_periods,
+    ),
+    Tool(
+        "compare_plans",
+        "Compare plans, today and the user's own mix: difference, how likely it is.",
+        args.CompareArguments,
+        questions.compare_plans,
+    ),
+    Tool(
+        "explain_channel",
+        "Why a channel gets what it gets: return, saturation, carryover, what would change it.",
+        args.ChannelArguments,
+        questions.explain_channel,
+    ),
+    Tool(
+        "spread_change",
+        "Steps from today to a plan over some periods.",
+        args.SpreadArguments,
+        questions.spread_change,
+    ),
+    Tool(
+        "design_test",
+        "Which channel to test first and how: spend, length, detectable effect.",
+        args.TestArguments,
+        questions.design_test,
+    ),
+    Tool(
+        "show_picture",
+        "A picture; responses are the curves.",
+        args.PictureArguments,
+        questions.show_picture,
+    ),
+    Tool(
+        "check_data",
+        "How far data and fit are to be trusted, what is to be settled.",
+        args.OfDataset,
+        questions.check_data,
+    ),
+    Tool(
+        "refit",
+        "Fit the curves anew.",
+        args.ChangeArguments,
+        questions.refit,
+        changes=True,
+    ),
+    Tool("get_run", "How a refit went.", args.RunArguments, questions.get_run),
+    Tool(
+        "undo",
+        "Roll back to older curves.",
+        args.ChangeArguments,
+        questions.undo,
+        changes=True,
+        undoable=False,
+    ),
+)
+BY_NAME = {tool.name: tool for tool in TOOLS}
+
+
+@cache
+def parameters(model: type[BaseModel]) -> Schema:
+    """The arguments' JSON schema: closed, no references, no titles, no ranges, no nulls."""
+    raw = model.model_json_schema()
+    schema = inlined(tidy(raw), raw)
+    schema.pop("$defs", None)
+    return dict(_spoken(schema))
+
+
+def _spoken(node: Any) -> Any:
+    """Without nulls and what a strict schema has no words for; descriptions of models left out."""
+    if not isinstance(node, dict):
+        return node
+    kind = [k for k in _kinds(node) if k != "null"]
+    out: Schema = {}
+    if "description" in node and node.get("type") != "object":
+        out["description"] = node["description"]
+    if "anyOf" in node:
+        options = [o for o in node["anyOf"] if o != {"type": "null"}]
+        kind = [k for o in options for k in _kinds(o)]
+    out["type"] = kind[0] if len(kind) == 1 else kind
+    if "enum" in node:
+        out["enum"] = [value for value in node["enum"] if value is not None]
+    if "items" in node:
+        out["items"] = _spoken(node["items"])
+    if out["type"] == "object":
+        out["properties"] = {k: _spoken(v) for k, v in node.get("properties", {}).items()}
+        out["required"] = list(node.get("required", ()))
+        out["additionalProperties"] = False
+    return out
+
+
+def _kinds(node: Schema) -> list[str]:
+    kind = node.get("type", [])
+    return list(kind) if isinstance(kind, list) else [kind]
+
+
+def _all_required(node: Any) -> Any:
+    """The schema as OpenAI's strict mode wants it: everything required, null for not given."""
+    if not isinstance(node, dict):
+        return node
+    out = {key: _all_required(value) if key == "items" else value for key, value in node.items()}
+    if "properties" in node:
+        optional = set(node["properties"]) - set(node["required"])
+        out["properties"] = {
+            name: _or_null(_all_required(part)) if name in optional else _all_required(part)
+            for name, part in node["properties"].items()
+        }
+        out["required"] = list(node["properties"])
+    return out
+
+
+def _or_null(schema: Schema) -> Schema:
+    out = {**schema, "type": [*_kinds(schema), "null"]}
+    return {**out, "enum": [*out["enum"], None]} if "enum" in out else out
+
+
+def definitions(style: str) -> list[Schema]:
+    """The tools as one provider takes them.
+
+    Parameters
+    ----------
+    style
+        ``openai``: nested under ``function``, as chat completions take them; ``foundry``: flat, as
+        Foundry's agents and OpenAI's responses take them; ``anthropic``: with ``input_schema``.
+    """
+    styles = ("openai", "anthropic", "foundry")
+    if style not in styles:
+        text = f"style is {', '.join(styles[:-1])} or {styles[-1]}.{did_you_mean(style, styles)}"
+        raise InvalidInput.at("/style", "unknown_value", text)
+    found: list[Schema] = []
+    for tool in TOOLS:
+        said: Schema = {"name": tool.name, "description": tool.says}
+        schema = parameters(tool.arguments)
+        if style == "anthropic":
+            found.append({**said, "strict": True, "input_schema": schema})
+            continue
+        function = {**said, "strict": True, "parameters": _all_required(schema)}
+        flat = {"type": "function", **function}
+        found.append(flat if style == "foundry" else {"type": "function", "function": function})
+    return found
+
+
+def tools(call: Call) -> Reply:
+    """``GET /tools.json``"""
+    body = {
+        "tools": definitions(call.query.get("style", "openai")),
+        "call": {
+            "method": "POST",
+            "path": "/mcp",
+            "body": {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": "NAME", "arguments": {}},
+            },
+        },
+    }
+    tag = hashlib.sha256(dump_json(body)).hexdigest()[:32]
+    return Reply(body, headers={"ETag": f'"{tag}"'})
+
+
+# -- the protocol ----------------------------------------------------------------------------------
 
 
 class _RpcError(Exception):
@@ -259,7 +465,7 @@ def _resource(call: Call, uri: str) -> tuple[str, str]:
         raise NotFound(f"There is no resource {uri[:80]!r}.")
     found: Any = None
     if room == "plans" and len(rest) == 1:
-        found = kept_plan(call, rest[0])
+        found = questions.kept_plan(call, rest[0])
     elif room == "datasets" and len(rest) == 1:
         found = dataset_detail(call.service, rest[0])
     elif room == "datasets" and rest[1:2] == ["curves"] and len(rest) == 3:
@@ -267,7 +473,8 @@ def _resource(call: Call, uri: str) -> tuple[str, str]:
         found.pop("diagnostics")
     elif room == "datasets" and rest[1:] == ["report"]:
         curves = call.service.curves(rest[0])
-        return call.service.report(rest[0], curves, to_plan(curves, rest[0])), HTML
+        page = drawn(call.service, rest[0], curves, to_plan(curves, rest[0]))
+        return page.decode(), HTML
     if found is None:
         raise NotFound(f"There is no resource {uri[:80]!r}.")
     return dump_json(found).decode(), JSON

@@ -20,6 +20,7 @@ from shared.api.datasets import dataset_detail
 from shared.api.http import Call, Reply
 from shared.api.json_body import dump_json
 from shared.api.reading import read_optimize
+from shared.api.reports import drawn
 from shared.api.translate import problem_of
 from shared.errors import InvalidInput, NotFound
 from shared.plan.words import money, number, outcome_of
@@ -399,7 +400,7 @@ def show_picture(call: Call, asked: args.PictureArguments) -> Told:
     asks: Answer = {} if asked.budget is None else {"budget": asked.budget}
     raw = request_of(have, asks)
     problem = problem_of(read_optimize(raw), have.curves)
-    made = call.service.plot(have.dataset, have.curves, problem, asked.picture, "png")
+    made = drawn(call.service, have.dataset, have.curves, problem, asked.picture, "png")
     text = PICTURED[asked.picture].format(budget=money(problem, problem.budget or 0.0))
     return Told(text, {"picture": asked.picture}, base64.b64encode(made).decode())
 
