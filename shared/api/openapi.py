@@ -163,13 +163,12 @@ def tidy(node: Any, *, answer: bool = False) -> Any:
 
 
 def _or_null(schema: Schema, nullable: bool) -> Schema:
-    """The schema, or null too."""
+    """The schema, or null too; beside an enum (client generators make one type of it, not three)."""
     kind = schema.get("type")
     if not nullable or (kind is not None and "null" in kind) or not schema:
         return schema
-    if isinstance(kind, str) and "const" not in schema:
-        schema = {**schema, "type": [kind, "null"]}
-        return {**schema, "enum": [*schema["enum"], None]} if "enum" in schema else schema
+    if isinstance(kind, str) and not schema.keys() & {"const", "enum"}:
+        return {**schema, "type": [kind, "null"]}
     for key in ("anyOf", "oneOf"):
         if {"type": "null"} in schema.get(key, ()):
             return schema
@@ -259,7 +258,10 @@ def _parameter(name: str, place: str, description: str, schema: Mapping[str, Any
 def _content(media: tuple[str, ...], model: str | None) -> Schema:
     if model is not None:
         return {JSON: {"schema": _schemas()[1][resolved(model)]}}
-    rows = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
+    rows = {
+        "allOf": [_schemas()[1][resolved("dataset_messages.Anything")]],
+        "description": "Rows under any name, columns, or index and data; rows alone are read too.",
+    }
     text = {kind: {"schema": TEXT} for kind in media if kind.startswith("text/") or "svg" in kind}
     binary = {"schema": {"type": "string", "format": "binary"}}
     return {kind: {"schema": rows} if kind == JSON else text.get(kind, binary) for kind in media}
@@ -283,9 +285,11 @@ def _responses(endpoint: Endpoint) -> Schema:
         known = {"202": _queued()}
     if endpoint.tagged and endpoint.method == "GET":
         known = {"304": {"description": "It is still what If-None-Match names."}}
+    # Generators that cannot read a picture would take it for the default: a problem.
+    others = ("422", "500", "503") if _pictures(endpoint.gives) else ("default",)
     problems = {
         str(status): {"$ref": f"#/components/responses/{_problem_name(status)}"}
-        for status in (*endpoint.refusals, "default")
+        for status in (*endpoint.refusals, *others)
     }
     return {str(endpoint.status): good, **known, **problems}
 
@@ -299,8 +303,12 @@ def _queued() -> Schema:
     }
 
 
+def _pictures(media: tuple[str, ...]) -> bool:
+    return any(kind.startswith("image/") for kind in media)
+
+
 def _problem_name(status: object) -> str:
-    return "Problem" if status == "default" else f"Problem{status}"
+    return f"Problem{status}" if status in PROBLEMS and status != "default" else "Problem"
 
 
 def _problem(status: int | str) -> Schema:

@@ -153,8 +153,9 @@ def test_what_an_answer_tells_in_headers(document: dict[str, Any]) -> None:
     spec = paths["/datasets/{dataset}/spec"]
     assert {"304", "401", "429"} <= set(spec["get"]["responses"])
     assert "412" in spec["put"]["responses"]
-    for operation in (o for each in paths.values() for o in each.values()):
-        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+    for route, operation in ((r, o) for r, each in paths.items() for o in each.values()):
+        other = "422" if route.endswith("{plot}") else "default"
+        assert operation["responses"][other] == {"$ref": "#/components/responses/Problem"}
     assert "ETag" in spec["get"]["responses"]["200"]["headers"]
 
 

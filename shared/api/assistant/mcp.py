@@ -167,16 +167,18 @@ def _spoken(node: Any) -> Any:
     """Without nulls and what a strict schema has no words for; descriptions of models left out."""
     if not isinstance(node, dict):
         return node
+    options = [option for option in node.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        node = {**options[0], **{key: value for key, value in node.items() if key != "anyOf"}}
     kind = [k for k in _kinds(node) if k != "null"]
     out: Schema = {}
     if "description" in node and node.get("type") != "object":
         out["description"] = node["description"]
     if "anyOf" in node:
-        options = [o for o in node["anyOf"] if o != {"type": "null"}]
-        kind = [k for o in options for k in _kinds(o)]
+        kind = [k for option in options for k in _kinds(option)]
     out["type"] = kind[0] if len(kind) == 1 else kind
     if "enum" in node:
-        out["enum"] = [value for value in node["enum"] if value is not None]
+        out["enum"] = list(node["enum"])
     if "items" in node:
         out["items"] = _spoken(node["items"])
     if out["type"] == "object":
