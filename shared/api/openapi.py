@@ -163,7 +163,7 @@ def tidy(node: Any, *, answer: bool = False) -> Any:
 
 
 def _or_null(schema: Schema, nullable: bool) -> Schema:
-    """The schema, or null too; beside an enum (client generators make one type of it, not three)."""
+    """The schema, or null too: beside an enum, of which generators then make one type."""
     kind = schema.get("type")
     if not nullable or (kind is not None and "null" in kind) or not schema:
         return schema

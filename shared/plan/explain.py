@@ -6,12 +6,13 @@ program (or a test) can check the words against the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import floor, log10
 from typing import Any
 
 from shared.plan.plan import Plan
-from shared.plan.rows import allocation
+from shared.plan.rows import by_channel, marginal_return
 from shared.plan.score import quotient
 from shared.plan.words import (
     bound_name,
@@ -29,7 +30,7 @@ from shared.plan.words import (
 )
 from shared.plan.yardstick import broken_by, yardstick
 from shared.problem.aim import TARGETS, aim_of, is_target, later_of
-from shared.problem.model import Problem
+from shared.problem.model import Channel, Problem
 
 __all__ = ["explain"]
 
@@ -200,21 +201,18 @@ def _as_read(problem: Problem) -> str:
 
 
 def _moves(plan: Plan, rows: Sequence[Row], totals: Row) -> list[dict[str, Any]]:
-    problem, told = plan.problem, list[tuple[float, str, dict[str, Any]]]()
+    problem, told = plan.problem, list[tuple[float, str, Callable[[], dict[str, Any]]]]()
     still = SAME_SPEND * max(totals["spend"], 1e-12)
-    today: Sequence[Row] = [{"marginal_return": None}] * len(rows)
-    if plan.current is not None:
-        today = allocation(problem, plan.current, None, [[]] * len(plan.held))
-    for row, now in zip(rows, today, strict=True):
-        change = row["change"]
+    for (channel, arms), row in zip(by_channel(problem), rows, strict=True):
+        change, name = row["change"], row["channel"]
         if change is None:
             continue
         if abs(change) > still:
-            told.append((abs(change), row["channel"], _moved(problem, row, now["marginal_return"])))
+            told.append((abs(change), name, partial(_moved, plan, channel, arms, row)))
         else:
-            told += [(size, row["channel"], said) for size, said in _inside(problem, row, still)]
+            told += [(size, name, partial(dict, s)) for size, s in _inside(problem, row, still)]
     told.sort(key=lambda item: -item[0])
-    sentences = [sentence for _, _, sentence in told[:MOVES_TOLD]]
+    sentences = [sentence() for _, _, sentence in told[:MOVES_TOLD]]
     named = {name for _, name, _ in told[:MOVES_TOLD]}
     dropped = [
         name
@@ -245,8 +243,10 @@ def _named(row: Row, part: Row) -> str:
     return str(row["channel"] if part is row else f"{row['channel']}/{part['channel']}")
 
 
-def _moved(problem: Problem, row: Row, slope: float | None) -> dict[str, Any]:
-    change = row["change"]
+def _moved(plan: Plan, channel: Channel, arms: list[int], row: Row) -> dict[str, Any]:
+    problem, change, slope = plan.problem, row["change"], None
+    if plan.current is not None:
+        slope = marginal_return(arms, plan.current, together=channel.several)
     verb = "gets" if change > 0 else "gives up"
     share = "" if row["change_share"] is None else f" ({percent(row['change_share'])})"
     text = f"{row['channel']} {verb} {money(problem, abs(change))}{share}"

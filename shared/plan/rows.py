@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import chain
 from typing import Any
@@ -13,7 +13,15 @@ from shared.plan.score import Floats, Score, finite, interval, one_outcome, quot
 from shared.problem.arms import arms_of, current_of, members
 from shared.problem.model import Channel, Problem
 
-__all__ = ["allocation", "by_arm", "by_channel", "by_part", "infeasible", "warned"]
+__all__ = [
+    "allocation",
+    "by_arm",
+    "by_channel",
+    "by_part",
+    "infeasible",
+    "marginal_return",
+    "warned",
+]
 
 
 def by_channel(problem: Problem) -> list[tuple[Channel, list[int]]]:
@@ -83,10 +91,11 @@ def allocation(
         (R, A) the best spend of each arm over the horizon in single draws, for ``spend_interval``.
     """
     rows = []
+    whole, before = _Whole.of(plan), None if current is None else _Whole.of(current)
     for channel, arms in by_channel(problem):
         names = list(dict.fromkeys(name for arm in arms for name in held[arm]))
         days = problem.horizon.days
-        row = _row(channel, arms, plan, current, names, optima, days)
+        row = _row(channel, arms, whole, before, names, optima, days)
         if channel.several:
             row["outcomes"] = [
                 one_outcome(arm.outcome, arm.weight, (place,), plan)
@@ -94,25 +103,52 @@ def allocation(
             ]
         elif channel.campaigns:
             row["campaigns"] = [
-                _row(campaign, [arm], plan, current, held[arm], optima, days)
+                _row(campaign, [arm], whole, before, held[arm], optima, days)
                 for campaign, arm in zip(channel.campaigns, arms, strict=True)
             ]
         rows.append(row)
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A plan's figures (A,) over its horizon: summed once, as there may be a thousand rows."""
+
+    plan: Score
+    spend: Floats
+    outcome: Floats
+    alone: Floats
+    idle: Floats
+    ceiling: Floats
+
+    @classmethod
+    def of(cls, plan: Score) -> _Whole:
+        alone = plan.outcome if plan.alone is None else plan.alone
+        figures = (plan.spend, plan.outcome, alone, plan.idle, plan.ceiling)
+        return cls(plan, *(figure.sum(axis=1) for figure in figures))
+
+    def brings(self, at: list[int]) -> float:
+        if self.plan.population is None:
+            return _sum(self.outcome, at)
+        return float(self.plan.together(self.plan.outcome[at]))
+
+
+def _sum(figures: Floats, at: list[int]) -> float:
+    """Of (A,) figures those of some arms; mostly of one."""
+    return float(figures[at[0]] if len(at) == 1 else figures[at].sum())
+
+
 def _row(
     channel: Channel,
     at: list[int],
-    plan: Score,
-    current: Score | None,
+    whole: _Whole,
+    current: _Whole | None,
     held: Sequence[str],
     optima: Floats | None,
     days: Sequence[date] = (),
 ) -> dict[str, Any]:
-    spend, brings = float(plan.spend[at].sum()), float(plan.together(plan.outcome[at]))
-    alone = float((plan.outcome if plan.alone is None else plan.alone)[at].sum())
-    idle = float(plan.idle[at].sum())
+    plan, spend, brings = whole.plan, _sum(whole.spend, at), whole.brings(at)
+    alone, idle = _sum(whole.alone, at), _sum(whole.idle, at)
     periods = plan.spend.shape[1]
     known = current_of(channel)
     now = None if known is None else known * periods
@@ -125,16 +161,14 @@ def _row(
         "change": change,
         "change_share": quotient(change, now),
         "outcome": brings,
-        "current_outcome": None
-        if current is None
-        else float(current.together(current.outcome[at])),
+        "current_outcome": None if current is None else current.brings(at),
         "outcome_interval": None
         if plan.draws is None
         else interval(plan.draws[:, at].sum(axis=(1, 2))),
         "spend_interval": None if optima is None else interval(optima[:, at].sum(axis=1)),
-        "marginal_return": _marginal(at, plan, together=channel.several),
+        "marginal_return": marginal_return(at, plan, together=channel.several),
         "average_return": quotient(brings - idle, spend),
-        "saturation": quotient(alone - idle, finite(float(plan.ceiling[at].sum()) - idle)),
+        "saturation": quotient(alone - idle, finite(_sum(whole.ceiling, at) - idle)),
         "binding": list(held),
         "extrapolated": None
         if observed is None
@@ -143,9 +177,11 @@ def _row(
     return row if periods == 1 else {**row, "periods": _periods(at, plan, days)}
 
 
-def _marginal(at: list[int], plan: Score, *, together: bool = False) -> float | None:
+def marginal_return(at: list[int], plan: Score, *, together: bool = False) -> float | None:
     """Outcome from one more unit of money, spread over arms and periods as the plan's money is;
     ``together``: of one spend of all arms."""
+    if len(at) == plan.spend.shape[1] == 1:
+        return finite(float(plan.marginal[at[0], 0]))
     spend, slopes = plan.spend[at], plan.marginal[at]
     if together:
         spend, slopes = spend.mean(axis=0), slopes.mean(axis=0)
