@@ -11,7 +11,14 @@ from typing import Any
 from shared.plan.words import money, number, outcome_of, percent, say, span
 from shared.problem.model import Problem
 
-__all__ = ["of_evaluation", "of_frontier", "of_scenarios", "of_sensitivity", "of_sweep"]
+__all__ = [
+    "of_evaluation",
+    "of_frontier",
+    "of_scenarios",
+    "of_sensitivity",
+    "of_sweep",
+    "of_transition",
+]
 
 Row = Mapping[str, Any]
 Sentence = dict[str, Any]
@@ -204,4 +211,37 @@ def of_sensitivity(problem: Problem, answer: Row) -> list[Sentence]:
             f"{number(usual['outcome'])} on average."
         )
         said.append(say("careful", text, careful=dict(calm), average=dict(usual)))
+    return said
+
+
+def of_transition(problem: Problem, answer: Row) -> list[Sentence]:
+    """What the first step moves, and what the way itself brings beyond staying where one is."""
+    said, first = [], answer["steps"][0]
+    changes = sorted(first["channels"], key=lambda row: -abs(row["change"]))
+    still = STILL * max(first["spend"], 1e-12)
+    told = [row for row in changes if abs(row["change"]) > still][:TOLD]
+    if told:
+        each = (
+            f"{row['channel']} {'gets' if row['change'] > 0.0 else 'gives up'} "
+            f"{money(problem, abs(row['change']))}"
+            for row in told
+        )
+        data = [{key: row[key] for key in ("channel", "change")} for row in told]
+        said.append(say("first_step", f"In the first step {', '.join(each)}.", channels=data))
+    gained, steps = answer["outcome_gained"], len(answer["steps"])
+    if told and abs(gained) > STILL * steps * abs(answer["current"]["outcome"]):
+        more = "more" if gained > 0.0 else "less"
+        text = (
+            f"Over the {steps} periods the steps bring {outcome_of(problem, abs(gained))} {more} "
+            "than today's plan would"
+        )
+        extra = sum(step["spend"] for step in answer["steps"]) - steps * answer["current"]["spend"]
+        if abs(extra) > STILL * steps * max(answer["current"]["spend"], 1e-12):
+            text += f" and spend {money(problem, abs(extra))} {'more' if extra > 0.0 else 'less'}"
+        late = answer["outcome_arrives_in"]
+        if late is not None and late > (answer["arrives_in"] or late):
+            text += f". As spend works on, the gain is whole in period {late}"
+        said.append(
+            say("gained_on_the_way", f"{text}.", outcome_gained=gained, spend=extra, periods=steps)
+        )
     return said

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from shared.errors import Infeasible, InvalidInput
 from shared.figures import plural
+from shared.plan.narrate import of_transition
 from shared.plan.optimize import make_plan, summary
 from shared.plan.rows import by_arm, warned
 from shared.plan.score import Score, finite, interval, quotient, score
@@ -88,7 +89,7 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
     there = np.flatnonzero(more >= THERE * (whole - brought))
     comes = whole - brought > STILL * max(abs(whole), 1e-12) and there.size > 0
     held = _held_by_lots(problem, stepped[-1], goal, max_change)
-    return {
+    answer = {
         "path": way,
         "path_reason": REASONS[way],
         "steps": _steps(problem, start, goal, stepped, over, shares),
@@ -99,10 +100,11 @@ def transition(problem: Problem, max_change: float, periods: int) -> dict[str, A
         "arrives_in": arrives,
         "outcome_arrives_in": int(there[0]) + 1 if comes else None,
         "outcome_gained": float(more.sum()),
-        "explanation": [_told(problem, shares, arrives, best - base, broken)],
         "warnings": warned(problem.warnings, _warnings(kept, held, unmet), plan.notes),
         "curves_version": problem.curves_version,
     }
+    said = [_told(problem, shares, arrives, best - base, broken), *of_transition(problem, answer)]
+    return {**answer, "explanation": said}
 
 
 REASONS = {

@@ -130,7 +130,11 @@ def test_less_money_for_the_same_target() -> None:
     found = transition(problem, 0.1, 12)
     assert found["steps"][-1]["spend"] == pytest.approx(make_plan(problem).best.money, rel=1e-3)
     assert found["gain"] == pytest.approx(100.0 - make_plan(problem).best.money, rel=1e-6)
+    said = {sentence["code"]: sentence for sentence in found["explanation"]}
     assert "save" in found["explanation"][0]["text"]
+    saved = 12 * 100.0 - sum(step["spend"] for step in found["steps"])
+    assert said["gained_on_the_way"]["data"]["spend"] == pytest.approx(-saved)
+    assert " less than today's plan would and spend " in said["gained_on_the_way"]["text"]
 
 
 def test_the_best_plan_has_no_way_to_go() -> None:
@@ -138,7 +142,7 @@ def test_the_best_plan_has_no_way_to_go() -> None:
     first, second = two_michaelis_menten().channels
     channels = (replace(first, current_spend=tv), replace(second, current_spend=search))
     found = transition(replace(two_michaelis_menten(), channels=channels), 0.1, 3)
-    assert found["explanation"][0]["code"] == "keep"
+    assert [sentence["code"] for sentence in found["explanation"]] == ["keep"]
     assert found["reached_share"] is None
 
 
