@@ -952,11 +952,20 @@ def _left_over(
     raw: Raw, plans: np.ndarray, *, whole: bool = True, of: Collection[str] | None = None
 ) -> float:
     """What earlier spend brings of all that comes without any more money."""
-    nothing = np.zeros((1, *plans.shape[1:]))
-    forgotten = {**raw, "horizon": {**(raw.get("horizon") or {}), "prior_spend": {}}}
-    both = (counted(r, nothing, careful=False, whole=whole, of=of)[0] for r in (raw, forgotten))
-    with_it, without = both
-    return float(with_it - without)
+    if not _LEFT or _LEFT[0][0] is not raw:
+        _LEFT[:] = [(raw, {})]
+    key, known = (plans.shape[1:], whole, None if of is None else tuple(of)), _LEFT[0][1]
+    if key not in known:
+        nothing = np.zeros((1, *plans.shape[1:]))
+        forgotten = {**raw, "horizon": {**(raw.get("horizon") or {}), "prior_spend": {}}}
+        both = (counted(r, nothing, careful=False, whole=whole, of=of)[0] for r in (raw, forgotten))
+        with_it, without = both
+        known[key] = float(with_it - without)
+    return known[key]
+
+
+_LEFT: list[tuple[Raw, dict[Any, float]]] = []
+"""The last request with what is left over in it: it is the same for all plans of a search."""
 
 
 def _group_slacks(raw: Raw, plans: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

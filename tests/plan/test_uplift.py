@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.api.semantics import optimize_faults
 from shared.errors import InvalidInput
 from shared.plan.optimize import answer, make_plan
-from shared.problem.model import Horizon, Interaction, Problem, Risk
+from shared.problem.model import Horizon, Interaction, Problem, Risk, SolverOptions
 from tests.plan.problems import s_shaped_with_draws
 
 Floats = NDArray[np.float64]
@@ -65,6 +65,7 @@ def test_what_both_plans_share_is_no_risk() -> None:
     # Of the outcome a careful plan flees the unsure channel; of the uplift staying is safest.
     problem = s_shaped_with_draws(spread=0.6)
     today = np.array([c.current_spend for c in problem.channels])
+    problem = replace(problem, options=SolverOptions(time_limit_s=1.0))
     careful = replace(problem, risk=Risk("mean_minus_sd", aversion=50.0, of="uplift"))
     plan = make_plan(careful)
     assert plan.best.spend[:, 0] == pytest.approx(today, abs=0.3)
@@ -92,6 +93,7 @@ def test_over_time_and_with_an_interaction_the_bound_holds_and_totals_stay_expec
         horizon=Horizon(periods=3, mode="time_varying"),
         risk=Risk("mean_minus_sd", aversion=1.0, of="uplift"),
         interactions=(Interaction(("tv", "social"), 40.0),),
+        options=SolverOptions(time_limit_s=0.5),
     )
     plan = make_plan(problem)
     best, now = plan.best.total_draws(), plan.current.total_draws()

@@ -49,7 +49,7 @@ def check(problem: OneBudget, solved: Solution) -> float:
 
 
 @pytest.mark.parametrize("method", BY_NAME)
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_concave_problems_are_solved_to_the_stated_tolerance(method: str, seed: int) -> None:
     problem = random_problem(np.random.default_rng(seed), 2 + seed, CONCAVE)
     best = worth(problem, solve(problem, SolverOptions()))
@@ -62,7 +62,7 @@ def test_concave_problems_are_solved_to_the_stated_tolerance(method: str, seed: 
 
 
 @pytest.mark.parametrize("method", BY_NAME)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_s_shaped_problems_are_never_above_the_bound(method: str, seed: int) -> None:
     problem = random_problem(np.random.default_rng(100 + seed), 8, ALL, draws=6 * (seed % 2))
     solved = solve(problem, asked(method, seed))

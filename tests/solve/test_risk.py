@@ -90,7 +90,7 @@ def test_concave_problems_are_closed(risk: Risk, spend_all: bool) -> None:
 
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_point_of_a_fine_grid_is_better(risk: Risk, seed: int) -> None:
     rng = np.random.default_rng(50 + seed)
     task = random_problem(rng, 2, ALL, draws=8)
@@ -126,7 +126,7 @@ def attack(seed: int) -> None:
 
 
 def test_random_attacks_on_the_bound() -> None:
-    for seed in range(30):
+    for seed in range(15):
         attack(seed)
 
 
@@ -180,7 +180,7 @@ def test_exchanges_leave_a_local_peak_of_a_worst_case() -> None:
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.measure)
 @pytest.mark.parametrize("spend_all", [True, False])
-@pytest.mark.parametrize("room", [0.0, 1e-15, 1e-9])
+@pytest.mark.parametrize("room", [0.0, 1e-15])
 @pytest.mark.parametrize("side", ["floors", "ceilings"])
 def test_limits_that_leave_one_plan_or_hardly_more(
     risk: Risk, spend_all: bool, room: float, side: str

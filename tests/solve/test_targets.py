@@ -164,11 +164,11 @@ def test_totals_that_meet_a_roas_target_need_not_be_an_interval() -> None:
     assert out.certificate.objective >= worths(task, aim, grid.reshape(-1, 2)).max() - 1e-9
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_no_point_of_a_fine_grid_is_better(seed: int) -> None:
     rng = np.random.default_rng(seed)
     task = replace(random_problem(rng, 2, draws=4 if seed % 4 == 0 else 0), spend_all=False)
-    lines = [np.linspace(a, b, 301) for a, b in zip(task.lower, task.upper, strict=True)]
+    lines = [np.linspace(a, b, 201) for a, b in zip(task.lower, task.upper, strict=True)]
     grid = np.array(list(itertools.product(*lines)))
     grid = grid[grid.sum(axis=1) <= task.budget]
     for aim in aims(rng, task):
@@ -291,7 +291,7 @@ def test_300_random_attacks_on_the_bound() -> None:
 
 
 def test_random_attacks_on_solved_goals() -> None:
-    for seed in range(12):
+    for seed in range(5):
         attack(seed, solving=True)
 
 

@@ -180,8 +180,8 @@ def _boosting(x: Floats, y: Floats, seed: int, depth: int = 3) -> Predict:
     from sklearn.ensemble import GradientBoostingRegressor
 
     model = GradientBoostingRegressor(
-        n_estimators=150 if depth > 1 else 300,
-        learning_rate=0.06,
+        n_estimators=75 if depth > 1 else 150,
+        learning_rate=0.12,
         max_depth=depth,
         subsample=0.7,
         min_samples_leaf=5,
