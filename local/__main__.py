@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -72,7 +73,7 @@ def _do(client: Client, job: Job, log: Path, *, once: bool) -> int:
 
 def _given(options: argparse.Namespace) -> list[str]:
     """The options of a job that were given, as they are written."""
-    names = ("once", "history", "spec", "outcomes", "budget")
+    names = ("once", "history", "spec", "outcomes", "budget", "current")
     return [f"--{name}" for name in names if getattr(options, name) not in (None, False)]
 
 
@@ -80,13 +81,14 @@ def _job(options: argparse.Namespace) -> Job:
     if options.history is None:
         if options.spec or options.outcomes:
             raise CannotServeError("--spec and --outcomes belong to --history FILE.csv.")
-        return sample_job(options.budget)
+        return replace(sample_job(options.budget), current=options.current)
     try:
-        return own_job(options.history, options.spec, options.outcomes, options.budget)
+        job = own_job(options.history, options.spec, options.outcomes, options.budget)
     except OSError as error:
         raise CannotServeError(f"{error.filename} cannot be read: {error.strerror}.") from None
     except ValueError as error:
         raise CannotServeError(str(error)) from None
+    return replace(job, current=options.current)
 
 
 def _fail(text: str) -> int:
@@ -118,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="./run",
         parents=[shared],
         description="Start Marginal here: store a history, refit its curves through the queue, and "
-        "plan last year's mean budget. Without --history: the sample brand.",
+        "plan what is spent today. Without --history: the sample brand.",
         epilog="./run serve [--port N] [--storage WHERE] [--local-host] only serves.",
     )
     parser.add_argument(
@@ -129,12 +131,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spec", type=Path, metavar="FILE.json", help="roles of its columns")
     parser.add_argument("--outcomes", type=Path, metavar="FILE.csv", help="for a long history")
     parser.add_argument("--budget", type=_amount, metavar="N", help="money a period to plan")
+    parser.add_argument(
+        "--current", type=_count, metavar="N", help="today is the mean of the last N periods"
+    )
     return parser
 
 
 def _port_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a port is between 0 and 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of periods: write one, such as 13")
     return int(text)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from local.client import Client
 from local.host import ROOT
 from local.report import certificate_lines, money, plan_table, sentences, truth_lines
+from shared.figures import plural
+from shared.frequency import word
 
 __all__ = [
     "Job",
-    "LastYear",
     "NoOutcomesError",
     "dataset_name",
-    "last_year",
     "own_job",
     "run_job",
     "sample_job",
@@ -35,7 +35,10 @@ class NoOutcomesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to store and ask; ``budget`` None is last year's mean, ``truth`` is the sample's."""
+    """What to store and ask; ``budget`` None is what is spent today, ``truth`` is the sample's.
+
+    ``current``: so many last periods stand for today; None: as the service has it.
+    """
 
     dataset: str
     title: str
@@ -44,21 +47,7 @@ class Job:
     outcomes: bytes | None = None
     budget: float | None = None
     truth: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LastYear:
-    """Mean spend per period over the last year of a history (or all of it, where shorter)."""
-
-    spend: Mapping[str, float]
-    periods: int
-    frequency: str
-
-    @property
-    def budget(self) -> float:
-        total = sum(self.spend.values())
-        # To the cent; where money is counted in millions, a cent of that is no rounding.
-        return round(total, 2) if total >= 1000 else float(f"{total:.6g}")
+    current: int | None = None
 
 
 def sample_job(budget: float | None = None) -> Job:
@@ -98,18 +87,6 @@ def dataset_name(path: Path) -> str:
     """
     name = re.sub("[^a-z0-9_]+", "-", path.stem.lower()).strip("-_")[:63].strip("-_")
     return name or "history"
-
-
-def last_year(job: Job, spec: Mapping[str, Any] | None) -> LastYear:
-    """Mean spend by channel over the last year of the job's history."""
-    from shared.frequency import frequency, word
-    from shared.history.parse import parse
-
-    history = parse(spec, job.history, job.outcomes).history
-    periods = min(int(frequency(history.frequency).per_year), len(history.dates))
-    mean = history.spend[-periods:].mean(axis=0)
-    spend = {name: float(value) for name, value in zip(history.channels, mean, strict=True)}
-    return LastYear(spend, periods, word(history.frequency))
 
 
 def run_job(client: Client, job: Job) -> bool:
@@ -156,26 +133,20 @@ def run_job(client: Client, job: Job) -> bool:
 
 
 def _plan(client: Client, job: Job, curves: Mapping[str, Any]) -> None:
-    year = last_year(job, curves["spec"])
-    budget = year.budget if job.budget is None else job.budget
-    frequency = year.frequency
-    answer = client.post(
-        "optimize",
-        {
-            "dataset": job.dataset,
-            # What "current" means here: last year's mix, the plan that the money went to.
-            "channels": [
-                {"channel": name, "current_spend": spend} for name, spend in year.spend.items()
-            ],
-            "budget": budget,
-        },
-    )
-    origin = (
-        f"the mean of the last {year.periods} {frequency}s" if job.budget is None else "as asked"
-    )
+    asked: dict[str, Any] = {"dataset": job.dataset}
+    asked |= {"budget_change": 0.0} if job.budget is None else {"budget": job.budget}
+    if job.current is not None:
+        asked["current"] = {"last": job.current}
+    answer = client.post("optimize", asked)
+    frequency, over = word(curves["frequency"]), answer["current_over"]
+    days = f"the mean of {plural(over['periods'], frequency)}, {over['from']} to {over['to']}"
+    budget = answer["totals"]["current_spend"] if job.budget is None else job.budget
     currency = curves["currency"] or ""
+    origin = days if job.budget is None else "as asked"
     _heading(f"Plan for {money(budget)} {currency} a {frequency} ({origin})".replace("  ", " "))
     _lines(plan_table(answer, curves["currency"], frequency))
+    if job.budget is not None:
+        print(f"Today is {days}.")
     _heading("Certificate")
     _lines(certificate_lines(answer))
     _heading("Why")
@@ -185,23 +156,20 @@ def _plan(client: Client, job: Job, curves: Mapping[str, Any]) -> None:
         _lines(sentences(answer["warnings"]))
     if job.truth is not None:
         _heading("Against the truth (known here, because the brand is simulated)")
-        plan = {row["channel"]: row["spend"] for row in answer["allocation"]}
-        _lines(_against_truth(job.truth, year, plan, budget))
+        rows = answer["allocation"]
+        now, plan = ({r["channel"]: r[key] for r in rows} for key in ("current_spend", "spend"))
+        _lines(_against_truth(job.truth, now, plan, budget))
 
 
 def _against_truth(
-    truth: Mapping[str, Any], year: LastYear, plan: Mapping[str, float], budget: float
+    truth: Mapping[str, Any], now: Mapping[str, float], plan: Mapping[str, float], budget: float
 ) -> list[str]:
     from samples.truth import best_allocation, steady_state
 
-    known = truth["optimum"]["last_year_mean"]
-    if abs(known["budget"] - budget) < 0.01:
-        best = float(known["value"])
-    else:
-        names = [channel["channel"] for channel in truth["channels"]]
-        upper = [truth["optimum"]["upper"][name] for name in names]
-        best = best_allocation(truth, budget, upper)[1]
-    return truth_lines(steady_state(truth, year.spend), steady_state(truth, plan), best)
+    names = [channel["channel"] for channel in truth["channels"]]
+    upper = [truth["optimum"]["upper"][name] for name in names]
+    best = best_allocation(truth, budget, upper)[1]
+    return truth_lines(steady_state(truth, now), steady_state(truth, plan), best)
 
 
 def _tell_stored(stored: Mapping[str, Any]) -> None:

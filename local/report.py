@@ -41,7 +41,7 @@ def plan_table(answer: Mapping[str, Any], currency: str | None, frequency: str) 
     rows: list[Sequence[str]] = [
         (
             "channel",
-            "last year",
+            "now",
             "recommended",
             "change",
             "",
@@ -96,7 +96,7 @@ def plan_table(answer: Mapping[str, Any], currency: str | None, frequency: str) 
         better = totals["probability_better"]
         odds = "" if better is None else f"; better in {better:.0%} of the posterior draws"
         lines.append(
-            f"Against last year's mix: {money(totals['uplift'], signed=True)} a "
+            f"Against today's mix: {money(totals['uplift'], signed=True)} a "
             f"{frequency}{percent}{odds}."
         )
     return lines
@@ -130,12 +130,12 @@ def truth_lines(current: float, plan: float, best: float) -> list[str]:
     Parameters
     ----------
     current, plan, best
-        True outcome of media a period: of last year's mix, of the recommended plan, of the best.
+        True outcome of media a period: of today's mix, of the recommended plan, of the best.
     """
     lost_now, lost = best - current, best - plan
     first = (
         f"true optimum {money(best)}; recommended plan {money(plan)} (regret {money(lost)}, "
-        f"{lost / best:.1%}); last year's mix {money(current)} (regret {money(lost_now)}, "
+        f"{lost / best:.1%}); today's mix {money(current)} (regret {money(lost_now)}, "
         f"{lost_now / best:.1%})"
     )
     lines = [first]
@@ -144,7 +144,7 @@ def truth_lines(current: float, plan: float, best: float) -> list[str]:
         lines.append(
             f"the plan closes {closed:.0%} of the distance to the best possible one"
             if closed >= 0
-            else f"the plan is worse than last year's mix by {money(current - plan)} in truth"
+            else f"the plan is worse than today's mix by {money(current - plan)} in truth"
         )
     return lines
 

@@ -472,7 +472,7 @@ class ParameterSensitivity(Answer):
     """One parameter of one curve."""
 
     channel: str
-    part: Literal["saturation", "adstock"]
+    part: Literal["saturation", "adstock", "price"]
     parameter: str
     value: float | None = Field(description="Null where it is a list of points, moved as one.")
     relative_sd: float
@@ -490,7 +490,7 @@ class Assumption(Answer):
 
     rank: int
     channel: str
-    part: Literal["saturation", "adstock"]
+    part: Literal["saturation", "adstock", "price"]
     parameter: str
     outcome_swing: float
     relative_sd: float

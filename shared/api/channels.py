@@ -10,12 +10,11 @@ import numpy as np
 
 from shared.api.messages import Campaign, Channel
 from shared.api.periods import Calendar, Past, own_periods, own_prices
-from shared.api.reading import CODE
 from shared.curves.adstock import LagWeights
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
-from shared.curves.derived import at_rising_price
 from shared.curves.saturation import Saturation
 from shared.errors import MAX_FAULTS, Fault, did_you_mean, pointer_to
+from shared.problem.arms import sustained
 from shared.problem.model import Channel as ProblemChannel
 from shared.problem.model import Flight
 
@@ -277,16 +276,16 @@ def _arm(
         weights = _times_each(weights, _weights(above))
         prices = _times_each(prices, own_prices(above, reading.calendar))
     response = _under_effects(response, effect, price)
-    if channel.price_elasticity:
-        now = None if stored is None else stored.observed_spend.last
-        now = now if channel.current_spend is None else channel.current_spend
-        response = _at_rising_price(response, channel, now, name, path, reading)
+    now = None if stored is None else stored.observed_spend.last
+    now = now if channel.current_spend is None else channel.current_spend
+    response, rising = _rising(response, channel, now, name, path, reading)
     limits: dict[str, Any] = {
         "name": channel.channel,
         "response": response,
         "period_weights": weights,
         "period_prices": prices,
-        "prior_spend": past_spend(prior, response),
+        "prior_spend": past_spend(prior, response, rising),
+        "rising": rising,
     }
     if excluded:
         return stopped(ProblemChannel(**limits))
@@ -327,6 +326,7 @@ def stopped(channel: ProblemChannel) -> ProblemChannel:
         period_weights=channel.period_weights,
         period_prices=channel.period_prices,
         prior_spend=channel.prior_spend,
+        rising=channel.rising,
         excluded=True,
     )
 
@@ -392,51 +392,43 @@ def _response(channel: Campaign, name: str, path: Path, reading: Reading) -> Res
         return None
 
 
-def _at_rising_price(
+def _rising(
     response: Response,
     channel: Campaign,
     now: float | None,
     name: str,
     path: Path,
     reading: Reading,
-) -> Response:
-    """The curve over money where more of it makes media dearer; faults where there is none.
+) -> tuple[Response, tuple[float, float] | None]:
+    """The curve where more money makes media dearer, and by how much; faults where there is none.
 
-    Carryover works on the media bought. Of a spend that is sustained it is their total weight, so
-    the curve has it inside; over periods money would no longer be linear in what is decided.
+    Carryover works on the media bought: with one the curve stays over media, else it is over money.
     """
-    adstock, elasticity = response.adstock, channel.price_elasticity or 0.0
+    elasticity = channel.price_elasticity or 0.0
+    if not elasticity:
+        return response, None
     reference = channel.reference_spend or now
     where = pointer_to(*path, "price_elasticity")
     if not reference:
         text = f"{name}: a price that rises with spend needs a reference_spend (or current_spend)."
         reading.faults.append(Fault(where, "required", text))
-        return response
-    if (
-        adstock is not None
-        and reading.calendar.periods > 1
-        and np.any(adstock.weights(LONGEST)[1:])
-    ):
-        text = (
-            f"{name}: a price that rises with spend beside carryover is not supported yet in a "
-            "plan over periods."
-        )
-        reading.faults.append(Fault(where, CODE, text))
-        return response
-    whole = 1.0 if adstock is None else adstock.total_weight()
-
-    def dearer(curve: Saturation) -> Saturation:
-        return at_rising_price(curve.scaled(whole), reference, elasticity)
-
+        return response, None
+    rising = (reference, elasticity)
     try:
-        return Response(dearer(response.saturation), None, tuple(map(dearer, response.draws)))
+        over_money = sustained(ProblemChannel(name, response, rising=rising)).response
     except ValueError as error:
         text = f"The curve of {name} cannot be used: {error}"
         reading.faults.append(Fault(where, "invalid_curve", text))
-        return response
+        return response, None
+    adstock = response.adstock
+    if adstock is None or not np.any(adstock.weights(LONGEST)[1:]):
+        return over_money, None
+    return response, rising
 
 
-def past_spend(prior: Any, response: Response) -> tuple[float, ...]:
+def past_spend(
+    prior: Any, response: Response, rising: tuple[float, float] | None = None
+) -> tuple[float, ...]:
     """Spend in the periods before the plan, oldest first.
 
     A single amount was spent in every period before. What that leaves behind fits into as many
@@ -451,7 +443,8 @@ def past_spend(prior: Any, response: Response) -> tuple[float, ...]:
     if adstock is None or not prior:
         return ()
     if adstock.family == "geometric":
-        return (float(prior) / (1.0 - float(adstock.to_dict()["decay"])),)
+        power = 1.0 if rising is None else 1.0 - rising[1]  # of media bought for money
+        return (float(prior) / (1.0 - float(adstock.to_dict()["decay"])) ** (1.0 / power),)
     if isinstance(adstock, LagWeights):
         return (float(prior),) * adstock.length
     return (float(prior),) * int(adstock.to_dict()["length"])

@@ -71,6 +71,10 @@ QUERY_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "Money per period to plan; what is spent now unless given.",
         {"type": "number", "minimum": 0},
     ),
+    "current": (
+        "What stands for today: the last so many periods (13), or days (2026-06-01/2026-08-31).",
+        {"type": "string"},
+    ),
     "source": (
         "Name of one of several tables that make the history, each replaceable alone.",
         {"type": "string", "maxLength": 200},
@@ -400,7 +404,7 @@ ENDPOINTS = (
         "reports.report",
         "",
         gives=("text/html",),
-        query=("version", "budget"),
+        query=("version", "budget", "current"),
     ),
     _get(
         "plot",
@@ -409,7 +413,7 @@ ENDPOINTS = (
         "reports.plot",
         "",
         gives=("image/svg+xml", "image/png"),
-        query=("format", "version", "budget"),
+        query=("format", "version", "budget", "current"),
     ),
     Endpoint(
         name="store_curves",

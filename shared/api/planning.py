@@ -316,7 +316,7 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
 
 def transition(call: Call) -> Reply:
     """``POST /transition``"""
-    request = read(TransitionRequest, call.json, problem="base", more=_dearer)
+    request = read(TransitionRequest, call.json, problem="base")
     problem = _posed(call, "/base", request.base, one=True)
     return _answered(
         "/base",
@@ -328,7 +328,7 @@ def transition(call: Call) -> Reply:
 
 def experiment(call: Call) -> Reply:
     """``POST /experiment``"""
-    request = read(ExperimentRequest, call.json, problem="base", more=_dearer)
+    request = read(ExperimentRequest, call.json, problem="base")
     problem = _posed(call, "/base", request.base, one=True)
     noise, correlation = _noise(request, _curves(call, request.base))
     wanted = tuple(request.channels or ())
@@ -345,26 +345,6 @@ def experiment(call: Call) -> Reply:
     return _answered(
         "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
     )
-
-
-def _dearer(request: TransitionRequest | ExperimentRequest) -> Iterator[Fault]:
-    """Steps and tests follow carryover from period to period, which has no room for a price that
-    rises with spend."""
-    for i, channel in enumerate(request.base.channels or ()):
-        where = pointer_to("base", "channels", i)
-        below = enumerate(channel.campaigns or ())
-        parts: list[tuple[Campaign, str]] = [(channel, where)]
-        parts += [(part, f"{where}/campaigns/{j}") for j, part in below]
-        for part, where in parts:
-            short = part.adstock is not None
-            full = part.response is not None and part.response.adstock is not None
-            stored = part.response is None and part.saturation is None
-            if part.price_elasticity and (short or full or stored):
-                text = (
-                    f"{part.channel}: a price that rises with spend beside carryover is not "
-                    "supported yet in steps and tests."
-                )
-                yield Fault(f"{where}/price_elasticity", CODE, text)
 
 
 def _refuse_unknown(wanted: tuple[str, ...], problem: Problem) -> None:

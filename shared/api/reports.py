@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.api.http import Call, Reply
 from shared.api.reading import read_optimize
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["drawn", "plot", "report", "to_plan"]
 
+MOST_PERIODS = 10_000
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
 
 NOTHING_ELSE = {"X-Content-Type-Options": "nosniff"}
@@ -74,17 +76,38 @@ def _question(call: Call) -> tuple[str, CurveSet, Problem]:
     version = call.query.get("version", "latest")
     if version != "latest" and not is_curves_version(version):
         raise NotFound("There are no curves of that version.")
-    budget = _budget(call.query.get("budget"))
+    budget, today = _budget(call.query.get("budget")), _today(call.query.get("current"))
     curves = call.service.curves(dataset, version)
-    return dataset, curves, to_plan(curves, dataset, budget)
+    return dataset, curves, to_plan(curves, dataset, budget, today)
 
 
-def to_plan(curves: CurveSet, dataset: str, budget: float | None = None) -> Problem:
-    """The question that a report of a dataset's curves answers: a budget, today's if not given."""
-    if budget is None:
-        budget = sum(curve.observed_spend.last for curve in curves.channels)
-    asked = {"dataset": dataset, "curves_version": curves.version, "budget": budget}
-    return problem_of(read_optimize(asked), curves)
+def to_plan(
+    curves: CurveSet,
+    dataset: str,
+    budget: float | None = None,
+    today: Mapping[str, Any] | None = None,
+) -> Problem:
+    """The question that a report of a dataset's curves answers: a budget, today's if not given;
+    ``today`` as the contract's ``current``."""
+    asked: dict[str, Any] = {"dataset": dataset, "curves_version": curves.version}
+    asked |= {"budget_change": 0.0} if budget is None else {"budget": budget}
+    return problem_of(read_optimize(asked | ({"current": today} if today else {})), curves)
+
+
+def _today(text: str | None) -> dict[str, Any] | None:
+    """``13`` (the last so many periods) or ``2026-06-01/2026-08-31`` as the contract says it."""
+    if text is None:
+        return None
+    first, slash, last = text.partition("/")
+    if slash:
+        return {"from": first[:10], "to": last[:10]}
+    if not text.isdecimal() or not 1 <= int(text[:6]) <= MOST_PERIODS:
+        said = (
+            "current says what stands for today: so many last periods (13), or the days "
+            "2026-06-01/2026-08-31."
+        )
+        raise InvalidInput.at("/current", "invalid", said)
+    return {"last": int(text)}
 
 
 def _budget(text: str | None) -> float | None:

@@ -178,7 +178,12 @@ class _ShiftSearch:
     def _whole(self) -> bool:
         """Whether only the whole plan has a value, or money is not worth the same everywhere."""
         program = self.program
-        uneven = program.fee is not None or program.discount is not None or program.after > 0.0
+        uneven = (
+            program.power is not None
+            or program.fee is not None
+            or program.discount is not None
+            or program.after > 0.0
+        )
         shared = any(floor.share is not None for floor in program.floors)
         return bool(program.pairs) or program.risk is not None or uneven or shared
 

@@ -29,7 +29,7 @@ from shared.curves.adstock import adstock_from_dict
 from shared.curves.curveset import Response
 from shared.curves.saturation import Saturation
 from shared.plan.score import INTERVAL, MIN_DRAWS, finite
-from shared.problem.arms import arms_of, on_arms
+from shared.problem.arms import arms_of, on_arms, sustained
 from shared.problem.model import Channel, Problem
 from shared.solve.one_budget.form import OneBudget
 
@@ -52,6 +52,7 @@ TOTAL_DRAWS = 64  # draws solved whole for the value of knowing everything
 WITHOUT_DRAWS = 0.1
 """Relative uncertainty that is looked at where nothing is known of a parameter's."""
 
+_PRICE = ("reference", "elasticity")  # of a price that rises with spend
 _FIXED = ("family", "length", "normalised")  # of an adstock: not numbers that can move a little
 
 _POINTS = 41  # spends at which a curve is told
@@ -130,8 +131,8 @@ class Parameter:
     arm
         "tv", or "tv/brand" for a campaign.
     part, name
-        "saturation" or "adstock", and the parameter; of a tabulated curve "response" and "spend"
-        stand for all its points at once, "values[2]" for one of ``lag_weights``.
+        "saturation", "adstock" or "price", and the parameter; of a tabulated curve "response" and
+        "spend" stand for all its points at once, "values[2]" for one of ``lag_weights``.
     value
         Of the point curve; None for a list of points.
     at
@@ -154,6 +155,8 @@ def parameters_of(problem: Problem) -> Iterator[Parameter]:
         if arm.response.adstock is not None:
             own = arm.response.adstock.to_dict()
             parts.append(("adstock", {k: v for k, v in own.items() if k not in _FIXED}))
+        if arm.rising is not None:
+            parts.append(("price", dict(zip(_PRICE, arm.rising, strict=True))))
         for part, values in parts:
             for key, value in values.items():
                 if part == "adstock" and isinstance(value, list):
@@ -179,6 +182,11 @@ def moved(problem: Problem, parameter: Parameter, factor: float) -> Problem:
     def change(a: int, arm: Channel) -> Channel:
         if names[a] != parameter.arm:
             return arm
+        if parameter.part == "price":
+            assert arm.rising is not None
+            pairs = zip(_PRICE, arm.rising, strict=True)
+            each = [factor * x if own == parameter.name else x for own, x in pairs]
+            return replace(arm, rising=(each[0], each[1]))
         return replace(arm, response=_scaled(arm.response, parameter, factor))
 
     return replace(problem, channels=on_arms(problem, change))
@@ -244,7 +252,7 @@ def curve_band(name: str, arm: Channel, recommended: float) -> dict[str, Any]:
     if top <= 0.0:
         top = arm.max_spend or 1.0
     spend = np.linspace(0.0, top, _POINTS)
-    point, draws = _sustained(arm.response)
+    point, draws = _sustained(sustained(arm).response)
     each = np.stack([np.asarray(curve.value(spend), float) for curve in draws or (point,)])
     slope = np.mean([np.asarray(curve.slope(spend), float) for curve in draws or (point,)], axis=0)
     low = high = [None] * _POINTS

@@ -346,14 +346,11 @@ def _gradients(program: Program, u: Floats, step: float) -> tuple[Floats, Floats
     slopes = program.slopes_at(z)
     if at := _tables(program):
         beside = step * max(program.scale, 1e-12) / program.money_per_unit()
-        moved = np.maximum(z + np.einsum("ahk,ak->ah", program.carry, beside), 0.0)
+        moved = np.maximum(program.adstocked(np.maximum(u + beside, 0.0)), 0.0)
         slopes[at] = program.slopes_at(moved)[at]
     if program.pairs:
         slopes = slopes * program.steeper(z)
-    steep = ~np.isfinite(slopes)
-    brings = np.einsum("ahk,ah->ak", program.carry, np.where(steep, 0.0, slopes))
-    touched = np.einsum("ahk,ah->ak", program.carry, steep.astype(np.float64)) > 0.0
-    brings = np.where(touched, np.inf, brings)
+    brings = program.through(u, slopes)
     worth = np.full((program.arms, 1), program.value)
     worth = worth if program.counts is None else worth * program.counts[:, None]
     value = np.multiply(worth, brings, out=np.zeros_like(brings), where=worth > 0.0)

@@ -141,7 +141,7 @@ def score(program: Program, spend: Floats) -> Score:
     return Score(
         spend=program.spend(spend)[:own],
         outcome=each * program.people(brings)[:, :ended],
-        marginal=each * _through_carry(program, slopes)[:own],
+        marginal=each * program.through(spend, slopes)[:own],
         ceiling=each * program.people(_ceiling(program))[:own, :ended],
         idle=each * program.response(np.zeros(z.shape))[:own, :ended],
         draws=None if draws is None else each * (draws + shared)[:, :own, :ended],
@@ -163,14 +163,6 @@ def _ceiling(program: Program) -> Floats:
     most = np.broadcast_to(program.supremum()[:, None], program.weight.shape)
     counts = program.weight != 0.0
     return np.multiply(most, program.weight, out=np.zeros_like(program.weight), where=counts)
-
-
-def _through_carry(program: Program, slopes: Floats) -> Floats:
-    """(A, T) from slopes in adstocked spend (A, H) to slopes in spend; inf where one of them is."""
-    steep = ~np.isfinite(slopes)
-    inner = np.einsum("aht,ah->at", program.carry, np.where(steep, 0.0, slopes))
-    touched = np.einsum("aht,ah->at", program.carry, steep.astype(np.float64))
-    return np.where(touched > 0.0, np.inf, inner)
 
 
 def interval(samples: Floats | None) -> list[float] | None:

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.curves.curveset import Response
+from shared.curves.derived import at_rising_price
+from shared.curves.saturation import Saturation
 from shared.curves.stack import CurveStack, DrawStack, stack, stack_draws
 from shared.errors import Fault, InvalidInput
 from shared.problem.model import Channel, Problem, span_name
@@ -27,6 +30,7 @@ __all__ = [
     "members",
     "on_arms",
     "own_bounds",
+    "sustained",
 ]
 
 Array = NDArray[np.float64]
@@ -226,6 +230,28 @@ def arm_curves(arms: Sequence[Arm]) -> tuple[CurveStack, DrawStack | None]:
     if most == 0:
         return curves, None
     return curves, stack_draws([list(r.draws) or [r.saturation] * most for r in responses])
+
+
+def sustained(channel: Channel) -> Channel:
+    """The channel as spend of every period sees it, where media get dearer: its curve over money.
+
+    Raises
+    ------
+    ValueError
+        A curve that :func:`~shared.curves.derived.at_rising_price` refuses.
+    """
+    if channel.rising is None:
+        return channel
+    reference, elasticity = channel.rising
+    adstock = channel.response.adstock
+    whole = 1.0 if adstock is None else adstock.total_weight()
+
+    def dearer(curve: Saturation) -> Saturation:
+        return at_rising_price(curve.scaled(whole), reference, elasticity)
+
+    own = channel.response
+    response = Response(dearer(own.saturation), None, tuple(map(dearer, own.draws)))
+    return replace(channel, response=response, rising=None)
 
 
 def _first(bound: Bound) -> float:

@@ -244,6 +244,12 @@ def reach_cap(arm: Arm, cap: float) -> float | None:
     """Largest spend per period at which the average frequency keeps its cap; None for any."""
     response = arm.channel.response
     curves = response.draws or (response.saturation,)
+    if arm.channel.rising is not None:
+        raise NotSupportedYet.at(
+            f"{arm.pointer}/price_elasticity",
+            "not_supported_yet",
+            f"{arm.name}: a price that rises with spend does not go with a frequency cap yet.",
+        )
 
     def reach(x: float) -> float:
         return float(np.mean([float(curve.value(x)) for curve in curves]))
@@ -401,7 +407,7 @@ def free_ceiling(
 def _adstocked(flow: Flow, upper: Array) -> Array:
     """(A, H) the most that can be reached; inf where spend has no ceiling."""
     with np.errstate(invalid="ignore"):
-        each = np.where(flow.carry > 0.0, flow.carry * upper[:, None, :], 0.0)
+        each = np.where(flow.carry > 0.0, flow.carry * flow.media(upper)[:, None, :], 0.0)
     return np.asarray(each.sum(axis=2) + flow.carry_in)
 
 
@@ -416,15 +422,20 @@ def _break_even(
 ) -> float:
     """A total that is more than its outcome, however it is spread, could be worth; inf if none."""
     with np.errstate(divide="ignore", invalid="ignore"):
+        per_u = flow.media(per_u)
         per_money = np.where(per_u[:, None, :] > 0.0, flow.carry / per_u[:, None, :], 0.0)
+    # Where media get dearer, even parts of the money buy most.
     strongest = per_money.max(axis=2)
+    if flow.power is not None:
+        strongest = strongest * per_u.shape[1] ** (1.0 - flow.power[:, None])
     synergy = sum(max(pair.strength, 0.0) for pair in problem.interactions)
     extra = synergy * float(flow.weight.max(axis=0).sum())
     total = max(floor, _FIRST)
     if worth == 0.0:
         return total
     for _ in range(DOUBLINGS):
-        brings = _most(curves, strongest * total + flow.carry_in, most)
+        bought = flow.media(np.full((len(per_u), 1), total))
+        brings = _most(curves, strongest * bought + flow.carry_in, most)
         best = float(np.where(flow.weight > 0.0, flow.weight * brings, 0.0).sum())
         if total >= worth * (best + extra) + floor:
             return _ROOM * total  # so that no plan is held by it
@@ -483,7 +494,7 @@ def _enough(
         with np.errstate(divide="ignore", invalid="ignore"):
             u = np.where(per_u > 0.0, np.minimum(spend, np.array(caps))[:, None] / per_u, 0.0)
         u = np.maximum(u, lower)
-        z = np.einsum("ahk,ak->ah", flow.carry, u) + flow.carry_in
+        z = np.einsum("ahk,ak->ah", flow.carry, flow.media(u)) + flow.carry_in
         value = curves.mean_value(np.ascontiguousarray(z.T))
         total = float((flow.spread.sum(axis=1) * u).sum())
         if float((flow.weight * value.T).sum()) >= target or not np.isfinite(total):

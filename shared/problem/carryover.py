@@ -22,9 +22,9 @@ from shared.curves.adstock import Adstock, Geometric
 from shared.errors import InvalidInput, NotSupportedYet
 from shared.problem.aim import later_of
 from shared.problem.arms import Arm
-from shared.problem.model import Problem
+from shared.problem.model import Channel, Problem
 
-__all__ = ["Flow", "flow", "periods_until"]
+__all__ = ["Flow", "flow", "media_of", "periods_until"]
 
 Array = NDArray[np.float64]
 TAIL = 1e-9  # less than a gap that anybody asks for
@@ -38,12 +38,20 @@ _UNKNOWN = 1e9  # money, where nothing tells of how much it is about
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """``spread`` (A, T, K), ``carry`` (A, H, K), ``carry_in`` (A, H), ``weight`` (A, H)."""
+    """``spread`` (A, T, K), ``carry`` (A, H, K), ``carry_in`` (A, H), ``weight`` (A, H).
+
+    ``power`` (A,): media bought go with that power of a decision; None: with the decision.
+    """
 
     spread: Array
     carry: Array
     carry_in: Array
     weight: Array
+    power: Array | None = None
+
+    def media(self, u: Array) -> Array:
+        """(A, K) what adstocked spend is linear in."""
+        return u if self.power is None else np.asarray(u ** self.power[:, None])
 
 
 def _planned_budgets(problem: Problem) -> Array | None:
@@ -103,12 +111,12 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
     carry_in, weight = np.zeros((count, length)), np.zeros((count, length))
     for a, arm in enumerate(arms):
         end = periods + tails[a]
-        before = _prior(problem, arms, arm)
+        before = media_of(arm.channel, _prior(problem, arms, arm))
         w = _weights(_adstock(arm), length + before.size)
-        prices = arm.channel.period_prices
-        bought = shape / np.array(prices)[:, None] if prices else shape
+        prices, media = arm.channel.period_prices, media_of(arm.channel, shape)
+        bought = media / np.array(prices)[:, None] if prices else media
         if goes_on:
-            bought = np.concatenate((bought, np.repeat(shape[-1:], length - periods, axis=0)))
+            bought = np.concatenate((bought, np.repeat(media[-1:], length - periods, axis=0)))
         carry[a, :end] = (_lagged(w, length, len(bought)) @ bought)[:end]
         if before.size:
             # Spend j periods before the first still has weight w[h + j] in period h.
@@ -120,7 +128,20 @@ def flow(problem: Problem, arms: Sequence[Arm]) -> Flow:
         weight[a, periods:end] = later * weight[a, :periods].mean()
     if problem.horizon.discount_rate > 0.0:
         weight *= (1.0 + problem.horizon.discount_rate) ** -np.arange(length, dtype=np.float64)
-    return Flow(np.broadcast_to(shape, (count, *shape.shape)), carry, carry_in, weight)
+    power = np.array([1.0 - arm.channel.rising[1] if arm.channel.rising else 1.0 for arm in arms])
+    spread = np.broadcast_to(shape, (count, *shape.shape))
+    return Flow(spread, carry, carry_in, weight, power if np.any(power != 1.0) else None)
+
+
+def media_of(channel: Channel, spend: Array) -> Array:
+    """Media bought for money, in units of money at the usual price.
+
+    Where a unit costs ``(x / r)^e`` of that at a spend of x, ``r (x / r)^(1 - e)`` of them.
+    """
+    if channel.rising is None:
+        return spend
+    reference, elasticity = channel.rising
+    return np.asarray(reference * (spend / reference) ** (1.0 - elasticity))
 
 
 def _refuse_late_offsets(arms: Sequence[Arm]) -> None:

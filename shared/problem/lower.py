@@ -52,6 +52,7 @@ from shared.problem.arms import (
     entries_of,
     members,
     own_bounds,
+    sustained,
 )
 from shared.problem.bounds import (
     arm_bounds,
@@ -106,7 +107,9 @@ def lower(problem: Problem) -> Program:
     InputTooLarge
         More rules than fit into memory.
     """
-    arms = arms_of(problem)
+    arms: Sequence[Arm] = arms_of(problem)
+    if problem.horizon.periods == 1:
+        arms = [replace(arm, channel=sustained(arm.channel)) for arm in arms]
     moved, curves = flow(problem, arms), arm_curves(arms)
     people = problem.goal.population
     if people is not None:  # what is added up of people counted once: the logs of who is missed
@@ -185,6 +188,7 @@ def _assembled(
         spread=moved.spread,
         carry=moved.carry,
         carry_in=moved.carry_in,
+        power=moved.power,
         weight=weight,
         curves=curves[0],
         draws=curves[1],
@@ -263,6 +267,8 @@ def _breaks_even_nowhere(
     ``best`` (A,) bounds the slopes of curves, ``now`` (A,) comes without any money.
     """
     shares, pays = floor.shares(program.arms), floor.pays_by(program.arms)
+    if program.power is not None and np.any(program.power[own] < 1.0):
+        return False  # the first unit of money buys without limit
     helped = floor.constant < (1.0 - 1e-12) * float(shares @ now)
     if helped or np.any(program.lower[own] > 0.0):
         return False
@@ -950,6 +956,7 @@ def _with_sums(problem: Problem, arms: Sequence[Arm], program: Program) -> Progr
         spread=more(program.spread),
         carry=more(program.carry),
         carry_in=more(program.carry_in),
+        power=None if program.power is None else more(program.power, 1.0),
         weight=more(program.weight),
         curves=CurveStack(a + n, _with_units(program.curves, n), program.curves.tables),
         draws=draws and DrawStack(draws.draws, a + n, _with_units(draws, n), draws.tables),

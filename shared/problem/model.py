@@ -118,6 +118,9 @@ class Channel:
         What a unit of money here costs in the objective, beside itself.
     flight
         How its spend goes on and off over the periods; None: as is best.
+    rising
+        Spend at which media cost what ``response`` (which is then over media) takes them to, and
+        per cent of price per per cent of spend; None: the price stays.
     """
 
     name: str
@@ -147,6 +150,7 @@ class Channel:
     max_outcome: float | None = None
     outcome: str | None = None
     weight: float = 1.0
+    rising: tuple[float, float] | None = None
 
     @property
     def several(self) -> bool:

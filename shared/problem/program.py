@@ -110,6 +110,9 @@ class Program:
         (A, T, K) spend per period from u.
     carry, carry_in
         (A, H, K) and (A, H): adstocked spend from u, and from spend before the plan.
+    power
+        (A,) from 0 to 1: where media get dearer with spend, adstocked spend comes of this power of
+        u, in place of u; None: of u.
     weight
         (A, H) of each response in the outcome: period weights, and after the horizon the weight of
         the long term.
@@ -167,6 +170,7 @@ class Program:
     carry_in: Array
     weight: Array
     curves: CurveStack
+    power: Array | None = None
     draws: DrawStack | None = None
     draw_weights: Array | None = None
     at_most: tuple[AtMost, ...] = ()
@@ -421,7 +425,40 @@ class Program:
 
     def adstocked(self, u: Array) -> Array:
         """(..., A, H) adstocked spend from (..., A, K)."""
-        return _array(np.einsum("ahk,...ak->...ah", self.carry, u) + self.carry_in)
+        return _array(np.einsum("ahk,...ak->...ah", self.carry, self.media(u)) + self.carry_in)
+
+    def media(self, u: Array, arms: Any = slice(None)) -> Array:
+        """(..., A, K) what adstocked spend is linear in, of some arms."""
+        if self.power is None:
+            return u
+        return _array(np.maximum(u, 0.0) ** self.power[arms, None])
+
+    def through(self, u: Array, slopes: Array) -> Array:
+        """(A, K) from slopes in adstocked spend (A, H) to slopes in decisions; inf where one is."""
+        steep = ~np.isfinite(slopes)
+        inner = np.einsum("ahk,ah->ak", self.carry, np.where(steep, 0.0, slopes))
+        touched = np.einsum("ahk,ah->ak", self.carry, steep.astype(np.float64)) > 0.0
+        if self.power is not None:
+            with np.errstate(divide="ignore"):
+                p = self.power[:, None]
+                buys = p * np.maximum(u, 0.0) ** (p - 1.0)
+            inner = np.multiply(inner, buys, out=np.zeros_like(inner), where=inner != 0.0)
+        return _array(np.where(touched, np.inf, inner))
+
+    def straight(self, at: Array) -> Program:
+        """A program without ``power``: media bought go by lines instead, above the media.
+
+        Where ``at`` (A, K) is positive by the tangent there, where it is negative by the line
+        through nothing and ``-at``, which is above only from there on.
+        """
+        if self.power is None:
+            return self
+        p, size, rising = self.power[:, None], np.abs(at), self.power[:, None] < 1.0
+        slope = np.where(rising, np.where(at < 0.0, 1.0, p) * size ** (p - 1.0), 1.0)
+        base = np.where(rising & (at > 0.0), (1.0 - p) * size**p, 0.0)
+        more = np.einsum("ahk,ak->ah", self.carry, base)
+        carry, carry_in = self.carry * slope[:, None, :], self.carry_in + more
+        return replace(self, power=None, carry=carry, carry_in=carry_in)
 
     def response(self, z: Array) -> Array:
         """(..., A, H) weighted expected outcome at adstocked spend, interactions left aside."""
@@ -433,9 +470,9 @@ class Program:
         A decision below its ``least_active`` is taken there; ``value`` (A, 1) of an outcome.
         """
         v = np.maximum(u, self.least_active)
-        moves = self.carry.transpose(2, 0, 1)
-        z = np.maximum(self.adstocked(u) - moves * u.T[:, :, None], 0.0)
-        brings = self.response(z + moves * v.T[:, :, None]) - self.response(z)
+        moves, now, then = self.carry.transpose(2, 0, 1), self.media(u), self.media(v)
+        z = np.maximum(self.adstocked(u) - moves * now.T[:, :, None], 0.0)
+        brings = self.response(z + moves * then.T[:, :, None]) - self.response(z)
         return _array(value * brings.sum(axis=2).T - price * v)
 
     def response_draws(self, z: Array) -> Array | None:
@@ -526,7 +563,10 @@ class Program:
 
     def gradient(self, u: Array) -> Array:
         """(A, K) derivative of the objective, interactions left aside."""
-        inner = np.einsum("ahk,ah->ak", self.carry, self.slopes(u))
+        if self.power is None:
+            inner = np.einsum("ahk,ah->ak", self.carry, self.slopes(u))
+        else:
+            inner = self.through(u, self.slopes(u))
         return _array(self.value * inner - self.costs())
 
     def saturation(self, z: Array) -> Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +118,7 @@ def alone(program: Program, a: int) -> Program:
         spread=program.spread[own],
         carry=program.carry[own],
         carry_in=program.carry_in[own],
+        power=None if program.power is None else program.power[own],
         weight=program.weight[own],
         switches=NONE,
     )
@@ -336,7 +338,7 @@ class _Draft:
         if self.spent is None:
             return True
         p, slack = self.program, (self.program.columns + 16.0) * EPS
-        money, carry = p.spread[arms].sum(axis=1), p.carry[arms]
+        money = p.spread[arms].sum(axis=1)
         low, high = self.u_lower[arms], self.u_upper[arms]
         least, most = (money * low).sum(axis=1), (money * high).sum(axis=1)
         fewest, largest = self.spent[:, arms]
@@ -348,9 +350,8 @@ class _Draft:
         with np.errstate(divide="ignore", invalid="ignore"):
             up = np.where(money > 0.0, low + room / money, np.inf) * (1.0 + 4.0 * EPS)
             down = np.where(money > 0.0, high - need / money, 0.0) - 4.0 * EPS * high
-            rate = np.where(carry > 0.0, carry / money[:, None, :], 0.0).max(axis=2)
             # Money goes furthest where carryover is strongest; a decision that costs none is free.
-            cap = rate * (largest + hair)[:, None] + p.carry_in[arms]
+            cap = _furthest(p, arms, money, largest + hair) + p.carry_in[arms]
         cap = np.where(np.isnan(cap), np.inf, cap) * (1.0 + slack)
         self.u_upper[arms] = np.minimum(high, np.maximum(up, low))
         self.u_lower[arms] = np.maximum(low, np.minimum(down, self.u_upper[arms]))
@@ -403,8 +404,9 @@ class _Draft:
         p = self.program
         carry, slack = p.carry[arms], (p.columns + 8.0) * EPS
         base = p.carry_in[arms]
-        least = (np.einsum("ahk,ak->ah", carry, self.u_lower[arms]) + base) * (1.0 - slack)
-        most = (np.einsum("ahk,ak->ah", carry, self.u_upper[arms]) + base) * (1.0 + slack)
+        low, high = p.media(self.u_lower[arms], arms), p.media(self.u_upper[arms], arms)
+        least = (np.einsum("ahk,ak->ah", carry, low) + base) * (1.0 - slack)
+        most = (np.einsum("ahk,ak->ah", carry, high) + base) * (1.0 + slack)
         self.z_lower[arms] = np.maximum(self.z_lower[arms], least)
         self.z_upper[arms] = np.minimum(self.z_upper[arms], most)
         return least, most
@@ -423,8 +425,17 @@ class _Draft:
             need = np.where(below, most - z_low, np.inf) + 4.0 * EPS * most
             room_u = np.where(carry > 0.0, room[:, :, None] / carry, np.inf).min(axis=1)
             need_u = np.where(carry > 0.0, need[:, :, None] / carry, np.inf).min(axis=1)
-        new_high = np.minimum(high, (low + np.maximum(room_u, 0.0)) * (1.0 + 4.0 * EPS))
-        new_low = np.maximum(low, (high - need_u) * (1.0 - 4.0 * EPS) - 4.0 * EPS * high)
+        most_u, least_u = low + np.maximum(room_u, 0.0), high - need_u
+        hair: Array | float = 4.0 * EPS
+        if self.program.power is not None:
+            power = self.program.power[arms, None]
+            media = self.program.media(low, arms), self.program.media(high, arms)
+            with np.errstate(over="ignore"):
+                most_u = (media[0] + np.maximum(room_u, 0.0)) ** (1.0 / power)
+            least_u = np.maximum(media[1] * (1.0 - 8.0 * EPS) - need_u, 0.0) ** (1.0 / power)
+            hair = 32.0 * EPS / power
+        new_high = np.minimum(high, most_u * (1.0 + hair))
+        new_low = np.maximum(low, least_u * (1.0 - hair) - hair * high)
         self.u_upper[arms] = new_high
         self.u_lower[arms] = new_low
         # Where u stays as it is, another round would only repeat this one.
@@ -497,9 +508,30 @@ def _limit_by_rows(program: Program, draft: _Draft) -> None:
         if not np.any(covered):
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.where(program.carry > 0.0, program.carry / row[:, None, :], 0.0).max(axis=2)
-            cap = (rate * left[:, None] + program.carry_in) * (1.0 + 16.0 * EPS)
+            cap = _furthest(program, slice(None), row, left) + program.carry_in
+            cap = cap * (1.0 + 16.0 * EPS)
         draft.z_upper = np.where(covered, np.minimum(draft.z_upper, cap), draft.z_upper)
+
+
+def _furthest(program: Program, arms: Any, money: Array, most: Array) -> Array:
+    """(a, H) adstocked spend of decisions that cost ``money`` (a, K) each and at most ``most`` (a,)
+    in all: of some ``arms``, and where the strongest carryover is.
+
+    Where media get dearer, by Hoelder's inequality what an even spread buys at most.
+    """
+    carry = program.carry[arms]
+    if program.power is None:
+        rate = np.where(carry > 0.0, carry / money[:, None, :], 0.0).max(axis=2)
+        return np.asarray(rate * most[:, None])
+    p = program.power[arms][:, None, None]
+    each = np.where(carry > 0.0, carry / money[:, None, :] ** p, 0.0)
+    rate = each.max(axis=2, keepdims=True)
+    shares = np.divide(each, rate, out=np.zeros_like(each), where=rate > 0.0)
+    # A power of 1 leaves the largest alone.
+    parts = np.where(p < 1.0, shares ** (1.0 / np.maximum(1.0 - p, 1e-3)), shares >= 1.0)
+    spread = parts.sum(axis=2, keepdims=True) ** (1.0 - p)
+    out = (rate * spread * most[:, None, None] ** p)[:, :, 0]
+    return np.asarray(out * (1.0 + 1e-12))
 
 
 # Arms that nothing tells apart: the same curve, the same bounds, the same part in every row.
@@ -522,7 +554,8 @@ def alike(program: Program) -> Groups:
     targets = (*program.floors, *program.ceilings)
     counts = [each for f in targets for each in (f.shares(program.arms), f.pays_by(program.arms))]
     money = (program.spread[:, :, 0], program.costs(), *(each[:, None] for each in counts))
-    sides = np.hstack((*own, *money, program.rows.matrix.T))
+    power = () if program.power is None else (program.power[:, None],)
+    sides = np.hstack((*own, *power, *money, program.rows.matrix.T))
     found: list[NDArray[np.intp]] = []
     for group in program.known.groups:
         arms = np.arange(program.arms)[group.columns]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.curves.curveset import CurveSet
+from shared.figures import plural
 from shared.fit.design.design import arm_name
 from shared.frequency import word
 from shared.history.table import History
@@ -85,6 +86,14 @@ class Material:
     def period(self) -> str:
         """What amounts are per: "week"."""
         return word(self.curves.frequency)
+
+    @property
+    def now(self) -> str:
+        """Which periods stand for today: "13 weeks, 2026-06-01 to 2026-08-30"; "" if unknown."""
+        if self.problem.current_over is None:
+            return ""
+        first, last, count = self.problem.current_over
+        return f"{plural(count, self.period)}, {first} to {last}"
 
     @property
     def money(self) -> str:

@@ -195,6 +195,7 @@ def _plan(material: Material) -> str:
     headline = "".join(f'<p class="headline">{escape(item["text"])}</p>' for item in first)
     unit = f"{material.money} per {material.period}"
     cards = [
+        *((("Now", f"the mean of {over}"),) if (over := material.now) else ()),
         ("Spend", f"{amount(totals['spend'])} {unit}"),
         (f"Expected {material.outcome}", _with_interval(totals, "outcome", "outcome_interval")),
         ("More than now", _with_interval(totals, "uplift", "uplift_interval", signed=True)),

@@ -64,7 +64,8 @@ def shares(material: Material) -> Plot | Missing:
         title=SHARES_TITLE,
         alt=_alt_of_shares(material, columns, then),
         note=f"Each bar is one {each}'s spend, split by channel; the two at the right are the "
-        "split today (the mean of the last quarter) and the recommended one.",
+        f"split today{f' (the mean of {over})' if (over := material.now) else ''} and the "
+        "recommended one.",
         size=(9.0, 3.9),
         draw=lambda figure: _draw_shares(figure, material, found, columns, now, then),
         tables=(_table_of_shares(material, each, found, columns, now, then),),

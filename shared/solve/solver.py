@@ -79,6 +79,10 @@ def solve(program: Program, options: SolverOptions, start: Array | None = None) 
     if program.risk is not None:
         from shared.solve.risk import solve_measure
 
+        if program.power is not None:
+            from shared.solve.rising import solve_rising
+
+            return solve_rising(program, options, start, solve)
         return solve_measure(program, options, start, _expected)
     return _expected(program, options, start)
 
@@ -191,6 +195,10 @@ def solve_program(program: Program, options: SolverOptions, start: Array | None 
     Infeasible
         With the smallest conflict, where no plan exists.
     """
+    if program.power is not None:
+        from shared.solve.rising import solve_rising
+
+        return solve_rising(program, options, start, solve_program)
     began = work.now()
     if options.method in BY_NAME:
         return _program_by_name(program, options, start, began)

@@ -159,6 +159,20 @@ def test_a_version_and_a_budget_may_be_asked_for(api: Client, fitted: str) -> No
     assert less.body != usual.body
 
 
+def test_today_is_one_thing_on_the_page_and_in_an_answer(api: Client, fitted: str) -> None:
+    now = {"last": 4}
+    told = api.post("optimize", {"dataset": fitted, "budget_change": 0, "current": now}).json
+    over, page = told["current_over"], api.get(f"datasets/{fitted}/report?current=4")
+    assert page.status == 200, page.body
+    assert f"the mean of 4 weeks, {over['from']} to {over['to']}" in page.body.decode()
+    assert f'<data value="{told["totals"]["spend"]}">' in page.body.decode()
+    days = f"{over['from']}/{over['to']}"
+    same = api.get(f"datasets/{fitted}/report?current={days}")
+    assert same.body == page.body
+    usual = api.get(f"datasets/{fitted}/report").body.decode()
+    assert "the mean of 13 weeks, " in usual
+
+
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
@@ -170,6 +184,11 @@ def test_a_version_and_a_budget_may_be_asked_for(api: Client, fitted: str) -> No
         ("datasets/{fitted}/report?budget=lots", 422, "amount of money"),
         ("datasets/{fitted}/report?budget=nan", 422, "amount of money"),
         ("datasets/{fitted}/report?budget=-1", 422, "amount of money"),
+        ("datasets/{fitted}/report?current=0", 422, "/current"),
+        ("datasets/{fitted}/report?current=yesterday", 422, "/current"),
+        ("datasets/{fitted}/report?current=99999999", 422, "/current"),
+        ("datasets/{fitted}/report?current=2026-13-01/2026-12-01", 422, "/current/from"),
+        ("datasets/{fitted}/report?current=1900-01-01/1900-12-01", 422, "/current"),
     ],
 )
 def test_what_cannot_be_shown_is_said(

@@ -147,8 +147,6 @@ def _offset(raw: Raw, rng: Rng) -> None:
 
 def _rising_price(raw: Raw, rng: Rng) -> None:
     raw["channels"][1]["price_elasticity"] = float(rng.uniform(0.1, 0.5))
-    if "horizon" in raw:
-        raw["channels"][1]["response"].pop("adstock")
 
 
 def _draws(raw: Raw, rng: Rng) -> None:
@@ -749,17 +747,6 @@ REFUSED: dict[str, Refused] = {
         ("interactions", "offset"),
         "/interactions/0/channels/1",
         _put("interactions", 0, "channels", value=["a", "d"]),
-    ),
-    "a price that rises beside carryover over periods": Refused(
-        ("time_varying", "rising_price"),
-        "/channels/1/price_elasticity",
-        _put(
-            "channels",
-            1,
-            "response",
-            "adstock",
-            value={"family": "geometric", "decay": 0.5},
-        ),
     ),
     "flight of one period": Refused(("flight",), "/channels/0/flight", _one_period),
     "flight of nothing": Refused(

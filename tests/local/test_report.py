@@ -56,7 +56,7 @@ def test_the_table_has_a_line_a_channel_and_a_total() -> None:
     def words(line: int) -> str:
         return " ".join(lines[line].split())
 
-    assert words(0) == "channel last year recommended change expected 90 % interval marginal"
+    assert words(0) == "channel now recommended change expected 90 % interval marginal"
     assert words(1) == "tv 1,000 1,500* +500 +50% 4,000 3,000 … 5,000 1.23"
     assert words(2) == "a_very_long_channel_name – 1,500 – 4,000"
     assert words(4) == "total 3,000 3,000 0 8,001 6,000 … 9,000"
@@ -85,7 +85,7 @@ def test_what_is_unknown_is_left_out_not_invented() -> None:
         )
     )
     assert "money a month" in text
-    assert "Against last year" not in text
+    assert "Against today" not in text
     assert "None" not in text
     assert "nan" not in text
 
@@ -131,7 +131,7 @@ def test_regret_against_the_truth() -> None:
     assert "regret 20, 20.0%" in better[0]
     assert better[1] == "the plan closes 75% of the distance to the best possible one"
     worse = truth_lines(current=80.0, plan=70.0, best=100.0)
-    assert worse[1] == "the plan is worse than last year's mix by 10 in truth"
+    assert worse[1] == "the plan is worse than today's mix by 10 in truth"
 
 
 def test_amounts() -> None:

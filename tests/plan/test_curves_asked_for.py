@@ -13,11 +13,12 @@ import pytest
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
 from shared.curves.curveset import Response
-from shared.errors import InvalidInput, NotSupportedYet
+from shared.errors import Infeasible, InvalidInput, NotSupportedYet
 from shared.plan.optimize import answer, make_plan
 from shared.plan.sensitivity import sensitivity
+from shared.problem.arms import sustained
 from tests.api.samples import stored_curves
-from tests.contract.evaluator import outcomes
+from tests.contract.evaluator import allowed, objective, outcomes, plan_of
 
 Raw = dict[str, Any]
 
@@ -203,7 +204,7 @@ def test_stored_curves_are_dearer_from_todays_spend() -> None:
     raw: Raw = {"dataset": "shop", "budget": 60.0, "channels": channels}
     curves = stored_curves()
     plain = curves.channels[0]
-    response = problem_of(read_optimize(raw), curves).channels[0].response
+    response = sustained(problem_of(read_optimize(raw), curves).channels[0]).response
     now, whole = plain.observed_spend.last, plain.response.adstock.total_weight()  # type: ignore[union-attr]
     assert response.adstock is None
     for curve, before in zip(response.draws, plain.response.draws, strict=True):
@@ -269,11 +270,88 @@ def test_above_campaigns_there_is_no_such_price() -> None:
         problem_of(read_optimize(raw))
 
 
-def test_carryover_from_period_to_period_is_refused_beside_such_a_price() -> None:
+@pytest.mark.parametrize("elasticity", [0.15, 0.6, 0.9])
+def test_on_a_line_with_carryover_money_goes_by_what_is_left_to_come(elasticity: float) -> None:
+    """Outcome is the sum of W_t m(s_t), W_t the carryover that still arrives: s_t goes by the
+    1 / e-th power of W_t."""
+    raw = request(horizon={"periods": 4}, budget=90.0)
+    del raw["channels"][1:]
+    line = {"family": "power", "coefficient": 2.0, "exponent": 1.0}
+    raw["channels"][0]["response"] = {"saturation": line, "adstock": CARRY}
+    found = answered(dearer(raw, elasticity))
+    left = np.array([sum(0.5**k for k in range(4 - t)) for t in range(4)])
+    want = left ** (1.0 / elasticity)
+    want *= 90.0 / want.sum()
+    each = [period["spend"] for period in found["allocation"][0]["periods"]]
+    assert each == pytest.approx(want.tolist(), abs=0.15)
+    best = 2.0 * float(left @ (30.0 * (want / 30.0) ** (1.0 - elasticity)))
+    assert found["totals"]["outcome"] == pytest.approx(best, rel=1e-6)
+    assert found["certificate"]["upper_bound"] >= best * (1.0 - 1e-12)
+
+
+CONCAVE = {"family": "hill", "max_response": 70.0, "half_saturation": 20.0, "shape": 0.9}
+OVER_TIME: dict[str, Raw] = {
+    "outcome": {"budget": 60.0},
+    "prior": {"budget": 60.0, "horizon": {"periods": 2, "prior_spend": {"a": 25.0, "b": [9, 50]}}},
+    "goes on": {"budget": 60.0, "horizon": {"periods": 2, "then": "continue"}},
+    "profit": {"objective": {"goal": "maximize_profit", "value_per_outcome": 1.4}},
+    "least": {"objective": {"goal": "minimize_spend", "target_outcome": 150.0}},
+    "roas": {"objective": {"target_roas": 3.0}, "spend_all": False},
+    "group": {
+        "budget": 60.0,
+        "constraints": [{"name": "g", "channels": ["a"], "min_outcome": 110.0}],
+    },
+    "minimum": {"budget": 60.0, "least": 45.0},
+    "s shaped": {"budget": 60.0, "curve": S_SHAPED},
+}
+
+
+@pytest.mark.parametrize("case", OVER_TIME)
+def test_with_carryover_over_periods_no_plan_of_a_grid_is_better(case: str) -> None:
+    change = deepcopy(OVER_TIME[case])
+    raw = request(horizon={"periods": 2})
+    del raw["budget"]
+    del raw["channels"][2]
+    raw = dearer(raw, 0.3, 0.5)
+    raw["channels"][1]["response"]["saturation"] = change.pop("curve", CONCAVE)
+    raw["channels"][1]["periods"] = [{"from": 2, "price": 1.5}]
+    if "least" in change:
+        raw["channels"][0]["minimum_if_active"] = change.pop("least")
+    raw |= change
+    for channel in raw["channels"]:
+        channel["response"]["adstock"] = CARRY
+    found = answer(make_plan(problem_of(read_optimize(deepcopy(raw)))))
+    proof = found["certificate"]
+    assert proof["proven"] is True
+    assert proof["relative_gap"] <= {"s shaped": 0.2, "minimum": 0.05}.get(case, 1e-5)
+    mine = plan_of(found)
+    assert float(objective(raw, mine)[0]) == pytest.approx(_signed(found), rel=1e-9)
+    steps = np.array(list(itertools.product(np.arange(0.0, 61.0, 3.0), repeat=4)))
+    plans = np.concatenate((steps.reshape(-1, 2, 2), mine))
+    kept = allowed(raw, plans, slack=1e-6)
+    assert kept[-1]
+    worth = objective(raw, plans)[kept]
+    bound = -proof["lower_bound"] if "lower_bound" in proof else proof["upper_bound"]
+    assert float(worth.max()) <= bound + 1e-7 * abs(bound)
+    assert worth[-1] >= float(worth.max()) - 1e-9 * abs(bound)
+
+
+def _signed(found: Raw) -> float:
+    proof = found["certificate"]
+    return float(-proof["objective"] if "lower_bound" in proof else proof["objective"])
+
+
+def test_without_carryover_such_a_price_is_in_the_curve() -> None:
     raw = dearer(request(horizon={"periods": 2}), 0.2, 0.0, 0.0)
-    raw["channels"][0]["response"]["adstock"] = CARRY
-    with pytest.raises(NotSupportedYet) as refused:
-        problem_of(read_optimize(raw))
-    assert [fault.pointer for fault in refused.value.faults] == ["/channels/0/price_elasticity"]
     raw["channels"][0]["response"]["adstock"] = {"family": "lag_weights", "values": [0.5]}
     assert answered(raw)["totals"]["outcome"] > 0.0
+
+
+def test_a_target_out_of_reach_is_told_beside_such_a_price() -> None:
+    raw = dearer(request(horizon={"periods": 2}, budget=60.0), 0.3, 0.0, 0.0)
+    raw["channels"][0]["response"]["adstock"] = CARRY
+    raw["channels"][1]["response"]["saturation"] = CONCAVE
+    best = answered(raw)["totals"]["outcome"]
+    raw["objective"] = {"target_outcome": best + 1.0}
+    with pytest.raises(Infeasible, match=f"best reachable is {best:.4g}"):
+        answer(make_plan(problem_of(read_optimize(raw))))

@@ -530,8 +530,11 @@ class Bounder:
         inner = value * _inner(nu, program.carry)
         inner_size = value * _inner(np.abs(nu), program.carry)
         gain = inner - price
-        size = ((inner_size + price_size) * boxes.u_upper).sum(axis=2)
+        size = (inner_size * program.media(boxes.u_upper) + price_size * boxes.u_upper).sum(axis=2)
         over_u = np.maximum(gain * boxes.u_lower, gain * boxes.u_upper)
+        if program.power is not None:
+            own = _over_media(program, inner, price, boxes)
+            over_u = np.where(program.power[:, None] < 1.0, own, over_u)
         # Those that are known are given no price: that takes no search.
         ask = np.where(known[:, :, None], 0.0, nu)
         over_z = value * self._tops(terms.weight, terms.squares, ask, boxes, loose)
@@ -566,6 +569,8 @@ class Bounder:
         squared = np.zeros(program.arms, dtype=bool)
         if terms.squares is not None:
             squared = np.any(terms.squares.curve > 0.0, axis=1)
+        if program.power is not None:  # media are not a multiple of the decision
+            squared |= program.power < 1.0
         first, high = boxes.u_lower[:, :, 0], boxes.u_upper[:, :, 0]
         low = first
         if np.any(program.least_active) or np.any(program.lot):
@@ -612,6 +617,8 @@ class Bounder:
         loose: bool,
     ) -> None:
         known = np.isfinite(on)
+        if self.program.power is not None:
+            known |= self.program.power < 1.0
         moves = (carry > 0.0) & ~known
         safe = np.where(carry > 0.0, carry, 1.0)
         per_z, base = np.where(known, 0.0, per / safe), self.program.carry_in[:, 0]
@@ -781,6 +788,24 @@ class _Best:
     off: Array
     can_on: NDArray[np.bool_]
     size: Array
+
+
+def _over_media(program: Program, inner: Array, price: Array, boxes: _Boxes) -> Array:
+    """(L, A, K) most of ``inner u^p - price u`` of allowed decisions in boxes, p the power.
+
+    Concave where ``inner`` is positive, so best where its slope is nothing; else at an end.
+    """
+    assert program.power is not None
+    p = np.minimum(program.power, 0.999)[:, None]  # where it is one, nobody asks
+    low, high = boxes.u_lower, boxes.u_upper
+    least = np.minimum(program.least_active, high)
+    low = np.where(low <= 0.0, least, low)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        best = (p * inner / price) ** (1.0 / (1.0 - p))
+    best = np.where(price > 0.0, np.where(np.isfinite(best), best, high), high)
+    tops = [inner * u**p - price * u for u in (low, high, np.clip(best, low, high))]
+    nothing = np.where(boxes.u_lower <= 0.0, 0.0, -np.inf)
+    return np.asarray(np.maximum(np.maximum.reduce(tops), nothing))
 
 
 def _inner(nu: Array, carry: Array) -> Array:

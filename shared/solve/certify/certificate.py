@@ -100,6 +100,7 @@ def _quantile_alone(program: Program, u: Array, prices: Array) -> float:
     assert risk is not None
     simple = program.columns == 1 and program.weight.shape[1] == 1 and not program.pairs
     prices = np.asarray(prices, dtype=np.float64)
+    simple = simple and program.power is None
     if not simple or program.floors or prices.shape != (draws.draws, len(rows.names)):
         raise ValueError("The draws cannot be taken alone.")
     if not np.all(np.isfinite(prices)) or not program.value > 0.0:
@@ -622,5 +623,5 @@ def _gradient(program: Program, u: Array) -> Array:
         if program.pairs:
             between = program.between_slopes(program.adstocked(u))
             between = np.where(program.weight > 0.0, between, 0.0)
-            out = out + np.einsum("ah,ahk->ak", between, program.carry)
+            out = out + program.through(u, between)
     return out

@@ -76,7 +76,7 @@ def _starting_points(space: SearchSpace, seed: int, most: int) -> Array:
     known = space.known()
     count = int(np.clip(_CELLS // max(space.toil, 1.0), len(known) + 2, most))
     rng = np.random.default_rng(seed)
-    return np.concatenate((known, space.sample(rng, count - len(known))))
+    return np.concatenate((known, space.sample(rng, max(count - len(known), 0))))
 
 
 def _ascend(space: SearchSpace, seed: int) -> Searched:

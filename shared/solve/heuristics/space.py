@@ -148,6 +148,8 @@ class SearchSpace:
             inner = program.weight * self._weighed(z, weights + even / each.shape[1])
         inner += factor[:, None, None] * program.between_slopes(z)
         out = np.einsum("ahk,iah->iak", program.carry, inner).reshape(points.shape)
+        if program.power is not None:
+            out = out * self._buys(points)[0]
         return _finite(out - self.costs - theta @ self.sold)
 
     def curvature(self, points: Array) -> Array:
@@ -161,6 +163,11 @@ class SearchSpace:
                 bends = program.draws.mean_curvature(rows)
         bends = np.swapaxes(bends.reshape(len(z), -1, program.arms), 1, 2) * program.weight
         out = np.einsum("ahk,iah->iak", program.carry**2, _finite(bends)).reshape(points.shape)
+        if program.power is not None:
+            slope, bend = self._buys(points)
+            inner = program.weight * program.mean_slope(z)
+            each = np.einsum("ahk,iah->iak", program.carry, inner).reshape(points.shape)
+            out = out * slope * slope + each * bend
         factor = program.value + self._missed(points) @ self.shares
         return _finite(np.repeat(factor, program.columns, axis=1) * out)
 
@@ -197,6 +204,15 @@ class SearchSpace:
         """(k, A, H) adstocked spend."""
         program = self.program
         return program.adstocked(points.reshape(-1, program.arms, program.columns))
+
+    def _buys(self, points: Array) -> tuple[Array, Array]:
+        """(k, n) first and second derivatives of the media bought, finite."""
+        program = self.program
+        assert program.power is not None
+        p = np.repeat(program.power, program.columns)
+        u = np.maximum(points, _TINY * np.maximum(self.upper, 1e-300))
+        slope = p * u ** (p - 1.0)
+        return slope, (p - 1.0) * slope / u
 
     def _read(self, z: Array) -> tuple[Array, Array, Array]:
         """By point the outcome as it is read, its mean (k,), and that of each draw (k, S)."""

@@ -87,7 +87,7 @@ def one_budget(program: Program) -> OneBudget | None:
     if not one or program.discrete or program.pairs or program.sums:
         return None
     more = program.floors or program.ceilings or program.risk is not None
-    if program.value != 1.0 or program.charges or more:
+    if program.value != 1.0 or program.charges or more or program.power is not None:
         return None
     budget, least = float(rows.upper[0]), float(rows.lower[0])
     lower, upper = program.lower[:, 0], program.upper[:, 0]
