@@ -49,7 +49,8 @@ class Reading:
 
     ``prior`` is the spend before the horizon by channel or campaign; ``asked`` are those that were
     asked for by :meth:`before`, ``remembered`` those whose earlier spend a stored set knew.
-    ``keep``: nobody gets less than today. ``weights``: what several outcomes count.
+    ``keep``: nobody gets less than today. ``weights``: what several outcomes count; ``sets``: those
+    that were fitted, each with its curves.
     """
 
     prior: Mapping[str, Any]
@@ -58,6 +59,7 @@ class Reading:
     keep: bool = False
     past: Past | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    sets: Mapping[str, CurveSet] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     remembered: set[str] = field(default_factory=set)
 
@@ -110,8 +112,9 @@ def _channel(
     stored: Mapping[str, ChannelCurve] | None = None,
 ) -> ProblemChannel | None:
     """A channel with what is below it; None where it cannot be used (a fault) or is left out."""
-    if channel.responses is not None:
-        return _of_outcomes(channel, name, path, reading)
+    if channel.responses is not None or reading.sets:
+        observed = None if channel.responses is not None else (stored or {}).get(name)
+        return _of_outcomes(channel, name, path, reading, observed)
     given = {campaign.channel: campaign for campaign in channel.campaigns or ()}
     # Without a curve of its own, a stored channel has the campaigns that the fit found for it.
     known = [
@@ -188,39 +191,43 @@ def _flight(channel: Channel, priors: Sequence[Any]) -> Flight | None:
 
 
 def _of_outcomes(
-    channel: Channel, name: str, path: Path, reading: Reading
+    channel: Channel,
+    name: str,
+    path: Path,
+    reading: Reading,
+    stored: ChannelCurve | None = None,
 ) -> ProblemChannel | None:
     """One spend with a curve for each of several outcomes: equal parts of it, one an outcome."""
-    own, prior = channel.responses or [], reading.before(name)
+    prior = reading.before(name)
     if channel.exclude and not prior:
         return None
+    own = _told_responses(channel, name, path, reading)
+    if channel.responses is None:
+        own = _fitted_responses(name, reading)
+    if not own:
+        return None
+    now, most = channel.current_spend, channel.max_spend
+    seen = {} if stored is None else _observed(channel, stored, reading)
+    now, most = seen.get("current_spend", now), seen.get("max_spend", most)
     effect, price = _effects(channel), _price(channel) / len(own)
     arms: list[ProblemChannel] = []
-    for j, item in enumerate(own):
-        data = item.model_dump(exclude_none=True, exclude={"outcome"})
-        try:
-            response = Response.from_dict(data)
-        except ValueError as error:
-            text = f"The curve of {name}/{item.outcome} cannot be used: {error}"
-            where = pointer_to(*path, "responses", j)
-            reading.faults.append(Fault(where, "invalid_curve", text))
-            return None
-        weight = reading.weights.get(item.outcome, 1.0)
+    for outcome, response in own:
+        weight = reading.weights.get(outcome, 1.0)
         before = past_spend(prior, response)
         limits: dict[str, Any] = {
-            "name": item.outcome,
+            "name": outcome,
             "response": _under_effects(response, effect * weight, price),
             "period_weights": _weights(channel),
             "period_prices": own_prices(channel, reading.calendar),
             "prior_spend": tuple(amount / len(own) for amount in before),
         }
         made = stopped(ProblemChannel(**limits)) if channel.exclude else ProblemChannel(**limits)
-        if channel.current_spend is not None and not channel.exclude:
-            made = replace(made, current_spend=channel.current_spend / len(own))
+        if now is not None and not channel.exclude:
+            made = replace(made, current_spend=now / len(own))
         arms.append(
             replace(
                 made,
-                outcome=item.outcome,
+                outcome=outcome,
                 weight=weight,
                 penalty=channel.penalty_per_unit or 0.0,
                 value_per_outcome=channel.value_per_outcome,
@@ -232,13 +239,43 @@ def _of_outcomes(
         channel,
         name=name,
         periods=own_periods(channel, name, path, reading.calendar),
-        keeps=_keeps(channel.current_spend, name, path, reading),
+        keeps=_keeps(now, name, path, reading),
         response=arms[0].response,
-        current_spend=channel.current_spend,
-        max_spend=channel.max_spend,
         campaigns=tuple(arms),
         flight=_flight(channel, [prior]),
+        **{"current_spend": now, "max_spend": most, **seen},
     )
+
+
+def _told_responses(
+    channel: Channel, name: str, path: Path, reading: Reading
+) -> list[tuple[str, Response]]:
+    """The curves that a channel brings by outcome; faults where a class refuses one."""
+    found = []
+    for j, item in enumerate(channel.responses or ()):
+        try:
+            response = Response.from_dict(item.model_dump(exclude_none=True, exclude={"outcome"}))
+        except ValueError as error:
+            text = f"The curve of {name}/{item.outcome} cannot be used: {error}"
+            where = pointer_to(*path, "responses", j)
+            reading.faults.append(Fault(where, "invalid_curve", text))
+            return []
+        found.append((item.outcome, response))
+    return found
+
+
+def _fitted_responses(name: str, reading: Reading) -> list[tuple[str, Response]]:
+    """The curves of a channel in the sets of several outcomes, with as many draws as all have.
+
+    The fits know nothing of one another, so that any order of their draws is as good.
+    """
+    draws = min(len(c.response.draws) for own in reading.sets.values() for c in own.channels)
+    found = []
+    for outcome, curves in reading.sets.items():
+        each = {curve.channel: curve.response for curve in curves.channels}
+        if name in each:
+            found.append((outcome, replace(each[name], draws=each[name].draws[:draws])))
+    return found
 
 
 def _arm(

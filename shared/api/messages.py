@@ -303,6 +303,9 @@ class AskedOutcome(Message):
     outcome: Name = Field(description="Its name, by which channels' responses tell theirs.")
     weight: Weight = Field(1.0, description="What one of it counts.")
     min: Positive | None = Field(None, description="At least so many over the horizon.")
+    dataset: Name | None = Field(
+        None, description="Stored dataset fitted on it; the request's own if not given."
+    )
 
 
 class Objective(Message):

@@ -23,6 +23,7 @@ from shared.api.messages import (
     Campaign,
     CampaignSpend,
     ChannelSpend,
+    Objective,
     OptimizeRequest,
     Scenario,
     ScenariosRequest,
@@ -80,7 +81,7 @@ T = TypeVar("T")
 def optimize(call: Call) -> Reply:
     """``POST /optimize``"""
     message = read_optimize(call.json)
-    problem = problem_of(message, _curves(call, message))
+    problem = problem_of(message, *_stored(call, message))
     moves = message.include is None or "spend_interval" in message.include
     return _answered(
         "", message, problem, lambda: call.service.optimize(problem, spend_interval=moves)
@@ -118,7 +119,7 @@ def scenarios(call: Call) -> Reply:
 def sensitivity(call: Call) -> Reply:
     """``POST /sensitivity``"""
     base = read(SensitivityRequest, call.json, problem="base").base
-    problem = _posed(call, "/base", base, one=True)
+    problem = _posed(call, "/base", base)
     return _answered("/base", base, problem, lambda: call.service.sensitivity(problem))
 
 
@@ -220,7 +221,7 @@ def _variant(call: Call, scenario: Scenario, raw_base: Mapping[str, Any], i: int
     refuse(under(where, faults))
     try:
         message = read_optimize(patched)
-        problem = _added_up(message, _curves(call, message))
+        problem = _added_up(message, *_stored(call, message))
     except InvalidInput as error:
         refuse(
             [
@@ -278,14 +279,17 @@ def _answered(
 
 def _posed(call: Call, prefix: str, base: OptimizeRequest, *, one: bool = False) -> Problem:
     """The problem of a request's part at ``prefix``; ``one``: of one outcome alone."""
-    curves = _curves(call, base)
+    stored = _at(prefix, lambda: _stored(call, base))
     pose = _of_one if one else _added_up
-    return _at(prefix, lambda: pose(base, curves))
+    return _at(prefix, lambda: pose(base, *stored))
 
 
-def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+Sets = Mapping[str, "CurveSet"]
+
+
+def _added_up(message: OptimizeRequest, curves: CurveSet | None, sets: Sets) -> Problem:
     """The problem of a question that adds outcomes up, which people counted once do not."""
-    problem = problem_of(message, curves)
+    problem = problem_of(message, curves, sets)
     if problem.goal.population is not None:
         raise NotSupportedYet.at(
             "/objective/population",
@@ -295,13 +299,33 @@ def _added_up(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
     return problem
 
 
-def _of_one(message: OptimizeRequest, curves: CurveSet | None) -> Problem:
+def _of_one(message: OptimizeRequest, curves: CurveSet | None, sets: Sets) -> Problem:
     """The problem of a question that takes the curve of a channel apart."""
-    problem = _added_up(message, curves)
+    problem = _added_up(message, curves, sets)
     if problem.goal.outcomes:
-        text = "Several outcomes are for optimize, scenarios and evaluate as yet."
+        text = "Several outcomes are for all questions but tests and campaigns as yet."
         raise NotSupportedYet.at("/objective/outcomes", CODE, text)
     return problem
+
+
+def _stored(call: Call, message: OptimizeRequest) -> tuple[CurveSet | None, Sets]:
+    """The curve set that a request names, and by outcome those of several outcomes."""
+    curves, asked = _curves(call, message), (message.objective or Objective()).outcomes
+    if curves is None or not asked:
+        return curves, {}
+    sets = {}
+    for j, outcome in enumerate(asked):
+        sets[outcome.outcome] = curves
+        if outcome.dataset is not None and outcome.dataset != message.dataset:
+            where = pointer_to("objective", "outcomes", j, "dataset")
+            try:
+                name = check_dataset_name(outcome.dataset)
+                sets[outcome.outcome] = call.service.curves(name, "latest")
+            except NotFound as error:
+                refuse([Fault(where, "unknown_dataset", str(error))])
+            except InvalidInput as error:
+                refuse([replace(fault, pointer=where) for fault in error.faults])
+    return curves, sets
 
 
 def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
@@ -317,7 +341,7 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
 def transition(call: Call) -> Reply:
     """``POST /transition``"""
     request = read(TransitionRequest, call.json, problem="base")
-    problem = _posed(call, "/base", request.base, one=True)
+    problem = _posed(call, "/base", request.base)
     return _answered(
         "/base",
         request.base,

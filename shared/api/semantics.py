@@ -52,6 +52,9 @@ OF_PLAN = ("target_outcome", *EFFICIENCY, "max_outcome", "population")
 LARGEST = 1e15
 MAX_PRIOR = 520
 
+OF_ONE = ("response", "saturation", "adstock", "campaigns", "like", "price_elasticity")
+"""Of a channel, what speaks of one outcome."""
+
 ONE_PERIOD = "with one period an allocation is spend sustained every period"
 
 
@@ -231,14 +234,22 @@ def _outcome_faults(raw: Json) -> Iterator[Fault]:
     asked = [item for _, item in objects(part(raw, "objective").get("outcomes"))]
     names = [item["outcome"] for item in asked if isinstance(item.get("outcome"), str)]
     brought: set[str] = set()
+    stored = raw.get("dataset") is not None
     for i, name, channel in named(raw.get("channels")):
         own = channel.get("responses")
         if own is None:
-            if names:
+            if stored and names:
+                for field in OF_ONE:
+                    if channel.get(field) not in (None, []):
+                        message = (
+                            f"{name} has several outcomes: drop {field}, or give it responses."
+                        )
+                        yield Fault(pointer_to("channels", i, field), "conflict", message)
+            elif names:
                 message = f"Say which of the outcomes {name} brings: give it responses."
                 yield Fault(pointer_to("channels", i, "responses"), "required", message)
             continue
-        for field in ("response", "saturation", "adstock", "campaigns", "like", "price_elasticity"):
+        for field in OF_ONE:
             if channel.get(field) not in (None, []):
                 message = f"{name} has responses of several outcomes: drop {field}."
                 yield Fault(pointer_to("channels", i, field), "conflict", message)
@@ -261,14 +272,20 @@ def _outcome_faults(raw: Json) -> Iterator[Fault]:
         where = pointer_to("objective", "outcomes", j, "outcome")
         if name in names[:j]:
             yield Fault(where, "duplicate", f"The outcome {name!r} is there twice.")
-        elif name not in brought:
+        elif name not in brought and not stored:
             yield Fault(where, "not_used", f"No channel has a response of the outcome {name!r}.")
     if asked and not any(item.get("weight", 1) for item in asked):
         message = "At least one of the outcomes must have a weight above 0."
         yield Fault("/objective/outcomes", "nothing_wanted", message)
-    if asked and raw.get("dataset") is not None:
-        message = "Stored curves are of one outcome: give those of several as responses."
-        yield Fault("/objective/outcomes", "conflict", message)
+    sets = [item.get("dataset") for item in asked]
+    for j, own in enumerate(sets):
+        where = pointer_to("objective", "outcomes", j, "dataset")
+        if own is not None and not stored:
+            message = "Name the dataset of the request too: it says what today is."
+            yield Fault(where, "needs_dataset", message)
+        elif stored and (own or raw["dataset"]) in [s or raw["dataset"] for s in sets[:j]]:
+            message = "A dataset has one outcome: name the one that this outcome was fitted in."
+            yield Fault(where, "required" if own is None else "duplicate", message)
     if asked and raw.get("interactions"):
         message = "Interactions beside several outcomes are not supported yet."
         yield Fault("/interactions", "not_supported_yet", message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from shared.api.channels import (
     stored_names,
     under_effects,
 )
-from shared.api.messages import AskedOutcome, Channel, Constraint, OptimizeRequest
+from shared.api.messages import AskedOutcome, Channel, Constraint, Objective, OptimizeRequest
 from shared.api.messages import Horizon as HorizonMessage
 from shared.api.messages import Weights as WeightsMessage
 from shared.api.periods import (
@@ -73,7 +74,11 @@ Channels = Mapping[str, ProblemChannel]
 Warnings = list[tuple[str, str]]
 
 
-def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Problem:
+def problem_of(
+    message: OptimizeRequest,
+    curves: CurveSet | None = None,
+    sets: Mapping[str, CurveSet] | None = None,
+) -> Problem:
     """The problem that ``message`` poses, over ``curves`` where it names a dataset.
 
     Parameters
@@ -83,6 +88,8 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     curves
         The stored curve set of ``message.dataset``. Its observed spends are the current spends and
         the ceilings (1.5 times the highest) of channels that do not say their own.
+    sets
+        By outcome the stored curves of several, ``curves`` among them.
 
     Raises
     ------
@@ -108,7 +115,9 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
     )
     goal, prior = _goal(message), horizon.prior_spend or {}
     weights = {outcome.name: outcome.weight for outcome in goal.outcomes}
-    reading = Reading(prior, calendar, faults, message.keep_current, past, weights)
+    fitted = sets or {}
+    faults += _not_alike(message, curves, fitted)
+    reading = Reading(prior, calendar, faults, message.keep_current, past, weights, fitted)
     names: list[str] = []
     if curves is None:
         made = inline_channels(given, reading)
@@ -142,7 +151,7 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         spend_all=message.spend_all and not capped,
         options=options,
         curves_version=None if curves is None else curves.version,
-        outcome_unit=None if curves is None else curves.outcome,
+        outcome_unit=None if curves is None or fitted else curves.outcome,
         currency=None if curves is None else curves.currency,
         frequency=None if curves is None else curves.frequency,
         goal=goal,
@@ -156,13 +165,46 @@ def problem_of(message: OptimizeRequest, curves: CurveSet | None = None) -> Prob
         test_reserve=message.test_reserve or 0.0,
         warnings=tuple(warnings),
         current_over=None if past is None else past.today,
-        trust=None if curves is None else curves.diagnostics.get("trust"),
+        trust=_trust([] if curves is None else [curves, *fitted.values()]),
     )
     if problem.options.method == "lagrangian" and not problem.separable:
         faults.append(_not_lagrangian())
     faults += _not_counted_once(problem)
     refuse(faults)
     return problem
+
+
+def _not_alike(
+    message: OptimizeRequest, curves: CurveSet | None, sets: Mapping[str, CurveSet]
+) -> Iterator[Fault]:
+    """Stored sets of several outcomes that do not go together."""
+    if curves is None:
+        return
+    for j, outcome in enumerate((message.objective or Objective()).outcomes or ()):
+        own = sets.get(outcome.outcome)
+        if own is None:
+            continue
+        where = pointer_to("objective", "outcomes", j, "dataset")
+        if own.frequency != curves.frequency:
+            text = f"{own.dataset} goes by {own.frequency}, {curves.dataset} by {curves.frequency}."
+            yield Fault(where, "contradiction", text)
+        elif own.currency != curves.currency:
+            text = f"{own.dataset} is in {own.currency}, {curves.dataset} in {curves.currency}."
+            yield Fault(where, "contradiction", text)
+        elif any("/" in curve.channel for curve in own.channels):
+            text = f"{own.dataset} has campaigns, which several outcomes do not go with yet."
+            yield Fault(where, CODE, text)
+        elif missing := set(stored_names(own)) - set(stored_names(curves)):
+            text = (
+                f"{curves.dataset} has no {', '.join(sorted(missing)[:5])}, and {own.dataset} has."
+            )
+            yield Fault(where, "unknown_channel", text)
+
+
+def _trust(sets: Sequence[CurveSet]) -> Mapping[str, Any] | None:
+    """How far the sets that a plan rests on are to be trusted: as far as the least of them."""
+    known = [told for each in sets if (told := each.diagnostics.get("trust")) is not None]
+    return min(known, key=lambda told: float(told["score"])) if known else None
 
 
 def _not_counted_once(problem: Problem) -> Iterator[Fault]:
@@ -540,6 +582,8 @@ def _interactions_of(
     have
         The problem's channels by name.
     """
+    if message.interactions is None and (message.objective or Objective()).outcomes:
+        return ()
     if message.interactions is None and curves is not None:
         return tuple(_stored(curves, have, warnings))
     return tuple(_told(message, have, faults, warnings))

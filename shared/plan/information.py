@@ -38,6 +38,7 @@ __all__ = [
     "Parameter",
     "curve_band",
     "moved",
+    "of_whole",
     "parameters_of",
     "spread_of",
     "value_of_information",
@@ -240,6 +241,22 @@ def _sustained(response: Response) -> tuple[Saturation, tuple[Saturation, ...]]:
         return response.saturation, response.draws
     total = response.adstock.total_weight()
     return response.saturation.scaled(total), tuple(d.scaled(total) for d in response.draws)
+
+
+def of_whole(arm: Channel, parts: int, spend: float) -> tuple[Channel, float]:
+    """An arm with what it spends; of one outcome of several, over the spend that all share."""
+    if arm.outcome is None:
+        return arm, spend
+
+    def own(curve: Saturation) -> Saturation:
+        return curve.scaled(1.0 / parts).times(1.0 / arm.weight)
+
+    now = None if arm.current_spend is None else parts * arm.current_spend
+    response = arm.response
+    response = replace(
+        response, saturation=own(response.saturation), draws=tuple(map(own, response.draws))
+    )
+    return replace(arm, response=response, current_spend=now), parts * spend
 
 
 def curve_band(name: str, arm: Channel, recommended: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "by_part",
     "infeasible",
     "marginal_return",
+    "spends",
     "warned",
 ]
 
@@ -45,15 +46,18 @@ def by_part(
     ]
 
 
+def spends(problem: Problem) -> list[tuple[str, list[int]]]:
+    """What has a spend of its own, with the places of its arms: all outcomes of one spend."""
+    told, arms = list[tuple[str, list[int]]](), arms_of(problem)
+    for channel, own in by_channel(problem):
+        told += [(channel.name, own)] if channel.several else [(arms[a].name, [a]) for a in own]
+    return told
+
+
 def by_arm(problem: Problem, spend: Floats) -> list[dict[str, Any]]:
     """What a plan (A, T) spends on each arm over its periods."""
-    sums, told, arms = spend.sum(axis=1), list[dict[str, Any]](), arms_of(problem)
-    for channel, own in by_channel(problem):
-        if channel.several:
-            told.append({"channel": channel.name, "spend": float(sums[own].sum())})
-        else:
-            told += [{"channel": arms[a].name, "spend": float(sums[a])} for a in own]
-    return told
+    sums = spend.sum(axis=1)
+    return [{"channel": n, "spend": float(sums[own].sum())} for n, own in spends(problem)]
 
 
 def warned(*found: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from shared.plan.information import (
     Parameter,
     curve_band,
     moved,
+    of_whole,
     parameters_of,
     spread_of,
     value_of_information,
@@ -39,7 +40,7 @@ from shared.plan.narrate import of_sensitivity
 from shared.plan.optimize import make_plan, summary
 from shared.plan.plan import Plan
 from shared.plan.prices import BINDING_TOLERANCE
-from shared.plan.rows import by_arm, warned
+from shared.plan.rows import by_arm, spends, warned
 from shared.plan.score import MIN_DRAWS, Score, finite, interval, quotient
 from shared.plan.sweep import sweep
 from shared.plan.words import number, percent, unit_of
@@ -78,6 +79,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
     found = _elasticities(plan, deadline, warnings)
     rows = [_parameter(plan, item) for item in found]
     sustained = plan.best.spend.sum(axis=1) / plan.best.spend.shape[1]
+    parts = [len(channel.campaigns) for channel in problem.channels]
     answer: dict[str, Any] = {
         "base": summary(plan, by_arm(problem, plan.best.spend)),
         "parameters": rows,
@@ -85,7 +87,7 @@ def sensitivity(problem: Problem) -> dict[str, Any]:
         "limits": plan.prices,
         "budgets": _budgets(plan),
         "bands": [
-            curve_band(arm.name, arm.channel, float(spend))
+            curve_band(arm.name, *of_whole(arm.channel, parts[arm.parent], float(spend)))
             for arm, spend in zip(arms_of(problem), sustained, strict=True)
         ],
         "information": _information(plan, warnings),
@@ -124,8 +126,8 @@ def _parameter(plan: Plan, item: _Elasticity) -> dict[str, Any]:
     if item.outcome is not None:
         swing = abs(item.outcome) * relative * plan.best.total
     if item.spend is not None:
-        named = zip(_names(plan.problem), item.spend.tolist(), strict=True)
-        each = [{"channel": name, "elasticity": finite(value)} for name, value in named]
+        named = spends(plan.problem)  # all outcomes of one spend move alike
+        each = [{"channel": n, "elasticity": finite(item.spend[own[0]])} for n, own in named]
     return {
         "channel": item.parameter.arm,
         "part": item.parameter.part,
@@ -211,15 +213,15 @@ def _cautious(plan: Plan, warnings: list[tuple[str, str]]) -> dict[str, Any] | N
         warnings.append(("no_cautious_plan", str(error)))
         return None
     mean, careful = (plan, second) if other is CAUTIOUS else (second, plan)
-    spends = (of.best.spend.sum(axis=1).tolist() for of in (mean, careful))
+    told = (by_arm(problem, of.best.spend) for of in (mean, careful))
     return {
         "measure": careful.problem.risk.measure,
         "level": careful.problem.risk.level,
         "average": _told(mean.best),
         "careful": _told(careful.best),
         "channels": [
-            {"channel": name, "average_spend": a, "careful_spend": c}
-            for name, a, c in zip(_names(problem), *spends, strict=True)
+            {"channel": a["channel"], "average_spend": a["spend"], "careful_spend": c["spend"]}
+            for a, c in zip(*told, strict=True)
         ],
     }
 

@@ -9,7 +9,7 @@ step is made, and the last step works in full only later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from shared.errors import Infeasible, InvalidInput
 from shared.figures import plural
 from shared.plan.narrate import of_transition
 from shared.plan.optimize import make_plan, summary
-from shared.plan.rows import by_arm, warned
+from shared.plan.rows import by_arm, spends, warned
 from shared.plan.score import Score, finite, interval, quotient, score
 from shared.plan.words import gained, limits_data, limits_of, percent, say
 from shared.plan.yardstick import Yardstick, broken_by, today_of, yardstick
@@ -248,7 +248,7 @@ def _steps(
     over: Score,
     shares: list[float | None],
 ) -> list[dict[str, Any]]:
-    names = [arm.name for arm in arms_of(problem)]
+    names, own = zip(*spends(problem), strict=True)
     draws = None if over.draws is None else over.draws.sum(axis=1)
     rows, before = [], start
     hair = STILL * max(float(goal.sum()), 1e-12)
@@ -269,12 +269,19 @@ def _steps(
                         "recommended": float(end),
                         "there": bool(abs(x - end) <= max(1e-4 * abs(end), hair)),
                     }
-                    for name, x, was, end in zip(names, spend, before, goal, strict=True)
+                    for name, x, was, end in zip(
+                        names, *(summed(own, each) for each in (spend, before, goal)), strict=True
+                    )
                 ],
             }
         )
         before = spend
     return rows
+
+
+def summed(own: Sequence[Sequence[int]], spend: Floats) -> list[float]:
+    """What is spent on each of several groups of arms."""
+    return [float(spend[list(arms)].sum()) for arms in own]
 
 
 def _told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,12 @@ import pytest
 
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
+from shared.curves.adstock import Geometric
+from shared.curves.curveset import ChannelCurve, CurveSet, ObservedSpend, Response
+from shared.curves.saturation import Exponential
 from shared.errors import Infeasible, InvalidInput
 from shared.plan.optimize import answer, make_plan
+from tests.api.samples import stored_curves
 from tests.app.client import Client
 
 RATE = 0.05
@@ -96,9 +101,34 @@ def test_a_plan_of_ones_own_gives_one_spend(api: Client) -> None:
     brought = 110.0 * level.sum()
     assert told.json["totals"]["outcome"] == pytest.approx(brought)
     assert told.json["totals"]["outcomes"][1]["value"] == pytest.approx(level @ [20, 80])
-    for question in ("sensitivity", "campaigns"):
-        refused = api.post(question, {"base": raw})
+    for question, more in (("experiment", {"noise": 1.0}), ("campaigns", {})):
+        refused = api.post(question, {"base": raw, **more})
         assert refused.errors()["/base/objective/outcomes"][0] == "not_supported_yet"
+
+
+def test_steps_and_assumptions_are_of_the_one_spend(api: Client) -> None:
+    raw = request({"outcome": "new"}, {"outcome": "old", "weight": 0.25})
+    best = spend(answered(raw))
+    told = api.post("transition", {"base": raw, "max_change": 0.1, "periods": 4})
+    assert told.status == 200, told.body
+    steps = told.json["steps"]
+    assert [row["channel"] for row in steps[0]["channels"]] == ["a", "b"]
+    assert [row["spend"] for row in steps[0]["channels"]] == pytest.approx([22.0, 18.0])
+    last = [row["spend"] for row in steps[-1]["channels"]]
+    assert last == pytest.approx([min(best[0], 20 * 1.1**4), max(best[1], 40 - 20 * 1.1**4)])
+    told = api.post("sensitivity", {"base": raw})
+    assert told.status == 200, told.body
+    found = {(p["channel"], p["parameter"]): p for p in told.json["parameters"]}
+    top = found["a/new", "max_response"]
+    level = 1.0 - np.exp(-RATE * np.array(best))
+    whole = answered(raw)["totals"]["outcome"]
+    # At the best plan only the outcome itself moves, not what else the money would bring.
+    assert top["outcome_elasticity"] == pytest.approx(90 * level[0] / whole, rel=1e-3)
+    assert [row["channel"] for row in top["spend_elasticities"]] == ["a", "b"]
+    band = next(band for band in told.json["bands"] if band["channel"] == "b/old")
+    assert band["recommended_spend"] == pytest.approx(best[1])
+    for point in band["points"]:
+        assert point["outcome"] == pytest.approx(80 * (1 - np.exp(-RATE * point["spend"])))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +139,7 @@ def test_a_plan_of_ones_own_gives_one_spend(api: Client) -> None:
          "unknown_outcome"),
         ({"interactions": [{"channels": ["a", "b"], "strength": 1}]}, "/interactions",
          "not_supported_yet"),
-        ({"dataset": "shop"}, "/objective/outcomes", "conflict"),
+        ({"dataset": "shop"}, "/objective/outcomes/1/dataset", "required"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_at_its_place(
@@ -130,3 +160,97 @@ def test_a_flight_is_of_the_spend_that_all_outcomes_share() -> None:
     raw["channels"][0]["periods"] = [{"from": 2, "to": 2, "max_spend": 0}]
     # Two periods in a row are not there: none is left.
     assert spend(answered(raw)) == pytest.approx([0.0, 120.0])
+
+
+def sets(outcome: str, top: float, rate: float, channels: str = "ab", draws: int = 3) -> CurveSet:
+    def channel(name: str) -> ChannelCurve:
+        size = top * (1.0 + 0.3 * (name == "b"))
+        drawn = tuple(Exponential(size * (1 + (s - 1) / 10), rate) for s in range(draws))
+        response = Response(Exponential(size, rate), Geometric(0.3), drawn)
+        return ChannelCurve(name, response, ObservedSpend(0.0, 20.0, 60.0, 20.0), None, "good")
+
+    return replace(
+        stored_curves(), dataset=outcome, channels=tuple(channel(name) for name in channels)
+    )
+
+
+def test_stored_sets_of_one_outcome_each_are_those_of_several() -> None:
+    first, second = sets("new", 90.0, 0.05), sets("old", 40.0, 0.02, "a", draws=2)
+    asked = [{"outcome": "new"}, {"outcome": "old", "weight": 0.5, "dataset": "old"}]
+    raw = {"dataset": "new", "budget": 40.0, "objective": {"outcomes": asked}}
+    problem = problem_of(read_optimize(raw), first, {"new": first, "old": second})
+    told = answer(make_plan(problem))
+    inline = {
+        "channels": [
+            {
+                "channel": name,
+                "current_spend": 20.0,
+                "max_spend": 90.0,
+                "responses": [
+                    {"outcome": outcome, **curve.response.to_dict(), "draws": draws}
+                    for outcome, own in (("new", first), ("old", second))
+                    for curve in own.channels
+                    if curve.channel == name
+                    for draws in [[d.parameters() for d in curve.response.draws[:2]]]
+                ],
+            }
+            for name in "ab"
+        ],
+        "budget": 40.0,
+        "objective": {"outcomes": [{k: v for k, v in o.items() if k != "dataset"} for o in asked]},
+    }
+    same = answered(inline)
+    assert spend(told) == pytest.approx(spend(same), rel=1e-6)
+    assert told["totals"]["outcomes"] == same["totals"]["outcomes"]
+    assert told["totals"]["current_spend"] == 40.0
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "code"),
+    [
+        ({"currency": "EUR"}, "/objective/outcomes/1/dataset", "contradiction"),
+        ({"frequency": "day"}, "/objective/outcomes/1/dataset", "contradiction"),
+        (
+            {"channels": sets("x", 1.0, 0.1, "c").channels},
+            "/objective/outcomes/1/dataset",
+            "unknown_channel",
+        ),
+    ],
+)
+def test_sets_that_do_not_go_together_are_told(change: Any, where: str, code: str) -> None:
+    first, second = sets("new", 90.0, 0.05), replace(sets("old", 40.0, 0.02), **change)
+    asked = [{"outcome": "new"}, {"outcome": "old", "dataset": "old"}]
+    raw = {"dataset": "new", "budget": 40.0, "objective": {"outcomes": asked}}
+    with pytest.raises(InvalidInput) as refused:
+        problem_of(read_optimize(raw), first, {"new": first, "old": second})
+    assert [(f.pointer, f.code) for f in refused.value.faults] == [(where, code)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "more", "where"),
+    [
+        ([{"outcome": "new"}, {"outcome": "old"}], {}, "/objective/outcomes/1/dataset"),
+        (
+            [{"outcome": "new", "dataset": "shop"}, {"outcome": "old"}],
+            {},
+            "/objective/outcomes/1/dataset",
+        ),
+        (
+            [{"outcome": "new"}, {"outcome": "old", "dataset": "x"}],
+            {"channels": [{"channel": "a", "price_elasticity": 0.2}]},
+            "/channels/0/price_elasticity",
+        ),
+    ],
+)
+def test_wrongly_named_sets_are_told(outcomes: Any, more: Any, where: str) -> None:
+    raw = {"dataset": "shop", "budget": 40.0, "objective": {"outcomes": outcomes}, **more}
+    with pytest.raises(InvalidInput) as refused:
+        read_optimize(raw)
+    assert [fault.pointer for fault in refused.value.faults] == [where]
+
+
+def test_a_dataset_of_an_outcome_needs_one_of_the_request(api: Client) -> None:
+    raw = request({"outcome": "new", "dataset": "shop"}, {"outcome": "old"})
+    told = api.post("optimize", raw)
+    assert told.status == 422
+    assert set(told.errors()) == {"/objective/outcomes/0/dataset"}
