@@ -194,6 +194,45 @@ def store_curves(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "store_curves")
 
 
+# -- learning from what happens ---------------------------------------------------------------
+
+
+@app.route("datasets/{dataset}/allocators", methods=["POST"])
+def create_allocator(req: func.HttpRequest) -> func.HttpResponse:
+    """Make an allocator."""
+    return respond(req, "create_allocator")
+
+
+@app.route("datasets/{dataset}/allocators", methods=READ)
+def list_allocators(req: func.HttpRequest) -> func.HttpResponse:
+    """All allocators of a dataset."""
+    return respond(req, "list_allocators")
+
+
+@app.route("datasets/{dataset}/allocators/{allocator}", methods=READ)
+def get_allocator(req: func.HttpRequest) -> func.HttpResponse:
+    """One allocator and its splits."""
+    return respond(req, "get_allocator")
+
+
+@app.route("datasets/{dataset}/allocators/{allocator}", methods=["DELETE"])
+def delete_allocator(req: func.HttpRequest) -> func.HttpResponse:
+    """Delete an allocator."""
+    return respond(req, "delete_allocator")
+
+
+@app.route("datasets/{dataset}/allocators/{allocator}/observe", methods=["POST"])
+def observe(req: func.HttpRequest) -> func.HttpResponse:
+    """What happened in an allocator's arms."""
+    return respond(req, "observe")
+
+
+@app.route("datasets/{dataset}/allocators/{allocator}/next", methods=READ)
+def next_split(req: func.HttpRequest) -> func.HttpResponse:
+    """The next split of an allocator's budget."""
+    return respond(req, "next_split")
+
+
 @app.route("curves/import", methods=["POST"])
 def import_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool as a curve set; nothing is stored."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shared.fit.night.refit import Refits
     from shared.fit.pipeline import FitResult
     from shared.history.table import History
+    from shared.learn.allocators.allocators import Allocators
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Asked, Document, Manifest
@@ -290,6 +291,16 @@ class Service:
     def plan(self, dataset: str, plan: str) -> dict[str, Any] | None:
         """A plan that is kept; None where there is none."""
         return self._datasets.plan(dataset, plan)
+
+    # -- learning -----------------------------------------------------------------------------
+
+    @cached_property
+    def allocators(self) -> Allocators:
+        """The online allocators of datasets."""
+        from shared.learn.allocators.allocators import Allocators
+        from shared.store.keys import ALLOCATORS
+
+        return Allocators(self._datasets.ledgers(ALLOCATORS, "allocator"), self._datasets.curves)
 
     def history(self, dataset: str) -> History | None:
         """The stored history, parsed; None where there is none, or it still waits for outcomes."""

@@ -6,15 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.errors import MAX_FAULTS, Fault, did_you_mean, pointer_to
 from shared.figures import number
 
-__all__ = ["Strict", "faults_of", "validated"]
+__all__ = ["WHOLE", "Strict", "faults_of", "validated"]
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 12.0 is as whole as 12."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Stands after the bounds of a whole number, so that its schema still shows them."""
 
 
 class Strict(BaseModel):
@@ -249,6 +258,7 @@ def _as_told(details: ErrorDetails) -> str:
 
 
 _PHRASES: dict[str, tuple[str, Phrase]] = {
+    "value_error": ("invalid", lambda d: f"cannot be used: {d['ctx']['error']}"),
     "missing": ("required", lambda _: "is required"),
     "extra_forbidden": ("unknown_field", _as_told),
     "greater_than": ("out_of_range", _limit("greater than", "gt")),

@@ -33,11 +33,11 @@ FLOORS = {
     "uploads": 4,
     "solve": 5,
     "fit": 5,
-    "learn": 5,
     "plan": 6,
-    "report": 7,
-    "service": 8,
-    "api": 9,
+    "learn": 7,
+    "report": 8,
+    "service": 9,
+    "api": 10,
 }
 HTTP = ("azure.functions", "http", "urllib.request", "urllib.error", "werkzeug", "requests")
 IO = (

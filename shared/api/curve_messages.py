@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     WithJsonSchema,
     create_model,
@@ -23,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from shared.curves import saturation as curves
 from shared.curves.derived import OFFSET
 from shared.curves.family import LARGEST, Range
-from shared.shapes import Strict
+from shared.shapes import WHOLE, Strict
 
 __all__ = [
     "ADSTOCKS",
@@ -57,11 +56,6 @@ class Message(Strict):
         return data
 
 
-def whole(value: Any) -> Any:
-    """JSON knows one kind of number: 12.0 is as whole as 12."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _not_tiny(value: float) -> float:
     if value < SMALLEST:
         raise PydanticCustomError("tiny", "Must be at least {ge}.", {"ge": SMALLEST})
@@ -80,9 +74,6 @@ OR_NOTHING = AfterValidator(_nothing_if_tiny)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Money = Annotated[float, Field(ge=0, le=LARGEST), OR_NOTHING]
-WHOLE = BeforeValidator(whole)
-"""Stands after the bounds of a whole number, so that its schema still shows them."""
-
 Positive = Annotated[float, Field(gt=0, le=LARGEST), NOT_TINY]
 Shape = Annotated[float, Field(gt=0, le=100), NOT_TINY]
 Decay = Annotated[

@@ -23,6 +23,7 @@ __all__ = [
     "HealthAnswer",
     "ImportRequest",
     "ImportedAnswer",
+    "Page",
     "PromotedAnswer",
     "RunAnswer",
     "RunsAnswer",

@@ -36,6 +36,7 @@ __all__ = [
     "list_curve_versions",
     "list_datasets",
     "list_runs",
+    "page_of",
     "patch_history",
     "promote_curves",
     "put_history",
@@ -89,7 +90,7 @@ def get_outcomes(call: Call) -> Reply:
 def list_datasets(call: Call) -> Reply:
     """``GET /datasets``"""
     found = call.service.datasets(call.query.get("cursor", ""))
-    return _page(call, "datasets", found, lambda entry: entry["dataset"])
+    return page_of(call, "datasets", found, lambda entry: entry["dataset"])
 
 
 def get_dataset(call: Call) -> Reply:
@@ -155,7 +156,7 @@ def refit(call: Call) -> Reply:
 def list_runs(call: Call) -> Reply:
     """``GET /datasets/{dataset}/runs``"""
     runs = call.service.runs(_dataset(call))
-    return _page(call, "runs", runs, lambda run: run["run"])
+    return page_of(call, "runs", runs, lambda run: run["run"])
 
 
 def get_run(call: Call) -> Reply:
@@ -179,7 +180,7 @@ def get_curve_version(call: Call) -> Reply:
 def list_curve_versions(call: Call) -> Reply:
     """``GET /datasets/{dataset}/curves/versions``"""
     versions = call.service.versions(_dataset(call))
-    return _page(call, "versions", versions, lambda entry: entry["version"])
+    return page_of(call, "versions", versions, lambda entry: entry["version"])
 
 
 def promote_curves(call: Call) -> Reply:
@@ -204,7 +205,7 @@ def _dataset(call: Call) -> str:
     return check_dataset_name(call.route["dataset"])
 
 
-def _page(
+def page_of(
     call: Call, name: str, entries: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], str]
 ) -> Reply:
     """The entries from the cursor on, as many as asked for; the cursor is the last one's key.

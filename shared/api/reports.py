@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.problem.model import Problem
     from shared.service import Service
 
-__all__ = ["drawn", "plot", "report", "to_plan"]
+__all__ = ["budget_of", "drawn", "plot", "report", "to_plan"]
 
 MOST_PERIODS = 10_000
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
@@ -76,7 +76,7 @@ def _question(call: Call) -> tuple[str, CurveSet, Problem]:
     version = call.query.get("version", "latest")
     if version != "latest" and not is_curves_version(version):
         raise NotFound("There are no curves of that version.")
-    budget, today = _budget(call.query.get("budget")), _today(call.query.get("current"))
+    budget, today = budget_of(call.query.get("budget")), _today(call.query.get("current"))
     curves = call.service.curves(dataset, version)
     return dataset, curves, to_plan(curves, dataset, budget, today)
 
@@ -110,7 +110,8 @@ def _today(text: str | None) -> dict[str, Any] | None:
     return {"last": int(text)}
 
 
-def _budget(text: str | None) -> float | None:
+def budget_of(text: str | None) -> float | None:
+    """A budget in an address; None where it says none."""
     if text is None:
         return None
     try:

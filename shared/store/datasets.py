@@ -20,6 +20,8 @@ from shared.curves.curveset import CurveSet
 from shared.errors import NotFound, PreconditionFailed, UnsupportedContent, WriteConflict
 from shared.store.base import BlobStore, each
 from shared.store.keys import (
+    ADOPTED,
+    ALLOCATORS,
     CURVES,
     DELETED,
     INPUTS,
@@ -30,6 +32,7 @@ from shared.store.keys import (
     is_plan_id,
     is_run_id,
 )
+from shared.store.ledgers import Ledgers
 from shared.store.manifests import Clock, Manifests, utc_now
 from shared.store.records import (
     Asked,
@@ -426,6 +429,10 @@ class Datasets:
         old = self._clock() - from_stamp(found["created_at"]) > _PLANS_KEPT
         return None if old else found
 
+    def ledgers(self, room: str, what: str) -> Ledgers:
+        """The documents of one room of storage that are changed by ETag."""
+        return Ledgers(self._blobs, self.manifest, room, what)
+
     # -- inside -------------------------------------------------------------------------------
 
     def _own_write(self, new: Run) -> Run:
@@ -486,7 +493,7 @@ class Datasets:
         return manifest
 
     def _sweep(self, dataset: str, incarnation: str) -> None:
-        for room in (CURVES, RUNS, INPUTS, PLANS):
+        for room in (CURVES, RUNS, INPUTS, PLANS, ALLOCATORS, ADOPTED):
             keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
             for _ in each(self._blobs.delete, keys):
                 pass

@@ -8,6 +8,8 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     curves/<dataset>/<incarnation>/<version>.json           immutable curve sets
     runs/<dataset>/<incarnation>/<run>.json                 one document a refit run
     plans/<dataset>/<incarnation>/<plan>.json               questions and answers, for a while
+    allocators/<dataset>/<incarnation>/<allocator>.json     one log an allocator
+    adopted/<dataset>/<incarnation>/<plan>.json             adopted plans, and their course
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 
 ``curves/``, ``runs/`` and ``plans/`` come first in their paths so that a lifecycle rule can match
@@ -21,6 +23,8 @@ import re
 from shared.errors import InvalidInput
 
 __all__ = [
+    "ADOPTED",
+    "ALLOCATORS",
     "CURVES",
     "DATASETS",
     "DELETED",
@@ -39,7 +43,7 @@ __all__ = [
 ]
 
 DATASETS, INPUTS, CURVES, RUNS, DELETED = "datasets", "inputs", "curves", "runs", "deleted"
-PLANS = "plans"
+PLANS, ALLOCATORS, ADOPTED = "plans", "allocators", "adopted"
 
 # \Z, not $: "$" also matches before a final line feed.
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")

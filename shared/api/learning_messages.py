@@ -1,0 +1,116 @@
+"""What the learning endpoints answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from shared.api.answers import Answer, Interval
+from shared.api.dataset_messages import Page
+
+__all__ = [
+    "AllocatorAnswer",
+    "AllocatorsAnswer",
+    "ObservedAnswer",
+    "SplitAnswer",
+]
+
+
+class _Warning(Answer):
+    """Something to know of an answer."""
+
+    code: str
+    message: str
+
+
+class AllocatorAnswer(Answer):
+    """An allocator."""
+
+    dataset: str
+    allocator: str
+    kind: str
+    outcome: str
+    spec: dict[str, Any]
+    arms: list[dict[str, Any]]
+    events: int
+    state: str = Field(description="Of what it was told: the same events, the same word.")
+    decisions: list[dict[str, Any]] = Field(description="Splits, with the shares really used.")
+
+
+class _Listed(Answer):
+    """An allocator, in short."""
+
+    allocator: str
+    kind: str
+    outcome: str
+    arms: list[dict[str, Any]]
+    events: int
+
+
+class AllocatorsAnswer(Page):
+    """All allocators of a dataset."""
+
+    allocators: list[_Listed]
+
+
+class ObservedAnswer(Answer):
+    """What of a batch was new."""
+
+    dataset: str
+    allocator: str
+    events: int
+    added: int
+    corrected: int
+    repeated: int
+
+
+class _ArmSplit(Answer):
+    """One arm's part of a split."""
+
+    arm: str
+    spend: float
+    share: float = Field(description="Of the budget, as really used: its propensity.")
+    probability_best: float
+    return_: float = Field(alias="return", description="Of the next unit of money.")
+    return_interval: Interval
+    rate: float = Field(description="Outcome per trial; of an arm with a curve, its size.")
+    trials: int
+    outcomes: int
+    seen: float = Field(description="Of its trials' outcomes, the share that has come by now.")
+    changed_at: int | None
+
+
+class _ContextArm(Answer):
+    """One arm in one context."""
+
+    arm: str
+    share: float
+    probability_best: float
+    return_: float = Field(alias="return")
+
+
+class _ContextSplit(Answer):
+    """The split in one context."""
+
+    context: dict[str, Any]
+    share: float = Field(description="Of all trials.")
+    arms: list[_ContextArm]
+
+
+class SplitAnswer(Answer):
+    """The split of one period's budget."""
+
+    dataset: str
+    allocator: str
+    decision: str
+    period: int
+    budget: float
+    spent: float
+    arms: list[_ArmSplit]
+    contexts: list[_ContextSplit]
+    expected_outcome: float
+    expected_regret: float = Field(description="Outcome lost against knowing every rate.")
+    discount: float | None
+    why: str
+    warnings: list[_Warning]

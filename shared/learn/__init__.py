@@ -1,0 +1,1 @@
+"""Learning from what happens: allocators, off-policy evaluation, tracking of plans."""

@@ -1,0 +1,1 @@
+"""Online allocators: the split of a budget over arms whose outcome is seen within days."""

@@ -1,0 +1,246 @@
+"""What an allocator is told: its arms and their limits, what counts, and what happened.
+
+The models here are the spec: its form, its defaults and what OpenAPI says of it. Periods are whole
+numbers, counted by the caller (hours, days or weeks since its start), so that no clock is part of
+an allocator's state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_validator
+
+from shared.curves.saturation import Saturation, saturation_from_dict
+from shared.errors import Fault, pointer_to
+from shared.shapes import WHOLE, Strict
+from shared.store.keys import is_run_id
+
+__all__ = [
+    "MAX_ARMS",
+    "MAX_EVENTS",
+    "AllocatorSpec",
+    "Arm",
+    "Curve",
+    "Delay",
+    "Event",
+    "Feature",
+    "Observations",
+    "arm_faults",
+    "spec_faults",
+]
+
+MAX_ARMS, MAX_BATCH, MAX_EVENTS = 100, 5000, 50_000
+
+_LAST = 10_000_000
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=48)]
+Period = Annotated[int, Field(ge=0, le=_LAST), WHOLE]
+Count = Annotated[int, Field(ge=0, le=10**12), WHOLE]
+Money = Annotated[float, Field(ge=0, le=1e15)]
+Positive = Annotated[float, Field(ge=1e-9, le=1e15)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Version = Annotated[int, Field(ge=1, le=10**9), WHOLE]
+
+
+class Delay(Strict):
+    """When outcomes come: a ``mean`` of exponential delays in periods, or ``shares`` by lag."""
+
+    mean: Positive | None = None
+    shares: list[Share] | None = Field(None, min_length=1, max_length=1000)
+
+    def seen(self, age: int) -> float:
+        """The share of a cohort's outcomes that has come by the end of its ``age``-th period."""
+        if age < 0:
+            return 0.0
+        if self.mean is not None:
+            return -math.expm1(-(age + 1) / self.mean)
+        shares = self.shares or [1.0]
+        return min(math.fsum(shares[: age + 1]), 1.0)
+
+
+class Drift(Strict):
+    """How the past fades: each period by a ``factor``, or at once where a rate has changed."""
+
+    method: Literal["discount", "change_points"]
+    factor: Annotated[float, Field(ge=0.5, le=1.0)] | None = Field(
+        None, description="Of a discount; chosen by the log's own likelihood where left out."
+    )
+    false_alarms: Annotated[float, Field(ge=1e-6, le=0.5)] = Field(
+        0.01, description="Probability of a change point where there is none."
+    )
+
+
+class Curve(Strict):
+    """Diminishing returns of an arm, known in shape; what is learnt is their size."""
+
+    saturation: dict[str, Any]
+    uncertainty: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        description="Standard deviation of the size, as a share of it; 0 for a known curve."
+    )
+    carryover: Share = 0.0
+
+    @field_validator("saturation")
+    @classmethod
+    def is_a_curve(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            saturation_from_dict(value)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"is no curve: {error}") from None
+        return value
+
+    @property
+    def response(self) -> Saturation:
+        """The curve at size 1."""
+        return saturation_from_dict(self.saturation)
+
+
+class Prior(Strict):
+    """A belief about an arm's rate, worth so many trials."""
+
+    mean: Positive
+    trials: Positive
+
+
+class Arm(Strict):
+    """One campaign, creative or audience; money is per period."""
+
+    arm: Name
+    version: Version = Field(1, description="Of what is said of it; the last one counts.")
+    floor: Money = 0.0
+    ceiling: Money | None = None
+    cost: Positive = Field(1.0, description="Money that one trial costs.")
+    start: Period = 0
+    end: Period | None = Field(None, description="The last period in which it may run.")
+    channel: Name | None = Field(
+        None, description="Of the dataset, whose curve is the prior; arms of one share it equally."
+    )
+    curve: Curve | None = None
+    prior: Prior | None = None
+    delay: Delay | None = None
+
+
+class Feature(Strict):
+    """Something known before a trial: one of ``values``, or a number over ``scale``."""
+
+    feature: Name
+    values: list[Name] | None = Field(None, min_length=1, max_length=100)
+    scale: Positive = 1.0
+
+
+class AllocatorSpec(Strict):
+    """An online allocator: what it splits over what, and how it learns."""
+
+    allocator: Id
+    kind: Literal["thompson", "ucb", "contextual", "epsilon_greedy"]
+    outcome: Literal["binary", "count", "money"]
+    arms: list[Arm] = Field(min_length=1, max_length=MAX_ARMS)
+    budget: Positive = Field(description="Money a period; with costs of 1, trials.")
+    min_share: Share = Field(
+        0.0, description="Of the budget, for every arm: fairness, and traffic that goes on testing."
+    )
+    lot: Money = Field(0.0, description="Spend is a multiple of it.")
+    delay: Delay | None = None
+    drift: Drift | None = None
+    features: list[Feature] | None = Field(None, min_length=1, max_length=20)
+    epsilon: Share = 0.1
+    noise_sd: Positive | None = Field(
+        None, description="Of one period's outcome on a curve; of one trial's in a context."
+    )
+    value_shape: Positive = Field(1.0, description="Gamma shape of a conversion's money.")
+    ramp: Annotated[int, Field(ge=0, le=1000), WHOLE] = Field(
+        3, description="Periods over which an arm that starts later comes to its equal share."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE] = 0
+
+
+class Event(Strict):
+    """What one cohort brought: trials of a period, and outcomes that came ``lag`` periods later."""
+
+    id: Name
+    version: Version = Field(1, description="A correction is the same id with a higher one.")
+    arm: Name
+    period: Period
+    lag: Annotated[int, Field(ge=0, le=100_000), WHOLE] = 0
+    trials: Count = 0
+    outcomes: Count = 0
+    value: Money = Field(0.0, description="Money that came.")
+    spend: Money | None = None
+    context: dict[str, str | float] | None = None
+
+
+class Observations(Strict):
+    """A batch of events, and arms that are new or changed; sent twice it counts once."""
+
+    events: list[Event] = Field(default_factory=list, max_length=MAX_BATCH)
+    arms: list[Arm] = Field(default_factory=list, max_length=MAX_ARMS)
+
+
+def spec_faults(spec: AllocatorSpec) -> Iterator[Fault]:
+    """What contradicts itself or is missing in a spec that is well formed."""
+    if not is_run_id(spec.allocator):
+        text = "A name has 1 to 48 lower-case letters, digits and '-', a letter or digit first."
+        yield Fault("/allocator", "invalid_name", text)
+    names = [arm.arm for arm in spec.arms]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Fault(pointer_to("arms", i, "arm"), "duplicate", f"There are two arms {name!r}.")
+    yield from arm_faults(spec, spec.arms)
+    contextual = spec.kind == "contextual"
+    if contextual != (spec.features is not None):
+        text = "A contextual allocator has features, and no other has."
+        yield Fault("/features", "required" if contextual else "contradiction", text)
+    if contextual and any(arm.curve or arm.channel for arm in spec.arms):
+        text = "A contextual allocator splits trials, not money over curves."
+        yield Fault("/kind", "contradiction", text)
+    curved = [arm for arm in spec.arms if arm.curve is not None or arm.channel is not None]
+    if curved and spec.outcome == "binary":
+        text = "On a curve there are no trials that succeed or fail: the outcome is count or money."
+        yield Fault("/outcome", "contradiction", text)
+    if spec.noise_sd is None and spec.outcome == "money" and (curved or contextual):
+        text = "Say noise_sd: the standard deviation of one period's (of a context, one trial's)."
+        yield Fault("/noise_sd", "required", text)
+    drift = spec.drift
+    told = bool(curved) or contextual or _delays(spec)
+    if drift is not None and drift.method == "discount" and drift.factor is None and told:
+        text = "With curves, contexts or delays the factor of a discount has to be said."
+        yield Fault("/drift/factor", "required", text)
+    if drift is not None and drift.method == "change_points":
+        if told or spec.outcome == "money":
+            text = "Change points are found in binary outcomes and counts without delay; discount."
+            yield Fault("/drift/method", "contradiction", text)
+        if spec.min_share <= 0.0:
+            text = "Change points are found only in arms that go on being tried: say min_share."
+            yield Fault("/min_share", "required", text)
+    for where, delay in (("/delay", spec.delay), *_arm_delays(spec.arms)):
+        if delay is not None and (delay.mean is None) == (delay.shares is None):
+            yield Fault(where, "contradiction", "Say either the mean of a delay or shares by lag.")
+        if delay is not None and delay.shares and math.fsum(delay.shares) > 1.0 + 1e-9:
+            yield Fault(where, "out_of_range", "Shares by lag add up to at most 1.")
+
+
+def arm_faults(spec: AllocatorSpec, arms: Sequence[Arm]) -> Iterator[Fault]:
+    """What contradicts itself in ``arms``, and what an allocator of that spec cannot take."""
+    for i, arm in enumerate(arms):
+        if arm.ceiling is not None and arm.ceiling < max(arm.floor, spec.min_share * spec.budget):
+            text = f"The ceiling of {arm.arm} is below its floor."
+            yield Fault(pointer_to("arms", i, "ceiling"), "contradiction", text)
+        if arm.end is not None and arm.end < arm.start:
+            text = f"{arm.arm} ends before it starts."
+            yield Fault(pointer_to("arms", i, "end"), "contradiction", text)
+        if arm.prior is not None and spec.outcome == "binary" and arm.prior.mean >= 1.0:
+            text = "The mean of a binary outcome is below 1."
+            yield Fault(pointer_to("arms", i, "prior", "mean"), "out_of_range", text)
+        if arm.curve is not None and arm.channel is not None:
+            text = f"Give {arm.arm} either a curve of its own or a channel's."
+            yield Fault(pointer_to("arms", i, "curve"), "contradiction", text)
+
+
+def _delays(spec: AllocatorSpec) -> bool:
+    return spec.delay is not None or any(arm.delay is not None for arm in spec.arms)
+
+
+def _arm_delays(arms: Sequence[Arm]) -> list[tuple[str, Delay | None]]:
+    return [(pointer_to("arms", i, "delay"), arm.delay) for i, arm in enumerate(arms)]
