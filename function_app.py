@@ -233,6 +233,12 @@ def next_split(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "next_split")
 
 
+@app.route("offpolicy", methods=["POST"])
+def offpolicy(req: func.HttpRequest) -> func.HttpResponse:
+    """What another rule would have brought on a log."""
+    return respond(req, "offpolicy")
+
+
 @app.route("curves/import", methods=["POST"])
 def import_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool as a curve set; nothing is stored."""

@@ -145,20 +145,37 @@ class Service:
         return self._datasets.read_run(dataset, run).to_dict()
 
     def nightly(self, *, past_due: bool = False) -> int:
-        """Queue tonight's refit of every dataset; how many were queued."""
+        """Queue tonight's refit of every dataset, and what it learns; how many refits."""
+        from shared.learn.night import message_of
         from shared.store.manifests import utc_now
 
         queued = self._refits.queue_all(utc_now())
+        self._connections.refits.send_many(map(message_of, sorted(self._datasets.with_ledgers())))
         log.info("queued %d refits%s", queued, " (the timer was late)" if past_due else "")
         return queued
 
     def work(self, message: str) -> None:
-        """Do the refit that a queue message names."""
-        self._refits.work(message)
+        """Do the refit that a queue message names, or a dataset's night of learning."""
+        from shared.learn.night import dataset_in
+
+        dataset = dataset_in(message)
+        if dataset is None:
+            self._refits.work(message)
+            return
+        try:
+            self.allocators.night(dataset)
+        except NotFound:
+            log.info("the dataset %s was deleted before its night", dataset)
 
     def poisoned(self, message: str) -> None:
         """Mark the run of a message that the queue gave up as failed."""
-        self._refits.poisoned(message)
+        from shared.learn.night import dataset_in
+
+        dataset = dataset_in(message)
+        if dataset is None:
+            self._refits.poisoned(message)
+        else:  # the next night does it all
+            log.error("the night of %s was given up", dataset)
 
     # -- datasets -----------------------------------------------------------------------------
 

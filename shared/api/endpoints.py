@@ -490,6 +490,16 @@ ENDPOINTS = (
         query=("period", "budget", "context"),
     ),
     Endpoint(
+        name="offpolicy",
+        method="POST",
+        route="offpolicy",
+        summary="What another rule would have brought on a log of past decisions.",
+        handler="learning.offpolicy",
+        request="shared.learn.offpolicy.OffPolicy",
+        answer="learning_messages.OffPolicyAnswer",
+        reads=(JSON,),
+    ),
+    Endpoint(
         name="import_curves",
         method="POST",
         route="curves/import",

@@ -23,6 +23,7 @@ __all__ = [
     "list_allocators",
     "next_split",
     "observe",
+    "offpolicy",
 ]
 
 
@@ -68,6 +69,13 @@ def next_split(call: Call) -> Reply:
     if budget == 0.0:
         raise InvalidInput.at("/budget", "out_of_range", "A budget of 0 needs no split.")
     return Reply(call.service.allocators.next(dataset, name, _period(call), budget, _context(call)))
+
+
+def offpolicy(call: Call) -> Reply:
+    """``POST /offpolicy``"""
+    from shared.learn.offpolicy import OffPolicy, evaluate
+
+    return Reply(evaluate(accepted(*validated(OffPolicy, call.json))))
 
 
 def _dataset(call: Call) -> str:

@@ -13,6 +13,7 @@ __all__ = [
     "AllocatorAnswer",
     "AllocatorsAnswer",
     "ObservedAnswer",
+    "OffPolicyAnswer",
     "SplitAnswer",
 ]
 
@@ -114,3 +115,33 @@ class SplitAnswer(Answer):
     discount: float | None
     why: str
     warnings: list[_Warning]
+
+
+class _Estimate(Answer):
+    """Reward a row, with its error."""
+
+    value: float
+    error: float | None
+    interval: Interval | None
+
+
+class _Overlap(Answer):
+    """How much the log says of the rule."""
+
+    effective_size: float
+    largest_weight: float = Field(description="Share of one row in all weight.")
+    mean_weight: float = Field(description="1 where the propensities are right.")
+    mass_on_rare_pairs: float = Field(description="Of the rule, on pairs logged under .01.")
+
+
+class OffPolicyAnswer(Answer):
+    """What another rule would have brought."""
+
+    rows: int
+    inverse_propensity: _Estimate | None = Field(description="null of an adaptive log.")
+    self_normalised: _Estimate | None
+    doubly_robust: _Estimate
+    logging_rule: _Estimate
+    difference: _Estimate = Field(description="To what was done, row by row: the decision.")
+    overlap: _Overlap
+    verdict: str

@@ -429,6 +429,11 @@ class Datasets:
         old = self._clock() - from_stamp(found["created_at"]) > _PLANS_KEPT
         return None if old else found
 
+    def with_ledgers(self) -> set[str]:
+        """Names of the datasets that have allocators or adopted plans."""
+        rooms = (ALLOCATORS, ADOPTED)
+        return {name for room in rooms for name in self._blobs.folders(f"{room}/")}
+
     def ledgers(self, room: str, what: str) -> Ledgers:
         """The documents of one room of storage that are changed by ETag."""
         return Ledgers(self._blobs, self.manifest, room, what)
