@@ -233,6 +233,18 @@ def next_split(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "next_split")
 
 
+@app.route("datasets/{dataset}/plans/{plan}/adopt", methods=["POST"])
+def adopt_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """Follow a plan from a day on."""
+    return respond(req, "adopt_plan")
+
+
+@app.route("datasets/{dataset}/plans/{plan}/tracking", methods=READ)
+def track_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """How an adopted plan goes."""
+    return respond(req, "track_plan")
+
+
 @app.route("offpolicy", methods=["POST"])
 def offpolicy(req: func.HttpRequest) -> func.HttpResponse:
     """What another rule would have brought on a log."""

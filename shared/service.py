@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared import __version__, work
 from shared.curves.curveset import ChannelCurve, CurveSet
-from shared.errors import InvalidInput, StorageUnavailable
+from shared.errors import InvalidInput, NotFound, StorageUnavailable
 from shared.plan.evaluate import evaluate
 from shared.plan.optimize import answer, make_plan
 from shared.plan.scenarios import Variant, compare
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
     from shared.history.table import History
     from shared.learn.allocators.allocators import Allocators
+    from shared.learn.tracking import Tracking
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Asked, Document, Manifest
@@ -164,6 +165,7 @@ class Service:
             return
         try:
             self.allocators.night(dataset)
+            self.tracking.night(dataset)
         except NotFound:
             log.info("the dataset %s was deleted before its night", dataset)
 
@@ -242,6 +244,7 @@ class Service:
             "channels": [],
             "last_run": runs[0].to_dict() if runs else None,
             "to_settle": [],
+            "tracking": self.tracking.summary(dataset),
             "curves": None if manifest.curves is None else self._datasets.curves(dataset),
         }
         if found["curves"] is None and manifest.inputs.history is not None:
@@ -309,16 +312,6 @@ class Service:
         """A plan that is kept; None where there is none."""
         return self._datasets.plan(dataset, plan)
 
-    # -- learning -----------------------------------------------------------------------------
-
-    @cached_property
-    def allocators(self) -> Allocators:
-        """The online allocators of datasets."""
-        from shared.learn.allocators.allocators import Allocators
-        from shared.store.keys import ALLOCATORS
-
-        return Allocators(self._datasets.ledgers(ALLOCATORS, "allocator"), self._datasets.curves)
-
     def history(self, dataset: str) -> History | None:
         """The stored history, parsed; None where there is none, or it still waits for outcomes."""
         from shared.history.parse import parse
@@ -334,6 +327,26 @@ class Service:
         except InvalidInput:
             log.info("the stored history of %s cannot be read", dataset)
             return None
+
+    # -- learning -----------------------------------------------------------------------------
+
+    @cached_property
+    def allocators(self) -> Allocators:
+        """The online allocators of datasets."""
+        from shared.learn.allocators.allocators import Allocators
+        from shared.store.keys import ALLOCATORS
+
+        return Allocators(self._datasets.ledgers(ALLOCATORS, "allocator"), self._datasets.curves)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """The plans of datasets that were adopted."""
+        from shared.learn.tracking import Tracking
+        from shared.store.keys import ADOPTED
+
+        stored = self._datasets
+        ledgers = stored.ledgers(ADOPTED, "adopted plan")
+        return Tracking(ledgers, stored.plan, self.history, stored.curves)
 
     # -- the service itself -------------------------------------------------------------------
 

@@ -272,6 +272,9 @@ class DatasetDetail(DatasetAnswer):
     channels: list[DatasetChannel]
     last_run: RunAnswer | None
     to_settle: list[FindingAnswer] = Field(description="What only a person can judge.")
+    tracking: dict[str, Any] | None = Field(
+        None, description="Adopted plans with their alarms, and the scale of errors so far."
+    )
 
 
 class PromotedAnswer(Answer):

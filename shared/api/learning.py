@@ -17,6 +17,7 @@ from shared.shapes import validated
 from shared.store.keys import check_dataset_name
 
 __all__ = [
+    "adopt_plan",
     "create_allocator",
     "delete_allocator",
     "get_allocator",
@@ -24,6 +25,7 @@ __all__ = [
     "next_split",
     "observe",
     "offpolicy",
+    "track_plan",
 ]
 
 
@@ -71,6 +73,19 @@ def next_split(call: Call) -> Reply:
     return Reply(call.service.allocators.next(dataset, name, _period(call), budget, _context(call)))
 
 
+def adopt_plan(call: Call) -> Reply:
+    """``POST /datasets/{dataset}/plans/{plan}/adopt``"""
+    from shared.learn.tracking import Adoption
+
+    asked = accepted(*validated(Adoption, call.json))
+    return Reply(call.service.tracking.adopt(_dataset(call), _plan(call), asked))
+
+
+def track_plan(call: Call) -> Reply:
+    """``GET /datasets/{dataset}/plans/{plan}/tracking``"""
+    return Reply(call.service.tracking.course(_dataset(call), _plan(call)))
+
+
 def offpolicy(call: Call) -> Reply:
     """``POST /offpolicy``"""
     from shared.learn.offpolicy import OffPolicy, evaluate
@@ -80,6 +95,11 @@ def offpolicy(call: Call) -> Reply:
 
 def _dataset(call: Call) -> str:
     return check_dataset_name(call.route["dataset"])
+
+
+def _plan(call: Call) -> str:
+    """The plan's own part of a plan_id, which may begin with its dataset's name."""
+    return call.route["plan"].removeprefix(f"{call.route['dataset']}.")
 
 
 def _period(call: Call) -> int | None:

@@ -15,6 +15,7 @@ __all__ = [
     "ObservedAnswer",
     "OffPolicyAnswer",
     "SplitAnswer",
+    "TrackingAnswer",
 ]
 
 
@@ -145,3 +146,49 @@ class OffPolicyAnswer(Answer):
     difference: _Estimate = Field(description="To what was done, row by row: the decision.")
     overlap: _Overlap
     verdict: str
+
+
+class _TrackedPeriod(Answer):
+    """One period of an adopted plan."""
+
+    period: str
+    planned: float
+    done: float
+    forecast: float = Field(description="Given the spend that was executed, one period ahead.")
+    forecast_interval: Interval
+    outcome: float | None
+    z: float | None = Field(description="Error in standard deviations, without its memory.")
+    above: float
+    below: float
+    alarm: int = Field(description="1: the sum above passed the limit; -1: that below.")
+
+
+class _Alarm(Answer):
+    """Why a plan should be looked at."""
+
+    code: str
+    message: str
+    period: str | None
+
+
+class _Calibration(Answer):
+    """Errors so far, and what they multiply the next intervals by."""
+
+    periods: int
+    square: float
+    scale: float
+
+
+class TrackingAnswer(Answer):
+    """How an adopted plan goes."""
+
+    dataset: str
+    plan: str
+    start: str
+    curves_version: str
+    stated: dict[str, Any] = Field(description="Totals of the plan as it was answered.")
+    periods: list[_TrackedPeriod]
+    limit: float = Field(description="Of the sums; two false alarms a year over all plans.")
+    alarms: list[_Alarm]
+    calibration: _Calibration
+    explanation: list[str]

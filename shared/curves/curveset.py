@@ -24,6 +24,7 @@ from shared.curves.saturation import Saturation, saturation_from_dict
 
 __all__ = [
     "DRAWS",
+    "NORMAL_95",
     "ChannelCurve",
     "CurveSet",
     "ObservedSpend",

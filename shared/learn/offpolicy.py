@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
+from shared.curves.curveset import NORMAL_95
 from shared.errors import MAX_FAULTS, Fault, InvalidInput, pointer_to
 from shared.figures import number
 from shared.shapes import WHOLE, Strict
@@ -32,7 +33,6 @@ Probability = Annotated[float, Field(gt=0, le=1)]
 
 _FOLDS = 5
 _LEAST, _LEAST_SHARE, _MOST, _RARE = 100.0, 0.01, 0.05, 0.01
-_NORMAL_95 = 1.6448536269514722  # 90 % lie within as many sd
 
 
 class LoggedRow(Strict):
@@ -93,7 +93,7 @@ def evaluate(asked: OffPolicy) -> dict[str, Any]:
         told["self_normalised"] = _told(snips, rest)
         logged_error = _error(r)
         gain, gain_error = float((scores - r).mean()), _error(scores - r)
-    low, high = gain - _NORMAL_95 * gain_error, gain + _NORMAL_95 * gain_error
+    low, high = gain - NORMAL_95 * gain_error, gain + NORMAL_95 * gain_error
     if low > 0.0:
         say = "The rule would have brought more than what was done, beyond the error."
     elif high < 0.0:
@@ -273,5 +273,5 @@ def _error(values: Array) -> float:
 
 
 def _told(value: float, error: float) -> dict[str, Any]:
-    half = _NORMAL_95 * error
+    half = NORMAL_95 * error
     return {"value": value, "error": error, "interval": [value - half, value + half]}

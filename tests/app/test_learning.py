@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from samples.simulate import Simulated
 from shared.api.learning_messages import (
     AllocatorAnswer,
     AllocatorsAnswer,
     ObservedAnswer,
     OffPolicyAnswer,
     SplitAnswer,
+    TrackingAnswer,
 )
 from tests.app.client import Client
 
@@ -127,3 +129,26 @@ def test_a_rule_is_judged_on_a_log(api: Client) -> None:
     assert told.difference.interval[0] > 0.0
     refused = api.post("offpolicy", {"rows": rows, "target": [{"arm": "c", "probability": 1}]})
     assert refused.errors()["/target"][0] == "pair_never_logged"
+
+
+def test_a_plan_is_adopted_and_tracked(api: Client, fitted: str, history: Simulated) -> None:
+    asked = {"name": "plan_budget", "arguments": {"dataset": fitted}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+    told = api.post("mcp", call, accept="application/json, text/event-stream")
+    plan = told.json["result"]["structuredContent"]["plan_id"]
+    # As if it had been adopted a quarter ago: its periods are in the history already.
+    start = history.csv.strip().splitlines()[-13].split(",")[0]
+    path = f"datasets/{fitted}/plans/{plan}"
+    assert api.get(f"{path}/tracking").status == 404
+    adopted = api.post(f"{path}/adopt", {"start": start})
+    assert adopted.status == 200, adopted.body
+    answer = TrackingAnswer.model_validate(adopted.json)
+    assert len(answer.periods) == 13
+    assert answer.calibration.periods == 13
+    assert api.get(f"{path}/tracking").json == adopted.json
+    assert api.post(f"{path}/adopt", {"start": start}).json == adopted.json
+    assert api.post(f"{path}/adopt", {"start": "2020-01-01"}).status in (409, 422)
+    assert api.post(f"{path}/adopt", {"start": "soon"}).errors()["/start"][0] == "invalid"
+    tracking = api.get(f"datasets/{fitted}").json["tracking"]
+    assert [row["plan"] for row in tracking["plans"]] == [answer.plan]
+    assert api.post(f"datasets/{fitted}/plans/nothing/adopt", {"start": start}).status == 404

@@ -174,6 +174,41 @@ def test_a_fit_in_the_request(worker: Worker) -> None:
     assert len(answer.json()["channels"]) == 2
 
 
+def test_an_allocator_from_its_making_to_its_night(worker: Worker) -> None:
+    at, queues = {"dataset": "allocated"}, connect(MEMORY)
+    assert call(worker, "put_spec", {}, **at).status == 200
+    arms = {"arms": [{"arm": "a"}, {"arm": "b"}], "budget": 100}
+    asked = {"allocator": "x", "kind": "thompson", "outcome": "binary", **arms}
+    made = call(worker, "create_allocator", asked, **at)
+    assert made.status == 201, made.body
+    one = {**at, "allocator": "x"}
+    events = {"events": [{"id": "1", "arm": "a", "period": 0, "trials": 50, "outcomes": 4}]}
+    assert call(worker, "observe", events, **one).json()["added"] == 1
+    drain(queues.refits)
+    worker.timer("nightly_refit", past_due=False)
+    nightly = [body for body in drain(queues.refits) if "allocated" in body]
+    assert len(nightly) == 1
+    worker.queue("refit_dataset", nightly[0])
+    worker.queue("refit_dataset", nightly[0], dequeue_count=2)
+    worker.queue("fail_poisoned_refit", nightly[0])
+    split = call(worker, "next_split", **one).json()
+    kept = call(worker, "get_allocator", **one).json()["decisions"]
+    assert [row["decision"] for row in kept] == [split["decision"]]
+    assert len(call(worker, "list_allocators", **at).json()["allocators"]) == 1
+    assert call(worker, "delete_allocator", **one).status == 204
+    assert call(worker, "delete_dataset", **at).status == 204
+    worker.queue("refit_dataset", nightly[0])  # late: the dataset is gone
+
+
+def test_learning_refuses_what_it_cannot_tell(worker: Worker) -> None:
+    rows = [{"arm": "a", "reward": 1, "propensity": 0.5}] * 2
+    target = [{"arm": "a", "probability": 1}]
+    assert call(worker, "offpolicy", {"rows": rows, "target": target}).status == 422
+    at = {"dataset": "nobody", "plan": "ab120101"}
+    assert call(worker, "adopt_plan", {"start": "2025-01-06"}, **at).status == 404
+    assert call(worker, "track_plan", **at).status == 404
+
+
 def test_a_night_from_timer_to_promoted_curves(worker: Worker) -> None:
     """Store, list, refit by timer and by hand, read, promote, delete: the rest of the functions."""
     at = {"dataset": DATASET}

@@ -101,8 +101,8 @@ def bandit(rng: np.random.Generator, steps: int) -> list[dict[str, Any]]:
     wins, tries = np.zeros(2), np.zeros(2)
     rows = []
     for t in range(steps):
-        draws = rng.beta(1 + wins, 1 + tries - wins, size=(64, 2))
-        share = min(max(float((draws[:, 0] > draws[:, 1]).mean()), 0.05), 0.95)
+        draws = rng.beta(1 + wins, 1 + tries - wins, size=(32, 2))
+        share = min(max(float((draws[:, 0] > draws[:, 1]).mean()), 0.25), 0.75)
         chosen = int(rng.random() >= share)
         reward = float(rng.random() < 0.5)
         tries[chosen] += 1
@@ -124,22 +124,14 @@ def test_a_bandits_log_is_weighed_by_its_steps() -> None:
     rng = np.random.default_rng(7)
     means, values, inside = [], [], 0
     target = [{"arm": "a0", "probability": 1.0}]
-    for _ in range(40):
-        rows = bandit(rng, 400)
-        try:
-            told = judged(rows, target, adaptive=True)
-        except InvalidInput as error:  # an arm that was hardly tried
-            assert {f.code for f in error.faults} <= {  # noqa: PT017
-                "effective_size_too_small",
-                "one_weight_dominates",
-            }
-            continue
-        own = [row["reward"] for row in rows if row["arm"] == "a0"]
-        means.append(np.mean(own))
+    for _ in range(24):
+        rows = bandit(rng, 600)
+        told = judged(rows, target, adaptive=True)
+        means.append(np.mean([row["reward"] for row in rows if row["arm"] == "a0"]))
         values.append(told["doubly_robust"]["value"])
         low, high = told["doubly_robust"]["interval"]
         inside += low <= 0.5 <= high
         assert told["inverse_propensity"] is None
-    assert len(values) >= 20
     assert np.mean(values) == pytest.approx(0.5, abs=3 * np.std(values) / len(values) ** 0.5)
-    assert inside >= 0.75 * len(values)
+    assert inside >= 24 * 0.9 - 3 * (24 * 0.09) ** 0.5
+    assert np.mean(means) < np.mean(values)  # plain means are low
