@@ -35,6 +35,9 @@ __all__ = ["Allocators"]
 _MONTH, _CAP = 4, 0.3
 """A prior from a dataset's curve counts at most this share of so many periods' own evidence."""
 
+_WIDEST = 1e3
+"""Of a number over its feature's scale: beyond it a rate is no longer known to a digit."""
+
 Ledger = dict[str, Any]
 
 
@@ -357,3 +360,6 @@ def _check_context(spec: AllocatorSpec, context: Mapping[str, str | float] | Non
         if (known[name].values is None) == isinstance(value, str):
             wanted = "a number" if known[name].values is None else "one of its values, as text"
             raise InvalidInput.at("/context", "wrong_type", f"{name} is {wanted}.")
+        if not isinstance(value, str) and abs(value) > _WIDEST * known[name].scale:
+            text = f"{name} is more than {_WIDEST:g} times its scale: give the feature a wider one."
+            raise InvalidInput.at("/context", "out_of_range", text)

@@ -91,7 +91,8 @@ def decide(
     believed, factor = beliefs(spec, running, before, period)
     draws = _draws(spec, believed, period)
     each = splits(believed, draws, within)
-    spend = lots(_chosen(spec, believed, each, within, period), spec.lot, within)
+    chosen = np.clip(_chosen(spec, believed, each, within, period), within.lower, within.upper)
+    spend = lots(chosen, spec.lot, within)
     returns = _returns(believed, spend)
     best, top = chances(returns)
     curved = any(belief.arm.curve is not None for belief in believed)
@@ -175,7 +176,7 @@ def _returns(believed: Sequence[Belief], spend: Array) -> list[Posterior]:
         slope = 1.0 / arm.cost
         if arm.curve is not None:
             slope = min(float(arm.curve.response.slope(max(x, 1e-9))), 1e12)
-        out.append(Scaled(belief.rate, max(slope, 1e-300)))
+        out.append(Scaled(belief.rate, max(slope, 1e-30)))
     return out
 
 
@@ -229,7 +230,7 @@ def _in_contexts(
     if asked is not None and json.dumps(dict(asked), sort_keys=True) not in shown:
         shown.append(json.dumps(dict(asked), sort_keys=True))
     noise = _noise(spec, events)
-    fitted = {arm.arm: posterior(*_told(spec, events, arm.arm, period)) for arm in arms}
+    fitted = {arm.arm: posterior(*_told(spec, events, arm, period)) for arm in arms}
     costs = np.array([arm.cost for arm in arms])
     shares, rows, regret, brought = [], [], 0.0, 0.0
     weights = np.array([met.get(word, 0.0) for word in shown])
@@ -316,12 +317,14 @@ def _in_contexts(
 
 
 def _told(
-    spec: AllocatorSpec, events: Sequence[Event], arm: str, period: int
+    spec: AllocatorSpec, events: Sequence[Event], arm: Arm, period: int
 ) -> tuple[Array, Array]:
-    own = sorted((e for e in events if e.arm == arm), key=lambda e: e.id)
+    own = sorted((e for e in events if e.arm == arm.arm), key=lambda e: e.id)
     factor = 1.0 if spec.drift is None or spec.drift.factor is None else spec.drift.factor
     weights = [factor ** (period - 1 - e.period) for e in own]
-    return sums(spec.features or [], own, weights, spec.outcome == "money")
+    delay = arm.delay or spec.delay
+    come = [1.0 if delay is None else delay.seen(period - 1 - e.period) for e in own]
+    return sums(spec.features or [], own, weights, come, spec.outcome == "money")
 
 
 def _noise(spec: AllocatorSpec, events: Sequence[Event]) -> float:

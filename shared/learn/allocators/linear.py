@@ -38,16 +38,23 @@ def features_of(features: Sequence[Feature], context: Mapping[str, str | float])
 
 
 def sums(
-    features: Sequence[Feature], events: Sequence[Event], weights: Sequence[float], money: bool
+    features: Sequence[Feature],
+    events: Sequence[Event],
+    weights: Sequence[float],
+    come: Sequence[float],
+    money: bool,
 ) -> tuple[Array, Array]:
-    """``sum of n x x'`` (d, d) and ``sum of x y`` (d,), each correctly rounded, in any order."""
+    """``sum of n x x'`` (d, d) and ``sum of x y`` (d,), each correctly rounded, in any order.
+
+    Trials count by the share of their outcomes that has ``come``: what has not is no failure.
+    """
     rows = [features_of(features, event.context or {}) for event in events]
     size = 1 + sum(len(f.values) if f.values is not None else 1 for f in features)
     totals = [
         w * (event.value if money else event.outcomes)
         for event, w in zip(events, weights, strict=True)
     ]
-    counts = [w * event.trials for event, w in zip(events, weights, strict=True)]
+    counts = [w * seen * event.trials for event, w, seen in zip(events, weights, come, strict=True)]
     gram, told = np.zeros((size, size)), np.zeros(size)
     for i in range(size):
         told[i] = math.fsum(t * float(x[i]) for t, x in zip(totals, rows, strict=True))

@@ -43,6 +43,7 @@ _T = 0.5 * (_NODES + 1.0)
 _U, _W = _T * _T * (3.0 - 2.0 * _T), 3.0 * _T * (1.0 - _T) * _WEIGHTS
 _GRID = 2001
 _TAIL = 1e-12
+_TINY = 1e-200
 
 
 class Posterior(Protocol):
@@ -110,16 +111,23 @@ class Normal:
     spread: float
 
     @property
-    def _below(self) -> float:
-        return float(ndtr(-self.middle / self.spread)) if self.spread > 0.0 else 0.0
+    def _left(self) -> float:
+        """The share of the normal that is not cut off."""
+        return float(ndtr(self.middle / self.spread))
 
     def _moments(self) -> tuple[float, float]:
         if self.spread <= 0.0:
             return max(self.middle, 0.0), 0.0
+        if self._left < _TINY:
+            return (far := self._far()), far
         z = -self.middle / self.spread
-        hazard = float(np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)) / max(1.0 - self._below, 1e-300)
+        hazard = float(np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)) / self._left
         var = self.spread**2 * max(1.0 + z * hazard - hazard * hazard, 0.0)
         return max(self.middle + self.spread * hazard, 0.0), float(np.sqrt(var))
+
+    def _far(self) -> float:
+        """The mean of the tail's exponential limit, where next to nothing is left."""
+        return self.spread**2 / -self.middle
 
     @property
     def mean(self) -> float:
@@ -132,16 +140,18 @@ class Normal:
     def quantile(self, u: Array) -> Array:
         if self.spread <= 0.0:
             return np.full(np.shape(u), max(self.middle, 0.0))
-        below = self._below
-        return np.maximum(self.middle + self.spread * ndtri(below + u * (1.0 - below)), 0.0)
+        if self._left < _TINY:
+            return np.asarray(-self._far() * np.log1p(-u))
+        return np.maximum(self.middle - self.spread * ndtri(self._left * (1.0 - u)), 0.0)
 
     def cdf(self, x: Array) -> Array:
         if self.spread <= 0.0:  # what is equal but for rounding is as good
             top = max(self.middle, 0.0) * (1.0 - 1e-6)
             return np.asarray(np.asarray(x) >= top, dtype=np.float64)
-        below = self._below
-        share = (ndtr((x - self.middle) / self.spread) - below) / (1.0 - below)
-        return np.asarray(np.clip(share, 0.0, 1.0))
+        if self._left < _TINY:
+            return np.asarray(-np.expm1(-np.maximum(x, 0.0) / self._far()))
+        more = ndtr((self.middle - np.asarray(x)) / self.spread) / self._left
+        return np.asarray(np.clip(1.0 - more, 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,55 +192,71 @@ def spec_faults(spec: AllocatorSpec) -> Iterator[Fault]:
     if contextual != (spec.features is not None):
         text = "A contextual allocator has features, and no other has."
         yield Fault("/features", "required" if contextual else "contradiction", text)
-    if contextual and any(arm.curve or arm.channel for arm in spec.arms):
-        text = "A contextual allocator splits trials, not money over curves."
-        yield Fault("/kind", "contradiction", text)
-    curved = [arm for arm in spec.arms if arm.curve is not None or arm.channel is not None]
-    if curved and spec.outcome == "binary":
-        text = "On a curve there are no trials that succeed or fail: the outcome is count or money."
-        yield Fault("/outcome", "contradiction", text)
-    if spec.noise_sd is None and spec.outcome == "money" and (curved or contextual):
-        text = "Say noise_sd: the standard deviation of one period's (of a context, one trial's)."
+    if contextual and spec.outcome == "money" and spec.noise_sd is None:
+        text = "Say noise_sd: the standard deviation of the money of one trial."
         yield Fault("/noise_sd", "required", text)
+    yield from _delay_faults("/delay", spec.delay)
     drift = spec.drift
-    told = bool(curved) or contextual or _delays(spec)
-    if drift is not None and drift.method == "discount" and drift.factor is None and told:
+    late = spec.delay is not None or any(arm.delay is not None for arm in spec.arms)
+    more = contextual or late or any(map(_curved, spec.arms))
+    if drift is not None and drift.method == "discount" and drift.factor is None and more:
         text = "With curves, contexts or delays the factor of a discount has to be said."
         yield Fault("/drift/factor", "required", text)
     if drift is not None and drift.method == "change_points":
-        if told or spec.outcome == "money":
+        if more or spec.outcome == "money":
             text = "Change points are found in binary outcomes and counts without delay; discount."
             yield Fault("/drift/method", "contradiction", text)
         if spec.min_share <= 0.0:
             text = "Change points are found only in arms that go on being tried: say min_share."
             yield Fault("/min_share", "required", text)
-    for where, delay in (("/delay", spec.delay), *_arm_delays(spec.arms)):
-        if delay is not None and (delay.mean is None) == (delay.shares is None):
-            yield Fault(where, "contradiction", "Say either the mean of a delay or shares by lag.")
-        if delay is not None and delay.shares and math.fsum(delay.shares) > 1.0 + 1e-9:
-            yield Fault(where, "out_of_range", "Shares by lag add up to at most 1.")
 
 
 def arm_faults(spec: AllocatorSpec, arms: Sequence[Arm]) -> Iterator[Fault]:
     """What contradicts itself in ``arms``, and what an allocator of that spec cannot take."""
     for i, arm in enumerate(arms):
-        if arm.ceiling is not None and arm.ceiling < max(arm.floor, spec.min_share * spec.budget):
-            text = f"The ceiling of {arm.arm} is below its floor."
-            yield Fault(pointer_to("arms", i, "ceiling"), "contradiction", text)
-        if arm.end is not None and arm.end < arm.start:
-            text = f"{arm.arm} ends before it starts."
-            yield Fault(pointer_to("arms", i, "end"), "contradiction", text)
-        if arm.prior is not None and spec.outcome == "binary" and arm.prior.mean >= 1.0:
-            text = "The mean of a binary outcome is below 1."
-            yield Fault(pointer_to("arms", i, "prior", "mean"), "out_of_range", text)
-        if arm.curve is not None and arm.channel is not None:
-            text = f"Give {arm.arm} either a curve of its own or a channel's."
-            yield Fault(pointer_to("arms", i, "curve"), "contradiction", text)
+        for field, code, text in _faults_of(spec, arm):
+            yield Fault(pointer_to("arms", i, field), code, text)
+        yield from _delay_faults(pointer_to("arms", i, "delay"), arm.delay)
 
 
-def _delays(spec: AllocatorSpec) -> bool:
-    return spec.delay is not None or any(arm.delay is not None for arm in spec.arms)
+def _faults_of(spec: AllocatorSpec, arm: Arm) -> Iterator[tuple[str, str, str]]:
+    """Field, code and sentence of each."""
+    curved, name, clash = _curved(arm), arm.arm, "contradiction"
+    if arm.ceiling is not None and arm.ceiling < max(arm.floor, spec.min_share * spec.budget):
+        yield "ceiling", clash, f"The ceiling of {name} is below its floor."
+    if arm.end is not None and arm.end < arm.start:
+        yield "end", clash, f"{name} ends before it starts."
+    if arm.prior is not None and spec.outcome == "binary" and arm.prior.mean >= 1.0:
+        yield "prior", "out_of_range", "The mean of a binary outcome is below 1."
+    if arm.prior is not None and (curved or spec.kind == "contextual"):
+        text = "A prior is of a rate per trial; a curve's uncertainty says how sure it is."
+        yield "prior", clash, text
+    if arm.curve is not None and arm.channel is not None:
+        yield "curve", clash, f"Give {name} either a curve of its own or a channel's."
+    if not curved:
+        return
+    where = "curve" if arm.curve is not None else "channel"
+    if arm.cost != 1.0:
+        yield "cost", clash, f"On its curve {name} takes money, not trials: leave the cost out."
+    if spec.kind == "contextual":
+        yield where, clash, "A contextual allocator splits trials, not money over curves."
+    if spec.outcome == "binary":
+        text = "On a curve there are no trials that succeed or fail: the outcome is count or money."
+        yield where, clash, text
+    if spec.outcome == "money" and spec.noise_sd is None:
+        text = "Say noise_sd: the standard deviation of one period's money on a curve."
+        yield where, "required", text
+    drift = spec.drift
+    if drift is not None and drift.factor is None:
+        yield where, clash, "On a curve the past is discounted by a stated factor, or counts."
 
 
-def _arm_delays(arms: Sequence[Arm]) -> list[tuple[str, Delay | None]]:
-    return [(pointer_to("arms", i, "delay"), arm.delay) for i, arm in enumerate(arms)]
+def _delay_faults(where: str, delay: Delay | None) -> Iterator[Fault]:
+    if delay is not None and (delay.mean is None) == (delay.shares is None):
+        yield Fault(where, "contradiction", "Say either the mean of a delay or shares by lag.")
+    if delay is not None and delay.shares and math.fsum(delay.shares) > 1.0 + 1e-9:
+        yield Fault(where, "out_of_range", "Shares by lag add up to at most 1.")
+
+
+def _curved(arm: Arm) -> bool:
+    return arm.curve is not None or arm.channel is not None

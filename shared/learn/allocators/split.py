@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import Power, Saturation
 from shared.curves.stack import stack
-from shared.errors import Conflict, Infeasible
+from shared.errors import Conflict, Infeasible, InvalidInput
 from shared.learn.allocators.beliefs import Belief, kl
 from shared.learn.allocators.posteriors import Beta
 from shared.learn.allocators.spec import AllocatorSpec, Arm
@@ -61,6 +61,8 @@ def limits(spec: AllocatorSpec, arms: Sequence[Arm], period: int, budget: float)
     ------
     Infeasible
         The floors need more than the budget.
+    InvalidInput
+        No arm may spend anything.
     """
     least = spec.min_share * budget
     lower = np.array([max(arm.floor, least) for arm in arms])
@@ -81,6 +83,9 @@ def limits(spec: AllocatorSpec, arms: Sequence[Arm], period: int, budget: float)
         if arm.start > first and period - arm.start < spec.ramp:
             upper[i] = min(upper[i], equal * (period - arm.start + 1) / (spec.ramp + 1))
     upper = np.maximum(upper, lower)
+    if not upper.any():
+        text = "Every arm that runs has a ceiling of 0: nothing can be spent."
+        raise InvalidInput.at("/arms", "contradiction", text)
     return Limits(lower, upper, min(budget, float(upper.sum())))
 
 
