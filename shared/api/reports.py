@@ -63,7 +63,8 @@ def drawn(
 
     material = Material(curves, problem, service.history(dataset))
     if plot is None:
-        return page(material).encode()
+        adopted = service.tracking.summary(dataset) or {}
+        return page(material, adopted.get("explanation", ())).encode()
     made = PLOTS[plot](material)
     if isinstance(made, Missing):
         raise NotFound(made.why)

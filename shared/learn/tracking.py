@@ -143,20 +143,18 @@ class Tracking:
         if not ledgers:
             return None
         n, square = _errors_so_far(ledgers)
-        return {
-            "plans": [
-                {
-                    "plan": ledger["spec"]["plan"],
-                    "start": ledger["spec"]["start"],
-                    "periods": len(next(iter(ledger["planned"].values()))),
-                    "compared": ledger["summary"]["periods"],
-                    "alarms": ledger["summary"]["alarms"],
-                }
-                for ledger in ledgers
-            ],
-            "compared": n,
-            "scale": scale_of(n, square),
-        }
+        plans = [
+            {
+                "plan": ledger["spec"]["plan"],
+                "start": ledger["spec"]["start"],
+                "periods": len(next(iter(ledger["planned"].values()))),
+                "compared": ledger["summary"]["periods"],
+                "alarms": ledger["summary"]["alarms"],
+            }
+            for ledger in ledgers
+        ]
+        scale = scale_of(n, square)
+        return {"plans": plans, "compared": n, "scale": scale, "explanation": _summed(plans, scale)}
 
     def night(self, dataset: str) -> int:
         """Compare all adopted plans with what is known by now; how many there are."""
@@ -431,6 +429,21 @@ def _reason(
                 why += "changed"
     text = f"The outcome runs {side} the forecast (alarm at {days[at].isoformat()}): {why}."
     return {"code": code, "message": text, "period": days[at].isoformat()}
+
+
+def _summed(plans: Sequence[Mapping[str, Any]], scale: float) -> list[str]:
+    """The adopted plans of a dataset in sentences."""
+    out = []
+    for plan in plans:
+        text = (
+            f"The plan {plan['plan']}, adopted from {plan['start']}: {plan['compared']} of "
+            f"{plural(plan['periods'], 'period')} compared"
+        )
+        told = [alarm["message"] for alarm in plan["alarms"]]
+        out.append(f"{text}. {' '.join(told)}" if told else f"{text}, no alarm.")
+    if any(plan["compared"] for plan in plans):
+        out.append(f"Errors so far multiply the intervals of forecasts by {number(scale)}.")
+    return out
 
 
 def _explained(

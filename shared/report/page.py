@@ -138,8 +138,8 @@ THEMED = {
 """Colours of a picture that the page decides: other ones by day and by night."""
 
 
-def page(material: Material) -> str:
-    """The whole report."""
+def page(material: Material, adopted: Sequence[str] = ()) -> str:
+    """The whole report; ``adopted`` are sentences about plans that were."""
     plots = {name: make(material) for name, make in PLOTS.items()}
     curves = material.curves
     title = f"Budget report: {curves.dataset}" if curves.dataset else "Budget report"
@@ -153,6 +153,7 @@ def page(material: Material) -> str:
         _fit_section(curves),
         _picture(plots["returns"]),
         data_section(curves),
+        *([_anchored("adopted", "Adopted plans", _bullets(adopted))] if adopted else []),
         _certificate(material),
         _warnings(material),
     ]

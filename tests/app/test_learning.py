@@ -151,4 +151,5 @@ def test_a_plan_is_adopted_and_tracked(api: Client, fitted: str, history: Simula
     assert api.post(f"{path}/adopt", {"start": "soon"}).errors()["/start"][0] == "invalid"
     tracking = api.get(f"datasets/{fitted}").json["tracking"]
     assert [row["plan"] for row in tracking["plans"]] == [answer.plan]
+    assert "Adopted plans" in api.get(f"datasets/{fitted}/report").body.decode()
     assert api.post(f"datasets/{fitted}/plans/nothing/adopt", {"start": start}).status == 404

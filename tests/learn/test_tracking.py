@@ -146,6 +146,8 @@ def test_errors_widen_what_is_stated_next() -> None:
     assert summary is not None
     assert summary["scale"] > 1.5
     assert summary["plans"][0]["compared"] == 20
+    assert "20 of 26 periods compared" in summary["explanation"][0]
+    assert "multiply the intervals" in summary["explanation"][-1]
     second = world.adopted("a2")["periods"][0]["forecast_interval"]
     assert second[1] - second[0] == pytest.approx(summary["scale"] * (calm[1] - calm[0]), rel=1e-6)
 

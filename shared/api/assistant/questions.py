@@ -143,7 +143,26 @@ def _planned(call: Call, have: Known, asked: Mapping[str, Any]) -> Told:
             f"Without this what-if the best plan would bring {outcome_of(problem, without)}: it "
             f"makes {outcome_of(problem, abs(change))} {'more' if change >= 0.0 else 'less'}.",
         )
+    said += _widened(call, have, answer)
     return Told(sentences(said), _plan_figures(plan_id, answer))
+
+
+def _widened(call: Call, have: Known, answer: Answer) -> Iterator[str]:
+    """How far the outcome's interval goes where forecasts of adopted plans erred more than told."""
+    tracked = call.service.tracking.summary(have.dataset)
+    totals = answer["totals"]
+    if tracked is None or tracked["scale"] < WORTH_TELLING or not totals["outcome_interval"]:
+        return
+    scale, middle = tracked["scale"], totals["outcome"]
+    low, high = (middle + scale * (end - middle) for end in totals["outcome_interval"])
+    yield (
+        f"Forecasts of adopted plans erred {number(scale)} times as much as told, so read the "
+        f"outcome's interval as {number(low)} to {number(high)}."
+    )
+
+
+WORTH_TELLING = 1.05
+"""A scale of past errors below it changes no interval that is read."""
 
 
 def _short(answer: Answer) -> Iterator[Any]:
@@ -436,6 +455,7 @@ def check_data(call: Call, asked: args.OfDataset) -> Told:
     run = found["last_run"]
     if run is not None and run["state"] in ("failed", "kept_previous"):
         said.append(f"The last refit is {run['state']}: {' '.join(run['reasons'])[:300]}")
+    said += (found["tracking"] or {}).get("explanation", [])[:4]
     said += [f"To settle: {finding['message']}" for finding in found["to_settle"][:3]]
     said += [str(help_) for help_ in (report.get("would_help") or ())[:1]]
     figures = {
