@@ -18,7 +18,7 @@ from benchmarks.harness import EFFORT, Asked, benchmark
 from benchmarks.table import Row
 from shared.learn.allocators.decision import decide
 from shared.learn.allocators.linear import posterior, rates
-from shared.learn.allocators.posteriors import Beta, chances, delayed
+from shared.learn.allocators.posteriors import Beta, Normal, chances, delayed
 from shared.learn.allocators.spec import AllocatorSpec, Event
 from shared.learn.allocators.split import kl_ucb
 
@@ -55,9 +55,9 @@ def ucb1(rng: np.random.Generator, t: int, n: Array, s: Array) -> NDArray[np.int
 
 
 def greedy(rng: np.random.Generator, t: int, n: Array, s: Array) -> NDArray[np.intp]:
-    """The best so far, but for one round in ten."""
+    """The best so far (of equals any), but for one round in ten."""
     del t
-    best = np.where(n == 0.0, 2.0, s / np.maximum(n, 1.0)).argmax(axis=1)
+    best = (s / np.maximum(n, 1.0) + 1e-9 * rng.random(n.shape)).argmax(axis=1)
     other = rng.integers(0, n.shape[1], n.shape[0])
     return np.asarray(np.where(rng.random(n.shape[0]) < 0.1, other, best))
 
@@ -326,8 +326,31 @@ def curves(asked: Asked) -> Iterator[Row]:
         ours = kind == "thompson"
         yield _row(f"curves, 52 weeks: {name}", lost.mean(axis=1), limit=1.5 if ours else None)
         yield _row(f"curves, week 52: {name}", lost[:, -1], limit=0.5 if ours else None)
+    for name, one in (("by the chance to be the best", False), ("one arm at a time", True)):
+        lost = np.array([_wrongly([52, run], one) for run in range(runs)])
+        yield _row(f"curves, 52 weeks: {name}", lost, who="wrong tool")
     equal = 100.0 * (1.0 - float((SIZES * -np.expm1(-25.0 / SCALES)).sum()) / BEST)
     yield Row(name="curves: equal split", middle=f"{equal:.3g}", note="nothing is learnt")
+
+
+def _wrongly(seed: list[int], one: bool) -> float:
+    """Per cent lost by money in proportion to the chance of the best slope at nothing, or all of
+    it to the best of one draw."""
+    rng, precision, told = np.random.default_rng(seed), np.full(4, 40.0**-2), np.full(4, 70 / 1600)
+    lost = []
+    for _ in range(52):
+        middle, spread = told / precision, precision**-0.5
+        if one:
+            slopes = np.maximum(middle + spread * rng.standard_normal(4), 0.0) / SCALES
+            spend = np.where(np.arange(4) == slopes.argmax(), 100.0, 0.0)
+        else:
+            each = zip((middle / SCALES).tolist(), (spread / SCALES).tolist(), strict=True)
+            spend = 100.0 * chances([Normal(m, s) for m, s in each])[0]
+        level = -np.expm1(-spend / SCALES)
+        lost.append(100.0 * (1.0 - float(SIZES @ level) / BEST))
+        y = SIZES * level + 15.0 * rng.standard_normal(4)
+        precision, told = precision + (level / 15.0) ** 2, told + level * y / 225.0
+    return float(np.mean(lost))
 
 
 def _spec(**given: Any) -> AllocatorSpec:

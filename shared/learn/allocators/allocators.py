@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from shared.curves.curveset import CurveSet
-from shared.errors import Fault, InputTooLarge, InvalidInput, NotFound, did_you_mean, pointer_to
+from shared.errors import (
+    Fault,
+    Infeasible,
+    InputTooLarge,
+    InvalidInput,
+    NotFound,
+    did_you_mean,
+    pointer_to,
+)
 from shared.learn.allocators.decision import decide, digest, latest
 from shared.learn.allocators.spec import (
     MAX_ARMS,
@@ -182,8 +190,8 @@ class Allocators:
                 if self._ledgers.read(dataset, name)["events"]:
                     self.next(dataset, name)
                     count += 1
-            except (InvalidInput, NotFound):
-                continue  # all its arms have ended, or it was deleted meanwhile
+            except (InvalidInput, Infeasible, NotFound):
+                continue  # its arms have ended, or ask too much, or it was deleted meanwhile
         return count
 
     # -- arms ---------------------------------------------------------------------------------
