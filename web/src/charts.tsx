@@ -118,7 +118,7 @@ export function Chart(props: { picture: Picture; stale?: boolean }): JSX.Element
         <h3>{picture.title}</h3>
         <button
           class="quiet"
-          aria-label={`Save the picture: ${picture.title}`}
+          aria-label={`PNG of ${picture.title}`}
           onClick={() => {
             const address = chart.current?.getDataURL({
               type: "png",

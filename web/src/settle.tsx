@@ -3,22 +3,11 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
+import { fieldOf } from "./fields";
 import type { Fault, Finding } from "./messages";
 import { Message } from "./ui";
 
 type Settled = Record<string, unknown>;
-
-/** The field of the spec that a fault or finding is settled by. */
-export function fieldOf(code: string, settledBy: string | null): string | null {
-  const known: Record<string, string> = {
-    ambiguous_date: "day_first",
-    ambiguous_number: "decimal",
-    no_channels: "channels",
-    no_outcome: "outcome",
-    no_date: "date",
-  };
-  return known[code] ?? (settledBy === "rows" ? null : settledBy);
-}
 
 export function Settle(props: {
   faults: readonly Fault[];
