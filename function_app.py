@@ -188,6 +188,12 @@ def plot(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "plot")
 
 
+@app.route("datasets/{dataset}/responses", methods=READ)
+def responses(req: func.HttpRequest) -> func.HttpResponse:
+    """Each curve as points."""
+    return respond(req, "responses")
+
+
 @app.route("datasets/{dataset}/curves", methods=["POST"])
 def store_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Curves of another tool, stored as a version."""
@@ -296,6 +302,18 @@ def mcp(req: func.HttpRequest) -> func.HttpResponse:
 def tools(req: func.HttpRequest) -> func.HttpResponse:
     """Strict function-calling tool definitions."""
     return respond(req, "tools")
+
+
+@app.route("dashboard", methods=READ, auth_level=func.AuthLevel.ANONYMOUS)
+def dashboard(req: func.HttpRequest) -> func.HttpResponse:
+    """The page to plan on."""
+    return respond(req, "dashboard")
+
+
+@app.route("dashboard/{file}", methods=READ, auth_level=func.AuthLevel.ANONYMOUS)
+def dashboard_file(req: func.HttpRequest) -> func.HttpResponse:
+    """A file of the page to plan on."""
+    return respond(req, "dashboard_file")
 
 
 @app.route("health", methods=READ, auth_level=func.AuthLevel.ANONYMOUS)

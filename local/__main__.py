@@ -68,6 +68,7 @@ def _do(client: Client, job: Job, log: Path, *, once: bool) -> int:
         return _fail(f"{error}\nThe app's log is {log}.")
     if planned and not once:
         print(f"\nAll of it as a page: {client.base}/datasets/{job.dataset}/report")
+        print(f"To plan on: {client.base}/dashboard#dataset={job.dataset}")
     return 0
 
 

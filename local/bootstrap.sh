@@ -142,3 +142,20 @@ ensure_azurite() {
         say "The in-process store is used instead; start again to try once more."
     fi
 }
+
+# What checks the page: a browser where apt may install one, and the tools of web/. Without them the
+# tests that need them are skipped, and say so.
+ensure_web() {
+    local stamp="$root/web/node_modules/.marginal" wanted
+    command -v chromium >/dev/null 2>&1 || apt_install chromium ||
+        say "No Chromium here: the tests of the page in a browser will be skipped."
+    command -v npm >/dev/null 2>&1 || return 0
+    wanted=$(checksum "$root/web/package-lock.json")
+    [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+    say "Installing the tools of the page's sources (half a minute, once)"
+    if npm ci --prefix "$root/web" --no-audit --no-fund --loglevel=error >&2; then
+        printf '%s\n' "$wanted" >"$stamp"
+    else
+        say "They could not be installed (npm's lines are above): their checks are skipped."
+    fi
+}

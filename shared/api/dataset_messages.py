@@ -277,6 +277,38 @@ class DatasetDetail(DatasetAnswer):
     )
 
 
+class CurvePoint(Answer):
+    """What spend kept up in every period brings per period, by one curve."""
+
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None = Field(description="With high the 90 % band; null without draws.")
+    high: float | None
+
+
+class DrawnCurve(Answer):
+    """One curve for drawing."""
+
+    channel: str
+    current_spend: float | None
+    observed_max: float | None = Field(description="Beyond it the curve is extrapolated.")
+    max_spend: float | None = Field(description="A plan's ceiling unless the request tells one.")
+    points: list[CurvePoint]
+    observed: list[Annotated[list[float], Field(min_length=2, max_length=2)]] | None = Field(
+        description="Past periods: spend with its carryover, and the outcome attributed to it."
+    )
+
+
+class ResponsesAnswer(Answer):
+    """The curves of one version for drawing, and the baseline that they add to."""
+
+    dataset: str
+    curves_version: str
+    baseline: float | None = Field(description="Mean outcome per period that media do not bring.")
+    curves: list[DrawnCurve]
+
+
 class PromotedAnswer(Answer):
     """Which curves are current now."""
 

@@ -47,6 +47,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "version": ("Version of a curve set; latest is the current one.", {"type": "string"}),
     "allocator": ("Name of an allocator.", {"type": "string"}),
     "plan": ("The plan_id of a plan, as the assistant answered it.", {"type": "string"}),
+    "file": ("One file of the planning page.", {"type": "string", "maxLength": 100}),
     "plot": (
         "Which picture.",
         {
@@ -421,6 +422,34 @@ ENDPOINTS = (
         "",
         gives=("image/svg+xml", "image/png"),
         query=("format", "version", "budget", "current"),
+    ),
+    _get(
+        "responses",
+        f"{_D}/responses",
+        "Each curve as points with its band, what was observed, and where it is known.",
+        "reports.responses",
+        "dataset_messages.ResponsesAnswer",
+        query=("version",),
+    ),
+    _get(
+        "dashboard",
+        "dashboard",
+        "The page to plan on: a shell without data, which asks this interface with a key.",
+        "dashboard.shell",
+        "",
+        gives=("text/html",),
+        public=True,
+        tagged=True,
+    ),
+    _get(
+        "dashboard_file",
+        "dashboard/{file}",
+        "A file of that page.",
+        "dashboard.asset",
+        "",
+        gives=("text/javascript", "text/css", "text/csv", JSON, "text/plain", "text/html"),
+        public=True,
+        tagged=True,
     ),
     Endpoint(
         name="store_curves",

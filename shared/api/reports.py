@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shared.api.http import Call, Reply
 from shared.api.reading import read_optimize
 from shared.api.translate import problem_of
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from shared.problem.model import Problem
     from shared.service import Service
 
-__all__ = ["budget_of", "drawn", "plot", "report", "to_plan"]
+__all__ = ["budget_of", "drawn", "plot", "report", "responses", "to_plan"]
 
 MOST_PERIODS = 10_000
 FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
@@ -46,6 +48,30 @@ def plot(call: Call) -> Reply:
     dataset, curves, problem = _question(call)
     picture = drawn(call.service, dataset, curves, problem, name, form)
     return Reply(picture, headers=NOTHING_ELSE, content_type=FORMATS[form])
+
+
+def responses(call: Call) -> Reply:
+    """``GET /datasets/{dataset}/responses``"""
+    from shared.plan.information import curve_band
+    from shared.report.material import Material
+
+    dataset, curves, problem = _question(call)
+    material = Material(curves, problem, call.service.history(dataset))
+    told = []
+    for arm in material.arms:
+        band = curve_band(arm.name, arm.channel, arm.channel.max_spend or 0.0)
+        seen = material.observed(arm.name)
+        told.append(
+            {
+                **{key: band[key] for key in ("channel", "current_spend", "observed_max")},
+                "max_spend": arm.channel.max_spend,
+                "points": band["points"],
+                "observed": None if seen is None else np.column_stack(seen).tolist(),
+            }
+        )
+    baseline = (curves.baseline or {}).get("mean")
+    answer = {"dataset": dataset, "curves_version": curves.version, "baseline": baseline}
+    return Reply({**answer, "curves": told})
 
 
 def drawn(
