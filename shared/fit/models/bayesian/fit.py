@@ -82,6 +82,7 @@ class BayesianFit:
     mode: Mode
     noise: Noise
     sample: Sample
+    errors: Floats  # (S, C) systematic errors of the log returns, drawn with each draw
     log_evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
     chosen: Chosen
     places: tuple[Pair, ...]  # of interacting channels, in the order of the model's strengths
@@ -91,6 +92,11 @@ class BayesianFit:
     def draws(self) -> Floats:
         """Joint draws, shape (S, size)."""
         return self.sample.draws
+
+    @property
+    def returns(self) -> Floats:
+        """Returns of the channels without the systematic error, shape (S, C)."""
+        return np.asarray(np.exp(self.draws[:, self.model.layout.roi] - self.errors))
 
     @property
     def families(self) -> Choice:
@@ -199,34 +205,43 @@ class BayesianFit:
                 "scale": scale,
                 "outliers": rows.tolist(),
             },
-            "priors": {"basis": self.prior.basis, "why": self.prior.why},
+            "priors": {
+                "basis": self.prior.basis,
+                "why": self.prior.why,
+                "systematic": [
+                    {"channel": name, "role": role, "mean_log": float(mean), "sd_log": float(sd)}
+                    for name, role, mean, sd in zip(
+                        self.names,
+                        self.prior.error.roles,
+                        self.prior.error.mean,
+                        self.prior.error.sd,
+                        strict=True,
+                    )
+                ],
+            },
         }
 
     def log_returns(self) -> LogReturns:
-        """Draws and prior; deviations of geos and campaigns are as wide as the fit found them."""
-        layout, channel = self.model.layout, self.model.arms.channel
-        mean = self.prior.log_median[channel]
-        covariance = self.prior.covariance()[np.ix_(channel, channel)]
-        for level in layout.levels:
-            variance = float(np.exp(2.0 * self.draws[:, level.spread]).mean())
-            member = level.member
-            covariance += variance * ((member[:, None] == member) & (member >= 0))
-        draws = np.log(self.model.unpack(self.draws).roi)
-        return LogReturns(draws, mean, covariance)
+        """As the regression sees them, and less the error, which all arms of a channel share."""
+        channel, error = self.model.arms.channel, self.prior.error
+        seen = np.log(self.model.unpack(self.draws).roi)
+        usual = error.mean[channel], error.sd[channel]
+        return LogReturns(seen, seen - self.errors[:, channel], usual)
 
     def evidence(self) -> tuple[ChannelEvidence, ...]:
         """One entry per arm, in the design's order."""
         design, layout = self.design, self.model.layout
         natural = self.model.unpack(self.draws)
-        expected, unsure = self.prior.by_the_others(self.draws[:, layout.roi])
+        expected, unsure = self.prior.by_the_others(np.log(self.returns))
+        returns = natural.roi * np.exp(-self.errors[:, self.model.arms.channel])
         out: list[ChannelEvidence] = []
         for index, arm in enumerate(design.arms):
             place = arm.channel
-            log_roi = np.log(natural.roi[:, index])
+            log_roi = np.log(returns[:, index])
             centre = float(self.prior.log_median[place])
             # A geo or a campaign may deviate from its channel.
             deviates = (SPREAD * (len(layout.levels) > 0)) ** 2
-            sd = float(np.sqrt(self.prior.log_sd[place] ** 2 + deviates))
+            sd = float(np.sqrt(self.prior.sd[place] ** 2 + deviates))
             saturation, adstock = layout.choice.saturations[place], layout.choice.adstocks[place]
             # What was to be expected of it, had it no rows of its own.
             others = float(np.var(expected[:, place])) + deviates
@@ -234,12 +249,12 @@ class BayesianFit:
             contraction = float(np.clip(1.0 - np.var(log_roi) / beforehand**2, 0.0, 1.0))
             shift = abs(float(np.mean(log_roi) - np.mean(expected[:, place]))) / beforehand
             settled = float(np.var(log_roi)) <= (1.0 - _GOOD) * sd**2
-            low, _, high = middle_90(natural.roi[:, index])
+            low, _, high = middle_90(returns[:, index])
             out.append(
                 ChannelEvidence(
                     verdict=_word(contraction, shift, settled=settled),
                     contraction=contraction,
-                    roi_mean=float(np.mean(natural.roi[:, index])),
+                    roi_mean=float(np.mean(returns[:, index])),
                     roi_interval=(low, high),
                     prior_roi=(
                         float(np.exp(centre - 1.645 * sd)),
@@ -335,7 +350,7 @@ class BayesianFit:
         count = len(self.draws)
         prior = self.prior
         noise = rng.standard_normal((3, count))
-        mean, sd = prior.of_another(self.draws[:, self.model.layout.roi])
+        mean, sd = prior.of_another(np.log(self.returns))
         returns = np.exp(mean + sd * noise[0])
         halves = scale * np.exp(HALF_SD * noise[1])
         shaped = self.model.layout.shape[self.model.layout.shape >= 0]
@@ -429,6 +444,7 @@ class Bayesian:
             mode=mode,
             noise=drawn.noises.mean(),
             sample=drawn,
+            errors=_errors(model, drawn.draws, rng),
             log_evidence={
                 "first": begun,
                 **gained,
@@ -439,6 +455,13 @@ class Bayesian:
             places=pairs,
             looked=looked,
         )
+
+
+def _errors(model: MediaModel, draws: Floats, rng: np.random.Generator) -> Floats:
+    """(S, C): those that a test tells of as sampled, the others given them and all returns seen."""
+    layout = model.layout
+    known = np.where(layout.error >= 0, draws[:, layout.error], np.nan)
+    return model.returns.errors(draws[:, layout.roi], known, rng)
 
 
 def _differ(one: Noise, other: Noise) -> bool:
