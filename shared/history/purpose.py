@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.history.names import tokens
 
-__all__ = ["ROLES", "role_by_name", "role_of"]
+__all__ = ["ROLES", "role_by_name", "role_said"]
 
 ROLES = ("demand_creation", "demand_capture")
 
@@ -32,9 +32,9 @@ def role_by_name(channel: str) -> str:
     return ROLES[bool(_CAPTURE & set(tokens(channel)))]
 
 
-def role_of(channel: str, spec: Mapping[str, Any]) -> str:
-    """The role that the spec gives a channel, or else the one that its name suggests."""
+def role_said(channel: str, spec: Mapping[str, Any]) -> str | None:
+    """The role that the spec gives a channel."""
     for item in spec.get("channels") or ():
         if item.get("channel") == channel and item.get("role"):
             return str(item["role"])
-    return role_by_name(channel)
+    return None

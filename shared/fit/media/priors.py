@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from shared.errors import Fault, InvalidInput
 from shared.frequency import frequency
 from shared.history.outcome_unit import outcome_unit
-from shared.history.purpose import role_of
+from shared.history.purpose import ROLES, role_by_name, role_said
 
 __all__ = [
     "BETWEEN",
@@ -98,6 +98,8 @@ _SHARE = 0.25
 _SHARE_LOG_SD = 1.0
 # Shares of the outcome that media may explain at the money prior's median before it is disbelieved.
 _PLAUSIBLE = (0.01, 0.8)
+# Of the variation of spend what follows demand: by chance, and from where demand buys it.
+_FOLLOWS = (0.1, 0.3)
 _FAR = 2.0  # standard deviations, from which a return that was seen widens its prior
 
 
@@ -111,10 +113,12 @@ def carryover(every: str) -> tuple[float, float]:
 class SystematicError:
     """The logarithm b of how many times its return a regression sees of each channel: normal.
 
-    ``roles`` of the channels, ``mean`` (C,) and ``covariance`` (C, C).
+    ``roles`` of the channels, ``captures`` (C,) how far each counts as one that captures demand,
+    ``mean`` (C,) and ``covariance`` (C, C).
     """
 
     roles: tuple[str, ...]
+    captures: Floats
     mean: Floats
     covariance: Floats
 
@@ -124,22 +128,31 @@ class SystematicError:
         return np.sqrt(np.diag(self.covariance))
 
     @classmethod
-    def of(cls, roles: Sequence[str]) -> SystematicError:
+    def of(cls, roles: Sequence[str], captures: Floats | None = None) -> SystematicError:
         """By role; channels of one role share a part of it."""
-        found = [SYSTEMATIC[role] for role in roles]
-        common = np.array([item.common for item in found])
-        alike = np.equal.outer(np.array(roles, dtype=object), np.array(roles, dtype=object))
-        own = np.diag([item.own**2 for item in found])
+        capturing = np.array([role == ROLES[1] for role in roles])
+        if captures is None:
+            captures = capturing.astype(np.float64)
+        create, capture = (SYSTEMATIC[role] for role in ROLES)
+
+        def mixed(part: str) -> Floats:
+            low, high = float(getattr(create, part)), float(getattr(capture, part))
+            return np.asarray(low + captures * (high - low))
+
+        common = mixed("common")
         return cls(
             roles=tuple(roles),
-            mean=np.array([item.mean for item in found]),
-            covariance=np.outer(common, common) * alike.astype(np.float64) + own,
+            captures=captures,
+            mean=mixed("mean"),
+            covariance=np.outer(common, common) * np.equal.outer(capturing, capturing)
+            + np.diag(mixed("own") ** 2),
         )
 
     @classmethod
     def none(cls, channels: int) -> SystematicError:
         """A regression that sees the return itself."""
-        return cls(("",) * channels, np.zeros(channels), np.zeros((channels, channels)))
+        none = np.zeros(channels)
+        return cls(("",) * channels, none, none, np.zeros((channels, channels)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,11 +270,14 @@ def return_prior(
     total_spend: float,
     total_outcome: float,
     far: Mapping[str, float] | None = None,
+    follows: Floats | None = None,
 ) -> ReturnPrior:
     """The prior of each channel's return, ``spec["priors"]`` first.
 
     A channel of ``far`` (``shared.history.beliefs.far_returns``) has one that is wide enough to
     hold the return there and what would be believed otherwise, each one standard deviation away.
+    ``follows`` (C,) is how closely each channel's spend follows demand (``demand.following``): one
+    whose name alone says that it captures demand does so as far as its spend follows it.
 
     Raises
     ------
@@ -334,6 +350,18 @@ def return_prior(
         basis,
         why,
         tuple(given),
-        SystematicError.of([role_of(name, spec) for name in channels]),
+        _systematic(spec, channels, follows),
         tuple(widened.tolist()),
     )
+
+
+def _systematic(
+    spec: Mapping[str, Any], channels: Sequence[str], follows: Floats | None
+) -> SystematicError:
+    said = [role_said(name, spec) for name in channels]
+    roles = [role or role_by_name(name) for role, name in zip(said, channels, strict=True)]
+    captures = np.array([float(role == ROLES[1]) for role in roles])
+    if follows is not None:
+        share = np.nan_to_num(np.interp(follows, _FOLLOWS, (0.0, 1.0)), nan=1.0)
+        captures *= np.where([role is None for role in said], share, 1.0)
+    return SystematicError.of(roles, captures)

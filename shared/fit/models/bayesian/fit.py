@@ -209,10 +209,17 @@ class BayesianFit:
                 "basis": self.prior.basis,
                 "why": self.prior.why,
                 "systematic": [
-                    {"channel": name, "role": role, "mean_log": float(mean), "sd_log": float(sd)}
-                    for name, role, mean, sd in zip(
+                    {
+                        "channel": name,
+                        "role": role,
+                        "captures": float(captures),
+                        "mean_log": float(mean),
+                        "sd_log": float(sd),
+                    }
+                    for name, role, captures, mean, sd in zip(
                         self.names,
                         self.prior.error.roles,
+                        self.prior.error.captures,
                         self.prior.error.mean,
                         self.prior.error.sd,
                         strict=True,
