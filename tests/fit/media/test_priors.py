@@ -107,6 +107,22 @@ def test_the_role_in_the_spec_comes_before_the_name() -> None:
     assert prior().error.mean[1] > prior().error.mean[0]
 
 
+def test_a_name_alone_counts_as_far_as_spend_follows_demand() -> None:
+    def error(share: float, **role: str) -> tuple[float, float]:
+        spec = {"channels": [{"channel": "search", **role}]}
+        follows = np.array([0.0, share])
+        found = return_prior(spec, "revenue", ("tv", "search"), 1e6, 5e6, None, follows)
+        return float(found.error.mean[1]), float(found.error.sd[1])
+
+    whole, none = error(np.nan), error(0.05)
+    assert whole == error(0.5) == pytest.approx((1.2, 1.0))
+    assert none == pytest.approx((0.0, 0.7), abs=0.01)
+    assert none[0] < error(0.2)[0] < whole[0]
+    # Said in the spec it stands, whatever spend does.
+    assert error(0.0, role="demand_capture") == whole
+    assert error(0.5, role="demand_creation") == none
+
+
 def test_a_negative_total_does_not_break_the_scale() -> None:
     found = prior(name="profit", outcome=-2e6)
     assert np.isfinite(found.log_median).all()
