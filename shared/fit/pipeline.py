@@ -31,6 +31,7 @@ from shared.fit.judge.calibration import (
     error_ratio,
     told,
 )
+from shared.fit.judge.doubts import doubts
 from shared.fit.judge.gate import Judgement, judge, jumped, returns_of, stability
 from shared.fit.judge.trust import trust_of
 from shared.fit.judge.validate import Fold, blocked, cross_validation, rival_of, score, validate
@@ -183,7 +184,9 @@ def fit_history(
         history, fitted, folds, judgement, evidence, groups, channels, previous, seed
     )
     read, odd = read_back(history, spec, fitted)
+    signs = doubts(history, fitted, {row["channel"] for row in read if row["used"]})
     diagnostics["warnings"] += [{"code": item.code, "message": item.message} for item in odd]
+    diagnostics["warnings"] += [sign.warning() for sign in signs]
     diagnostics |= {
         "data_report": data_report(history, spec),
         "cross_validation": cross_validation(folds, blocks, rival),
@@ -201,6 +204,7 @@ def fit_history(
         channels=[names[arm.channel] for arm in fitted.design.arms],
         evidence=evidence,
         groups=groups,
+        doubted={name for sign in signs for name in sign.channels},
         error_ratio=ratio if folds else None,
         stability=diagnostics["stability"],
         tests=read,

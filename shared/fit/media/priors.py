@@ -17,8 +17,8 @@ channels of a role: what a lift test says of one channel's ``b`` it says of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -159,6 +159,7 @@ class SystematicError:
 class ReturnPrior:
     """Log return per unit of money ~ Normal(``log_median``, ``log_sd``), arrays of shape (C,).
 
+    ``usual`` is the median and the standard deviation of a channel of which the spec says nothing.
     Returns whose prior was not ``given`` depend on each other through their common level; those
     whose prior was ``widened``, because the data speak clearly against it, do not. What a
     regression sees of them is that and the ``error``.
@@ -169,8 +170,20 @@ class ReturnPrior:
     basis: str
     why: str
     given: tuple[bool, ...]
+    usual: tuple[float, float]
     error: SystematicError
     widened: tuple[bool, ...] = ()
+
+    def without(self, beliefs: Collection[int]) -> ReturnPrior:
+        """As if the spec said nothing of the channels at these places."""
+        aside = np.isin(np.arange(len(self.given)), list(beliefs))
+        median, sd = self.usual
+        return replace(
+            self,
+            log_median=np.where(aside, median, self.log_median),
+            log_sd=np.where(aside, sd, self.log_sd),
+            given=tuple((np.array(self.given) & ~aside).tolist()),
+        )
 
     @property
     def seen(self) -> tuple[Floats, Floats]:
@@ -350,6 +363,7 @@ def return_prior(
         basis,
         why,
         tuple(given),
+        (median, sd),
         _systematic(spec, channels, follows),
         tuple(widened.tolist()),
     )

@@ -14,8 +14,8 @@ that sum to one leave a constant spend as it is).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from shared.fit.models.bayesian.laplace import (
     null_evidence,
     starting_points,
 )
-from shared.fit.models.bayesian.layout import Choice
+from shared.fit.models.bayesian.layout import Choice, prior_of
 from shared.fit.models.bayesian.model import MediaModel, build_model
 from shared.fit.models.bayesian.noise import Noise
 from shared.fit.models.bayesian.sampler import Agreement, Sample, marginal_of, sample
@@ -68,6 +68,8 @@ _FEW = 16  # draws whose noises are decomposed at once
 _FULL = 200  # draws of a posterior that is kept; a fold's needs a mean and an interval only
 _DRIFTING = 0.1  # correlation of neighbouring errors from which a drift is looked for
 _CLEAR = 2.0  # difference of log evidence
+_AGAINST = 1.0  # log evidence by which rows speak against what the spec believes of returns
+_OFF = 1.5  # standard deviations between a belief and the rows, from which it may be what is wrong
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +89,7 @@ class BayesianFit:
     chosen: Chosen
     places: tuple[Pair, ...]  # of interacting channels, in the order of the model's strengths
     looked: WithPairs | None  # what a search for interactions found; None where none was made
+    contradicted: Sequence[Mapping[str, Any]]  # beliefs of the spec that were set aside
 
     @property
     def draws(self) -> Floats:
@@ -225,6 +228,7 @@ class BayesianFit:
                         strict=True,
                     )
                 ],
+                "contradicted": list(self.contradicted),
             },
         }
 
@@ -381,7 +385,7 @@ class Bayesian:
 
     def fit(self, design: Design, asked: Asked) -> BayesianFit:
         rng, wishes, names = asked.rng(), asked.model, asked.names
-        pairs = asked.places(asked.pairs())
+        pairs, prior = asked.places(asked.pairs()), asked.prior
 
         def model_of(
             families: Choice,
@@ -391,7 +395,7 @@ class Bayesian:
         ) -> MediaModel:
             return build_model(
                 on or design,
-                asked.prior,
+                prior,
                 families,
                 None if noise is None else noise.weights,
                 0.0 if noise is None else noise.correlation,
@@ -408,6 +412,12 @@ class Bayesian:
         starts = starting_points(model, _STARTS, rng)
         starts[0] = warm
         mode = find_mode(model, starts)
+        contradicted: list[dict[str, Any]] = []
+        if any(prior.given):
+            prior, contradicted = _believable(model, mode, names, shrunk=wishes.shrunk)
+        if contradicted:
+            model = model_of(first, noise)
+            mode = find_mode(model, np.stack([mode.theta, *starts[1:]]))
         begun = mode.log_evidence
         chosen = choose(lambda f: model_of(f, noise), model, mode, free, rng)
         # A carryover that is wrong leaves errors that follow each other and stand out: what the
@@ -446,7 +456,7 @@ class Bayesian:
             design=design,
             names=names,
             seed=asked.seed,
-            prior=asked.prior,
+            prior=prior,
             model=model,
             mode=mode,
             noise=drawn.noises.mean(),
@@ -461,7 +471,49 @@ class Bayesian:
             chosen=chosen,
             places=pairs,
             looked=looked,
+            contradicted=contradicted,
         )
+
+
+def _believable(
+    model: MediaModel, mode: Mode, names: Sequence[str], *, shrunk: bool
+) -> tuple[ReturnPrior, list[dict[str, Any]]]:
+    """The prior without what the rows contradict, and a row for each belief that is set aside.
+
+    Beliefs stand unless the rows are clearly more probable without them (log evidence of Laplace's
+    approximation). Then those that are far from what the rows alone show go (the posterior less
+    the prior, both taken as normal), or all, where those alone do not explain it.
+    """
+    prior, places = model.returns, model.layout.roi
+    said = np.flatnonzero(prior.given).tolist()
+
+    def evidence(without: Sequence[int]) -> float:
+        other = prior.without(without)
+        told = prior_of(model.layout, other, model.design.frequency, shrunk=shrunk)
+        return find_mode(replace(model, returns=other, prior=told), mode.theta[None]).log_evidence
+
+    without = evidence(said)
+    if without - mode.log_evidence <= _AGAINST:
+        return prior, []
+    mean, covariance = prior.seen
+    after = (mode.root @ mode.root.T)[places, places]
+    before = np.diag(covariance)
+    added = np.maximum(1.0 / after - 1.0 / before, 1e-3 / before)
+    away = (mode.theta[places] - mean) / (after * added)
+    off = away / np.sqrt(1.0 / added + before)
+    far = [c for c in said if abs(off[c]) > _OFF]
+    if not far or without - evidence(far) > _AGAINST:
+        far = said
+    rows = [
+        {
+            "channel": names[c],
+            "believed": float(np.exp(prior.log_median[c])),
+            "shown": float(np.exp(prior.log_median[c] + away[c])),
+            "off": float(off[c]),
+        }
+        for c in far
+    ]
+    return prior.without(far), rows
 
 
 def _errors(model: MediaModel, draws: Floats, rng: np.random.Generator) -> Floats:
