@@ -67,6 +67,7 @@ def test_every_class_is_found_once_under_its_section() -> None:
         "fit",
         "goals",
         "interactions",
+        "nights",
         "one-budget",
         "plans",
         "rules",
