@@ -56,19 +56,21 @@ class ChannelEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogReturns:
-    """Joint draws (S, A) of the log returns of A arms, and their prior where there is one.
+    """Joint draws (S, A) of the log returns of A arms.
 
     Attributes
     ----------
     draws
-        In the order of the draws of the responses; -inf where an arm returns nothing.
-    mean, covariance
-        (A,) and (A, A) of the prior; None where a model has none.
+        As fitted, in the order of the draws of the responses; -inf where an arm returns nothing.
+    truly
+        Without the systematic error of a regression; None where a model has none.
+    usual
+        Mean and standard deviation (A,) of that error beforehand.
     """
 
     draws: Floats
-    mean: Floats | None = None
-    covariance: Floats | None = None
+    truly: Floats | None = None
+    usual: tuple[Floats, Floats] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

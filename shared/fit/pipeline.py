@@ -23,7 +23,7 @@ from shared.curves.adstock import Adstock
 from shared.curves.curveset import ChannelCurve, CurveSet, Response
 from shared.errors import InvalidInput, MarginalError
 from shared.fit.design.design import arm_name, observed_spend
-from shared.fit.fitted import ChannelEvidence, Fitted, Group
+from shared.fit.fitted import ChannelEvidence, Fitted, Group, LogReturns
 from shared.fit.judge.calibration import (
     Calibration,
     calibrate,
@@ -31,6 +31,7 @@ from shared.fit.judge.calibration import (
     error_ratio,
     told,
 )
+from shared.fit.judge.doubts import doubts
 from shared.fit.judge.gate import Judgement, judge, jumped, returns_of, stability
 from shared.fit.judge.trust import trust_of
 from shared.fit.judge.validate import Fold, blocked, cross_validation, rival_of, score, validate
@@ -60,6 +61,7 @@ Floats = NDArray[np.float64]
 
 _MEDIA = "media:"
 _FAR = 3.0  # errors of both by which what a fit says of a test is not what the test measured
+_UNUSUAL = 2.0  # standard deviations of the systematic error of a regression
 _OFF = 4.0  # errors of stretches as long, by which the outcome of a test's rows is not explained
 _RANGE = (0.5, 1.5)
 _FEWEST_DRAWS = 20
@@ -182,7 +184,9 @@ def fit_history(
         history, fitted, folds, judgement, evidence, groups, channels, previous, seed
     )
     read, odd = read_back(history, spec, fitted)
+    signs = doubts(history, fitted, {row["channel"] for row in read if row["used"]})
     diagnostics["warnings"] += [{"code": item.code, "message": item.message} for item in odd]
+    diagnostics["warnings"] += [sign.warning() for sign in signs]
     diagnostics |= {
         "data_report": data_report(history, spec),
         "cross_validation": cross_validation(folds, blocks, rival),
@@ -200,6 +204,7 @@ def fit_history(
         channels=[names[arm.channel] for arm in fitted.design.arms],
         evidence=evidence,
         groups=groups,
+        doubted={name for sign in signs for name in sign.channels},
         error_ratio=ratio if folds else None,
         stability=diagnostics["stability"],
         tests=read,
@@ -492,6 +497,7 @@ def read_back(
     if found:
         error = history.outcome - np.sum(list(fitted.over_time().values()), axis=0)
         adstocks = [response.adstock for response in fitted.responses()]
+        returns = fitted.log_returns()
     rows: list[dict[str, Any]] = []
     odd: list[Finding] = []
     for test in lift_tests(spec, history):
@@ -503,7 +509,8 @@ def read_back(
                 "fitted_interval": np.quantile(draws, [0.05, 0.95]).tolist(),
                 "arrives_later": _later(adstocks[int(lift.tested[0])], test),
             }
-            doubts = (*test.doubts, *_contradiction(test, draws), *_unexplained(test, error))
+            off = (*_contradiction(test, draws), *_unusual(returns, int(lift.tested[0])))
+            doubts = (*test.doubts, *off, *_unexplained(test, error))
             test = replace(test, doubts=doubts)
         rows.append(test.told() | told)
         odd += test.findings()
@@ -519,6 +526,23 @@ def _contradiction(test: LiftTest, draws: Floats) -> list[str]:
             f"the fit says that it changed the outcome by {amount(float(draws.mean()))}, "
             f"{off:.1f} standard errors from the {amount(test.outcome_change)} measured: the "
             "rows, or what is believed of the return, contradict the test."
+        )
+    ]
+
+
+def _unusual(returns: LogReturns | None, arm: int) -> list[str]:
+    """Whether a test and the rows differ by more than a regression usually errs."""
+    if returns is None or returns.truly is None or returns.usual is None:
+        return []
+    times = float((returns.draws - returns.truly)[:, arm].mean())
+    mean, sd = (float(part[arm]) for part in returns.usual)
+    if abs(times - mean) <= _UNUSUAL * sd:
+        return []
+    return [
+        (
+            f"the rows alone would say {np.exp(times):.2g} times the return that it measured, "
+            f"where {np.exp(mean):.2g} times is usual and more than {_UNUSUAL:g} standard "
+            "deviations from that are rare: are its numbers right, and in all?"
         )
     ]
 

@@ -48,6 +48,11 @@ class ChannelRole(SpecPart):
     )
     saturation: Name | None = Field(None, description="Family to fit; chosen where left out.")
     adstock: Name | None = Field(None, description="Family to fit; chosen where left out.")
+    role: Literal["demand_creation", "demand_capture"] | None = Field(
+        None,
+        description="What it is bought for: whether it creates demand or captures demand that is "
+        "there (search, affiliates, retargeting); proposed by its name where left out.",
+    )
     scale: Spread | Literal["micros", "cents", "thousands", "millions"] | None = Field(
         None,
         description="What one unit of the spend as written is worth: 0.000001 (or 'micros') where "

@@ -228,12 +228,11 @@ class Material:
         return (spend[here][known], brought[known]) if known.any() else None
 
     def return_factor(self, arm: str) -> float:
-        """The mean return that plans use over the one that was learned; 1 where both are one."""
-        planned = next((c.roi for c in self.curves.channels if c.channel == arm), None)
-        for row in self.curves.diagnostics.get("channels") or ():
-            learned = row.get("posterior_roi")
-            if row["channel"] == arm and planned is not None and learned and learned[1]:
-                return planned.mean / float(learned[1])
+        """The mean return that plans use over the one that was fitted; 1 where both are one."""
+        calibration = self.curves.diagnostics.get("calibration") or {}
+        for row in calibration.get("channels") or ():
+            if row["channel"] == arm and row["return_factor"]:
+                return float(row["return_factor"])
         return 1.0
 
     # -- names --------------------------------------------------------------------------------

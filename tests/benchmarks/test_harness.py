@@ -68,6 +68,7 @@ def test_every_class_is_found_once_under_its_section() -> None:
         "goals",
         "interactions",
         "learning",
+        "nights",
         "one-budget",
         "plans",
         "rules",

@@ -60,7 +60,7 @@ def test_a_campaigns_lift_test_moves_it_and_its_sibling_less(kind: str) -> None:
     assert 0 < after < 0.7 * before
 
 
-def test_only_what_was_tested_is_spared_the_doubt_about_histories() -> None:
+def test_a_test_of_one_campaign_is_told_and_one_of_the_wrong_sign_is_not_used() -> None:
     history, _ = two_campaigns(seed=2, brand=2.0, sale=2.0)
     tests = [lift(history, 40, campaign="sale"), lift(history, 40, outcome_change=-2e4)]
     spec = {**HILL, "lift_tests": tests}
@@ -73,9 +73,6 @@ def test_only_what_was_tested_is_spared_the_doubt_about_histories() -> None:
     assert "more was spent and less came in" in unused["message"]
     told = diagnostics["calibration"]
     assert told["lift_tested"] == ["a/sale"]
-    spreads = {item["channel"]: item["spread"] for item in told["channels"]}
-    assert spreads["a/sale"] == 1.0
-    assert 1.0 not in (spreads["a/brand"], spreads["b"])
 
 
 def test_a_lift_test_moves_a_curve_and_narrows_it() -> None:

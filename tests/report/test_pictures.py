@@ -69,6 +69,7 @@ def material(names: list[str], *, campaigns: bool = False, **told: Any) -> Mater
             {"channel": name, "posterior_roi": [1.5, 4.0, 6.0], "prior_roi": [0.1, 1.0, 9.0]}
             for name in names
         ],
+        "calibration": {"channels": [{"channel": name, "return_factor": 0.5} for name in names]},
         **told,
     }
     curve_set = CurveSet(
@@ -145,7 +146,7 @@ def test_a_point_is_sustained_spend_against_the_return_that_plans_use() -> None:
     assert spend.size == WEEKS - 3
     learned = steady.course
     assert learned is not None
-    assert brought == pytest.approx(learned.media["tv"][3:] * 2.0 / 4.0)
+    assert brought == pytest.approx(learned.media["tv"][3:] * 0.5)
 
 
 def test_campaigns_have_bars_and_their_channel_a_row() -> None:

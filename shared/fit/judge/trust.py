@@ -3,7 +3,8 @@
 ==================  ================================================================================
 ``data``            observed rows over twice those that a check needs
 ``identification``  share of the money whose returns the history settles: a verdict ``good`` counts
-                    whole, ``weak`` half, ``prior`` nothing; what cannot be told apart counts half
+                    whole, ``weak`` half, ``prior`` nothing; half of that where channels cannot be
+                    told apart, or where a sign speaks against what the history says (``doubts``)
 ``calibration``     what intervals promise over what forecasts missed: one over ``error_ratio``
 ``stability``       1 / (1 + m^2), m the largest move of a return in joint spreads, against the fit
                     without the last periods and against the curves in use
@@ -20,7 +21,7 @@ score is a rule by which curve sets can be told apart, and no probability.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shared.fit.fitted import ChannelEvidence, Group
@@ -45,6 +46,7 @@ def trust_of(
     channels: Sequence[str],
     evidence: Sequence[ChannelEvidence],
     groups: Sequence[Group],
+    doubted: Collection[str],
     error_ratio: float | None,
     stability: Mapping[str, Any],
     tests: Sequence[Mapping[str, Any]],
@@ -57,6 +59,8 @@ def trust_of(
         Observed periods.
     names, money, channels, evidence
         Of each arm: its curve, its mean spend, the channel that it is of, what is known of it.
+    doubted
+        Channels with a sign against them.
     error_ratio
         See ``calibration``; None where nothing was held back.
     stability
@@ -66,7 +70,7 @@ def trust_of(
     """
     parts = [
         _data(rows, rows_needed(frequency, len(set(channels))), frequency),
-        _identification(names, money, channels, evidence, groups),
+        _identification(names, money, channels, evidence, groups, doubted),
         _calibration(error_ratio),
         _stability(stability),
         _experiments(money, channels, tests),
@@ -105,8 +109,9 @@ def _identification(
     channels: Sequence[str],
     evidence: Sequence[ChannelEvidence],
     groups: Sequence[Group],
+    doubted: Collection[str],
 ) -> dict[str, Any]:
-    confused = {name for members, _ in groups for name in members}
+    confused = {name for members, _ in groups for name in members} | set(doubted)
     worth = [
         _WORTH.get(item.verdict, 0.0) * (_CONFUSED if channel in confused else 1.0)
         for item, channel in zip(evidence, channels, strict=True)

@@ -15,6 +15,7 @@ from shared.errors import Fault, InvalidInput
 from shared.fit.design.design import Design, build_design
 from shared.fit.design.leak import checked_design
 from shared.fit.design.wishes import read_wishes
+from shared.fit.media.demand import following
 from shared.fit.media.kernels import ADSTOCK_FAMILIES
 from shared.fit.media.lift import LiftTerm, read_lifts
 from shared.fit.media.priors import ReturnPrior, return_prior
@@ -204,6 +205,7 @@ def window_of(
         float(design.mean_spend.sum()) * design.train,
         float(np.mean(seen)) * design.train if seen.size else 0.0,
         far_returns(history),
+        following(design),
     )
 
     def drifting() -> Design:

@@ -105,6 +105,7 @@ def test_the_bayesian_models_difference_is_that_of_two_worlds(said: dict[str, An
     model = model_of(history, Choice.same(3, "hill"), spec={"lift_tests": [test]}, pairs=((0, 1),))
     theta = model.prior_moments()[0][None].copy()
     theta[:, model.layout.pairs] = 0.7
+    theta[:, model.layout.error[model.layout.error >= 0]] = 0.0
     (found,) = model.lifted(theta)
     totals = []
     for world in (done, undone):
@@ -171,3 +172,28 @@ def test_a_test_across_the_first_row_keeps_the_rows_that_are_there() -> None:
     np.testing.assert_allclose(one.lags[0, 2:4], design.lags[0, :2])
     more = 1e3 / design.spend_scale[0]
     np.testing.assert_allclose(one.lags[0, 4:, 0], one.lags[0, :4, 0] + more)
+
+
+def test_a_lift_test_measures_the_return_without_the_systematic_error() -> None:
+    history = simulated(rows=60, channels=3)[0]
+    test = lift(history, ROW, WEEKS, spend_change=3e3)
+    model = model_of(history, Choice.same(3, "hill"), spec={"lift_tests": [test]})
+    (place,) = model.layout.error[model.layout.error >= 0].tolist()
+    theta = model.prior_moments()[0][None].copy()
+    theta[:, place] = 0.0
+    other = theta.copy()
+    other[:, place] = np.log(2.0)
+    assert model.lifted(theta)[0][1] == pytest.approx(2.0 * model.lifted(other)[0][1])
+    np.testing.assert_array_equal(model.signal(theta), model.signal(other))
+    # The gradient of all coordinates, by differences.
+    rng = np.random.default_rng(6)
+    centre, sd = model.prior_moments()
+    at = centre + 0.3 * sd * rng.standard_normal((2, model.size))
+    value, gradient = model.log_posterior(at)
+    for k in range(model.size):
+        step = np.zeros(model.size)
+        step[k] = 1e-5
+        slope = (model.log_posterior(at + step)[0] - model.log_posterior(at - step)[0]) / 2e-5
+        np.testing.assert_allclose(
+            gradient[:, k], slope, rtol=1e-4, atol=1e-4 * np.abs(value).max()
+        )

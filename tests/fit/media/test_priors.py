@@ -58,8 +58,8 @@ def test_channels_share_a_level_and_given_priors_stand_alone() -> None:
     spec = {"priors": [{"channel": "b", "roi_median": 3.0, "roi_sd_log": 0.25}]}
     found = return_prior(spec, "revenue", ("a", "b", "c"), 1e6, 5e6)
     covariance = found.covariance()
-    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), [0.9, 0.25, 0.9])
-    np.testing.assert_allclose(covariance[0, 2], 0.9**2 - BETWEEN**2)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), [1.2, 0.25, 1.2])
+    np.testing.assert_allclose(covariance[0, 2], 1.2**2 - BETWEEN**2)
     np.testing.assert_allclose(covariance[1, [0, 2]], 0.0)
 
 
@@ -67,7 +67,7 @@ def test_what_the_others_say_is_the_conditional_of_the_joint_prior() -> None:
     """By simulation: a regression of one channel's return on the others' finds the same."""
     found = return_prior({}, "revenue", ("a", "b", "c"), 1e6, 5e6)
     rng = np.random.default_rng(2)
-    level = rng.normal(0.2, np.sqrt(0.9**2 - BETWEEN**2), (200_000, 1))
+    level = rng.normal(0.2, np.sqrt(1.2**2 - BETWEEN**2), (200_000, 1))
     drawn = level + BETWEEN * rng.standard_normal((200_000, 3))
     mean, sd = found.by_the_others(drawn)
     left = drawn[:, 0] - mean[:, 0]
@@ -80,6 +80,47 @@ def test_what_the_others_say_is_the_conditional_of_the_joint_prior() -> None:
     assert np.mean(fourth - another) == pytest.approx(0.0, abs=0.01)
     assert np.std(fourth - another) == pytest.approx(wide, rel=0.01)
     assert BETWEEN < wide < sd[0]
+
+
+def test_errors_are_drawn_given_what_is_seen_and_what_a_test_told() -> None:
+    """By simulation of the joint prior: drawn errors are alike the true ones, and as related."""
+    found = return_prior({}, "revenue", ("search", "tv", "radio", "affiliates"), 1e6, 5e6)
+    rng = np.random.default_rng(4)
+    truly = rng.multivariate_normal(found.log_median, found.covariance(), 100_000)
+    error = rng.multivariate_normal(found.error.mean, found.error.covariance, 100_000)
+    known = np.where([True, False, False, False], error, np.nan)
+    drawn = found.errors(truly + error, known, rng)
+    np.testing.assert_array_equal(drawn[:, 0], error[:, 0])
+    for whole in (np.hstack([error, truly + error]), np.hstack([drawn, truly + error])):
+        np.testing.assert_allclose(whole.mean(axis=0)[:4], found.error.mean, atol=0.01)
+    either = [np.cov(np.hstack([e, truly + error]).T) for e in (error, drawn)]
+    np.testing.assert_allclose(either[0], either[1], atol=0.03)
+    # Of one role, what a test tells of one channel it tells of the other.
+    assert either[0][0, 3] > 0.2
+    assert abs(either[0][0, 1]) < 0.03
+
+
+def test_the_role_in_the_spec_comes_before_the_name() -> None:
+    spec = {"channels": [{"channel": "search", "role": "demand_creation"}]}
+    found = return_prior(spec, "revenue", ("search", "tv"), 1e6, 5e6)
+    assert found.error.mean[0] == found.error.mean[1]
+    assert prior().error.mean[1] > prior().error.mean[0]
+
+
+def test_a_name_alone_counts_as_far_as_spend_follows_demand() -> None:
+    def error(share: float, **role: str) -> tuple[float, float]:
+        spec = {"channels": [{"channel": "search", **role}]}
+        follows = np.array([0.0, share])
+        found = return_prior(spec, "revenue", ("tv", "search"), 1e6, 5e6, None, follows)
+        return float(found.error.mean[1]), float(found.error.sd[1])
+
+    whole, none = error(np.nan), error(0.05)
+    assert whole == error(0.5) == pytest.approx((1.2, 1.0))
+    assert none == pytest.approx((0.0, 0.7), abs=0.01)
+    assert none[0] < error(0.2)[0] < whole[0]
+    # Said in the spec it stands, whatever spend does.
+    assert error(0.0, role="demand_capture") == whole
+    assert error(0.5, role="demand_creation") == none
 
 
 def test_a_negative_total_does_not_break_the_scale() -> None:

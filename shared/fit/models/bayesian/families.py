@@ -51,7 +51,7 @@ from numpy.typing import NDArray
 
 from shared.curves.saturation import FAMILIES, fittable
 from shared.fit.media.kernels import ADSTOCK_FAMILIES
-from shared.fit.media.priors import STRENGTH
+from shared.fit.media.priors import STRENGTH, SystematicError
 from shared.fit.models.bayesian.laplace import Mode, find_mode, laplace_draws
 from shared.fit.models.bayesian.layout import Choice, Layout, lay_out, prior_of
 from shared.fit.models.bayesian.model import Arms, MediaModel
@@ -259,7 +259,7 @@ def _place(layout: Layout, theta: Floats, channel: int, values: Mapping[str, flo
 def carried(theta: Floats, old: Layout, new: Layout, start: Floats) -> Floats:
     """A point of one layout in another: what both have is kept, the rest is ``start``'s."""
     out: Floats = start.copy()
-    for role in ("roi", "first", "second", "half", "shape"):
+    for role in ("roi", "first", "second", "half", "shape", "error"):
         before, now = getattr(old, role), getattr(new, role)
         both = (before >= 0) & (now >= 0)
         if role in ("first", "second"):  # their meaning is the family's
@@ -440,12 +440,13 @@ def _profile(
         (N, 4) standard normal: around the prior's centre first, then ever closer around the best.
     """
     design, marginal = model.design, model.marginal
-    around, sd = model.returns.by_the_others(theta[None, model.layout.roi])
+    around, sd = model.returns.seen_by_the_others(theta[None, model.layout.roi])
     alone = replace(
         model.returns,
         log_median=around[0, [channel]],
         log_sd=sd[[channel]],
         given=(True,),
+        error=SystematicError.none(1),
         widened=(),
     )
     layout = lay_out(Choice((families[0],), (families[1],)), ())

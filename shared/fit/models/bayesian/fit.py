@@ -14,8 +14,8 @@ that sum to one leave a constant spend as it is).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from shared.fit.models.bayesian.laplace import (
     null_evidence,
     starting_points,
 )
-from shared.fit.models.bayesian.layout import Choice
+from shared.fit.models.bayesian.layout import Choice, prior_of
 from shared.fit.models.bayesian.model import MediaModel, build_model
 from shared.fit.models.bayesian.noise import Noise
 from shared.fit.models.bayesian.sampler import Agreement, Sample, marginal_of, sample
@@ -68,6 +68,8 @@ _FEW = 16  # draws whose noises are decomposed at once
 _FULL = 200  # draws of a posterior that is kept; a fold's needs a mean and an interval only
 _DRIFTING = 0.1  # correlation of neighbouring errors from which a drift is looked for
 _CLEAR = 2.0  # difference of log evidence
+_AGAINST = 1.0  # log evidence by which rows speak against what the spec believes of returns
+_OFF = 1.5  # standard deviations between a belief and the rows, from which it may be what is wrong
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,15 +84,22 @@ class BayesianFit:
     mode: Mode
     noise: Noise
     sample: Sample
+    errors: Floats  # (S, C) systematic errors of the log returns, drawn with each draw
     log_evidence: Mapping[str, float]  # "first" families, those "chosen", "no_media"
     chosen: Chosen
     places: tuple[Pair, ...]  # of interacting channels, in the order of the model's strengths
     looked: WithPairs | None  # what a search for interactions found; None where none was made
+    contradicted: Sequence[Mapping[str, Any]]  # beliefs of the spec that were set aside
 
     @property
     def draws(self) -> Floats:
         """Joint draws, shape (S, size)."""
         return self.sample.draws
+
+    @property
+    def returns(self) -> Floats:
+        """Returns of the channels without the systematic error, shape (S, C)."""
+        return np.asarray(np.exp(self.draws[:, self.model.layout.roi] - self.errors))
 
     @property
     def families(self) -> Choice:
@@ -199,34 +208,51 @@ class BayesianFit:
                 "scale": scale,
                 "outliers": rows.tolist(),
             },
-            "priors": {"basis": self.prior.basis, "why": self.prior.why},
+            "priors": {
+                "basis": self.prior.basis,
+                "why": self.prior.why,
+                "systematic": [
+                    {
+                        "channel": name,
+                        "role": role,
+                        "captures": float(captures),
+                        "mean_log": float(mean),
+                        "sd_log": float(sd),
+                    }
+                    for name, role, captures, mean, sd in zip(
+                        self.names,
+                        self.prior.error.roles,
+                        self.prior.error.captures,
+                        self.prior.error.mean,
+                        self.prior.error.sd,
+                        strict=True,
+                    )
+                ],
+                "contradicted": list(self.contradicted),
+            },
         }
 
     def log_returns(self) -> LogReturns:
-        """Draws and prior; deviations of geos and campaigns are as wide as the fit found them."""
-        layout, channel = self.model.layout, self.model.arms.channel
-        mean = self.prior.log_median[channel]
-        covariance = self.prior.covariance()[np.ix_(channel, channel)]
-        for level in layout.levels:
-            variance = float(np.exp(2.0 * self.draws[:, level.spread]).mean())
-            member = level.member
-            covariance += variance * ((member[:, None] == member) & (member >= 0))
-        draws = np.log(self.model.unpack(self.draws).roi)
-        return LogReturns(draws, mean, covariance)
+        """As the regression sees them, and less the error, which all arms of a channel share."""
+        channel, error = self.model.arms.channel, self.prior.error
+        seen = np.log(self.model.unpack(self.draws).roi)
+        usual = error.mean[channel], error.sd[channel]
+        return LogReturns(seen, seen - self.errors[:, channel], usual)
 
     def evidence(self) -> tuple[ChannelEvidence, ...]:
         """One entry per arm, in the design's order."""
         design, layout = self.design, self.model.layout
         natural = self.model.unpack(self.draws)
-        expected, unsure = self.prior.by_the_others(self.draws[:, layout.roi])
+        expected, unsure = self.prior.by_the_others(np.log(self.returns))
+        returns = natural.roi * np.exp(-self.errors[:, self.model.arms.channel])
         out: list[ChannelEvidence] = []
         for index, arm in enumerate(design.arms):
             place = arm.channel
-            log_roi = np.log(natural.roi[:, index])
+            log_roi = np.log(returns[:, index])
             centre = float(self.prior.log_median[place])
             # A geo or a campaign may deviate from its channel.
             deviates = (SPREAD * (len(layout.levels) > 0)) ** 2
-            sd = float(np.sqrt(self.prior.log_sd[place] ** 2 + deviates))
+            sd = float(np.sqrt(self.prior.sd[place] ** 2 + deviates))
             saturation, adstock = layout.choice.saturations[place], layout.choice.adstocks[place]
             # What was to be expected of it, had it no rows of its own.
             others = float(np.var(expected[:, place])) + deviates
@@ -234,12 +260,12 @@ class BayesianFit:
             contraction = float(np.clip(1.0 - np.var(log_roi) / beforehand**2, 0.0, 1.0))
             shift = abs(float(np.mean(log_roi) - np.mean(expected[:, place]))) / beforehand
             settled = float(np.var(log_roi)) <= (1.0 - _GOOD) * sd**2
-            low, _, high = middle_90(natural.roi[:, index])
+            low, _, high = middle_90(returns[:, index])
             out.append(
                 ChannelEvidence(
                     verdict=_word(contraction, shift, settled=settled),
                     contraction=contraction,
-                    roi_mean=float(np.mean(natural.roi[:, index])),
+                    roi_mean=float(np.mean(returns[:, index])),
                     roi_interval=(low, high),
                     prior_roi=(
                         float(np.exp(centre - 1.645 * sd)),
@@ -335,7 +361,7 @@ class BayesianFit:
         count = len(self.draws)
         prior = self.prior
         noise = rng.standard_normal((3, count))
-        mean, sd = prior.of_another(self.draws[:, self.model.layout.roi])
+        mean, sd = prior.of_another(np.log(self.returns))
         returns = np.exp(mean + sd * noise[0])
         halves = scale * np.exp(HALF_SD * noise[1])
         shaped = self.model.layout.shape[self.model.layout.shape >= 0]
@@ -359,7 +385,7 @@ class Bayesian:
 
     def fit(self, design: Design, asked: Asked) -> BayesianFit:
         rng, wishes, names = asked.rng(), asked.model, asked.names
-        pairs = asked.places(asked.pairs())
+        pairs, prior = asked.places(asked.pairs()), asked.prior
 
         def model_of(
             families: Choice,
@@ -369,7 +395,7 @@ class Bayesian:
         ) -> MediaModel:
             return build_model(
                 on or design,
-                asked.prior,
+                prior,
                 families,
                 None if noise is None else noise.weights,
                 0.0 if noise is None else noise.correlation,
@@ -386,6 +412,12 @@ class Bayesian:
         starts = starting_points(model, _STARTS, rng)
         starts[0] = warm
         mode = find_mode(model, starts)
+        contradicted: list[dict[str, Any]] = []
+        if any(prior.given):
+            prior, contradicted = _believable(model, mode, names, shrunk=wishes.shrunk)
+        if contradicted:
+            model = model_of(first, noise)
+            mode = find_mode(model, np.stack([mode.theta, *starts[1:]]))
         begun = mode.log_evidence
         chosen = choose(lambda f: model_of(f, noise), model, mode, free, rng)
         # A carryover that is wrong leaves errors that follow each other and stand out: what the
@@ -424,11 +456,12 @@ class Bayesian:
             design=design,
             names=names,
             seed=asked.seed,
-            prior=asked.prior,
+            prior=prior,
             model=model,
             mode=mode,
             noise=drawn.noises.mean(),
             sample=drawn,
+            errors=_errors(model, drawn.draws, rng),
             log_evidence={
                 "first": begun,
                 **gained,
@@ -438,7 +471,56 @@ class Bayesian:
             chosen=chosen,
             places=pairs,
             looked=looked,
+            contradicted=contradicted,
         )
+
+
+def _believable(
+    model: MediaModel, mode: Mode, names: Sequence[str], *, shrunk: bool
+) -> tuple[ReturnPrior, list[dict[str, Any]]]:
+    """The prior without what the rows contradict, and a row for each belief that is set aside.
+
+    Beliefs stand unless the rows are clearly more probable without them (log evidence of Laplace's
+    approximation). Then those that are far from what the rows alone show go (the posterior less
+    the prior, both taken as normal), or all, where those alone do not explain it.
+    """
+    prior, places = model.returns, model.layout.roi
+    said = np.flatnonzero(prior.given).tolist()
+
+    def evidence(without: Sequence[int]) -> float:
+        other = prior.without(without)
+        told = prior_of(model.layout, other, model.design.frequency, shrunk=shrunk)
+        return find_mode(replace(model, returns=other, prior=told), mode.theta[None]).log_evidence
+
+    without = evidence(said)
+    if without - mode.log_evidence <= _AGAINST:
+        return prior, []
+    mean, covariance = prior.seen
+    after = (mode.root @ mode.root.T)[places, places]
+    before = np.diag(covariance)
+    added = np.maximum(1.0 / after - 1.0 / before, 1e-3 / before)
+    away = (mode.theta[places] - mean) / (after * added)
+    off = away / np.sqrt(1.0 / added + before)
+    far = [c for c in said if abs(off[c]) > _OFF]
+    if not far or without - evidence(far) > _AGAINST:
+        far = said
+    rows = [
+        {
+            "channel": names[c],
+            "believed": float(np.exp(prior.log_median[c])),
+            "shown": float(np.exp(prior.log_median[c] + away[c])),
+            "off": float(off[c]),
+        }
+        for c in far
+    ]
+    return prior.without(far), rows
+
+
+def _errors(model: MediaModel, draws: Floats, rng: np.random.Generator) -> Floats:
+    """(S, C): those that a test tells of as sampled, the others given them and all returns seen."""
+    layout = model.layout
+    known = np.where(layout.error >= 0, draws[:, layout.error], np.nan)
+    return model.returns.errors(draws[:, layout.roi], known, rng)
 
 
 def _differ(one: Noise, other: Noise) -> bool:

@@ -3,12 +3,13 @@
 A point has one coordinate for each thing that is free: log return, adstock (one or two), log
 half-saturation and, where its family has one, log shape of every channel; the spread of returns
 between geos and between campaigns with one standard normal deviation per member (non-centred, so
-that a sampler meets no funnel); the strength of each interaction; and log sigma last.
+that a sampler meets no funnel); the strength of each interaction; the systematic error of every
+channel with a lift test; and log sigma last. The log return is the one that the regression sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import lgamma
 
@@ -68,7 +69,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Coordinates by role, -1 where a channel has none; arrays (C,) but for ``pairs`` (P,)."""
+    """Coordinates by role, -1 where a channel has none; arrays (C,) but for ``pairs`` (P,).
+
+    ``error`` is a channel's systematic error, where a lift test tells of it.
+    """
 
     choice: Choice
     roi: Ints
@@ -78,6 +82,7 @@ class Layout:
     shape: Ints
     levels: tuple[Level, ...]
     pairs: Ints
+    error: Ints
     sigma: int
 
     @property
@@ -86,8 +91,10 @@ class Layout:
         return self.sigma + 1
 
 
-def lay_out(choice: Choice, arms: Sequence[MediaArm], pairs: int = 0) -> Layout:
-    """Give every parameter its place."""
+def lay_out(
+    choice: Choice, arms: Sequence[MediaArm], pairs: int = 0, tested: Container[int] = ()
+) -> Layout:
+    """Give every parameter its place; ``tested`` are channels with a lift test."""
     channels = len(choice.saturations)
     taken = 0
 
@@ -127,6 +134,7 @@ def lay_out(choice: Choice, arms: Sequence[MediaArm], pairs: int = 0) -> Layout:
         shape=shape,
         levels=tuple(levels),
         pairs=take([True] * pairs),
+        error=take([c in tested for c in range(channels)]),
         sigma=int(take([True])[0]),
     )
 
@@ -203,7 +211,12 @@ def prior_of(
     """
     centre, sd = np.zeros(layout.size), np.ones(layout.size)
     a, b = carryover(every)
-    centre[layout.roi], sd[layout.roi] = returns.log_median, returns.log_sd
+    seen, covariance_seen = returns.seen
+    centre[layout.roi], sd[layout.roi] = seen, np.sqrt(np.diag(covariance_seen))
+    tested = layout.error >= 0
+    own = returns.error.covariance
+    places = layout.error[tested]
+    centre[places], sd[places] = returns.error.mean[tested], np.sqrt(np.diag(own)[tested])
     centre[layout.half], sd[layout.half] = 0.0, HALF_SD
     shaped = layout.shape[layout.shape >= 0]
     centre[shaped], sd[shaped] = SHAPE_MEAN, float(np.hypot(SHAPE_LEVEL, SHAPE_BETWEEN))
@@ -224,7 +237,10 @@ def prior_of(
     centre[layout.sigma], sd[layout.sigma] = -1.0, 0.7
     sd[layout.pairs] = _SD_T3 / (max(layout.pairs.size, 4) if shrunk else 1)
     covariance = np.diag(sd**2)
-    covariance[np.ix_(layout.roi, layout.roi)] = returns.covariance()
+    covariance[np.ix_(layout.roi, layout.roi)] = covariance_seen
+    covariance[np.ix_(layout.roi, places)] = own[:, tested]
+    covariance[np.ix_(places, layout.roi)] = own[tested]
+    covariance[np.ix_(places, places)] = own[np.ix_(tested, tested)]
     alike = SHAPE_LEVEL**2 + SHAPE_BETWEEN**2 * np.eye(shaped.size)
     covariance[np.ix_(shaped, shaped)] = alike
     normal = np.ones(layout.size, dtype=bool)

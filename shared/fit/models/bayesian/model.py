@@ -8,7 +8,9 @@ For period t of geo g, everything in units of the standard deviation of the geo'
     noise_t    = phi noise_t-1 + innovation_t,   innovation_t ~ N(0, sigma^2 / weight_t)
 
 An arm is a channel, or a campaign below it, in one geo. ``rho`` is its log return on investment
-over the window: the channel's, and a deviation on each level of the hierarchy (``layout``).
+over the window: the channel's, and a deviation on each level of the hierarchy (``layout``); it is
+the one that the regression sees, which carries a systematic error b (``priors``): a lift test
+measures exp(rho - b).
 ``unit_a`` is the outcome that a return of one would make of the arm's mean spend. Adstock, half-
 saturation (over the arm's spend scale) and shape are the channel's.
 
@@ -186,6 +188,10 @@ class MediaModel:
             out = out + np.exp(theta[:, level.spread])[:, None] * deviation
         return out
 
+    def _truly(self, theta: Floats) -> Floats:
+        """(A, K) what a test measures over what the regression sees, 1 for channels without."""
+        return np.exp(-picked(theta, self.layout.error)[:, self.arms.channel].T)
+
     def _scale(self, theta: Floats, saturated: Floats) -> Floats:
         """(A, K) response at level one, in outcome sd."""
         level = np.maximum(saturated[:, :, : self.design.train].mean(axis=2), _TINY)
@@ -246,9 +252,10 @@ class MediaModel:
         gradient = np.zeros_like(theta)
         by_weights = np.zeros((*scale.shape, self.lags.shape[2]))
         by_half, by_shape = np.zeros_like(scale), np.zeros_like(scale)
+        truly = scale * self._truly(theta) if self.lifts else scale
         for lift in self.lifts:
             value += self._add_lift(
-                lift, theta, scale, strength, gradient, by_scale, by_weights, by_half, by_shape
+                lift, theta, truly, strength, gradient, by_scale, by_weights, by_half, by_shape
             )
         by_saturated = pushed - (by_scale / (level * train))[:, :, None].astype(kind)
         by_saturated *= scale[:, :, None].astype(kind)
@@ -280,12 +287,18 @@ class MediaModel:
         by_half: Floats,
         by_shape: Floats,
     ) -> Floats:
-        """Log density (K,) of a test; its derivatives are added to those given, in place."""
+        """Log density (K,) of a test; its derivatives are added to those given, in place.
+
+        ``scale`` (A, K) is what truly comes, without the systematic error.
+        """
         forward = self.arms.some(lift.arms).forward(theta, lift.lags)
         gained, joint, expected = self._of_lift(lift, forward.saturated, scale, strength)
         off = (lift.change - expected) / lift.error
         pull = off / lift.error * self.design.outcome_scale[self.geo[lift.arms]][:, None]  # (M, K)
-        by_scale[lift.arms] += pull * gained
+        by_scale[lift.arms] += self._truly(theta)[lift.arms] * pull * gained
+        place = self.layout.error[self.arms.channel[lift.arms]]
+        for m in np.flatnonzero(place >= 0):
+            gradient[:, place[m]] -= scale[lift.arms[m]] * pull[m] * gained[m]
         by_saturated = (scale[lift.arms] * pull)[:, :, None] * lift.sign
         for p, i, j, both in joint:
             gradient[:, self.layout.pairs[p]] += STRENGTH * pull[i] * both
@@ -319,6 +332,7 @@ class MediaModel:
     def lifted(self, theta: Floats) -> tuple[Lifted, ...]:
         """Each lift test with what points (K, size) say that it changed."""
         scale = self._scale(theta, self.arms.forward(theta, self.design.lags).saturated)
+        scale = scale * self._truly(theta)
         strength = STRENGTH * theta[:, self.layout.pairs].T
         return tuple(
             (lift, self._of_lift(lift, found.saturated, scale, strength)[2])
@@ -378,7 +392,8 @@ def build_model(
     """
     seen = design.observed
     whitener = Whitener.of(seen, weights, correlation, every=design.periods)
-    layout = lay_out(choice, design.arms, len(pairs))
+    tested = {int(design.channel_of_arm[arm]) for lift in lifts for arm in lift.tested}
+    layout = lay_out(choice, design.arms, len(pairs), tested)
     channel, geo = design.channel_of_arm, design.geo_of_arm
     meeting = arm_pairs(design, pairs)
     of_channel = Arms(layout, channel, tuple(choice.saturations[c] for c in channel))

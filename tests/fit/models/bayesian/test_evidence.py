@@ -22,11 +22,12 @@ def posterior() -> BayesianFit:
 def with_log_roi(posterior: BayesianFit, log_roi: Floats) -> BayesianFit:
     draws = posterior.draws.copy()
     draws[:, :3] = log_roi
-    return replace(posterior, sample=replace(posterior.sample, draws=draws))
+    sample = replace(posterior.sample, draws=draws)
+    return replace(posterior, sample=sample, errors=np.zeros((len(draws), 3)))
 
 
 def test_words_follow_the_contraction_and_the_shift(posterior: BayesianFit) -> None:
-    centre, sd = posterior.prior.log_median, posterior.prior.log_sd
+    centre, sd = posterior.prior.log_median, posterior.prior.sd
     z = np.random.default_rng(0).standard_normal((200, 3))
     z = (z - z.mean(axis=0)) / z.std(axis=0)
     settled = with_log_roi(posterior, centre + sd * z * [0.3, 0.6, 0.9]).evidence()
@@ -50,7 +51,7 @@ def test_words_follow_the_contraction_and_the_shift(posterior: BayesianFit) -> N
 
 def test_intervals_are_quantiles_in_natural_units(posterior: BayesianFit) -> None:
     evidence = posterior.evidence()
-    roi = np.exp(posterior.draws[:, 0])
+    roi = posterior.returns[:, 0]
     assert evidence[0].roi_interval == pytest.approx(tuple(np.quantile(roi, [0.05, 0.95])))
     half = np.exp(posterior.draws[:, 6]) * posterior.design.spend_scale[0]
     assert evidence[0].half_saturation[1] == pytest.approx(float(np.median(half)))

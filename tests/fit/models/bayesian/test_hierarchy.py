@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from shared.curves.saturation import fittable
 from shared.errors import InvalidInput
@@ -128,7 +129,15 @@ def test_a_lift_test_of_almost_no_error_pins_the_response() -> None:
     spend = float(history.spend[20, 0])
     test = lift(history, 20, weeks=1, spend_change=spend, outcome_change=0.0, standard_error=1.0)
     found = model_of(history, spec={"lift_tests": [test]})
-    gap = model.log_posterior(theta)[0] - found.log_posterior(theta)[0]
+    # Without a systematic error, at the middle of the prior: how likely that is to begin with.
+    known = np.insert(theta, -1, 0.0, axis=1)
+    mean, seen = found.returns.seen
+    error = found.returns.error
+    pull = np.linalg.solve(seen, error.covariance[0])
+    sd = float(np.sqrt(error.covariance[0, 0] - error.covariance[0] @ pull))
+    chance = stats.norm.logpdf(0.0, error.mean[0], sd)
+    np.testing.assert_allclose(theta[0, :2], mean)
+    gap = model.log_posterior(theta)[0] - found.log_posterior(known)[0] + chance
     # The test's own term: the model's answer, computed from media with one week's spend doubled.
     doubled = history.spend.copy()
     doubled[20, 0] += spend

@@ -95,9 +95,7 @@ def test_value_is_the_dense_gaussian_with_the_linear_part_integrated_out(
             design.outcome[design.observed], media, covariance
         )
         decay, hills = p.first[0], int((model.layout.shape >= 0).sum())
-        prior = stats.multivariate_normal.logpdf(
-            theta[:c], model.returns.log_median, model.returns.covariance()
-        )
+        prior = stats.multivariate_normal.logpdf(theta[:c], *model.returns.seen)
         prior += (stats.beta.logpdf(decay, 2, 3) + np.log(decay * (1 - decay))).sum()
         prior += stats.norm.logpdf(theta[2 * c : 3 * c], 0, HALF_SD).sum()
         alike = SHAPE_LEVEL**2 + SHAPE_BETWEEN**2 * np.eye(hills)
