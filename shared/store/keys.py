@@ -8,7 +8,8 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     curves/<dataset>/<incarnation>/<version>.json           immutable curve sets
     runs/<dataset>/<incarnation>/<run>.json                 one document a refit run
     plans/<dataset>/<incarnation>/<plan>.json               questions and answers, for a while
-    allocators/<dataset>/<incarnation>/<allocator>.json     one log an allocator
+    allocators/<dataset>/<incarnation>/<allocator>.json     one ledger an allocator
+    allocators/.../<allocator>/<period>-<decision>.json     its splits, as really used
     adopted/<dataset>/<incarnation>/<plan>.json             adopted plans, and their course
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 

@@ -2,17 +2,18 @@
 
 A change is a function of what is stored, applied again where somebody else wrote first. It must do
 nothing the second time: then a write whose answer was lost, and that is sent again, does no harm.
-A ledger's bytes follow from its content alone.
+A ledger's bytes follow from its content alone. Notes are kept beside it, each written once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from shared.errors import InputTooLarge, NotFound, StorageUnavailable, WriteConflict
-from shared.store.base import BlobStore
+from shared.store.base import BlobStore, each
 from shared.store.keys import blob_key, is_run_id
 from shared.store.records import Manifest
 
@@ -43,7 +44,8 @@ class Ledgers:
     def names(self, dataset: str) -> Iterator[str]:
         """The names of a dataset's ledgers, in order."""
         prefix = f"{self._room}/{dataset}/{self._place(dataset).incarnation}/"
-        return (key[len(prefix) :].removesuffix(".json") for key in self._blobs.keys(prefix))
+        below = (key[len(prefix) :] for key in self._blobs.keys(prefix))
+        return (name.removesuffix(".json") for name in below if "/" not in name)
 
     def read(self, dataset: str, name: str) -> Document:
         """What a ledger says; ``NotFound`` where there is none."""
@@ -81,9 +83,25 @@ class Ledgers:
         raise StorageUnavailable(f"The {self._what} {name!r} is being written by many at once.")
 
     def delete(self, dataset: str, name: str) -> None:
-        """Delete a ledger; ``NotFound`` where there is none."""
+        """Delete a ledger after its notes; ``NotFound`` where there is none."""
         self._read(dataset, name)
+        for _ in each(self._blobs.delete, self._notes(dataset, name)):
+            pass
         self._blobs.delete(self._key(dataset, name))
+
+    def note(self, dataset: str, name: str, word: str, document: Document) -> None:
+        """Keep a note beside a ledger; the first of a word stays."""
+        key = f"{self._key(dataset, name).removesuffix('.json')}/{word}.json"
+        with suppress(WriteConflict):  # the same, sent again
+            self._blobs.create(key, _bytes(document))
+
+    def notes(self, dataset: str, name: str, most: int) -> list[Document]:
+        """The last notes beside a ledger, by their words' order."""
+        keys = list(self._notes(dataset, name))[-most:]
+        return [json.loads(blob.data) for blob in each(self._blobs.read, keys)]
+
+    def _notes(self, dataset: str, name: str) -> Iterator[str]:
+        return self._blobs.keys(f"{self._key(dataset, name).removesuffix('.json')}/")
 
     def _read(self, dataset: str, name: str) -> tuple[Document, str]:
         try:

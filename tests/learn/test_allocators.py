@@ -42,12 +42,17 @@ class World:
         told = Observations.model_validate({"events": list(events)})
         return self.allocators(blobs).observe("brand", "test", told)
 
-    def bytes(self) -> bytes:
-        key = next(iter(self.blobs.keys(f"{ALLOCATORS}/brand/")))
-        return self.blobs.read(key).data
+    def bytes(self) -> list[bytes]:
+        """The ledger, and the splits beside it."""
+        keys = sorted(self.blobs.keys(f"{ALLOCATORS}/brand/"), key=lambda key: (len(key), key))
+        return [self.blobs.read(key).data for key in keys]
 
     def ledger(self) -> dict[str, Any]:
-        return json.loads(self.bytes())  # type: ignore[no-any-return]
+        return json.loads(self.bytes()[0])  # type: ignore[no-any-return]
+
+    def decisions(self) -> dict[str, Any]:
+        found = self.allocators().get("brand", "test")["decisions"]
+        return {row["decision"]: row for row in found}
 
 
 def events() -> Batch:
@@ -91,7 +96,7 @@ def test_the_same_split_is_answered_again_and_stored_once() -> None:
     world.observe(*events())
     first = world.allocators().next("brand", "test")
     assert world.allocators().next("brand", "test") == first
-    kept = world.ledger()["decisions"]
+    kept = world.decisions()
     assert list(kept) == [first["decision"]]
     assert kept[first["decision"]]["shares"] == {r["arm"]: r["share"] for r in first["arms"]}
     # Of a past period nothing is known that came later.
@@ -200,7 +205,7 @@ def test_the_night_writes_down_the_next_split() -> None:
     assert world.allocators().night("brand") == 0
     world.observe(*events())
     assert world.allocators().night("brand") == 1
-    assert world.allocators().next("brand", "test")["decision"] in world.ledger()["decisions"]
+    assert world.allocators().next("brand", "test")["decision"] in world.decisions()
 
 
 # -- killed, delivered twice, raced ---------------------------------------------------------------
@@ -256,10 +261,18 @@ def test_two_writers_at_once_lose_nothing() -> None:
     assert world.bytes() == alone.bytes()
 
 
-def test_a_split_raced_by_an_observation_is_of_what_was_known_when_it_was_stored() -> None:
+def test_a_split_is_of_what_was_known_when_it_was_begun() -> None:
     world, told = World(), events()
-    racing = Racing(world.blobs)
-    racing.rivals = [lambda: world.observe(*told)]
-    answer = world.allocators(racing).next("brand", "test", period=10)
-    assert sum(row["trials"] for row in answer["arms"]) == sum(e.get("trials", 0) for e in told)
-    assert list(world.ledger()["decisions"]) == [answer["decision"]]
+    before = world.allocators().next("brand", "test", period=10)
+    world.observe(*told)
+    after = world.allocators().next("brand", "test", period=10)
+    assert after["decision"] != before["decision"]
+    assert set(world.decisions()) == {before["decision"], after["decision"]}
+    assert sum(row["trials"] for row in after["arms"]) == sum(e.get("trials", 0) for e in told)
+
+
+def test_a_deleted_allocator_takes_its_splits_along() -> None:
+    world = World()
+    world.allocators().next("brand", "test")
+    world.allocators().delete("brand", "test")
+    assert list(world.blobs.keys(f"{ALLOCATORS}/")) == []

@@ -1,7 +1,7 @@
 """The allocators of datasets: made, told what happened, and asked for the next split.
 
-An allocator is one ledger: what it was told at the start, its arms, the events by id, and every
-split that was answered. A split is written down, with the shares really used, before it is told.
+An allocator is one ledger: what it was told at the start, its arms, and the events by id. Beside it
+each split is written down, with the shares really used, before it is told.
 Adding events is a union of sets, so that batches may come twice, in parts, in any order, from
 several senders at once: the ledger's bytes are the same.
 """
@@ -43,6 +43,9 @@ __all__ = ["Allocators"]
 _MONTH, _CAP = 4, 0.3
 """A prior from a dataset's curve counts at most this share of so many periods' own evidence."""
 
+_SHOWN = 100
+"""Splits that are answered with an allocator, the last of its periods."""
+
 _WIDEST = 1e3
 """Of a number over its feature's scale: beyond it a rate is no longer known to a digit."""
 
@@ -83,18 +86,20 @@ class Allocators:
         except NotFound:
             found = {"spec": None}
         arms = {} if found["spec"] == said else self._resolved(dataset, spec, spec.arms, ())
-        ledger = {"spec": said, "arms": arms, "events": {}, "decisions": {}}
-        return _told(dataset, self._ledgers.create(dataset, spec.allocator, ledger))
+        ledger = {"spec": said, "arms": arms, "events": {}}
+        self._ledgers.create(dataset, spec.allocator, ledger)
+        return self.get(dataset, spec.allocator)
 
     def every(self, dataset: str) -> Iterator[Ledger]:
         """A dataset's allocators by name, in short."""
         for name in self._ledgers.names(dataset):
-            told = _told(dataset, self._ledgers.read(dataset, name))
+            told = _told(dataset, self._ledgers.read(dataset, name), ())
             yield {key: told[key] for key in ("allocator", "kind", "outcome", "arms", "events")}
 
     def get(self, dataset: str, name: str) -> Ledger:
         """An allocator: its spec, its arms, and its splits so far."""
-        return _told(dataset, self._ledgers.read(dataset, name))
+        ledger = self._ledgers.read(dataset, name)
+        return _told(dataset, ledger, self._ledgers.notes(dataset, name, _SHOWN))
 
     def delete(self, dataset: str, name: str) -> None:
         """Delete an allocator with its log."""
@@ -162,25 +167,19 @@ class Allocators:
         It is stored under its ``decision`` before it is answered; asked again with the same events
         it is the same.
         """
-        answer: dict[str, Any] = {}
-
-        def decided(ledger: Ledger) -> Ledger | None:
-            spec, arms, events = _spec(ledger), _arms(ledger), _events(ledger)
-            at = latest(events) if period is None else period
-            money = spec.budget if budget is None else budget
-            _check_context(spec, context)
-            before = [e for e in events if e.period + e.lag < at]
-            asked = [ledger["spec"], ledger["arms"], at, money, dict(context or {})]
-            word = digest([*asked, [e.model_dump(exclude_defaults=True) for e in before]])
-            answer.clear()
-            answer.update(decide(spec, arms, before, at, money, context))
-            answer["decision"] = word
-            if word in ledger["decisions"]:
-                return None
-            return {**ledger, "decisions": {**ledger["decisions"], word: _kept(answer)}}
-
-        self._ledgers.change(dataset, name, decided)
-        return {"dataset": dataset, "allocator": name, **answer}
+        ledger = self._ledgers.read(dataset, name)
+        spec, arms, events = _spec(ledger), _arms(ledger), _events(ledger)
+        at = latest(events) if period is None else period
+        money = spec.budget if budget is None else budget
+        _check_context(spec, context)
+        before = [event for event in events if event.period + event.lag < at]
+        answer = decide(spec, arms, before, at, money, context)
+        # The word is of what was decided too, so that other code notes its own split.
+        kept = _kept(answer)
+        known = [event.model_dump(exclude_defaults=True) for event in before]
+        word = digest([ledger["spec"], ledger["arms"], known, at, money, context, kept])
+        self._ledgers.note(dataset, name, f"{at:08d}-{word}", {"decision": word, **kept})
+        return {"dataset": dataset, "allocator": name, **answer, "decision": word}
 
     def night(self, dataset: str) -> int:
         """Write down the next split of each allocator that has seen anything; how many have."""
@@ -312,14 +311,12 @@ def _kept(decision: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _told(dataset: str, ledger: Ledger) -> dict[str, Any]:
+def _told(dataset: str, ledger: Ledger, decisions: Sequence[Ledger]) -> dict[str, Any]:
     spec = ledger["spec"]
     arms = [
         {k: v for k, v in ledger["arms"][name].items() if k != "said"}
         for name in sorted(ledger["arms"])
     ]
-    decisions = [{"decision": word, **ledger["decisions"][word]} for word in ledger["decisions"]]
-    decisions.sort(key=lambda row: (row["period"], row["decision"]))
     return {
         "dataset": dataset,
         "allocator": spec["allocator"],
@@ -329,7 +326,7 @@ def _told(dataset: str, ledger: Ledger) -> dict[str, Any]:
         "arms": arms,
         "events": len(ledger["events"]),
         "state": digest([spec, ledger["arms"], ledger["events"]]),
-        "decisions": decisions,
+        "decisions": list(decisions),
     }
 
 
