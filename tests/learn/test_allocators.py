@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import InvalidInput, MarginalError, NotFound, WriteConflict
+from shared.errors import Infeasible, InvalidInput, MarginalError, NotFound, WriteConflict
 from shared.learn.allocators.allocators import Allocators
 from shared.learn.allocators.spec import AllocatorSpec, Observations
 from shared.store.datasets import Datasets
@@ -155,6 +155,16 @@ def test_arms_come_and_change_at_any_time() -> None:
         "brand", "test", Observations.model_validate({"arms": [{**new, "end": 9, "version": 2}]})
     )
     assert world.allocators().get("brand", "test")["arms"][2]["end"] == 9
+
+
+def test_floors_have_to_fit_the_budget_where_arms_run_together() -> None:
+    arms = [{"arm": "a", "floor": 600.0, "end": 4}, {"arm": "b", "floor": 700.0, "start": 5}]
+    world = World(spec(arms=arms))
+    more = Observations.model_validate({"arms": [{"arm": "c", "floor": 500.0, "start": 2}]})
+    with pytest.raises(Infeasible) as caught:
+        world.allocators().observe("brand", "test", more)
+    assert {c.name for c in caught.value.conflicts} == {"a.floor", "c.floor"}
+    assert set(world.ledger()["arms"]) == {"a", "b"}
 
 
 def test_arms_of_a_channel_share_its_curve_as_a_prior() -> None:

@@ -35,7 +35,7 @@ from shared.learn.allocators.spec import (
     arm_faults,
     spec_faults,
 )
-from shared.learn.allocators.split import limits
+from shared.learn.allocators.split import check_room
 from shared.store.ledgers import Ledgers
 
 __all__ = ["Allocators"]
@@ -79,7 +79,7 @@ class Allocators:
         faults = list(spec_faults(spec))
         if faults:
             raise InvalidInput(faults)
-        limits(spec, spec.arms, 0, spec.budget)
+        check_room(spec, spec.arms)
         said = spec.model_dump(exclude_none=True)
         try:  # whatever became of the curves since, it is what it was
             found = self._ledgers.read(dataset, spec.allocator)
@@ -112,6 +112,8 @@ class Allocators:
         ------
         InvalidInput
             With every fault of the batch; nothing of it was added.
+        Infeasible
+            The floors of all arms need more than the budget.
         InputTooLarge
             More events than one allocator keeps.
         """
@@ -149,7 +151,9 @@ class Allocators:
                 )
             if events == ledger["events"] and arms == ledger["arms"]:
                 return None
-            return {**ledger, "arms": arms, "events": events}
+            new = {**ledger, "arms": arms, "events": events}
+            check_room(spec, _arms(new))
+            return new
 
         now = self._ledgers.change(dataset, name, add)
         return {"dataset": dataset, "allocator": name, "events": len(now["events"]), **counts}

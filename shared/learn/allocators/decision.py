@@ -80,7 +80,7 @@ def decide(
     Infeasible
         The floors need more than the budget.
     """
-    running = [arm for arm in arms if arm.start <= period and period <= (arm.end or period)]
+    running = [arm for arm in arms if arm.runs(period)]
     if not running:
         text = f"No arm runs in period {period}: add one, or ask of another period."
         raise InvalidInput.at("/period", "no_active_arm", text)

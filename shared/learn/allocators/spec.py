@@ -121,6 +121,10 @@ class Arm(Strict):
     prior: Prior | None = None
     delay: Delay | None = None
 
+    def runs(self, period: int) -> bool:
+        """Whether it may get money in a period."""
+        return self.start <= period and (self.end is None or period <= self.end)
+
 
 class Feature(Strict):
     """Something known before a trial: one of ``values``, or a number over ``scale``."""

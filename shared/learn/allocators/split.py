@@ -28,6 +28,7 @@ __all__ = [
     "DRAWS",
     "Limits",
     "best_split",
+    "check_room",
     "curves_of",
     "filled",
     "kl_ucb",
@@ -87,6 +88,13 @@ def limits(spec: AllocatorSpec, arms: Sequence[Arm], period: int, budget: float)
         text = "Every arm that runs has a ceiling of 0: nothing can be spent."
         raise InvalidInput.at("/arms", "contradiction", text)
     return Limits(lower, upper, min(budget, float(upper.sum())))
+
+
+def check_room(spec: AllocatorSpec, arms: Sequence[Arm]) -> None:
+    """Raise what ``limits`` raises of the budget in any period in which an arm begins."""
+    for start in sorted({arm.start for arm in arms}):
+        running = [arm for arm in arms if arm.runs(start)]
+        limits(spec, running, start, spec.budget)
 
 
 def filled(returns: Array, within: Limits) -> Array:
