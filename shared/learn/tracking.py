@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,7 +25,8 @@ from shared.figures import number, plural
 from shared.frequency import frequency
 from shared.history.spec import Day
 from shared.history.table import History
-from shared.learn.charts import cusum, fitted, limit, whitened
+from shared.learn.baseline import LEAST, Baseline, media_of
+from shared.learn.charts import cusum, limit, whitened
 from shared.shapes import WHOLE, Strict
 from shared.store.ledgers import Ledgers
 
@@ -35,7 +35,6 @@ __all__ = ["Adoption", "Tracking", "scale_of"]
 Array = NDArray[np.float64]
 Ledger = dict[str, Any]
 
-_LEAST = 26  # periods of history that a baseline and its errors are estimated from
 _USUAL = 13
 _ALARMS_A_YEAR = 2.0
 _PRIOR = 8.0
@@ -110,10 +109,10 @@ class Tracking:
         curves, history = self._curves(dataset, version), self._history(dataset)
         start = _day(asked.start)
         planned = _planned(answer, asked.periods)
-        base = None if history is None else _Base.of(history, curves, start)
+        base = None if history is None else Baseline.of(history, curves, start)
         if base is None:
             text = (
-                f"To judge a plan takes {_LEAST} periods of history before it begins; there are "
+                f"To judge a plan takes {LEAST} periods of history before it begins; there are "
                 "fewer. Upload more, or adopt it later."
             )
             raise InvalidInput.at("/start", "too_little_history", text)
@@ -190,133 +189,16 @@ class Tracking:
         return _compared(ledger, curves, history, plans)
 
 
-# -- the baseline ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """Outcome without media as it was when a plan was adopted, and how its errors go.
-
-    ``first`` is the day from which time is counted, ``span`` the days of the past; ``before`` is
-    the last error of the past.
-    """
-
-    first: date
-    span: int
-    seasons: int
-    week: bool
-    coefficients: Array
-    memory: float
-    size: float
-    before: float
-    past: tuple[date, ...]
-
-    @classmethod
-    def of(cls, history: History, curves: CurveSet, start: date) -> _Base | None:
-        """From the periods before ``start``; None where they are too few."""
-        media = _media(history, curves)
-        rows = [
-            t
-            for t, day in enumerate(history.dates)
-            if day < start and math.isfinite(float(history.outcome[t]))
-        ]
-        if len(rows) < _LEAST:
-            return None
-        days = tuple(history.dates[t] for t in rows)
-        years = (days[-1] - days[0]).days / 365.25
-        # A season is told from a trend by two years of it, a second wave by the third.
-        seasons = 0 if years < 1.9 else 1 if years < 2.9 else 2
-        shape = cls(
-            days[0],
-            max((days[-1] - days[0]).days, 1),
-            seasons,
-            history.frequency == "day",
-            np.zeros(0),
-            0.0,
-            1.0,
-            0.0,
-            days,
-        )
-        x, y = shape.rows(days), history.outcome[rows] - media[rows]
-        coefficients, memory, size = fitted(x, y)
-        least = 1e-9 * max(float(np.abs(y).max()), 1e-9)
-        return cls(
-            shape.first,
-            shape.span,
-            seasons,
-            shape.week,
-            coefficients,
-            float(memory),
-            max(float(size), least),
-            float(y[-1] - coefficients @ x[-1]),
-            days,
-        )
-
-    def rows(self, days: Sequence[date]) -> Array:
-        """(m, p) the regression's rows: level, trend, waves of the year, days of the week."""
-        since = np.array([(day - self.first).days for day in days], dtype=np.float64)
-        columns = [np.ones(since.size), since / self.span]
-        for wave in range(1, self.seasons + 1):
-            turn = 2.0 * np.pi * wave * since / 365.25
-            columns += [np.sin(turn), np.cos(turn)]
-        if self.week:
-            of_week = np.array([day.weekday() for day in days])
-            columns += [(of_week == k) * 1.0 for k in range(1, 7)]
-        return np.stack(columns, axis=1)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "first": self.first.isoformat(),
-            "span": self.span,
-            "seasons": self.seasons,
-            "week": self.week,
-            "coefficients": self.coefficients.tolist(),
-            "memory": self.memory,
-            "size": self.size,
-            "before": self.before,
-            "past": [(day - self.first).days for day in self.past],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> _Base:
-        first = _day(data["first"])
-        return cls(
-            first=first,
-            span=data["span"],
-            seasons=data["seasons"],
-            week=data["week"],
-            coefficients=np.array(data["coefficients"]),
-            memory=data["memory"],
-            size=data["size"],
-            before=data["before"],
-            past=tuple(first + timedelta(days=k) for k in data["past"]),
-        )
-
-
-def _media(history: History, curves: CurveSet) -> Array:
-    """(T,) the curves' response to a history's spend; the world before it was like its mean."""
-    total = np.zeros(len(history.dates))
-    for curve in curves.channels:
-        if curve.channel not in history.channels:
-            continue
-        spend = history.spend[:, history.channels.index(curve.channel)]
-        response = curve.response
-        if response.adstock is not None:
-            spend = response.adstock.apply(spend, prior=float(spend.mean()))
-        total += response.saturation.value(spend)
-    return total
-
-
 # -- comparing ------------------------------------------------------------------------------------
 
 
 def _compared(ledger: Ledger, curves: CurveSet, history: History, plans: int) -> dict[str, Any]:
     """Planned, done and come, period by period, with limits, alarms and calibration."""
-    base, planned = _Base.from_dict(ledger["base"]), ledger["planned"]
+    base, planned = Baseline.from_dict(ledger["base"]), ledger["planned"]
     start, count = _day(ledger["spec"]["start"]), len(next(iter(planned.values())))
     rows = [t for t, day in enumerate(history.dates) if day >= start][:count]
     days = [history.dates[t] for t in rows]
-    media = _media(history, curves)[rows]
+    media = media_of(history, curves)[rows]
     x = base.rows(days) if days else np.zeros((0, base.coefficients.size))
     every = frequency(history.frequency)
     ahead = base.rows([every.after(start, k) for k in range(count)])
@@ -402,7 +284,7 @@ def _unexecuted(ledger: Ledger, history: History, rows: Sequence[int]) -> list[d
 
 
 def _reason(
-    z: Array, alarms: NDArray[np.int8], days: Sequence[date], media: Array, base: _Base
+    z: Array, alarms: NDArray[np.int8], days: Sequence[date], media: Array, base: Baseline
 ) -> dict[str, Any]:
     """Whether errors come with the level, or with what media were to bring."""
     at = int(np.flatnonzero(alarms)[-1])
