@@ -14,9 +14,8 @@ it is written once, and the manifest remembers what was promoted.
 A ``Lease`` is a worker's hold on one run: the run document's ETag. The first write that loses says
 that the hold is gone, and the worker stops. One stage of a fit may take longer than a lease, so a
 ``Watch`` beside it renews the lease from a thread of its own: a worker that was killed has no such
-thread, and its lease runs out. When the time is up the fit's thread is interrupted by an exception
-raised in it (CPython's ``PyThreadState_SetAsyncExc``), between two steps of Python. It may come
-anywhere, so it is never a way to go on: the attempt ends, and reads its run anew to say so.
+thread, and its lease runs out. When the time is up, or the run is somebody else's, the watch
+interrupts the fit; the attempt ends, and reads its run anew to say so.
 
 What a fit follows from is one word: the same word, the same curves. The inputs go by their
 content's hash, the code by that of its sources.
@@ -24,7 +23,6 @@ content's hash, the code by that of its sources.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import logging
@@ -38,8 +36,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.machinery import SourceFileLoader
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import curves, fit, history
 from shared.curves.curveset import CurveSet
@@ -60,6 +57,7 @@ from shared.store.manifests import Clock, utc_now
 from shared.store.records import Asked, Inputs, Manifest, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
 from shared.uploads import judged
+from shared.watch import TimeUp, Watch
 
 if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
@@ -74,8 +72,6 @@ __all__ = [
     "LeaseLost",
     "Parse",
     "Refits",
-    "TimeUp",
-    "Watch",
     "claimed",
     "code_version",
     "ended",
@@ -227,7 +223,7 @@ class Attempt:
                     )
                 self.datasets.check_match(manifest, asked.part, asked.if_match)
                 document = self.datasets.read_version(run, asked.part, asked.version)
-                with Watch(lease, self.cap, self.renew_every):
+                with Watch(lease.held, self.cap, self.renew_every):
                     data, media, report = judged(
                         self.datasets, manifest, asked, document.table(), document.content_type
                     )
@@ -312,7 +308,7 @@ class Attempt:
                 history.table(),
                 None if outcomes is None else outcomes.table(),
             )
-            with Watch(lease, self.cap, self.renew_every):
+            with Watch(lease.held, self.cap, self.renew_every):
                 result = fit(
                     parsed.history,
                     parsed.spec,
@@ -354,75 +350,6 @@ def _default_fit() -> Fit:
     from shared.fit.pipeline import fit_history
 
     return fit_history
-
-
-class TimeUp(BaseException):
-    """The refit's time is up; no ``Exception``, so that no step of a fit takes it for its own."""
-
-
-class Watch:
-    """Around a fit, in the thread that fits; ``TimeUp`` is raised in it after ``cap``.
-
-    Parameters
-    ----------
-    cap
-        How long the fit may take; None: as long as it takes.
-    every
-        How often the lease is renewed.
-    """
-
-    def __init__(self, lease: Lease, cap: timedelta | None, every: timedelta) -> None:
-        self._lease = lease
-        self._cap = None if cap is None else cap.total_seconds()
-        self._every = every.total_seconds()
-        # A bare lock, held while the fit runs: an event has a lock of its own inside, which an
-        # exception at the wrong moment would leave behind held.
-        self._running = threading.Lock()
-        self._told = False
-        self._fitting = ctypes.c_ulong(threading.get_ident())
-        self._thread = threading.Thread(target=self._watch, name="refit-watch", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._running.acquire()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Literal[False]:
-        for _ in range(2):
-            # Sent at the last moment it is raised here, once: the fit is over all the same.
-            with suppress(TimeUp):
-                if not self._told:
-                    self._told = True
-                    self._running.release()
-                self._thread.join()
-        # Sent and not raised yet, it would be raised in somebody else's code.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, None)
-        return False
-
-    def _watch(self) -> None:
-        waited = 0.0
-        while True:
-            left = self._every if self._cap is None else min(self._every, self._cap - waited)
-            if self._running.acquire(timeout=max(left, 0.0)):
-                return
-            waited += left
-            if self._cap is not None and waited >= self._cap:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, ctypes.py_object(TimeUp))
-                return
-            try:
-                self._lease.keep()
-            except LeaseLost:
-                # The fit hears of it at its next stage; the cap still holds.
-                if self._cap is None:
-                    return
-                self._every = self._cap
-            except MarginalError:
-                log.warning("the lease of run %s could not be renewed", self._lease.run.run)
 
 
 class LeaseLost(Exception):
@@ -485,6 +412,16 @@ class Lease:
         with self._lock:
             if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
                 self.renew(self.run.stage, self.run.fraction)
+
+    def held(self) -> bool:
+        """Renew from beside the fit; whether it is still ours."""
+        try:
+            self.keep()
+        except LeaseLost:
+            return False
+        except MarginalError:
+            log.warning("the lease of run %s could not be renewed", self.run.run)
+        return True
 
     def finish(
         self,
