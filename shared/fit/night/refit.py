@@ -1,4 +1,4 @@
-"""Refits, and tables too large to be read while their sender waits: queued, and worked off.
+"""Refits, large tables and jobs: whatever nobody waits for, queued and worked off.
 
 A run is one document in storage; a message only names it. So a message may be lost and sent again,
 delivered twice, or outlive its worker: whoever receives it reads the run and does what is left to
@@ -7,7 +7,7 @@ it is written once, and the manifest remembers what was promoted.
 
 ::
 
-    queued ──claim──> running ──> promoted | kept_previous | stored | failed
+    queued ──claim──> running ──> promoted | kept_previous | stored | completed | failed
        ^                 │
        └──unexpected ────┘   (the error is raised, so that the queue delivers the message again)
 
@@ -51,8 +51,8 @@ from shared.errors import (
     WriteConflict,
 )
 from shared.store.base import Queue, batches, each
-from shared.store.datasets import Datasets, etag_of, version_of_input
-from shared.store.keys import is_dataset_name, is_incarnation, is_run_id
+from shared.store.datasets import NO_INCARNATION, Datasets, etag_of, version_of_input
+from shared.store.keys import INLINE, is_dataset_name, is_incarnation, is_job_id, is_run_id
 from shared.store.manifests import Clock, utc_now
 from shared.store.records import Asked, Inputs, Manifest, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
@@ -71,6 +71,7 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Parse",
+    "Perform",
     "Refits",
     "claimed",
     "code_version",
@@ -91,6 +92,8 @@ _SENDER_GONE = timedelta(minutes=30)
 # The queue gives up after three failures; this ends runs that kill their worker before it can fail.
 _MOST_ATTEMPTS = 6
 _CLAIM_TRIES = 5
+
+_LONGEST = timedelta(minutes=20)
 
 SWEEP = json.dumps({"task": "sweep_deleted"})
 
@@ -130,6 +133,12 @@ class Fit(Protocol):
     ) -> FitResult: ...
 
 
+class Perform(Protocol):
+    """Answers a job: its endpoint's name, its request, and the seconds that searches may take."""
+
+    def __call__(self, question: str, body: bytes, seconds: float) -> tuple[int, Any]: ...
+
+
 _REFUSED = (InvalidInput, InputTooLarge, UnsupportedContent, NotFound, WriteConflict)
 """What ends the reading of a table for good."""
 
@@ -156,6 +165,7 @@ class Attempt:
     code: Callable[[], str]
     cap: timedelta | None
     renew_every: timedelta
+    perform: Perform | None = None
 
     def execute(self, lease: Lease) -> None:
         """Bring a held run to its end.
@@ -170,6 +180,9 @@ class Attempt:
         run = lease.run
         if run.upload is not None:
             self._read(lease, run.upload)
+            return
+        if run.question is not None:
+            self._answer(lease, run.question)
             return
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
@@ -238,6 +251,30 @@ class Attempt:
             lease.told(replace(asked, result=result), {"etag": etag_of(result), **report})
             self.datasets.put_input(run.dataset, asked.part, data, media, seen=manifest)
         lease.finish("stored", ())
+
+    def _answer(self, lease: Lease, question: str) -> None:
+        """Ask a job's question and keep the answer, unless an attempt before did."""
+        run = lease.run
+        told = self.datasets.answer(run)
+        status = 0 if told is None else told[0]
+        if told is None:
+            if self.perform is None:
+                raise ValueError("nobody to ask")
+            body, cap = self.datasets.question(run), self.cap or _LONGEST
+            try:
+                with Watch(lease.held, cap, self.renew_every):
+                    # Searches wind up before the cap, with the best that they have found.
+                    answer = self.perform(question, body, 0.9 * cap.total_seconds())
+            except TimeUp:
+                lease.refresh()
+                minutes = cap.total_seconds() / 60
+                lease.finish("failed", (f"It was stopped at its time cap of {minutes:g} minutes.",))
+            else:
+                lease.renew("store", 0.95)
+                status = self.datasets.keep_answer(run, *answer)
+        if status:
+            lease.finish(_state_of(status), ())
+        self.datasets.forget_question(run)
 
     def _saved(self, run: Run, stored: StoredCurves) -> StoredCurves:
         try:
@@ -536,6 +573,8 @@ class Refits:
         How long one fit may take; None: as long as it takes.
     code
         Answers the version of the code that fits.
+    perform
+        Answers a job.
     """
 
     def __init__(
@@ -550,12 +589,13 @@ class Refits:
         seed: int = 0,
         cap: timedelta | None = None,
         code: Callable[[], str] = code_version,
+        perform: Perform | None = None,
     ) -> None:
         self._datasets = datasets
         self._queue = queue
         self._clock = clock
         self._lease = lease
-        self._attempt = Attempt(datasets, parse, fit, seed, code, cap, lease / 5)
+        self._attempt = Attempt(datasets, parse, fit, seed, code, cap, lease / 5, perform)
 
     # -- queueing -----------------------------------------------------------------------------
 
@@ -602,6 +642,51 @@ class Refits:
         """
         manifest, asked = self._datasets.keep(dataset, asked, data, content_type)
         return self._queued(replace(self._new_run(manifest, _a_run()), upload=asked))
+
+    def queue_job(self, dataset: str | None, question: str, body: bytes) -> Run:
+        """Store a request and queue it; ``dataset``: the one that its answer tells of, if any.
+
+        Raises
+        ------
+        NotFound
+            Where there is no such dataset.
+        """
+        found = None if dataset is None else self._datasets.manifest(dataset)
+        new = Run(
+            dataset=INLINE if found is None else found.dataset,
+            incarnation=NO_INCARNATION if found is None else found.incarnation,
+            run=f"j{secrets.token_hex(8)}",
+            state="queued",
+            created_at=stamp(self._clock()),
+            inputs=Inputs(),
+            question=question,
+        )
+        self._datasets.keep_question(new, body)
+        try:
+            return self._queued(new)
+        except Exception:
+            with suppress(MarginalError):
+                self._datasets.forget_question(new)
+            raise
+
+    def cancel(self, job: str) -> Run:
+        """End a job that is not done; whoever works on it stops when its hold is renewed next.
+
+        Raises
+        ------
+        NotFound
+            Where there is no such job.
+        """
+        for _ in range(_CLAIM_TRIES):
+            run = self._datasets.job(job)
+            if run.terminal:
+                return run
+            with suppress(WriteConflict):
+                now = self._clock()
+                run = self._datasets.update_run(ended(run, "terminated", (), now))
+                self._datasets.forget_question(run)
+                return run
+        raise _contended(job)
 
     def _queued(self, new: Run) -> Run:
         run = self._datasets.create_run(new)
@@ -719,7 +804,7 @@ class Refits:
             with suppress(WriteConflict):
                 self._give_up(run, f"{_task(run)} failed too often and was given up.")
                 return
-        raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
+        raise _contended(task.run)
 
     def _find(self, task: _Named) -> Run | None:
         return self._datasets.find_run(task.dataset, task.incarnation, task.run)
@@ -741,7 +826,7 @@ class Refits:
                 return Lease(
                     self._datasets, self._datasets.update_run(mine), self._clock, self._lease
                 )
-        raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
+        raise _contended(task.run)
 
     def _put_back(self, run: Run, message: str) -> bool:
         """Whether somebody holds the run; then the message comes again when their lease is over.
@@ -758,22 +843,31 @@ class Refits:
     def _give_up(self, run: Run, why: str) -> None:
         """End a run as failed, unless its curves were promoted before its worker went."""
         now = self._clock()
-        manifest = self._datasets.find(run.dataset)
-        if run.upload is not None:
+        if run.question is not None:
+            told = self._datasets.answer(run)
+            if told is not None:
+                self._datasets.update_run(ended(run, _state_of(told[0]), (), now))
+                return
+        elif run.upload is not None:
+            manifest = self._datasets.find(run.dataset)
             if manifest and is_stored(run, manifest):
                 self._datasets.update_run(ended(run, "stored", (), now))
                 return
         elif run.started_at is not None:
-            version = version_of(run)
+            version, manifest = version_of(run), self._datasets.find(run.dataset)
             stored = self._datasets.stored_curves(run, version)
             if stored and manifest and manifest.was_promoted(version):
                 self._datasets.update_run(ended(run, "promoted", stored.reasons, now, version))
                 return
         reasons = (why, *((run.last_error,) if run.last_error else ()))
         self._datasets.update_run(ended(run, "failed", reasons, now))
+        if run.question is not None:
+            self._datasets.forget_question(run)
         log.error("run %s of %s failed: %s", run.run, run.dataset, " ".join(reasons))
 
     def _gone(self, run: Run) -> bool:
+        if run.dataset == INLINE:
+            return False
         with suppress(MarginalError):
             manifest = self._datasets.find(run.dataset)
             return manifest is None or manifest.incarnation != run.incarnation
@@ -784,7 +878,18 @@ def _a_run() -> str:
     return f"r{secrets.token_hex(6)}"
 
 
+def _state_of(status: int) -> str:
+    """The end of a job whose answer has that status."""
+    return "completed" if status < 400 else "failed"
+
+
+def _contended(run: str) -> StorageUnavailable:
+    return StorageUnavailable(f"The run {run!r} is being written by many at once.")
+
+
 def _task(run: Run) -> str:
+    if run.question is not None:
+        return "The job"
     return "The refit" if run.upload is None else "Reading the table"
 
 
@@ -792,7 +897,7 @@ def _sentence(error: Exception, run: Run) -> str:
     """For a caller to read: never a path, a secret or a stack."""
     if isinstance(error, MarginalError):
         return str(error)
-    what = "The fit" if run.upload is None else "Reading the table"
+    what = "The fit" if _task(run) == "The refit" else _task(run)
     return f"{what} stopped at an unexpected error ({type(error).__name__})."
 
 
@@ -830,7 +935,7 @@ def _read_task(message: str) -> _Named | None:
             isinstance(dataset, str)
             and isinstance(incarnation, str)
             and isinstance(run, str)
-            and is_dataset_name(dataset)
+            and (is_dataset_name(dataset) or (dataset == INLINE and is_job_id(run)))
             and is_incarnation(incarnation)
             and is_run_id(run)
         ):
