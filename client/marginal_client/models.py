@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 
+class Adoption(TypedDict):
+    start: str
+    periods: NotRequired[int | None]
+
+
+class Alarm(TypedDict):
+    code: str
+    message: str
+    period: str | None
+
+
 class Allocated(TypedDict):
     channel: str
     spend: float
@@ -63,7 +74,59 @@ class AllocatedShort(TypedDict):
     campaigns: NotRequired[list[ShortArm] | None]
 
 
+class AllocatorAnswer(TypedDict):
+    dataset: str
+    allocator: str
+    kind: str
+    outcome: str
+    spec: dict[str, Any]
+    arms: list[dict[str, Any]]
+    events: int
+    state: str
+    decisions: list[dict[str, Any]]
+
+
+class AllocatorSpec(TypedDict):
+    allocator: str
+    kind: Literal['thompson', 'ucb', 'contextual', 'epsilon_greedy']
+    outcome: Literal['binary', 'count', 'money']
+    arms: list[Arm]
+    budget: float
+    min_share: NotRequired[float | None]
+    lot: NotRequired[float | None]
+    delay: NotRequired[Delay | None]
+    drift: NotRequired[Drift | None]
+    features: NotRequired[list[shared__learn__allocators__spec__Feature] | None]
+    epsilon: NotRequired[float | None]
+    noise_sd: NotRequired[float | None]
+    value_shape: NotRequired[float | None]
+    ramp: NotRequired[int | None]
+    seed: NotRequired[int | None]
+
+
+class AllocatorsAnswer(TypedDict):
+    next_cursor: str | None
+    allocators: list[Listed]
+
+
 Anything: TypeAlias = "dict[str, Any]"
+
+
+class Arm(TypedDict):
+    arm: str
+    version: NotRequired[int | None]
+    floor: NotRequired[float | None]
+    ceiling: NotRequired[float | None]
+    cost: NotRequired[float | None]
+    start: NotRequired[int | None]
+    end: NotRequired[int | None]
+    channel: NotRequired[str | None]
+    curve: NotRequired[Curve | None]
+    prior: NotRequired[shared__learn__allocators__spec__Prior | None]
+    delay: NotRequired[Delay | None]
+
+
+ArmSplit = TypedDict("ArmSplit", {"arm": "str", "spend": "float", "share": "float", "probability_best": "float", "return": "float", "return_interval": "list[float]", "rate": "float", "trials": "int", "outcomes": "int", "seen": "float", "changed_at": "int | None"})
 
 
 class AskedOutcome(TypedDict):
@@ -108,6 +171,12 @@ BudgetWindow = TypedDict("BudgetWindow", {"from": "int | str", "to": "NotRequire
 class Burst(TypedDict):
     start: str
     end: str
+
+
+class Calibration(TypedDict):
+    periods: int
+    square: float
+    scale: float
 
 
 class Campaign(TypedDict):
@@ -256,6 +325,7 @@ class ChannelRole(TypedDict):
     exposure: NotRequired[Literal['spend', 'impressions'] | None]
     saturation: NotRequired[str | None]
     adstock: NotRequired[str | None]
+    role: NotRequired[Literal['demand_creation', 'demand_capture'] | None]
     scale: NotRequired[float | Literal['micros', 'cents', 'thousands', 'millions'] | None]
     currency: NotRequired[str | None]
     aliases: NotRequired[list[str] | None]
@@ -318,6 +388,15 @@ class Constraint(TypedDict):
     periods: NotRequired[list[int | str | Span] | None]
 
 
+ContextArm = TypedDict("ContextArm", {"arm": "str", "share": "float", "probability_best": "float", "return": "float"})
+
+
+class ContextSplit(TypedDict):
+    context: dict[str, Any]
+    share: float
+    arms: list[ContextArm]
+
+
 class Control(TypedDict):
     column: str
     kind: NotRequired[Literal['number', 'yes_no', 'category', 'percent'] | None]
@@ -335,20 +414,18 @@ class CurrentPlan(TypedDict):
     violations: list[Violation]
 
 
+class Curve(TypedDict):
+    saturation: dict[str, Any]
+    uncertainty: float
+    carryover: NotRequired[float | None]
+
+
 class CurveBand(TypedDict):
     channel: str
     current_spend: float | None
     recommended_spend: float
     observed_max: float | None
-    points: list[CurvePoint]
-
-
-class CurvePoint(TypedDict):
-    spend: float
-    outcome: float
-    marginal_return: float | None
-    low: float | None
-    high: float | None
+    points: list[shared__api__answers__CurvePoint]
 
 
 class CurveSetAnswer(TypedDict):
@@ -404,11 +481,17 @@ class DatasetDetail(TypedDict):
     channels: list[DatasetChannel]
     last_run: RunAnswer | None
     to_settle: list[FindingAnswer]
+    tracking: NotRequired[dict[str, Any] | None]
 
 
 class DatasetsAnswer(TypedDict):
     next_cursor: str | None
     datasets: list[DatasetAnswer]
+
+
+class Delay(TypedDict):
+    mean: NotRequired[float | None]
+    shares: NotRequired[list[float] | None]
 
 
 class Delayed(TypedDict):
@@ -455,10 +538,31 @@ class Difference(TypedDict):
     channels: list[ChannelDifference]
 
 
+class DrawnCurve(TypedDict):
+    channel: str
+    current_spend: float | None
+    observed_max: float | None
+    max_spend: float | None
+    points: list[shared__api__dataset_messages__CurvePoint]
+    observed: list[list[float]] | None
+
+
+class Drift(TypedDict):
+    method: Literal['discount', 'change_points']
+    factor: NotRequired[float | None]
+    false_alarms: NotRequired[float | None]
+
+
 class ErrorAnswer(TypedDict):
     pointer: str
     code: str
     message: str
+
+
+class Estimate(TypedDict):
+    value: float
+    error: float | None
+    interval: list[float] | None
 
 
 class EvaluateAnswer(TypedDict):
@@ -480,6 +584,19 @@ class EvaluateAnswer(TypedDict):
 class EvaluateRequest(TypedDict):
     problem: OptimizeRequest
     plan: list[ChannelSpend]
+
+
+class Event(TypedDict):
+    id: str
+    version: NotRequired[int | None]
+    arm: str
+    period: int
+    lag: NotRequired[int | None]
+    trials: NotRequired[int | None]
+    outcomes: NotRequired[int | None]
+    value: NotRequired[float | None]
+    spend: NotRequired[float | None]
+    context: NotRequired[dict[str, Any] | None]
 
 
 class ExperimentAnswer(TypedDict):
@@ -518,16 +635,6 @@ class FaultAnswer(TypedDict):
     pointer: str
     code: str
     message: str
-
-
-class Feature(TypedDict):
-    name: str
-    kind: Literal['lag', 'lead', 'moving_average', 'cumulative', 'difference', 'share_of_voice', 'spend_ratio', 'lagged_outcome']
-    column: NotRequired[str | None]
-    window: NotRequired[int | None]
-    periods: NotRequired[int | None]
-    known_ahead: NotRequired[bool | None]
-    of: NotRequired[list[str] | None]
 
 
 class FindingAnswer(TypedDict):
@@ -729,11 +836,28 @@ class LiftTestAnswer(TypedDict):
     in_history: bool
 
 
+class Listed(TypedDict):
+    allocator: str
+    kind: str
+    outcome: str
+    arms: list[dict[str, Any]]
+    events: int
+
+
 class Logarithmic(TypedDict):
     family: Literal['logarithmic']
     coefficient: float
     scale: NotRequired[float | None]
     offset: NotRequired[float | None]
+
+
+class LoggedRow(TypedDict):
+    context: NotRequired[str | None]
+    arm: str
+    reward: float
+    propensity: float
+    period: NotRequired[int | None]
+    propensities: NotRequired[dict[str, Any] | None]
 
 
 class Logistic(TypedDict):
@@ -780,11 +904,42 @@ class Objective(TypedDict):
     weights: NotRequired[Weights | None]
 
 
+class Observations(TypedDict):
+    events: NotRequired[list[Event] | None]
+    arms: NotRequired[list[Arm] | None]
+
+
+class ObservedAnswer(TypedDict):
+    dataset: str
+    allocator: str
+    events: int
+    added: int
+    corrected: int
+    repeated: int
+
+
 class ObservedSpendAnswer(TypedDict):
     min: float
     mean: float
     max: float
     last: float
+
+
+class OffPolicy(TypedDict):
+    rows: list[LoggedRow]
+    target: list[TargetRule]
+    adaptive: NotRequired[bool | None]
+
+
+class OffPolicyAnswer(TypedDict):
+    rows: int
+    inverse_propensity: Estimate | None
+    self_normalised: Estimate | None
+    doubly_robust: Estimate
+    logging_rule: Estimate
+    difference: Estimate
+    overlap: Overlap
+    verdict: str
 
 
 class OptimizeAnswer(TypedDict):
@@ -830,6 +985,13 @@ class OutcomeResponse(TypedDict):
     adstock: NotRequired[Geometric | Delayed | WeibullPdf | WeibullCdf | LagWeights | None]
     draws: NotRequired[list[dict[str, Any]] | None]
     outcome: str
+
+
+class Overlap(TypedDict):
+    effective_size: float
+    largest_weight: float
+    mean_weight: float
+    mass_on_rare_pairs: float
 
 
 class Pacing(TypedDict):
@@ -885,12 +1047,6 @@ class Prediction(TypedDict):
     outcome_interval: list[float] | None
     marginal_return: float | None
     average_return: float | None
-
-
-class Prior(TypedDict):
-    channel: str
-    roi_median: float
-    roi_sd_log: float
 
 
 class ProblemAnswer(TypedDict):
@@ -963,6 +1119,13 @@ class ResponseAnswer(TypedDict):
     saturation: dict[str, Any]
     adstock: NotRequired[dict[str, Any] | None]
     draws: NotRequired[list[dict[str, Any]] | None]
+
+
+class ResponsesAnswer(TypedDict):
+    dataset: str
+    curves_version: str
+    baseline: float | None
+    curves: list[DrawnCurve]
 
 
 class Risk(TypedDict):
@@ -1120,11 +1283,11 @@ class Spec(TypedDict):
     geo: NotRequired[str | None]
     geos: NotRequired[list[GeoRole] | None]
     holidays_country: NotRequired[str | None]
-    priors: NotRequired[list[Prior] | None]
+    priors: NotRequired[list[shared__history__spec__Prior] | None]
     lift_tests: NotRequired[list[LiftTest] | None]
     model: NotRequired[Model | None]
     outcomes: NotRequired[list[SpecOutcome] | None]
-    features: NotRequired[list[Feature] | None]
+    features: NotRequired[list[shared__history__spec__Feature] | None]
     challengers: NotRequired[bool | None]
     decimal: NotRequired[Literal['.', ','] | None]
     thousands: NotRequired[Literal['.', ',', ' ', "'"] | None]
@@ -1149,6 +1312,22 @@ class SpecOutcome(TypedDict):
 class SpendElasticity(TypedDict):
     channel: str
     elasticity: float | None
+
+
+class SplitAnswer(TypedDict):
+    dataset: str
+    allocator: str
+    decision: str
+    period: int
+    budget: float
+    spent: float
+    arms: list[ArmSplit]
+    contexts: list[ContextSplit]
+    expected_outcome: float
+    expected_regret: float
+    discount: float | None
+    why: str
+    warnings: list[Warning]
 
 
 class SplitCampaign(TypedDict):
@@ -1246,6 +1425,12 @@ class Tabulated(TypedDict):
     response: list[float]
 
 
+class TargetRule(TypedDict):
+    context: NotRequired[str | None]
+    arm: str
+    probability: float
+
+
 class TodayAnswer(TypedDict):
     spend: float
     outcome: float
@@ -1283,6 +1468,32 @@ class Totals(TypedDict):
     roas: float | None
     cpa: float | None
     probability_better: float | None
+
+
+class TrackedPeriod(TypedDict):
+    period: str
+    planned: float
+    done: float
+    forecast: float
+    forecast_interval: list[float]
+    outcome: float | None
+    z: float | None
+    above: float
+    below: float
+    alarm: int
+
+
+class TrackingAnswer(TypedDict):
+    dataset: str
+    plan: str
+    start: str
+    curves_version: str
+    stated: dict[str, Any]
+    periods: list[TrackedPeriod]
+    limit: float
+    alarms: list[Alarm]
+    calibration: Calibration
+    explanation: list[str]
 
 
 class TransitionAnswer(TypedDict):
@@ -1358,6 +1569,11 @@ class Violation(TypedDict):
     message: str
 
 
+class Warning(TypedDict):
+    code: str
+    message: str
+
+
 class WeibullCdf(TypedDict):
     family: Literal['weibull_cdf']
     shape: float
@@ -1380,3 +1596,46 @@ class Weights(TypedDict):
     spend: NotRequired[float | None]
     reach: NotRequired[float | None]
     long_term: NotRequired[float | None]
+
+
+class shared__api__answers__CurvePoint(TypedDict):
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None
+    high: float | None
+
+
+class shared__api__dataset_messages__CurvePoint(TypedDict):
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None
+    high: float | None
+
+
+class shared__history__spec__Feature(TypedDict):
+    name: str
+    kind: Literal['lag', 'lead', 'moving_average', 'cumulative', 'difference', 'share_of_voice', 'spend_ratio', 'lagged_outcome']
+    column: NotRequired[str | None]
+    window: NotRequired[int | None]
+    periods: NotRequired[int | None]
+    known_ahead: NotRequired[bool | None]
+    of: NotRequired[list[str] | None]
+
+
+class shared__history__spec__Prior(TypedDict):
+    channel: str
+    roi_median: float
+    roi_sd_log: float
+
+
+class shared__learn__allocators__spec__Feature(TypedDict):
+    feature: str
+    values: NotRequired[list[str] | None]
+    scale: NotRequired[float | None]
+
+
+class shared__learn__allocators__spec__Prior(TypedDict):
+    mean: float
+    trials: float
