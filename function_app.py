@@ -1,4 +1,4 @@
-"""Every trigger of the app, a table of contents: HTTP, one timer, two queues.
+"""Every trigger of the app, a table of contents: HTTP, one timer, queues.
 
 The functions hold no logic: HTTP functions go through ``shared.api.http.respond`` to their line in
 ``shared.api.endpoints``, the others call the service. What answers is imported when it is first
@@ -66,6 +66,30 @@ def experiment(req: func.HttpRequest) -> func.HttpResponse:
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""
     return respond(req, "fit")
+
+
+@app.route("jobs/{job}", methods=READ)
+def get_job(req: func.HttpRequest) -> func.HttpResponse:
+    """The state of a job, and its answer."""
+    return respond(req, "get_job")
+
+
+@app.route("jobs/{job}", methods=["DELETE"])
+def cancel_job(req: func.HttpRequest) -> func.HttpResponse:
+    """End a job that is not done."""
+    return respond(req, "cancel_job")
+
+
+@app.queue_trigger(arg_name="message", queue_name="jobs", connection="AzureWebJobsStorage")
+def do_job(message: func.QueueMessage) -> None:
+    """Answer one question that takes long."""
+    service().work_job(message.get_body().decode())
+
+
+@app.queue_trigger(arg_name="message", queue_name="jobs-poison", connection="AzureWebJobsStorage")
+def fail_poisoned_job(message: func.QueueMessage) -> None:
+    """Mark the job of a message that was given up as failed."""
+    service().poisoned_job(message.get_body().decode())
 
 
 # -- datasets: what is stored -----------------------------------------------------------------

@@ -89,10 +89,12 @@ param serverErrorPercent int = 5
 @minValue(1)
 param queueBacklog int = 1000
 
-// These three are constants of the app (shared/store/connect.py), not choices of a deployment.
+// These are constants of the app (shared/store/connect.py), not choices of a deployment.
 var dataContainerName = 'marginal'
 var refitQueueName = 'refits'
 var poisonQueueName = 'refits-poison'
+var jobQueueName = 'jobs'
+var jobPoisonQueueName = 'jobs-poison'
 
 var deploymentContainerName = 'deployments'
 var token = uniqueString(resourceGroup().id, environmentName)
@@ -137,6 +139,8 @@ module storage 'modules/storage.bicep' = {
     queueNames: [
       refitQueueName
       poisonQueueName
+      jobQueueName
+      jobPoisonQueueName
     ]
     dataContainerName: dataContainerName
     softDeleteDays: softDeleteDays

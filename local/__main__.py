@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from local.client import Client, RefusedError, UnreachableError
+from client.marginal_client import Client, RefusedError, UnreachableError
 from local.host import ROOT
 from local.job import Job, NoOutcomesError, own_job, run_job, sample_job
 from local.serving import CannotServeError, Choice, app_process, own_log, serve_until_told

@@ -302,5 +302,5 @@ def _connected_queues() -> Callable[[str], Queue]:
     from shared.store.connect import connect
 
     connections = connect(os.environ)
-    queues: dict[str, Queue] = {q.name: q for q in (connections.refits, connections.poison)}
+    queues: dict[str, Queue] = {q.name: q for q in connections.queues}
     return queues.__getitem__

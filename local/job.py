@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.client import Client
+from client.marginal_client import Client
 from local.host import ROOT
 from local.report import certificate_lines, money, plan_table, sentences, truth_lines
 from shared.figures import plural

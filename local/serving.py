@@ -20,8 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from client.marginal_client import Client, RefusedError, UnreachableError
 from local.azurite import AzuriteError, find_azurite, free_ports, running_azurite
-from local.client import Client, RefusedError, UnreachableError
 from local.config import load_host_config, load_settings
 from local.host import ROOT, HostRefusalError, serve
 
@@ -281,7 +281,7 @@ def _serve_by_func(func: str, port: int, setting: str, told: _Told) -> int:
 
 def _healthy(base: str) -> bool:
     try:
-        Client(base, timeout_s=2.0).get("health")
+        Client(base, timeout_s=2.0, tries=1).get("health")
     except RefusedError as error:
         return error.status == 503  # it answers; storage is another matter
     except UnreachableError:

@@ -35,6 +35,7 @@ __all__ = [
     "NotSupportedYet",
     "PreconditionFailed",
     "StorageUnavailable",
+    "TakesTooLong",
     "UnsupportedContent",
     "WriteConflict",
     "did_you_mean",
@@ -128,6 +129,10 @@ class WriteConflict(MarginalError):
 
 class PreconditionFailed(WriteConflict):
     """What is stored is not what the writer said it rests on (If-Match); nothing was written."""
+
+
+class TakesTooLong(MarginalError):
+    """The answer is not there when nobody can wait for it any longer."""
 
 
 class StorageUnavailable(MarginalError):

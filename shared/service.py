@@ -28,14 +28,15 @@ from shared.problem.model import Channel, Problem, SolverOptions
 from shared.uploads import Table, judged, spec_of, stored_table
 
 if TYPE_CHECKING:
-    from shared.fit.night.refit import Refits
+    from shared.fit.night.refit import Perform, Refits
     from shared.fit.pipeline import FitResult
+    from shared.history.parse import Parsed
     from shared.history.table import History
     from shared.learn.allocators.allocators import Allocators
     from shared.learn.tracking import Tracking
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
-    from shared.store.records import Asked, Document, Manifest
+    from shared.store.records import Asked, Document, Manifest, Run
 
 
 __all__ = ["Service", "Table", "advise"]
@@ -44,6 +45,9 @@ log = logging.getLogger("marginal.service")
 
 Floats = NDArray[np.float64]
 _SECONDS = 5.0
+
+_JOB_LEASE = timedelta(seconds=50)
+"""A worker looks every tenth second whether its job was cancelled."""
 
 
 class Service:
@@ -55,13 +59,19 @@ class Service:
         Gives the connections; called once, at the first question that needs storage.
     refit_cap
         How long one refit may take; None: as long as the host lets it.
+    perform
+        Answers a job.
     """
 
     def __init__(
-        self, connect: Callable[[], Connections], refit_cap: timedelta | None = None
+        self,
+        connect: Callable[[], Connections],
+        refit_cap: timedelta | None = None,
+        perform: Perform | None = None,
     ) -> None:
         self._connect = connect
         self._refit_cap = refit_cap
+        self._perform = perform
 
     # -- planning -----------------------------------------------------------------------------
 
@@ -112,22 +122,22 @@ class Service:
 
     # -- fitting ------------------------------------------------------------------------------
 
-    def fit(
-        self,
-        spec: Mapping[str, Any],
-        history_csv: str,
-        outcomes_csv: str | None = None,
-        seed: int = 0,
-    ) -> CurveSet:
+    def parse(
+        self, spec: Mapping[str, Any], history_csv: str, outcomes_csv: str | None = None
+    ) -> Parsed:
+        """The history of a request, read and validated; ``InvalidInput`` where it cannot be."""
+        from shared.history.parse import parse
+
+        outcomes = None if outcomes_csv is None else outcomes_csv.encode()
+        return parse(spec or None, history_csv.encode(), outcomes)
+
+    def fit(self, parsed: Parsed, seed: int = 0) -> CurveSet:
         """Curves from a history in the request; nothing is stored (``POST /fit``).
 
         The gate's verdict is under ``diagnostics.gate``, as for a stored refit.
         """
         from shared.fit.pipeline import fit_history
-        from shared.history.parse import parse
 
-        outcomes = None if outcomes_csv is None else outcomes_csv.encode()
-        parsed = parse(spec or None, history_csv.encode(), outcomes)
         return fit_history(parsed.history, parsed.spec, seed=seed, advise=advise).curve_set
 
     def refit(self, dataset: str, *, force: bool = False, key: str | None = None) -> dict[str, Any]:
@@ -178,6 +188,41 @@ class Service:
             self._refits.poisoned(message)
         else:  # the next night does it all
             log.error("the night of %s was given up", dataset)
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def queue_job(self, dataset: str | None, question: str, body: bytes) -> dict[str, Any]:
+        """Queue a question that takes long; its job."""
+        return self._told(self._jobs.queue_job(dataset, question, body))
+
+    def job(self, job: str) -> dict[str, Any]:
+        """The state of a job, and its answer where it has one."""
+        return self._told(self._datasets.job(job))
+
+    def cancel_job(self, job: str) -> dict[str, Any]:
+        """End a job that is not done; the job."""
+        return self._told(self._jobs.cancel(job))
+
+    def work_job(self, message: str) -> None:
+        """Do the job that a queue message names."""
+        self._jobs.work(message)
+
+    def poisoned_job(self, message: str) -> None:
+        """End the job of a message that the queue gave up as failed."""
+        self._jobs.poisoned(message)
+
+    def _told(self, job: Run) -> dict[str, Any]:
+        from shared.store.datasets import job_name
+
+        told = None
+        if job.state in ("completed", "failed"):
+            told = self._datasets.answer(job)
+        return {
+            "run": job,
+            "job": job_name(job),
+            "status": None if told is None else told[0],
+            "answer": None if told is None else told[1],
+        }
 
     # -- datasets -----------------------------------------------------------------------------
 
@@ -377,6 +422,18 @@ class Service:
         from shared.fit.night.refit import Refits
 
         return Refits(self._datasets, self._connections.refits, fit=_fit, cap=self._refit_cap)
+
+    @cached_property
+    def _jobs(self) -> Refits:
+        from shared.fit.night.refit import Refits
+
+        return Refits(
+            self._datasets,
+            self._connections.jobs,
+            cap=self._refit_cap,
+            lease=_JOB_LEASE,
+            perform=self._perform,
+        )
 
 
 def _fit(

@@ -23,6 +23,7 @@ FLOORS = {
     "errors": 0,
     "frequency": 0,
     "work": 0,
+    "watch": 0,
     "figures": 0,
     "shapes": 1,
     "highs": 1,

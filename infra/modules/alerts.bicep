@@ -17,14 +17,14 @@ var ofThisApp = '| where AppRoleName =~ "${functionAppName}"'
 var rules = [
   {
     name: 'refit-failed'
-    title: 'A refit failed'
-    description: 'An attempt of refit_dataset failed, or the worker logged that a run ended as failed. The previous curves are still in use; the record of the run has the reason.'
+    title: 'A refit or a job failed'
+    description: 'An attempt of refit_dataset or do_job failed, or the worker logged that a run ended as failed. The previous curves are still in use; the record of the run has the reason.'
     severity: 2
     query: join(
       [
         'union isfuzzy=true AppRequests, AppTraces, AppExceptions'
         ofThisApp
-        '| where OperationName == "refit_dataset"'
+        '| where OperationName == "refit_dataset" or OperationName == "do_job"'
         '| where (Type == "AppRequests" and Success == false) or SeverityLevel >= 3'
         '| summarize Messages = make_set(Message, 5) by OperationId'
       ],
@@ -38,13 +38,13 @@ var rules = [
   {
     name: 'refit-poisoned'
     title: 'A message reached the poison queue'
-    description: 'A refit was given up after its last try: fail_poisoned_refit ran, which only messages of the queue refits-poison start.'
+    description: 'A refit or a job was given up after its last try: fail_poisoned_refit or fail_poisoned_job ran, which only messages of the poison queues start.'
     severity: 1
     query: join(
       [
         'AppRequests'
         ofThisApp
-        '| where OperationName == "fail_poisoned_refit"'
+        '| where OperationName == "fail_poisoned_refit" or OperationName == "fail_poisoned_job"'
       ],
       '\n'
     )

@@ -162,6 +162,29 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
           }
         }
         {
+          // Jobs with their answers: the app tells none whose end is more than seven days ago.
+          name: 'delete-old-jobs'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: {
+              blobTypes: [
+                'blockBlob'
+              ]
+              prefixMatch: [
+                '${dataContainerName}/jobs/'
+              ]
+            }
+            actions: {
+              baseBlob: {
+                delete: {
+                  daysAfterModificationGreaterThan: 8
+                }
+              }
+            }
+          }
+        }
+        {
           name: 'delete-replaced-versions'
           enabled: true
           type: 'Lifecycle'

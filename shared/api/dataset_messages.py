@@ -29,6 +29,7 @@ __all__ = [
     "RunsAnswer",
     "StoreCurvesRequest",
     "StoredAnswer",
+    "Time",
     "VersionsAnswer",
 ]
 

@@ -48,6 +48,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "allocator": ("Name of an allocator.", {"type": "string"}),
     "plan": ("The plan_id of a plan, as the assistant answered it.", {"type": "string"}),
     "file": ("One file of the planning page.", {"type": "string", "maxLength": 100}),
+    "job": ("Id of a job, as 202 answered it.", {"type": "string", "maxLength": 120}),
     "plot": (
         "Which picture.",
         {
@@ -141,6 +142,7 @@ class Endpoint:
     query: tuple[str, ...] = ()
     public: bool = False
     idempotent: bool = False
+    long: bool = False  # whether it may be asked as a job
     tagged: bool = False  # whether its answer has an ETag, by which it need not be sent again
 
     @property
@@ -172,7 +174,7 @@ def resolved(name: str | Callable[..., Any]) -> Any:
 
 
 def _question(name: str, summary: str, handler: str, request: str, answer: str) -> Endpoint:
-    """A planning question: JSON in, JSON out, over a stored dataset or inline curves."""
+    """A planning question: JSON in, JSON out, over a stored dataset or inline curves, or a job."""
     return Endpoint(
         name=name,
         method="POST",
@@ -183,6 +185,7 @@ def _question(name: str, summary: str, handler: str, request: str, answer: str) 
         answer=answer,
         reads=(JSON,),
         errors=(404,),
+        long=True,
     )
 
 
@@ -265,6 +268,21 @@ ENDPOINTS = (
         "planning.fit",
         "dataset_messages.FitRequest",
         "dataset_messages.CurveSetAnswer",
+    ),
+    _get(
+        "get_job",
+        "jobs/{job}",
+        "The state of a job, and its answer; 202 while it is not done.",
+        "jobs.get_job",
+        "job_messages.JobAnswer",
+    ),
+    Endpoint(
+        name="cancel_job",
+        method="DELETE",
+        route="jobs/{job}",
+        summary="End a job that is not done.",
+        handler="jobs.cancel_job",
+        answer="job_messages.JobAnswer",
     ),
     _get(
         "list_datasets",

@@ -34,6 +34,7 @@ from shared.errors import (
     NotSupportedYet,
     PreconditionFailed,
     StorageUnavailable,
+    TakesTooLong,
     UnsupportedContent,
     WriteConflict,
     did_you_mean,
@@ -48,10 +49,13 @@ __all__ = [
     "MAX_BYTES",
     "PROBLEM",
     "Call",
+    "Handler",
     "Reply",
     "answered",
     "nothing_there",
+    "problem_of",
     "respond",
+    "response_of",
     "service",
 ]
 
@@ -75,6 +79,7 @@ _PROBLEMS: tuple[tuple[type[MarginalError], int, str, str], ...] = (
     (PreconditionFailed, 412, "precondition_failed", "Not what If-Match names"),
     (WriteConflict, 409, "write_conflict", "Somebody else wrote first"),
     (StorageUnavailable, 503, "storage_unavailable", "Storage does not answer"),
+    (TakesTooLong, 504, "takes_too_long", "The answer takes too long to be waited for"),
 )
 
 MAX_BYTES = 5_000_000
@@ -133,7 +138,7 @@ def service() -> Service:
     from shared.store.connect import connect
 
     cap = _minutes(os.environ.get("REFIT_TIME_CAP_MINUTES", ""))
-    return Service(lambda: connect(os.environ), cap)
+    return Service(lambda: connect(os.environ), cap, resolved("jobs.perform"))
 
 
 def _minutes(setting: str) -> timedelta:
@@ -146,8 +151,12 @@ def _minutes(setting: str) -> timedelta:
     return timedelta(minutes=minutes) if 0 < minutes < 24 * 60 else _USUAL_CAP
 
 
-_CLOCK_S = 210.0  # real seconds for searches: a caller's connection is held no longer than 230
+_SEARCH_S = 190.0
+"""Real seconds after which searches that are waited for wind up, with the best they have."""
 
+
+_NOW_OR_LATER = "jobs.now_or_later"
+"""Who asks a question that may take long: by name, as it rests on what is here."""
 
 _KEYS = frozenset({"code", "clientId"})
 """Query parameters of the platform: a function key may come in the address."""
@@ -167,11 +176,15 @@ def answered(req: func.HttpRequest, endpoint: Endpoint) -> func.HttpResponse:
     try:
         _check_query(req.params, endpoint)
         handler: Handler = resolved(endpoint.handler)
-        with work.limited(_CLOCK_S):
-            reply = handler(_call(req, endpoint.reads))
-        response = _response(_unless_known(req, reply), request_id)
+        call = _call(req, endpoint.reads)
+        with work.limited(_SEARCH_S):
+            if endpoint.long:
+                reply = resolved(_NOW_OR_LATER)(call, endpoint, handler)
+            else:
+                reply = handler(call)
+        response = response_of(_unless_known(req, reply), request_id)
     except MarginalError as error:
-        response = _problem(error, request_id)
+        response = problem_of(error, request_id)
     except Exception:
         _log.exception("unexpected error; request %s", request_id)
         detail = "Something went wrong on our side; the request id helps to find it."
@@ -243,7 +256,7 @@ def _for(req: func.HttpRequest, response: func.HttpResponse) -> func.HttpRespons
         if origin := _origin(req):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = (
-                "ETag, Location, Retry-After, x-request-id"
+                "ETag, Location, Preference-Applied, Retry-After, x-request-id"
             )
     if vary:
         response.headers["Vary"] = ", ".join(vary)
@@ -346,7 +359,8 @@ def _too_large(most: int) -> InputTooLarge:
     return InputTooLarge(f"The body is larger than {most // 1_000_000} MB.")
 
 
-def _response(reply: Reply, request_id: str) -> func.HttpResponse:
+def response_of(reply: Reply, request_id: str) -> func.HttpResponse:
+    """An endpoint's answer as it is sent."""
     body = reply.body
     if reply.stamped:
         body = {**body, "request_id": request_id}
@@ -361,7 +375,8 @@ def _response(reply: Reply, request_id: str) -> func.HttpResponse:
     )
 
 
-def _problem(error: MarginalError, request_id: str) -> func.HttpResponse:
+def problem_of(error: MarginalError, request_id: str) -> func.HttpResponse:
+    """What an error of the house is told as."""
     extra: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         extra["errors"] = [

@@ -42,13 +42,14 @@ Schema = dict[str, Any]
 
 PROBLEMS: Mapping[int | str, str] = {
     401: "No function key, or a wrong one; the platform answers, without a body.",
-    404: "No such dataset, version or run.",
+    404: "No such dataset, version, run or job.",
     409: "Somebody else wrote first; nothing was changed.",
     412: "What is stored is not what If-Match names; nothing was changed.",
     429: "The platform has no room for the request just now.",
     "default": "400: the body cannot be read. 413: more bytes, channels or depth than the service "
     "takes. 415: a content type that is not read here. 422: well formed and impossible, wrong, or "
-    "not supported yet. 500: an error of the service. 503: storage does not answer.",
+    "not supported yet. 500: an error of the service. 503: storage does not answer. 504: it takes "
+    "too long to be waited for.",
 }
 BARE = (401, 429)
 """Statuses that the platform answers, in words of its own."""
@@ -81,15 +82,18 @@ def openapi_document(base_url: str = "", *, inline: bool = False) -> Schema:
             "title": "Marginal",
             "version": VERSION,
             "description": "Where should the next unit of marketing money go? Spend is money per "
-            "period, outcomes are in the caller's unit per period. A request takes at most 210 s; "
-            "solver.time_limit_s limits a search.",
+            "period, outcomes are in the caller's unit per period. A request takes at most 200 s, "
+            "longer ones are jobs; solver.time_limit_s limits a search.",
         },
         "servers": [{"url": base_url or "/api/v1"}],
         "security": [{"function_key": []}],
         "paths": _paths(),
         "components": {
             "schemas": _schemas()[0],
-            "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
+            "responses": {
+                "Job": _job(),
+                **{_problem_name(status): _problem(status) for status in PROBLEMS},
+            },
             "parameters": _parameters(),
             "requestBodies": {"Table": {"required": True, "content": _content(TABLES, None)}},
             "securitySchemes": {
@@ -211,6 +215,8 @@ def _operation(endpoint: Endpoint) -> Schema:
         names.append(f"header.{_IF_MATCH}")
     elif endpoint.tagged:
         names.append(f"header.{_IF_NONE_MATCH}")
+    if endpoint.long:
+        names.append(f"header.{_PREFER}")
     if endpoint.idempotent:
         names.append(f"header.{IDEMPOTENCY_KEY}")
     parameters = [{"$ref": f"#/components/parameters/{name}"} for name in names]
@@ -227,7 +233,9 @@ def _operation(endpoint: Endpoint) -> Schema:
 
 
 _IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
+_PREFER = "Prefer"
 _HEADERS = {
+    _PREFER: "respond-async: answer 202 with a job; what takes over a minute is one anyway.",
     _IF_MATCH: "ETag that what is stored must still have; otherwise 412.",
     _IF_NONE_MATCH: "ETag of what is known already; 304 where it is still so.",
     IDEMPOTENCY_KEY: "Sent again with the same key, the request does nothing again.",
@@ -280,7 +288,9 @@ def _responses(endpoint: Endpoint) -> Schema:
         headers["ETag"] = {"description": "Of this very content.", "schema": TEXT}
     if headers:
         good["headers"] = headers
-    known = {}
+    known: Schema = {}
+    if endpoint.long or endpoint.name == "get_job":
+        known = {"202": {"$ref": "#/components/responses/Job"}}
     if endpoint.tagged and endpoint.reads == TABLES:
         known = {"202": _queued()}
     if endpoint.tagged and endpoint.method == "GET":
@@ -299,6 +309,15 @@ def _queued() -> Schema:
     return {
         "description": "A table of more than 5 MB waits to be read.",
         "content": _content((JSON,), "dataset_messages.RunAnswer"),
+        "headers": where,
+    }
+
+
+def _job() -> Schema:
+    where = {"Location": {"description": "Where the job is.", "schema": TEXT}, **RETRY_AFTER}
+    return {
+        "description": "A job that is not done.",
+        "content": _content((JSON,), "job_messages.JobAnswer"),
         "headers": where,
     }
 

@@ -243,7 +243,8 @@ def fit(call: Call) -> Reply:
     # The spec goes on as it was sent: in it, null (no such column) differs from left out (look).
     spec = call.json.get("spec") or {}
     try:
-        curves = call.service.fit(spec, request.history_csv, request.outcomes_csv, request.seed)
+        parsed = call.service.parse(spec, request.history_csv, request.outcomes_csv)
+        curves = call.service.fit(parsed, request.seed)
     except InvalidInput as error:
         raise type(error)([_in_fit_request(fault) for fault in error.faults]) from None
     return Reply(curves.to_dict())

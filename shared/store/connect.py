@@ -27,12 +27,23 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
     from azure.storage.queue import QueueClient
 
-__all__ = ["CONTAINER", "POISON_QUEUE", "REFIT_QUEUE", "Connections", "connect"]
+__all__ = [
+    "CONTAINER",
+    "JOB_POISON_QUEUE",
+    "JOB_QUEUE",
+    "POISON_QUEUE",
+    "REFIT_QUEUE",
+    "Connections",
+    "connect",
+]
 
 CONTAINER = "marginal"
 REFIT_QUEUE = "refits"
 # The host's own convention: where a message goes that failed too often.
 POISON_QUEUE = "refits-poison"
+# Apart from the refits, so that no question waits behind a night.
+JOB_QUEUE = "jobs"
+JOB_POISON_QUEUE = "jobs-poison"
 
 _SETTING = "AzureWebJobsStorage"
 
@@ -52,6 +63,15 @@ class Connections:
     blobs: BlobStore
     refits: Queue
     poison: Queue
+    jobs: Queue
+    jobs_poison: Queue
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        return self.refits, self.poison, self.jobs, self.jobs_poison
+
+
+_QUEUES = (REFIT_QUEUE, POISON_QUEUE, JOB_QUEUE, JOB_POISON_QUEUE)
 
 
 def connect(settings: Mapping[str, str]) -> Connections:
@@ -94,7 +114,7 @@ def _expanded(connection_string: str) -> str:
 
 @cache
 def _in_process() -> Connections:
-    return Connections(MemoryBlobs(), MemoryQueue(REFIT_QUEUE), MemoryQueue(POISON_QUEUE))
+    return Connections(MemoryBlobs(), *map(MemoryQueue, _QUEUES))
 
 
 @cache
@@ -146,11 +166,8 @@ def _by_identity(blob_uri: str, queue_uri: str, client_id: str) -> Connections:
 def _azure(
     container: Callable[[], ContainerClient], queue: Callable[[str], QueueClient]
 ) -> Connections:
-    return Connections(
-        AzureBlobs(container),
-        AzureQueue(REFIT_QUEUE, partial(queue, REFIT_QUEUE)),
-        AzureQueue(POISON_QUEUE, partial(queue, POISON_QUEUE)),
-    )
+    queues = (AzureQueue(name, partial(queue, name)) for name in _QUEUES)
+    return Connections(AzureBlobs(container), *queues)
 
 
 def _bad_connection_string() -> StorageUnavailable:

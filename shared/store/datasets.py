@@ -24,11 +24,15 @@ from shared.store.keys import (
     ALLOCATORS,
     CURVES,
     DELETED,
+    INLINE,
     INPUTS,
+    JOBS,
     PLANS,
     RUNS,
     blob_key,
+    is_dataset_name,
     is_incarnation,
+    is_job_id,
     is_plan_id,
     is_run_id,
 )
@@ -47,7 +51,10 @@ from shared.store.records import (
 )
 from shared.store.versions import Versions, version_name
 
-__all__ = ["Datasets", "etag_of", "version_of_input"]
+__all__ = ["NO_INCARNATION", "Datasets", "etag_of", "job_name", "version_of_input"]
+
+NO_INCARNATION = "0" * 12
+"""Of jobs that are of no dataset."""
 
 _SUFFIX = {
     "text/csv": "csv",
@@ -60,6 +67,7 @@ _CONTENT_TYPE = {suffix: content_type for content_type, suffix in _SUFFIX.items(
 
 
 _PLANS_KEPT = timedelta(days=30)
+_JOBS_KEPT = timedelta(days=7)
 
 # How long a writer may go on that began before its dataset was deleted: the app's functionTimeout,
 # doubled. Only then is an incarnation swept for the last time.
@@ -370,7 +378,7 @@ class Datasets:
     def read_run(self, dataset: str, run: str) -> Run:
         """A run of a dataset that is there; ``NotFound`` otherwise."""
         found = self.find_run(dataset, self.manifest(dataset).incarnation, run)
-        if found is None:
+        if found is None or found.question is not None:
             raise NotFound(f"The dataset {dataset!r} has no such run.")
         return found
 
@@ -388,7 +396,7 @@ class Datasets:
         if not (is_incarnation(incarnation) and is_run_id(run)):
             return None
         try:
-            blob = self._blobs.read(blob_key(RUNS, dataset, incarnation, f"{run}.json"))
+            blob = self._blobs.read(blob_key(_room(run), dataset, incarnation, f"{run}.json"))
         except NotFound:
             return None
         return Run.from_bytes(blob.data, blob.etag)
@@ -404,6 +412,54 @@ class Datasets:
     def delete_run(self, run: Run) -> None:
         """Take back a run that was never queued; ``WriteConflict`` where it changed since."""
         self._blobs.delete(_run_key(run), run.etag)
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def job(self, job: str) -> Run:
+        """The job of an id that a caller was given; ``NotFound`` where it ended a week ago."""
+        *place, name = job.split("~")
+        found = None
+        if is_job_id(name) and not place:
+            found = self.find_run(INLINE, NO_INCARNATION, name)
+        elif is_job_id(name) and len(place) == 2 and is_dataset_name(place[0]):
+            found = self.find_run(place[0], place[1], name)
+        ended = None if found is None else found.finished_at
+        late = ended is not None and self._clock() - from_stamp(ended) > _JOBS_KEPT
+        if found is None or late or (place and self._is_gone(found)):
+            raise NotFound("There is no such job: it is kept for 7 days after its end.")
+        return found
+
+    def keep_question(self, job: Run, body: bytes) -> None:
+        """Store what a job asks, before anybody hears of the job."""
+        self._blobs.create(_job_key(job, "question"), body)
+
+    def question(self, job: Run) -> bytes:
+        """What a job asks."""
+        return self._blobs.read(_job_key(job, "question")).data
+
+    def forget_question(self, job: Run) -> None:
+        """Remove the request of a job that ended."""
+        self._blobs.delete(_job_key(job, "question"))
+
+    def keep_answer(self, job: Run, status: int, body: Any) -> int:
+        """Store a job's answer, once: the first that is stored counts; answers its status."""
+        with suppress(WriteConflict):
+            self._blobs.create(_job_key(job, "answer"), to_json({"status": status, "body": body}))
+            return status
+        found = self.answer(job)
+        return status if found is None else found[0]
+
+    def answer(self, job: Run) -> tuple[int, Any] | None:
+        """A job's answer, as (HTTP status, body); None where there is none."""
+        try:
+            found = json.loads(self._blobs.read(_job_key(job, "answer")).data)
+        except NotFound:
+            return None
+        return found["status"], found["body"]
+
+    def _is_gone(self, run: Run) -> bool:
+        manifest = self.find(run.dataset)
+        return manifest is None or manifest.incarnation != run.incarnation
 
     # -- plans --------------------------------------------------------------------------------
 
@@ -498,7 +554,7 @@ class Datasets:
         return manifest
 
     def _sweep(self, dataset: str, incarnation: str) -> None:
-        for room in (CURVES, RUNS, INPUTS, PLANS, ALLOCATORS, ADOPTED):
+        for room in (CURVES, RUNS, INPUTS, PLANS, JOBS, ALLOCATORS, ADOPTED):
             keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
             for _ in each(self._blobs.delete, keys):
                 pass
@@ -518,4 +574,18 @@ def etag_of(version: str) -> str:
 
 
 def _run_key(run: Run) -> str:
-    return blob_key(RUNS, run.dataset, run.incarnation, f"{run.run}.json")
+    return blob_key(_room(run.run), run.dataset, run.incarnation, f"{run.run}.json")
+
+
+def _room(run: str) -> str:
+    return JOBS if is_job_id(run) else RUNS
+
+
+def _job_key(job: Run, kind: str) -> str:
+    return blob_key(JOBS, job.dataset, job.incarnation, f"{job.run}.{kind}")
+
+
+def job_name(job: Run) -> str:
+    """The id that a caller is given: it says where the job is stored."""
+    place = "" if job.dataset == INLINE else f"{job.dataset}~{job.incarnation}~"
+    return place + job.run

@@ -11,10 +11,12 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     allocators/<dataset>/<incarnation>/<allocator>.json     one ledger an allocator
     allocators/.../<allocator>/<period>-<decision>.json     its splits, as really used
     adopted/<dataset>/<incarnation>/<plan>.json             adopted plans, and their course
+    jobs/<dataset>/<incarnation>/<job>.json                 one document a job, like a run's
+    jobs/<dataset>/<incarnation>/<job>.question, .answer    its request until it ends; its answer
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 
-``curves/``, ``runs/`` and ``plans/`` come first in their paths so that a lifecycle rule can match
-by prefix.
+``curves/``, ``runs/``, ``plans/`` and ``jobs/`` come first in their paths so that a lifecycle rule
+can match by prefix. A job whose question brings its own curves is of the dataset ``INLINE``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ __all__ = [
     "CURVES",
     "DATASETS",
     "DELETED",
+    "INLINE",
     "INPUTS",
+    "JOBS",
     "PLANS",
     "RUNS",
     "blob_key",
@@ -39,17 +43,22 @@ __all__ = [
     "is_curves_version",
     "is_dataset_name",
     "is_incarnation",
+    "is_job_id",
     "is_plan_id",
     "is_run_id",
 ]
 
 DATASETS, INPUTS, CURVES, RUNS, DELETED = "datasets", "inputs", "curves", "runs", "deleted"
-PLANS, ALLOCATORS, ADOPTED = "plans", "allocators", "adopted"
+PLANS, ALLOCATORS, ADOPTED, JOBS = "plans", "allocators", "adopted", "jobs"
+
+INLINE = "INLINE"
+"""In place of a dataset's name, which has no capital letters: jobs that are of none."""
 
 # \Z, not $: "$" also matches before a final line feed.
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _INCARNATION = re.compile(r"[0-9a-f]{12}\Z")
 _RUN = re.compile(r"[a-z0-9][a-z0-9-]{0,47}\Z")
+_JOB = re.compile(r"j[0-9a-f]{16}\Z")
 _PLAN = re.compile(r"[a-z0-9]{1,32}\Z")
 _VERSION = re.compile(r"v[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,47}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -85,6 +94,11 @@ def is_run_id(text: str) -> bool:
     return _RUN.match(text) is not None
 
 
+def is_job_id(text: str) -> bool:
+    """Whether a run is a job: no other run's id looks so."""
+    return _JOB.match(text) is not None
+
+
 def is_plan_id(text: str) -> bool:
     return _PLAN.match(text) is not None
 
@@ -109,6 +123,6 @@ def check_prefix(prefix: str) -> str:
 
 def blob_key(room: str, dataset: str, *below: str) -> str:
     """Join a checked key; the dataset's name is checked again, whoever called."""
-    if not is_dataset_name(dataset):
+    if not is_dataset_name(dataset) and (room, dataset) != (JOBS, INLINE):
         raise ValueError(f"not a dataset name: {dataset[:80]!r}")
     return check_key("/".join((room, dataset, *below)))

@@ -29,7 +29,9 @@ __all__ = [
     "to_json",
 ]
 
-TERMINAL_STATES = frozenset({"promoted", "kept_previous", "stored", "failed"})
+TERMINAL_STATES = frozenset(
+    {"promoted", "kept_previous", "stored", "failed", "completed", "terminated"}
+)
 
 # How many promotions a manifest remembers: more than a year of nightly ones.
 _PROMOTIONS_KEPT = 400
@@ -181,14 +183,14 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One refit of one dataset, or the reading of one large table, from the queue to its end.
+    """A refit, the reading of a large table, or a job, from the queue to its end.
 
     ``inputs`` were pinned when it was queued; ``force`` asks for a fit though nothing changed, and
     ``unchanged`` says that for that reason none was made. ``holder`` works on it until
     ``lease_until``, unless it says otherwise before; both are empty where nobody does.
     ``curves_version`` is the set that this run wrote, promoted or not. ``upload`` is the table that
     is to be read in place of a fit; ``report`` is then what an upload is answered, ``errors`` what
-    was wrong with it.
+    was wrong with it. ``question`` is the name of the endpoint that a job asks.
     """
 
     dataset: str
@@ -212,6 +214,7 @@ class Run:
     upload: Asked | None = None
     report: Mapping[str, Any] | None = None
     errors: tuple[Mapping[str, str], ...] = ()
+    question: str | None = None
     write: str = ""
     etag: str = ""
 
@@ -267,6 +270,7 @@ class Run:
                 "upload": self.upload and asdict(self.upload),
                 "report": self.report,
                 "errors": list(self.errors),
+                "question": self.question,
                 "write": self.write,
             }
         )

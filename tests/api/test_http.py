@@ -91,6 +91,7 @@ STATUS: list[tuple[MarginalError, int]] = [
     (errors.WriteConflict("No."), 409),
     (errors.PreconditionFailed("No."), 412),
     (Unavailable("No.", retry_after_s=7), 503),
+    (errors.TakesTooLong("No."), 504),
 ]
 
 

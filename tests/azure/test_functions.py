@@ -26,7 +26,13 @@ HTTP = {
     for endpoint in ENDPOINTS
 }
 HTTP["nothing"] = ("{*path}", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHERS = {"nightly_refit", "refit_dataset", "fail_poisoned_refit"}
+QUEUES = {
+    "refit_dataset": "refits",
+    "fail_poisoned_refit": "refits-poison",
+    "do_job": "jobs",
+    "fail_poisoned_job": "jobs-poison",
+}
+OTHERS = {"nightly_refit", *QUEUES}
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +91,7 @@ def test_the_timer_and_the_queues_are_bound_as_the_host_file_expects(worker: Wor
     timer = worker.bindings("nightly_refit")[0]
     assert timer["schedule"] == "%REFIT_SCHEDULE%"
     assert (timer["useMonitor"], timer["runOnStartup"]) == (True, False)
-    queues = {n: worker.bindings(n)[0]["queueName"] for n in OTHERS - {"nightly_refit"}}
-    assert queues == {"refit_dataset": "refits", "fail_poisoned_refit": "refits-poison"}
+    assert {n: worker.bindings(n)[0]["queueName"] for n in QUEUES} == QUEUES
     config = load_host_config(ROOT / "host.json")
     assert (config.route_prefix, config.batch_size, config.max_dequeue_count) == ("api/v1", 1, 3)
 
@@ -207,6 +212,33 @@ def test_learning_refuses_what_it_cannot_tell(worker: Worker) -> None:
     at = {"dataset": "nobody", "plan": "ab120101"}
     assert call(worker, "adopt_plan", {"start": "2025-01-06"}, **at).status == 404
     assert call(worker, "track_plan", **at).status == 404
+
+
+def test_a_question_that_is_answered_later(worker: Worker) -> None:
+    queue = connect(MEMORY).jobs
+    drain(queue)
+    body = json.dumps(sample_request("optimize")).encode()
+    names = []
+    for _ in range(3):
+        queued = worker.http(
+            "optimize",
+            "POST",
+            "optimize",
+            body=body,
+            headers={"content-type": "application/json", "prefer": "respond-async"},
+        )
+        assert queued.status == 202, queued.body
+        names.append(queued.json()["job"])
+    done, poisoned, cancelled = drain(queue)
+    assert call(worker, "get_job", job=names[0]).status == 202
+    worker.queue("do_job", done)
+    worker.queue("do_job", done, dequeue_count=2)
+    assert call(worker, "get_job", job=names[0]).json()["output"]["allocation"]
+    worker.queue("fail_poisoned_job", poisoned)
+    assert call(worker, "get_job", job=names[1]).json()["runtime_status"] == "Failed"
+    assert call(worker, "cancel_job", job=names[2]).json()["runtime_status"] == "Terminated"
+    worker.queue("do_job", cancelled)
+    assert call(worker, "get_job", job=names[2]).json()["runtime_status"] == "Terminated"
 
 
 def test_a_night_from_timer_to_promoted_curves(worker: Worker) -> None:

@@ -160,6 +160,24 @@ class CheapFit:
         return FitResult(curve_set(self.max_response), self.promote, (reason,))
 
 
+@dataclass
+class Performed:
+    """Answers each job with how often it was asked, so that no two answers are the same."""
+
+    status: int = 200
+    error: Exception | None = None
+    during: Callable[[], None] = lambda: None
+    calls: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def __call__(self, question: str, body: bytes, seconds: float) -> tuple[int, Any]:
+        assert seconds > 0
+        self.calls.append((question, body))
+        self.during()
+        if self.error is not None:
+            raise self.error
+        return self.status, {"asked": len(self.calls)}
+
+
 class World:
     """One dataset ``brand`` with a history, its queue and its workers."""
 
@@ -171,6 +189,7 @@ class World:
         self.errors: list[Exception] = []
         self.fit = CheapFit(self.clock, **fit)
         self.cap: timedelta | None = None
+        self.perform = Performed()
         # Another version at every look: each refit of the same history is made.
         looks = itertools.count()
         self.code: Callable[[], str] = lambda: str(next(looks))
@@ -188,6 +207,7 @@ class World:
             parse=parse_nothing,  # type: ignore[arg-type]
             cap=self.cap,
             code=self.code,
+            perform=self.perform,
         )
 
     def run(self, run: Run) -> Run:

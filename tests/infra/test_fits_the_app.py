@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from shared.store.blobs import AzureBlobs
-from shared.store.connect import CONTAINER, POISON_QUEUE, REFIT_QUEUE, connect
+from shared.store.connect import (
+    CONTAINER,
+    JOB_POISON_QUEUE,
+    JOB_QUEUE,
+    POISON_QUEUE,
+    REFIT_QUEUE,
+    connect,
+)
 from shared.store.queues import AzureQueue
 from tests.infra.bicep import INFRA, Expression, read
 
@@ -87,18 +94,23 @@ def test_containers_and_queues_are_those_of_the_code() -> None:
     assert MAIN.variables["dataContainerName"] == CONTAINER
     assert MAIN.variables["refitQueueName"] == REFIT_QUEUE
     assert MAIN.variables["poisonQueueName"] == POISON_QUEUE
+    assert MAIN.variables["jobQueueName"] == JOB_QUEUE
+    assert MAIN.variables["jobPoisonQueueName"] == JOB_POISON_QUEUE
     given = MAIN.modules["storage"].body["params"]
     assert {"dataContainerName", "deploymentContainerName"} == {
         name.text for name in given["containerNames"]
     }
-    assert {"refitQueueName", "poisonQueueName"} == {name.text for name in given["queueNames"]}
+    assert {"refitQueueName", "poisonQueueName", "jobQueueName", "jobPoisonQueueName"} == {
+        name.text for name in given["queueNames"]
+    }
     # What is deployed must not land among what is stored.
     assert MAIN.variables["deploymentContainerName"] != CONTAINER
 
 
 def test_the_queue_triggers_listen_to_the_queues_that_are_deployed() -> None:
     triggers = bindings("queue_trigger")
-    assert {t["queue_name"] for t in triggers.values()} == {REFIT_QUEUE, POISON_QUEUE}
+    queues = {REFIT_QUEUE, POISON_QUEUE, JOB_QUEUE, JOB_POISON_QUEUE}
+    assert {t["queue_name"] for t in triggers.values()} == queues
     for trigger in triggers.values():
         assert any(name.startswith(f"{trigger['connection']}__") for name in settings())
 
@@ -155,17 +167,19 @@ def queries() -> dict[str, str]:
 def test_alerts_ask_for_functions_that_exist() -> None:
     asked = set(re.findall(r'OperationName == "(\w+)"', " ".join(queries().values())))
     assert asked <= set(functions())
-    assert asked == {"refit_dataset", "fail_poisoned_refit", "nightly_refit"}
+    queued = {"refit_dataset", "fail_poisoned_refit", "do_job", "fail_poisoned_job"}
+    assert asked == {*queued, "nightly_refit"}
 
 
 def test_a_poison_message_alerts_through_the_function_that_takes_it() -> None:
     poisoned = {
         name
         for name, trigger in bindings("queue_trigger").items()
-        if trigger["queue_name"] == POISON_QUEUE
+        if trigger["queue_name"] in (POISON_QUEUE, JOB_POISON_QUEUE)
     }
-    assert poisoned == {"fail_poisoned_refit"}
-    assert 'OperationName == "fail_poisoned_refit"' in queries()["refit-poisoned"]
+    assert poisoned == {"fail_poisoned_refit", "fail_poisoned_job"}
+    for name in poisoned:
+        assert f'OperationName == "{name}"' in queries()["refit-poisoned"]
 
 
 @pytest.mark.parametrize("name", ["refit-failed", "refit-poisoned", "server-errors"])

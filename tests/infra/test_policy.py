@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.store.keys import CURVES, PLANS, RUNS
+from shared.store.keys import CURVES, JOBS, PLANS, RUNS
 from tests.infra.bicep import INFRA, Expression, Resource, read, sources
 
 ALL = [
@@ -197,9 +197,10 @@ def prefix(room: str) -> list[Expression]:
 
 def test_no_rule_deletes_a_blob_that_may_be_in_use() -> None:
     deleting = {n for n, rule in rules().items() if "delete" in rule["actions"].get("baseBlob", {})}
-    assert deleting == {"delete-old-runs", "delete-old-plans"}
+    assert deleting == {"delete-old-runs", "delete-old-plans", "delete-old-jobs"}
     assert rules()["delete-old-runs"]["filters"]["prefixMatch"] == prefix(RUNS)
     assert rules()["delete-old-plans"]["filters"]["prefixMatch"] == prefix(PLANS)
+    assert rules()["delete-old-jobs"]["filters"]["prefixMatch"] == prefix(JOBS)
     # A run must outlive its queue message, which lives seven days at most.
     assert read(INFRA / "main.bicep").parameters["runRetentionDays"].decorators["minValue"] > 7
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import azure.functions as func
 import pytest
 
-from local.client import Client, RefusedError, UnreachableError
+from client.marginal_client import Client, RefusedError, UnreachableError
 from local.config import HostConfig
 from local.host import serve
 from shared.store.memory import MemoryQueue
@@ -60,7 +60,7 @@ def client() -> Iterator[Client]:
     with serve(
         functions=app.get_functions(), config=HostConfig(), open_queue=lambda n: MemoryQueue(n)
     ) as host:
-        yield Client(host.url, timeout_s=PATIENCE_S)
+        yield Client(host.url, timeout_s=PATIENCE_S, tries=1)
 
 
 def test_json_and_csv_are_sent_as_what_they_are(client: Client) -> None:
@@ -114,4 +114,4 @@ def test_nobody_there() -> None:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
         with pytest.raises(UnreachableError, match="does not answer"):
-            Client(f"http://127.0.0.1:{port}/api/v1", timeout_s=PATIENCE_S).get("health")
+            Client(f"http://127.0.0.1:{port}/api/v1", timeout_s=PATIENCE_S, tries=1).get("health")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.client import Client, UnreachableError
+from client.marginal_client import Client, UnreachableError
 from local.host import ROOT
 from local.job import dataset_name, own_job, sample_job
 from samples.simulate import simulate

@@ -55,7 +55,7 @@ def tv() -> bytes:
 
 @pytest.fixture
 def service(stores: Stores) -> Service:
-    return Service(lambda: Connections(stores.blobs, stores.queue, MemoryQueue("poison")))
+    return Service(lambda: Connections(stores.blobs, stores.queue, *map(MemoryQueue, "pjk")))
 
 
 def work_off(service: Service, stores: Stores) -> None:

@@ -1,4 +1,4 @@
-"""Refits, and tables too large to be read while their sender waits: queued, and worked off.
+"""Refits, large tables and jobs: whatever nobody waits for, queued and worked off.
 
 A run is one document in storage; a message only names it. So a message may be lost and sent again,
 delivered twice, or outlive its worker: whoever receives it reads the run and does what is left to
@@ -7,16 +7,15 @@ it is written once, and the manifest remembers what was promoted.
 
 ::
 
-    queued ──claim──> running ──> promoted | kept_previous | stored | failed
+    queued ──claim──> running ──> promoted | kept_previous | stored | completed | failed
        ^                 │
        └──unexpected ────┘   (the error is raised, so that the queue delivers the message again)
 
 A ``Lease`` is a worker's hold on one run: the run document's ETag. The first write that loses says
 that the hold is gone, and the worker stops. One stage of a fit may take longer than a lease, so a
 ``Watch`` beside it renews the lease from a thread of its own: a worker that was killed has no such
-thread, and its lease runs out. When the time is up the fit's thread is interrupted by an exception
-raised in it (CPython's ``PyThreadState_SetAsyncExc``), between two steps of Python. It may come
-anywhere, so it is never a way to go on: the attempt ends, and reads its run anew to say so.
+thread, and its lease runs out. When the time is up, or the run is somebody else's, the watch
+interrupts the fit; the attempt ends, and reads its run anew to say so.
 
 What a fit follows from is one word: the same word, the same curves. The inputs go by their
 content's hash, the code by that of its sources.
@@ -24,7 +23,6 @@ content's hash, the code by that of its sources.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import logging
@@ -38,8 +36,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.machinery import SourceFileLoader
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared import curves, fit, history
 from shared.curves.curveset import CurveSet
@@ -54,12 +51,13 @@ from shared.errors import (
     WriteConflict,
 )
 from shared.store.base import Queue, batches, each
-from shared.store.datasets import Datasets, etag_of, version_of_input
-from shared.store.keys import is_dataset_name, is_incarnation, is_run_id
+from shared.store.datasets import NO_INCARNATION, Datasets, etag_of, version_of_input
+from shared.store.keys import INLINE, is_dataset_name, is_incarnation, is_job_id, is_run_id
 from shared.store.manifests import Clock, utc_now
 from shared.store.records import Asked, Inputs, Manifest, Run, StoredCurves, from_stamp, stamp
 from shared.store.versions import version_name
 from shared.uploads import judged
+from shared.watch import TimeUp, Watch
 
 if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
@@ -73,9 +71,8 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Parse",
+    "Perform",
     "Refits",
-    "TimeUp",
-    "Watch",
     "claimed",
     "code_version",
     "ended",
@@ -95,6 +92,8 @@ _SENDER_GONE = timedelta(minutes=30)
 # The queue gives up after three failures; this ends runs that kill their worker before it can fail.
 _MOST_ATTEMPTS = 6
 _CLAIM_TRIES = 5
+
+_LONGEST = timedelta(minutes=20)
 
 SWEEP = json.dumps({"task": "sweep_deleted"})
 
@@ -134,6 +133,12 @@ class Fit(Protocol):
     ) -> FitResult: ...
 
 
+class Perform(Protocol):
+    """Answers a job: its endpoint's name, its request, and the seconds that searches may take."""
+
+    def __call__(self, question: str, body: bytes, seconds: float) -> tuple[int, Any]: ...
+
+
 _REFUSED = (InvalidInput, InputTooLarge, UnsupportedContent, NotFound, WriteConflict)
 """What ends the reading of a table for good."""
 
@@ -160,6 +165,7 @@ class Attempt:
     code: Callable[[], str]
     cap: timedelta | None
     renew_every: timedelta
+    perform: Perform | None = None
 
     def execute(self, lease: Lease) -> None:
         """Bring a held run to its end.
@@ -174,6 +180,9 @@ class Attempt:
         run = lease.run
         if run.upload is not None:
             self._read(lease, run.upload)
+            return
+        if run.question is not None:
+            self._answer(lease, run.question)
             return
         version = version_of(run)
         stored = self.datasets.stored_curves(run, version)
@@ -227,7 +236,7 @@ class Attempt:
                     )
                 self.datasets.check_match(manifest, asked.part, asked.if_match)
                 document = self.datasets.read_version(run, asked.part, asked.version)
-                with Watch(lease, self.cap, self.renew_every):
+                with Watch(lease.held, self.cap, self.renew_every):
                     data, media, report = judged(
                         self.datasets, manifest, asked, document.table(), document.content_type
                     )
@@ -242,6 +251,30 @@ class Attempt:
             lease.told(replace(asked, result=result), {"etag": etag_of(result), **report})
             self.datasets.put_input(run.dataset, asked.part, data, media, seen=manifest)
         lease.finish("stored", ())
+
+    def _answer(self, lease: Lease, question: str) -> None:
+        """Ask a job's question and keep the answer, unless an attempt before did."""
+        run = lease.run
+        told = self.datasets.answer(run)
+        status = 0 if told is None else told[0]
+        if told is None:
+            if self.perform is None:
+                raise ValueError("nobody to ask")
+            body, cap = self.datasets.question(run), self.cap or _LONGEST
+            try:
+                with Watch(lease.held, cap, self.renew_every):
+                    # Searches wind up before the cap, with the best that they have found.
+                    answer = self.perform(question, body, 0.9 * cap.total_seconds())
+            except TimeUp:
+                lease.refresh()
+                minutes = cap.total_seconds() / 60
+                lease.finish("failed", (f"It was stopped at its time cap of {minutes:g} minutes.",))
+            else:
+                lease.renew("store", 0.95)
+                status = self.datasets.keep_answer(run, *answer)
+        if status:
+            lease.finish(_state_of(status), ())
+        self.datasets.forget_question(run)
 
     def _saved(self, run: Run, stored: StoredCurves) -> StoredCurves:
         try:
@@ -312,7 +345,7 @@ class Attempt:
                 history.table(),
                 None if outcomes is None else outcomes.table(),
             )
-            with Watch(lease, self.cap, self.renew_every):
+            with Watch(lease.held, self.cap, self.renew_every):
                 result = fit(
                     parsed.history,
                     parsed.spec,
@@ -354,75 +387,6 @@ def _default_fit() -> Fit:
     from shared.fit.pipeline import fit_history
 
     return fit_history
-
-
-class TimeUp(BaseException):
-    """The refit's time is up; no ``Exception``, so that no step of a fit takes it for its own."""
-
-
-class Watch:
-    """Around a fit, in the thread that fits; ``TimeUp`` is raised in it after ``cap``.
-
-    Parameters
-    ----------
-    cap
-        How long the fit may take; None: as long as it takes.
-    every
-        How often the lease is renewed.
-    """
-
-    def __init__(self, lease: Lease, cap: timedelta | None, every: timedelta) -> None:
-        self._lease = lease
-        self._cap = None if cap is None else cap.total_seconds()
-        self._every = every.total_seconds()
-        # A bare lock, held while the fit runs: an event has a lock of its own inside, which an
-        # exception at the wrong moment would leave behind held.
-        self._running = threading.Lock()
-        self._told = False
-        self._fitting = ctypes.c_ulong(threading.get_ident())
-        self._thread = threading.Thread(target=self._watch, name="refit-watch", daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._running.acquire()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Literal[False]:
-        for _ in range(2):
-            # Sent at the last moment it is raised here, once: the fit is over all the same.
-            with suppress(TimeUp):
-                if not self._told:
-                    self._told = True
-                    self._running.release()
-                self._thread.join()
-        # Sent and not raised yet, it would be raised in somebody else's code.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, None)
-        return False
-
-    def _watch(self) -> None:
-        waited = 0.0
-        while True:
-            left = self._every if self._cap is None else min(self._every, self._cap - waited)
-            if self._running.acquire(timeout=max(left, 0.0)):
-                return
-            waited += left
-            if self._cap is not None and waited >= self._cap:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._fitting, ctypes.py_object(TimeUp))
-                return
-            try:
-                self._lease.keep()
-            except LeaseLost:
-                # The fit hears of it at its next stage; the cap still holds.
-                if self._cap is None:
-                    return
-                self._every = self._cap
-            except MarginalError:
-                log.warning("the lease of run %s could not be renewed", self._lease.run.run)
 
 
 class LeaseLost(Exception):
@@ -485,6 +449,16 @@ class Lease:
         with self._lock:
             if self._clock() - self._renewed >= _BETWEEN_RENEWALS:
                 self.renew(self.run.stage, self.run.fraction)
+
+    def held(self) -> bool:
+        """Renew from beside the fit; whether it is still ours."""
+        try:
+            self.keep()
+        except LeaseLost:
+            return False
+        except MarginalError:
+            log.warning("the lease of run %s could not be renewed", self.run.run)
+        return True
 
     def finish(
         self,
@@ -599,6 +573,8 @@ class Refits:
         How long one fit may take; None: as long as it takes.
     code
         Answers the version of the code that fits.
+    perform
+        Answers a job.
     """
 
     def __init__(
@@ -613,12 +589,13 @@ class Refits:
         seed: int = 0,
         cap: timedelta | None = None,
         code: Callable[[], str] = code_version,
+        perform: Perform | None = None,
     ) -> None:
         self._datasets = datasets
         self._queue = queue
         self._clock = clock
         self._lease = lease
-        self._attempt = Attempt(datasets, parse, fit, seed, code, cap, lease / 5)
+        self._attempt = Attempt(datasets, parse, fit, seed, code, cap, lease / 5, perform)
 
     # -- queueing -----------------------------------------------------------------------------
 
@@ -665,6 +642,51 @@ class Refits:
         """
         manifest, asked = self._datasets.keep(dataset, asked, data, content_type)
         return self._queued(replace(self._new_run(manifest, _a_run()), upload=asked))
+
+    def queue_job(self, dataset: str | None, question: str, body: bytes) -> Run:
+        """Store a request and queue it; ``dataset``: the one that its answer tells of, if any.
+
+        Raises
+        ------
+        NotFound
+            Where there is no such dataset.
+        """
+        found = None if dataset is None else self._datasets.manifest(dataset)
+        new = Run(
+            dataset=INLINE if found is None else found.dataset,
+            incarnation=NO_INCARNATION if found is None else found.incarnation,
+            run=f"j{secrets.token_hex(8)}",
+            state="queued",
+            created_at=stamp(self._clock()),
+            inputs=Inputs(),
+            question=question,
+        )
+        self._datasets.keep_question(new, body)
+        try:
+            return self._queued(new)
+        except Exception:
+            with suppress(MarginalError):
+                self._datasets.forget_question(new)
+            raise
+
+    def cancel(self, job: str) -> Run:
+        """End a job that is not done; whoever works on it stops when its hold is renewed next.
+
+        Raises
+        ------
+        NotFound
+            Where there is no such job.
+        """
+        for _ in range(_CLAIM_TRIES):
+            run = self._datasets.job(job)
+            if run.terminal:
+                return run
+            with suppress(WriteConflict):
+                now = self._clock()
+                run = self._datasets.update_run(ended(run, "terminated", (), now))
+                self._datasets.forget_question(run)
+                return run
+        raise _contended(job)
 
     def _queued(self, new: Run) -> Run:
         run = self._datasets.create_run(new)
@@ -782,7 +804,7 @@ class Refits:
             with suppress(WriteConflict):
                 self._give_up(run, f"{_task(run)} failed too often and was given up.")
                 return
-        raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
+        raise _contended(task.run)
 
     def _find(self, task: _Named) -> Run | None:
         return self._datasets.find_run(task.dataset, task.incarnation, task.run)
@@ -804,7 +826,7 @@ class Refits:
                 return Lease(
                     self._datasets, self._datasets.update_run(mine), self._clock, self._lease
                 )
-        raise StorageUnavailable(f"The run {task.run!r} is being written by many at once.")
+        raise _contended(task.run)
 
     def _put_back(self, run: Run, message: str) -> bool:
         """Whether somebody holds the run; then the message comes again when their lease is over.
@@ -821,22 +843,31 @@ class Refits:
     def _give_up(self, run: Run, why: str) -> None:
         """End a run as failed, unless its curves were promoted before its worker went."""
         now = self._clock()
-        manifest = self._datasets.find(run.dataset)
-        if run.upload is not None:
+        if run.question is not None:
+            told = self._datasets.answer(run)
+            if told is not None:
+                self._datasets.update_run(ended(run, _state_of(told[0]), (), now))
+                return
+        elif run.upload is not None:
+            manifest = self._datasets.find(run.dataset)
             if manifest and is_stored(run, manifest):
                 self._datasets.update_run(ended(run, "stored", (), now))
                 return
         elif run.started_at is not None:
-            version = version_of(run)
+            version, manifest = version_of(run), self._datasets.find(run.dataset)
             stored = self._datasets.stored_curves(run, version)
             if stored and manifest and manifest.was_promoted(version):
                 self._datasets.update_run(ended(run, "promoted", stored.reasons, now, version))
                 return
         reasons = (why, *((run.last_error,) if run.last_error else ()))
         self._datasets.update_run(ended(run, "failed", reasons, now))
+        if run.question is not None:
+            self._datasets.forget_question(run)
         log.error("run %s of %s failed: %s", run.run, run.dataset, " ".join(reasons))
 
     def _gone(self, run: Run) -> bool:
+        if run.dataset == INLINE:
+            return False
         with suppress(MarginalError):
             manifest = self._datasets.find(run.dataset)
             return manifest is None or manifest.incarnation != run.incarnation
@@ -847,7 +878,18 @@ def _a_run() -> str:
     return f"r{secrets.token_hex(6)}"
 
 
+def _state_of(status: int) -> str:
+    """The end of a job whose answer has that status."""
+    return "completed" if status < 400 else "failed"
+
+
+def _contended(run: str) -> StorageUnavailable:
+    return StorageUnavailable(f"The run {run!r} is being written by many at once.")
+
+
 def _task(run: Run) -> str:
+    if run.question is not None:
+        return "The job"
     return "The refit" if run.upload is None else "Reading the table"
 
 
@@ -855,7 +897,7 @@ def _sentence(error: Exception, run: Run) -> str:
     """For a caller to read: never a path, a secret or a stack."""
     if isinstance(error, MarginalError):
         return str(error)
-    what = "The fit" if run.upload is None else "Reading the table"
+    what = "The fit" if _task(run) == "The refit" else _task(run)
     return f"{what} stopped at an unexpected error ({type(error).__name__})."
 
 
@@ -893,7 +935,7 @@ def _read_task(message: str) -> _Named | None:
             isinstance(dataset, str)
             and isinstance(incarnation, str)
             and isinstance(run, str)
-            and is_dataset_name(dataset)
+            and (is_dataset_name(dataset) or (dataset == INLINE and is_job_id(run)))
             and is_incarnation(incarnation)
             and is_run_id(run)
         ):

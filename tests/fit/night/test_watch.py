@@ -9,7 +9,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.fit.night.refit import Lease, TimeUp, Watch, claimed, code_version
+from shared.fit.night.refit import Lease, claimed, code_version
+from shared.watch import TimeUp, Watch
 from tests.fit.refit_world import World
 from tests.waiting import PATIENCE_S
 
@@ -48,7 +49,7 @@ def test_a_stage_that_takes_longer_than_a_lease_keeps_it(world: World) -> None:
 
     world.datasets.update_run = told  # type: ignore[method-assign, assignment]
     world.clock.advance(280)
-    with Watch(lease, None, AT_ONCE):
+    with Watch(lease.held, None, AT_ONCE):
         assert renewed.wait(PATIENCE_S)
         world.clock.advance(280)
         assert world.run(lease.run).leased_at(world.clock.now)
@@ -56,23 +57,23 @@ def test_a_stage_that_takes_longer_than_a_lease_keeps_it(world: World) -> None:
 
 
 def test_at_the_cap_the_fit_is_interrupted_wherever_it_is(world: World) -> None:
-    with pytest.raises(TimeUp), Watch(held(world), AT_ONCE, NEVER):
+    with pytest.raises(TimeUp), Watch(held(world).held, AT_ONCE, NEVER):
         for _ in until_stopped():
             pass
 
 
 def test_a_fit_that_ends_in_time_is_left_alone(world: World) -> None:
     for _ in range(200):
-        with Watch(held(world), NEVER, NEVER):
+        with Watch(held(world).held, NEVER, NEVER):
             pass
-    assert all(t.name != "refit-watch" for t in threading.enumerate())
+    assert all(t.name != "watch" for t in threading.enumerate())
 
 
 def test_a_fit_that_ends_just_at_its_cap_lets_nothing_out_later(world: World) -> None:
     lease = held(world)
     for turn in range(300):
         try:
-            with Watch(lease, timedelta(seconds=1e-5 * (turn % 30)), NEVER):
+            with Watch(lease.held, timedelta(seconds=1e-5 * (turn % 30)), NEVER):
                 sum(range(2000))
         except TimeUp:
             continue
@@ -81,11 +82,11 @@ def test_a_fit_that_ends_just_at_its_cap_lets_nothing_out_later(world: World) ->
             sum(range(10))
 
 
-def test_a_lost_lease_does_not_end_the_cap(world: World) -> None:
+def test_a_lost_lease_ends_the_fit(world: World) -> None:
     lease = held(world)
     world.steal(lease.run)
     world.clock.advance(60)
-    with pytest.raises(TimeUp), Watch(lease, timedelta(seconds=0.1), AT_ONCE):
+    with pytest.raises(TimeUp), Watch(lease.held, None, AT_ONCE):
         for _ in until_stopped():
             pass
 

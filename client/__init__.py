@@ -1,0 +1,1 @@
+"""The package ``marginal-client``, and what its types are made by."""
