@@ -161,7 +161,7 @@ def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Am
         where = cell_pointer(table.root, 1, column)
         for scope in dict.fromkeys(scopes):
             yield Amount(f"Column '{column}'", where, sign, scope)
-    if _MAY_HOLD.search("".join(table.columns[column])):
+    if _MAY_HOLD.search("\n".join(table.text(column))):
         yield from _cells(table, column, _sign_in, scopes)
 
 
@@ -178,7 +178,7 @@ def _amounts_of_rows(
 
 
 def _holds_currencies(table: Table, name: str) -> bool:
-    held = {cell.strip() for cell in set(table.columns[name])} - {""}
+    held = {cell.strip() for cell in table.text(name)} - {""}
     named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
     return bool(held) and (held <= CODES or (named and not any(map(str.isdigit, "".join(held)))))
 
@@ -206,20 +206,18 @@ def worth_of(
 def _by_signs(
     table: Table, column: str, spec: Spec, dates: Sequence[date | None], rates: _Rates
 ) -> Floats:
-    out = np.ones(len(table.lines))
+    out = np.ones(len(table))
     if not rates.known:
         return out
     rows = [name for name in table.header if _holds_currencies(table, name)]
-    if spec.currency_column in table.columns:
+    if spec.currency_column in table:
         rows = [str(spec.currency_column)]
     if sign := currency_sign(column):
         out *= [rates.at(sign, day) for day in dates]
     ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
     for name, sign_of in (*ways, (column, _sign_in)):
-        cells = table.columns[name]
-        signs = {cell: sign_of(cell) for cell in set(cells)}
-        told = zip(cells, dates, out, strict=True)
-        out = np.array([rates.at(s, day) if (s := signs[c]) else was for c, day, was in told])
+        told = zip(table.each(name, sign_of), dates, out, strict=True)
+        out = np.array([rates.at(sign, day) if sign else was for sign, day, was in told])
     return out
 
 
@@ -255,20 +253,17 @@ class _Rates:
 def _cells(
     table: Table, column: str, sign_of: Callable[[str], str], scopes: Sequence[str]
 ) -> Iterator[Amount]:
-    cells = table.columns[column]
-    signs = {cell: sign_of(cell) for cell in set(cells)}
     met: set[tuple[str, str]] = set()
-    for row, (cell, scope) in enumerate(zip(cells, scopes, strict=True)):
-        key = (scope, signs[cell])
-        if key[1] and key not in met:
-            met.add(key)
-            where = f"Row {table.lines[row]}, column '{column}',"
-            yield Amount(where, table.pointer(row, column), signs[cell], scope)
+    for row, (sign, scope) in enumerate(zip(table.each(column, sign_of), scopes, strict=True)):
+        if sign and (scope, sign) not in met:
+            met.add((scope, sign))
+            where = table.pointer(row, column)
+            yield Amount(f"{table.place(row, column)},", where, sign, scope)
 
 
 def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amount]:
     """Where the currencies of a wide table are told, or of one of outcomes (without channels)."""
-    rows, roles = len(table.lines), spec.channels or ()
+    rows, roles = len(table), spec.channels or ()
     for role in roles:
         if role.spend:
             scope = "" if not role.priced else f"spend {role.channel}"
@@ -301,9 +296,9 @@ def amounts_of_long(
 def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
     """Where the currency of the outcome is told; the worth of several is what the spec says."""
     for name, _ in spec.outcome_columns:
-        if name in table.columns:
+        if name in table:
             scope = "" if spec.outcomes is None else f"outcome {name}"
-            yield from _amounts_of(table, name, [scope] * len(table.lines))
+            yield from _amounts_of(table, name, [scope] * len(table))
 
 
 def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> None:

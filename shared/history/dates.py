@@ -186,8 +186,8 @@ def read_dates(
     day_first
         Whether the day stands before the month where cells have both readings; None: not said.
     """
-    cells = table.columns[column]
-    known = {cell: parse_date(cell) for cell in set(cells)}
+    cells = table.text(column)
+    known = {cell: parse_date(cell) for cell in cells}
     unsure = [parsed for parsed in known.values() if isinstance(parsed, Mapping)]
     sure = [parsed for parsed in known.values() if isinstance(parsed, date)]
     how, why = _choose(unsure, sure, column, day_first)
@@ -196,15 +196,13 @@ def read_dates(
         text = f"Dates of column '{column}' were read with the {_WORDS[how]}: {why}."
         data = {"column": column, "order": _WORDS[how]}
         findings.append(Finding("date_format", text, data))
-    out: list[date | None] = []
-    for row, cell in enumerate(cells):
-        parsed = known[cell]
-        day = _by(how, parsed) if isinstance(parsed, Mapping) else parsed
-        out.append(day)
-        if day is None:
-            code, said = _why_not(cell, parsed, unsure, how)
-            where = f"Row {table.lines[row]}, column '{column}': "
-            faults.add(table.pointer(row, column), code, where + said)
+    days = [_by(how, own) if isinstance(own, Mapping) else own for own in known.values()]
+    codes = table.codes(column).tolist()
+    out = [days[code] for code in codes]
+    for row in [row for row, day in enumerate(out) if day is None]:
+        cell = cells[codes[row]]
+        code, said = _why_not(cell, known[cell], unsure, how)
+        faults.add(table.pointer(row, column), code, f"{table.place(row, column)}: {said}")
     months = all(
         _ISO_MONTH.fullmatch(text)
         or re.fullmatch(r"[A-Za-z]{3,9}\.?[-, ]+\d{4}", text)

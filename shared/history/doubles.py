@@ -162,7 +162,7 @@ def refuse_repeated(
         return
     first, second = (table.lines[row] for row in pair)
     name = spec.outcome_columns[0][0]
-    cell = table.columns[name][pair[1]].strip()
+    cell = table.cells(name)[pair[1]].strip()
     faults.add(
         table.pointer(pair[1], name),
         "outcome_repeated",

@@ -136,14 +136,14 @@ def columns_of(table: Table, spec: Spec) -> dict[str, str]:
     if "spend" not in out and "cost" in folded:
         out["spend"] = folded["cost"]
     said = {"channel": spec.channel_column or "", "campaign": spec.campaign_column or ""}
-    out |= {role: column for role, column in said.items() if column in table.columns}
+    out |= {role: column for role, column in said.items() if column in table}
     if "channel" not in out or "spend" not in out:
         out = {**_of_export(table, spec, out), **out}
     for key in ("spend", "impressions"):
         named = {getattr(role, key) for role in spec.channels or ()} - {None}
-        if len(named) == 1 and (column := named.pop()) in table.columns:
+        if len(named) == 1 and (column := named.pop()) in table:
             out[key] = column
-    if spec.geo and spec.geo in table.columns:
+    if spec.geo and spec.geo in table:
         out["geo"] = spec.geo
     if out.get("campaign") == out.get("channel"):
         out.pop("campaign", None)
@@ -176,9 +176,8 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
         date_column, _ = find_date(table, spec)
     except InvalidInput:
         return {}
-    days = table.columns[date_column]
-    geos = table.columns.get(spec.geo or "", [""] * len(days))
-    if len(set(zip(days, geos, strict=True))) == len(days) and not buys_media(table.header):
+    keys = [name for name in (date_column, spec.geo) if name in table]
+    if not table.frame.duplicated(keys).any() and not buys_media(table.header):
         return {}  # a row a date: wide
     words = {" ".join(tokens(n.rpartition(".")[2])): n for n in reversed(table.header)}
     channel = next((words[name] for name in _CHANNELS if name in words), None)
@@ -194,7 +193,7 @@ def _of_export(table: Table, spec: Spec, known: Mapping[str, str]) -> dict[str, 
 def is_long(table: Table, spec: Spec) -> bool:
     """Whether rows name their channel in a column, instead of one column a channel."""
     columns = columns_of(table, spec)
-    of_channels = {role.spend for role in spec.channels or () if role.spend in table.columns}
+    of_channels = {role.spend for role in spec.channels or () if role.spend in table}
     return "channel" in columns and "spend" in columns and len(of_channels) < 2
 
 
@@ -214,7 +213,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     faults = FaultLog()
     columns = columns_of(table, spec)
     own = spec.but(controls=[], events="")  # these are columns of the outcomes
-    if outcomes_follow or not all(name in table.columns for name, _ in spec.outcome_columns):
+    if outcomes_follow or not all(name in table for name, _ in spec.outcome_columns):
         own = own.but(outcome=None, outcomes=None)
     check_columns(own, table.header, faults)
     faults.stop_if_any()
@@ -236,7 +235,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
         if key in columns:
             add_negative(table, columns[key], numbers[columns[key]], key, faults)
 
-    names = [cell.strip() for cell in table.columns[columns["channel"]]]
+    names = table.each(columns["channel"], str.strip)
     own_names = {name: role.channel for role in spec.channels or () for name in role.aliases or ()}
     names = [own_names.get(name, name) for name in names]
     if guessed_column := columns["channel"].casefold() != "channel":
@@ -250,7 +249,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
     refuse_same(table, columns["channel"], names, faults, said)
     campaigns = [""] * len(names)
     if "campaign" in columns:
-        campaigns = [cell.strip() for cell in table.columns[columns["campaign"]]]
+        campaigns = table.each(columns["campaign"], str.strip)
         campaigns = [plain_name(name) for name in campaigns] if guessed_column else campaigns
     geos = read_geos(table, columns.get("geo"), spec, faults)
     if spec.duplicates != "sum":
@@ -277,7 +276,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> LongTable:
 
     findings += left_out
     used = {dated.column, *columns.values(), *wanted, spec.currency_column}
-    unused = [n for n in table.header if n not in used and not all(map(is_empty, table.columns[n]))]
+    unused = [n for n in table.header if n not in used and not all(map(is_empty, table.text(n)))]
     if unused and not outcomes_follow:
         findings += columns_left_out(unused, spec, judged=spec.channels is not None)
     findings += similar_names(names, "channels", said)
@@ -369,8 +368,8 @@ def _check_names(table: Table, column: str, names: Sequence[str], faults: FaultL
             problem = "the name is longer than 200 characters"
         else:
             continue
-        where = f"Row {table.lines[row]}, column '{column}'"
-        faults.add(table.pointer(row, column), "bad_name", f"{where}: {problem}.")
+        where = table.pointer(row, column)
+        faults.add(where, "bad_name", f"{table.place(row, column)}: {problem}.")
 
 
 def _channels(
@@ -471,11 +470,11 @@ def read_outcomes(table: Table, spec: Spec) -> OutcomeTable:
     """
     faults = FaultLog()
     own = spec.but(channels=[], channel_column=None, campaign_column=None)
-    if own.currency_column not in table.columns:
+    if own.currency_column not in table:
         own = own.but(currency_column=None)
     # the spend history may call its dates and geos differently
-    own = own.but(date=spec.date if spec.date in table.columns else None)
-    own = own.but(geo=spec.geo if spec.geo in table.columns else None)
+    own = own.but(date=spec.date if spec.date in table else None)
+    own = own.but(geo=spec.geo if spec.geo in table else None)
     check_columns(own, table.header, faults)
     faults.stop_if_any()
     dated = read_dated(table, own, faults)

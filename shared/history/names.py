@@ -124,7 +124,7 @@ def refuse_same(
             faults.add(
                 table.pointer(row, column),
                 "same_name",
-                f"Row {table.lines[row]}, column '{column}': '{name}' is spelt '{other}' in row "
+                f"{table.place(row, column)}: '{name}' is spelt '{other}' in row "
                 f"{table.lines[rows[other]]}: write it in one way{remedy}.",
             )
 

@@ -215,7 +215,7 @@ def _parsed(read: _Read) -> Parsed:
     more += [item for test in lift_tests(spec.to_dict(), whole) for item in test.findings()]
     found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
-    rows = len(read.table.lines)
+    rows = len(read.table)
     return Parsed(history, spec.to_dict(), history.findings, rows, read.layout)
 
 
@@ -239,7 +239,7 @@ def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
     first, last = min(read.cells.dates), max(read.cells.dates)
     unit = read.frequency
     return Upload(
-        rows=len(read.table.lines),
+        rows=len(read.table),
         periods=len(frequency(unit).grid(read.cells.dates)),
         first=first,
         last=last,
@@ -266,7 +266,7 @@ def _sums(read: _Read, whole: Parsed | None) -> dict[str, Any]:
     return {
         "outcome": {read.spec.outcome_name: float(np.nansum(outcome))} if known else {},
         "spend": by,
-        "rows": len(read.table.lines),
+        "rows": len(read.table),
         "rows_left_out": read.table.left_out,
     }
 

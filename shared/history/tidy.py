@@ -64,9 +64,8 @@ def telling_column(
     if len(set(keys)) == len(keys):
         return None
     for name in table.header:
-        cells = table.columns[name]
-        if name not in taken and len(set(cells)) <= len(cells) // 2:
-            both = set(zip(keys, cells, strict=True))
+        if name not in taken and len(table.values(name)) <= len(keys) // 2:
+            both = set(zip(keys, table.codes(name).tolist(), strict=True))
             if len(both) == len(keys):
                 return name
     return None
@@ -78,7 +77,7 @@ def add_negative(table: Table, column: str, values: Floats, what: str, faults: F
         faults.add(
             table.pointer(row, column),
             f"negative_{what}",
-            f"Row {table.lines[row]}, column '{column}': {what} is negative ({values[row]:.15g}).",
+            f"{table.place(row, column)}: {what} is negative ({values[row]:.15g}).",
         )
 
 

@@ -89,16 +89,16 @@ def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
 
 def read_geos(table: Table, column: str | None, spec: Spec, faults: FaultLog) -> Sequence[str]:
     """The geo of every row, "" where the table has no such column; two spellings are a fault."""
-    if not column or column not in table.columns:
-        return [""] * len(table.lines)
+    if not column or column not in table:
+        return [""] * len(table)
     own = {alias: item.geo for item in spec.geos or () for alias in item.aliases}
-    geos = [own.get(cell.strip(), cell.strip()) for cell in table.columns[column]]
+    geos = table.each(column, lambda cell: own.get(cell.strip(), cell.strip()))
     for row, geo in enumerate(geos):
         if not geo:
             faults.add(
                 table.pointer(row, column),
                 "missing",
-                f"Row {table.lines[row]}, column '{column}': the geo is missing.",
+                f"{table.place(row, column)}: the geo is missing.",
             )
     refuse_same(table, column, geos, faults, {item.geo for item in spec.geos or ()}, "geos")
     return geos
@@ -144,9 +144,9 @@ def read_outcome(
     """
     wanted = [name for name, _ in spec.outcome_columns]
     names = [
-        *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
+        *(name for name in (*wanted, *spec.factors.values()) if name in table),
         *extra,
-        *(n for n, kind in spec.control_kinds.items() if n in table.columns and kind != "category"),
+        *(n for n, kind in spec.control_kinds.items() if n in table and kind != "category"),
     ]
     if not wanted:
         faults.add(
@@ -163,7 +163,7 @@ def read_outcome(
     names = list(dict.fromkeys(names))
     numbers, findings = read_numbers(table, names, faults, spec.mark, relative, spec.control_kinds)
     for name in (*wanted, *spec.control_kinds):
-        if name in table.columns and all(map(is_empty, table.columns[name])):
+        if name in table and all(map(is_empty, table.text(name))):
             what = "outcome" if name in wanted else "control"
             faults.add(
                 table.pointer(0, name),
@@ -175,9 +175,9 @@ def read_outcome(
     for name in wanted if money and spec.outcomes is None else ():
         if name in numbers:
             numbers[name] = numbers[name] * worth_of(table, name, spec, dates)
-    labels = [""] * len(table.lines)
-    if spec.events and spec.events in table.columns:
-        labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
+    labels = [""] * len(table)
+    if spec.events and spec.events in table:
+        labels = table.each(spec.events, lambda cell: "" if is_empty(cell) else cell.strip())
         if all(label in ("", "0", "1", "0.0", "1.0") for label in labels):
             # a flag, not labels: 0 is no event, and 1 is one without a name
             labels = ["" if label[:1] != "1" else spec.events for label in labels]
@@ -198,7 +198,7 @@ def read_controls(
                     text = f"Column '{name}' holds {shown[0]:g}, which is neither yes nor no."
                     faults.add(f"/controls/{index}/kind", "not_yes_or_no", text)
             continue
-        cells = [cell.strip() for cell in table.columns[name]]
+        cells = table.each(name, str.strip)
         empty = np.array([is_empty(cell) for cell in cells])
         counts = Counter(cell for cell in cells if not is_empty(cell))
         if len(counts) > _LABELS:
@@ -286,7 +286,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     spend = np.column_stack(
         [
             numbers[str(role.spend)]
-            * worth_of(table, str(role.spend), spec, dated.dates, [role] * len(table.lines))
+            * worth_of(table, str(role.spend), spec, dated.dates, [role] * len(table))
             for role in roles
         ]
     )
