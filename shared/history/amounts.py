@@ -11,9 +11,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shared.history.faults import FaultLog, cell_pointer
@@ -187,7 +187,7 @@ def worth_of(
     table: Table,
     column: str,
     spec: Spec,
-    dates: Sequence[date | None],
+    days: NDArray[np.datetime64],
     roles: Sequence[ChannelRole | None] = (),
 ) -> Floats:
     """Shape (R,): what one unit of each cell of a column is worth, by the spec's ``rates``.
@@ -196,15 +196,15 @@ def worth_of(
     name; the ``scale`` and ``currency`` of the channel of a row (of ``roles``) go before them.
     """
     rates = _Rates(spec)
-    out = _by_signs(table, column, spec, dates, rates)
+    out = _by_signs(table, column, spec, days, rates)
     for row, role in enumerate(roles):
         if role is not None and role.priced:
-            out[row] = (role.worth or 1.0) * rates.at(role.currency or "", dates[row])
+            out[row] = (role.worth or 1.0) * rates.at(role.currency or "", days[row])
     return out
 
 
 def _by_signs(
-    table: Table, column: str, spec: Spec, dates: Sequence[date | None], rates: _Rates
+    table: Table, column: str, spec: Spec, days: NDArray[np.datetime64], rates: _Rates
 ) -> Floats:
     out = np.ones(len(table))
     if not rates.known:
@@ -213,10 +213,10 @@ def _by_signs(
     if spec.currency_column in table:
         rows = [str(spec.currency_column)]
     if sign := currency_sign(column):
-        out *= [rates.at(sign, day) for day in dates]
+        out *= [rates.at(sign, day) for day in days]
     ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
     for name, sign_of in (*ways, (column, _sign_in)):
-        told = zip(table.each(name, sign_of), dates, out, strict=True)
+        told = zip(table.each(name, sign_of), days, out, strict=True)
         out = np.array([rates.at(sign, day) if sign else was for sign, day, was in told])
     return out
 
@@ -235,7 +235,7 @@ class _Rates:
             own.append((item.start or "", item.rate))
         self._codes: dict[str, str] = {}
 
-    def at(self, sign: str, day: date | None) -> float:
+    def at(self, sign: str, day: np.datetime64) -> float:
         """What the spec says of the currency of a sign; 1 where it says nothing."""
         if sign not in self._codes:
             codes = Amount("", "", sign, "").currencies if sign else frozenset[str]()
@@ -245,8 +245,8 @@ class _Rates:
         if own is None:
             return 1.0
         place = 0
-        if len(own) > 1 and day is not None:
-            place = max(bisect_right(own, (day.isoformat(), math.inf)) - 1, 0)
+        if len(own) > 1 and not np.isnat(day):
+            place = max(bisect_right(own, (str(day), math.inf)) - 1, 0)
         return own[place][1]
 
 
@@ -280,11 +280,12 @@ def amounts_of_long(
     spec: Spec,
     columns: Mapping[str, str],
     date_column: str,
-    names: Sequence[str],
+    names: pd.Categorical,
     told: Collection[str],
 ) -> Iterator[Amount]:
     """Where the currencies of a long table are told; the spec says what channels ``told`` are."""
-    scopes = [f"spend {name}" if name in told else "" for name in names]
+    known = [f"spend {name}" if name in told else "" for name in names.categories]
+    scopes = [known[code] for code in names.codes.tolist()]
     yield from _amounts_of(table, columns["spend"], scopes)
     yield from _amounts_of_outcome(table, spec)
     taken = {date_column, *columns.values(), *dict(spec.outcome_columns)}

@@ -14,6 +14,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.history.faults import FaultLog
 from shared.history.numbers import is_empty
 from shared.history.periods import evenly_spaced
@@ -175,8 +178,8 @@ def _told(readings: Mapping[str, date | None]) -> Readings | None:
 
 def read_dates(
     table: Table, column: str, faults: FaultLog, day_first: bool | None = None
-) -> tuple[list[date | None], bool, list[Finding]]:
-    """The date of every row (None where at fault), and whether all cells name months only.
+) -> tuple[NDArray[np.datetime64], bool, list[Finding]]:
+    """The date of every row (NaT where at fault), and whether all cells name months only.
 
     Unparsable cells, and the cells of a column whose order of day and month cannot be told or
     contradicts itself, are added to ``faults``.
@@ -197,9 +200,9 @@ def read_dates(
         data = {"column": column, "order": _WORDS[how]}
         findings.append(Finding("date_format", text, data))
     days = [_by(how, own) if isinstance(own, Mapping) else own for own in known.values()]
-    codes = table.codes(column).tolist()
-    out = [days[code] for code in codes]
-    for row in [row for row, day in enumerate(out) if day is None]:
+    codes = table.codes(column)
+    out = np.array(days, dtype="datetime64[D]")[codes]
+    for row in np.flatnonzero(np.isnat(out)).tolist():
         cell = cells[codes[row]]
         code, said = _why_not(cell, known[cell], unsure, how)
         faults.add(table.pointer(row, column), code, f"{table.place(row, column)}: {said}")

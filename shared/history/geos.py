@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
 from shared.history.cells import Cells
@@ -33,21 +31,20 @@ def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
         A geo that is called a total and is not the sum of the others; geos of enough periods each
         that hardly ever have an outcome in the same ones.
     """
-    names = sorted(set(cells.geos))
+    names, days = cells.geos, cells.days
     if len(names) < 2:
         return cells, []
-    total = total_geo(cells, names)
+    total = total_geo(cells)
     if total is not None:
         text = (
             f"Geo '{total}' is the sum of the others and was left out: it would count all of them "
             "twice. Leave its rows out."
         )
-        rest, found = settle_geos(_only(cells, [n for n in names if n != total]), unit)
+        rest, found = settle_geos(cells.of_geos(set(names) - {total}), unit)
         return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
-    known: dict[str, list[int]] = {name: [] for name in names}
-    for t in np.flatnonzero(np.isfinite(cells.outcome)).tolist():
-        known[cells.geos[t]].append(t)
-    still = {name for name, at in known.items() if at and np.ptp(cells.outcome[at]) == 0}
+    seen = np.isfinite(cells.outcome)
+    known = {name: np.flatnonzero(seen & (cells.geo == g)) for g, name in enumerate(names)}
+    still = {name for name, at in known.items() if at.size and np.ptp(cells.outcome[at]) == 0}
     short = {name for name, at in known.items() if len(at) < FEWEST_PERIODS}
     out = short | still
     kept = [name for name in names if name not in out]
@@ -68,9 +65,9 @@ def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
         for name in names
         if name in out
     ]
-    common = set.intersection(*({cells.dates[t] for t in known[name]} for name in kept))
+    common = set.intersection(*(set(days[known[name]].tolist()) for name in kept))
     if len(common) < FEWEST_PERIODS:
-        shown = ", ".join(f"'{name}' ({_range(cells, known[name])})" for name in kept[:_SHOWN])
+        shown = ", ".join(f"'{name}' ({_range(days[known[name]])})" for name in kept[:_SHOWN])
         raise InvalidInput.at(
             "/geo",
             "geos_apart",
@@ -81,7 +78,7 @@ def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
     most = max(len(known[name]) for name in kept)
     uneven = [name for name in kept if len(known[name]) < _SHORT * most]
     if uneven:
-        shown = ", ".join(f"'{name}' ({_range(cells, known[name])})" for name in uneven[:_SHOWN])
+        shown = ", ".join(f"'{name}' ({_range(days[known[name]])})" for name in uneven[:_SHOWN])
         found.append(
             Finding(
                 "geos_of_different_lengths",
@@ -91,30 +88,11 @@ def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
                 {"geos": uneven[:200], "common": len(common)},
             )
         )
-    if len(kept) == len(names):
-        return cells, found
-    return _only(cells, kept), found
+    return cells.of_geos(kept), found
 
 
-def _range(cells: Cells, at: Sequence[int]) -> str:
-    days = [cells.dates[t] for t in at]
+def _range(days: NDArray[np.datetime64]) -> str:
     return f"{len(days)} from {min(days)} to {max(days)}"
-
-
-def _only(cells: Cells, kept: Sequence[str]) -> Cells:
-    """The rows of some geos; a single one is nameless, as in a national table."""
-    names = set(kept)
-    rows = [t for t, geo in enumerate(cells.geos) if geo in names]
-    return replace(
-        cells,
-        dates=[cells.dates[t] for t in rows],
-        geos=[cells.geos[t] if len(kept) > 1 else "" for t in rows],
-        spend=cells.spend[rows],
-        impressions=cells.impressions[rows],
-        outcome=cells.outcome[rows],
-        controls=cells.controls[rows],
-        events=[cells.events[t] for t in rows],
-    )
 
 
 def unspent_in_geos(panel: Panel) -> list[Finding]:

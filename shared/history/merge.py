@@ -6,12 +6,13 @@ nothing is read twice in two ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
 from shared.frequency import word
@@ -75,11 +76,10 @@ def patched(
     days, _, _ = read_dates(both, column, faults, roles.day_first)
     faults.stop_if_any()
     had = len(old)
-    keys = list(zip(days, *(both.each(name, str.strip) for name in parts), strict=True))
-    brought = set(keys[had:])
+    keys = pd.MultiIndex.from_arrays([days, *(both.named(name).codes for name in parts)])
     before, after = _by_date(both, days, range(had)), _by_date(both, days, range(had, len(days)))
-    kept = [row for row in range(len(days)) if row >= had or keys[row] not in brought]
-    kept.sort(key=lambda row: days[row] or date.min)
+    kept = np.flatnonzero((np.arange(len(days)) >= had) | ~keys.isin(keys[had:]))
+    kept = kept[np.argsort(days[kept], kind="stable")]
     renewed = sorted(str(day) for day in after if day in before and before[day] != after[day])
     text = (
         f"{len(after)} dates were brought: {sum(day not in before for day in after)} are new, "
@@ -92,9 +92,9 @@ def patched(
 
 
 def _by_date(
-    table: Table, days: Sequence[date | None], rows: range
-) -> dict[date | None, list[tuple[str, ...]]]:
-    out: dict[date | None, list[tuple[str, ...]]] = {}
+    table: Table, days: NDArray[np.datetime64], rows: range
+) -> dict[np.datetime64, list[tuple[str, ...]]]:
+    out: dict[np.datetime64, list[tuple[str, ...]]] = {}
     cells = [table.each(name, str.strip) for name in table.header]
     for row, own in zip(
         rows, zip(*(column[rows.start : rows.stop] for column in cells), strict=True), strict=True
@@ -187,7 +187,7 @@ def _long_rows(
     table: Table,
     spec: Spec,
     date_column: str,
-    days: Sequence[date | None],
+    days: NDArray[np.datetime64],
     source: str,
     faults: FaultLog,
 ) -> list[tuple[int, str, str, float, float]]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _PREAMBLE = 60  # rows among which a header is looked for
 _NOTE = 2  # cells of a row below the table that is none of it
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table as a DataFrame of categories: the distinct cells of a column, and which a row has.
 
@@ -39,15 +40,19 @@ class Table:
     left_out: int = 0
 
     def __contains__(self, column: str | None) -> bool:
-        return column in self.frame.columns
+        return column in self._columns
 
     def __len__(self) -> int:
         return len(self.frame)
 
+    @cached_property
+    def _columns(self) -> dict[str, pd.Categorical]:
+        return {name: column.array for name, column in self.frame.items()}
+
     @property
     def header(self) -> tuple[str, ...]:
         """The columns' names."""
-        return tuple(self.frame.columns)
+        return tuple(self._columns)
 
     @property
     def lines(self) -> Any:
@@ -64,11 +69,11 @@ class Table:
 
     def codes(self, column: str) -> NDArray[np.integer[Any]]:
         """Shape (R,): which of the distinct cells each row has."""
-        return np.asarray(self.frame[column].array.codes)
+        return np.asarray(self._columns[column].codes)
 
     def values(self, column: str) -> list[str | float]:
         """The distinct cells of a column, in order of their first row."""
-        return list(self.frame[column].array.categories)
+        return list(self._columns[column].categories)
 
     def text(self, column: str) -> list[str]:
         """The distinct cells of a column as text."""
@@ -82,6 +87,14 @@ class Table:
         """``of`` each row's cell, worked out once for each distinct one."""
         known = [of(cell) for cell in self.text(column)]
         return [known[code] for code in self.codes(column).tolist()]
+
+    def named(self, column: str | None, of: Callable[[str], str] = str.strip) -> pd.Categorical:
+        """What ``of`` makes of each row's cell, as categories; "" where there is no column."""
+        if column is None:
+            return _packed(np.zeros(len(self), dtype=np.intp), [""])
+        cells = np.array([of(cell) for cell in self.text(column)], dtype=object)
+        codes, names = pd.factorize(cells)
+        return _packed(codes[self.codes(column)], names)
 
     def row(self, row: int) -> list[str]:
         """The cells of the i-th row, without the spaces around them."""
@@ -102,18 +115,19 @@ class Table:
         return replace(self, frame=frame, findings=found, left_out=count)
 
 
+def _packed(codes: NDArray[Any], cells: Sequence[Any]) -> pd.Categorical:
+    # text would be taken for a pandas string, which cannot hold all that JSON can
+    kinds = pd.CategoricalDtype(pd.Index(cells, dtype=object))
+    return pd.Categorical.from_codes(codes, dtype=kinds)
+
+
 def _text(cell: str | float) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
 def framed(columns: Mapping[str, Sequence[Any]], lines: Sequence[int]) -> pd.DataFrame:
     """Cells by column as a ``Table`` holds them."""
-    packed = {}
-    for name, cells in columns.items():
-        # text would be taken for a pandas string, which cannot hold all that JSON can
-        codes, distinct = pd.factorize(np.array(cells, dtype=object))
-        kinds = pd.CategoricalDtype(pd.Index(distinct, dtype=object))
-        packed[name] = pd.Categorical.from_codes(codes, dtype=kinds)
+    packed = {n: _packed(*pd.factorize(np.array(own, dtype=object))) for n, own in columns.items()}
     frame = pd.DataFrame(dict(enumerate(packed.values())), index=np.asarray(lines, dtype=np.int64))
     frame.columns = pd.Index(list(packed), dtype=object)
     return frame

@@ -8,6 +8,7 @@ holiday, event or control: whatever else is left over is named in a finding and 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from shared.errors import InvalidInput
@@ -95,14 +96,15 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
     for place, name in enumerate(table.header):
         codes = table.codes(name)[:: max(1, len(table) // 200)]
         texts = table.text(name)
-        sample = [texts[code] for code in codes.tolist()]
+        counts = Counter(codes.tolist())
+        sample = [texts[code] for code in counts]
         # bare numbers such as 20230701 are dates only under a name that says so
         digits = all(cell.strip().isdigit() for cell in sample)
         match = _match(tokens(name), _DATES)
         if digits and match is None:
             continue
-        hits = sum(parse_date(cell) is not None for cell in sample)
-        if hits * 2 > len(sample):
+        dated = [code for code in counts if parse_date(texts[code]) is not None]
+        if sum(counts[code] for code in dated) * 2 > len(codes):
             by_name, part = match or (len(_DATES), True)
             late = not set(_NO_START).isdisjoint(tokens(name))
             fits.append((late, part, by_name, place, name))

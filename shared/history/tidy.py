@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,74 +12,15 @@ from numpy.typing import NDArray
 from shared.figures import plural
 from shared.frequency import frequency, row_of, word
 from shared.history.cells import Cells
-from shared.history.faults import FaultLog
-from shared.history.reading import Table
 from shared.history.spec import Spec
 from shared.history.table import Finding, History
 
-__all__ = ["add_duplicates", "add_negative", "telling_column", "to_history"]
+__all__ = ["to_history"]
 
 Floats = NDArray[np.float64]
 
 STRETCH = {"day": 14, "week": 4, "month": 2}
 """Periods without spend from which a stretch is worth reporting."""
-
-
-def add_duplicates(
-    table: Table,
-    column: str,
-    keys: Sequence[tuple[str, ...] | None],
-    faults: FaultLog,
-    taken: Collection[str | None] = (),
-) -> None:
-    """Add a fault for every row whose key (date, and what else names a row) was there before.
-
-    One fault says it all where a column that has no role, none of ``taken``, tells such rows apart.
-    """
-    apart = telling_column(table, keys, {column, *taken})
-    first: dict[tuple[str, ...], int] = {}
-    for row, key in enumerate(keys):
-        if key is None:
-            continue
-        if key not in first:
-            first[key] = row
-            continue
-        what = ", ".join(part for part in key if part)
-        said = f"Row {table.lines[row]}: {what} is already in row {table.lines[first[key]]}."
-        if apart is None:
-            faults.add(table.pointer(row, column), "duplicate_period", said)
-            continue
-        more = len([key for key in keys if key]) - len(set(keys) - {None}) - 1
-        also = f" {more} other rows likewise." if more > 0 else ""
-        settle = "'duplicates': 'sum' in the spec adds such rows up"
-        settle += f"; 'channel_column': '{apart}' or 'geo': '{apart}' keeps them apart."
-        text = f"{said}{also} Column '{apart}' tells them apart: {settle}"
-        faults.add(table.pointer(row, apart), "duplicate_period", text)
-        return
-
-
-def telling_column(
-    table: Table, keys: Sequence[tuple[str, ...] | None], taken: Collection[str | None]
-) -> str | None:
-    """The first column that tells all rows of one key apart; None where no key is there twice."""
-    if len(set(keys)) == len(keys):
-        return None
-    for name in table.header:
-        if name not in taken and len(table.values(name)) <= len(keys) // 2:
-            both = set(zip(keys, table.codes(name).tolist(), strict=True))
-            if len(both) == len(keys):
-                return name
-    return None
-
-
-def add_negative(table: Table, column: str, values: Floats, what: str, faults: FaultLog) -> None:
-    """Add a fault for every negative cell."""
-    for row in np.flatnonzero(values < 0).tolist():
-        faults.add(
-            table.pointer(row, column),
-            f"negative_{what}",
-            f"{table.place(row, column)}: {what} is negative ({values[row]:.15g}).",
-        )
 
 
 def to_history(
@@ -90,12 +32,10 @@ def to_history(
     """
     dates = frequency(every).grid(rows.dates)
     place = np.array([row_of(dates, day, every) for day in rows.dates])
-    spend = np.zeros((len(dates), len(rows.channels)))
-    spend[place] = np.nan_to_num(rows.spend, nan=0.0)
-    outcome = np.full(len(dates), np.nan)
-    outcome[place] = rows.outcome
-    controls = np.full((len(dates), len(rows.control_names)), np.nan)
-    controls[place] = rows.controls
+    laid = replace(rows, values=np.full((len(dates), rows.values.shape[1]), np.nan))
+    laid.values[place] = rows.values
+    spend, _, outcome, controls = map(np.array, laid.parts)
+    spend = np.nan_to_num(spend)
     events = [""] * len(dates)
     for at, label in zip(place.tolist(), rows.events, strict=True):
         events[at] = label
