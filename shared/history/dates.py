@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,7 @@ def _monday(year: int, week: int) -> date | None:
         return None
 
 
+@lru_cache(maxsize=10_000)
 def parse_date(cell: str) -> date | Readings | None:
     """One cell as a date; as what it may mean where only the column can tell; or None.
 

@@ -81,8 +81,8 @@ def filled_share(table: Table, column: str) -> float:
     """
     cells = table.text(column)
     codes = table.codes(column)[:: max(1, len(table) // 300)]
-    filled = [code for code in codes.tolist() if not is_empty(cells[code])]
-    if not all(_is_number(_read(cells[code])) for code in set(filled)):
+    filled = [cells[code] for code in codes.tolist() if not is_empty(cells[code])]
+    if _quickly(filled) is None and not all(map(_is_number, map(_read, set(filled)))):
         return 0.0
     return len(filled) / len(codes)
 

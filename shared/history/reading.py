@@ -249,8 +249,8 @@ def _assemble(rows: list[list[str]], lines: list[int], grid: Grid, root: str) ->
             )
     faults.stop_if_any()
     limit_cells(f"{len(rows):,} rows of {len(names):,} columns", len(rows), len(names))
-    cells = np.array(rows, dtype=object).T
-    columns = dict(zip(names, map(_fractions, cells) if grid.typed else cells, strict=True))
+    own: Callable[[Any], Any] = _fractions if grid.typed else list
+    columns = {name: own(row[k] for row in rows) for k, name in enumerate(names)}
     return Table(framed(columns, lines), root)
 
 
