@@ -60,6 +60,8 @@ CAMPAIGNS = (
 )
 """Columns whose cells are the channels of a platform's export that names none, the first first."""
 _ATTRIBUTED = frozenset({"conv", "conversion"})
+_SOLD = _ATTRIBUTED | {"purchase", "purchases", "order", "orders"}
+"""Words of what platforms count; a column of their value is the outcome, not that of the count."""
 _EXPOSED = frozenset({"impressions", "impression", "impr", "imps"})
 _MONEY = (
     *({"total", "media", "cost"}, {"total", "spent"}, {"amount", "spent"}),
@@ -69,7 +71,7 @@ _MONEY = (
 _BESIDE_MONEY = frozenset(
     [
         *("total", "media", "advertiser", "partner", "adv", "currency", "curr"),
-        *("amount", "local", "net", "gross", "in", "advertising"),
+        *("amount", "local", "net", "gross", "in", "advertising", "account"),
     ]
 )
 
@@ -170,7 +172,7 @@ def read_long(table: Table, spec: Spec, *, outcomes_follow: bool) -> Read:
     findings = list(dated.findings)
     if not spec.outcome_columns and not outcomes_follow:
         taken = [*columns.values()]
-        value = [n for n in table.header if {"conv", "conversion"} & set(tokens(n))]
+        value = [n for n in table.header if _SOLD & set(tokens(n))]
         value = [n for n in value if "value" in tokens(n) and not no_media(n)]
         guessed, _ = guess_roles(own, table, dated.column, outcomes_only=True, taken=taken)
         own = own.but(outcome=value[0] if len(value) == 1 else guessed.outcome)
