@@ -155,7 +155,9 @@ def refuse_repeated(
     those of one date and geo, and so on.
     """
     rows = pd.DataFrame(dict(enumerate(parts)))
-    keys = (rows.groupby([*range(n + 1)]).ngroup().to_numpy() for n in range(len(parts)))
+    keys = (
+        rows.groupby([*range(n + 1)], dropna=False).ngroup().to_numpy() for n in range(len(parts))
+    )
     pairs = (_find_repeated(own, outcome, spend) for own in keys)
     pair = next((pair for pair in pairs if pair is not None), None)
     if pair is None:

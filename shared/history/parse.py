@@ -20,7 +20,6 @@ from shared.history.beliefs import check_beliefs
 from shared.history.cells import Cells, added_up, national, panel_of
 from shared.history.faults import FaultLog
 from shared.history.formats import Source
-from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.layout import table_of
 from shared.history.lift_tests import lift_tests
 from shared.history.long import is_long, read_long
@@ -31,7 +30,7 @@ from shared.history.rows import Read
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
 from shared.history.table import Finding, History
-from shared.history.tidy import to_history
+from shared.history.tidy import settle_geos, to_history, unspent_in_geos
 from shared.history.wide import read_outcomes, read_wide
 
 __all__ = ["Parsed", "Upload", "check_upload", "parse"]
