@@ -11,9 +11,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shared.history.faults import FaultLog, cell_pointer
@@ -161,7 +161,7 @@ def _amounts_of(table: Table, column: str, scopes: Sequence[str]) -> Iterator[Am
         where = cell_pointer(table.root, 1, column)
         for scope in dict.fromkeys(scopes):
             yield Amount(f"Column '{column}'", where, sign, scope)
-    if _MAY_HOLD.search("".join(table.columns[column])):
+    if _MAY_HOLD.search("\n".join(table.text(column))):
         yield from _cells(table, column, _sign_in, scopes)
 
 
@@ -178,7 +178,7 @@ def _amounts_of_rows(
 
 
 def _holds_currencies(table: Table, name: str) -> bool:
-    held = {cell.strip() for cell in set(table.columns[name])} - {""}
+    held = {cell.strip() for cell in table.text(name)} - {""}
     named = not _CURRENCY_COLUMN.isdisjoint(tokens(name))
     return bool(held) and (held <= CODES or (named and not any(map(str.isdigit, "".join(held)))))
 
@@ -187,7 +187,7 @@ def worth_of(
     table: Table,
     column: str,
     spec: Spec,
-    dates: Sequence[date | None],
+    days: NDArray[np.datetime64],
     roles: Sequence[ChannelRole | None] = (),
 ) -> Floats:
     """Shape (R,): what one unit of each cell of a column is worth, by the spec's ``rates``.
@@ -196,30 +196,28 @@ def worth_of(
     name; the ``scale`` and ``currency`` of the channel of a row (of ``roles``) go before them.
     """
     rates = _Rates(spec)
-    out = _by_signs(table, column, spec, dates, rates)
+    out = _by_signs(table, column, spec, days, rates)
     for row, role in enumerate(roles):
         if role is not None and role.priced:
-            out[row] = (role.worth or 1.0) * rates.at(role.currency or "", dates[row])
+            out[row] = (role.worth or 1.0) * rates.at(role.currency or "", days[row])
     return out
 
 
 def _by_signs(
-    table: Table, column: str, spec: Spec, dates: Sequence[date | None], rates: _Rates
+    table: Table, column: str, spec: Spec, days: NDArray[np.datetime64], rates: _Rates
 ) -> Floats:
-    out = np.ones(len(table.lines))
+    out = np.ones(len(table))
     if not rates.known:
         return out
     rows = [name for name in table.header if _holds_currencies(table, name)]
-    if spec.currency_column in table.columns:
+    if spec.currency_column in table:
         rows = [str(spec.currency_column)]
     if sign := currency_sign(column):
-        out *= [rates.at(sign, day) for day in dates]
+        out *= [rates.at(sign, day) for day in days]
     ways: list[tuple[str, Callable[[str], str]]] = [(name, str.strip) for name in rows[:1]]
     for name, sign_of in (*ways, (column, _sign_in)):
-        cells = table.columns[name]
-        signs = {cell: sign_of(cell) for cell in set(cells)}
-        told = zip(cells, dates, out, strict=True)
-        out = np.array([rates.at(s, day) if (s := signs[c]) else was for c, day, was in told])
+        told = zip(table.each(name, sign_of), days, out, strict=True)
+        out = np.array([rates.at(sign, day) if sign else was for sign, day, was in told])
     return out
 
 
@@ -237,7 +235,7 @@ class _Rates:
             own.append((item.start or "", item.rate))
         self._codes: dict[str, str] = {}
 
-    def at(self, sign: str, day: date | None) -> float:
+    def at(self, sign: str, day: np.datetime64) -> float:
         """What the spec says of the currency of a sign; 1 where it says nothing."""
         if sign not in self._codes:
             codes = Amount("", "", sign, "").currencies if sign else frozenset[str]()
@@ -247,28 +245,25 @@ class _Rates:
         if own is None:
             return 1.0
         place = 0
-        if len(own) > 1 and day is not None:
-            place = max(bisect_right(own, (day.isoformat(), math.inf)) - 1, 0)
+        if len(own) > 1 and not np.isnat(day):
+            place = max(bisect_right(own, (str(day), math.inf)) - 1, 0)
         return own[place][1]
 
 
 def _cells(
     table: Table, column: str, sign_of: Callable[[str], str], scopes: Sequence[str]
 ) -> Iterator[Amount]:
-    cells = table.columns[column]
-    signs = {cell: sign_of(cell) for cell in set(cells)}
     met: set[tuple[str, str]] = set()
-    for row, (cell, scope) in enumerate(zip(cells, scopes, strict=True)):
-        key = (scope, signs[cell])
-        if key[1] and key not in met:
-            met.add(key)
-            where = f"Row {table.lines[row]}, column '{column}',"
-            yield Amount(where, table.pointer(row, column), signs[cell], scope)
+    for row, (sign, scope) in enumerate(zip(table.each(column, sign_of), scopes, strict=True)):
+        if sign and (scope, sign) not in met:
+            met.add((scope, sign))
+            where = table.pointer(row, column)
+            yield Amount(f"{table.place(row, column)},", where, sign, scope)
 
 
 def amounts_of_wide(table: Table, spec: Spec, date_column: str) -> Iterator[Amount]:
     """Where the currencies of a wide table are told, or of one of outcomes (without channels)."""
-    rows, roles = len(table.lines), spec.channels or ()
+    rows, roles = len(table), spec.channels or ()
     for role in roles:
         if role.spend:
             scope = "" if not role.priced else f"spend {role.channel}"
@@ -285,11 +280,12 @@ def amounts_of_long(
     spec: Spec,
     columns: Mapping[str, str],
     date_column: str,
-    names: Sequence[str],
+    names: pd.Categorical,
     told: Collection[str],
 ) -> Iterator[Amount]:
     """Where the currencies of a long table are told; the spec says what channels ``told`` are."""
-    scopes = [f"spend {name}" if name in told else "" for name in names]
+    known = [f"spend {name}" if name in told else "" for name in names.categories]
+    scopes = [known[code] for code in names.codes.tolist()]
     yield from _amounts_of(table, columns["spend"], scopes)
     yield from _amounts_of_outcome(table, spec)
     taken = {date_column, *columns.values(), *dict(spec.outcome_columns)}
@@ -301,9 +297,9 @@ def amounts_of_long(
 def _amounts_of_outcome(table: Table, spec: Spec) -> Iterator[Amount]:
     """Where the currency of the outcome is told; the worth of several is what the spec says."""
     for name, _ in spec.outcome_columns:
-        if name in table.columns:
+        if name in table:
             scope = "" if spec.outcomes is None else f"outcome {name}"
-            yield from _amounts_of(table, name, [scope] * len(table.lines))
+            yield from _amounts_of(table, name, [scope] * len(table))
 
 
 def one_currency(spec: Spec, amounts: Iterable[Amount], faults: FaultLog) -> None:

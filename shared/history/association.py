@@ -24,6 +24,7 @@ __all__ = [
     "drivers_of",
     "moving_channels",
     "precision_of",
+    "standard",
     "together",
 ]
 
@@ -95,7 +96,7 @@ def _most(history: History) -> int:
     return min(_MOST, int((_WORK / max(len(history.dates), 1)) ** 0.5))
 
 
-def _standard(columns: Floats) -> Floats:
+def standard(columns: Floats) -> Floats:
     """Columns (T, p) centred and of length 1; those that do not move become zero."""
     peak = np.maximum(np.max(np.abs(columns), axis=0, initial=0.0), 1e-300)
     centred = columns / peak
@@ -107,7 +108,7 @@ def _standard(columns: Floats) -> Floats:
 
 def alike(one: Floats, other: Floats) -> float:
     """Correlation of two columns (T,), whatever their size; 0 where one never moves."""
-    pair = _standard(np.column_stack([one, other]))
+    pair = standard(np.column_stack([one, other]))
     return float(np.clip(pair[:, 0] @ pair[:, 1], -1.0, 1.0))
 
 
@@ -116,7 +117,7 @@ def condition_of(history: History) -> float | None:
     moving = moving_channels(history)
     if len(moving) < 2 or len(history.dates) <= len(moving):
         return None
-    values = np.linalg.svd(_standard(history.spend[:, moving]), compute_uv=False)
+    values = np.linalg.svd(standard(history.spend[:, moving]), compute_uv=False)
     return float(values[0] / max(float(values[-1]), 1e-9 * float(values[0])))
 
 
@@ -125,7 +126,7 @@ def together(history: History) -> tuple[Together, ...]:
     moving = moving_channels(history)
     if len(moving) < 2 or len(history.dates) < 6:
         return ()
-    spend = _standard(history.spend[:, moving])
+    spend = standard(history.spend[:, moving])
     correlation = spend.T @ spend
     np.fill_diagonal(correlation, 0.0)
     groups = _linked(np.abs(correlation) >= _SAME)
@@ -190,8 +191,8 @@ def _surroundings(history: History) -> dict[str, Floats]:
         out["seasonality"] = np.stack(waves, axis=1)
     if rows >= 8:
         out["trend"] = np.arange(rows, dtype=np.float64)[:, None]
-    standard = {name: _standard(columns) for name, columns in out.items()}
-    return {name: columns for name, columns in standard.items() if np.any(columns)}
+    scaled = {name: standard(columns) for name, columns in out.items()}
+    return {name: columns for name, columns in scaled.items() if np.any(columns)}
 
 
 def _basis(columns: Floats) -> Floats:
@@ -219,7 +220,7 @@ def drivers_of(history: History) -> tuple[Drivers, ...]:
     whole = np.hstack(list(around.values())) if around else np.zeros((len(history.dates), 0))
     before, moving = _outcome_before(history), moving_channels(history)
     # Last period's spend made last period's outcome, and spend is like it was: that is no feedback.
-    spent = _standard(np.concatenate([history.spend[:1], history.spend[:-1]])[:, moving])
+    spent = standard(np.concatenate([history.spend[:1], history.spend[:-1]])[:, moving])
     room = len(history.dates) - whole.shape[1] - len(moving) >= 12
     each = {name: _basis(columns) for name, columns in around.items()}
     surroundings = _basis(whole)
@@ -228,7 +229,7 @@ def drivers_of(history: History) -> tuple[Drivers, ...]:
         within = _basis(np.hstack([whole, spent, before]))
     out = []
     for c in moving:
-        target = _standard(history.spend[:, c : c + 1])[:, 0]
+        target = standard(history.spend[:, c : c + 1])[:, 0]
         all_of_them = _explained(target, surroundings)
         by = {name: _explained(target, basis) for name, basis in each.items()}
         more = _explained(target, within) - _explained(target, without) if room else 0.0
@@ -242,7 +243,7 @@ def _outcome_before(history: History) -> Floats:
     if not known.any():
         return np.zeros((len(history.dates), 1))
     filled = np.where(known, history.outcome, np.mean(history.outcome[known]))
-    return _standard(np.concatenate([filled[:1], filled[:-1]])[:, None])
+    return standard(np.concatenate([filled[:1], filled[:-1]])[:, None])
 
 
 def precision_of(history: History) -> Precision | None:

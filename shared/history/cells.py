@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shared.frequency import row_of
@@ -19,9 +20,11 @@ __all__ = [
     "UNNAMED",
     "Cells",
     "added_up",
+    "cells_of",
+    "in_order",
     "national",
-    "over_arms",
     "panel_of",
+    "row_numbers",
     "sums",
 ]
 
@@ -36,90 +39,171 @@ UNNAMED = "other"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """One row a period and geo, in any order, possibly with gaps; R rows, M arms.
+    """One row a period and geo, in any order, possibly with gaps; R rows, M arms, K controls.
 
     Attributes
     ----------
+    days
+        Shape (R,).
+    geo
+        Shape (R,): the number, in ``geos``, of each row's geo.
     geos
-        Of each row; "" where the table is national.
+        Names, in order; one empty name where the table is national.
     arms
         (channel, campaign) of each column of spend; the campaign is "" for whole channels.
-    spend, impressions
-        Shape (R, M), NaN for empty cells (of impressions also where there are none).
-    outcome
-        Shape (R,), NaN where unknown.
-    controls
-        Shape (R, K), NaN for empty cells.
+    values
+        Shape (R, 2 M + 1 + K): spend and impressions of each arm, outcome, controls; NaN for what
+        is empty or not known.
     events
-        The label of each row's event, or "".
+        Shape (R,): the label of each row's event, or "".
     """
 
-    dates: Sequence[date]
-    geos: Sequence[str]
+    days: NDArray[np.datetime64]
+    geo: NDArray[np.intp]
+    geos: tuple[str, ...]
     arms: tuple[tuple[str, str], ...]
-    spend: Floats
-    impressions: Floats
-    outcome: Floats
     control_names: tuple[str, ...]
-    controls: Floats
-    events: Sequence[str]
+    values: Floats
+    events: NDArray[np.object_]
+
+    @property
+    def dates(self) -> list[date]:
+        """Of each row."""
+        return list(self.days.tolist())
 
     @property
     def channels(self) -> tuple[str, ...]:
         """In order of their first arm."""
         return tuple(dict.fromkeys(channel for channel, _ in self.arms))
 
+    @property
+    def parts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Spend and impressions (R, M), outcome (R,) and controls (R, K)."""
+        many = len(self.arms)
+        spend, seen, told, controls = np.split(self.values, [many, 2 * many, 2 * many + 1], axis=1)
+        return spend, seen, told[:, 0], controls
 
-def sums(shape: tuple[int, ...], at: tuple[NDArray[np.intp], ...], values: Floats) -> Floats:
-    """Sums of the values that are known at the places ``at``; NaN where there is none."""
-    told = np.isfinite(values)
-    places = np.ravel_multi_index(tuple(axis[told] for axis in at), shape)
-    out = np.full(shape, np.nan)
-    flat = out.reshape(-1)
+    @property
+    def spend(self) -> Floats:
+        """Shape (R, M)."""
+        return self.parts[0]
+
+    @property
+    def outcome(self) -> Floats:
+        """Shape (R,)."""
+        return self.parts[2]
+
+    def only(self, rows: NDArray[Any]) -> Cells:
+        """Some of the rows: their places, or whether each is one."""
+        return replace(
+            self,
+            days=self.days[rows],
+            geo=self.geo[rows],
+            values=self.values[rows],
+            events=self.events[rows],
+        )
+
+    def of_geos(self, names: Collection[str]) -> Cells:
+        """The rows of some geos; a single one is nameless, as in a national table."""
+        kept = [name for name in self.geos if name in names]
+        place = {name: g for g, name in enumerate(kept)}
+        number = np.array([place.get(name, -1) for name in self.geos])[self.geo]
+        own = replace(self, geo=number, geos=tuple(kept) if len(kept) > 1 else ("",))
+        return own.only(number >= 0)
+
+    def without_geos(self) -> Cells:
+        """The same rows, of no geo."""
+        return replace(self, geo=np.zeros_like(self.geo), geos=("",))
+
+    def without_campaigns(self) -> Cells:
+        """The same rows, the campaigns of a channel added up."""
+        place = {channel: c for c, channel in enumerate(self.channels)}
+        if len(place) == len(self.arms):
+            return replace(self, arms=tuple((channel, "") for channel in place))
+        of = np.array([place[channel] for channel, _ in self.arms])
+        spend, seen, told, controls = self.parts
+        both = [sums(len(place), of, own.T).T for own in (spend, seen)]
+        values = np.column_stack([*both, told, controls])
+        return replace(self, arms=tuple((channel, "") for channel in place), values=values)
+
+    def beside(self, told: Cells) -> Cells:
+        """These rows of spend, and those of the outcomes ``told`` of the same geos."""
+        width = (len(told.events), len(self.arms))
+        none = np.full((len(self.events), len(told.control_names)), np.nan)
+        sold = [np.zeros(width), np.full(width, np.nan), told.values]
+        return Cells(
+            np.concatenate([self.days, told.days]),
+            np.concatenate([self.geo, told.geo]),
+            self.geos,
+            self.arms,
+            told.control_names,
+            np.vstack([np.hstack([self.values, none]), np.hstack(sold)]),
+            np.concatenate([self.events, told.events]),
+        )
+
+
+def cells_of(
+    days: NDArray[np.datetime64],
+    geos: pd.Categorical | None,
+    arms: Sequence[tuple[str, str]],
+    spend: Floats,
+    impressions: Floats | None = None,
+    outcome: Floats | None = None,
+    controls: Mapping[str, Floats] | None = None,
+    events: Sequence[str] | None = None,
+) -> Cells:
+    """Cells of rows with these ``days`` (R,) and ``geos``; what is None is not known."""
+    rows, own = len(days), controls or {}
+    empty = np.full((rows, len(arms) + 1), np.nan)
+    parts = [spend, empty[:, 1:] if impressions is None else impressions]
+    parts += [empty[:, 0] if outcome is None else outcome, *own.values()]
+    names, number = ("",), np.zeros(rows, dtype=np.intp)
+    if geos is not None:
+        names, number = tuple(sorted(geos.categories)), in_order(geos)
+    labels = np.array([""] * rows if events is None else events, dtype=object)
+    return Cells(days, number, names, tuple(arms), tuple(own), np.column_stack(parts), labels)
+
+
+def in_order(names: pd.Categorical) -> NDArray[np.intp]:
+    """Shape (R,): the number of each row's name, counted in the order of the alphabet."""
+    place = {name: n for n, name in enumerate(sorted(names.categories))}
+    number = np.array([place[name] for name in names.categories], dtype=np.intp)
+    return np.asarray(number[names.codes])
+
+
+def sums(count: int, at: NDArray[np.intp], values: Floats) -> Floats:
+    """Shape (count, W): sums of the values (R, W) that are known at each place ``at`` (R,).
+
+    NaN where none is. Added in their order, so that equal tables give equal sums.
+    """
+    row, column = np.nonzero(np.isfinite(values))
+    out = np.full((count, values.shape[1]), np.nan)
+    flat, places = out.reshape(-1), at[row] * values.shape[1] + column
     flat[places] = 0.0
-    np.add.at(flat, places, values[told])
+    np.add.at(flat, places, values[row, column])
     return out
 
 
-def means(count: int, at: NDArray[np.intp], values: Floats) -> Floats:
-    """Means of the values that are known at each of ``count`` places; NaN where there is none."""
-    ones = np.where(np.isfinite(values), 1.0, np.nan)
-    return sums((count,), (at,), values) / sums((count,), (at,), ones)
+def row_numbers(days: NDArray[np.datetime64], geo: NDArray[np.intp]) -> tuple[Any, Any]:
+    """Places of the first row of each date and geo, in their order, and which one each row is."""
+    key = days.astype(np.int64) * (int(geo.max()) + 1) + geo
+    _, first, at = np.unique(key, return_index=True, return_inverse=True)
+    return first, at
 
 
 def added_up(cells: Cells) -> Cells:
     """Rows of one date and geo as one: sums, of controls means."""
-    keys = list(zip(cells.dates, cells.geos, strict=True))
-    place = {key: t for t, key in enumerate(sorted(set(keys)))}
-    if len(place) == len(keys):
+    first, at = row_numbers(cells.days, cells.geo)
+    if len(first) == len(at):
         return cells
-    at, arms = np.array([place[key] for key in keys]), np.arange(len(cells.arms))
-    shape = (len(place), len(arms))
-    events = [""] * len(place)
-    for t, label in zip(at.tolist(), cells.events, strict=True):
-        events[t] = events[t] or label
-    controls = [means(len(place), at, column) for column in cells.controls.T]
-    return replace(
-        cells,
-        dates=[day for day, _ in place],
-        geos=[geo for _, geo in place],
-        spend=over_arms(shape, (at,), arms, cells.spend),
-        impressions=over_arms(shape, (at,), arms, cells.impressions),
-        outcome=sums(shape[:1], (at,), cells.outcome),
-        controls=np.column_stack(controls) if controls else np.empty((len(place), 0)),
-        events=events,
-    )
-
-
-def over_arms(
-    shape: tuple[int, ...],
-    rows: tuple[NDArray[np.intp], ...],
-    arms: NDArray[np.intp],
-    values: Floats,
-) -> Floats:
-    """``sums`` of values (R, M), whose rows and arms are at these places of the last axes."""
-    row, arm = np.nonzero(np.isfinite(values))
-    return sums(shape, (*(axis[row] for axis in rows), arms[arm]), values[row, arm])
+    values = sums(len(first), at, cells.values)
+    if few := len(cells.control_names):
+        ones = np.where(np.isfinite(cells.values[:, -few:]), 1.0, np.nan)
+        values[:, -few:] /= sums(len(first), at, ones)
+    events = cells.events[first]
+    for row in np.flatnonzero(cells.events != "")[::-1]:
+        events[at[row]] = cells.events[row]
+    return replace(cells.only(first), values=values, events=events)
 
 
 def national(cells: Cells) -> Cells:
@@ -128,23 +212,13 @@ def national(cells: Cells) -> Cells:
     An outcome is known where it is known in every geo; a control is the mean over the geos; spend
     is empty (NaN) only where every cell of it is.
     """
-    rows, channels, geos = len(cells.dates), cells.channels, len(set(cells.geos))
-    number = {channel: c for c, channel in enumerate(channels)}
-    of = np.array([number[channel] for channel, _ in cells.arms])
-    shape, at = (rows, len(channels)), (np.arange(rows),)
-    whole = added_up(
-        replace(
-            cells,
-            geos=[""] * rows,
-            arms=tuple((channel, "") for channel in channels),
-            spend=over_arms(shape, at, of, cells.spend),
-            impressions=over_arms(shape, at, of, cells.impressions),
-        )
-    )
-    told = zip(cells.dates, np.isfinite(cells.outcome).tolist(), strict=True)
-    count = Counter(day for day, known in told if known)
-    partly = np.array([count[day] < geos for day in whole.dates])
-    return replace(whole, outcome=np.where(partly, np.nan, whole.outcome))
+    whole = added_up(cells.without_campaigns().without_geos())
+    known = cells.days[np.isfinite(cells.outcome)]
+    told = np.searchsorted(np.sort(known), whole.days, "right")
+    told -= np.searchsorted(np.sort(known), whole.days, "left")
+    values = whole.values.copy()
+    values[told < len(cells.geos), 2 * len(whole.arms)] = np.nan
+    return replace(whole, values=values)
 
 
 def panel_of(
@@ -160,8 +234,7 @@ def panel_of(
         Whether campaigns are kept apart.
     """
     found: list[Finding] = []
-    geos = tuple(sorted(set(cells.geos)))
-    campaigns = len({arm for arm in cells.arms if arm[1]})
+    geos, campaigns = cells.geos, len({arm for arm in cells.arms if arm[1]})
     if split and campaigns and len(cells.arms) * len(geos) > MOST_CELLS:
         found.append(
             Finding(
@@ -175,29 +248,24 @@ def panel_of(
         split = False
     if len(geos) == 1 and not (split and campaigns) and not exposed:
         return None, found
-    time = np.array([row_of(history.dates, day, history.frequency) for day in cells.dates])
-    inside = (time >= 0) & (time < len(history.dates))
-    place = {name: g for g, name in enumerate(geos)}
-    geo = np.array([place[name] for name in cells.geos])
-    arms = cells.arms if split else tuple((channel, "") for channel in cells.channels)
-    shape = (len(geos), len(history.dates), len(arms))
+    own = cells if split else cells.without_campaigns()
+    shape = (len(geos), len(history.dates), len(own.arms))
     size = f"{shape[0]:,} geos over {shape[1]:,} periods, {shape[2]:,} channels and campaigns"
     limit_cells(
         f"{size}, {len(cells.control_names)} controls",
         *shape[:2],
         shape[2] + len(cells.control_names),
     )
-    number = {arm: m for m, arm in enumerate(arms)}
-    to = np.array([number[channel, campaign if split else ""] for channel, campaign in cells.arms])
-    rows = (geo[inside], time[inside])
-    spend = np.nan_to_num(over_arms(shape, rows, to, cells.spend[inside]), copy=False)
-    impressions = over_arms(shape, rows, to, cells.impressions[inside])
+    time = np.array([row_of(history.dates, day, history.frequency) for day in own.dates])
+    inside = (time >= 0) & (time < len(history.dates))
+    rows, own = (own.geo[inside], time[inside]), own.only(inside)
+    laid = np.full((*shape[:2], own.values.shape[1]), np.nan)
+    laid[rows] = own.values
+    spend, impressions, outcome, controls = np.split(
+        laid, [shape[2], 2 * shape[2], 2 * shape[2] + 1], axis=2
+    )
     counted = np.isfinite(impressions)
-    impressions = np.nan_to_num(impressions, copy=False)
-    outcome = np.full(shape[:2], np.nan)
-    outcome[geo[inside], time[inside]] = cells.outcome[inside]
-    controls = np.full((*shape[:2], len(cells.control_names)), np.nan)
-    controls[geo[inside], time[inside]] = cells.controls[inside]
+    spend, impressions = np.nan_to_num(spend), np.nan_to_num(impressions)
     for g, k in np.ndindex(len(geos), controls.shape[2]):
         column = controls[g, :, k]
         missing = np.isnan(column)
@@ -208,24 +276,21 @@ def panel_of(
             else np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), column[~missing])
         )
     exposure = spend.copy()
-    for m, (channel, _) in enumerate(arms):
+    for m, (channel, campaign) in enumerate(own.arms):
         if channel in exposed:
-            found += _expose(m, _name(arms[m]), geos, spend, impressions, counted, exposure)
+            name = f"{channel}/{campaign}" if campaign else channel
+            found += _expose(m, name, geos, spend, impressions, counted, exposure)
     if campaigns and split:
         found.append(
             Finding(
                 "campaigns_kept",
-                f"{len(arms)} campaigns of {len(cells.channels)} channels get curves of their own, "
-                "each leaning on its channel's.",
-                {"campaigns": len(arms), "channels": len(cells.channels)},
+                f"{len(own.arms)} campaigns of {len(cells.channels)} channels get curves of their "
+                "own, each leaning on its channel's.",
+                {"campaigns": len(own.arms), "channels": len(cells.channels)},
             )
         )
-    return Panel(geos, arms, spend, exposure, outcome, controls), found
-
-
-def _name(arm: tuple[str, str]) -> str:
-    channel, campaign = arm
-    return f"{channel}/{campaign}" if campaign else channel
+    told = np.ascontiguousarray(outcome[:, :, 0])
+    return Panel(geos, own.arms, spend, exposure, told, np.ascontiguousarray(controls)), found
 
 
 def _expose(

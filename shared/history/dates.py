@@ -13,6 +13,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.history.faults import FaultLog
 from shared.history.numbers import is_empty
@@ -100,6 +104,7 @@ def _monday(year: int, week: int) -> date | None:
         return None
 
 
+@lru_cache(maxsize=10_000)
 def parse_date(cell: str) -> date | Readings | None:
     """One cell as a date; as what it may mean where only the column can tell; or None.
 
@@ -175,8 +180,8 @@ def _told(readings: Mapping[str, date | None]) -> Readings | None:
 
 def read_dates(
     table: Table, column: str, faults: FaultLog, day_first: bool | None = None
-) -> tuple[list[date | None], bool, list[Finding]]:
-    """The date of every row (None where at fault), and whether all cells name months only.
+) -> tuple[NDArray[np.datetime64], bool, list[Finding]]:
+    """The date of every row (NaT where at fault), and whether all cells name months only.
 
     Unparsable cells, and the cells of a column whose order of day and month cannot be told or
     contradicts itself, are added to ``faults``.
@@ -186,8 +191,8 @@ def read_dates(
     day_first
         Whether the day stands before the month where cells have both readings; None: not said.
     """
-    cells = table.columns[column]
-    known = {cell: parse_date(cell) for cell in set(cells)}
+    cells = table.text(column)
+    known = {cell: parse_date(cell) for cell in cells}
     unsure = [parsed for parsed in known.values() if isinstance(parsed, Mapping)]
     sure = [parsed for parsed in known.values() if isinstance(parsed, date)]
     how, why = _choose(unsure, sure, column, day_first)
@@ -196,15 +201,13 @@ def read_dates(
         text = f"Dates of column '{column}' were read with the {_WORDS[how]}: {why}."
         data = {"column": column, "order": _WORDS[how]}
         findings.append(Finding("date_format", text, data))
-    out: list[date | None] = []
-    for row, cell in enumerate(cells):
-        parsed = known[cell]
-        day = _by(how, parsed) if isinstance(parsed, Mapping) else parsed
-        out.append(day)
-        if day is None:
-            code, said = _why_not(cell, parsed, unsure, how)
-            where = f"Row {table.lines[row]}, column '{column}': "
-            faults.add(table.pointer(row, column), code, where + said)
+    days = [_by(how, own) if isinstance(own, Mapping) else own for own in known.values()]
+    codes = table.codes(column)
+    out = np.array(days, dtype="datetime64[D]")[codes]
+    for row in np.flatnonzero(np.isnat(out)).tolist():
+        cell = cells[codes[row]]
+        code, said = _why_not(cell, known[cell], unsure, how)
+        faults.add(table.pointer(row, column), code, f"{table.place(row, column)}: {said}")
     months = all(
         _ISO_MONTH.fullmatch(text)
         or re.fullmatch(r"[A-Za-z]{3,9}\.?[-, ]+\d{4}", text)

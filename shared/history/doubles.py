@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from datetime import date
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
@@ -91,7 +92,7 @@ def total_channels(
     return out, found
 
 
-def total_geo(cells: Cells, names: Sequence[str]) -> str | None:
+def total_geo(cells: Cells) -> str | None:
     """The geo that is the sum of the others, in outcome and spend, in four periods of five.
 
     Raises
@@ -99,20 +100,18 @@ def total_geo(cells: Cells, names: Sequence[str]) -> str | None:
     InvalidInput
         One is called a total, and is none.
     """
-    days = {day: t for t, day in enumerate(sorted(set(cells.dates)))}
+    days, time = np.unique(cells.days, return_inverse=True)
     values = np.column_stack([cells.outcome, cells.spend])
-    grid = np.zeros((len(names), len(days), values.shape[1]))
-    place = {name: g for g, name in enumerate(names)}
-    at = [place[geo] for geo in cells.geos], [days[day] for day in cells.dates]
-    grid[at] = np.nan_to_num(values)
+    grid = np.zeros((len(cells.geos), len(days), values.shape[1]))
+    grid[cells.geo, time] = np.nan_to_num(values)
     whole = grid.sum(axis=0)
-    for g, name in enumerate(names):
+    for g, name in enumerate(cells.geos):
         others = whole - grid[g]
         live = grid[g].any(axis=1)
         size = np.abs(grid[g]) + np.abs(others)
         close = np.all(np.abs(grid[g] - others) <= 1e-3 * size, axis=1)
         named = called_total(name)
-        enough = live.sum() >= 3 and (named or len(names) > 2)
+        enough = live.sum() >= 3 and (named or len(cells.geos) > 2)
         if enough and np.mean(close[live]) >= 0.8:
             return name
         if named:
@@ -144,7 +143,7 @@ def refuse_two_columns(table: Table, roles: Sequence[ChannelRole], faults: Fault
 def refuse_repeated(
     table: Table,
     spec: Spec,
-    parts: Sequence[Sequence[Hashable]],
+    parts: Sequence[NDArray[Any]],
     outcome: Floats,
     spend: Floats | None,
     remedy: str,
@@ -155,14 +154,17 @@ def refuse_repeated(
     ``parts`` say of each row what it is of, its date first: rows of one date are compared, then
     those of one date and geo, and so on.
     """
-    keys = (list(zip(*parts[: n + 1], strict=True)) for n in range(len(parts)))
+    rows = pd.DataFrame(dict(enumerate(parts)))
+    keys = (
+        rows.groupby([*range(n + 1)], dropna=False).ngroup().to_numpy() for n in range(len(parts))
+    )
     pairs = (_find_repeated(own, outcome, spend) for own in keys)
     pair = next((pair for pair in pairs if pair is not None), None)
     if pair is None:
         return
     first, second = (table.lines[row] for row in pair)
     name = spec.outcome_columns[0][0]
-    cell = table.columns[name][pair[1]].strip()
+    cell = table.cells(name)[pair[1]].strip()
     faults.add(
         table.pointer(pair[1], name),
         "outcome_repeated",
@@ -198,12 +200,12 @@ def billed(
     return []
 
 
-def never_falls(spec: Spec, spend: Floats, dates: Sequence[date | None]) -> list[Finding]:
+def never_falls(spec: Spec, spend: Floats, days: NDArray[np.datetime64]) -> list[Finding]:
     """Columns of spend (R, C) that grow from every period to the next: sums to date, by content."""
-    order = sorted((day, row) for row, day in enumerate(dates) if day is not None)
+    order = np.argsort(days, kind="stable")
     found = []
     for role, column in zip(spec.channels or (), spend.T, strict=True):
-        values = column[[row for _, row in order]]
+        values = column[order]
         if len(values) >= 12 and bool(np.all(np.diff(values) >= 0)) and values[-1] > 3 * values[0]:
             text = (
                 f"Column '{role.spend}' never falls: if it is a sum to date, give what was spent "
@@ -261,7 +263,7 @@ def _adds_up(column: Floats, others: Floats) -> bool:
 
 
 def _find_repeated(
-    keys: Sequence[Hashable], outcome: Floats, spend: Floats | None = None
+    key: NDArray[np.intp], outcome: Floats, spend: Floats | None = None
 ) -> tuple[int, int] | None:
     """Two rows of one key with one outcome, where that is so of four keys in five.
 
@@ -270,25 +272,24 @@ def _find_repeated(
 
     Parameters
     ----------
-    keys
-        Of each row what it is of: a date, say. Keys of a single row do not count.
+    key
+        Shape (R,): the number of what each row is of, a date, say. Those of one row do not count.
     outcome, spend
         Shape (R,), NaN for empty; zeros do not count.
     """
-    index: dict[Hashable, int] = {}
-    key = np.array([index.setdefault(own, len(index)) for own in keys])
+    count = int(key.max()) + 1
     live = np.flatnonzero(np.isfinite(outcome) & (outcome != 0))
-    least, most = np.full(len(index), np.inf), np.full(len(index), -np.inf)
+    least, most = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(least, key[live], outcome[live])
     np.maximum.at(most, key[live], outcome[live])
-    several = np.bincount(key[live], minlength=len(index)) > 1
+    several = np.bincount(key[live], minlength=count) > 1
     alike = np.flatnonzero(several & (least == most))
     if several.sum() < 3 or len(alike) < 0.8 * several.sum():
         return None
     counts = np.unique(least[several], return_counts=True)[1]
     if float(np.sum((counts / counts.sum()) ** 2)) > 0.5:
         return None
-    if spend is not None and _find_repeated(keys, spend) is not None:
+    if spend is not None and _find_repeated(key, spend) is not None:
         return None
     first, second = live[key[live] == alike[0]][:2].tolist()
     return first, second

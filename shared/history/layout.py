@@ -7,7 +7,8 @@ is put together; rows without a date that are totals, notes or the header once m
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+
+import numpy as np
 
 from shared.errors import InvalidInput
 from shared.history.dates import parse_date
@@ -67,61 +68,53 @@ def _turned(table: Table) -> Table:
     labels = [name for name in table.header if name not in days and name not in totals]
     if len(days) < _ACROSS or not labels or len(labels) > 3 or table.header[0] != labels[0]:
         return table
-    rows = range(len(table.lines))
-    sums = [row for row in rows if any(says_total(table.columns[n][row]) for n in labels)]
-    kept = [row for row in rows if row not in set(sums)]
-    names = [table.columns[labels[0]][row].strip() for row in kept]
+    total = np.any([table.each(name, says_total) for name in labels], axis=0)
+    sums, whole = np.flatnonzero(total), table.frame.astype(object)
+    whole[labels[0]] = whole[labels[0]].where(whole[labels[0]].map(_filled)).ffill().fillna("")
+    kept = whole[~total]
+    names = [str(name).strip() for name in table.frame[labels[0]][~total]]
     limit_cells(f"{len(kept):,} rows of {len(days):,} dates", len(kept), len(days))
     how = "Dates stand across the table: it was turned, and its rows are counted as they were sent."
     found = [Finding("turned", how, {"dates": len(days), "rows": len(kept)})]
     if totals:
         text = f"Totals were left out: {', '.join(map(repr, totals))}."
         found.append(Finding("columns_left_out", text, {"columns": totals}))
-    if sums:
-        found.append(rows_left_out([table.lines[row] for row in sums], "totals"))
+    if sums.size:
+        found.append(rows_left_out(table.lines[sums].tolist(), "totals"))
     distinct = len({*names, "date"}) > len(names)
     if len(labels) == 1 and distinct and any(map(_measures, names)):
-        columns = {"date": days}
-        columns |= {
-            name: [table.columns[day][row] for day in days]
-            for name, row in zip(names, kept, strict=True)
-        }
-        place = {name: i for i, name in enumerate(table.header, 1)}
-        return table.with_columns(columns, [place[day] for day in days], *found)
+        across = dict(zip(names, kept[days].to_numpy(), strict=True))
+        places = [table.header.index(day) + 1 for day in days]
+        return table.with_columns({"date": days, **across}, places, *found)
     heads = dict(zip(labels, ("channel", "campaign", "detail"), strict=False))
-    cells = [(row, day) for row in kept for day in days if not is_empty(table.columns[day][row])]
-    long: dict[str, list[str]] = {"date": [day for _, day in cells]}
-    for label, head in heads.items():
-        filled = _filled_down(table.columns[label]) if label == labels[0] else table.columns[label]
-        long[head] = [filled[row] for row, _ in cells]
-    long["spend"] = [table.columns[day][row] for row, day in cells]
-    return table.with_columns(long, [table.lines[row] for row, _ in cells], *found)
+    long = kept.rename(columns=heads).melt(
+        [*heads.values()], days, var_name="date", value_name="spend", ignore_index=False
+    )
+    long = long[long["spend"].map(_filled)].sort_index(kind="stable")
+    columns = {name: long[name] for name in ("date", *heads.values(), "spend")}
+    return table.with_columns(columns, long.index, *found)
+
+
+def _filled(cell: str | float) -> bool:
+    return not is_empty(str(cell))
 
 
 def _measures(name: str) -> bool:
     return not SPEND.isdisjoint(tokens(name)) or names_a_result(name)
 
 
-def _filled_down(cells: Sequence[str]) -> list[str]:
-    """Labels, those that are empty (cells joined in a workbook) as the one above."""
-    out: list[str] = []
-    for cell in cells:
-        out.append(cell if cell.strip() or not out else out[-1])
-    return out
-
-
 def _of_days(table: Table, column: str | None) -> Table:
     """A table whose date, ``column`` or the first that can be, is a moment: with its day."""
     for name in table.header if column is None else [column]:
-        cells = table.columns[name]
-        hits = [_MOMENT.fullmatch(cell.strip()) for cell in cells]
-        if all(hits) and len(set(cells)) > len({hit[1] for hit in hits if hit}):
-            days = [hit[1] for hit in hits if hit]
+        hits = [_MOMENT.fullmatch(cell.strip()) for cell in table.text(name)]
+        days = [hit[1] for hit in hits if hit]
+        if len(days) == len(hits) > len(set(days)):
             text = (
                 f"Times of day in column '{name}' were left out, and what is of one day added up."
             )
             found = Finding("moments", text, {"column": name})
-            return table.with_columns({**table.columns, name: days}, table.lines, found)
+            own = [days[code] for code in table.codes(name).tolist()]
+            return table.with_columns({**table.frame, name: own}, table.lines, found)
     return table
 
 
@@ -129,11 +122,11 @@ def _dated(table: Table) -> Table:
     """The table with a date put together of a year and a week or month in columns of their own."""
     years = [n for n in table.header if _YEARS & set(tokens(n))]
     within = [(n, _WITHIN[w]) for n in table.header for w in tokens(n) if w in _WITHIN]
-    if len(years) != 1 or not within or "date" in table.columns:
+    if len(years) != 1 or not within or "date" in table:
         return table
     name, mark = within[0]
     days = []
-    for year, cell in zip(table.columns[years[0]], table.columns[name], strict=True):
+    for year, cell in zip(table.cells(years[0]), table.cells(name), strict=True):
         year, cell = year.strip(), cell.strip()
         if re.fullmatch(r"\d{1,2}[-/.]\d{1,2}", cell):
             days.append(f"{year}-{cell}")
@@ -145,31 +138,29 @@ def _dated(table: Table) -> Table:
         return table
     text = f"Dates were put together of columns '{years[0]}' and '{name}': {days[0]}, ..."
     found = Finding("date_of_columns", text, {"columns": [years[0], name]})
-    rest = {n: c for n, c in table.columns.items() if n not in (years[0], name)}
+    rest = table.frame.drop(columns=[years[0], name])
     return table.with_columns({"date": days, **rest}, table.lines, found)
 
 
 def _without_totals(table: Table, column: str, spec: Spec) -> Table:
     """The table without rows that have no date and are a total, a note or the header again."""
-    cells = table.columns[column]
-    known = {cell: parse_date(cell) is not None for cell in set(cells)}
-    if all(known.values()):
+    dated = table.each(column, lambda cell: parse_date(cell) is not None)
+    if all(dated):
         return table
-    odd = [row for row, cell in enumerate(cells) if not known[cell]]
     settled = None if spec.drop_totals else "drop_totals"
     out: dict[str, list[int]] = {}
-    tail = len(cells)
-    for row in reversed(odd):
-        own = [table.columns[name][row].strip() for name in table.header]
-        held = [cell for cell in own if cell]
-        dateless = says_total(cells[row]) or not any(map(str.isdigit, cells[row]))
+    tail = len(table)
+    for row in np.flatnonzero(~np.array(dated))[::-1].tolist():
+        own = table.row(row)
+        cell, held = own[table.header.index(column)], [one for one in own if one]
+        dateless = says_total(cell) or not any(map(str.isdigit, cell))
         if dateless and any(map(says_total, held)):
             what = "totals"
         elif own == list(table.header):
             what = "the header once more"
-        elif held == [own[0]] and len(table.header) > 2 and not could_be(held[0]):
+        elif held == [own[0]] and len(own) > 2 and not could_be(held[0]):
             what = "notes"
-        elif row == tail - 1 and spec.drop_totals and is_empty(cells[row]):
+        elif row == tail - 1 and spec.drop_totals and is_empty(cell):
             what = "totals"
         elif row == tail - 1 and len(out.get(_SUMS, ())) < 2 and _adds_up(table, column, row):
             what = _SUMS
@@ -177,24 +168,23 @@ def _without_totals(table: Table, column: str, spec: Spec) -> Table:
             continue
         tail -= row == tail - 1
         out.setdefault(what, []).append(row)
+    found = []
     for what, rows in out.items():
-        lines = [table.lines[row] for row in sorted(rows)]
         by = settled if what == _SUMS else None
-        places = dict(zip(table.lines, range(len(table.lines)), strict=True))
-        table = table.without([places[line] for line in lines], rows_left_out(lines, what, by))
-    return table
+        found.append(rows_left_out(table.lines[sorted(rows)].tolist(), what, by))
+    return table.without([row for rows in out.values() for row in rows], *found)
 
 
 def _adds_up(table: Table, column: str, row: int) -> bool:
     """Whether most numbers of a dateless row are the sums of what stands above, by either mark."""
     hits = tries = 0
-    if not is_empty(table.columns[column][row]):
+    own = dict(zip(table.header, table.row(row), strict=True))
+    if not is_empty(own.pop(column)):
         return False
-    for name in table.header:
-        cell = table.columns[name][row]
-        if name == column or not (mine := could_be(cell)):
+    for name, cell in own.items():
+        if not (mine := could_be(cell)):
             continue
-        above = [could_be(one) for one in table.columns[name][:row]]
+        above = table.each(name, could_be)[:row]
         sums = {mark: sum(one.get(mark, 0.0) for one in above) for mark in mine}
         if not any(sums.values()):
             continue

@@ -6,18 +6,20 @@ nothing is read twice in two ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
 from shared.frequency import word
 from shared.history.amounts import worth_of
 from shared.history.dates import read_dates
 from shared.history.faults import FaultLog
-from shared.history.formats import Number, Source
+from shared.history.formats import Source
 from shared.history.layout import table_of
 from shared.history.long import CAMPAIGNS, columns_of, is_long
 from shared.history.names import plain_name, tokens
@@ -55,34 +57,29 @@ def patched(
     old, more = table_of(stored, roles), table_of(new, roles)
     faults = FaultLog()
     for name in more.header:
-        if name not in old.columns:
+        if name not in old:
             text = f"The history has no column '{name}'."
             faults.add_unknown(more.pointer(0, name), "unknown_column", text, name, old.header)
     column, _ = find_date(old, roles)
-    if column not in more.columns:
+    if column not in more:
         faults.add("/rows/1", "no_date_column", f"Rows need their date in column '{column}'.")
     parts = ["source"] if _of_sources(stored) else []
-    if parts and "source" not in more.columns:
+    if parts and "source" not in more:
         text = (
             "The history is put together of several sources: say whose rows these are, as ?source=."
         )
         faults.add("/source", "source_missing", text)
     faults.stop_if_any()
-    rows = len(more.lines)
-    both = Table(
-        old.header,
-        {n: [*cells, *more.columns.get(n, [""] * rows)] for n, cells in old.columns.items()},
-        [*old.lines, *more.lines],
-    )
+    both = Table(pd.concat([own.frame.astype(object) for own in (old, more)]).fillna(""))
+    both = both.with_columns(both.frame, both.lines)
     # read together: the dates of four years tell what those of a week leave open
     days, _, _ = read_dates(both, column, faults, roles.day_first)
     faults.stop_if_any()
-    had = len(old.lines)
-    keys = list(zip(days, *(map(str.strip, both.columns[name]) for name in parts), strict=True))
-    brought = set(keys[had:])
+    had = len(old)
+    keys = pd.MultiIndex.from_arrays([days, *(both.named(name).codes for name in parts)])
     before, after = _by_date(both, days, range(had)), _by_date(both, days, range(had, len(days)))
-    kept = [row for row in range(len(days)) if row >= had or keys[row] not in brought]
-    kept.sort(key=lambda row: days[row] or date.min)
+    kept = np.flatnonzero((np.arange(len(days)) >= had) | ~keys.isin(keys[had:]))
+    kept = kept[np.argsort(days[kept], kind="stable")]
     renewed = sorted(str(day) for day in after if day in before and before[day] != after[day])
     text = (
         f"{len(after)} dates were brought: {sum(day not in before for day in after)} are new, "
@@ -90,22 +87,20 @@ def patched(
     )
     data = {"dates": len(after), "changed": renewed[:100]}
     found = [*more.findings, Finding("history_patched", text, data)]
-    return [_record(both, row) for row in kept], tuple(found)
+    records = both.frame.astype(object).iloc[kept].to_dict("records")
+    return records, tuple(found)
 
 
 def _by_date(
-    table: Table, days: Sequence[date | None], rows: range
-) -> dict[date | None, list[tuple[str, ...]]]:
-    out: dict[date | None, list[tuple[str, ...]]] = {}
-    for row in rows:
-        cells = tuple(table.columns[name][row].strip() for name in table.header)
-        out.setdefault(days[row], []).append(cells)
+    table: Table, days: NDArray[np.datetime64], rows: range
+) -> dict[np.datetime64, list[tuple[str, ...]]]:
+    out: dict[np.datetime64, list[tuple[str, ...]]] = {}
+    cells = [table.each(name, str.strip) for name in table.header]
+    for row, own in zip(
+        rows, zip(*(column[rows.start : rows.stop] for column in cells), strict=True), strict=True
+    ):
+        out.setdefault(days[row], []).append(own)
     return {day: sorted(own) for day, own in out.items()}
-
-
-def _record(table: Table, row: int) -> dict[str, Any]:
-    cells = {name: table.columns[name][row] for name in table.header}
-    return {n: float(c) if isinstance(c, Number) else c for n, c in cells.items()}
 
 
 def with_source(
@@ -151,7 +146,7 @@ def with_source(
         if not np.isnan(impressions):
             own["impressions"] = (own["impressions"] or 0.0) + impressions
     text = (
-        f"{len(table.lines)} rows of source '{source}' were brought to {len(out)}; of what it says "
+        f"{len(table)} rows of source '{source}' were brought to {len(out)}; of what it says "
         "of its own effect nothing is used."
     )
     data = {"source": source, "spend": sum(own["spend"] for own in out.values())}
@@ -192,19 +187,19 @@ def _long_rows(
     table: Table,
     spec: Spec,
     date_column: str,
-    days: Sequence[date | None],
+    days: NDArray[np.datetime64],
     source: str,
     faults: FaultLog,
 ) -> list[tuple[int, str, str, float, float]]:
     """Row, channel, campaign, spend and impressions of all that a table says was spent."""
-    rows = range(len(table.lines))
+    rows = range(len(table))
     empty = np.full(len(rows), np.nan)
     if is_long(table, spec):
         columns = columns_of(table, spec)
         wanted = [columns[key] for key in ("spend", "impressions") if key in columns]
         numbers, _ = read_numbers(table, wanted, faults, spec.mark, wanted[1:])
-        names = table.columns[columns["channel"]]
-        campaigns: Sequence[str] = table.columns.get(columns.get("campaign", ""), [""] * len(rows))
+        names = table.cells(columns["channel"])
+        campaigns = table.cells(columns["campaign"]) if "campaign" in columns else [""] * len(rows)
         if " ".join(tokens(columns["channel"])) in CAMPAIGNS:
             names, campaigns = [source] * len(rows), names
         spend = numbers[columns["spend"]] * worth_of(table, columns["spend"], spec, days)

@@ -8,6 +8,9 @@ from collections.abc import Collection, Sequence, Set
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
+import pandas as pd
+
 from shared.history.faults import FaultLog
 from shared.history.reading import Table
 from shared.history.table import Finding
@@ -102,7 +105,7 @@ def same(name: str) -> str:
 def refuse_same(
     table: Table,
     column: str,
-    names: Sequence[str],
+    names: pd.Categorical,
     faults: FaultLog,
     apart: Collection[str],
     field: str = "channels",
@@ -114,9 +117,9 @@ def refuse_same(
     """
     remedy = f", or name both in '{field}' of the spec if they are two, one among the 'aliases' of"
     remedy += " the other if they are one"
-    rows: dict[str, int] = {}
-    for row, name in enumerate(names):
-        rows.setdefault(name, row)
+    rows = dict(
+        zip(names.categories, np.unique(names.codes, return_index=True)[1].tolist(), strict=True)
+    )
     spelt: dict[str, str] = {}
     for name, row in rows.items():
         other = spelt.setdefault(same(name), name)
@@ -124,7 +127,7 @@ def refuse_same(
             faults.add(
                 table.pointer(row, column),
                 "same_name",
-                f"Row {table.lines[row]}, column '{column}': '{name}' is spelt '{other}' in row "
+                f"{table.place(row, column)}: '{name}' is spelt '{other}' in row "
                 f"{table.lines[rows[other]]}: write it in one way{remedy}.",
             )
 

@@ -74,20 +74,21 @@ def _fast(cells: Sequence[str]) -> Floats | None:
     return values if not np.any(np.abs(values) > LARGEST) else None
 
 
-def filled_share(cells: Sequence[str]) -> float:
+def filled_share(table: Table, column: str) -> float:
     """The share of cells that hold something where all of those are numbers, else 0.
 
-    Judged by a sample of some 300 cells: enough to guess a role, the cells are read in full later.
+    Judged by a sample of some 300 rows: enough to guess a role, the cells are read in full later.
     """
-    sample = cells[:: max(1, len(cells) // 300)]
-    filled = [cell for cell in sample if not is_empty(cell)]
-    if not all(map(_is_number, map(_read, filled))):
+    cells = table.text(column)
+    codes = table.codes(column)[:: max(1, len(table) // 300)]
+    filled = [cells[code] for code in codes.tolist() if not is_empty(cells[code])]
+    if _quickly(filled) is None and not all(map(_is_number, map(_read, set(filled)))):
         return 0.0
-    return len(filled) / len(sample)
+    return len(filled) / len(codes)
 
 
 def as_control(cells: Sequence[str], kind: str | None = None) -> Sequence[str] | None:
-    """A column that says yes and no in words, or percents, as plain numbers; None where not so.
+    """Distinct cells that say yes and no in words, or percents, as plain numbers; else None.
 
     Of a ``kind`` that is said (a ``Control``'s) whatever its cells look like.
     """
@@ -97,7 +98,7 @@ def as_control(cells: Sequence[str], kind: str | None = None) -> Sequence[str] |
         return [cell.strip().removesuffix("%").rstrip() for cell in cells]
     if kind == "yes_no":
         return [YES_NO.get(cell.strip().casefold(), cell) for cell in cells]
-    held = {cell.strip().casefold() for cell in set(cells) if not is_empty(cell)}
+    held = {cell.strip().casefold() for cell in cells if not is_empty(cell)}
     if held and held <= set(YES_NO):
         return [YES_NO.get(cell.strip().casefold(), "") for cell in cells]
     plain = [cell.strip().removesuffix("%").rstrip() for cell in cells]
@@ -199,7 +200,7 @@ def read_numbers(
     marks: dict[str, str] = {}
     readings: dict[str, dict[str, _Reading]] = {}
     for name in names:
-        cells = table.text_cells(name)
+        cells: Sequence[str] = ["" if isinstance(v, float) else v for v in table.values(name)]
         if flags and name in flags:
             cells = as_control(cells, flags[name]) or cells
         texts[name] = cells
@@ -207,7 +208,7 @@ def read_numbers(
         if known is not None:
             out[name], marks[name] = known
             continue
-        readings[name] = {cell: _read(cell) for cell in dict.fromkeys(cells) if not is_empty(cell)}
+        readings[name] = {cell: _read(cell) for cell in cells if not is_empty(cell)}
         votes = Counter(reading.proves for reading in readings[name].values())
         marks[name] = max(".,", key=lambda mark: votes[mark]) if votes["."] + votes[","] else ""
     proven = set(marks.values()) - {""}
@@ -216,7 +217,7 @@ def read_numbers(
     for name, known_cells in readings.items():
         unsure = [reading for reading in known_cells.values() if reading.ambiguous]
         if unsure and not marks[name]:
-            alike = len(unsure) == len(known_cells) and name not in table.numbers
+            alike = len(unsure) == len(known_cells) and not _typed(table, name)
             if decimal is not None:
                 marks[name] = decimal
                 settled.add(name)
@@ -230,16 +231,23 @@ def read_numbers(
                 _add_ambiguous(table, name, texts[name], known_cells, faults)
         out[name] = _values(table, name, texts[name], known_cells, marks[name], faults)
     for name in names:
-        for row, value in table.numbers.get(name, {}).items():
+        for code, value in _typed(table, name).items():
+            out[name][code] = value
             if abs(value) > LARGEST:
-                said = f"Row {table.lines[row]}, column '{name}': {value:g}"
-                faults.add(table.pointer(row, name), "number_too_large", f"{said} is too large.")
-            out[name][row] = value
+                for row in np.flatnonzero(table.codes(name) == code).tolist():
+                    said = f"{table.place(row, name)}: {value:g} is too large."
+                    faults.add(table.pointer(row, name), "number_too_large", said)
+        out[name] = out[name][table.codes(name)]
     return out, _formats(marks, readings, decimal, settled)
 
 
+def _typed(table: Table, name: str) -> dict[int, float]:
+    """The distinct cells of a column that came as fractions and need no reading, by their place."""
+    return {k: cell for k, cell in enumerate(table.values(name)) if isinstance(cell, float)}
+
+
 def _quickly(cells: Sequence[str]) -> tuple[Floats, str] | None:
-    """A column of plain numbers beyond doubt, and its decimal mark ("" where none is used)."""
+    """Cells that are plain numbers beyond doubt, and their decimal mark ("" where none is used)."""
     joined = "\n".join(cells)
     if "." not in joined and _PROVES_COMMA.search(joined):
         values = _fast([cell.replace(",", ".") for cell in cells])
@@ -258,14 +266,15 @@ def _add_ambiguous(
     faults: FaultLog,
 ) -> None:
     """Add one fault for a column whose cells can be read two ways: its first, and how many."""
-    rows = [row for row, cell in enumerate(cells) if cell in readings and readings[cell].ambiguous]
-    first = cells[rows[0]]
+    unsure = [k for k, cell in enumerate(cells) if cell in readings and readings[cell].ambiguous]
+    rows = np.flatnonzero(np.isin(table.codes(name), unsure))
+    first = cells[unsure[0]]
     reading, more = readings[first], len(rows) - 1
     also = f" (and {more} other cell{'s' * (more > 1)} of the column likewise)" if more else ""
     faults.add(
         table.pointer(rows[0], name),
         "ambiguous_number",
-        f"Row {table.lines[rows[0]]}, column '{name}': '{_short(first)}' may mean "
+        f"{table.place(rows[0], name)}: '{_short(first)}' may mean "
         f"{_plain(reading.dot)} or {_plain(reading.comma)}{also}: say which mark is the decimal "
         "one as 'decimal' in the spec, '.' or ','.",
     )
@@ -279,34 +288,34 @@ def _values(
     mark: str,
     faults: FaultLog,
 ) -> Floats:
-    """The cells of a column under one decimal mark; what cannot be read is added to ``faults``."""
+    """Distinct cells under one decimal mark; rows that cannot be read are added to ``faults``."""
     values = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        reading = readings.get(cell)
-        if reading is None:
+    wrong: dict[int, tuple[str, str]] = {}
+    for k, cell in enumerate(cells):
+        if (reading := readings.get(cell)) is None:
             continue
         value = reading.value(mark)
         if value is not None and abs(value) <= LARGEST:
-            values[row] = value
-            continue
-        where = table.pointer(row, name)
-        said = f"Row {table.lines[row]}, column '{name}': '{_short(cell)}'"
-        if not _is_number(reading):
+            values[k] = value
+        elif not _is_number(reading):
             why = "is not a number"
             if cell.strip()[:1] == "#":
                 why = "is an error of the spreadsheet: mend its formula, or leave the cell empty"
             elif cell.strip()[:1] == "=":
                 why = "is a formula without its value: open the workbook and save it"
-            faults.add(where, "not_a_number", f"{said} {why}.")
+            wrong[k] = "not_a_number", why
         elif value is not None:
-            faults.add(where, "number_too_large", f"{said} is too large.")
+            wrong[k] = "number_too_large", "is too large"
         else:
             other = "comma" if mark == "," else "dot"
             like = next((c for c, r in readings.items() if r.proves == mark), "")
-            text = (
-                f"does not fit the decimal {other} of the other cells (such as '{_short(like)}')."
-            )
-            faults.add(where, "mixed_decimal_marks", f"{said} {text}")
+            why = f"does not fit the decimal {other} of the other cells (such as '{_short(like)}')"
+            wrong[k] = "mixed_decimal_marks", why
+    codes = table.codes(name)
+    for row in np.flatnonzero(np.isin(codes, list(wrong))).tolist() if wrong else ():
+        code, why = wrong[codes[row]]
+        said = f"{table.place(row, name)}: '{_short(cells[codes[row]])}' {why}."
+        faults.add(table.pointer(row, name), code, said)
     return values
 
 

@@ -20,18 +20,18 @@ from shared.history.beliefs import check_beliefs
 from shared.history.cells import Cells, added_up, national, panel_of
 from shared.history.faults import FaultLog
 from shared.history.formats import Source
-from shared.history.geos import settle_geos, unspent_in_geos
 from shared.history.layout import table_of
 from shared.history.lift_tests import lift_tests
-from shared.history.long import LongTable, OutcomeTable, is_long, read_long, read_outcomes
+from shared.history.long import is_long, read_long
 from shared.history.periods import common_frequency
 from shared.history.reading import Table
 from shared.history.report import data_report
+from shared.history.rows import Read
 from shared.history.spec import Spec, read_spec
 from shared.history.suspicions import suspicions
 from shared.history.table import Finding, History
-from shared.history.tidy import to_history
-from shared.history.wide import read_wide
+from shared.history.tidy import settle_geos, to_history, unspent_in_geos
+from shared.history.wide import read_outcomes, read_wide
 
 __all__ = ["Parsed", "Upload", "check_upload", "parse"]
 
@@ -143,25 +143,10 @@ def check_upload(
         return _upload(read, _parsed(read) if read.complete else None)
     if outcomes is None:
         raise InvalidInput.at("", "missing", "There is neither a history nor outcomes.")
-    table = table_of(outcomes, roles, moments=True)
-    own = read_outcomes(table, roles)
-    return _upload(_Read(table, own.cells, own.frequency, "outcomes", own.spec, own.findings))
+    return _upload(read_outcomes(table_of(outcomes, roles, moments=True), roles))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """What tables say before it is judged; ``complete`` where spend has its outcomes."""
-
-    table: Table
-    cells: Cells
-    frequency: str
-    layout: str
-    spec: Spec
-    findings: tuple[Finding, ...]
-    complete: bool = False
-
-
-def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
+def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> Read:
     """A history and the outcomes beside it, where there are any."""
     table = table_of(history, spec)
     if not is_long(table, spec):
@@ -172,9 +157,7 @@ def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
                 "The history is wide (one spend column a channel) and holds its outcome itself; a "
                 "table of outcomes belongs to a long one (rows of date, channel, spend).",
             )
-        wide = read_wide(table, spec)
-        found = wide.findings
-        return _Read(table, wide.cells, wide.frequency, "wide", wide.spec, found, complete=True)
+        return read_wide(table, spec)
     beside = None if outcomes is None else table_of(outcomes, spec, "/outcomes", moments=True)
     long, result = _read_both(table, beside, spec)
     if result is not None:
@@ -187,17 +170,15 @@ def _read_all(spec: Spec, history: Source, outcomes: Source | None) -> _Read:
             frequency=result.spec.frequency,
         )
         found = (*long.findings, *result.findings, *more)
-        return _Read(table, cells, long.frequency, "long", merged, found, complete=True)
-    found = long.findings
-    if not long.has_outcome:
+        return replace(long, cells=cells, spec=merged, findings=found, complete=True)
+    if not long.complete:
         text = "Upload the outcomes next: the rows of this history hold spend only."
-        found = (*found, Finding("outcomes_missing", text, {}))
-    return _Read(
-        table, long.cells, long.frequency, "long", long.spec, found, complete=long.has_outcome
-    )
+        found = (*long.findings, Finding("outcomes_missing", text, {}))
+        return replace(long, findings=found)
+    return long
 
 
-def _parsed(read: _Read) -> Parsed:
+def _parsed(read: Read) -> Parsed:
     cells, frequency, spec = read.cells, read.frequency, read.spec
     everywhere = set(cells.geos)
     cells, uneven = settle_geos(cells, word(frequency))
@@ -215,7 +196,7 @@ def _parsed(read: _Read) -> Parsed:
     more += [item for test in lift_tests(spec.to_dict(), whole) for item in test.findings()]
     found = (*history.findings, *suspicions(history, spec), *more)
     history = replace(whole, findings=found)
-    rows = len(read.table.lines)
+    rows = len(read.table)
     return Parsed(history, spec.to_dict(), history.findings, rows, read.layout)
 
 
@@ -223,7 +204,7 @@ def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
     """Refuse beliefs about what is not there, and exposure that nobody counted."""
     faults = FaultLog()
     known = dict.fromkeys([*cells.channels, *(role.channel for role in spec.channels or ())])
-    geos = dict.fromkeys(sorted(set(cells.geos) - {""}))
+    geos = dict.fromkeys(name for name in cells.geos if name)
     check_beliefs(spec.fit, known, cells.arms, geos, left_out - {""}, faults)
     for index, role in enumerate(spec.channels or ()):
         if role.exposure == "impressions" and role.impressions is None:
@@ -235,11 +216,11 @@ def _check_sense(spec: Spec, cells: Cells, left_out: set[str]) -> None:
     faults.stop_if_any()
 
 
-def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
+def _upload(read: Read, whole: Parsed | None = None) -> Upload:
     first, last = min(read.cells.dates), max(read.cells.dates)
     unit = read.frequency
     return Upload(
-        rows=len(read.table.lines),
+        rows=len(read.table),
         periods=len(frequency(unit).grid(read.cells.dates)),
         first=first,
         last=last,
@@ -252,7 +233,7 @@ def _upload(read: _Read, whole: Parsed | None = None) -> Upload:
     )
 
 
-def _sums(read: _Read, whole: Parsed | None) -> dict[str, Any]:
+def _sums(read: Read, whole: Parsed | None) -> dict[str, Any]:
     """What was read, in all: of the outcome and of each channel."""
     cells = read.cells
     if whole is not None:
@@ -266,14 +247,12 @@ def _sums(read: _Read, whole: Parsed | None) -> dict[str, Any]:
     return {
         "outcome": {read.spec.outcome_name: float(np.nansum(outcome))} if known else {},
         "spend": by,
-        "rows": len(read.table.lines),
+        "rows": len(read.table),
         "rows_left_out": read.table.left_out,
     }
 
 
-def _read_both(
-    table: Table, beside: Table | None, spec: Spec
-) -> tuple[LongTable, OutcomeTable | None]:
+def _read_both(table: Table, beside: Table | None, spec: Spec) -> tuple[Read, Read | None]:
     """Both tables, the faults of both at once."""
     faults: list[InvalidInput] = []
     long = result = None
@@ -289,7 +268,7 @@ def _read_both(
     if faults or long is None:
         raise InvalidInput(fault for error in faults for fault in error.faults)
     if result is not None:
-        every = common_frequency(long.frequency, result.frequency, long.dates)
+        every = common_frequency(long.frequency, result.frequency, sorted(set(long.cells.dates)))
         if every is None:
             raise InvalidInput.at(
                 "/outcomes",
@@ -303,15 +282,15 @@ def _read_both(
     return long, result
 
 
-def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
+def _join(long: Read, result: Read) -> tuple[Cells, list[Finding]]:
     """Both tables where their ranges of dates overlap; what falls outside is reported.
 
     Within the overlap a date without spend rows is a date without spend, and one without an
     outcome carries spend and is not fitted. Spend by geo beside a national outcome is added up.
     """
     faults = FaultLog()
-    days = set(long.dates)
-    own = result.cells
+    spend, own = long.cells, result.cells
+    days = set(spend.dates)
     first = max(min(days), min(own.dates))
     last = min(max(days), max(own.dates))
     spent = {day for day in days if first <= day <= last}
@@ -337,27 +316,11 @@ def _join(long: LongTable, result: OutcomeTable) -> tuple[Cells, list[Finding]]:
         text = f"The outcome is national: spend of {len(long.geos)} geos was added up."
         found.append(Finding("geos_summed", text, {"geos": list(long.geos)[:100]}))
     found += _outside(len(days), len(set(own.dates)), len(spent & told), first, last)
-    spend, arms = long.cells, long.cells.arms
-    paid = [row for row, day in enumerate(spend.dates) if day in spent]
-    sold = [row for row, day in enumerate(own.dates) if day in told]
-    none, count = len(sold), len(own.control_names)
-    both = added_up(
-        Cells(
-            dates=[*(spend.dates[row] for row in paid), *(own.dates[row] for row in sold)],
-            geos=[
-                *(spend.geos[row] if by_geo else "" for row in paid),
-                *(own.geos[row] if by_geo else "" for row in sold),
-            ],
-            arms=arms,
-            spend=np.vstack([spend.spend[paid], np.zeros((none, len(arms)))]),
-            impressions=np.vstack([spend.impressions[paid], np.full((none, len(arms)), np.nan)]),
-            outcome=np.concatenate([np.full(len(paid), np.nan), own.outcome[sold]]),
-            control_names=own.control_names,
-            controls=np.vstack([np.full((len(paid), count), np.nan), own.controls[sold]]),
-            events=[*([""] * len(paid)), *(own.events[row] for row in sold)],
-        )
-    )
-    return both, found
+    paid = spend.only(np.isin(spend.days, np.array([*spent], dtype=spend.days.dtype)))
+    if not by_geo:
+        paid = paid.without_geos()
+    sold = own.only(np.isin(own.days, np.array([*told], dtype=own.days.dtype)))
+    return added_up(paid.beside(sold)), found
 
 
 def _outside(spent: int, told: int, common: int, first: date, last: date) -> list[Finding]:

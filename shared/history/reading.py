@@ -4,68 +4,133 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from shared.history.faults import FaultLog, cell_pointer
 from shared.history.formats import Grid, Number, Source, limit_cells, malformed, read_grid
 from shared.history.table import Finding
 
-__all__ = ["Table", "read_table", "rows_left_out"]
+__all__ = ["Table", "framed", "read_table", "rows_left_out"]
 
 _LOOKS_LIKE_DATA = re.compile(r"[-+]?\d[\d.,]*|\d{4}-\d{2}(-\d{2})?")
 _PREAMBLE = 60  # rows among which a header is looked for
 _NOTE = 2  # cells of a row below the table that is none of it
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Table:
-    """Text cells by column; ``lines[i]`` is the spreadsheet row of the i-th row (header = 1).
+    """A table as a DataFrame of categories: the distinct cells of a column, and which a row has.
 
-    ``root`` is put before ``/rows/...`` in pointers; ``numbers`` are the cells, by column and row
-    counted from 0, that came as fractions and not as text. ``findings`` say what was left out of
-    what was sent, and ``left_out`` how many rows that were.
+    A cell is text as it was written, or the number of a fraction that came as one; ``text`` and
+    ``cells`` have it as text. The frame's index are rows as a spreadsheet shows them (header = 1).
+    ``root`` is put before ``/rows/...`` in pointers. ``findings`` say what was left out of what was
+    sent, and ``left_out`` how many rows that were.
     """
 
-    header: tuple[str, ...]
-    columns: Mapping[str, Sequence[str]]
-    lines: Sequence[int]
+    frame: pd.DataFrame
     root: str = ""
-    numbers: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     left_out: int = 0
+
+    def __contains__(self, column: str | None) -> bool:
+        return column in self._columns
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def _columns(self) -> dict[str, pd.Categorical]:
+        return {name: column.array for name, column in self.frame.items()}
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self._columns)
+
+    @property
+    def lines(self) -> Any:
+        """The spreadsheet row of every row."""
+        return self.frame.index
 
     def pointer(self, row: int, column: str) -> str:
         """The pointer of the cell in the i-th row (counted from 0) of a column."""
         return cell_pointer(self.root, self.lines[row], column)
 
-    def text_cells(self, column: str) -> Sequence[str]:
-        """The cells of a column, those empty that came as numbers and need no reading."""
-        known = self.numbers.get(column)
-        if not known:
-            return self.columns[column]
-        return ["" if row in known else cell for row, cell in enumerate(self.columns[column])]
+    def place(self, row: int, column: str) -> str:
+        """The i-th row and the column as messages name them."""
+        return f"Row {self.lines[row]}, column '{column}'"
+
+    def codes(self, column: str) -> NDArray[np.integer[Any]]:
+        """Shape (R,): which of the distinct cells each row has."""
+        return np.asarray(self._columns[column].codes)
+
+    def values(self, column: str) -> list[str | float]:
+        """The distinct cells of a column, in order of their first row."""
+        return list(self._columns[column].categories)
+
+    def text(self, column: str) -> list[str]:
+        """The distinct cells of a column as text."""
+        return [_text(cell) for cell in self.values(column)]
+
+    def cells(self, column: str) -> list[str]:
+        """The cell of every row as text."""
+        return self.each(column, _text)
+
+    def each(self, column: str, of: Callable[[str], Any]) -> list[Any]:
+        """``of`` each row's cell, worked out once for each distinct one."""
+        known = [of(cell) for cell in self.text(column)]
+        return [known[code] for code in self.codes(column).tolist()]
+
+    def named(self, column: str | None, of: Callable[[str], str] = str.strip) -> pd.Categorical:
+        """What ``of`` makes of each row's cell, as categories; "" where there is no column."""
+        if column is None:
+            return _packed(np.zeros(len(self), dtype=np.intp), [""])
+        cells = np.array([of(cell) for cell in self.text(column)], dtype=object)
+        codes, names = pd.factorize(cells)
+        return _packed(codes[self.codes(column)], names)
+
+    def row(self, row: int) -> list[str]:
+        """The cells of the i-th row, without the spaces around them."""
+        return [_text(cell).strip() for cell in self.frame.iloc[row]]
 
     def with_columns(
-        self, columns: Mapping[str, Sequence[str]], lines: Sequence[int], *findings: Finding
+        self, columns: Mapping[str, Sequence[Any]], lines: Sequence[int], *findings: Finding
     ) -> Table:
         """Other cells of the same table, and what is to be said of that."""
-        return replace(
-            self,
-            header=tuple(columns),
-            columns=columns,
-            lines=lines,
-            numbers=_numbers(columns) if self.numbers else {},
-            findings=(*self.findings, *findings),
-        )
+        found = (*self.findings, *findings)
+        return replace(self, frame=framed(columns, lines), findings=found)
 
-    def without(self, rows: Iterable[int], finding: Finding) -> Table:
+    def without(self, rows: Sequence[int], *findings: Finding) -> Table:
         """The table without some rows, counted from 0."""
-        out = set(rows)
-        kept = [row for row in range(len(self.lines)) if row not in out]
-        columns = {name: [cells[row] for row in kept] for name, cells in self.columns.items()}
-        rest = self.with_columns(columns, [self.lines[row] for row in kept], finding)
-        return replace(rest, left_out=self.left_out + len(out))
+        kept = np.delete(np.arange(len(self)), rows)
+        frame = self.frame.iloc[kept].apply(lambda own: own.cat.remove_unused_categories())
+        count, found = self.left_out + len(rows), (*self.findings, *findings)
+        return replace(self, frame=frame, findings=found, left_out=count)
+
+
+def _packed(codes: NDArray[Any], cells: Sequence[Any]) -> pd.Categorical:
+    # text would be taken for a pandas string, which cannot hold all that JSON can
+    kinds = pd.CategoricalDtype(pd.Index(cells, dtype=object))
+    return pd.Categorical.from_codes(codes, dtype=kinds)
+
+
+def _text(cell: str | float) -> str:
+    return cell if isinstance(cell, str) else str(cell)
+
+
+def framed(columns: Mapping[str, Sequence[Any]], lines: Sequence[int]) -> pd.DataFrame:
+    """Cells by column as a ``Table`` holds them."""
+    packed = {n: _packed(*pd.factorize(np.array(own, dtype=object))) for n, own in columns.items()}
+    frame = pd.DataFrame(dict(enumerate(packed.values())), index=np.asarray(lines, dtype=np.int64))
+    frame.columns = pd.Index(list(packed), dtype=object)
+    return frame
 
 
 def read_table(source: Source, root: str = "", sheet: str | None = None, header: int = 0) -> Table:
@@ -184,14 +249,11 @@ def _assemble(rows: list[list[str]], lines: list[int], grid: Grid, root: str) ->
             )
     faults.stop_if_any()
     limit_cells(f"{len(rows):,} rows of {len(names):,} columns", len(rows), len(names))
-    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return Table(tuple(names), columns, lines, root, _numbers(columns) if grid.typed else {})
+    own: Callable[[Any], Any] = _fractions if grid.typed else list
+    columns = {name: own(row[k] for row in rows) for k, name in enumerate(names)}
+    return Table(framed(columns, lines), root)
 
 
-def _numbers(columns: Mapping[str, Sequence[str]]) -> dict[str, dict[int, float]]:
-    """The cells that came as fractions, by column and row."""
-    found = {
-        name: {row: float(cell) for row, cell in enumerate(cells) if isinstance(cell, Number)}
-        for name, cells in columns.items()
-    }
-    return {name: own for name, own in found.items() if own}
+def _fractions(cells: Iterable[str]) -> list[str | float]:
+    """Cells, those that came as fractions as such."""
+    return [float(cell) if isinstance(cell, Number) else cell for cell in cells]

@@ -8,6 +8,7 @@ holiday, event or control: whatever else is left over is named in a finding and 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from shared.errors import InvalidInput
@@ -89,19 +90,21 @@ def find_date(table: Table, spec: Spec) -> tuple[str, list[Finding]]:
     InvalidInput
         There is none: without dates nothing else can be read.
     """
-    if spec.date is not None and spec.date in table.columns:
+    if spec.date is not None and spec.date in table:
         return spec.date, []
     fits = []
     for place, name in enumerate(table.header):
-        cells = table.columns[name]
-        sample = cells[:: max(1, len(cells) // 200)]
+        codes = table.codes(name)[:: max(1, len(table) // 200)]
+        texts = table.text(name)
+        counts = Counter(codes.tolist())
+        sample = [texts[code] for code in counts]
         # bare numbers such as 20230701 are dates only under a name that says so
         digits = all(cell.strip().isdigit() for cell in sample)
         match = _match(tokens(name), _DATES)
         if digits and match is None:
             continue
-        hits = sum(parse_date(cell) is not None for cell in sample)
-        if hits * 2 > len(sample):
+        dated = [code for code in counts if parse_date(texts[code]) is not None]
+        if sum(counts[code] for code in dated) * 2 > len(codes):
             by_name, part = match or (len(_DATES), True)
             late = not set(_NO_START).isdisjoint(tokens(name))
             fits.append((late, part, by_name, place, name))
@@ -155,10 +158,10 @@ def guess_roles(
     free = [name for name in table.header if name not in used]
     if buys_media(table.header):  # what it calls revenue is what the client is billed
         free = [name for name in free if "revenue" not in tokens(name)]
-    numeric = {n: share for n in free if (share := filled_share(table.columns[n])) > 0.0}
-    text = [n for n in free if n not in numeric and not all(map(is_empty, table.columns[n]))]
+    numeric = {n: share for n in free if (share := filled_share(table, n)) > 0.0}
+    text = [n for n in free if n not in numeric and not all(map(is_empty, table.text(n)))]
 
-    repeated = len(set(table.columns[date_column])) < len(table.lines)
+    repeated = len(table.values(date_column)) < len(table)
     if spec.geo is None and repeated:
         geo = [n for n in (*text, *numeric) if set(tokens(n)) & set(_GEOS) and not spend_like(n)]
         if geo:
@@ -222,7 +225,7 @@ def guess_roles(
         if n in numeric
         and _outcome_like(n, _RESULTS) is not None
         and not set(tokens(n)) & set(_NOT_A_RESULT)
-        and not {cell.strip() for cell in table.columns[n]} <= {"", "0", "1", "0.0", "1.0"}
+        and not {cell.strip() for cell in table.text(n)} <= {"", "0", "1", "0.0", "1.0"}
     ]
     if rivals and spec.outcome_columns:
         findings.append(_rivals(rivals))
@@ -242,7 +245,7 @@ def guess_roles(
             # a column that is mostly empty would be mostly made up
             if set(tokens(n)) & set(_CONTROLS)
             and not spend_like(n)
-            and (numeric.get(n, 0.0) >= 0.9 or as_control(table.columns[n]))
+            and (numeric.get(n, 0.0) >= 0.9 or as_control(table.text(n)))
         ]
         spec = spec.but(controls=chosen)
         for name in chosen:

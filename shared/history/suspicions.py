@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.frequency import frequency, word
-from shared.history.association import moving_channels, precision_of
+from shared.history.association import moving_channels, precision_of, standard
 from shared.history.beliefs import FAR_RETURN
 from shared.history.enough import yardstick_return
 from shared.history.lift_tests import amount
@@ -178,13 +178,7 @@ def _alike(history: History) -> list[Finding]:
     moving = moving_channels(history)
     if len(moving) < 2:
         return []
-    # scaled first: variances of very large or very small amounts would over- or underflow
-    scaled = spend[:, moving] / np.max(spend[:, moving], axis=0)
-    scaled = scaled - scaled.mean(axis=0)
-    norm = np.sqrt(np.sum(scaled**2, axis=0))
-    usable = norm > 1e-9
-    scaled = scaled[:, usable] / norm[usable]
-    moving = [c for c, ok in zip(moving, usable, strict=True) if ok]
+    scaled = standard(spend[:, moving])
     correlation = scaled.T @ scaled
     pairs = np.argwhere(np.triu(correlation, 1) >= 0.98)
     found = []

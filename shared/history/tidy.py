@@ -1,85 +1,36 @@
-"""Rows in any order -> a ``History``: one row a period, gaps filled, what was odd reported."""
+"""Rows in any order -> a ``History``: one row a period, gaps filled, what was odd reported.
+
+Geos that differ as well: too short, of different lengths, without one of the channels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import InvalidInput
 from shared.figures import plural
 from shared.frequency import frequency, row_of, word
 from shared.history.cells import Cells
-from shared.history.faults import FaultLog
-from shared.history.reading import Table
+from shared.history.doubles import total_geo
 from shared.history.spec import Spec
-from shared.history.table import Finding, History
+from shared.history.table import Finding, History, Panel
 
-__all__ = ["add_duplicates", "add_negative", "telling_column", "to_history"]
+__all__ = ["FEWEST_PERIODS", "settle_geos", "to_history", "unspent_in_geos"]
 
 Floats = NDArray[np.float64]
 
+FEWEST_PERIODS = 8
+"""Periods with an outcome below which a geo says nothing about itself."""
+
+_SHORT = 0.9  # of the longest geo's periods, below which a difference is worth reporting
+_SHOWN = 10
 STRETCH = {"day": 14, "week": 4, "month": 2}
 """Periods without spend from which a stretch is worth reporting."""
-
-
-def add_duplicates(
-    table: Table,
-    column: str,
-    keys: Sequence[tuple[str, ...] | None],
-    faults: FaultLog,
-    taken: Collection[str | None] = (),
-) -> None:
-    """Add a fault for every row whose key (date, and what else names a row) was there before.
-
-    One fault says it all where a column that has no role, none of ``taken``, tells such rows apart.
-    """
-    apart = telling_column(table, keys, {column, *taken})
-    first: dict[tuple[str, ...], int] = {}
-    for row, key in enumerate(keys):
-        if key is None:
-            continue
-        if key not in first:
-            first[key] = row
-            continue
-        what = ", ".join(part for part in key if part)
-        said = f"Row {table.lines[row]}: {what} is already in row {table.lines[first[key]]}."
-        if apart is None:
-            faults.add(table.pointer(row, column), "duplicate_period", said)
-            continue
-        more = len([key for key in keys if key]) - len(set(keys) - {None}) - 1
-        also = f" {more} other rows likewise." if more > 0 else ""
-        settle = "'duplicates': 'sum' in the spec adds such rows up"
-        settle += f"; 'channel_column': '{apart}' or 'geo': '{apart}' keeps them apart."
-        text = f"{said}{also} Column '{apart}' tells them apart: {settle}"
-        faults.add(table.pointer(row, apart), "duplicate_period", text)
-        return
-
-
-def telling_column(
-    table: Table, keys: Sequence[tuple[str, ...] | None], taken: Collection[str | None]
-) -> str | None:
-    """The first column that tells all rows of one key apart; None where no key is there twice."""
-    if len(set(keys)) == len(keys):
-        return None
-    for name in table.header:
-        cells = table.columns[name]
-        if name not in taken and len(set(cells)) <= len(cells) // 2:
-            both = set(zip(keys, cells, strict=True))
-            if len(both) == len(keys):
-                return name
-    return None
-
-
-def add_negative(table: Table, column: str, values: Floats, what: str, faults: FaultLog) -> None:
-    """Add a fault for every negative cell."""
-    for row in np.flatnonzero(values < 0).tolist():
-        faults.add(
-            table.pointer(row, column),
-            f"negative_{what}",
-            f"Row {table.lines[row]}, column '{column}': {what} is negative ({values[row]:.15g}).",
-        )
 
 
 def to_history(
@@ -91,12 +42,10 @@ def to_history(
     """
     dates = frequency(every).grid(rows.dates)
     place = np.array([row_of(dates, day, every) for day in rows.dates])
-    spend = np.zeros((len(dates), len(rows.channels)))
-    spend[place] = np.nan_to_num(rows.spend, nan=0.0)
-    outcome = np.full(len(dates), np.nan)
-    outcome[place] = rows.outcome
-    controls = np.full((len(dates), len(rows.control_names)), np.nan)
-    controls[place] = rows.controls
+    laid = replace(rows, values=np.full((len(dates), rows.values.shape[1]), np.nan))
+    laid.values[place] = rows.values
+    spend, _, outcome, controls = map(np.array, laid.parts)
+    spend = np.nan_to_num(spend)
     events = [""] * len(dates)
     for at, label in zip(place.tolist(), rows.events, strict=True):
         events[at] = label
@@ -244,6 +193,102 @@ def _about_spend(
                         "longest": int(silent[longest]),
                         "from": begins.isoformat(),
                     },
+                )
+            )
+    return found
+
+
+def settle_geos(cells: Cells, unit: str) -> tuple[Cells, list[Finding]]:
+    """Leave out a total and geos that nothing can be learned of; report uneven lengths.
+
+    A geo is left out where it has fewer than ``FEWEST_PERIODS`` periods with an outcome or its
+    outcome never moves, as long as another geo is left.
+
+    Raises
+    ------
+    InvalidInput
+        A geo that is called a total and is not the sum of the others; geos of enough periods each
+        that hardly ever have an outcome in the same ones.
+    """
+    names, days = cells.geos, cells.days
+    if len(names) < 2:
+        return cells, []
+    total = total_geo(cells)
+    if total is not None:
+        text = (
+            f"Geo '{total}' is the sum of the others and was left out: it would count all of them "
+            "twice. Leave its rows out."
+        )
+        rest, found = settle_geos(cells.of_geos(set(names) - {total}), unit)
+        return rest, [Finding("total_geo", text, {"geo": total}, settled_by="rows"), *found]
+    seen = np.isfinite(cells.outcome)
+    known = {name: np.flatnonzero(seen & (cells.geo == g)) for g, name in enumerate(names)}
+    still = {name for name, at in known.items() if at.size and np.ptp(cells.outcome[at]) == 0}
+    short = {name for name, at in known.items() if len(at) < FEWEST_PERIODS}
+    out = short | still
+    kept = [name for name in names if name not in out]
+    if not kept:
+        return cells, []
+    found = [
+        Finding(
+            "geo_left_out",
+            f"'{name}' is left out with its spend: "
+            + (
+                f"it has an outcome in {len(known[name])} {unit}s, and at least "
+                f"{FEWEST_PERIODS} are needed."
+                if name in short
+                else "its outcome is the same in every period."
+            ),
+            {"geo": name, "periods": len(known[name])},
+        )
+        for name in names
+        if name in out
+    ]
+    common = set.intersection(*(set(days[known[name]].tolist()) for name in kept))
+    if len(common) < FEWEST_PERIODS:
+        shown = ", ".join(f"'{name}' ({_range(days[known[name]])})" for name in kept[:_SHOWN])
+        raise InvalidInput.at(
+            "/geo",
+            "geos_apart",
+            f"Only {len(common)} {unit}s have an outcome in all geos, and at least "
+            f"{FEWEST_PERIODS} are needed: {shown}. Give rows of the same {unit}s, or leave "
+            "geos out.",
+        )
+    most = max(len(known[name]) for name in kept)
+    uneven = [name for name in kept if len(known[name]) < _SHORT * most]
+    if uneven:
+        shown = ", ".join(f"'{name}' ({_range(days[known[name]])})" for name in uneven[:_SHOWN])
+        found.append(
+            Finding(
+                "geos_of_different_lengths",
+                f"Not all geos have an outcome in all {most} {unit}s: {shown}. Each is fitted "
+                f"to what it has; forecasts are judged in the {len(common)} {unit}s that all "
+                "have.",
+                {"geos": uneven[:200], "common": len(common)},
+            )
+        )
+    return cells.of_geos(kept), found
+
+
+def _range(days: NDArray[np.datetime64]) -> str:
+    return f"{len(days)} from {min(days)} to {max(days)}"
+
+
+def unspent_in_geos(panel: Panel) -> list[Finding]:
+    """Channels and campaigns that have spend in some geos and none in others."""
+    found = []
+    spent = panel.spend.sum(axis=1) > 0  # (G, M)
+    for m, (channel, campaign) in enumerate(panel.arms):
+        without = [panel.geos[g] for g in np.flatnonzero(~spent[:, m])]
+        if without and spent[:, m].any():
+            name = f"{channel}/{campaign}" if campaign else channel
+            shown = ", ".join(map(repr, without[:_SHOWN]))
+            found.append(
+                Finding(
+                    "no_spend_in_geo",
+                    f"'{name}' has no spend in {shown}{' and more' * (len(without) > _SHOWN)}: "
+                    "its curve there is what was believed before.",
+                    {"channel": name, "geos": without[:200]},
                 )
             )
     return found

@@ -1,19 +1,13 @@
-"""The wide layout: one row a period (and geo), one spend column a channel."""
+"""Tables of one row a period (and geo): a wide history, or outcomes beside a long one."""
 
 from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.frequency import asked_name
 from shared.history.amounts import amounts_of_wide, one_currency, one_unit, worth_of
-from shared.history.cells import Cells, added_up
-from shared.history.dates import read_dates
+from shared.history.cells import added_up, cells_of
 from shared.history.doubles import (
     billed,
     never_falls,
@@ -22,209 +16,33 @@ from shared.history.doubles import (
     total_columns,
 )
 from shared.history.faults import FaultLog
-from shared.history.names import refuse_same, similar_names
-from shared.history.numbers import is_empty, read_numbers
-from shared.history.outcome_unit import outcome_unit
-from shared.history.periods import frequency_of
+from shared.history.names import similar_names, tokens
 from shared.history.reading import Table
-from shared.history.roles import find_date, guess_roles
+from shared.history.roles import guess_roles
+from shared.history.rows import (
+    Read,
+    add_duplicates,
+    add_negative,
+    one_geo,
+    outcome_of,
+    read_controls,
+    read_dated,
+    read_frequency,
+    read_geos,
+    read_outcome,
+    row_keys,
+    several,
+    telling_column,
+)
 from shared.history.spec import Spec, check_columns
 from shared.history.table import Finding
-from shared.history.tidy import add_duplicates, add_negative
 
-__all__ = [
-    "Dated",
-    "WideTable",
-    "one_geo",
-    "outcome_of",
-    "read_controls",
-    "read_dated",
-    "read_frequency",
-    "read_geos",
-    "read_outcome",
-    "read_wide",
-    "row_keys",
-    "several",
-    "stacked",
-]
+__all__ = ["read_outcomes", "read_wide"]
 
 Floats = NDArray[np.float64]
 
-_LABELS = 12  # of a control: more would be a column of names
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dated:
-    """The dates of a table's rows and what was found while reading them."""
-
-    column: str
-    dates: Sequence[date | None]
-    months_only: bool
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WideTable:
-    """A wide table read and checked. ``geos`` names the geos where there are several."""
-
-    cells: Cells
-    frequency: str
-    spec: Spec
-    geos: tuple[str, ...]
-    findings: tuple[Finding, ...]
-
-
-def read_dated(table: Table, spec: Spec, faults: FaultLog) -> Dated:
-    """Find and read the date column; cells at fault are added to ``faults``.
-
-    Raises
-    ------
-    InvalidInput
-        No column holds dates.
-    """
-    column, findings = find_date(table, spec)
-    dates, months_only, more = read_dates(table, column, faults, spec.day_first)
-    return Dated(column, dates, months_only, (*table.findings, *findings, *more))
-
-
-def read_geos(table: Table, column: str | None, spec: Spec, faults: FaultLog) -> Sequence[str]:
-    """The geo of every row, "" where the table has no such column; two spellings are a fault."""
-    if not column or column not in table.columns:
-        return [""] * len(table.lines)
-    own = {alias: item.geo for item in spec.geos or () for alias in item.aliases}
-    geos = [own.get(cell.strip(), cell.strip()) for cell in table.columns[column]]
-    for row, geo in enumerate(geos):
-        if not geo:
-            faults.add(
-                table.pointer(row, column),
-                "missing",
-                f"Row {table.lines[row]}, column '{column}': the geo is missing.",
-            )
-    refuse_same(table, column, geos, faults, {item.geo for item in spec.geos or ()}, "geos")
-    return geos
-
-
-def several(geos: Sequence[str]) -> tuple[str, ...]:
-    """The geos by name where there is more than one, else ()."""
-    names = sorted(set(geos))
-    return tuple(names) if len(names) > 1 else ()
-
-
-def row_keys(dated: Dated, *parts: Sequence[str]) -> list[tuple[str, ...] | None]:
-    """What names each row: its date and the ``parts``; None where the date cannot be read."""
-    days = [None if day is None else day.isoformat() for day in dated.dates]
-    rows = zip(days, *parts, strict=True)
-    return [None if day is None else (day, *rest) for day, *rest in rows]
-
-
-def read_frequency(
-    table: Table, dated: Dated, spec: Spec, faults: FaultLog, *, whole: bool = True
-) -> str:
-    """The frequency of a table's dates; "" where no date could be read. See ``frequency_of``."""
-    readable = [(day, row) for row, day in enumerate(dated.dates) if day is not None]
-    if len(readable) < min(len(dated.dates), 3):
-        return spec.frequency or ""  # too few readable dates to complain about their spacing
-    first: dict[date, int] = {}
-    for day, row in readable:
-        first.setdefault(day, row)
-    rows = [(day, table.pointer(row, dated.column), table.lines[row]) for day, row in first.items()]
-    return frequency_of(rows, spec.frequency, dated.months_only, faults, whole=whole)
-
-
-def read_outcome(
-    table: Table,
-    spec: Spec,
-    dates: Sequence[date | None],
-    faults: FaultLog,
-    extra: Sequence[str] = (),
-) -> tuple[dict[str, Floats], list[str], list[Finding]]:
-    """Outcome and controls (and ``extra`` columns) as numbers, and the labels of events.
-
-    A table without an outcome, or with an empty one, is a fault.
-    """
-    wanted = [name for name, _ in spec.outcome_columns]
-    names = [
-        *(name for name in (*wanted, *spec.factors.values()) if name in table.columns),
-        *extra,
-        *(n for n, kind in spec.control_kinds.items() if n in table.columns and kind != "category"),
-    ]
-    if not wanted:
-        faults.add(
-            "/outcome",
-            "no_outcome",
-            "No column looks like an outcome (revenue, sales, conversions, ...): name it in the "
-            f"spec as 'outcome'. There are: {', '.join(map(repr, table.header[:12]))}.",
-        )
-    for name in wanted if spec.outcomes is None else ():
-        one_unit(table, name, "the value of it in 'outcomes'", faults)
-    # features may set a control beside amounts of money: then its unit counts
-    relative = {role.impressions for role in spec.channels or () if role.impressions}
-    relative |= set() if spec.fit.get("features") else set(spec.control_kinds)
-    names = list(dict.fromkeys(names))
-    numbers, findings = read_numbers(table, names, faults, spec.mark, relative, spec.control_kinds)
-    for name in (*wanted, *spec.control_kinds):
-        if name in table.columns and all(map(is_empty, table.columns[name])):
-            what = "outcome" if name in wanted else "control"
-            faults.add(
-                table.pointer(0, name),
-                f"empty_{what}",
-                f"Column '{name}', the {what}, is empty in all rows "
-                f"{table.lines[0]} to {table.lines[-1]}.",
-            )
-    money = outcome_unit(spec.fit, spec.outcome_name).money
-    for name in wanted if money and spec.outcomes is None else ():
-        if name in numbers:
-            numbers[name] = numbers[name] * worth_of(table, name, spec, dates)
-    labels = [""] * len(table.lines)
-    if spec.events and spec.events in table.columns:
-        labels = ["" if is_empty(cell) else cell.strip() for cell in table.columns[spec.events]]
-        if all(label in ("", "0", "1", "0.0", "1.0") for label in labels):
-            # a flag, not labels: 0 is no event, and 1 is one without a name
-            labels = ["" if label[:1] != "1" else spec.events for label in labels]
-    return numbers, labels, findings
-
-
-def read_controls(
-    table: Table, spec: Spec, numbers: Mapping[str, Floats], faults: FaultLog
-) -> dict[str, Floats]:
-    """Controls by name, shape (R,) each; of labels one for each but the commonest."""
-    out: dict[str, Floats] = {}
-    for index, (name, kind) in enumerate(spec.control_kinds.items()):
-        if kind != "category":
-            out[name] = numbers[name]
-            if kind == "yes_no" and (odd := set(np.unique(out[name]).tolist()) - {0.0, 1.0}):
-                shown = [value for value in odd if not np.isnan(value)]
-                if shown:
-                    text = f"Column '{name}' holds {shown[0]:g}, which is neither yes nor no."
-                    faults.add(f"/controls/{index}/kind", "not_yes_or_no", text)
-            continue
-        cells = [cell.strip() for cell in table.columns[name]]
-        empty = np.array([is_empty(cell) for cell in cells])
-        counts = Counter(cell for cell in cells if not is_empty(cell))
-        if len(counts) > _LABELS:
-            text = f"Column '{name}' holds {len(counts)} labels; at most {_LABELS} are told apart."
-            faults.add(f"/controls/{index}/kind", "too_many_labels", text)
-        for label in sorted(dict(counts.most_common()[1 : _LABELS + 1])):
-            hits = np.array([float(cell == label) for cell in cells])
-            out[f"{name}: {label}"] = np.where(empty, np.nan, hits)
-    return out
-
-
-def stacked(columns: Mapping[str, Floats], rows: int) -> Floats:
-    """Columns side by side, shape (rows, K)."""
-    return np.column_stack(list(columns.values())) if columns else np.empty((rows, 0))
-
-
-def outcome_of(spec: Spec, numbers: Mapping[str, Floats]) -> Floats:
-    """Shape (R,): the outcome, or several added up at their values; NaN where any is empty."""
-    parts = [value * numbers[name] for name, value in spec.outcome_columns]
-    for place, (name, _) in enumerate(spec.outcome_columns):
-        if name in spec.factors:
-            parts[place] = parts[place] * numbers[spec.factors[name]]
-    return np.sum(parts, axis=0)
-
-
-def read_wide(table: Table, spec: Spec) -> WideTable:
+def read_wide(table: Table, spec: Spec) -> Read:
     """Read a wide table.
 
     Raises
@@ -263,7 +81,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     spend_columns = [role.spend for role in roles if role.spend]
     exposure = [role.impressions for role in roles if role.impressions]
     numbers, labels, more = read_outcome(
-        table, spec, dated.dates, faults, [*spend_columns, *exposure]
+        table, spec, dated.days, faults, [*spend_columns, *exposure]
     )
     findings += more
     for column in dict.fromkeys(spend_columns):
@@ -274,7 +92,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     geos = read_geos(table, spec.geo, spec, faults)
     said = {role.channel for role in given.channels or ()}
     findings += similar_names([role.channel for role in roles], "channels", said)
-    findings += similar_names(geos, "geos", {item.geo for item in spec.geos or ()})
+    findings += similar_names(geos.categories, "geos", {item.geo for item in spec.geos or ()})
     one_currency(spec, amounts_of_wide(table, spec, dated.column), faults)
     if roles and spec.duplicates != "sum":
         keys = row_keys(dated, geos)
@@ -286,7 +104,7 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     spend = np.column_stack(
         [
             numbers[str(role.spend)]
-            * worth_of(table, str(role.spend), spec, dated.dates, [role] * len(table.lines))
+            * worth_of(table, str(role.spend), spec, dated.days, [role] * len(table))
             for role in roles
         ]
     )
@@ -298,10 +116,10 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
     findings += billed(table, spec, pairs, outcome, bool(given.outcome_columns), faults)
     if several(geos):
         remedy = "Give each geo its own, or one row a date for all geos together."
-        refuse_repeated(table, spec, [dated.dates], outcome, pairs[-1][1], remedy, faults)
+        refuse_repeated(table, spec, [dated.days], outcome, pairs[-1][1], remedy, faults)
     faults.stop_if_any()
     if given.channels is None:
-        findings += never_falls(spec, spend, dated.dates)
+        findings += never_falls(spec, spend, dated.days)
     if totals:
         kept = [c for c in range(len(roles)) if c not in totals]
         spend, roles = spend[:, kept], [roles[c] for c in kept]
@@ -313,29 +131,82 @@ def read_wide(table: Table, spec: Spec) -> WideTable:
         for role in roles
     ]
     apart = several(geos)
-    cells = Cells(
-        dates=[day for day in dated.dates if day is not None],
-        geos=geos if apart else [""] * len(geos),
-        arms=tuple((role.channel, "") for role in roles),
-        spend=spend,
-        impressions=np.column_stack(seen),
-        outcome=outcome,
-        control_names=tuple(controls),
-        controls=stacked(controls, len(spend)),
-        events=labels,
+    cells = cells_of(
+        dated.days,
+        geos if apart else None,
+        [(role.channel, "") for role in roles],
+        spend,
+        np.column_stack(seen),
+        outcome,
+        controls,
+        labels,
     )
-    cells = added_up(cells)
     if spec.geo and not apart:
-        findings.append(one_geo(spec.geo, geos[0]))
+        findings.append(one_geo(spec.geo, geos))
         spec = spec.but(geo="")
     spec = spec.but(frequency=asked_name(frequency))
-    return WideTable(cells, frequency, spec, apart, tuple(findings))
+    found = tuple(findings)
+    return Read(table, added_up(cells), frequency, "wide", spec, found, apart, complete=True)
 
 
-def one_geo(column: str, geo: str) -> Finding:
-    """What to say of a geo column that holds one geo only."""
-    return Finding(
-        "one_geo",
-        f"Column '{column}' holds a single geo ('{geo}'): read as a national history.",
-        {"column": column, "geo": geo},
+def read_outcomes(table: Table, spec: Spec) -> Read:
+    """Read a table of outcomes: date, outcome[, controls][, events][, geo].
+
+    Raises
+    ------
+    InvalidInput
+        Every fault of its cells, and columns of the spec that are not there.
+    """
+    faults = FaultLog()
+    own = spec.but(channels=[], channel_column=None, campaign_column=None)
+    if own.currency_column not in table:
+        own = own.but(currency_column=None)
+    # the spend history may call its dates and geos differently
+    own = own.but(date=spec.date if spec.date in table else None)
+    own = own.but(geo=spec.geo if spec.geo in table else None)
+    check_columns(own, table.header, faults)
+    faults.stop_if_any()
+    dated = read_dated(table, own, faults)
+    own, guesses = guess_roles(own, table, dated.column, outcomes_only=True)
+    numbers, labels, more = read_outcome(table, own, dated.days, faults)
+    geos = read_geos(table, own.geo, own, faults)
+    amounts = tuple(amounts_of_wide(table, own, dated.column))
+    one_currency(spec, amounts, faults)
+    keys = row_keys(dated, geos)
+    taken = {own.geo, own.events, *own.control_kinds, *dict(own.outcome_columns)}
+    apart = telling_column(table, keys, {dated.column, *taken})
+    moments = any(finding.code == "moments" for finding in table.findings)
+    summed = spec.duplicates == "sum" or moments
+    summed = summed or (apart is not None and spec.duplicates is None)
+    if not summed:
+        add_duplicates(table, dated.column, keys, faults, taken)
+    frequency = read_frequency(table, dated, spec, faults)
+    faults.stop_if_any()
+    outcome = outcome_of(own, numbers)
+    # orders may be equal, and what sessions brought may be spread evenly over where they came from
+    if not moments and not any("session" in tokens(name) for name in table.header):
+        remedy = "Leave the geos out, and give one row a date."
+        refuse_repeated(table, own, [dated.days], outcome, None, remedy, faults)
+    faults.stop_if_any()
+    controls = read_controls(table, own, numbers, faults)
+    faults.stop_if_any()
+    found = [*dated.findings, *guesses, *more]
+    if summed and apart is not None:
+        text = f"Outcomes of one date, told apart by column '{apart}', were added up."
+        found.append(Finding("outcomes_summed", text, {"column": apart}, "duplicates"))
+    spend = np.empty((len(table), 0))
+    where = geos if geos.categories[0] or several(geos) else None
+    cells = cells_of(
+        dated.days, where, (), spend, outcome=outcome, controls=controls, events=labels
+    )
+    own = own.but(date=dated.column, frequency=asked_name(frequency), channels=spec.channels)
+    return Read(
+        table,
+        added_up(cells),
+        frequency,
+        "outcomes",
+        own,
+        tuple(found),
+        several(geos),
+        amounts,
     )

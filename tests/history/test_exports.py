@@ -148,11 +148,60 @@ def apple() -> bytes:
     return json.dumps({"data": {"reportingDataResponse": {"row": found}}}).encode()
 
 
+def snapchat() -> bytes:
+    """Two moments a row, and the number of purchases beside their value."""
+    header = "Start Time,End Time,Campaign Name,Campaign Status,Amount Spent,Paid Impressions"
+    body = rows(
+        lambda d, n, s, r: [
+            f"{d} 00:00:00",
+            f"{d + timedelta(days=6)} 23:59:59",
+            *(n, "ACTIVE", f"{s:.2f}", "8211", "4.11", "97", "1.21", "7", f"{r:.2f}"),
+        ]
+    )
+    more = ["Paid eCPM", "Swipe-Ups", "eCPSU", "Purchases", "Purchases Value"]
+    return text([[*header.split(","), *more], *body])
+
+
+def pinterest() -> bytes:
+    header = "Date,Campaign ID,Campaign name,Campaign status,Spend in account currency,Impressions"
+    body = rows(
+        lambda d, n, s, r: [
+            *(f"{d}", f"62673{len(n)}", n, "ACTIVE", f"{s:.2f}", "8211", "97", "4.11", f"{r:.2f}")
+        ]
+    )
+    more = ["Pin clicks", "CPM in account currency", "Total order value (Checkout)"]
+    return text([[*header.split(","), *more], *body])
+
+
+def criteo() -> bytes:
+    """Semicolons, decimal commas, days first; "Sales" counts what "Order value" is worth."""
+    header = "Day;Advertiser;Campaign;Currency;Clicks;Displays;Cost;CPC;Sales;Order value"
+    comma = NUMBERS["comma"]
+    body = rows(
+        lambda d, n, s, r: [
+            *(f"{d:%d/%m/%Y}", "Shop", n, "EUR", "97", "8211", comma(s), "1,21", "7", comma(r))
+        ]
+    )
+    return "\n".join([header, *map(";".join, body)]).encode()
+
+
+def reddit() -> bytes:
+    header = "Campaign Name,Date,Amount Spent (USD),Impressions,Clicks,CTR,eCPM"
+    dollars = NUMBERS["dollars"]
+    body = rows(
+        lambda d, n, s, r: [
+            *(n, f"{d:%b %d, %Y}", dollars(s), "8,211", "97", "1.18%", "$4.11", dollars(r))
+        ]
+    )
+    return text([[*header.split(","), "Conversions: Purchase Value"], *body])
+
+
 EXPORTS = {
     export.__name__: export
     for export in (
         *(google, meta, tiktok, linkedin, microsoft, amazon),
         *(dv360, campaign_manager, trade_desk, apple),
+        *(snapchat, pinterest, criteo, reddit),
     )
 }
 LEFT_OUT = {
@@ -184,6 +233,49 @@ def test_what_a_platform_bills_is_never_the_outcome(name: str) -> None:
     assert "outcome_from_rows" in {finding.code for finding in parsed.findings}
     outcome = float(parsed.history.outcome.sum())
     assert parsed.history.spend.sum() * 1.3 < outcome or "onversions" in parsed.history.outcome_name
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("snapchat", "Purchases Value"),
+        ("pinterest", "Total order value (Checkout)"),
+        ("criteo", "Order value"),
+        ("reddit", "Conversions: Purchase Value"),
+    ],
+)
+def test_the_value_of_what_was_sold_goes_before_its_number(name: str, column: str) -> None:
+    parsed = parse(None, EXPORTS[name]())
+    assert parsed.history.outcome_name == column
+    sold = sum(0.5 * revenue * 2 + 1 for _, revenue, _, _ in WEEKS)
+    assert parsed.history.outcome.sum() == pytest.approx(sold, rel=1e-5)
+
+
+def test_what_sessions_brought_is_an_outcome_beside_spend() -> None:
+    """A preamble of comments, days without marks, a row for each channel group."""
+    shares = {"Paid Search": 0.5, "Email": 0.3, "Direct": 0.2}
+    rule = "# " + "-" * 40
+    lines = [rule, "# Traffic acquisition", "# Account: Shop", rule, "#", "# All Users"]
+    lines += ["# Start date: 20230102", "# End date: 20240225"]
+    lines += ["Date,Session default channel group,Sessions,Total revenue"]
+    lines += [
+        f"{day:%Y%m%d},{group},{2000 + t % 9},{revenue * share:.3f}"
+        for t, (day, revenue, _, _) in enumerate(WEEKS)
+        for group, share in shares.items()
+    ]
+    spend = text(
+        [
+            ["date", "channel", "spend"],
+            *([f"{day}", "tv", f"{tv}"] for day, _, tv, _ in WEEKS),
+        ]
+    )
+    sessions = "\n".join(lines).encode()
+    alone = check_upload(None, None, sessions)
+    assert (alone.rows, alone.read["rows_left_out"]) == (180, 8)
+    assert "outcomes_summed" in {finding.code for finding in alone.findings}
+    both = check_upload(None, spend, sessions)
+    assert both.read["outcome"] == pytest.approx({"Total revenue": REVENUE}, rel=1e-6)
+    assert both.read["spend"] == pytest.approx({"tv": TV})
 
 
 @pytest.mark.parametrize("name", ["dv360", "campaign_manager", "trade_desk"])

@@ -343,3 +343,15 @@ def test_pointers_escape_slashes():
     history = table("2024-01-01,1,x", "2024-01-08,2,3", header="date,revenue,a/b~c")
     spec = {"channels": [{"channel": "tv", "spend": "a/b~c"}]}
     assert faults(history, spec)[0][0] == "/rows/2/a~1b~0c"
+
+
+def test_a_wrong_date_among_the_rows_of_geos() -> None:
+    """It is told, and nothing is compared with the other rows of a date that nobody knows."""
+    days = [f"2024-01-{day:02d}" for day in range(1, 11)]
+    lines = [f"{day},{geo},{k * 7 % 5 + 9},3" for k, day in enumerate(days) for geo in "ab"]
+    lines[3] = lines[3].replace("2024-01-02", "soon")
+    table = "\n".join(["date,geo,revenue,spend_tv", *lines]).encode()
+    with pytest.raises(InvalidInput) as caught:
+        check_upload(None, table)
+    (fault,) = caught.value.faults
+    assert (fault.pointer, fault.code) == ("/rows/5/date", "not_a_date")
