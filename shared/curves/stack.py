@@ -204,17 +204,18 @@ class DrawStack:
         return DrawStack(self.draws, self.n, groups, tuple(tables))
 
     def weighed(self, weights: Array) -> DrawStack:
-        """Draws whose plain mean is ``sum of weights * draw``; weights (S,) >= 0, those of 0 are
-        left out."""
-        kept = np.flatnonzero(weights > 0.0)
+        """Draws whose plain mean is ``sum of weights * draw``; weights (S,) or (S, n) >= 0, those
+        of 0 are left out."""
+        weights = np.broadcast_to(weights.reshape(self.draws, -1), (self.draws, self.n))
+        kept = np.flatnonzero(weights.max(axis=1) > 0.0)
         scale = weights[kept] * kept.size
         groups = tuple(
-            Group(g.columns, g.curve.each(lambda p: p[kept]).times(scale[:, None]))
+            Group(g.columns, g.curve.each(lambda p: p[kept]).times(scale[:, g.columns]))
             for g in self.groups
         )
         tables = []
         for column, curves, _ in self.tables:
-            each = zip(kept.tolist(), scale.tolist(), strict=True)
+            each = zip(kept.tolist(), scale[:, column].tolist(), strict=True)
             picked = tuple(curves[s].times(by) for s, by in each)
             tables.append((column, picked, mean_table(picked)))
         return DrawStack(kept.size, self.n, groups, tuple(tables))

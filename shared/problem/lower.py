@@ -318,22 +318,16 @@ def _fees(arms: Sequence[Arm]) -> Array | None:
 def _group_targets(problem: Problem, arms: Sequence[Arm]) -> Iterator[Floor]:
     """Floors of outcome, return and cost an outcome of some channels."""
     places = _by_name(problem, arms)
-    for i, rule in enumerate(problem.constraints):
+    for rule in problem.constraints:
         asked = {name: getattr(rule, name) for name in OF_GROUPS}
         for name, level in asked.items():
             if level is None:
                 continue
-            if problem.risk.measure != "expected":
-                text = f"{name} of some channels does not go with a measure of risk yet."
-                raise NotSupportedYet.at(f"/constraints/{i}/{name}", "not_supported_yet", text)
             mask = _mask(places, rule.channels, len(arms))
             yield group_target(f"{rule.name}.{name}", level, problem.goal, mask)
-    for i, asked_of in enumerate(problem.goal.outcomes):
+    for asked_of in problem.goal.outcomes:
         if asked_of.least is None:
             continue
-        if problem.risk.measure != "expected":
-            text = f"A least of {asked_of.name} does not go with a measure of risk yet."
-            raise NotSupportedYet.at(f"/objective/outcomes/{i}/min", "not_supported_yet", text)
         own = tuple(float(arm.channel.outcome == asked_of.name) for arm in arms)
         least, weight = asked_of.least, asked_of.weight
         name = f"{asked_of.name}.min_outcome"

@@ -93,7 +93,8 @@ def missed(program: Program, u: Array) -> float:
 
 def in_measure(aim: Aim | Program) -> tuple[bool, ...]:
     """Whether each floor holds in the measure itself rather than in expectation."""
-    return tuple(aim.value == 0.0 and floor.constant > 0.0 for floor in aim.floors)
+    least = "target_outcome"
+    return tuple(aim.value == 0.0 and floor.name == least for floor in aim.floors)
 
 
 def caution(aim: Aim, theta: tuple[float, ...]) -> float:
@@ -133,18 +134,35 @@ def relaxed(
     task = replace(task, risk=None)
     if risk is None or weights is None:
         return task, less
-    share = caution(aim, theta)
     count = weights.size
     even = np.full(count, 1.0 / count)
     own = markov(risk, count) * even if risk.measure == "quantile" else weights
+    if any(floor.share is not None for floor in aim.floors):
+        return weighed(task, _by_arm(program, aim, theta, own, even)), less - (
+            0.0 if program.shift is None else aim.value * float(own @ program.shift)
+        )
+    share = caution(aim, theta)
     own = share * own + (1.0 - share) * even if task.value > 0.0 else even
     if program.shift is not None:
         less -= task.value * float(own @ program.shift)
     return weighed(task, own), less
 
 
+def _by_arm(program: Program, aim: Aim, theta: tuple[float, ...], own: Array, even: Array) -> Array:
+    """(S, A) weights of the draws where targets count arms unlike: of each arm's outcome the part
+    that is read by the measure goes by ``own``, what targets count in expectation by ``even``."""
+    read, plain = np.full(program.arms, aim.value), np.zeros(program.arms)
+    for t, floor, kind in zip(theta, aim.floors, in_measure(aim), strict=True):
+        part = read if kind else plain
+        part += t * floor.shares(program.arms)
+    whole = np.where(read + plain > 0.0, read + plain, 1.0)
+    mixed = own[:, None] * (read / whole) + even[:, None] * (plain / whole)
+    return np.where(read + plain > 0.0, mixed, even[:, None])
+
+
 def weighed(program: Program, weights: Array) -> Program:
-    """The program whose outcome is the sum of ``weights * draws`` (S,), of either sign.
+    """The program whose outcome is the sum of ``weights * draws`` (S,), of either sign, or of
+    ``weights`` (S, A) by arm, none negative.
 
     Raises
     ------
@@ -154,6 +172,8 @@ def weighed(program: Program, weights: Array) -> Program:
     draws = program.draws
     if draws is None:
         raise ValueError("A risk measure needs draws.")
+    if weights.ndim == 2 and np.any(weights < 0.0):
+        raise ValueError("Weights of draws by arm are not negative.")
     if program.pairs and float(np.ptp(weights)) > 1e-12 * float(np.abs(weights).max()):
         raise ValueError("Interactions work at the levels of the plain mean.")
     if np.all(weights >= 0.0):

@@ -164,6 +164,8 @@ class RiskSearch:
         self.weights: Array | None = None
         self.named = options.method in BY_NAME
         self.bent = bool(np.any(draws.inflections() > 0.0)) or read.discrete
+        # Targets that count arms unlike: then no one weighing of the draws serves all.
+        self.unlike = any(floor.share is not None for floor in read.floors)
 
     def late(self) -> bool:
         return work.now() >= self.deadline
@@ -214,6 +216,8 @@ class RiskSearch:
         """Bound every plan through weights and multipliers; the best plan of that is offered."""
         if self.program.pairs:
             weights = self.even
+        elif self.unlike and np.any(weights < 0.0):
+            weights = _nonnegative(self.risk, weights)
         task, _ = relaxed(self.program, self.aim, theta, self.risk, weights)
         options = replace(
             self.options,
@@ -401,6 +405,12 @@ def _begin(search: RiskSearch) -> tuple[float, ...]:
     found = search.solver(program.aimed(aim), replace(short, method="auto", gap=1e-2), search.u)
     search.nodes += found.nodes
     search.offer(found.plan)
+    if any(kinds) and search.u is None:
+        # The most that the measure reads among plans that meet the other floors.
+        others = tuple(f for f, kind in zip(aim.floors, kinds, strict=True) if not kind)
+        most = replace(search.read, value=1.0, cost=0.0, fee=None, floors=others)
+        with suppress(Infeasible):
+            search.offer(solve_measure(most, short, None, search.solver).plan)
     return (0.0,) * len(aim.floors)
 
 
@@ -420,7 +430,10 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     if best is None or (value == 0.0 and not search.program.pairs):
         best = search.prove(search.even, theta, limit)
     weights = search.own_weights(best)
-    if value > 0.0 and search.risk.measure != "quantile":
+    if search.unlike:
+        best = search.prove(tidy(search.risk, weights), theta, limit)
+        weights = search.own_weights(best)
+    elif value > 0.0 and search.risk.measure != "quantile":
         starts = [best] if search.short is None else [best, search.short]
         if not search.bent:
             starts = [max(starts, key=lambda u: search.reads(u, theta))]
@@ -432,7 +445,7 @@ def _at(search: RiskSearch, theta: tuple[float, ...], floor: int) -> float:
     relaxed = search.prove(weights, theta, limit)
     if np.any(weights < 0.0) and not search.done():
         search.prove(_nonnegative(search.risk, weights), theta, limit)
-    if search.reads(relaxed, theta) > search.reads(best, theta):
+    if search.unlike or search.reads(relaxed, theta) > search.reads(best, theta):
         best = relaxed
     search.offer(best)
     found = _surplus(search, best, floor)
@@ -543,7 +556,7 @@ def _exactly(search: RiskSearch) -> str:
 
 def _look_around(search: RiskSearch) -> None:
     """Local searches of the measure itself from many starts, where the bound leaves a gap."""
-    if not (search.bent or search.risk.measure == "quantile"):
+    if not (search.bent or search.unlike or search.risk.measure == "quantile"):
         return  # a concave measure of concave curves has one
     if search.proof is not None and search.u is not None:
         found = certify(search.read, search.u, search.proof)

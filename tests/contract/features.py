@@ -674,10 +674,6 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
     ("responses", "interactions"): "/interactions",
     ("responses", "rising_price"): "/channels/1/price_elasticity",
     ("responses", "maximize_reach"): "/objective/outcomes",
-    **{
-        ("responses", measure): "/objective/outcomes/1/min"
-        for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
-    },
     ("ceilings", "minimize_spend"): "/channels/1/max_outcome",
     ("ceilings", "margins"): "/channels/1/max_outcome",
     ("ceilings", "sequential"): "/channels/1/max_outcome",
@@ -685,11 +681,6 @@ REFUSED_PAIRS: dict[tuple[str, str], str] = {
         ("ceilings", measure): "/channels/1/max_outcome"
         for measure in ("mean_minus_sd", "quantile", "cvar", "worst_case", "uplift")
     },
-    ("group_targets", "mean_minus_sd"): "/constraints/0/min_outcome",
-    ("group_targets", "quantile"): "/constraints/0/min_outcome",
-    ("group_targets", "cvar"): "/constraints/0/min_outcome",
-    ("group_targets", "worst_case"): "/constraints/0/min_outcome",
-    ("group_targets", "uplift"): "/constraints/0/min_outcome",
     ("sequential", "uplift"): "/risk/of",
     ("maximize_reach", "convex"): "/channels/4/response/saturation",
     ("maximize_reach", "rising_price"): "/channels/1/response/saturation",

@@ -12,12 +12,16 @@ from programs import BOUNDED, any_tree, climbed, keeps, random_program
 from scipy.optimize import linprog
 from solving import Solved, read_as, solve_risk
 
+from shared.api.reading import read_optimize
+from shared.api.translate import problem_of
 from shared.curves.saturation import Exponential, Hill, Tabulated
 from shared.curves.stack import stack, stack_draws
 from shared.errors import Infeasible, InvalidInput
 from shared.problem.aim import Aim, Floor
+from shared.problem.lower import lower
 from shared.problem.model import Risk, SolverOptions
 from shared.problem.program import Program, Rows
+from shared.problem.proof import Leaf, Proof
 from shared.problem.risk import weights_at
 from shared.problem.risk_program import missed, objective, outcomes, relaxed
 from shared.solve.certify.certificate import certify
@@ -293,3 +297,32 @@ def test_without_draws_there_is_nothing_to_weigh() -> None:
     program = replace(simple(three("concave"), 9.0, 6.0), draws=None)
     with pytest.raises(InvalidInput, match="draws"):
         solve_risk(program, PLAIN, RISKS[0], SolverOptions())
+
+
+@pytest.mark.parametrize("kind", ["cvar", "worst_case", "mean_minus_sd"])
+@pytest.mark.parametrize("seed", range(4))
+def test_any_weights_bound_a_measure_beside_targets_of_some_channels(kind: str, seed: int) -> None:
+    """Each arm's draws weigh as the measure and the targets read them."""
+    rng = np.random.default_rng(seed)
+    channels = []
+    for name in "abc":
+        curve = {"family": "exponential", "max_response": 90.0, "rate": 0.05}
+        draws = [{"max_response": float(90 * rng.lognormal(0, 0.6)), "rate": 0.05} for _ in "12345"]
+        response = {"saturation": curve, "draws": draws}
+        channels.append({"channel": name, "response": response, "current_spend": 20.0})
+    rules = [{"name": "g", "channels": ["a"], "min_outcome": 50.0}]
+    rules.append({"name": "h", "channels": ["b", "c"], "max_cpa": 0.6})
+    more = {"level": 0.4} if kind == "cvar" else {}
+    raw = {"channels": channels, "constraints": rules, "risk": {"measure": kind, **more}}
+    program = lower(problem_of(read_optimize({**raw, "budget": 60.0})))
+    assert program.risk is not None
+    plans = [60.0 * rng.dirichlet(np.ones(3))[:, None] for _ in range(400)]
+    kept = [u for u in plans if missed(program, u) == 0.0]
+    assert 20 < len(kept) < 400
+    best = max(objective(program, u) for u in kept)
+    for _ in range(5):
+        weights = tidy(program.risk, np.maximum(rng.dirichlet(np.ones(5)), 0.0))
+        theta = tuple(rng.uniform(0.0, 2.0, size=2).tolist())
+        leaf = Leaf(rng.normal(size=1) * 2.0, rng.normal(size=program.weight.shape))
+        found = certify(program, kept[0], Proof((leaf,), weights=weights, theta=theta))
+        assert found.upper_bound >= best * (1.0 - 1e-12)

@@ -144,8 +144,14 @@ class SearchSpace:
         else:
             even = (theta @ ~self.in_measure)[:, None]
             each = self._read(z)[2]
-            weights = (factor[:, None] - even) * slope_weights(program.risk, each)
-            inner = program.weight * self._weighed(z, weights + even / each.shape[1])
+            if any(floor.share is not None for floor in program.floors):
+                read = program.value + theta @ self.in_measure
+                inner = self._weighed(z, read[:, None] * slope_weights(program.risk, each))
+                plain = (theta * ~self.in_measure) @ self.shares
+                inner = program.weight * (inner + plain[:, :, None] * program.mean_slope(z))
+            else:
+                weights = (factor[:, None] - even) * slope_weights(program.risk, each)
+                inner = program.weight * self._weighed(z, weights + even / each.shape[1])
         inner += factor[:, None, None] * program.between_slopes(z)
         out = np.einsum("ahk,iah->iak", program.carry, inner).reshape(points.shape)
         if program.power is not None:
