@@ -604,7 +604,7 @@ export function periodsPicture(rows: readonly Allocated[], shares: boolean, unit
       rows: dates.map((date, t) => [date, ...rows.map((row) => row.periods?.[t]?.spend ?? null)]),
     },
     draw: (look) => ({
-      aria: { enabled: true, decal: { show: true } },
+      aria: { enabled: true, label: { enabled: false }, decal: { show: true } },
       grid: { left: 4, right: 12, top: 46, bottom: 8, containLabel: true },
       legend: { ...legend(look), type: "plain" },
       tooltip: tooltip(look, {
