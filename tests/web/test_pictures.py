@@ -1,4 +1,4 @@
-"""The README's pictures, taken of the page with the real sample: ``MARGINAL_PICTURES=1`` makes them."""
+"""The README's pictures of the page with the real sample: ``MARGINAL_PICTURES=1`` makes them."""
 
 from __future__ import annotations
 
