@@ -1,6 +1,6 @@
 """The page's row: how long a moved slider takes until its preview is painted, in Chromium.
 
-Real time and not CPU, because that is what somebody waits for: on a busy machine it is an upper end.
+Real time and not CPU, because that is what somebody waits for: beside other work it is too long.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ export function Compare(shown: Shown): JSX.Element {
               write={(value, column) =>
                 typeof value !== "number"
                   ? (value ?? "–")
-                  : tables.channels.head[column]?.endsWith(", more")
+                  : tables.channels.head[column]?.endsWith(" − base")
                     ? signed(value)
                     : amount(value)
               }
@@ -194,7 +194,7 @@ function tablesOf(plans: Scored[], base: Scored, names: string[], outcome: strin
       ],
     },
     channels: {
-      head: ["channel", ...names.flatMap((name, at) => (plans[at] === base ? [name] : [name, `${name}, more`]))],
+      head: ["channel", ...names.flatMap((name, at) => (plans[at] === base ? [name] : [name, `${name} − base`]))],
       rows: [...based.keys()].map((channel) => [
         spoken(channel),
         ...all.flatMap((plan, at) => {
