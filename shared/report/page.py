@@ -193,7 +193,11 @@ def _nav(plots: Iterable[Plot | Missing]) -> str:
 def _plan(material: Material) -> str:
     told, totals = material.answer["explanation"], material.answer["totals"]
     first, rest = told[:1], told[1:]
-    headline = "".join(f'<p class="headline">{escape(item["text"])}</p>' for item in first)
+    limits = [(price["name"], price["value"]) for price in material.answer["shadow_prices"]]
+    head = ("limit in force", f"{material.outcome_short} from one more unit of it")
+    held = _table(FigureTable("What holds the plan", head, tuple(limits))) if limits else ""
+    headline = _verdict(material)
+    headline += "".join(f'<p class="headline">{escape(item["text"])}</p>' for item in first)
     unit = f"{material.money} per {material.period}"
     cards = [
         *((("Now", f"the mean of {over}"),) if (over := material.now) else ()),
@@ -205,7 +209,21 @@ def _plan(material: Material) -> str:
     if totals["probability_better"] is None:
         cards[-1] = ("Better than now", "how surely is not known: the curves carry no draws")
     sentences = _bullets([item["text"] for item in rest])
-    return _anchored("plan", "The plan", headline + _facts(cards) + sentences)
+    return _anchored("plan", "The plan", headline + _facts(cards) + sentences + held)
+
+
+def _verdict(material: Material) -> str:
+    """How far to go by the plan, said before any of its figures."""
+    trust, told = material.answer["trust"], material.curves.diagnostics
+    said = []
+    if told.get("promote") is False:
+        said.append("These curves did not pass the gate: do not plan by them.")
+    if trust is not None:
+        said += [trust["step"]["text"]] if trust["step"] else []
+        said.append(trust["text"])
+    sure = not said or (trust is not None and (trust["step"] or {}).get("advice") == "move")
+    kind = "verdict" if sure and told.get("promote") is not False else "verdict bad"
+    return "".join(f'<p class="{kind}">{escape(text)}</p>' for text in said)
 
 
 def _with_interval(totals: Mapping[str, Any], key: str, span: str, *, signed: bool = False) -> str:

@@ -115,6 +115,20 @@ def test_the_tables_say_what_the_answer_says(api: Client, fitted: str, page: Pag
         assert told[-3:] == [low, channel["roi"]["mean"], high]
 
 
+def test_the_verdict_stands_before_the_plan(api: Client, fitted: str, page: Page) -> None:
+    budget = sum(
+        channel["observed_spend"]["last"]
+        for channel in api.get(f"datasets/{fitted}/curves").json["channels"]
+    )
+    answer = api.post("optimize", {"dataset": fitted, "budget": budget}).json
+    words = page.words[page.words.index("The plan", page.words.index("Warnings")) :]
+    headline = words.index(answer["explanation"][0]["text"])
+    assert words.index(answer["trust"]["step"]["text"]) < headline
+    assert words.index(answer["trust"]["text"]) < headline
+    for price in answer["shadow_prices"]:
+        assert [price["value"]] in page.rows[f"plan:{price['name']}"]
+
+
 def test_the_sweep_on_the_page_is_that_of_scenarios(api: Client, fitted: str, page: Page) -> None:
     rows = [told[0] for name, told in page.rows.items() if name.startswith("budget:")]
     assert len(rows) >= 5

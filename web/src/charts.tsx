@@ -109,8 +109,23 @@ export function Chart(props: { picture: Picture; stale?: boolean }): JSX.Element
       made.dispose();
     };
   }, []);
+  // What is in sight is drawn with the next frame, the rest when nothing else is to be done: a moved
+  // slider must not wait for pictures that nobody sees.
   useEffect(() => {
-    chart.current?.setOption(common(colours, picture.draw(colours)), { notMerge: true });
+    const draw = (): void => {
+      chart.current?.setOption(common(colours, picture.draw(colours)), { notMerge: true });
+    };
+    const box = place.current?.getBoundingClientRect();
+    if (box && box.top < innerHeight && box.bottom > 0) {
+      const frame = requestAnimationFrame(draw);
+      return () => {
+        cancelAnimationFrame(frame);
+      };
+    }
+    const idle = requestIdleCallback(draw, { timeout: 1500 });
+    return () => {
+      cancelIdleCallback(idle);
+    };
   }, [picture, colours]);
   return (
     <figure class={props.stale ? "stale" : ""}>
@@ -604,7 +619,7 @@ export function periodsPicture(rows: readonly Allocated[], shares: boolean, unit
       rows: dates.map((date, t) => [date, ...rows.map((row) => row.periods?.[t]?.spend ?? null)]),
     },
     draw: (look) => ({
-      aria: { enabled: true, decal: { show: true } },
+      aria: { enabled: true, label: { enabled: false }, decal: { show: true } },
       grid: { left: 4, right: 12, top: 46, bottom: 8, containLabel: true },
       legend: { ...legend(look), type: "plain" },
       tooltip: tooltip(look, {

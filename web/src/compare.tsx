@@ -141,7 +141,11 @@ export function Compare(shown: Shown): JSX.Element {
               caption={`Spend by channel, and the difference to ${names[state.base] ?? "the base"}`}
               table={tables.channels}
               write={(value, column) =>
-                typeof value !== "number" ? (value ?? "–") : column % 2 === 0 ? signed(value) : amount(value)
+                typeof value !== "number"
+                  ? (value ?? "–")
+                  : tables.channels.head[column]?.endsWith(" − base")
+                    ? signed(value)
+                    : amount(value)
               }
             />
             <div class="row">
@@ -190,12 +194,12 @@ function tablesOf(plans: Scored[], base: Scored, names: string[], outcome: strin
       ],
     },
     channels: {
-      head: ["channel", ...names.flatMap((name) => [name, `${name} − base`])],
+      head: ["channel", ...names.flatMap((name, at) => (plans[at] === base ? [name] : [name, `${name} − base`]))],
       rows: [...based.keys()].map((channel) => [
         spoken(channel),
-        ...all.flatMap((plan) => {
+        ...all.flatMap((plan, at) => {
           const spend = plan.get(channel) ?? 0;
-          return [spend, spend - (based.get(channel) ?? 0)];
+          return plans[at] === base ? [spend] : [spend, spend - (based.get(channel) ?? 0)];
         }),
       ]),
     },

@@ -2,7 +2,6 @@
 
 import type { JSX } from "preact";
 
-import { percent } from "./format";
 import type { Detail } from "./messages";
 import { Message } from "./ui";
 
@@ -14,7 +13,7 @@ export function Verdict(props: { detail: Detail }): JSX.Element {
       {trust ? (
         <Message
           kind={trust.score < 0.5 ? "bad" : trust.score < 0.8 ? "warn" : "good"}
-          title={`Trust ${percent(Math.round(100 * trust.score) / 100)}: ${
+          title={`Trust ${String(Math.round(100 * trust.score))} %: ${
             trust.score < 0.5 ? "do not plan by these curves alone" : trust.score < 0.8 ? "move by steps" : "may be planned by"
           }`}
         >
