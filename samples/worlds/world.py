@@ -115,9 +115,9 @@ class World:
         self.expected = sold[0]
         self.returns = (sold[0] - sold[1:]).sum(axis=1) / self.spend.sum(axis=0)
         self.outcome = np.round(sold[0] * np.maximum(1.0 + noise, 0.0), 2)
-        self.told = [
-            self._told(test, float(error)) for test, error in zip(self.tests, errors, strict=False)
-        ]
+        told = (self._told(test, float(e)) for test, e in zip(self.tests, errors, strict=False))
+        # While a channel is off the air there is nothing to test.
+        self.told = [test for test in told if test["spend_change"] != 0.0]
 
     @property
     def spec(self) -> dict[str, Any]:
