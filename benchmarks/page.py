@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from benchmarks.harness import Asked, benchmark
 from benchmarks.table import OURS, Row, duration
-from local.client import Client
+from client.marginal_client import Client
 from local.host import serve
 from local.job import run_job, sample_job
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_a_key_is_asked_for_everywhere_but_for_health(worker: Worker) -> None:
     levels = {name: worker.bindings(name)[0]["authLevel"] for name in HTTP}
     open_ones = {name for name, level in levels.items() if level != "FUNCTION"}
     # What is nowhere tells nothing but that.
-    assert open_ones == {"health", "nothing"}
+    assert open_ones == {"health", "nothing", "dashboard", "dashboard_file"}
     assert {levels[name] for name in open_ones} == {"ANONYMOUS"}
 
 
@@ -144,6 +145,7 @@ def test_curves_of_another_tool_and_a_report_of_them(worker: Worker) -> None:
     assert page.status == 200, page.body
     assert page.headers["content-type"].startswith("text/html")
     assert call(worker, "plot", **at, plot="responses").status == 200
+    assert call(worker, "responses", **at).json()["channels"]
     assert call(worker, "delete_dataset", **at).status == 204
 
 
@@ -170,6 +172,15 @@ def test_a_question_about_the_service(worker: Worker, name: str) -> None:
     answer = call(worker, name)
     assert answer.status == 200, answer.body
     assert isinstance(answer.json(), dict | list)
+
+
+def test_the_page_and_its_files(worker: Worker) -> None:
+    page = call(worker, "dashboard")
+    assert page.status == 200, page.body
+    found = re.search(rb"dashboard/([\w.-]+\.js)", page.body)
+    assert found is not None
+    script = call(worker, "dashboard_file", file=found.group(1).decode())
+    assert script.status == 200
 
 
 def test_a_fit_in_the_request(worker: Worker) -> None:
