@@ -44,6 +44,7 @@ AFTER = 78
 """Weeks after the last row: a plan settles in the first 26 and is judged by the year after them."""
 _START = date(2022, 1, 3)
 _MEAN_OUTCOME = 1.0e6
+_LEAST_ERROR = 0.01  # of a lift test, as a share of the spend that it moves: channels may be idle
 _CREATE = ("tv", "online_video", "social", "radio", "out_of_home", "display", "podcast", "print")
 _CAPTURE = ("search", "affiliates", "shopping")
 
@@ -62,7 +63,9 @@ class Test:
     weeks: int = 8
     factor: float = 1.5
     in_history: bool = True
-    error: float = 0.25  # standard error, as a share of the true effect
+    error: float = (
+        0.25  # standard error, as a share of the true effect (if that is not next to none)
+    )
 
 
 class World:
@@ -230,7 +233,7 @@ class World:
         moved = float((other - self._dose)[at, c].sum() * self._cost[c])
         sign = -1.0 if test.in_history else 1.0
         effect = sign * float(sold[1] - sold[0])
-        spread = test.error * abs(effect)
+        spread = max(test.error * abs(effect), _LEAST_ERROR * abs(moved))
         last = self._dates[WARM_UP + test.first + test.weeks - 1] + timedelta(6)
         return {
             "channel": test.channel,

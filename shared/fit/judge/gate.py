@@ -117,10 +117,7 @@ def judge(
     why: list[str] = []
     remarks: list[str] = []
     if not fitted.converged:
-        why.append(
-            "The fit did not converge: the search for its most probable curves, or the draws "
-            "around them, did not settle."
-        )
+        why.append(_unsettled(fitted.diagnostics()["convergence"].get("least_settled"), groups))
     elif not all(fold.converged for fold in folds):
         remarks.append("A fit of earlier rows alone, by which it was checked, did not converge.")
     if rolling.rmse > naive.rmse:
@@ -188,6 +185,22 @@ def _against_previous(rival: Rival | None, unit: str) -> list[str]:
             f"{_amount(rival.rmse(2))} against {_amount(rival.rmse(1))}."
         )
     ]
+
+
+def _unsettled(channel: str | None, groups: Sequence[Sequence[str]]) -> str:
+    """What did not converge, what is likely behind it, and what would help."""
+    text = (
+        "The fit did not converge: the search for its most probable curves, or the draws around "
+        "them, did not settle."
+    )
+    if channel is None:
+        return text
+    others = sorted({name for group in groups if channel in group for name in group} - {channel})
+    with_ = f", which cannot be told apart from {_and(others)}" if others else ""
+    return (
+        f"{text} Least settled is {channel}{with_}: a lift test of it, a return in spec.priors, or "
+        "a family for its curve (channels[].saturation and adstock) leaves less open."
+    )
 
 
 def _uncalibrated(folds: Sequence[Fold], rows: int, every: str) -> list[str]:
@@ -266,7 +279,7 @@ def _amount(value: float) -> str:
 
 
 def _and(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + f" and {names[-1]}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,21 @@ def test_chains_that_wander_are_not_converged(posterior: BayesianFit) -> None:
         assert "did not converge" in judge(bad, [fold()], NAMES, []).reasons[0]
 
 
+def test_what_did_not_settle_is_named_with_what_would_help(posterior: BayesianFit) -> None:
+    layout, names = posterior.model.layout, posterior.names
+
+    def reason(worst: int, *groups: tuple[str, ...]) -> str:
+        sample = replace(posterior.sample, reached=False, worst=worst)
+        return judge(changed(posterior, sample=sample), [fold()], NAMES, groups).reasons[0]
+
+    for places in (layout.roi, layout.half):
+        told = reason(int(places[1]), (names[0], names[1]))
+        assert f"Least settled is {names[1]}, which cannot be told apart from {names[0]}: " in told
+        assert "spec.priors" in told
+    assert f"Least settled is {names[0]}: a lift test" in reason(int(layout.first[0]))
+    assert reason(layout.sigma).endswith("did not settle.")
+
+
 def test_too_few_rows_name_what_would_help(posterior: BayesianFit) -> None:
     names = tuple("abcdefghijklm")  # 13 channels need 64 weeks, there are 60
     found = judge(posterior, [fold()], names, [("a", "c", "d")])

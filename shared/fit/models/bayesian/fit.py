@@ -174,6 +174,7 @@ class BayesianFit:
         rows = np.unique(np.flatnonzero(design.observed)[light] % design.periods)
         scale = float(np.median(np.exp(self.draws[:, -1])) * design.outcome_scale.mean())
         sample = self.sample
+        least = self.model.layout.channel_of(sample.worst)
         tails = bool(np.isfinite(self.noise.degrees))
         return {
             "convergence": {
@@ -184,6 +185,7 @@ class BayesianFit:
                 "draws": len(self.draws),
                 "r_hat": sample.r_hat if np.isfinite(sample.r_hat) else None,
                 "ess": sample.ess,
+                "least_settled": None if least is None else self.names[least],
                 "divergences": sample.divergences,
                 "chains": sample.chains,
                 "trajectories": sample.trajectories,

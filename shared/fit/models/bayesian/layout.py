@@ -85,6 +85,14 @@ class Layout:
     error: Ints
     sigma: int
 
+    def channel_of(self, coordinate: int) -> int | None:
+        """The channel that a coordinate is of; None for noise, spreads, members and pairs."""
+        of = (self.roi, self.first, self.second, self.half, self.shape, self.error)
+        for places in of:
+            if (at := np.flatnonzero(places == coordinate)).size:
+                return int(at[0])
+        return None
+
     @property
     def size(self) -> int:
         """Number of coordinates."""

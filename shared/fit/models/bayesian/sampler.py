@@ -129,14 +129,15 @@ class Agreement:
 class Sample:
     """Joint draws (S, size), the noise of each, and how far the chains agree.
 
-    ``r_hat`` and ``ess`` are those of the worst coordinate over all draws made; ``trajectories``
-    those of each chain after the warm-up.
+    ``r_hat`` and ``ess`` are those of the worst coordinate over all draws made, ``worst`` is the
+    coordinate of that ``r_hat``; ``trajectories`` are those of each chain after the warm-up.
     """
 
     draws: Floats
     noises: Noises
     acceptance: float
     r_hat: float
+    worst: int
     ess: float
     divergences: int
     chains: int
@@ -293,7 +294,7 @@ def sample(
     points: list[Floats] = []
     noises: list[Noises] = []
     rates: list[float] = []
-    worst, ess = float("inf"), 0.0
+    worst, place, ess = float("inf"), 0, 0.0
     for block in range(goal.blocks):
         before = chains.divergences
         for trajectory in range(goal.block):
@@ -310,7 +311,12 @@ def sample(
         # Ranks take a while: only where chains agree well enough without them.
         last = block == goal.blocks - 1
         if last or float(_plain_r_hat(drawn).max()) <= 1.0 + _NEARLY * (goal.r_hat - 1.0):
-            worst, ess = float(r_hat(drawn).max()), float(bulk_ess(drawn).min())
+            apart = r_hat(drawn)
+            worst, place, ess = (
+                float(apart.max()),
+                int(apart.argmax()),
+                float(bulk_ess(drawn).min()),
+            )
             if worst <= goal.r_hat and ess >= goal.ess:
                 break
     drawn = np.stack(points)
@@ -326,6 +332,7 @@ def sample(
         ),
         acceptance=float(np.mean(rates)),
         r_hat=worst,
+        worst=place,
         ess=ess,
         divergences=chains.divergences,
         chains=goal.chains,
