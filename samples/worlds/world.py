@@ -44,7 +44,6 @@ AFTER = 78
 """Weeks after the last row: a plan settles in the first 26 and is judged by the year after them."""
 _START = date(2022, 1, 3)
 _MEAN_OUTCOME = 1.0e6
-_LEAST_ERROR = 0.01  # of a lift test, as a share of the spend that it moves: channels may be idle
 _CREATE = ("tv", "online_video", "social", "radio", "out_of_home", "display", "podcast", "print")
 _CAPTURE = ("search", "affiliates", "shopping")
 
@@ -63,9 +62,7 @@ class Test:
     weeks: int = 8
     factor: float = 1.5
     in_history: bool = True
-    error: float = (
-        0.25  # standard error, as a share of the true effect (if that is not next to none)
-    )
+    error: float = 0.25  # standard error, as a share of the true effect
 
 
 class World:
@@ -118,9 +115,9 @@ class World:
         self.expected = sold[0]
         self.returns = (sold[0] - sold[1:]).sum(axis=1) / self.spend.sum(axis=0)
         self.outcome = np.round(sold[0] * np.maximum(1.0 + noise, 0.0), 2)
-        self.told = [
-            self._told(test, float(error)) for test, error in zip(self.tests, errors, strict=False)
-        ]
+        told = (self._told(test, float(e)) for test, e in zip(self.tests, errors, strict=False))
+        # While a channel is off the air there is nothing to test.
+        self.told = [test for test in told if test["spend_change"] != 0.0]
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -233,7 +230,7 @@ class World:
         moved = float((other - self._dose)[at, c].sum() * self._cost[c])
         sign = -1.0 if test.in_history else 1.0
         effect = sign * float(sold[1] - sold[0])
-        spread = max(test.error * abs(effect), _LEAST_ERROR * abs(moved))
+        spread = test.error * abs(effect)
         last = self._dates[WARM_UP + test.first + test.weeks - 1] + timedelta(6)
         return {
             "channel": test.channel,
