@@ -109,7 +109,7 @@ export function Chart(props: { picture: Picture; stale?: boolean }): JSX.Element
       made.dispose();
     };
   }, []);
-  // What is in sight is drawn with the next frame, the rest when nothing else is to be done: a moved
+  // What is in sight is drawn with the next frame, the rest when nothing has moved for a while: a
   // slider must not wait for pictures that nobody sees.
   useEffect(() => {
     const draw = (): void => {
@@ -122,9 +122,9 @@ export function Chart(props: { picture: Picture; stale?: boolean }): JSX.Element
         cancelAnimationFrame(frame);
       };
     }
-    const idle = requestIdleCallback(draw, { timeout: 1500 });
+    const later = setTimeout(draw, 150);
     return () => {
-      cancelIdleCallback(idle);
+      clearTimeout(later);
     };
   }, [picture, colours]);
   return (
