@@ -145,7 +145,7 @@ def test_curves_of_another_tool_and_a_report_of_them(worker: Worker) -> None:
     assert page.status == 200, page.body
     assert page.headers["content-type"].startswith("text/html")
     assert call(worker, "plot", **at, plot="responses").status == 200
-    assert call(worker, "responses", **at).json()["channels"]
+    assert call(worker, "responses", **at).json()["curves"]
     assert call(worker, "delete_dataset", **at).status == 204
 
 
