@@ -10,6 +10,7 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     plans/<dataset>/<incarnation>/<plan>.json               questions and answers, for a while
     allocators/<dataset>/<incarnation>/<allocator>.json     one log an allocator
     adopted/<dataset>/<incarnation>/<plan>.json             adopted plans, and their course
+    experiments/<dataset>/<incarnation>/<id>.json           tests that were designed
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 
 ``curves/``, ``runs/`` and ``plans/`` come first in their paths so that a lifecycle rule can match
@@ -28,6 +29,7 @@ __all__ = [
     "CURVES",
     "DATASETS",
     "DELETED",
+    "EXPERIMENTS",
     "INPUTS",
     "PLANS",
     "RUNS",
@@ -44,6 +46,7 @@ __all__ = [
 
 DATASETS, INPUTS, CURVES, RUNS, DELETED = "datasets", "inputs", "curves", "runs", "deleted"
 PLANS, ALLOCATORS, ADOPTED = "plans", "allocators", "adopted"
+EXPERIMENTS = "experiments"
 
 # \Z, not $: "$" also matches before a final line feed.
 _DATASET = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
