@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     from shared.fit.pipeline import FitResult
     from shared.history.table import History
     from shared.learn.allocators.allocators import Allocators
-    from shared.learn.tracking import Tracking
-
     from shared.learn.experiments.design import AskedTrial, Noise
     from shared.learn.experiments.portfolio import AskedPortfolio
     from shared.learn.policies.spending import Asked as AskedPolicy
+    from shared.learn.tracking import Tracking
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Asked, Document, Manifest
