@@ -62,6 +62,18 @@ def experiment(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "experiment")
 
 
+@app.route("policies", methods=["POST"])
+def policies(req: func.HttpRequest) -> func.HttpResponse:
+    """One channel's spend over time as a rule."""
+    return respond(req, "policies")
+
+
+@app.route("experiments", methods=["POST"])
+def experiments(req: func.HttpRequest) -> func.HttpResponse:
+    """A test designed, or which to run."""
+    return respond(req, "experiments")
+
+
 @app.route("fit", methods=["POST"])
 def fit(req: func.HttpRequest) -> func.HttpResponse:
     """Curves from a history in the request."""
@@ -198,6 +210,18 @@ def get_curve_version(req: func.HttpRequest) -> func.HttpResponse:
 def promote_curves(req: func.HttpRequest) -> func.HttpResponse:
     """Make a version the current one."""
     return respond(req, "promote_curves")
+
+
+@app.route("datasets/{dataset}/experiments", methods=READ)
+def list_experiments(req: func.HttpRequest) -> func.HttpResponse:
+    """All tests that were designed for a dataset."""
+    return respond(req, "list_experiments")
+
+
+@app.route("datasets/{dataset}/experiments/{experiment}/results", methods=["POST"])
+def results(req: func.HttpRequest) -> func.HttpResponse:
+    """What a test found, written as a lift test."""
+    return respond(req, "results")
 
 
 @app.route("datasets/{dataset}/report", methods=READ)

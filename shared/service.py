@@ -8,6 +8,8 @@ A plan for a plain question: so much a period over these curves, each arm within
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from shared.history.parse import Parsed
     from shared.history.table import History
     from shared.learn.allocators.allocators import Allocators
+    from shared.learn.experiments.design import AskedTrial, Noise
+    from shared.learn.experiments.portfolio import AskedPortfolio
+    from shared.learn.policies.spending import Asked as AskedPolicy
     from shared.learn.tracking import Tracking
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
@@ -119,6 +124,13 @@ class Service:
         from shared.plan.experiment import AskedTest, experiment
 
         return experiment(problem, AskedTest(**options))
+
+    def policies(self, problem: Problem, asked: AskedPolicy) -> dict[str, Any]:
+        """Spend over time as a rule, of one channel (``POST /policies``)."""
+        from shared.learn.policies.answer import policies
+
+        with work.limited(problem.options.time_limit_s):
+            return policies(problem, asked)
 
     # -- fitting ------------------------------------------------------------------------------
 
@@ -227,10 +239,18 @@ class Service:
     # -- datasets -----------------------------------------------------------------------------
 
     def put_spec(
-        self, dataset: str, spec: Mapping[str, Any], *, if_match: str | None = None
+        self,
+        dataset: str,
+        spec: Mapping[str, Any],
+        *,
+        if_match: str | None = None,
+        seen: Manifest | None = None,
     ) -> dict[str, Any]:
-        """Store the roles of the columns; where tables are stored already, they must fit them."""
-        seen = self._datasets.find(dataset)
+        """Store the roles of the columns; where tables are stored already, they must fit them.
+
+        ``seen``: what the spec was made from, where it was; it is not written over anything newer.
+        """
+        seen = seen or self._datasets.find(dataset)
         history, outcomes = (
             stored_table(self._datasets, seen, part) for part in ("history", "outcomes")
         )
@@ -392,6 +412,122 @@ class Service:
         stored = self._datasets
         ledgers = stored.ledgers(ADOPTED, "adopted plan")
         return Tracking(ledgers, stored.plan, self.history, stored.curves)
+
+    # -- experiments --------------------------------------------------------------------------
+
+    def portfolio(self, problem: Problem, asked: AskedPortfolio) -> dict[str, Any]:
+        """A year's tests by what they are worth (``POST /experiments``)."""
+        from shared.learn.experiments.portfolio import portfolio
+
+        with work.limited(problem.options.time_limit_s):
+            return portfolio(problem, asked)
+
+    def design(
+        self,
+        dataset: str | None,
+        kind: str,
+        history: History,
+        asked: AskedTrial,
+        noise: Noise | None,
+    ) -> dict[str, Any]:
+        """A test on a channel, kept by the dataset under the id of its content."""
+        from shared.learn.experiments import design
+
+        if kind == "geo":
+            told = design.geo(history, asked)
+        else:
+            make = design.switched if kind == "switchback" else design.off
+            told = make(history, asked, noise)
+        if dataset is not None:
+            content = json.dumps(told, sort_keys=True).encode()
+            told["experiment"] = hashlib.sha256(content).hexdigest()[:16]
+            self._datasets.keep_experiment(dataset, told["experiment"], told)
+        return told
+
+    def experiment_of(self, dataset: str, experiment: str) -> tuple[Manifest, dict[str, Any]]:
+        """The dataset as it is now, and a design that it keeps."""
+        return self._datasets.manifest(dataset), self._datasets.experiment(dataset, experiment)
+
+    def experiments(self, dataset: str) -> list[dict[str, Any]]:
+        """All designs that a dataset keeps, each with its ``lift_test`` or None."""
+        spec = spec_of(self._datasets, self._datasets.manifest(dataset)) or {}
+        tests = {test.get("experiment"): test for test in spec.get("lift_tests") or ()}
+        kept = self._datasets.experiments(dataset)
+        return [{**told, "lift_test": tests.get(told["experiment"])} for told in kept]
+
+    def data_of(
+        self,
+        dataset: str | None,
+        spec: Mapping[str, Any] | None,
+        history_csv: str | None,
+        outcomes_csv: str | None,
+    ) -> History:
+        """A history that was sent with its spec; what of it is missing is the dataset's."""
+        from shared.history.parse import parse
+
+        seen = None if dataset is None else self._datasets.manifest(dataset)
+        spec = spec_of(self._datasets, seen) if spec is None else spec
+        table: Table | None = None if history_csv is None else history_csv.encode()
+        outcomes: Table | None = None if outcomes_csv is None else outcomes_csv.encode()
+        if table is None:
+            table, outcomes = (
+                stored_table(self._datasets, seen, part) for part in ("history", "outcomes")
+            )
+        if table is None:
+            raise NotFound("The dataset has no history yet: send the data as history_csv.")
+        return parse(spec or None, table, outcomes).history
+
+    def record(
+        self,
+        seen: Manifest,
+        experiment: str,
+        design: Mapping[str, Any],
+        history: History,
+        *,
+        if_match: str | None = None,
+    ) -> dict[str, Any]:
+        """What a test found, written as a lift test of the spec: one flip of the manifest.
+
+        The result of the same experiment is replaced, so that a correction counts once; the same
+        result is not written again.
+
+        Raises
+        ------
+        WriteConflict
+            An input of the dataset changed since ``seen``. Nothing was written.
+        """
+        from shared.learn.experiments.results import read
+
+        found = read(design, history)
+        test = {**found.pop("lift_test"), "experiment": experiment}
+        stored = self.history(seen.dataset)
+        if stored is not None and stored.panel().geos == ("",):
+            test.pop("geos", None)  # the dataset's own history knows no places
+        spec = dict(spec_of(self._datasets, seen) or {})
+        tests = list(spec.get("lift_tests") or ())
+        places = [i for i, one in enumerate(tests) if one.get("experiment") == experiment]
+        self._datasets.check_match(seen, "spec", if_match)
+        changed = not places or tests[places[0]] != test
+        if changed:
+            tests[slice(places[0], places[0] + 1) if places else slice(len(tests), None)] = [test]
+            report = self.put_spec(
+                seen.dataset, {**spec, "lift_tests": tests}, if_match=if_match, seen=seen
+            )
+            etag, findings = report["etag"], report["findings"]
+        else:
+            etag, findings = self._datasets.get_spec(seen.dataset).etag, []
+        return {
+            "dataset": seen.dataset,
+            "experiment": experiment,
+            "etag": etag,
+            "changed": changed,
+            "lift_test": test,
+            **{key: found.pop(key) for key in ("interval", "p_value", "correlation")},
+            "findings": findings,
+            "explanation": found.pop("explanation"),
+            "warnings": [{"code": c, "message": m} for c, m in found.pop("warnings")],
+            "details": found,
+        }
 
     # -- the service itself -------------------------------------------------------------------
 

@@ -16,9 +16,11 @@ from shared.history.spec import Spec
 
 __all__ = [
     "Anything",
+    "Csv",
     "CurveSetAnswer",
     "DatasetDetail",
     "DatasetsAnswer",
+    "Document",
     "FitRequest",
     "HealthAnswer",
     "ImportRequest",

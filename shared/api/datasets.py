@@ -32,6 +32,7 @@ __all__ = [
     "get_run",
     "get_spec",
     "health",
+    "if_match_of",
     "import_curves",
     "list_curve_versions",
     "list_datasets",
@@ -54,7 +55,7 @@ def put_spec(call: Call) -> Reply:
     dataset = _dataset(call)
     accepted(*validated(Spec, call.json))
     read_spec(call.json)
-    return _put(call.service.put_spec(dataset, call.json, if_match=_if_match(call)))
+    return _put(call.service.put_spec(dataset, call.json, if_match=if_match_of(call)))
 
 
 def put_history(call: Call) -> Reply:
@@ -260,7 +261,7 @@ def _table(call: Call, part: str, how: str = "put") -> Reply:
     from shared.store.records import Asked
 
     source = call.query.get("source", "") if part == "history" else ""
-    dataset, asked = _dataset(call), Asked(part, how, source, _if_match(call))
+    dataset, asked = _dataset(call), Asked(part, how, source, if_match_of(call))
     media = JSON if call.content_type == JSON else media_of(call.body)
     if len(call.body) > MAX_BYTES:
         limit_body(call.body)
@@ -280,7 +281,7 @@ def _queued(call: Call, run: Mapping[str, Any]) -> Reply:
     return Reply(run, status=202, headers={"Location": location, "Retry-After": "5"})
 
 
-def _if_match(call: Call) -> str | None:
+def if_match_of(call: Call) -> str | None:
     """The ETag that a write rests on; a weak one is as good, for bodies here are whole bytes."""
     return call.headers.get("if-match", "").strip().removeprefix("W/") or None
 

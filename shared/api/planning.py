@@ -63,12 +63,15 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "answered",
     "campaigns",
     "evaluate",
     "experiment",
     "fit",
+    "in_fit_request",
     "optimize",
     "plan_of",
+    "posed",
     "relocated",
     "scenarios",
     "sensitivity",
@@ -83,7 +86,7 @@ def optimize(call: Call) -> Reply:
     message = read_optimize(call.json)
     problem = problem_of(message, *_stored(call, message))
     moves = message.include is None or "spend_interval" in message.include
-    return _answered(
+    return answered(
         "", message, problem, lambda: call.service.optimize(problem, spend_interval=moves)
     )
 
@@ -91,9 +94,9 @@ def optimize(call: Call) -> Reply:
 def evaluate(call: Call) -> Reply:
     """``POST /evaluate``"""
     message = read_evaluate(call.json)
-    problem = _posed(call, "/problem", message.problem)
+    problem = posed(call, "/problem", message.problem)
     plan = plan_of(message.plan, problem)
-    return _answered(
+    return answered(
         "/problem", message.problem, problem, lambda: call.service.evaluate(problem, plan)
     )
 
@@ -102,7 +105,7 @@ def scenarios(call: Call) -> Reply:
     """``POST /scenarios``"""
     message = read(ScenariosRequest, call.json, problem="base", more=_scenario_faults)
     raw_base = call.json["base"]
-    base = _posed(call, "/base", message.base)
+    base = posed(call, "/base", message.base)
     _limit_scenarios(base, len(message.scenarios or ()))
     variants = _variants(call, message, raw_base)
     budgets = message.sweep.budget if message.sweep is not None else ()
@@ -119,16 +122,16 @@ def scenarios(call: Call) -> Reply:
 def sensitivity(call: Call) -> Reply:
     """``POST /sensitivity``"""
     base = read(SensitivityRequest, call.json, problem="base").base
-    problem = _posed(call, "/base", base)
-    return _answered("/base", base, problem, lambda: call.service.sensitivity(problem))
+    problem = posed(call, "/base", base)
+    return answered("/base", base, problem, lambda: call.service.sensitivity(problem))
 
 
 def campaigns(call: Call) -> Reply:
     """``POST /campaigns``"""
     asked = read(CampaignsRequest, call.json, problem="base", plan="plan")
-    problem = _posed(call, "/base", asked.base, one=True)
+    problem = posed(call, "/base", asked.base, one=True)
     plan = None if asked.plan is None else plan_of(asked.plan, problem)
-    return _answered("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
+    return answered("/base", asked.base, problem, lambda: call.service.campaigns(problem, plan))
 
 
 def _scenario_faults(message: ScenariosRequest) -> Iterator[Fault]:
@@ -246,11 +249,11 @@ def fit(call: Call) -> Reply:
         parsed = call.service.parse(spec, request.history_csv, request.outcomes_csv)
         curves = call.service.fit(parsed, request.seed)
     except InvalidInput as error:
-        raise type(error)([_in_fit_request(fault) for fault in error.faults]) from None
+        raise type(error)([in_fit_request(fault) for fault in error.faults]) from None
     return Reply(curves.to_dict())
 
 
-def _in_fit_request(fault: Fault) -> Fault:
+def in_fit_request(fault: Fault) -> Fault:
     """A fault of a table or its spec, told from the request that holds them."""
     table = {"/rows": "/history_csv/rows", "/outcomes": "/outcomes_csv"}
     for begin, place in table.items():
@@ -267,7 +270,7 @@ def _at(prefix: str, make: Callable[[], T]) -> T:
         raise type(error)(under(prefix, error.faults)) from None
 
 
-def _answered(
+def answered(
     prefix: str, message: OptimizeRequest, problem: Problem, ask: Callable[[], dict[str, Any]]
 ) -> Reply:
     """The domain's answer; what it finds wrong with ``problem`` is told where it stands."""
@@ -278,7 +281,7 @@ def _answered(
         raise type(error)(under(prefix, told)) from None
 
 
-def _posed(call: Call, prefix: str, base: OptimizeRequest, *, one: bool = False) -> Problem:
+def posed(call: Call, prefix: str, base: OptimizeRequest, *, one: bool = False) -> Problem:
     """The problem of a request's part at ``prefix``; ``one``: of one outcome alone."""
     stored = _at(prefix, lambda: _stored(call, base))
     pose = _of_one if one else _added_up
@@ -342,8 +345,8 @@ def _curves(call: Call, message: OptimizeRequest) -> CurveSet | None:
 def transition(call: Call) -> Reply:
     """``POST /transition``"""
     request = read(TransitionRequest, call.json, problem="base")
-    problem = _posed(call, "/base", request.base)
-    return _answered(
+    problem = posed(call, "/base", request.base)
+    return answered(
         "/base",
         request.base,
         problem,
@@ -354,7 +357,7 @@ def transition(call: Call) -> Reply:
 def experiment(call: Call) -> Reply:
     """``POST /experiment``"""
     request = read(ExperimentRequest, call.json, problem="base")
-    problem = _posed(call, "/base", request.base, one=True)
+    problem = posed(call, "/base", request.base, one=True)
     noise, correlation = _noise(request, _curves(call, request.base))
     wanted = tuple(request.channels or ())
     _refuse_unknown(wanted, problem)
@@ -367,7 +370,7 @@ def experiment(call: Call) -> Reply:
         "channels": wanted,
         "start": _start(request, problem),
     }
-    return _answered(
+    return answered(
         "/base", request.base, problem, lambda: call.service.experiment(problem, **options)
     )
 

@@ -141,6 +141,8 @@ class LiftTestAnswer(Answer):
     channel: str
     campaign: str | None
     geo: str | None
+    geos: list[str] | None
+    experiment: str | None
     start: str | None = Field(description="Null until the request says when it starts.")
     end: str | None
     spend_change: float = Field(description="In all; negative where less is spent.")

@@ -72,6 +72,10 @@ def check_lift_tests(
         if channel in channels and campaigns is not None:
             _check_campaign(f"{at}/campaign", test, below, faults)
         _check_geo(f"{at}/geo", test.get("geo"), geos, left_out, faults)
+        for k, geo in enumerate(test.get("geos") or ()):
+            _check_geo(f"{at}/geos/{k}", geo, geos, left_out, faults)
+        if test.get("geo") is not None and test.get("geos") is not None:
+            faults.add(f"{at}/geos", "conflict", "Say geo or geos, not both.")
         start, end = (_day(test, key, at, faults) for key in ("start", "end"))
         if start is not None and end is not None and end < start:
             faults.add(f"{at}/end", "ends_before_start", "The test ends before it starts.")

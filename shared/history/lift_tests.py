@@ -82,6 +82,7 @@ class LiftTest:
     unit: str
     usual: float | None = None
     unused: str | None = None
+    geos: tuple[str, ...] | None = None
     doubts: tuple[str, ...] = ()
 
     @property
@@ -95,10 +96,19 @@ class LiftTest:
         return self.measured - self.first + 1
 
     @property
+    def local(self) -> bool:
+        """Whether it was not run everywhere."""
+        return bool(self.geo or self.geos)
+
+    def covers(self, geo: str) -> bool:
+        """Whether it was run in a geo."""
+        return geo in self.geos if self.geos is not None else self.geo in (None, geo)
+
+    @property
     def name(self) -> str:
         """As sentences call it."""
         campaign = f"/{self.campaign}" if self.campaign else ""
-        where = f" in {self.geo}" if self.geo else ""
+        where = f" in {self.geo or f'{len(self.geos or ())} geos'}" if self.local else ""
         return f"Lift test {self.place + 1}, of '{self.channel}{campaign}'{where}"
 
     def findings(self) -> list[Finding]:
@@ -123,6 +133,7 @@ class LiftTest:
             "channel": self.channel,
             "campaign": self.campaign,
             "geo": self.geo,
+            "geos": None if self.geos is None else list(self.geos),
             "start": self.start.isoformat(),
             "end": self.end.isoformat(),
             "periods": periods,
@@ -208,6 +219,7 @@ def _placed(index: int, test: Mapping[str, Any], history: History) -> LiftTest:
         channel=str(test["channel"]),
         campaign=test.get("campaign"),
         geo=test.get("geo"),
+        geos=None if test.get("geos") is None else tuple(test["geos"]),
         start=start,
         end=end,
         spend_change=float(test["spend_change"]),
@@ -247,7 +259,7 @@ def _judged(test: LiftTest, busy: NDArray[np.bool_], highest: float, history: Hi
     if test.campaign is not None and {panel.arms[m][1] for m in arms} == {""}:
         return replace(test, unused="campaigns are added up in this fit")
     arms = [m for m in arms if test.campaign in (None, panel.arms[m][1])]
-    geos = [g for g, name in enumerate(panel.geos) if test.geo in (None, name)]
+    geos = [g for g, name in enumerate(panel.geos) if test.covers(name)]
     spend = panel.spend[np.ix_(geos, range(len(history.dates)), arms)].sum(axis=(0, 2))
     if not spend.any():
         return replace(test, unused="there is no spend in the history that it could speak of")

@@ -163,6 +163,12 @@ class LiftTest(SpecPart):
     )
     standard_error: Spread = Field(description="Of outcome_change, in all.")
     geo: Name | None = Field(None, description="Where it was run; everywhere by default.")
+    geos: list[Name] | None = Field(
+        None, min_length=1, max_length=1000, description="The same, where it was run in several."
+    )
+    experiment: Name | None = Field(
+        None, description="Id of the stored experiment that it is the result of."
+    )
     measured_until: Day | None = Field(
         None,
         description="Last day whose outcome counts, where a cool-down follows the changed spend; "

@@ -1,1 +1,1 @@
-"""Learning from what happens: allocators, off-policy evaluation, tracking of plans."""
+"""Learning from what happens: allocators, off-policy evaluation, tracking, policies, tests."""

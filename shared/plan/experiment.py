@@ -49,7 +49,7 @@ from shared.problem.model import Problem
 from shared.problem.program import Program
 from shared.solve.one_budget.form import one_budget
 
-__all__ = ["AskedTest", "PrecisionOfTest", "contrast", "experiment"]
+__all__ = ["AskedTest", "PrecisionOfTest", "contrast", "experiment", "lifts"]
 
 Floats = NDArray[np.float64]
 
@@ -175,9 +175,9 @@ class _Bench:
         precision = PrecisionOfTest(asked.noise, asked.correlation, asked.power, asked.alpha, wash)
         most = (asked.periods - wash) // 2
         sizes = self._sizes(arm, today, recommended)
-        lifts = self._lifts(a, today, sizes)
-        pick, periods = _pick(precision, sizes, lifts.mean(axis=0), most)
-        change, lift, draws = float(sizes[pick]), float(lifts[:, pick].mean()), lifts[:, pick]
+        gained = lifts(self.plan.program, a, today, sizes)
+        pick, periods = _pick(precision, sizes, gained.mean(axis=0), most)
+        change, lift, draws = float(sizes[pick]), float(gained[:, pick].mean()), gained[:, pick]
         length = max(most, 1) if periods is None else periods
         price, even, settle, lost = price_of_money(self.plan), None, None, None
         changed, drawn = length + precision.wash, draws.size > 1
@@ -230,6 +230,8 @@ class _Bench:
             "channel": channel,
             "campaign": campaign or None,
             "geo": geo or None,
+            "geos": None,
+            "experiment": None,
             "start": start.isoformat() if start else None,
             "end": end,
             "spend_change": change * changed,
@@ -254,16 +256,6 @@ class _Bench:
         if end * change <= 0.0 or abs(end) < abs(change):
             return np.array([change])
         return np.concatenate([[change], np.linspace(change, end, SIZES)[1:]])
-
-    def _lifts(self, a: int, today: float, sizes: Floats) -> Floats:
-        """(S, G) outcome gained per period by each change in each draw; S is 1 without draws."""
-        program = self.plan.program
-        carry, weight = float(program.carry[a, 0, 0]), float(program.weight[a, 0])
-        points = (carry * np.concatenate([[today], today + sizes]))[:, None]
-        draws = program.draws
-        own = program.curves.take([a]) if draws is None else draws.column(a)
-        values = np.asarray(own.value(points))
-        return np.asarray(weight * (values[1:] - values[0]).T)
 
     def _told(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         problem, name = self.problem, row["channel"]
@@ -348,6 +340,17 @@ def _pick(
         if periods is not None:
             return int(g), periods
     return int(np.argmax(np.abs(lifts))), None
+
+
+def lifts(program: Program, a: int, today: float, sizes: Floats) -> Floats:
+    """(S, G) outcome gained per period by each change of arm ``a`` in each draw, of spend that is
+    sustained; S is 1 without draws."""
+    carry, weight = float(program.carry[a, 0, 0]), float(program.weight[a, 0])
+    points = (carry * np.concatenate([[today], today + sizes]))[:, None]
+    draws = program.draws
+    own = program.curves.take([a]) if draws is None else draws.column(a)
+    values = np.asarray(own.value(points))
+    return np.asarray(weight * (values[1:] - values[0]).T)
 
 
 def contrast(periods: int, wash: int) -> Floats:

@@ -24,6 +24,7 @@ from shared.store.keys import (
     ALLOCATORS,
     CURVES,
     DELETED,
+    EXPERIMENTS,
     INLINE,
     INPUTS,
     JOBS,
@@ -494,6 +495,32 @@ class Datasets:
         """The documents of one room of storage that are changed by ETag."""
         return Ledgers(self._blobs, self.manifest, room, what)
 
+    # -- experiments --------------------------------------------------------------------------
+
+    def keep_experiment(self, dataset: str, experiment: str, told: Mapping[str, Any]) -> None:
+        """Keep a designed test under the id of its content: written once, never changed."""
+        key = blob_key(
+            EXPERIMENTS, dataset, self.manifest(dataset).incarnation, f"{experiment}.json"
+        )
+        with suppress(WriteConflict):  # the same test was asked for before
+            self._blobs.create(key, to_json({"created_at": stamp(self._clock()), **told}))
+
+    def experiment(self, dataset: str, experiment: str) -> dict[str, Any]:
+        """A designed test; ``NotFound`` where there is none of that id."""
+        manifest = self.manifest(dataset)
+        if is_plan_id(experiment):
+            with suppress(NotFound):
+                key = blob_key(EXPERIMENTS, dataset, manifest.incarnation, f"{experiment}.json")
+                found: dict[str, Any] = json.loads(self._blobs.read(key).data)
+                return found
+        raise NotFound(f"The dataset {dataset!r} has no such experiment.")
+
+    def experiments(self, dataset: str) -> tuple[dict[str, Any], ...]:
+        """All designed tests of a dataset, the oldest first."""
+        prefix = f"{EXPERIMENTS}/{dataset}/{self.manifest(dataset).incarnation}/"
+        found = [json.loads(blob.data) for blob in each(self._blobs.read, self._blobs.keys(prefix))]
+        return tuple(sorted(found, key=lambda told: (told["created_at"], told["experiment"])))
+
     # -- inside -------------------------------------------------------------------------------
 
     def _own_write(self, new: Run) -> Run:
@@ -554,7 +581,7 @@ class Datasets:
         return manifest
 
     def _sweep(self, dataset: str, incarnation: str) -> None:
-        for room in (CURVES, RUNS, INPUTS, PLANS, JOBS, ALLOCATORS, ADOPTED):
+        for room in (CURVES, RUNS, INPUTS, PLANS, JOBS, ALLOCATORS, ADOPTED, EXPERIMENTS):
             keys = self._blobs.keys(f"{room}/{dataset}/{incarnation}/")
             for _ in each(self._blobs.delete, keys):
                 pass

@@ -13,6 +13,7 @@ dataset of that name is created, so that a re-created dataset never meets the bl
     adopted/<dataset>/<incarnation>/<plan>.json             adopted plans, and their course
     jobs/<dataset>/<incarnation>/<job>.json                 one document a job, like a run's
     jobs/<dataset>/<incarnation>/<job>.question, .answer    its request until it ends; its answer
+    experiments/<dataset>/<incarnation>/<id>.json           tests that were designed
     deleted/<dataset>/<incarnation>.json                    whose blobs are still to be swept
 
 ``curves/``, ``runs/``, ``plans/`` and ``jobs/`` come first in their paths so that a lifecycle rule
@@ -31,6 +32,7 @@ __all__ = [
     "CURVES",
     "DATASETS",
     "DELETED",
+    "EXPERIMENTS",
     "INLINE",
     "INPUTS",
     "JOBS",
@@ -50,6 +52,7 @@ __all__ = [
 
 DATASETS, INPUTS, CURVES, RUNS, DELETED = "datasets", "inputs", "curves", "runs", "deleted"
 PLANS, ALLOCATORS, ADOPTED, JOBS = "plans", "allocators", "adopted", "jobs"
+EXPERIMENTS = "experiments"
 
 INLINE = "INLINE"
 """In place of a dataset's name, which has no capital letters: jobs that are of none."""

@@ -149,6 +149,32 @@ def test_curves_of_another_tool_and_a_report_of_them(worker: Worker) -> None:
     assert call(worker, "delete_dataset", **at).status == 204
 
 
+def test_a_policy_and_the_loop_of_an_experiment(worker: Worker) -> None:
+    base = sample_request("optimize")
+    base |= {
+        "channels": [base["channels"][1] | {"max_spend": 60_000}],
+        "horizon": {"periods": 3},
+        "objective": {"goal": "maximize_profit", "value_per_outcome": 1},
+    }
+    answer = call(worker, "policies", {"base": base})
+    assert answer.status == 200, answer.body
+    at = {"dataset": "tested"}
+    brand = simulate(seed=5, weeks=60, channels=2)
+    assert call(worker, "put_spec", brand.spec, **at).status == 200
+    assert call(worker, "put_history", csv=brand.csv.encode(), **at).status == 200
+    rows = brand.csv.splitlines()
+    channel = brand.spec["channels"][0]["channel"]
+    off = {"channel": channel, "change": -1, "periods": 6, "start": rows[-8].split(",")[0]}
+    designed = call(worker, "experiments", {**at, "off": off})
+    assert designed.status == 200, designed.body
+    own = designed.json()["experiment"]
+    found = call(worker, "results", {}, **at, experiment=own)
+    assert found.status == 200, found.body
+    (kept,) = call(worker, "list_experiments", **at).json()["experiments"]
+    assert kept["lift_test"] == found.json()["lift_test"]
+    assert call(worker, "delete_dataset", **at).status == 204
+
+
 def test_a_bad_question_is_a_problem_not_a_failure(worker: Worker) -> None:
     answer = call(worker, "optimize", {"budget": -1})
     assert answer.status == 422

@@ -122,6 +122,8 @@ def test_a_design_is_a_lift_test_of_all_its_changed_periods() -> None:
         "channel": "tv",
         "campaign": None,
         "geo": None,
+        "geos": None,
+        "experiment": None,
         "start": "2025-11-01",
         "end": "2026-04-30",
         "spend_change": pytest.approx(6 * design["spend_change_per_period"]),

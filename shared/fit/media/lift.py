@@ -113,7 +113,7 @@ def read_lifts(spec: Mapping[str, Any], history: History, design: Design) -> tup
             a
             for a, arm in enumerate(design.arms)
             if arm.channel == place
-            and test.geo in (None, design.geos[arm.geo])
+            and test.covers(design.geos[arm.geo])
             and test.campaign in (None, arm.campaign)
         ]
         if tested:

@@ -1,0 +1,1 @@
+"""Experiments: designs, stopping rules, what to test next, and what a test found."""

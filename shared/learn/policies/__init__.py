@@ -1,0 +1,1 @@
+"""Spending as a sequence of decisions: exact, learnt, and compared."""
