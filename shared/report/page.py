@@ -191,7 +191,9 @@ def _nav(plots: Iterable[Plot | Missing]) -> str:
 
 
 def _plan(material: Material) -> str:
-    told, totals = material.answer["explanation"], material.answer["totals"]
+    totals = material.answer["totals"]
+    # The verdict says of trust what an explanation would begin with.
+    told = [item for item in material.answer["explanation"] if item["code"] != "low_trust"]
     first, rest = told[:1], told[1:]
     limits = [(price["name"], price["value"]) for price in material.answer["shadow_prices"]]
     head = ("limit in force", f"{material.outcome_short} from one more unit of it")

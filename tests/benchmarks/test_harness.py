@@ -69,6 +69,7 @@ def test_every_class_is_found_once_under_its_section() -> None:
         "interactions",
         "learning",
         "nights",
+        "page",
         "one-budget",
         "plans",
         "rules",
