@@ -624,6 +624,29 @@ class ExperimentRequest(TypedDict):
     start: NotRequired[str | None]
 
 
+class ExperimentsAnswer(TypedDict):
+    experiment: str | None
+    kind: str
+    design: dict[str, Any]
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    request_id: str
+
+
+class ExperimentsRequest(TypedDict):
+    dataset: NotRequired[str | None]
+    history_csv: NotRequired[str | None]
+    outcomes_csv: NotRequired[str | None]
+    spec: NotRequired[Spec | None]
+    stopping: NotRequired[Literal['fixed', 'pocock', 'obrien_fleming', 'spending', 'any_time'] | None]
+    geo: NotRequired[GeoRequest | None]
+    switchback: NotRequired[TrialRequest | None]
+    off: NotRequired[TrialRequest | None]
+    ab: NotRequired[SplitRequest | None]
+    portfolio: NotRequired[PortfolioRequest | None]
+    trials: NotRequired[TrialsRequest | None]
+
+
 class Exponential(TypedDict):
     family: Literal['exponential']
     max_response: float
@@ -690,6 +713,22 @@ class FrontierPoint(TypedDict):
     allocation: list[ChannelSpendAnswer]
 
 
+class GeoRequest(TypedDict):
+    channel: str
+    change: float
+    periods: int
+    lasting: NotRequired[int | None]
+    start: NotRequired[str | None]
+    alpha: NotRequired[float | None]
+    noise: NotRequired[float | None]
+    noise_correlation: NotRequired[float | None]
+    seed: NotRequired[int | None]
+    treated: NotRequired[list[str] | None]
+    count: NotRequired[int | None]
+    method: NotRequired[Literal['time_based_regression', 'synthetic_control', 'trimmed_match'] | None]
+    effects: NotRequired[list[float] | None]
+
+
 class GeoRole(TypedDict):
     geo: str
     aliases: list[str]
@@ -699,6 +738,12 @@ class Geometric(TypedDict):
     family: Literal['geometric']
     decay: float
     normalised: NotRequired[bool | None]
+
+
+class GoodwillRow(TypedDict):
+    goodwill_from: float
+    goodwill_to: float | None
+    spend: float
 
 
 class HealthAnswer(TypedDict):
@@ -808,6 +853,18 @@ class LagWeights(TypedDict):
     normalised: NotRequired[bool | None]
 
 
+class LearntRow(TypedDict):
+    method: Literal['q_learning', 'fitted_q']
+    value: float
+    optimum: float
+    loss: float
+    share_of_optimum: float | None
+    share_of_gap: float | None
+    overrated: float
+    states: int
+    draws: int
+
+
 class LiftTest(TypedDict):
     channel: str
     campaign: NotRequired[str | None]
@@ -817,6 +874,8 @@ class LiftTest(TypedDict):
     outcome_change: float
     standard_error: float
     geo: NotRequired[str | None]
+    geos: NotRequired[list[str] | None]
+    experiment: NotRequired[str | None]
     measured_until: NotRequired[str | None]
     bursts: NotRequired[list[Burst] | None]
     in_history: NotRequired[bool | None]
@@ -826,6 +885,8 @@ class LiftTestAnswer(TypedDict):
     channel: str
     campaign: str | None
     geo: str | None
+    geos: list[str] | None
+    experiment: str | None
     start: str | None
     end: str | None
     spend_change: float
@@ -865,6 +926,12 @@ class Logistic(TypedDict):
     max_response: float
     rate: float
     offset: NotRequired[float | None]
+
+
+class MarketRequest(TypedDict):
+    factors: list[float]
+    stays: float
+    now: NotRequired[int | None]
 
 
 class MichaelisMenten(TypedDict):
@@ -1011,6 +1078,12 @@ class ParameterSensitivity(TypedDict):
     how: Literal['derivative', 'resolved']
 
 
+class PathPeriod(TypedDict):
+    period: int
+    spend: float
+    outcome: float
+
+
 PeriodLimits = TypedDict("PeriodLimits", {"from": "int | str", "to": "NotRequired[int | str | None]", "min_spend": "NotRequired[float | None]", "max_spend": "NotRequired[float | None]", "spend": "NotRequired[float | None]", "price": "NotRequired[float | None]", "note": "NotRequired[str | None]"})
 
 
@@ -1018,6 +1091,57 @@ class PlanUnderDraws(TypedDict):
     outcome: float
     outcome_interval: list[float] | None
     worst_tenth: float
+
+
+class PoliciesAnswer(TypedDict):
+    channel: str
+    periods: int | None
+    levels: list[float]
+    decay: float
+    goodwill_now: float
+    plan_is_exact: bool
+    states: int
+    grid_change: float
+    policies: list[PolicyRow]
+    learnt: list[LearntRow]
+    path: list[PathPeriod]
+    table: list[TableEntry]
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    curves_version: str | None
+    request_id: str
+
+
+class PoliciesRequest(TypedDict):
+    base: OptimizeRequest
+    channel: NotRequired[str | None]
+    levels: NotRequired[int | None]
+    market: NotRequired[MarketRequest | None]
+    learners: NotRequired[list[Literal['q_learning', 'fitted_q']] | None]
+    endless: NotRequired[bool | None]
+    seed: NotRequired[int | None]
+
+
+class PolicyRow(TypedDict):
+    policy: Literal['dynamic_programme', 'constant_spend', 'one_period_ahead', 'plan_over_time']
+    value: float
+    loss: float
+    share_of_optimum: float | None
+    share_of_gap: float | None
+    spend: float | None
+
+
+class PortfolioRequest(TypedDict):
+    base: OptimizeRequest
+    value_per_outcome: float
+    noise: float
+    noise_correlation: NotRequired[float | None]
+    periods: NotRequired[int | None]
+    served: NotRequired[int | None]
+    fee: NotRequired[float | None]
+    max_periods: NotRequired[int | None]
+    channels: NotRequired[list[str] | None]
+    seed: NotRequired[int | None]
 
 
 class Power(TypedDict):
@@ -1126,6 +1250,28 @@ class ResponsesAnswer(TypedDict):
     curves_version: str
     baseline: float | None
     curves: list[DrawnCurve]
+
+
+class ResultsAnswer(TypedDict):
+    dataset: str
+    experiment: str
+    etag: str
+    changed: bool
+    lift_test: dict[str, Any]
+    interval: list[float]
+    p_value: float
+    correlation: float
+    details: dict[str, Any]
+    findings: list[dict[str, Any]]
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    request_id: str
+
+
+class ResultsRequest(TypedDict):
+    history_csv: NotRequired[str | None]
+    outcomes_csv: NotRequired[str | None]
+    spec: NotRequired[Spec | None]
 
 
 class Risk(TypedDict):
@@ -1337,6 +1483,16 @@ class SplitCampaign(TypedDict):
     change: float
 
 
+class SplitRequest(TypedDict):
+    mean: float
+    sd: NotRequired[float | None]
+    effect: float
+    looks: NotRequired[int | None]
+    look_shares: NotRequired[list[float] | None]
+    alpha: NotRequired[float | None]
+    power: NotRequired[float | None]
+
+
 class StepAnswer(TypedDict):
     period: int
     spend: float
@@ -1402,6 +1558,10 @@ class StoredAnswer(TypedDict):
     data_report: NotRequired[dict[str, Any] | None]
 
 
+class StoredExperiments(TypedDict):
+    experiments: list[dict[str, Any]]
+
+
 class Sweep(TypedDict):
     budget: list[float]
 
@@ -1417,6 +1577,13 @@ class SweepAnswer(TypedDict):
     allocation: list[ChannelSpendAnswer] | None
     detail: NotRequired[str | None]
     conflicts: NotRequired[list[ConflictAnswer] | None]
+
+
+class TableEntry(TypedDict):
+    period: int | None
+    market: float
+    budget_left: float | None
+    rows: list[GoodwillRow]
 
 
 class Tabulated(TypedDict):
@@ -1517,6 +1684,32 @@ class TransitionRequest(TypedDict):
     base: OptimizeRequest
     max_change: float
     periods: int
+
+
+class TrialRequest(TypedDict):
+    channel: str
+    change: float
+    periods: int
+    lasting: NotRequired[int | None]
+    start: NotRequired[str | None]
+    alpha: NotRequired[float | None]
+    noise: NotRequired[float | None]
+    noise_correlation: NotRequired[float | None]
+    seed: NotRequired[int | None]
+
+
+class TrialsRequest(TypedDict):
+    tried: list[TriedRequest]
+    candidates: list[list[float]]
+    noise: float
+    by: NotRequired[Literal['knowledge_gradient', 'expected_improvement'] | None]
+    seed: NotRequired[int | None]
+
+
+class TriedRequest(TypedDict):
+    at: list[float]
+    outcome: float
+    standard_error: NotRequired[float | None]
 
 
 class TrustAnswer(TypedDict):

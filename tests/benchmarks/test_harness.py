@@ -64,14 +64,17 @@ def test_every_class_is_found_once_under_its_section() -> None:
     assert [item.name for item in found] == [item.name for item in discover()]
     assert {item.section for item in found} == {
         "app",
+        "experiments",
         "fit",
         "goals",
+        "jobs",
         "interactions",
         "learning",
         "nights",
         "page",
         "one-budget",
         "plans",
+        "policies",
         "rules",
         "rules-500",
         "sweep",
