@@ -217,6 +217,7 @@ def levels_in_draws(program: Program, spend: Floats) -> tuple[tuple[str, str], .
     """
     if not program.pairs or program.draws is None:
         return ()
+    spend = program.widened(spend)
     z = program.adstocked(spend)
     draws, level = program.draws, program.saturation(z)
     own = np.stack([draws.value(row) for row in z.T])

@@ -14,7 +14,7 @@ from tests.contract.checks import faults_of
 from tests.contract.features import FEATURES, ONE_OF, REFUSED, REFUSED_PAIRS, build, pairs
 from tests.contract.mixtures import Names, covering
 
-MIXTURES = covering(7)
+MIXTURES = covering(10)
 QUICK = {"gap": 1e-2, "time_limit_s": 0.5}
 STARTS = 1
 SOFT = ("gap", "beaten", "unfound")
