@@ -20,7 +20,10 @@ STARTS = 1
 SOFT = ("gap", "beaten", "unfound")
 """Told by the answer itself, or asked of longer searches: for the matrix, not for every change."""
 
-UNBOUNDED = ({"interactions", "quantile", "minimize_spend"},)
+UNBOUNDED = (
+    {"interactions", "quantile", "minimize_spend"},
+    {"flight", "worst_case", "minimize_spend"},
+)
 """Together they have in so little work no bound but that of spending nothing, told as null."""
 
 
