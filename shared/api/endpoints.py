@@ -177,7 +177,9 @@ def resolved(name: str | Callable[..., Any]) -> Any:
     return getattr(import_module(below + module), attribute)
 
 
-def _question(name: str, summary: str, handler: str, request: str, answer: str) -> Endpoint:
+def _question(
+    name: str, summary: str, handler: str, request: str, answer: str, *, long: bool = True
+) -> Endpoint:
     """A planning question: JSON in, JSON out, over a stored dataset or inline curves, or a job."""
     return Endpoint(
         name=name,
@@ -189,7 +191,7 @@ def _question(name: str, summary: str, handler: str, request: str, answer: str) 
         answer=answer,
         reads=(JSON,),
         errors=(404,),
-        long=True,
+        long=long,
     )
 
 
@@ -279,6 +281,7 @@ ENDPOINTS = (
         "experiments.experiments",
         "experiment_messages.ExperimentsRequest",
         "experiment_messages.ExperimentsAnswer",
+        long=False,
     ),
     _question(
         "fit",

@@ -27,7 +27,7 @@ def role_by_name(channel: str) -> str:
     """The role that a channel's name suggests.
 
     >>> role_by_name("Paid Search brand"), role_by_name("tv"), role_by_name("AffiliateX")
-    ('demand_capture', 'demand_creation', 'demand_creation')
+    ('demand_capture', 'demand_creation', 'demand_capture')
     """
     return ROLES[bool(_CAPTURE & set(tokens(channel)))]
 

@@ -24,7 +24,7 @@ _CELL = 2.5e-3  # of a history: a channel's spend on one date, through fit and v
 QUESTIONS = frozenset(
     (
         *("optimize", "scenarios", "evaluate", "sensitivity"),
-        *("campaigns", "transition", "experiment", "fit"),
+        *("campaigns", "transition", "experiment", "policies", "fit"),
     )
 )
 """The service's methods that answer planning questions."""
@@ -72,6 +72,7 @@ _PLANS: Mapping[str, Callable[..., float]] = {
     "evaluate": lambda *_: 1.0,
     "campaigns": lambda *_: 1.0,
     "experiment": lambda *_: 2.0,
+    "policies": lambda *_: 4.0,
     "sensitivity": lambda _: 8.5,
     "scenarios": _scenarios,
     "transition": _transition,

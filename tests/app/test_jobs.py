@@ -30,6 +30,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "campaigns": {"base": BASE},
     "transition": {"base": BASE, "max_change": 0.2, "periods": 3},
     "experiment": {"base": BASE, "noise": 2000},
+    "policies": {"base": {**BASE, "horizon": {"periods": 4}}, "channel": "tv", "levels": 5},
     "fit": {"history_csv": BRAND.csv, "spec": BRAND.spec},
 }
 

@@ -29,7 +29,8 @@ def url() -> Iterator[str]:
         connections = connect(SETTINGS)
         spec = json.loads((ROOT / "samples/brand_spec.json").read_text("utf-8"))
         history = (ROOT / "samples/brand.csv").read_text("utf-8")
-        curves = Service(lambda: connections).fit(spec, history)
+        service = Service(lambda: connections)
+        curves = service.fit(service.parse(spec, history))
         datasets = Datasets(connections.blobs)
         if datasets.find("brand") is not None:  # of another test of this process
             datasets.delete("brand")

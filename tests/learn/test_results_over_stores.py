@@ -41,7 +41,7 @@ def history(extra: float = 0.0) -> bytes:
 
 def service(blobs: Any) -> Service:
     queue = MemoryQueue("q")
-    return Service(lambda: Connections(blobs, queue, queue))
+    return Service(lambda: Connections(blobs, queue, queue, queue, queue))
 
 
 def stocked() -> MemoryBlobs:

@@ -21,6 +21,7 @@ MORE = {
     "transition": (0.2, 4),
     "evaluate": ({},),
     "campaigns": (None,),
+    "policies": (None,),
 }
 
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.host import serve
 from samples.simulate import Simulated, simulate
 from tests.app.client import Client
-from tests.app.conftest import SETTINGS
+from tests.local.test_serving import base_of, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -23,9 +22,9 @@ REFUSED = "Failed to load resource"  # Chromium's own note on a 4xx, which a tes
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Client]:
-    """A client of a service that holds nothing yet."""
-    with serve(settings=SETTINGS, drain_s=30) as host:
-        yield Client(host.url)
+    """A client of a service that holds nothing yet, nor shares its store with other tests."""
+    with served("--storage", "memory", "--local-host", "--port", "0") as (_, said):
+        yield Client(base_of(said))
 
 
 @pytest.fixture(scope="module")
