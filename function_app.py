@@ -50,6 +50,12 @@ def campaigns(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, "campaigns")
 
 
+@app.route("portfolio", methods=["POST"])
+def portfolio(req: func.HttpRequest) -> func.HttpResponse:
+    """One budget over several datasets."""
+    return respond(req, "portfolio")
+
+
 @app.route("transition", methods=["POST"])
 def transition(req: func.HttpRequest) -> func.HttpResponse:
     """Steps from today's plan to the recommended one."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shared.learn.experiments.portfolio import AskedPortfolio
     from shared.learn.policies.spending import Asked as AskedPolicy
     from shared.learn.tracking import Tracking
+    from shared.plan.portfolio import Part
     from shared.store.connect import Connections
     from shared.store.datasets import Datasets
     from shared.store.records import Asked, Document, Manifest, Run
@@ -118,6 +119,13 @@ class Service:
         from shared.plan.transition import transition
 
         return transition(problem, max_change, periods)
+
+    def portfolio(self, problem: Problem, parts: Sequence[Part]) -> dict[str, Any]:
+        """One budget over several datasets (``POST /portfolio``)."""
+        from shared.plan.portfolio import portfolio
+
+        with work.limited(problem.options.time_limit_s):
+            return portfolio(problem, parts)
 
     def experiment(self, problem: Problem, **options: Any) -> dict[str, Any]:
         """Test designs (``POST /experiment``); ``options`` of an ``AskedTest``."""
@@ -415,7 +423,7 @@ class Service:
 
     # -- experiments --------------------------------------------------------------------------
 
-    def portfolio(self, problem: Problem, asked: AskedPortfolio) -> dict[str, Any]:
+    def trial_portfolio(self, problem: Problem, asked: AskedPortfolio) -> dict[str, Any]:
         """A year's tests by what they are worth (``POST /experiments``)."""
         from shared.learn.experiments.portfolio import portfolio
 

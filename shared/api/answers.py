@@ -19,7 +19,10 @@ __all__ = [
     "ScenariosAnswer",
     "SensitivityAnswer",
     "Sentence",
+    "ShadowPrice",
+    "TodayScaled",
     "Totals",
+    "TrustAnswer",
     "Violation",
 ]
 
@@ -189,7 +192,7 @@ class CertificateAnswer(Answer):
     solve_ms: float
 
 
-class _ShadowPrice(Answer):
+class ShadowPrice(Answer):
     """Gain in the objective per unit of relaxing one limit, and on either side of its number."""
 
     name: str
@@ -267,7 +270,7 @@ class OptimizeAnswer(Answer):
         description="Whether spend goes on after the horizon; null for one period."
     )
     certificate: CertificateAnswer
-    shadow_prices: list[_ShadowPrice]
+    shadow_prices: list[ShadowPrice]
     trust: TrustAnswer | None = Field(description="Null for curves that were not fitted here.")
     explanation: list[Sentence]
     warnings: list[Caution]
@@ -576,7 +579,7 @@ class SensitivityAnswer(Answer):
     base: SensitivityBase
     parameters: list[ParameterSensitivity]
     assumptions: list[Assumption]
-    limits: list[_ShadowPrice]
+    limits: list[ShadowPrice]
     budgets: list[BudgetPoint] | None
     bands: list[CurveBand]
     information: InformationAnswer | None

@@ -255,6 +255,13 @@ ENDPOINTS = (
         "question_messages.CampaignsAnswer",
     ),
     _question(
+        "portfolio",
+        "One budget over several datasets, each channel of each, with one proof.",
+        "portfolio.portfolio",
+        "question_messages.PortfolioRequest",
+        "question_messages.PortfolioAnswer",
+    ),
+    _question(
         "transition",
         "Steps from today's plan to the recommended one, within a largest change a period.",
         "planning.transition",

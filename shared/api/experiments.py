@@ -268,7 +268,7 @@ def _portfolio(call: Call, asked: PortfolioRequest) -> dict[str, Any]:
         test, asked.periods, asked.value_per_outcome, asked.served, asked.fee, asked.seed
     )
     try:
-        return call.service.portfolio(problem, wanted)
+        return call.service.trial_portfolio(problem, wanted)
     except InvalidInput as error:
         told = [relocated(fault, asked.base, problem) for fault in error.faults]
         raise type(error)(under("/portfolio/base", told)) from None

@@ -1,4 +1,4 @@
-"""Transition, experiment, campaigns: requests, and answers as the OpenAPI document tells them."""
+"""The other planning questions: requests, and answers as the OpenAPI document tells them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.api.answers import (
+    Allocated,
     Answer,
     Caution,
     CertificateAnswer,
     ChannelSpendAnswer,
+    CurrentDays,
     Interval,
     Sentence,
+    ShadowPrice,
+    TodayScaled,
     Totals,
+    TrustAnswer,
     Violation,
 )
-from shared.api.curve_messages import WHOLE, Message, Name, Positive
+from shared.api.curve_messages import NOT_TINY, WHOLE, Message, Money, Name, Positive
 from shared.api.messages import MAX_CHANNELS, ChannelSpend, OptimizeRequest
 from shared.history.spec import Day
 
@@ -25,6 +30,8 @@ __all__ = [
     "CampaignsRequest",
     "ExperimentAnswer",
     "ExperimentRequest",
+    "PortfolioAnswer",
+    "PortfolioRequest",
     "TransitionAnswer",
     "TransitionRequest",
 ]
@@ -319,4 +326,70 @@ class CampaignsAnswer(Answer):
     plans: PredictedPlans
     warnings: list[Caution]
     curves_version: str | None
+    request_id: str
+
+
+MAX_DATASETS = 200
+
+
+class PortfolioPart(Message):
+    """One dataset (brand, country) of a portfolio."""
+
+    dataset: Name = Field(description="Stored dataset whose fitted curves are used.")
+    curves_version: Name | None = Field(
+        None, description="Version of the stored curves; the current ones (latest) if not given."
+    )
+    min_spend: Money | None = Field(
+        None, description="Together its channels spend at least this, money per period."
+    )
+    max_spend: Money | None = Field(
+        None, description="Together its channels spend at most this, money per period."
+    )
+    weight: Annotated[float, Field(gt=0, le=1e9), NOT_TINY] | None = Field(
+        None,
+        description="What one of its outcomes counts (its value); of all datasets or of none.",
+    )
+
+
+class PortfolioRequest(Message):
+    """One budget over several datasets."""
+
+    datasets: list[PortfolioPart] = Field(min_length=1, max_length=MAX_DATASETS)
+    budget: Money = Field(description="Money per period for all of them.")
+    spend_all: bool = Field(
+        True, description="True: the budget is spent to the cent. False: it is a cap."
+    )
+
+
+class PortfolioDataset(Answer):
+    """One dataset's part; outcomes are counted at its weight, but for unweighted_outcome."""
+
+    dataset: str
+    curves_version: str | None
+    current_over: CurrentDays | None
+    weight: float
+    outcome_unit: str | None
+    unweighted_outcome: float = Field(description="In the dataset's own unit.")
+    share: float | None = Field(description="Of all that is spent.")
+    marginal_return: float | None = Field(
+        description="Outcome from one more unit of money, spread as the dataset's money is."
+    )
+    totals: Totals
+    allocation: list[Allocated]
+
+
+class PortfolioAnswer(Answer):
+    """The best split of one budget between datasets and within each, with one proof."""
+
+    status: Literal["optimal", "feasible"]
+    datasets: list[PortfolioDataset]
+    totals: Totals
+    today_scaled: TodayScaled | None
+    certificate: CertificateAnswer
+    shadow_prices: list[ShadowPrice]
+    trust: TrustAnswer | None = Field(
+        description="Of the dataset that is to be trusted least; null where none was fitted here."
+    )
+    explanation: list[Sentence]
+    warnings: list[Caution]
     request_id: str

@@ -24,7 +24,7 @@ _CELL = 2.5e-3  # of a history: a channel's spend on one date, through fit and v
 QUESTIONS = frozenset(
     (
         *("optimize", "scenarios", "evaluate", "sensitivity"),
-        *("campaigns", "transition", "experiment", "policies", "fit"),
+        *("campaigns", "transition", "experiment", "portfolio", "policies", "fit"),
     )
 )
 """The service's methods that answer planning questions."""
@@ -71,6 +71,7 @@ _PLANS: Mapping[str, Callable[..., float]] = {
     "optimize": lambda _: 1.0,
     "evaluate": lambda *_: 1.0,
     "campaigns": lambda *_: 1.0,
+    "portfolio": lambda *_: 1.0,
     "experiment": lambda *_: 2.0,
     "policies": lambda *_: 4.0,
     "sensitivity": lambda _: 8.5,

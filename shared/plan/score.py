@@ -83,6 +83,22 @@ class Score:
     reached: tuple[float, ...] = ()
     lost: float = 0.0
 
+    def of(self, arms: Sequence[int]) -> Score:
+        """The same plan's part of some arms, where nothing else ties them to the others."""
+        at = list(arms)
+        return replace(
+            self,
+            spend=self.spend[at],
+            outcome=self.outcome[at],
+            marginal=self.marginal[at],
+            ceiling=self.ceiling[at],
+            idle=self.idle[at],
+            draws=None if self.draws is None else self.draws[:, at],
+            alone=None if self.alone is None else self.alone[at],
+            past=self.past[at],
+            counted=float(self.spend[at].sum()),
+        )
+
     @property
     def total(self) -> float:
         """Expected outcome of the whole plan over its periods."""
