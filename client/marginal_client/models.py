@@ -643,7 +643,7 @@ class ExperimentsRequest(TypedDict):
     switchback: NotRequired[TrialRequest | None]
     off: NotRequired[TrialRequest | None]
     ab: NotRequired[SplitRequest | None]
-    portfolio: NotRequired[PortfolioRequest | None]
+    portfolio: NotRequired[shared__api__experiment_messages__PortfolioRequest | None]
     trials: NotRequired[TrialsRequest | None]
 
 
@@ -1131,17 +1131,38 @@ class PolicyRow(TypedDict):
     spend: float | None
 
 
-class PortfolioRequest(TypedDict):
-    base: OptimizeRequest
-    value_per_outcome: float
-    noise: float
-    noise_correlation: NotRequired[float | None]
-    periods: NotRequired[int | None]
-    served: NotRequired[int | None]
-    fee: NotRequired[float | None]
-    max_periods: NotRequired[int | None]
-    channels: NotRequired[list[str] | None]
-    seed: NotRequired[int | None]
+class PortfolioAnswer(TypedDict):
+    status: Literal['optimal', 'feasible']
+    datasets: list[PortfolioDataset]
+    totals: Totals
+    today_scaled: TodayScaled | None
+    certificate: CertificateAnswer
+    shadow_prices: list[ShadowPrice]
+    trust: TrustAnswer | None
+    explanation: list[Sentence]
+    warnings: list[Caution]
+    request_id: str
+
+
+class PortfolioDataset(TypedDict):
+    dataset: str
+    curves_version: str | None
+    current_over: CurrentDays | None
+    weight: float
+    outcome_unit: str | None
+    unweighted_outcome: float
+    share: float | None
+    marginal_return: float | None
+    totals: Totals
+    allocation: list[Allocated]
+
+
+class PortfolioPart(TypedDict):
+    dataset: str
+    curves_version: NotRequired[str | None]
+    min_spend: NotRequired[float | None]
+    max_spend: NotRequired[float | None]
+    weight: NotRequired[float | None]
 
 
 class Power(TypedDict):
@@ -1805,6 +1826,25 @@ class shared__api__dataset_messages__CurvePoint(TypedDict):
     marginal_return: float | None
     low: float | None
     high: float | None
+
+
+class shared__api__experiment_messages__PortfolioRequest(TypedDict):
+    base: OptimizeRequest
+    value_per_outcome: float
+    noise: float
+    noise_correlation: NotRequired[float | None]
+    periods: NotRequired[int | None]
+    served: NotRequired[int | None]
+    fee: NotRequired[float | None]
+    max_periods: NotRequired[int | None]
+    channels: NotRequired[list[str] | None]
+    seed: NotRequired[int | None]
+
+
+class shared__api__question_messages__PortfolioRequest(TypedDict):
+    datasets: list[PortfolioPart]
+    budget: float
+    spend_all: NotRequired[bool | None]
 
 
 class shared__history__spec__Feature(TypedDict):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Allocated",
     "Answer",
     "Caution",
     "CertificateAnswer",

@@ -31,6 +31,7 @@ __all__ = [
     "ExperimentAnswer",
     "ExperimentRequest",
     "PortfolioAnswer",
+    "PortfolioPart",
     "PortfolioRequest",
     "TransitionAnswer",
     "TransitionRequest",

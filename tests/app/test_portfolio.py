@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp, log
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +15,15 @@ import pytest
 from shared.api.question_messages import PortfolioAnswer
 from tests.app.client import Answer, Client
 from tests.app.test_jobs import ended, later
+from tests.test_readme import compare
 
 Raw = dict[str, Any]
 Curve = tuple[str, float, float]
 """A channel, the ceiling M and the rate r of its curve M (1 - exp(-r x))."""
 
 Store = Callable[..., str]
+
+PAGE = Path(__file__).parents[2] / "docs/contract.md"
 
 RATE = 0.01
 NOW = 50.0
@@ -129,6 +135,20 @@ def test_it_is_optimize_on_all_channels_and_each_datasets_own_best_plan(
         alone = api.post("optimize", {"dataset": each["dataset"], "budget": budget}).json
         assert each["totals"]["outcome"] == pytest.approx(alone["totals"]["outcome"], rel=1e-6)
         assert each["curves_version"] == alone["curves_version"]
+
+
+def test_the_contracts_example_is_true(api: Client, store: Store) -> None:
+    page = PAGE.read_text("utf-8").split("## One budget over several datasets")[1]
+    blocks = re.findall(r"^```json\n(.*?)^```", page.split("\n## ")[0], re.M | re.S)
+    names = {"brand-de": store([("tv", 400.0, RATE)]), "brand-at": store([("tv", 100.0, RATE)])}
+    request, shown = (json.loads(_renamed(text, names)) for text in blocks)
+    compare(shown, asked(api, request["budget"], *request["datasets"]))
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for told, real in names.items():
+        text = text.replace(told, real)
+    return text
 
 
 def test_limits_of_a_dataset_are_held_and_told(api: Client, store: Store) -> None:
