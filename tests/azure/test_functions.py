@@ -146,6 +146,8 @@ def test_curves_of_another_tool_and_a_report_of_them(worker: Worker) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert call(worker, "plot", **at, plot="responses").status == 200
     assert call(worker, "responses", **at).json()["curves"]
+    whole = call(worker, "portfolio", {"datasets": [at], "budget": 30})
+    assert whole.status == 200, whole.body
     assert call(worker, "delete_dataset", **at).status == 204
 
 
