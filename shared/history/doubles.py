@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInput
@@ -154,13 +153,13 @@ def refuse_repeated(
     ``parts`` say of each row what it is of, its date first: rows of one date are compared, then
     those of one date and geo, and so on.
     """
-    rows = pd.DataFrame(dict(enumerate(parts)))
-    keys = (
-        rows.groupby([*range(n + 1)], dropna=False).ngroup().to_numpy() for n in range(len(parts))
-    )
-    pairs = (_find_repeated(own, outcome, spend) for own in keys)
-    pair = next((pair for pair in pairs if pair is not None), None)
-    if pair is None:
+    pair, key = None, np.zeros(len(outcome), dtype=np.intp)
+    for part in parts:
+        values, own = np.unique(part, return_inverse=True)
+        key = np.unique(key * len(values) + own, return_inverse=True)[1]
+        if (pair := _find_repeated(key, outcome, spend)) is not None:
+            break
+    else:
         return
     first, second = (table.lines[row] for row in pair)
     name = spec.outcome_columns[0][0]

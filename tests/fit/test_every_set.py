@@ -106,7 +106,7 @@ def test_sets_that_are_fitted(
 @pytest.mark.parametrize(
     ("path", "arms", "words"),
     [
-        ("seed_market_lens/monthly_clean.csv", 9, "12 months"),
+        pytest.param("seed_market_lens/monthly_clean.csv", 9, "12 months", marks=pytest.mark.slow),
         ("campaign_romi/campaign_daily.csv", 11, "28 days"),
     ],
 )

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import pytest
 
-from shared.curves.curveset import ChannelCurve
+from shared.fit.fitted import Fitted
 from shared.fit.models.registry import fit_window
 from shared.fit.pipeline import fit_history
 from shared.history.table import History, Panel
@@ -89,23 +89,20 @@ def test_a_lift_test_moves_a_curve_and_narrows_it() -> None:
         outcome_change=gained,
         standard_error=0.05 * gained,
     )
-    free = fit_history(history, HILL, draws=100).curve_set.channels[0]
-    told = fit_history(history, {**HILL, "lift_tests": [test]}, draws=100).curve_set.channels[0]
-    assert free.roi is not None
-    assert told.roi is not None
-    assert free.roi.interval is not None
-    assert told.roi.interval is not None
-    assert np.diff(np.log(told.roi.interval)) < np.diff(np.log(free.roi.interval))
+    free = fit_window(history, HILL, seed=0, draws=100)
+    told = fit_window(history, {**HILL, "lift_tests": [test]}, seed=0, draws=100)
+    before, after = (fit.evidence()[0].roi_interval for fit in (free, told))
+    assert before is not None
+    assert after is not None
+    assert np.diff(np.log(after)) < np.diff(np.log(before))
 
-    def unsure_of_the_gain(curve: ChannelCurve) -> float:
+    def unsure_of_the_gain(fit: Fitted) -> float:
         """Spread of what was tested: twice the mean spend against the mean spend."""
-        mean = curve.observed_spend.mean
-        draws = curve.response.draws
-        return float(np.std(np.log([d.value(2 * mean) - d.value(mean) for d in draws])))
+        draws = fit.responses()[0].draws
+        return float(np.std(np.log([d.value(2 * extra) - d.value(extra) for d in draws])))
 
     assert unsure_of_the_gain(told) < 0.5 * unsure_of_the_gain(free)
-    true_roi = truth.roi[0]
-    assert told.roi.interval[0] < true_roi < told.roi.interval[1]
+    assert after[0] < truth.roi[0] < after[1]
 
 
 def simulated_panel(seed: int = 0, rows: int = 104, geos: int = 3) -> tuple[Panel, Truth]:
@@ -152,13 +149,12 @@ def test_campaigns_in_geos_each_get_curves() -> None:
     arms = (("a", "brand"), ("a", "sale"), ("b", ""))
     history = table(panel.outcome.sum(axis=0), panel.spend.sum(axis=0))
     split = replace(panel, arms=arms, spend=spend, exposure=spend)
-    found = fit_history(replace(history, detail=split), HILL, draws=100).curve_set
-    assert len(found.channels) == 6
-    for curve in found.channels:
-        assert curve.roi is not None
-        assert curve.roi.interval is not None
-        low, high = curve.roi.interval
-        assert 0.0 < low < curve.roi.mean < high < 50.0
+    found = fit_window(replace(history, detail=split), HILL, seed=0, draws=100).evidence()
+    assert len(found) == 6
+    for arm in found:
+        assert arm.roi_interval is not None
+        low, high = arm.roi_interval
+        assert 0.0 < low < arm.roi_mean < high < 50.0
 
 
 def test_campaigns_get_curves_of_their_own_that_lean_on_the_channel() -> None:

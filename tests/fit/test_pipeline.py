@@ -48,7 +48,7 @@ def test_the_stored_form_round_trips(good: FitResult) -> None:
         assert channel["response"]["adstock"]["normalised"] is True
 
 
-@pytest.mark.parametrize("seeds", [2, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_returns_and_curves_are_recovered(seeds: int) -> None:
     inside, errors = [], []
     for seed in range(seeds):
@@ -153,20 +153,18 @@ def test_twins_are_named_as_collinear() -> None:
     assert any({"a", "d"} <= group for group in groups)
 
 
-def test_outliers_do_not_move_the_returns_much() -> None:
-    history, truth = simulated(seed=3)
+def test_outliers_do_not_move_the_returns_much(good: FitResult) -> None:
+    history, _ = simulated(seed=1)
     outcome = history.outcome.copy()
     hit = [31, 64, 99]
     outcome[hit] *= np.array([1.8, 0.4, 1.7])
-    clean = fit_history(history, {}, draws=100)
     dirty = fit_history(replace(history, outcome=outcome), {}, draws=100)
     named = dirty.curve_set.diagnostics["noise"]["outliers"]
     assert {history.dates[t].isoformat() for t in hit} <= set(named)
-    for one, two in zip(clean.curve_set.channels, dirty.curve_set.channels, strict=True):
+    for one, two in zip(good.curve_set.channels, dirty.curve_set.channels, strict=True):
         assert one.roi is not None
         assert two.roi is not None
         assert two.roi.mean == pytest.approx(one.roi.mean, rel=0.3)
-    assert truth.roi.shape == (3,)
 
 
 def test_a_late_start_and_missing_outcomes_are_fitted() -> None:

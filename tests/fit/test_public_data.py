@@ -54,7 +54,7 @@ def synthetic_truth(path: Path) -> Responses:
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("dev_weekly_3ch_clean", 0.5),
+        pytest.param("dev_weekly_3ch_clean", 0.5, marks=pytest.mark.slow),
         ("dev_weekly_8ch_promo_confounded", 0.5),
         ("dev_daily_4ch_1y", 0.5),
     ],

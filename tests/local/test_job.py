@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -15,7 +17,7 @@ import pytest
 
 from client.marginal_client import Client, UnreachableError
 from local.host import ROOT
-from local.job import dataset_name, own_job, sample_job
+from local.job import _plan, dataset_name, own_job, sample_job
 from samples.simulate import simulate
 from tests.waiting import PATIENCE_S, until
 
@@ -40,9 +42,16 @@ def run(*arguments: str, cwd: Path | str = "/") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_the_sample_from_history_to_plan_against_its_truth() -> None:
-    code, out, err = run("--current", "52")
-    assert (code, err) == (0, "")
+def test_the_sample_against_its_truth_and_it_stays_up_until_ctrl_c() -> None:
+    """From history to plan; without ``--once`` the app then answers until it is told to stop."""
+    process = start("--current", "52")
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("The app stays up at "):
+            break
+    out = "".join(lines)
     truth = sample_job().truth
     assert truth is not None
     for channel in truth["channels"]:
@@ -51,6 +60,34 @@ def test_the_sample_from_history_to_plan_against_its_truth() -> None:
     week = r"\d{4}-\d\d-\d\d"
     told = rf"Plan for {budget:,.0f} EUR a week \(the mean of 52 weeks, {week} to {week}\)"
     assert re.search(told, out)
+    told = "All of it as a page: "
+    pages = [line.split()[-1] for line in lines if line.startswith(told)]
+    assert [page.endswith("/datasets/sample-brand/report") for page in pages] == [True]
+    with urllib.request.urlopen(pages[0]) as answer:
+        assert answer.read().startswith(b"<!doctype html>")
+    client = Client(lines[-1].split()[5])
+    assert [d["dataset"] for d in client.get("datasets")["datasets"]] == ["sample-brand"]
+    # The plan for another budget is compared with that budget's own optimum.
+    job = sample_job(200_000.0)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        _plan(client, job, client.get("datasets/sample-brand/curves"))
+    assert "Plan for 200,000 EUR a week (as asked)" in said.getvalue()
+    assert "Today is the mean of 13 weeks, " in said.getvalue()
+    regret = re.search(r"recommended plan [\d,]+ \(regret (-?[\d,]+)", said.getvalue())
+    assert regret is not None
+    assert int(regret.group(1).replace(",", "")) >= 0
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (0, "")
+
+    def gone() -> bool:
+        try:
+            client.get("health")
+        except UnreachableError:
+            return True
+        return False
+
+    until(gone)
     assert re.search(r"^promoted: done", out, re.MULTILINE)
     assert "optimal, proven: no plan brings more than" in out
     assert "\nWhy\n" in out
@@ -79,11 +116,12 @@ def test_a_file_of_ones_own_by_a_relative_path_with_a_spec(tmp_path: Path) -> No
     brand = simulate(seed=11, weeks=80, channels=2)
     (tmp_path / "My Brand.csv").write_text(brand.csv, "utf-8")
     (tmp_path / "roles.json").write_text(json.dumps(brand.spec), "utf-8")
-    code, out, err = run("--history", "My Brand.csv", "--spec", "roles.json", cwd=tmp_path)
+    given = ("--history", "My Brand.csv", "--spec", "roles.json", "--budget", "20000")
+    code, out, err = run(*given, cwd=tmp_path)
     assert (code, err) == (0, "")
     assert "80 rows stored" in out
     assert "Against the truth" not in out
-    assert ("Plan for" in out) != ("No plan is given." in out)
+    assert ("Plan for 20,000 EUR a week (as asked)" in out) != ("No plan is given." in out)
 
 
 def test_a_long_history_with_its_outcomes(tmp_path: Path) -> None:
@@ -123,42 +161,6 @@ def test_a_broken_file_is_refused_with_row_and_column(tmp_path: Path) -> None:
     assert "The service refused (422)" in err
     assert "/rows/8/spend_channel_1" in err
     assert "Traceback" not in err
-
-
-def test_with_another_budget_and_without_once_it_stays_up_until_ctrl_c() -> None:
-    """The plan for that budget is compared with its own optimum."""
-    process = start("--budget", "200000")
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("The app stays up at "):
-            break
-    out = "".join(lines)
-    assert "Plan for 200,000 EUR a week (as asked)" in out
-    assert "Today is the mean of 13 weeks, " in out
-    regret = re.search(r"recommended plan [\d,]+ \(regret (-?[\d,]+)", out)
-    assert regret is not None
-    assert int(regret.group(1).replace(",", "")) >= 0
-    told = "All of it as a page: "
-    pages = [line.split()[-1] for line in lines if line.startswith(told)]
-    assert [page.endswith("/datasets/sample-brand/report") for page in pages] == [True]
-    with urllib.request.urlopen(pages[0]) as answer:
-        assert answer.read().startswith(b"<!doctype html>")
-    client = Client(line.split()[5])
-    assert [d["dataset"] for d in client.get("datasets")["datasets"]] == ["sample-brand"]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
-
-    def gone() -> bool:
-        try:
-            client.get("health")
-        except UnreachableError:
-            return True
-        return False
-
-    until(gone)
 
 
 @pytest.mark.parametrize(

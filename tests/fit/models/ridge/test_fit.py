@@ -18,11 +18,12 @@ from tests.fit.decisions import regret_ratio
 from tests.fit.histories import simulated, table
 
 RIDGE: dict[str, Any] = {"model": {"kind": "ridge"}}
+HISTORY = simulated(seed=1, rows=143, channels=3)[0]
 
 
 @pytest.fixture(scope="module")
 def good() -> FitResult:
-    return fit_history(simulated(seed=1, rows=130, channels=3)[0], RIDGE, draws=100)
+    return fit_history(first_rows(HISTORY, 130), RIDGE, draws=100)
 
 
 def test_it_is_judged_by_the_same_gate_and_stored_the_same_way(good: FitResult) -> None:
@@ -115,9 +116,8 @@ def test_a_history_without_any_effect_is_kept_out() -> None:
 
 
 def test_a_refresh_keeps_near_the_curves_in_use_and_says_so(good: FitResult) -> None:
-    history = simulated(seed=1, rows=130, channels=3)[0]
-    before = fit_history(first_rows(history, 117), RIDGE, draws=20).curve_set
-    again = fit_history(history, RIDGE, draws=20, previous=before)
+    before = good.curve_set
+    again = fit_history(HISTORY, RIDGE, draws=20, previous=before)
     model = again.curve_set.diagnostics["model"]
     assert model["refresh"]["channels"] == ["a", "b", "c"]
     assert model["refresh"]["freedom"] == pytest.approx(0.1)
@@ -147,8 +147,7 @@ def test_curves_of_another_kind_narrow_nothing(good: FitResult) -> None:
     other = dict(good.curve_set.diagnostics)
     other["model"] = {**other["model"], "kind": "bayesian"}
     previous = replace(good.curve_set, diagnostics=other)
-    history, _ = simulated(seed=1, rows=130, channels=3)
-    fitted = fit_window(history, RIDGE, seed=0, draws=40, previous=previous)
+    fitted = fit_window(HISTORY, RIDGE, seed=0, draws=40, previous=previous)
     assert fitted.diagnostics()["model"]["refresh"] is None
 
 
