@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from shared.history.parse import Parsed
     from shared.history.table import History
     from shared.learn.allocators.allocators import Allocators
-    from shared.learn.experiments.design import AskedTrial, Noise
+    from shared.learn.experiments.design import AskedTrial
+    from shared.learn.experiments.placebo import Noise
     from shared.learn.experiments.portfolio import AskedPortfolio
     from shared.learn.policies.spending import Asked as AskedPolicy
     from shared.learn.tracking import Tracking

@@ -189,7 +189,8 @@ def _on_history(
     """A design on a history, kept where a dataset is named."""
     from datetime import date
 
-    from shared.learn.experiments.design import EFFECTS, AskedTrial, Noise
+    from shared.learn.experiments.design import EFFECTS, AskedTrial
+    from shared.learn.experiments.placebo import Noise
 
     start = None
     if trial.start is not None:

@@ -12,14 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.learn.experiments import stopping, switchback
-from shared.learn.experiments.design import noise_of
 from shared.learn.experiments.geo import (
     LEAST_PAIRS,
     synthetic_control,
     time_based_regression,
     trimmed_match,
 )
-from shared.learn.experiments.placebo import METHODS, placebos, power_of
+from shared.learn.experiments.placebo import METHODS, noise_of, placebos, power_of
 from shared.learn.experiments.trials import expected_improvement, knowledge_gradient, posterior
 from shared.learn.experiments.value import Candidate, choose, gain, information_value
 

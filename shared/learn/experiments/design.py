@@ -21,11 +21,18 @@ from shared.frequency import frequency, word
 from shared.history.table import History
 from shared.learn.experiments import stopping, switchback
 from shared.learn.experiments.geo import LEAST_PAIRS, matched
-from shared.learn.experiments.placebo import LEAST_BEFORE, pairs_of, placebos, power_of
+from shared.learn.experiments.placebo import (
+    LEAST_BEFORE,
+    Noise,
+    noise_of,
+    pairs_of,
+    placebos,
+    power_of,
+)
 from shared.plan.experiment import PrecisionOfTest
 from shared.plan.words import say
 
-__all__ = ["EFFECTS", "AskedTrial", "Noise", "geo", "noise_of", "off", "split", "switched"]
+__all__ = ["EFFECTS", "AskedTrial", "geo", "off", "split", "switched"]
 
 Floats = NDArray[np.float64]
 
@@ -65,29 +72,6 @@ class AskedTrial:
     alpha: float = 0.1
     effects: tuple[float, ...] = EFFECTS
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """The standard deviation of a period's outcome, and its correlation with the next one's."""
-
-    sd: float
-    correlation: float
-
-
-def noise_of(outcome: Floats) -> Noise:
-    """What is left of a series (n,) about its line, and how it follows itself; where it is known.
-
-    The correlation is raised by (1 + 4 r) / n, by which short series have it too low.
-    """
-    outcome = outcome[~np.isnan(outcome)]
-    n = len(outcome)
-    x = np.column_stack([np.ones(n), np.arange(n)])
-    e = outcome - x @ np.linalg.lstsq(x, outcome, rcond=None)[0]
-    size = float(e @ e)
-    r = float(e[1:] @ e[:-1]) / size if size > 0.0 else 0.0
-    r = min(max(r + (1.0 + 4.0 * r) / n, 0.0), 0.95)
-    return Noise(sqrt(size / max(n - 2, 1)), r)
 
 
 def _spend(history: History, channel: str) -> Floats:

@@ -21,9 +21,8 @@ from shared.figures import number, plural
 from shared.frequency import frequency
 from shared.history.table import History
 from shared.learn.experiments import switchback
-from shared.learn.experiments.design import noise_of
 from shared.learn.experiments.geo import Effect
-from shared.learn.experiments.placebo import LEAST_BEFORE, analyse, placebos
+from shared.learn.experiments.placebo import LEAST_BEFORE, analyse, noise_of, placebos
 from shared.plan.experiment import PrecisionOfTest
 from shared.plan.words import say
 
