@@ -96,7 +96,7 @@ class AllocatorSpec(TypedDict):
     lot: NotRequired[float | None]
     delay: NotRequired[Delay | None]
     drift: NotRequired[Drift | None]
-    features: NotRequired[list[shared__learn__allocators__spec__Feature] | None]
+    features: NotRequired[list[ContextFeature] | None]
     epsilon: NotRequired[float | None]
     noise_sd: NotRequired[float | None]
     value_shape: NotRequired[float | None]
@@ -122,8 +122,13 @@ class Arm(TypedDict):
     end: NotRequired[int | None]
     channel: NotRequired[str | None]
     curve: NotRequired[Curve | None]
-    prior: NotRequired[shared__learn__allocators__spec__Prior | None]
+    prior: NotRequired[ArmPrior | None]
     delay: NotRequired[Delay | None]
+
+
+class ArmPrior(TypedDict):
+    mean: float
+    trials: float
 
 
 ArmSplit = TypedDict("ArmSplit", {"arm": "str", "spend": "float", "share": "float", "probability_best": "float", "return": "float", "return_interval": "list[float]", "rate": "float", "trials": "int", "outcomes": "int", "seen": "float", "changed_at": "int | None"})
@@ -391,6 +396,12 @@ class Constraint(TypedDict):
 ContextArm = TypedDict("ContextArm", {"arm": "str", "share": "float", "probability_best": "float", "return": "float"})
 
 
+class ContextFeature(TypedDict):
+    feature: str
+    values: NotRequired[list[str] | None]
+    scale: NotRequired[float | None]
+
+
 class ContextSplit(TypedDict):
     context: dict[str, Any]
     share: float
@@ -425,7 +436,15 @@ class CurveBand(TypedDict):
     current_spend: float | None
     recommended_spend: float
     observed_max: float | None
-    points: list[shared__api__answers__CurvePoint]
+    points: list[CurvePoint]
+
+
+class CurvePoint(TypedDict):
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None
+    high: float | None
 
 
 class CurveSetAnswer(TypedDict):
@@ -543,7 +562,7 @@ class DrawnCurve(TypedDict):
     current_spend: float | None
     observed_max: float | None
     max_spend: float | None
-    points: list[shared__api__dataset_messages__CurvePoint]
+    points: list[ResponsePoint]
     observed: list[list[float]] | None
 
 
@@ -643,7 +662,7 @@ class ExperimentsRequest(TypedDict):
     switchback: NotRequired[TrialRequest | None]
     off: NotRequired[TrialRequest | None]
     ab: NotRequired[SplitRequest | None]
-    portfolio: NotRequired[shared__api__experiment_messages__PortfolioRequest | None]
+    portfolio: NotRequired[TestPortfolio | None]
     trials: NotRequired[TrialsRequest | None]
 
 
@@ -658,6 +677,16 @@ class FaultAnswer(TypedDict):
     pointer: str
     code: str
     message: str
+
+
+class Feature(TypedDict):
+    name: str
+    kind: Literal['lag', 'lead', 'moving_average', 'cumulative', 'difference', 'share_of_voice', 'spend_ratio', 'lagged_outcome']
+    column: NotRequired[str | None]
+    window: NotRequired[int | None]
+    periods: NotRequired[int | None]
+    known_ahead: NotRequired[bool | None]
+    of: NotRequired[list[str] | None]
 
 
 class FindingAnswer(TypedDict):
@@ -1165,6 +1194,12 @@ class PortfolioPart(TypedDict):
     weight: NotRequired[float | None]
 
 
+class PortfolioRequest(TypedDict):
+    datasets: list[PortfolioPart]
+    budget: float
+    spend_all: NotRequired[bool | None]
+
+
 class Power(TypedDict):
     family: Literal['power']
     coefficient: float
@@ -1192,6 +1227,12 @@ class Prediction(TypedDict):
     outcome_interval: list[float] | None
     marginal_return: float | None
     average_return: float | None
+
+
+class Prior(TypedDict):
+    channel: str
+    roi_median: float
+    roi_sd_log: float
 
 
 class ProblemAnswer(TypedDict):
@@ -1264,6 +1305,14 @@ class ResponseAnswer(TypedDict):
     saturation: dict[str, Any]
     adstock: NotRequired[dict[str, Any] | None]
     draws: NotRequired[list[dict[str, Any]] | None]
+
+
+class ResponsePoint(TypedDict):
+    spend: float
+    outcome: float
+    marginal_return: float | None
+    low: float | None
+    high: float | None
 
 
 class ResponsesAnswer(TypedDict):
@@ -1450,11 +1499,11 @@ class Spec(TypedDict):
     geo: NotRequired[str | None]
     geos: NotRequired[list[GeoRole] | None]
     holidays_country: NotRequired[str | None]
-    priors: NotRequired[list[shared__history__spec__Prior] | None]
+    priors: NotRequired[list[Prior] | None]
     lift_tests: NotRequired[list[LiftTest] | None]
     model: NotRequired[Model | None]
     outcomes: NotRequired[list[SpecOutcome] | None]
-    features: NotRequired[list[shared__history__spec__Feature] | None]
+    features: NotRequired[list[Feature] | None]
     challengers: NotRequired[bool | None]
     decimal: NotRequired[Literal['.', ','] | None]
     thousands: NotRequired[Literal['.', ',', ' ', "'"] | None]
@@ -1617,6 +1666,19 @@ class TargetRule(TypedDict):
     context: NotRequired[str | None]
     arm: str
     probability: float
+
+
+class TestPortfolio(TypedDict):
+    base: OptimizeRequest
+    value_per_outcome: float
+    noise: float
+    noise_correlation: NotRequired[float | None]
+    periods: NotRequired[int | None]
+    served: NotRequired[int | None]
+    fee: NotRequired[float | None]
+    max_periods: NotRequired[int | None]
+    channels: NotRequired[list[str] | None]
+    seed: NotRequired[int | None]
 
 
 class TodayAnswer(TypedDict):
@@ -1810,65 +1872,3 @@ class Weights(TypedDict):
     spend: NotRequired[float | None]
     reach: NotRequired[float | None]
     long_term: NotRequired[float | None]
-
-
-class shared__api__answers__CurvePoint(TypedDict):
-    spend: float
-    outcome: float
-    marginal_return: float | None
-    low: float | None
-    high: float | None
-
-
-class shared__api__dataset_messages__CurvePoint(TypedDict):
-    spend: float
-    outcome: float
-    marginal_return: float | None
-    low: float | None
-    high: float | None
-
-
-class shared__api__experiment_messages__PortfolioRequest(TypedDict):
-    base: OptimizeRequest
-    value_per_outcome: float
-    noise: float
-    noise_correlation: NotRequired[float | None]
-    periods: NotRequired[int | None]
-    served: NotRequired[int | None]
-    fee: NotRequired[float | None]
-    max_periods: NotRequired[int | None]
-    channels: NotRequired[list[str] | None]
-    seed: NotRequired[int | None]
-
-
-class shared__api__question_messages__PortfolioRequest(TypedDict):
-    datasets: list[PortfolioPart]
-    budget: float
-    spend_all: NotRequired[bool | None]
-
-
-class shared__history__spec__Feature(TypedDict):
-    name: str
-    kind: Literal['lag', 'lead', 'moving_average', 'cumulative', 'difference', 'share_of_voice', 'spend_ratio', 'lagged_outcome']
-    column: NotRequired[str | None]
-    window: NotRequired[int | None]
-    periods: NotRequired[int | None]
-    known_ahead: NotRequired[bool | None]
-    of: NotRequired[list[str] | None]
-
-
-class shared__history__spec__Prior(TypedDict):
-    channel: str
-    roi_median: float
-    roi_sd_log: float
-
-
-class shared__learn__allocators__spec__Feature(TypedDict):
-    feature: str
-    values: NotRequired[list[str] | None]
-    scale: NotRequired[float | None]
-
-
-class shared__learn__allocators__spec__Prior(TypedDict):
-    mean: float
-    trials: float

@@ -280,7 +280,7 @@ class DatasetDetail(DatasetAnswer):
     )
 
 
-class CurvePoint(Answer):
+class ResponsePoint(Answer):
     """What spend kept up in every period brings per period, by one curve."""
 
     spend: float
@@ -297,7 +297,7 @@ class DrawnCurve(Answer):
     current_spend: float | None
     observed_max: float | None = Field(description="Beyond it the curve is extrapolated.")
     max_spend: float | None = Field(description="A plan's ceiling unless the request tells one.")
-    points: list[CurvePoint]
+    points: list[ResponsePoint]
     observed: list[Annotated[list[float], Field(min_length=2, max_length=2)]] | None = Field(
         description="Past periods: spend with its carryover, and the outcome attributed to it."
     )

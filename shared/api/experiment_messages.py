@@ -17,10 +17,10 @@ __all__ = [
     "ExperimentsRequest",
     "PoliciesAnswer",
     "PoliciesRequest",
-    "PortfolioRequest",
     "ResultsAnswer",
     "ResultsRequest",
     "StoredExperiments",
+    "TestPortfolio",
     "TrialRequest",
     "TrialsRequest",
 ]
@@ -197,7 +197,7 @@ class SplitRequest(Message):
     power: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
 
 
-class PortfolioRequest(Message):
+class TestPortfolio(Message):
     """A year's tests by value of information less cost."""
 
     base: OptimizeRequest
@@ -246,7 +246,7 @@ class ExperimentsRequest(Message):
     switchback: TrialRequest | None = None
     off: TrialRequest | None = None
     ab: SplitRequest | None = None
-    portfolio: PortfolioRequest | None = None
+    portfolio: TestPortfolio | None = None
     trials: TrialsRequest | None = None
 
 

@@ -10,8 +10,8 @@ from shared.api.datasets import if_match_of
 from shared.api.experiment_messages import (
     ExperimentsRequest,
     PoliciesRequest,
-    PortfolioRequest,
     ResultsRequest,
+    TestPortfolio,
     TrialRequest,
     TrialsRequest,
 )
@@ -242,7 +242,7 @@ def _history(
         raise type(error)([in_fit_request(fault) for fault in error.faults]) from None
 
 
-def _portfolio(call: Call, asked: PortfolioRequest) -> dict[str, Any]:
+def _portfolio(call: Call, asked: TestPortfolio) -> dict[str, Any]:
     from shared.learn.experiments.portfolio import AskedPortfolio
     from shared.plan.experiment import AskedTest
 

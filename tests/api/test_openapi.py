@@ -87,6 +87,11 @@ def test_the_document_is_small_and_every_component_is_used(document: dict[str, A
             assert f'"#/components/{room}/{name}"' in text, name
 
 
+def test_components_have_names_of_their_own(document: dict[str, Any]) -> None:
+    """Two models of one name would be told apart by the modules that they are in."""
+    assert [name for name in document["components"]["schemas"] if "__" in name] == []
+
+
 def test_the_kept_document_is_the_one_that_is_made() -> None:
     """A change of the contract shows in review; ``python -m shared.api.openapi`` makes it."""
     kept = (ROOT / "docs" / "openapi.json").read_text("utf-8")

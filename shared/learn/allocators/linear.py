@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.learn.allocators.spec import Event, Feature
+from shared.learn.allocators.spec import ContextFeature, Event
 
 __all__ = ["features_of", "posterior", "rates", "sums"]
 
 Array = NDArray[np.float64]
 
 
-def features_of(features: Sequence[Feature], context: Mapping[str, str | float]) -> Array:
+def features_of(features: Sequence[ContextFeature], context: Mapping[str, str | float]) -> Array:
     """(d,) an intercept, one place for each value of a category, and numbers over their scale.
 
     A value that is none of the category's leaves its places 0: the mean over values counts then.
@@ -38,7 +38,7 @@ def features_of(features: Sequence[Feature], context: Mapping[str, str | float])
 
 
 def sums(
-    features: Sequence[Feature],
+    features: Sequence[ContextFeature],
     events: Sequence[Event],
     weights: Sequence[float],
     come: Sequence[float],

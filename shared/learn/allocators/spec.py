@@ -23,10 +23,10 @@ __all__ = [
     "MAX_EVENTS",
     "AllocatorSpec",
     "Arm",
+    "ContextFeature",
     "Curve",
     "Delay",
     "Event",
-    "Feature",
     "Observations",
     "arm_faults",
     "spec_faults",
@@ -97,7 +97,7 @@ class Curve(Strict):
         return saturation_from_dict(self.saturation)
 
 
-class Prior(Strict):
+class ArmPrior(Strict):
     """A belief about an arm's rate, worth so many trials."""
 
     mean: Positive
@@ -118,7 +118,7 @@ class Arm(Strict):
         None, description="Of the dataset, whose curve is the prior; arms of one share it equally."
     )
     curve: Curve | None = None
-    prior: Prior | None = None
+    prior: ArmPrior | None = None
     delay: Delay | None = None
 
     def runs(self, period: int) -> bool:
@@ -126,7 +126,7 @@ class Arm(Strict):
         return self.start <= period and (self.end is None or period <= self.end)
 
 
-class Feature(Strict):
+class ContextFeature(Strict):
     """Something known before a trial: one of ``values``, or a number over ``scale``."""
 
     feature: Name
@@ -148,7 +148,7 @@ class AllocatorSpec(Strict):
     lot: Money = Field(0.0, description="Spend is a multiple of it.")
     delay: Delay | None = None
     drift: Drift | None = None
-    features: list[Feature] | None = Field(None, min_length=1, max_length=20)
+    features: list[ContextFeature] | None = Field(None, min_length=1, max_length=20)
     epsilon: Share = 0.1
     noise_sd: Positive | None = Field(
         None, description="Of one period's outcome on a curve; of one trial's in a context."
