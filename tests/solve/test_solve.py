@@ -277,6 +277,19 @@ def test_the_time_limit_is_kept_with_the_best_plan_and_an_honest_gap() -> None:
     assert "time limit" in answer.why
 
 
+def test_what_a_process_does_once_is_on_nobody_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(work, "clock", lambda: seconds[0])
+    with work.limited(1.0):
+        with work.untimed():
+            seconds[0] += 5.0  # libraries are loaded
+        assert work.now() < work.END
+        assert work.seconds_left() == 1.0
+        seconds[0] += 1.5
+        assert work.now() == work.END
+    assert work.out_of_time()
+
+
 def test_a_root_that_is_slow_keeps_the_time_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
     # As with very many channels, where one pass over all curves takes a while: here 5 ms each.
 
